@@ -1,0 +1,230 @@
+//! What a call takes: rows and parameters, borrowed from whatever holds them.
+//!
+//! The function made by `keops!` takes `impl AsRows<'a, T, D>` for each variable and `impl AsParameter<'a, T, D>` for
+//! each parameter. `T` follows from any of the arguments, and with it the type of literals; `D` is written in the
+//! formula or follows from the row types.
+//!
+//! A [`View`] is never refused: what is wrong with it (a flat slice of 7 numbers as rows of 3) stays inside until the
+//! call is evaluated, where the variable has a name and the caller a `Result`.
+
+use crate::{real::Element, rows::Rows};
+
+/// Rows of one variable, as the engines see them: numbers row by row.
+#[derive(Clone, Debug)]
+pub struct View<'a, T> {
+    data: Data<'a, T>,
+    dim: usize,
+    rows: usize,
+    fault: Option<Fault>,
+}
+
+/// Where the numbers are.
+#[derive(Clone, Debug)]
+enum Data<'a, T> {
+    Borrowed(&'a [T]),
+    /// A parameter given by value, the most common one without an allocation.
+    One([T; 1]),
+    Owned(Vec<T>),
+}
+
+/// What is wrong with a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The length is not a multiple of the dimension.
+    FlatLength,
+    /// A parameter's length is not its dimension.
+    ParameterLength,
+}
+
+impl<'a, T> View<'a, T> {
+    /// Rows of fixed length.
+    #[must_use]
+    pub fn from_rows<const D: usize>(rows: &'a [[T; D]]) -> Self {
+        Self { data: Data::Borrowed(rows.as_flattened()), dim: D, rows: rows.len(), fault: None }
+    }
+
+    /// Rows of length `dim`, one after another.
+    #[must_use]
+    pub fn from_flat(data: &'a [T], dim: usize) -> Self {
+        let (rows, fault) = whole_rows(data.len(), dim);
+        Self { data: Data::Borrowed(data), dim, rows, fault }
+    }
+
+    /// Rows of length `dim` that were copied, because they were not one after another.
+    #[must_use]
+    pub fn from_owned(data: Vec<T>, dim: usize) -> Self {
+        let (rows, fault) = whole_rows(data.len(), dim);
+        Self { data: Data::Owned(data), dim, rows, fault }
+    }
+
+    /// A parameter of `dim` components.
+    #[must_use]
+    pub fn parameter(data: &'a [T], dim: usize) -> Self {
+        Self::one_row(Data::Borrowed(data), data.len(), dim)
+    }
+
+    /// A parameter of one component.
+    #[must_use]
+    pub fn scalar(value: T) -> Self {
+        Self::one_row(Data::One([value]), 1, 1)
+    }
+
+    /// A parameter of `D` components.
+    #[must_use]
+    pub fn array<const D: usize>(value: [T; D]) -> Self {
+        Self::one_row(Data::Owned(Vec::from(value)), D, D)
+    }
+
+    fn one_row(data: Data<'a, T>, len: usize, dim: usize) -> Self {
+        Self { data, dim, rows: 1, fault: (len != dim).then_some(Fault::ParameterLength) }
+    }
+
+    /// All numbers, row by row. If there is no [`Self::fault`], `rows` times `dim` of them.
+    #[must_use]
+    pub fn data(&self) -> &[T] {
+        match &self.data {
+            Data::Borrowed(data) => data,
+            Data::One(data) => data,
+            Data::Owned(data) => data,
+        }
+    }
+
+    /// Numbers in a row.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// What is wrong, if anything.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+}
+
+fn whole_rows(len: usize, dim: usize) -> (usize, Option<Fault>) {
+    match len.checked_rem(dim) {
+        Some(0) => (len / dim, None),
+        _ => (0, Some(Fault::FlatLength)),
+    }
+}
+
+/// Rows of `D` numbers of type `T`: an argument for a variable `Vi<D>` or `Vj<D>`.
+///
+/// References to `[[T; D]]`, `Vec<[T; D]>`, `[[T; D]; N]` and [`Rows<T, D>`], and flat ones, row after row: `[T]`,
+/// `Vec<T>` and `[T; N]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not rows of dimension {D} with elements of type `{T}`",
+    label = "expected rows of dimension {D}",
+    note = "rows are references: `&Vec<[{T}; {D}]>`, `&[[{T}; {D}]]`, `&Rows<{T}, {D}>`, or flat `&[{T}]`, row after row"
+)]
+pub trait AsRows<'a, T: Element, const D: usize> {
+    /// The rows, borrowed.
+    #[allow(clippy::wrong_self_convention, reason = "`self` is a reference, or becomes the view")]
+    fn as_rows(self) -> View<'a, T>;
+}
+
+/// `D` numbers of type `T`: an argument for a parameter `Pm<D>`.
+///
+/// A number (for `Pm<1>`), an array `[T; D]`, or a reference to `[T; D]`, `[T]`, `Vec<T>` or a [`Rows<T, D>`] of one
+/// row.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a parameter of dimension {D} with elements of type `{T}`",
+    label = "expected a parameter of dimension {D}",
+    note = "a parameter is `[{T}; {D}]` or `&[{T}]`; one of dimension 1 may be a `{T}`"
+)]
+pub trait AsParameter<'a, T: Element, const D: usize> {
+    /// The parameter, borrowed or copied.
+    #[allow(clippy::wrong_self_convention, reason = "`self` is a reference or a small value")]
+    fn as_parameter(self) -> View<'a, T>;
+}
+
+impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a [[T; D]] {
+    fn as_rows(self) -> View<'a, T> {
+        View::from_rows(self)
+    }
+}
+
+impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a Vec<[T; D]> {
+    fn as_rows(self) -> View<'a, T> {
+        View::from_rows(self)
+    }
+}
+
+impl<'a, T: Element, const D: usize, const N: usize> AsRows<'a, T, D> for &'a [[T; D]; N] {
+    fn as_rows(self) -> View<'a, T> {
+        View::from_rows(self)
+    }
+}
+
+impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a Rows<T, D> {
+    fn as_rows(self) -> View<'a, T> {
+        View::from_rows(self)
+    }
+}
+
+impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a [T] {
+    fn as_rows(self) -> View<'a, T> {
+        View::from_flat(self, D)
+    }
+}
+
+impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a Vec<T> {
+    fn as_rows(self) -> View<'a, T> {
+        View::from_flat(self, D)
+    }
+}
+
+impl<'a, T: Element, const D: usize, const N: usize> AsRows<'a, T, D> for &'a [T; N] {
+    fn as_rows(self) -> View<'a, T> {
+        View::from_flat(self, D)
+    }
+}
+
+impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for View<'a, T> {
+    fn as_rows(self) -> View<'a, T> {
+        self
+    }
+}
+
+impl<'a, T: Element> AsParameter<'a, T, 1> for T {
+    fn as_parameter(self) -> View<'a, T> {
+        View::scalar(self)
+    }
+}
+
+impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for [T; D] {
+    fn as_parameter(self) -> View<'a, T> {
+        View::array(self)
+    }
+}
+
+impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a [T; D] {
+    fn as_parameter(self) -> View<'a, T> {
+        View::parameter(self, D)
+    }
+}
+
+impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a [T] {
+    fn as_parameter(self) -> View<'a, T> {
+        View::parameter(self, D)
+    }
+}
+
+impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Vec<T> {
+    fn as_parameter(self) -> View<'a, T> {
+        View::parameter(self, D)
+    }
+}
+
+impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Rows<T, D> {
+    fn as_parameter(self) -> View<'a, T> {
+        View::parameter(self.as_flat(), D)
+    }
+}

@@ -1,0 +1,66 @@
+//! Fixed-size storage for the components of a value whose length is a polynomial of const generics.
+//!
+//! Stable Rust has `[E; D]` for a const generic `D` but not `[E; D + 1]` or `[E; D * D]`. The macro therefore writes
+//! lengths as types: a literal or a parameter is an array, a sum is a [`Chain`], a product is a [`Grid`]. All of them
+//! are plain memory, seen as one flat slice.
+
+/// A fixed number of components of type `E`, one after another in memory.
+///
+/// # Safety
+/// `Self` must be exactly `LEN` values of type `E` without padding, aligned like `E`.
+pub unsafe trait Components<E: Copy>: Copy {
+    /// How many components there are.
+    const LEN: usize;
+    /// All components equal.
+    fn splat(value: E) -> Self;
+
+    /// The components as one slice of length [`Self::LEN`].
+    #[inline(always)]
+    fn as_slice(&self) -> &[E] {
+        // SAFETY: the contract of the trait: `Self` is LEN values of E in a row.
+        unsafe { core::slice::from_raw_parts(core::ptr::from_ref(self).cast::<E>(), Self::LEN) }
+    }
+    /// The components as one mutable slice of length [`Self::LEN`].
+    #[inline(always)]
+    fn as_mut_slice(&mut self) -> &mut [E] {
+        // SAFETY: as in `as_slice`; `&mut self` makes the access exclusive.
+        unsafe { core::slice::from_raw_parts_mut(core::ptr::from_mut(self).cast::<E>(), Self::LEN) }
+    }
+}
+
+// SAFETY: an array is N values without padding.
+unsafe impl<E: Copy, const N: usize> Components<E> for [E; N] {
+    const LEN: usize = N;
+    #[inline(always)]
+    fn splat(value: E) -> Self {
+        [value; N]
+    }
+}
+
+/// The components of `A`, then those of `B`: a length that is a sum.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Chain<A, B>(A, B);
+
+// SAFETY: repr(C); both parts are whole numbers of E aligned like E, so there is no padding between or behind them.
+unsafe impl<E: Copy, A: Components<E>, B: Components<E>> Components<E> for Chain<A, B> {
+    const LEN: usize = A::LEN + B::LEN;
+    #[inline(always)]
+    fn splat(value: E) -> Self {
+        Chain(A::splat(value), B::splat(value))
+    }
+}
+
+/// `N` times the components of `A`: a length that is a product.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub struct Grid<A, const N: usize>([A; N]);
+
+// SAFETY: an array of N values, each a whole number of E aligned like E.
+unsafe impl<E: Copy, A: Components<E>, const N: usize> Components<E> for Grid<A, N> {
+    const LEN: usize = A::LEN * N;
+    #[inline(always)]
+    fn splat(value: E) -> Self {
+        Grid([A::splat(value); N])
+    }
+}

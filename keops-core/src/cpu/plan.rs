@@ -1,0 +1,100 @@
+//! How the work is cut.
+//!
+//! Every decision is a function of the shape, the formula and the vector width. None looks at the number of threads,
+//! so results do not depend on it.
+
+use pulp::Simd;
+
+use crate::{
+    components::Components,
+    cpu::Shape,
+    formula::Formula,
+    real::Element,
+    reduction::{Reduction, Total},
+};
+
+/// Sources are prepared once for all blocks if that takes at most so many bytes.
+pub(super) const PREPARED_BYTES: usize = 16 << 20;
+
+/// Problems of fewer pairs run on the calling thread: handing them out would take longer.
+const PAIRS_FOR_THREADS: usize = 50_000;
+
+/// What the prepared targets and the states of a block may take: half of a second-level cache.
+const BLOCK_BYTES: usize = 256 << 10;
+
+/// What a tile of sources may take, so that it stays in the first-level cache next to what is computed with it.
+const SOURCE_TILE_BYTES: usize = 16 << 10;
+
+/// The most sources in a run: sums are flushed into their compensated total behind it.
+const RUN: usize = 256;
+
+/// Whether the threads are worth it.
+pub(super) fn in_parallel(shape: Shape) -> bool {
+    shape.targets.saturating_mul(shape.sources) >= PAIRS_FOR_THREADS
+}
+
+/// How many targets make a block, with lanes over targets: a multiple of every number of lanes up to 64.
+pub(super) fn block_targets<T: Element, F: Formula, Red: Reduction>(shape: Shape) -> usize {
+    const LEAST: usize = 64;
+    let bytes = (size_of::<F::I<T>>() + size_of::<Red::State<F, T>>()).max(1);
+    let wanted = if in_parallel(shape) { shape.targets.div_ceil(128) } else { shape.targets };
+    wanted.min(1024).min(BLOCK_BYTES / bytes).next_multiple_of(LEAST).max(LEAST)
+}
+
+/// How many blocks run before their totals, of so many numbers each, are added up and let go.
+pub(super) fn wave(totals: usize) -> usize {
+    const BYTES: usize = 16 << 20;
+    (BYTES / (totals * size_of::<Total>()).max(1)).max(64)
+}
+
+/// How many sources make a tile, with lanes over targets.
+pub(super) fn source_tile<T: Element, F: Formula>() -> usize {
+    (SOURCE_TILE_BYTES / size_of::<F::J<T>>().max(1)).clamp(8, RUN)
+}
+
+/// How many rows of lanes make a tile, with lanes over sources.
+pub(super) fn lane_tile<T: Element, F: Formula>(lanes: usize) -> usize {
+    (2 * SOURCE_TILE_BYTES / (lanes * size_of::<F::J<T>>()).max(1)).clamp(8, RUN)
+}
+
+/// Whether lanes and threads run over sources: few targets would leave most of both idle.
+pub(super) fn lanes_over_sources<T: Element, F: Formula, Red: Reduction>(shape: Shape) -> bool {
+    let Shape { targets, sources } = shape;
+    // Joining the states of all lanes and chunks must be worth it.
+    let least = if targets <= 64 { 64 } else { 1024 };
+    let states = targets.saturating_mul(size_of::<Red::State<F, T>>());
+    targets <= 1024 && sources >= 4096 && sources / least >= targets && states <= 64 << 10
+}
+
+/// How many sources make a chunk, with lanes over sources: a power of two, so that only the last chunk does not
+/// consist of whole rows of lanes.
+pub(super) fn chunk_sources(shape: Shape) -> usize {
+    (shape.sources / 64).next_power_of_two().clamp(8192, 65536)
+}
+
+/// How many vectors make a tile.
+///
+/// Vectors in step hide the latency of the operations and share broadcasts and constants. Against them speaks what
+/// must stay in registers for each of them: the run of the reduction and the contractions. The target itself may be
+/// read from the first-level cache. With 32 registers the constants of an exponential stay in registers too if there
+/// are only two vectors, which is worth more than sharing the loads, unless the target is long. Very long rows are
+/// kept to one vector, since copies of them go over the stack.
+pub(super) const fn tile_vectors<S: Simd, F: Formula, Red: Reduction>() -> usize {
+    if S::IS_SCALAR {
+        return 1;
+    }
+    let components = <F::Out<u8> as Components<u8>>::LEN;
+    let contractions = <F::C<u8> as Components<u8>>::LEN;
+    let target = <F::I<u8> as Components<u8>>::LEN;
+    let each = contractions + Red::REGISTERS + Red::REGISTERS_PER_COMPONENT * components;
+    let many = S::REGISTER_COUNT >= 32;
+    if target > 256 || <F::J<u8> as Components<u8>>::LEN > 256 {
+        1
+    } else if 8 * each <= S::REGISTER_COUNT && (!many || target >= 16) {
+        4
+    } else if 2 * each <= S::REGISTER_COUNT {
+        2
+    } else {
+        1
+    }
+}

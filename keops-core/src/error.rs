@@ -1,0 +1,102 @@
+//! What can be wrong with a call.
+
+/// Why a kernel could not be evaluated.
+///
+/// Every message names the variable and both numbers.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Variables that are indexed alike have different numbers of rows.
+    #[error("`{variable}` has {rows} rows, but `{other}`, which is indexed alike, has {other_rows}")]
+    RowCount {
+        /// The variable that was found to differ.
+        variable: &'static str,
+        /// Its number of rows.
+        rows: usize,
+        /// The first variable indexed alike.
+        other: &'static str,
+        /// Its number of rows.
+        other_rows: usize,
+    },
+    /// A flat slice does not hold a whole number of rows.
+    #[error("`{variable}` holds {len} numbers, which is not a multiple of its dimension {dim}")]
+    FlatLength {
+        /// The variable.
+        variable: &'static str,
+        /// Length of the slice.
+        len: usize,
+        /// Components of a row.
+        dim: usize,
+    },
+    /// A parameter has the wrong number of components.
+    #[error("the parameter `{variable}` has dimension {dim}, but holds {len} numbers")]
+    ParameterLength {
+        /// The parameter.
+        variable: &'static str,
+        /// How many numbers were given.
+        len: usize,
+        /// How many it has.
+        dim: usize,
+    },
+    /// The rows of a variable have the wrong number of components.
+    #[error("`{variable}` has dimension {dim}, but its rows hold {found} numbers")]
+    Dimension {
+        /// The variable.
+        variable: &'static str,
+        /// Components of a row in the formula.
+        dim: usize,
+        /// Components of a row that was given.
+        found: usize,
+    },
+    /// More rows than a row number can count; [`u32::MAX`] marks a neighbour that there is not.
+    #[error("`{variable}` has {rows} rows, more than the {limit} that can be numbered")]
+    TooManyRows {
+        /// The variable.
+        variable: &'static str,
+        /// Its number of rows.
+        rows: usize,
+        /// The largest number of rows.
+        limit: usize,
+    },
+    /// The formula takes another number of arguments.
+    #[error("`{formula}` takes {expected} arguments, but was given {found}")]
+    ArgumentCount {
+        /// The formula.
+        formula: &'static str,
+        /// How many it takes.
+        expected: usize,
+        /// How many were given.
+        found: usize,
+    },
+    /// An output buffer does not fit the result.
+    #[error("the output holds {found} numbers, but the result has {rows} rows of {width}")]
+    OutputLength {
+        /// Rows of the result.
+        rows: usize,
+        /// Numbers in a row of the result.
+        width: usize,
+        /// Length of the buffer.
+        found: usize,
+    },
+    /// The parts of an output do not make up a row of the result.
+    #[error("the outputs take {found} numbers of a row, but a row of the result of `{formula}` has {width}")]
+    OutputWidth {
+        /// The formula.
+        formula: &'static str,
+        /// Numbers in a row of the result.
+        width: usize,
+        /// The sum of the widths of the parts.
+        found: usize,
+    },
+    /// The result does not fit into memory.
+    #[error("a result of {rows} rows of {width} numbers does not fit into memory")]
+    OutputTooLarge {
+        /// Rows of the result.
+        rows: usize,
+        /// Numbers in a row.
+        width: usize,
+    },
+    /// A CUDA device was asked for.
+    #[error("built without CUDA")]
+    BuiltWithoutCuda,
+}

@@ -1,0 +1,233 @@
+//! Tiles of lanes: `Q` SIMD vectors as one [`Real`].
+//!
+//! Every operation goes through the `Q` vectors in step, so that `Q` independent chains hide each other's latency and
+//! a constant is loaded once for all of them. The context is a `pulp` token, the proof that the processor has the
+//! instructions; every function is inlined into the dispatcher that carries them.
+//!
+//! Loops over the vectors are `while` loops and not closures: a closure is a function of its own that lacks the
+//! dispatcher's processor features until the optimiser has inlined it.
+
+use pulp::{Simd, WithSimd, bytemuck};
+
+use crate::{math, real::Real};
+
+#[cfg(test)]
+mod tests;
+mod vectors;
+
+pub use vectors::Vectors;
+
+/// A tile of `Q` vectors of `f32`.
+pub type F32Lanes<S, const Q: usize> = Lanes<f32, S, Q>;
+/// A tile of `Q` vectors of `f64`.
+pub type F64Lanes<S, const Q: usize> = Lanes<f64, S, Q>;
+
+/// A tile of `Q` vectors of `T` under the instruction set `S`.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub struct Lanes<T: Vectors, S: Simd, const Q: usize>([T::N<S>; Q]);
+
+/// A truth value for each number of a [`Lanes`].
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub struct Truths<T: Vectors, S: Simd, const Q: usize>([T::M<S>; Q]);
+
+/// A row number for each number of a [`Lanes`].
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub struct RowNumbers<T: Vectors, S: Simd, const Q: usize>([T::U<S>; Q]);
+
+/// The array of an expression's values for each vector `q` of the tile.
+macro_rules! each {
+    ($q:ident => $value:expr) => {{
+        let mut out = [bytemuck::Zeroable::zeroed(); Q];
+        let mut $q = 0;
+        while $q < Q {
+            out[$q] = $value;
+            $q += 1;
+        }
+        out
+    }};
+}
+
+/// Functions of [`Real`] that are one operation on each vector.
+macro_rules! forward {
+    ($( $name:ident($($arg:ident: $ty:ty),*) -> $out:ident; )*) => {$(
+        #[inline(always)]
+        fn $name(cx: S, $($arg: $ty),*) -> $out<T, S, Q> {
+            $out(each!(q => <T as Vectors>::$name(cx, $($arg.0[q]),*)))
+        }
+    )*};
+}
+
+/// Functions of [`Real`] that are called and not inlined: they are dozens to hundreds of instructions, so the call is
+/// cheap beside them, and a formula with several of them would take minutes to compile.
+macro_rules! outlined {
+    ($($name:ident => $function:ident($($arg:ident),+)),+) => {$(
+        #[inline(always)]
+        fn $name(cx: S, $($arg: Self),+) -> Self {
+            struct Outlined<T: Vectors, S: Simd, const Q: usize>(S, [Lanes<T, S, Q>; [$(stringify!($arg)),+].len()]);
+            impl<T: Vectors, S: Simd, const Q: usize> WithSimd for Outlined<T, S, Q> {
+                type Output = Lanes<T, S, Q>;
+                #[inline(always)]
+                fn with_simd<Same: Simd>(self, _: Same) -> Lanes<T, S, Q> {
+                    let [$($arg),+] = self.1;
+                    T::$function(self.0, $($arg),+)
+                }
+            }
+            // Not to be inlined, but with the dispatcher's processor features, which `vectorize` gives to its callee.
+            #[inline(never)]
+            fn scalar<T: Vectors, S: Simd, const Q: usize>(call: Outlined<T, S, Q>) -> Lanes<T, S, Q> {
+                let cx = call.0;
+                call.with_simd(cx)
+            }
+            let call = Outlined(cx, [$($arg),+]);
+            if S::IS_SCALAR { scalar(call) } else { cx.vectorize(call) }
+        }
+    )+};
+}
+
+impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
+    type Cx = S;
+    type Scalar = T;
+    type Mask = Truths<T, S, Q>;
+    type Index = RowNumbers<T, S, Q>;
+    const LANES: usize = Q * (size_of::<T::N<S>>() / size_of::<T>());
+
+    #[inline(always)]
+    fn splat(cx: S, value: T) -> Self {
+        Self([<T as Vectors>::splat(cx, value); Q])
+    }
+    #[inline(always)]
+    fn load(_: S, from: &[T]) -> Self {
+        let vectors = &T::as_vectors::<S>(from)[..Q];
+        Self(each!(q => vectors[q]))
+    }
+    #[inline(always)]
+    fn store(self, _: S, to: &mut [T]) {
+        T::as_vectors_mut::<S>(to)[..Q].copy_from_slice(&self.0);
+    }
+
+    forward! {
+        add(a: Self, b: Self) -> Lanes;
+        sub(a: Self, b: Self) -> Lanes;
+        mul(a: Self, b: Self) -> Lanes;
+        div(a: Self, b: Self) -> Lanes;
+        sqrt(a: Self) -> Lanes;
+        mul_add(a: Self, b: Self, c: Self) -> Lanes;
+        neg_mul_add(a: Self, b: Self, c: Self) -> Lanes;
+        min(a: Self, b: Self) -> Lanes;
+        max(a: Self, b: Self) -> Lanes;
+        lt(a: Self, b: Self) -> Truths;
+        le(a: Self, b: Self) -> Truths;
+        eq(a: Self, b: Self) -> Truths;
+        and(a: Self::Mask, b: Self::Mask) -> Truths;
+        or(a: Self::Mask, b: Self::Mask) -> Truths;
+        not(a: Self::Mask) -> Truths;
+        select(mask: Self::Mask, yes: Self, no: Self) -> Lanes;
+        index_lt(a: Self::Index, b: Self::Index) -> Truths;
+        index_select(mask: Self::Mask, yes: Self::Index, no: Self::Index) -> RowNumbers;
+    }
+
+    #[inline(always)]
+    fn neg(cx: S, a: Self) -> Self {
+        let sign = T::integer(cx, T::SIGN);
+        Self(each!(q => T::from_bits(T::integer_xor(cx, T::bits(a.0[q]), sign))))
+    }
+    #[inline(always)]
+    fn abs(cx: S, a: Self) -> Self {
+        let magnitude = T::integer(cx, T::SIGN - 1);
+        Self(each!(q => T::from_bits(T::integer_and(cx, T::bits(a.0[q]), magnitude))))
+    }
+    #[inline(always)]
+    fn round(cx: S, a: Self) -> Self {
+        // Adding and subtracting 2^23 (2^52) leaves no room for fractional bits; larger numbers have none.
+        let limit = Self::splat(cx, T::from_f64((1u64 << T::MANTISSA_BITS) as f64));
+        let size = Self::abs(cx, a);
+        let rounded = Self::sub(cx, Self::add(cx, size, limit), limit);
+        let rounded = Self::select(cx, Self::lt(cx, size, limit), rounded, size);
+        let sign = T::integer(cx, T::SIGN);
+        Self(each!(q => {
+            let sign = T::integer_and(cx, T::bits(a.0[q]), sign);
+            T::from_bits(T::integer_or(cx, T::bits(rounded.0[q]), sign))
+        }))
+    }
+
+    #[inline(always)]
+    fn any(cx: S, mask: Self::Mask) -> bool {
+        let mut all = mask.0[0];
+        let mut q = 1;
+        while q < Q {
+            all = <T as Vectors>::or(cx, all, mask.0[q]);
+            q += 1;
+        }
+        vectors::any(&all)
+    }
+
+    #[inline(always)]
+    fn index_splat(cx: S, index: u32) -> Self::Index {
+        RowNumbers([T::row(cx, index); Q])
+    }
+    #[inline(always)]
+    fn index_ramp(cx: S, first: u32) -> Self::Index {
+        let width = (Self::LANES / Q) as u32;
+        RowNumbers(each!(q => T::rows_from(cx, first.wrapping_add(q as u32 * width))))
+    }
+    #[inline(always)]
+    fn index_store(_: S, index: Self::Index, to: &mut [u32]) {
+        for (rows, to) in index.0.iter().zip(to[..Self::LANES].chunks_exact_mut(Self::LANES / Q)) {
+            T::store_rows::<S>(*rows, to);
+        }
+    }
+
+    #[inline(always)]
+    fn pow2_integer(cx: S, n: Self) -> Self {
+        let one = Self::splat(cx, T::ROUND + T::from_f64((T::ONE >> T::MANTISSA_BITS) as f64));
+        Self::shift_to_exponent(cx, Self::add(cx, n, one))
+    }
+    #[inline(always)]
+    fn shift_to_exponent(cx: S, t: Self) -> Self {
+        Self(each!(q => T::from_bits(T::shift_left(cx, T::bits(t.0[q]), T::MANTISSA_BITS))))
+    }
+    #[inline(always)]
+    fn bit(cx: S, t: Self, bit: u32) -> Self::Mask {
+        let one = T::integer(cx, 1 << bit);
+        Truths(each!(q => T::integer_eq(cx, T::integer_and(cx, T::bits(t.0[q]), one), one)))
+    }
+    #[inline(always)]
+    fn two_product(cx: S, a: Self, b: Self) -> (Self, Self) {
+        if S::IS_SCALAR {
+            // There the fused operation is a library call.
+            return math::dekker_product(cx, a, b, T::SPLITTER);
+        }
+        let product = Self::mul(cx, a, b);
+        let less = Self::neg(cx, product);
+        (product, Self(each!(q => T::fused_mul_add(cx, a.0[q], b.0[q], less.0[q]))))
+    }
+    #[inline(always)]
+    fn split_exponent(cx: S, x: Self) -> (Self, Self) {
+        // Counting exponents from sqrt(1/2) instead of from 1 puts the mantissa in [sqrt(1/2), sqrt(2)).
+        let root_half = T::integer(cx, T::ROOT_HALF);
+        let offset = T::integer(cx, T::ONE - T::ROOT_HALF);
+        let field = T::integer(cx, (1 << T::MANTISSA_BITS) - 1);
+        let count = T::integer(cx, T::COUNT);
+        let one = Self::lit(cx, (1u64 << T::MANTISSA_BITS) as f64 + (T::ONE >> T::MANTISSA_BITS) as f64);
+        let shifted: [T::U<S>; Q] = each!(q => T::integer_add(cx, T::bits(x.0[q]), offset));
+        let mantissa = Self(each!(q => {
+            T::from_bits(T::integer_add(cx, T::integer_and(cx, shifted[q], field), root_half))
+        }));
+        let exponent = Self(each!(q => {
+            T::from_bits(T::integer_or(cx, T::shift_right(cx, shifted[q], T::MANTISSA_BITS), count))
+        }));
+        (mantissa, Self::sub(cx, exponent, one))
+    }
+    #[inline(always)]
+    fn map(_: S, mut x: Self, f: impl Fn(T) -> T) -> Self {
+        for number in bytemuck::cast_slice_mut::<T::N<S>, T>(&mut x.0) {
+            *number = f(*number);
+        }
+        x
+    }
+
+    outlined! { log2 => log2_real(x), log => log_real(x), sin => sin_real(x), cos => cos_real(x), pow => pow_real(x, y) }
+}

@@ -1,0 +1,298 @@
+//! What a tile needs of one SIMD vector, under one set of names for `f32` and `f64`: `pulp` writes the element type
+//! into the names of its methods.
+
+use pulp::{Simd, bytemuck, cast};
+
+use crate::real::Element;
+
+/// Declares the trait and its two implementations from one table: a row is a method of this trait and its two names
+/// in `pulp`. `N` are vectors of numbers, `U` of unsigned integers as wide, `M` of truth values.
+macro_rules! vectors {
+    (
+        { $( $name:ident($($arg:ident: $ty:ident),*) -> $out:ident = $f32:ident, $f64:ident; )* }
+        trait { $($trait:tt)* }
+        f32 { $($of_f32:tt)* }
+        f64 { $($of_f64:tt)* }
+    ) => {
+        /// An element type with vectors: `f32` or `f64`.
+        #[allow(missing_docs, reason = "the operations of `Real` and of `pulp`, under the same names")]
+        pub trait Vectors: Element + bytemuck::Pod {
+            /// A vector of numbers.
+            type N<S: Simd>: bytemuck::Pod + core::fmt::Debug + Send + Sync;
+            /// A vector of unsigned integers, one for each number and as wide.
+            type U<S: Simd>: bytemuck::Pod + core::fmt::Debug + Send + Sync;
+            /// A truth value for each number.
+            type M<S: Simd>: bytemuck::Zeroable + bytemuck::NoUninit + core::fmt::Debug + Send + Sync;
+
+            $( fn $name<S: Simd>(simd: S, $($arg: Self::$ty<S>),*) -> Self::$out<S>; )*
+            $($trait)*
+        }
+        impl Vectors for f32 {
+            type N<S: Simd> = S::f32s;
+            type U<S: Simd> = S::u32s;
+            type M<S: Simd> = S::m32s;
+
+            $(
+                #[inline(always)]
+                fn $name<S: Simd>(simd: S, $($arg: Self::$ty<S>),*) -> Self::$out<S> {
+                    simd.$f32($($arg),*)
+                }
+            )*
+            $($of_f32)*
+        }
+        impl Vectors for f64 {
+            type N<S: Simd> = S::f64s;
+            type U<S: Simd> = S::u64s;
+            type M<S: Simd> = S::m64s;
+
+            $(
+                #[inline(always)]
+                fn $name<S: Simd>(simd: S, $($arg: Self::$ty<S>),*) -> Self::$out<S> {
+                    simd.$f64($($arg),*)
+                }
+            )*
+            $($of_f64)*
+        }
+    };
+}
+
+vectors! {
+    {
+        add(a: N, b: N) -> N = add_f32s, add_f64s;
+        sub(a: N, b: N) -> N = sub_f32s, sub_f64s;
+        mul(a: N, b: N) -> N = mul_f32s, mul_f64s;
+        div(a: N, b: N) -> N = div_f32s, div_f64s;
+        sqrt(a: N) -> N = sqrt_f32s, sqrt_f64s;
+        // The `_e` forms are fused only where that is fast.
+        mul_add(a: N, b: N, c: N) -> N = mul_add_e_f32s, mul_add_e_f64s;
+        neg_mul_add(a: N, b: N, c: N) -> N = negate_mul_add_e_f32s, negate_mul_add_e_f64s;
+        fused_mul_add(a: N, b: N, c: N) -> N = mul_add_f32s, mul_add_f64s;
+        vector_min(a: N, b: N) -> N = min_f32s, min_f64s;
+        vector_max(a: N, b: N) -> N = max_f32s, max_f64s;
+
+        lt(a: N, b: N) -> M = less_than_f32s, less_than_f64s;
+        le(a: N, b: N) -> M = less_than_or_equal_f32s, less_than_or_equal_f64s;
+        eq(a: N, b: N) -> M = equal_f32s, equal_f64s;
+        and(a: M, b: M) -> M = and_m32s, and_m64s;
+        or(a: M, b: M) -> M = or_m32s, or_m64s;
+        not(a: M) -> M = not_m32s, not_m64s;
+        index_select(mask: M, yes: U, no: U) -> U = select_u32s, select_u64s;
+
+        integer_add(a: U, b: U) -> U = add_u32s, add_u64s;
+        integer_eq(a: U, b: U) -> M = equal_u32s, equal_u64s;
+        integer_and(a: U, b: U) -> U = and_u32s, and_u64s;
+        integer_or(a: U, b: U) -> U = or_u32s, or_u64s;
+        integer_xor(a: U, b: U) -> U = xor_u32s, xor_u64s;
+    }
+
+    trait {
+        /// Bits of the mantissa that are stored.
+        const MANTISSA_BITS: u32;
+        /// Splits the mantissa for `math::dekker_product`.
+        const SPLITTER: f64;
+        /// The sign bit.
+        const SIGN: u64;
+        /// The bits of 1.
+        const ONE: u64;
+        /// The bits of sqrt(1/2).
+        const ROOT_HALF: u64;
+        /// The bits of 2^23 (f64: 2^52): with a small integer or-ed in they are the sum of the two.
+        const COUNT: u64;
+
+        /// The vectors at the front of `from`.
+        fn as_vectors<S: Simd>(from: &[Self]) -> &[Self::N<S>];
+        fn as_vectors_mut<S: Simd>(to: &mut [Self]) -> &mut [Self::N<S>];
+        fn splat<S: Simd>(simd: S, value: Self) -> Self::N<S>;
+
+        fn bits<S: Simd>(a: Self::N<S>) -> Self::U<S>;
+        fn from_bits<S: Simd>(a: Self::U<S>) -> Self::N<S>;
+        /// An integer in every lane; `f32` takes its low half.
+        fn integer<S: Simd>(simd: S, value: u64) -> Self::U<S>;
+        fn shift_left<S: Simd>(simd: S, a: Self::U<S>, by: u32) -> Self::U<S>;
+        fn shift_right<S: Simd>(simd: S, a: Self::U<S>, by: u32) -> Self::U<S>;
+
+        /// The smaller one; `b` or NaN if either is NaN.
+        #[inline(always)]
+        fn min<S: Simd>(simd: S, a: Self::N<S>, b: Self::N<S>) -> Self::N<S> {
+            // pulp's scalar one ignores NaN.
+            if S::IS_SCALAR {
+                <Self as Vectors>::select(simd, <Self as Vectors>::lt(simd, a, b), a, b)
+            } else {
+                Self::vector_min(simd, a, b)
+            }
+        }
+        /// The larger one; `b` or NaN if either is NaN.
+        #[inline(always)]
+        fn max<S: Simd>(simd: S, a: Self::N<S>, b: Self::N<S>) -> Self::N<S> {
+            if S::IS_SCALAR {
+                <Self as Vectors>::select(simd, <Self as Vectors>::lt(simd, b, a), a, b)
+            } else {
+                Self::vector_max(simd, a, b)
+            }
+        }
+        #[inline(always)]
+        fn select<S: Simd>(simd: S, mask: Self::M<S>, yes: Self::N<S>, no: Self::N<S>) -> Self::N<S> {
+            let bits = <Self as Vectors>::index_select(simd, mask, Self::bits::<S>(yes), Self::bits::<S>(no));
+            Self::from_bits::<S>(bits)
+        }
+
+        /// Row numbers are kept such that one signed comparison orders them, the only one that AVX2 has.
+        fn row<S: Simd>(simd: S, row: u32) -> Self::U<S>;
+        /// `first`, `first + 1`, ..., wrapping at 2^32.
+        fn rows_from<S: Simd>(simd: S, first: u32) -> Self::U<S>;
+        fn index_lt<S: Simd>(simd: S, a: Self::U<S>, b: Self::U<S>) -> Self::M<S>;
+        /// Writes them to the front of `to`.
+        fn store_rows<S: Simd>(rows: Self::U<S>, to: &mut [u32]);
+    }
+
+    f32 {
+        const MANTISSA_BITS: u32 = 23;
+        const SPLITTER: f64 = 4097.0;
+        const SIGN: u64 = 1 << 31;
+        const ONE: u64 = 1f32.to_bits() as u64;
+        const ROOT_HALF: u64 = core::f32::consts::FRAC_1_SQRT_2.to_bits() as u64;
+        const COUNT: u64 = 8_388_608f32.to_bits() as u64;
+
+        #[inline(always)]
+        fn as_vectors<S: Simd>(from: &[f32]) -> &[S::f32s] {
+            S::as_simd_f32s(from).0
+        }
+        #[inline(always)]
+        fn as_vectors_mut<S: Simd>(to: &mut [f32]) -> &mut [S::f32s] {
+            S::as_mut_simd_f32s(to).0
+        }
+        #[inline(always)]
+        fn splat<S: Simd>(simd: S, value: f32) -> S::f32s {
+            simd.splat_f32s(value)
+        }
+
+        #[inline(always)]
+        fn bits<S: Simd>(a: S::f32s) -> S::u32s {
+            cast(a)
+        }
+        #[inline(always)]
+        fn from_bits<S: Simd>(a: S::u32s) -> S::f32s {
+            cast(a)
+        }
+        #[inline(always)]
+        fn integer<S: Simd>(simd: S, value: u64) -> S::u32s {
+            simd.splat_u32s(value as u32)
+        }
+        #[inline(always)]
+        fn shift_left<S: Simd>(simd: S, a: S::u32s, by: u32) -> S::u32s {
+            simd.wrapping_dyn_shl_u32s(a, simd.splat_u32s(by))
+        }
+        #[inline(always)]
+        fn shift_right<S: Simd>(simd: S, a: S::u32s, by: u32) -> S::u32s {
+            simd.wrapping_dyn_shr_u32s(a, simd.splat_u32s(by))
+        }
+
+        // Shifted by 2^31, so that signed order is that of the row numbers.
+        #[inline(always)]
+        fn row<S: Simd>(simd: S, row: u32) -> S::u32s {
+            simd.splat_u32s(row ^ (1 << 31))
+        }
+        #[inline(always)]
+        fn rows_from<S: Simd>(simd: S, first: u32) -> S::u32s {
+            const RAMP: [u32; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+            simd.add_u32s(simd.splat_u32s(first ^ (1 << 31)), S::as_simd_u32s(&RAMP).0[0])
+        }
+        #[inline(always)]
+        fn index_lt<S: Simd>(simd: S, a: S::u32s, b: S::u32s) -> S::m32s {
+            simd.less_than_i32s(cast(a), cast(b))
+        }
+        #[inline(always)]
+        fn store_rows<S: Simd>(rows: S::u32s, to: &mut [u32]) {
+            let rows = bytemuck::cast_slice::<S::u32s, u32>(core::slice::from_ref(&rows));
+            for (to, row) in to[..rows.len()].iter_mut().zip(rows) {
+                *to = row ^ (1 << 31);
+            }
+        }
+    }
+
+    f64 {
+        const MANTISSA_BITS: u32 = 52;
+        const SPLITTER: f64 = 134_217_729.0;
+        const SIGN: u64 = 1 << 63;
+        const ONE: u64 = 1f64.to_bits();
+        const ROOT_HALF: u64 = core::f64::consts::FRAC_1_SQRT_2.to_bits();
+        const COUNT: u64 = 4_503_599_627_370_496f64.to_bits();
+
+        #[inline(always)]
+        fn as_vectors<S: Simd>(from: &[f64]) -> &[S::f64s] {
+            S::as_simd_f64s(from).0
+        }
+        #[inline(always)]
+        fn as_vectors_mut<S: Simd>(to: &mut [f64]) -> &mut [S::f64s] {
+            S::as_mut_simd_f64s(to).0
+        }
+        #[inline(always)]
+        fn splat<S: Simd>(simd: S, value: f64) -> S::f64s {
+            simd.splat_f64s(value)
+        }
+
+        #[inline(always)]
+        fn bits<S: Simd>(a: S::f64s) -> S::u64s {
+            cast(a)
+        }
+        #[inline(always)]
+        fn from_bits<S: Simd>(a: S::u64s) -> S::f64s {
+            cast(a)
+        }
+        #[inline(always)]
+        fn integer<S: Simd>(simd: S, value: u64) -> S::u64s {
+            simd.splat_u64s(value)
+        }
+        // pulp has no shift of 64-bit lanes; the optimiser makes one vector shift of these loops.
+        #[inline(always)]
+        fn shift_left<S: Simd>(_: S, mut a: S::u64s, by: u32) -> S::u64s {
+            for word in bytemuck::cast_slice_mut::<S::u64s, u64>(core::slice::from_mut(&mut a)) {
+                *word <<= by;
+            }
+            a
+        }
+        #[inline(always)]
+        fn shift_right<S: Simd>(_: S, mut a: S::u64s, by: u32) -> S::u64s {
+            for word in bytemuck::cast_slice_mut::<S::u64s, u64>(core::slice::from_mut(&mut a)) {
+                *word >>= by;
+            }
+            a
+        }
+
+        #[inline(always)]
+        fn row<S: Simd>(simd: S, row: u32) -> S::u64s {
+            simd.splat_u64s(u64::from(row))
+        }
+        #[inline(always)]
+        fn rows_from<S: Simd>(simd: S, first: u32) -> S::u64s {
+            const RAMP: [u64; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
+            let rows = simd.add_u64s(simd.splat_u64s(u64::from(first)), S::as_simd_u64s(&RAMP).0[0]);
+            simd.and_u64s(rows, simd.splat_u64s(u64::from(u32::MAX)))
+        }
+        #[inline(always)]
+        fn index_lt<S: Simd>(simd: S, a: S::u64s, b: S::u64s) -> S::m64s {
+            simd.less_than_i64s(cast(a), cast(b))
+        }
+        #[inline(always)]
+        fn store_rows<S: Simd>(rows: S::u64s, to: &mut [u32]) {
+            let rows = bytemuck::cast_slice::<S::u64s, u64>(core::slice::from_ref(&rows));
+            for (to, &row) in to[..rows.len()].iter_mut().zip(rows) {
+                *to = row as u32;
+            }
+        }
+    }
+}
+
+/// Whether any lane is true: the mask read as integers, which becomes one test instruction.
+#[inline(always)]
+pub(super) fn any<M: bytemuck::NoUninit>(mask: &M) -> bool {
+    let (words, rest) = bytemuck::bytes_of(mask).as_chunks::<8>();
+    let mut bits = 0;
+    for &word in words {
+        bits |= u64::from_ne_bytes(word);
+    }
+    for &byte in rest {
+        bits |= u64::from(byte);
+    }
+    bits != 0
+}

@@ -1,0 +1,28 @@
+//! What the kernels made by `keops!` run on.
+//!
+//! The base ([`real`], [`components`], [`formula`], [`reduction`]) is `no_std` and shared by the host and the GPU. With the feature `std` (on by default) come the
+//! lanes and the CPU engine. Users reach all of this through the crate `keops`.
+#![cfg_attr(not(feature = "std"), no_std)]
+
+pub mod components;
+pub mod formula;
+pub mod math;
+pub mod ops;
+pub mod plain;
+pub mod real;
+pub mod reduction;
+
+#[cfg(feature = "std")]
+pub mod arguments;
+#[cfg(feature = "std")]
+pub mod call;
+#[cfg(feature = "std")]
+pub mod cpu;
+#[cfg(feature = "std")]
+pub mod error;
+#[cfg(feature = "std")]
+pub mod lanes;
+#[cfg(feature = "std")]
+pub mod rows;
+#[cfg(feature = "std")]
+pub mod settings;

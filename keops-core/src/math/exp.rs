@@ -1,0 +1,84 @@
+//! e^x, as in [`super::exp2`] with a two-term reduction.
+//!
+//! n is the integer nearest to x / ln 2 and r = x - n ln 2. Taking ln 2 in two terms (Cody and Waite 1980), of which
+//! the first is so short that its product with n is exact, keeps r accurate where x is large. 2·e^r is a polynomial
+//! whose first two coefficients are exact. Results below sqrt(2) times the smallest normal number are 0.
+
+use super::polynomial;
+use crate::real::{Element, Real};
+
+/// The constants of an element type.
+pub(crate) struct Exp<E, const N: usize> {
+    /// Here and below the result is 0.
+    low: E,
+    /// Here and above the result is infinite.
+    high: E,
+    /// [`Element::ROUND`] + the exponent field of 1/2, so that [`Real::shift_to_exponent`] gives 2^(n-1).
+    shift: E,
+    log2_e: E,
+    /// ln 2 in two terms.
+    ln_2: [E; 2],
+    /// 2·e^r for |r| up to ln(2)/2.
+    polynomial: [E; N],
+}
+
+/// Polynomial of error 0.05 ULP.
+pub(crate) const F32: Exp<f32, 7> = Exp {
+    low: -87.5,
+    high: 89.0,
+    shift: f32::ROUND + 126.0,
+    log2_e: core::f32::consts::LOG2_E,
+    ln_2: LN_2_F32,
+    polynomial: [
+        2.0,
+        2.0,
+        2.0 * 0.499_999_94,
+        2.0 * 0.166_665_17,
+        2.0 * 0.041_668_106,
+        2.0 * 0.008_369_131,
+        2.0 * 0.001_383_643_5,
+    ],
+};
+
+/// Polynomial of error 0.04 ULP.
+pub(crate) const F64: Exp<f64, 12> = Exp {
+    low: -708.5,
+    high: 710.0,
+    shift: f64::ROUND + 1022.0,
+    log2_e: core::f64::consts::LOG2_E,
+    ln_2: LN_2_F64,
+    polynomial: [
+        2.0,
+        2.0,
+        2.0 * 0.500_000_000_000_001_1,
+        2.0 * 0.166_666_666_666_664_3,
+        2.0 * 0.041_666_666_666_525_66,
+        2.0 * 0.008_333_333_333_479_487,
+        2.0 * 0.001_388_888_894_492_603,
+        2.0 * 0.000_198_412_695_475_932_56,
+        2.0 * 2.480_149_163_710_621_8e-5,
+        2.0 * 2.755_754_232_455_347e-6,
+        2.0 * 2.763_081_592_446_889e-7,
+        2.0 * 2.501_637_528_225_090_4e-8,
+    ],
+};
+
+/// ln 2 as a number of 16 bits and a rest.
+pub(super) const LN_2_F32: [f32; 2] = [0.693_145_75, 1.428_606_8e-6];
+/// ln 2 as a number of 42 bits and a rest.
+pub(super) const LN_2_F64: [f64; 2] = [0.693_147_180_559_890_3, 5.497_923_018_708_371e-14];
+
+/// e^x. Largest errors: [`Element::exp_real`](crate::real::Element::exp_real).
+#[inline(always)]
+pub(crate) fn exp<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Exp<R::Scalar, N>) -> R {
+    // x comes second, where NaN is kept.
+    let x = R::max(cx, R::splat(cx, c.low), x);
+    let x = R::min(cx, R::splat(cx, c.high), x);
+    let shift = R::splat(cx, c.shift);
+    let t = R::mul_add(cx, x, R::splat(cx, c.log2_e), shift);
+    // -n: in this order both steps use the same constant, one register less.
+    let n = R::sub(cx, shift, t);
+    let r = R::mul_add(cx, n, R::splat(cx, c.ln_2[0]), x);
+    let r = R::mul_add(cx, n, R::splat(cx, c.ln_2[1]), r);
+    R::mul(cx, polynomial(cx, r, &c.polynomial), R::shift_to_exponent(cx, t))
+}

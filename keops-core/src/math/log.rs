@@ -1,0 +1,108 @@
+//! Natural logarithm and logarithm to base 2.
+//!
+//! x = m 2^e with m = 1 + f in [sqrt(1/2), sqrt(2)). With s = f / (2 + f) and z = s²,
+//! ln m = 2 artanh s = 2 s + s z P(z), written as f - (f²/2 - s (f²/2 + z P(z))): the leading term f is exact, so the
+//! result is accurate near 1, and everything else is a small correction (the form is that of fdlibm's log, Sun
+//! Microsystems 1993).
+
+use num_traits::Float;
+
+use super::{
+    exp::{LN_2_F32, LN_2_F64},
+    polynomial,
+};
+use crate::real::Real;
+
+/// The constants of an element type.
+pub(crate) struct Log<E, const N: usize> {
+    /// ln 2 in two terms; the product of the first with an exponent is exact.
+    ln_2: [E; 2],
+    log2_e: E,
+    /// log2(e) - 1, with more digits than the difference has.
+    log2_e_rest: E,
+    /// A power of two that makes every subnormal number normal, and its exponent.
+    up: [E; 2],
+    /// P(z).
+    polynomial: [E; N],
+}
+
+/// Polynomial of error 0.01 ULP.
+pub(crate) const F32: Log<f32, 3> = Log {
+    ln_2: LN_2_F32,
+    log2_e: core::f32::consts::LOG2_E,
+    log2_e_rest: 0.442_695_05,
+    up: [16_777_216.0, 24.0],
+    polynomial: [0.666_667_76, 0.399_775_83, 0.298_707_96],
+};
+
+/// Polynomial of error 0.01 ULP.
+pub(crate) const F64: Log<f64, 7> = Log {
+    ln_2: LN_2_F64,
+    log2_e: core::f64::consts::LOG2_E,
+    log2_e_rest: 0.442_695_040_888_963_4,
+    up: [18_014_398_509_481_984.0, 54.0],
+    polynomial: [
+        0.666_666_666_666_673_4,
+        0.399_999_999_994_166_4,
+        0.285_714_287_420_281_27,
+        0.222_221_986_050_699_32,
+        0.181_835_628_498_261_07,
+        0.153_140_848_978_239_43,
+        0.147_956_325_877_737_1,
+    ],
+};
+
+/// ln x. Largest errors: [`Element::log_real`](crate::real::Element::log_real).
+#[inline(always)]
+pub(crate) fn log<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
+    reduced(cx, x, c, |f, correction, e| {
+        let low = R::neg_mul_add(cx, e, R::splat(cx, c.ln_2[1]), correction);
+        R::mul_add(cx, e, R::splat(cx, c.ln_2[0]), R::sub(cx, f, low))
+    })
+}
+
+/// log2 x. Largest errors: [`Element::log2_real`](crate::real::Element::log2_real).
+#[inline(always)]
+pub(crate) fn log2<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
+    // f log2(e) = f + f (log2(e) - 1): the leading term is exact here, too.
+    reduced(cx, x, c, |f, correction, e| {
+        let less = R::neg(cx, R::mul(cx, correction, R::splat(cx, c.log2_e)));
+        let rest = R::mul_add(cx, f, R::splat(cx, c.log2_e_rest), less);
+        R::add(cx, R::add(cx, f, rest), e)
+    })
+}
+
+/// Takes x apart, has `combine(f, correction, e)` make the logarithm of (1 + f) 2^e, where ln(1 + f) = f - correction,
+/// and sees to the arguments that are not positive normal numbers.
+#[inline(always)]
+fn reduced<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>, combine: impl Fn(R, R, R) -> R) -> R {
+    let smallest = R::splat(cx, R::Scalar::min_positive_value());
+    let infinity = R::splat(cx, R::Scalar::infinity());
+    let normal = R::and(cx, R::le(cx, smallest, x), R::lt(cx, x, infinity));
+    if !R::any(cx, R::not(cx, normal)) {
+        let (m, e) = R::split_exponent(cx, x);
+        let (f, correction) = near_one(cx, m, c);
+        return combine(f, correction, e);
+    }
+
+    let zero = R::lit(cx, 0.0);
+    let small = R::lt(cx, x, smallest);
+    let (m, e) = R::split_exponent(cx, R::select(cx, small, R::mul(cx, x, R::splat(cx, c.up[0])), x));
+    let e = R::sub(cx, e, R::select(cx, small, R::splat(cx, c.up[1]), zero));
+    let (f, correction) = near_one(cx, m, c);
+    // Infinity and NaN are their own logarithm.
+    let result = R::select(cx, R::lt(cx, x, infinity), combine(f, correction, e), x);
+    let result = R::select(cx, R::lt(cx, x, zero), R::splat(cx, R::Scalar::nan()), result);
+    R::select(cx, R::eq(cx, x, zero), R::splat(cx, R::Scalar::neg_infinity()), result)
+}
+
+/// f = m - 1, and what ln m is less than f.
+#[inline(always)]
+fn near_one<R: Real, const N: usize>(cx: R::Cx, m: R, c: &Log<R::Scalar, N>) -> (R, R) {
+    let f = R::sub(cx, m, R::lit(cx, 1.0));
+    let s = R::div(cx, f, R::add(cx, m, R::lit(cx, 1.0)));
+    let z = R::mul(cx, s, s);
+    let half_square = R::mul(cx, f, R::mul(cx, f, R::lit(cx, 0.5)));
+    let rest = R::mul_add(cx, z, polynomial(cx, z, &c.polynomial), half_square);
+    (f, R::neg_mul_add(cx, s, rest, half_square))
+}

@@ -1,0 +1,284 @@
+//! Plain numbers: `f32` and `f64` as [`Real`].
+//!
+//! The scalar path of the host and the number type of one GPU thread. Without `std` the few operations that `core`
+//! lacks come from `libm` through `num_traits`.
+
+use num_traits::Float;
+
+use crate::{
+    math,
+    real::{Element, Real},
+};
+
+/// Whether `mul_add` is one instruction; elsewhere it is a library call, ten times slower than two roundings.
+const FUSED: bool = cfg!(all(feature = "std", any(target_feature = "fma", target_arch = "aarch64")));
+
+macro_rules! plain {
+    (
+        $t:ident, $bits:ident, mantissa_bits: $mantissa_bits:literal, round: $round:literal, exponent_bias: $bias:literal,
+        two_product: $two_product:expr, constants: $constants:ident, lanes: $lanes:ident
+    ) => {
+        impl Real for $t {
+            type Cx = ();
+            type Scalar = $t;
+            type Mask = bool;
+            type Index = u32;
+            const LANES: usize = 1;
+
+            #[inline(always)]
+            fn splat(_: (), value: $t) -> $t {
+                value
+            }
+            #[inline(always)]
+            fn load(_: (), from: &[$t]) -> $t {
+                from[0]
+            }
+            #[inline(always)]
+            fn store(self, _: (), to: &mut [$t]) {
+                to[0] = self;
+            }
+
+            #[inline(always)]
+            fn add(_: (), a: $t, b: $t) -> $t {
+                a + b
+            }
+            #[inline(always)]
+            fn sub(_: (), a: $t, b: $t) -> $t {
+                a - b
+            }
+            #[inline(always)]
+            fn mul(_: (), a: $t, b: $t) -> $t {
+                a * b
+            }
+            #[inline(always)]
+            fn div(_: (), a: $t, b: $t) -> $t {
+                a / b
+            }
+            #[inline(always)]
+            fn neg(_: (), a: $t) -> $t {
+                -a
+            }
+            #[inline(always)]
+            fn mul_add(_: (), a: $t, b: $t, c: $t) -> $t {
+                if FUSED { Float::mul_add(a, b, c) } else { a * b + c }
+            }
+            #[inline(always)]
+            fn neg_mul_add(_: (), a: $t, b: $t, c: $t) -> $t {
+                Real::mul_add((), -a, b, c)
+            }
+            #[inline(always)]
+            fn abs(_: (), a: $t) -> $t {
+                $t::from_bits(a.to_bits() & ($bits::MAX >> 1))
+            }
+            #[inline(always)]
+            fn sqrt(_: (), a: $t) -> $t {
+                Float::sqrt(a)
+            }
+            #[inline(always)]
+            fn min(_: (), a: $t, b: $t) -> $t {
+                if a < b { a } else { b }
+            }
+            #[inline(always)]
+            fn max(_: (), a: $t, b: $t) -> $t {
+                if a > b { a } else { b }
+            }
+            #[inline(always)]
+            fn round(_: (), a: $t) -> $t {
+                // Adding and subtracting 2^23 (2^52) leaves no room for fractional bits; larger numbers have none.
+                let limit = ((1 as $bits) << $mantissa_bits) as $t;
+                let size = Real::abs((), a);
+                let rounded = if size < limit { size + limit - limit } else { size };
+                $t::from_bits(rounded.to_bits() | (a.to_bits() & !($bits::MAX >> 1)))
+            }
+
+            #[inline(always)]
+            fn lt(_: (), a: $t, b: $t) -> bool {
+                a < b
+            }
+            #[inline(always)]
+            fn le(_: (), a: $t, b: $t) -> bool {
+                a <= b
+            }
+            #[inline(always)]
+            fn eq(_: (), a: $t, b: $t) -> bool {
+                a == b
+            }
+            #[inline(always)]
+            fn and(_: (), a: bool, b: bool) -> bool {
+                a & b
+            }
+            #[inline(always)]
+            fn or(_: (), a: bool, b: bool) -> bool {
+                a | b
+            }
+            #[inline(always)]
+            fn not(_: (), a: bool) -> bool {
+                !a
+            }
+            #[inline(always)]
+            fn any(_: (), mask: bool) -> bool {
+                mask
+            }
+            #[inline(always)]
+            fn select(_: (), mask: bool, yes: $t, no: $t) -> $t {
+                if mask { yes } else { no }
+            }
+
+            #[inline(always)]
+            fn index_splat(_: (), index: u32) -> u32 {
+                index
+            }
+            #[inline(always)]
+            fn index_ramp(_: (), first: u32) -> u32 {
+                first
+            }
+            #[inline(always)]
+            fn index_lt(_: (), a: u32, b: u32) -> bool {
+                a < b
+            }
+            #[inline(always)]
+            fn index_select(_: (), mask: bool, yes: u32, no: u32) -> u32 {
+                if mask { yes } else { no }
+            }
+            #[inline(always)]
+            fn index_store(_: (), index: u32, to: &mut [u32]) {
+                to[0] = index;
+            }
+
+            #[inline(always)]
+            fn pow2_integer(_: (), n: $t) -> $t {
+                Real::shift_to_exponent((), n + ($round + $bias))
+            }
+            #[inline(always)]
+            fn shift_to_exponent(_: (), t: $t) -> $t {
+                $t::from_bits(t.to_bits() << $mantissa_bits)
+            }
+            #[inline(always)]
+            fn bit(_: (), t: $t, bit: u32) -> bool {
+                t.to_bits() & (1 << bit) != 0
+            }
+            #[inline(always)]
+            fn two_product(_: (), a: $t, b: $t) -> ($t, $t) {
+                $two_product(a, b)
+            }
+            #[inline(always)]
+            fn split_exponent(_: (), x: $t) -> ($t, $t) {
+                // Counting exponents from sqrt(1/2) instead of from 1 puts the mantissa in [sqrt(1/2), sqrt(2)).
+                const ROOT_HALF: $bits = core::$t::consts::FRAC_1_SQRT_2.to_bits();
+                const ONE: $bits = (1.0 as $t).to_bits();
+                // 2^23 (2^52): its bits with an integer or-ed in are the sum of the two.
+                const COUNT: $bits = (((1 as $bits) << $mantissa_bits) as $t).to_bits();
+                let shifted = x.to_bits().wrapping_add(ONE - ROOT_HALF);
+                let mantissa = (shifted & ((1 << $mantissa_bits) - 1)) + ROOT_HALF;
+                let exponent = $t::from_bits(shifted >> $mantissa_bits | COUNT) - ($t::from_bits(COUNT) + $bias);
+                ($t::from_bits(mantissa), exponent)
+            }
+            #[inline(always)]
+            fn map(_: (), x: $t, f: impl Fn($t) -> $t) -> $t {
+                f(x)
+            }
+
+            // On the host these are compiled once, here, and not once for each formula.
+            #[cfg(feature = "std")]
+            fn exp2(cx: (), x: $t) -> $t {
+                <$t>::exp2_real(cx, x)
+            }
+            #[cfg(feature = "std")]
+            fn exp(cx: (), x: $t) -> $t {
+                <$t>::exp_real(cx, x)
+            }
+            #[cfg(feature = "std")]
+            fn log2(cx: (), x: $t) -> $t {
+                <$t>::log2_real(cx, x)
+            }
+            #[cfg(feature = "std")]
+            fn log(cx: (), x: $t) -> $t {
+                <$t>::log_real(cx, x)
+            }
+            #[cfg(feature = "std")]
+            fn sin(cx: (), x: $t) -> $t {
+                <$t>::sin_real(cx, x)
+            }
+            #[cfg(feature = "std")]
+            fn cos(cx: (), x: $t) -> $t {
+                <$t>::cos_real(cx, x)
+            }
+            #[cfg(feature = "std")]
+            fn pow(cx: (), x: $t, y: $t) -> $t {
+                <$t>::pow_real(cx, x, y)
+            }
+        }
+
+        impl Element for $t {
+            #[cfg(feature = "std")]
+            type Lanes<S: pulp::Simd, const Q: usize> = crate::lanes::$lanes<S, Q>;
+
+            const ROUND: $t = $round;
+
+            #[inline(always)]
+            fn from_f64(value: f64) -> $t {
+                value as $t
+            }
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self as f64
+            }
+
+            #[inline(always)]
+            fn exp2_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::exp2::exp2(cx, x, &math::exp2::$constants)
+            }
+            #[inline(always)]
+            fn exp_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::exp::exp(cx, x, &math::exp::$constants)
+            }
+            #[inline(always)]
+            fn log2_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::log::log2(cx, x, &math::log::$constants)
+            }
+            #[inline(always)]
+            fn log_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::log::log(cx, x, &math::log::$constants)
+            }
+            #[inline(always)]
+            fn sin_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::sin::sin(cx, x, &math::sin::$constants)
+            }
+            #[inline(always)]
+            fn cos_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::sin::cos(cx, x, &math::sin::$constants)
+            }
+            #[inline(always)]
+            fn pow_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R, y: R) -> R {
+                math::pow::pow(cx, x, y, &math::pow::$constants, &math::exp2::$constants)
+            }
+        }
+    };
+}
+
+plain!(
+    f32, u32, mantissa_bits: 23, round: 12_582_912.0, exponent_bias: 127.0,
+    two_product: two_product_f32, constants: F32, lanes: F32Lanes
+);
+plain!(
+    f64, u64, mantissa_bits: 52, round: 6_755_399_441_055_744.0, exponent_bias: 1023.0,
+    two_product: two_product_f64, constants: F64, lanes: F64Lanes
+);
+
+/// The product of two `f32` fits into an `f64`.
+#[inline(always)]
+fn two_product_f32(a: f32, b: f32) -> (f32, f32) {
+    let exact = f64::from(a) * f64::from(b);
+    let product = exact as f32;
+    (product, (exact - f64::from(product)) as f32)
+}
+
+#[inline(always)]
+fn two_product_f64(a: f64, b: f64) -> (f64, f64) {
+    if FUSED {
+        let product = a * b;
+        (product, Float::mul_add(a, b, -product))
+    } else {
+        math::dekker_product::<f64>((), a, b, 134_217_729.0)
+    }
+}

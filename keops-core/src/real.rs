@@ -1,0 +1,188 @@
+//! The number a formula computes with.
+//!
+//! A formula is written once, generic over [`Real`]. One `Real` is
+//!
+//! - `f32` or `f64` ([`crate::plain`]): the host's scalar path, and one thread on the GPU;
+//! - a *tile* ([`crate::lanes`]): Q SIMD vectors that go through every operation in step, so that Q independent
+//!   chains hide latency and a constant is splat once for all of them.
+//!
+//! Every operation takes the context `cx` first: a `Copy` proof of what the processor can do (a `pulp` token on the
+//! CPU, `()` for plain numbers). It is an argument and not an operator overload because a vector of lanes carries no
+//! such proof by itself.
+//!
+//! Operations are `#[inline(always)]` in every implementation: the one place that carries target features is the
+//! dispatcher in [`crate::cpu`], and code that is not inlined into it would be compiled for the baseline.
+
+use num_traits::Float;
+
+/// A scalar element type: `f32` or `f64`.
+///
+/// Holds what differs between the two beyond the width of a register: the polynomials of the elementary functions.
+/// Each function here states its largest error over all arguments, in units in the last place (ULP): in f32 of the
+/// true result, where multiply-add is fused and where it is not; in f64 of what the standard library answers. Measured by
+/// `tests/elementary.rs`; docs/elementary-functions.md says how.
+pub trait Element:
+    Float + Real<Cx = (), Scalar = Self> + Default + core::fmt::Debug + core::fmt::Display + Send + Sync + 'static
+{
+    /// A tile of `Q` vectors of this element type under the instruction set `S`.
+    #[cfg(feature = "std")]
+    type Lanes<S: pulp::Simd, const Q: usize>: Real<Cx = S, Scalar = Self>;
+
+    /// 1.5 * 2^23 (f64: 1.5 * 2^52). x + `ROUND` holds the integer nearest to x (ties to even) in its low bits, and
+    /// x + `ROUND` - `ROUND` is that integer, for |x| <= 2^22 (f64: 2^51).
+    const ROUND: Self;
+
+    /// The value nearest to `value`.
+    fn from_f64(value: f64) -> Self;
+    /// The exact value as `f64`.
+    fn to_f64(self) -> f64;
+
+    /// 2^x. Error: 0.84 ULP in f32 (1.12 unfused), 1 in f64. See [`Real::exp2`].
+    fn exp2_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// e^x. Error: 0.90 ULP in f32 (1.17 unfused), 1 in f64. See [`Real::exp`].
+    fn exp_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// Logarithm to base 2. Error: 1.26 ULP in f32 (1.41 unfused), 1 in f64. See [`Real::log2`].
+    fn log2_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// Natural logarithm. Error: 0.87 ULP in f32 (0.91 unfused), 1 in f64. See [`Real::log`].
+    fn log_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// Sine of x radians. Error: 1.53 ULP in f32 (1.55 unfused), 2 in f64. See [`Real::sin`].
+    fn sin_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// Cosine of x radians. Error: 1.53 ULP in f32 (1.54 unfused), 2 in f64. See [`Real::cos`].
+    fn cos_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// x^y. Error: 0.96 ULP in f32 (1.24 unfused), 1 in f64. See [`Real::pow`].
+    fn pow_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R, y: R) -> R;
+}
+
+/// A number, or a tile of numbers that are computed in step.
+pub trait Real: Copy + Send + Sync + 'static {
+    /// Proof of what the processor can do, passed to every operation.
+    type Cx: Copy + Send + Sync;
+    /// The type of one lane.
+    type Scalar: Element;
+    /// The result of a comparison, one truth value a lane.
+    type Mask: Copy;
+    /// A row number a lane: an integer at least 32 bits wide.
+    type Index: Copy + Send + Sync + 'static;
+    /// How many numbers there are in one `Self`.
+    const LANES: usize;
+
+    /// The same number in every lane.
+    fn splat(cx: Self::Cx, value: Self::Scalar) -> Self;
+    /// A constant of the formula, rounded to the element type, in every lane.
+    #[inline(always)]
+    fn lit(cx: Self::Cx, value: f64) -> Self {
+        Self::splat(cx, Self::Scalar::from_f64(value))
+    }
+    /// Reads the first [`Self::LANES`] numbers of `from`; panics if there are fewer.
+    fn load(cx: Self::Cx, from: &[Self::Scalar]) -> Self;
+    /// Writes the lanes to the front of `to`; panics if it is shorter than [`Self::LANES`].
+    fn store(self, cx: Self::Cx, to: &mut [Self::Scalar]);
+
+    /// a + b
+    fn add(cx: Self::Cx, a: Self, b: Self) -> Self;
+    /// a - b
+    fn sub(cx: Self::Cx, a: Self, b: Self) -> Self;
+    /// a b
+    fn mul(cx: Self::Cx, a: Self, b: Self) -> Self;
+    /// a / b
+    fn div(cx: Self::Cx, a: Self, b: Self) -> Self;
+    /// -a
+    fn neg(cx: Self::Cx, a: Self) -> Self;
+    /// a b + c, fused where the processor does that, else with two roundings.
+    fn mul_add(cx: Self::Cx, a: Self, b: Self, c: Self) -> Self;
+    /// c - a b, fused like [`Self::mul_add`].
+    fn neg_mul_add(cx: Self::Cx, a: Self, b: Self, c: Self) -> Self;
+    /// The absolute value; clears the sign bit.
+    fn abs(cx: Self::Cx, a: Self) -> Self;
+    /// The square root, correctly rounded.
+    fn sqrt(cx: Self::Cx, a: Self) -> Self;
+    /// The smaller one. NaN if `b` is NaN; if only `a` is NaN, either NaN or `b`.
+    fn min(cx: Self::Cx, a: Self, b: Self) -> Self;
+    /// The larger one. NaN if `b` is NaN; if only `a` is NaN, either NaN or `b`.
+    fn max(cx: Self::Cx, a: Self, b: Self) -> Self;
+    /// The nearest integer, ties to even.
+    fn round(cx: Self::Cx, a: Self) -> Self;
+
+    /// a < b; false if either is NaN.
+    fn lt(cx: Self::Cx, a: Self, b: Self) -> Self::Mask;
+    /// a <= b; false if either is NaN.
+    fn le(cx: Self::Cx, a: Self, b: Self) -> Self::Mask;
+    /// a == b; false if either is NaN.
+    fn eq(cx: Self::Cx, a: Self, b: Self) -> Self::Mask;
+    /// Both.
+    fn and(cx: Self::Cx, a: Self::Mask, b: Self::Mask) -> Self::Mask;
+    /// At least one.
+    fn or(cx: Self::Cx, a: Self::Mask, b: Self::Mask) -> Self::Mask;
+    /// The opposite.
+    fn not(cx: Self::Cx, a: Self::Mask) -> Self::Mask;
+    /// Whether any lane is true.
+    fn any(cx: Self::Cx, mask: Self::Mask) -> bool;
+    /// `yes` where the mask is true, `no` elsewhere: the bits of one or the other, never arithmetic on both.
+    fn select(cx: Self::Cx, mask: Self::Mask, yes: Self, no: Self) -> Self;
+
+    /// The same row number in every lane.
+    fn index_splat(cx: Self::Cx, index: u32) -> Self::Index;
+    /// `first`, `first + 1`, ...: a row number a lane, wrapping at 2^32.
+    fn index_ramp(cx: Self::Cx, first: u32) -> Self::Index;
+    /// a < b on row numbers, as unsigned integers.
+    fn index_lt(cx: Self::Cx, a: Self::Index, b: Self::Index) -> Self::Mask;
+    /// `yes` where the mask is true, `no` elsewhere.
+    fn index_select(cx: Self::Cx, mask: Self::Mask, yes: Self::Index, no: Self::Index) -> Self::Index;
+    /// Writes the row numbers to the front of `to`; panics if it is shorter than [`Self::LANES`].
+    fn index_store(cx: Self::Cx, index: Self::Index, to: &mut [u32]);
+
+    /// 2^n for integers n, also beyond the range of normal numbers: 0 for n <= -127 (f64: -1023), infinity for
+    /// n >= 128 (f64: 1024). `n` must lie in -127..=128 (f64: -1023..=1024).
+    fn pow2_integer(cx: Self::Cx, n: Self) -> Self;
+    /// The bits of `t`, shifted left so that the integer in its low bits becomes the exponent: one instruction.
+    ///
+    /// For t = [`Element::ROUND`] + n + k with an integer n and k = 127 (f64: 1023) it is 2^n as in
+    /// [`Self::pow2_integer`]; exponentials get t for nothing while they round.
+    fn shift_to_exponent(cx: Self::Cx, t: Self) -> Self;
+    /// Whether bit `bit` of `t` is set, 0 being the lowest: for t = [`Element::ROUND`] + n, that bit of the integer n.
+    fn bit(cx: Self::Cx, t: Self, bit: u32) -> Self::Mask;
+    /// The rounded product a b and what rounding left out, so that their sum is a b exactly (barring overflow and
+    /// underflow).
+    fn two_product(cx: Self::Cx, a: Self, b: Self) -> (Self, Self);
+    /// Mantissa and exponent of positive normal numbers: x = m 2^e with m in [sqrt(1/2), sqrt(2)). Other arguments
+    /// give some numbers, without trapping.
+    fn split_exponent(cx: Self::Cx, x: Self) -> (Self, Self);
+    /// Applies a scalar function to each lane: for the rare arguments that a lane algorithm does not cover.
+    fn map(cx: Self::Cx, x: Self, f: impl Fn(Self::Scalar) -> Self::Scalar) -> Self;
+
+    /// 2^x. Infinity above the normal range, 0 below 2^-125.5 (f64: 2^-1021.5), never subnormal; NaN for NaN.
+    #[inline(always)]
+    fn exp2(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::exp2_real(cx, x)
+    }
+    /// e^x. Infinity above the normal range, 0 where the result is below 2^-125.5 (f64: 2^-1021.5); NaN for NaN.
+    #[inline(always)]
+    fn exp(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::exp_real(cx, x)
+    }
+    /// The logarithm to base 2. -infinity at 0, NaN for negative numbers; subnormal numbers are handled.
+    #[inline(always)]
+    fn log2(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::log2_real(cx, x)
+    }
+    /// The natural logarithm. -infinity at 0, NaN for negative numbers; subnormal numbers are handled.
+    #[inline(always)]
+    fn log(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::log_real(cx, x)
+    }
+    /// The sine of x radians, for every finite x; NaN at infinity.
+    #[inline(always)]
+    fn sin(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::sin_real(cx, x)
+    }
+    /// The cosine of x radians, for every finite x; NaN at infinity.
+    #[inline(always)]
+    fn cos(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::cos_real(cx, x)
+    }
+    /// x^y with the special cases of C's `pow`. Out of range as [`Self::exp2`].
+    #[inline(always)]
+    fn pow(cx: Self::Cx, x: Self, y: Self) -> Self {
+        Self::Scalar::pow_real(cx, x, y)
+    }
+}

@@ -1,0 +1,58 @@
+//! Sums in two terms: what rounding took from the first is kept in the second.
+//!
+//! A run of a few hundred additions in the element type loses little; it is adding many runs to a large total that
+//! loses digits. The totals here lose none of them until they are rounded once, at the end.
+
+use crate::real::{Element, Real};
+
+/// The rounded sum a + b, and what rounding took from it: s + e = a + b exactly, for finite s (Knuth's TwoSum).
+#[inline(always)]
+pub(super) fn two_sum<R: Real>(cx: R::Cx, a: R, b: R) -> (R, R) {
+    let s = R::add(cx, a, b);
+    let b_in_s = R::sub(cx, s, a);
+    let a_in_s = R::sub(cx, s, b_in_s);
+    let e = R::add(cx, R::sub(cx, a, a_in_s), R::sub(cx, b, b_in_s));
+    (s, e)
+}
+
+/// Adds a run to the total `high + low`.
+#[inline(always)]
+pub(super) fn add<R: Real>(cx: R::Cx, high: &mut R, low: &mut R, run: R) {
+    let (s, e) = two_sum(cx, *high, run);
+    *high = s;
+    *low = R::add(cx, *low, e);
+}
+
+/// `high + low` as `f64`. The low part of an infinite or NaN total is meaningless, and left out.
+#[inline(always)]
+pub(super) fn value<T: Element>(high: T, low: T) -> f64 {
+    if high.is_finite() { high.to_f64() + low.to_f64() } else { high.to_f64() }
+}
+
+/// A compensated sum of many numbers in `f64`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Total {
+    high: f64,
+    low: f64,
+}
+
+impl Total {
+    /// Adds a number.
+    #[inline]
+    pub fn add(&mut self, number: f64) {
+        add((), &mut self.high, &mut self.low, number);
+    }
+
+    /// Adds another sum.
+    #[inline]
+    pub fn merge(&mut self, other: &Self) {
+        self.add(other.high);
+        self.low += other.low;
+    }
+
+    /// The sum, rounded once.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        value(self.high, self.low)
+    }
+}

@@ -1,0 +1,183 @@
+//! Sums weighted by exponentials, in one pass, without overflow: the core of [`super::LogSumExp`] and
+//! [`super::SumSoftMaxWeight`].
+//!
+//! Component 0 of f is an exponent e_j to base 2, the others are what it weights. With a shift m, the sums
+//! Σ_j 2^(e_j - m) (1, f_1, ..) are kept in compensated totals. The shift starts at the lowest finite number and is
+//! raised only when an exponent exceeds it by more than [`SLACK`]: weights of up to 2^8 do no harm, and rescaling
+//! becomes rare. m is a whole number, so rescaling multiplies by a power of two and rounds nothing.
+//!
+//! e = -infinity gives the weight 0, e = +infinity an infinite one, NaN spreads; none of them needs a test, since m
+//! is always finite.
+
+use core::marker::PhantomData;
+
+use super::{Reduction, compensated, components, each_lane};
+use crate::{
+    components::Components,
+    formula::Formula,
+    real::{Element, Real},
+};
+
+/// By how much an exponent may exceed the shift.
+const SLACK: f64 = 8.0;
+
+/// What becomes of the weighted sums.
+pub trait Outcome: Copy + Send + Sync + 'static {
+    /// Whether the sum of the weights alone is needed, also if f has more components than the exponent.
+    const WEIGHTS: bool;
+    /// Length of the result row.
+    fn values(components: usize) -> usize;
+    /// Writes the result row, given the shift and `sum(c)` = Σ_j 2^(e_j - shift) f_c, where f_0 stands for 1.
+    fn finish<T: Element>(shift: f64, components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]);
+}
+
+/// A reduction with weights 2^(f_0).
+#[derive(Clone, Copy, Debug)]
+pub struct Exponential<O>(PhantomData<O>);
+
+/// The shift and the totals. Component 0 of the totals is the sum of the weights, if it is needed.
+#[derive(Clone, Copy)]
+pub struct ExponentialState<F: Formula, R: Real> {
+    shift: R,
+    high: F::Out<R>,
+    low: F::Out<R>,
+}
+
+/// The shift, and the sums since the run began.
+#[derive(Clone, Copy)]
+pub struct ExponentialRun<F: Formula, R: Real> {
+    shift: R,
+    /// shift + SLACK
+    limit: R,
+    /// The weight of the present pair.
+    weight: R,
+    sums: F::Out<R>,
+}
+
+/// 2^(from - to) for whole numbers from <= to; 0 where the result is not a normal number.
+#[inline(always)]
+fn rescale<R: Real>(cx: R::Cx, from: R, to: R) -> R {
+    let lowest = if size_of::<R::Scalar>() == 4 { -127.0 } else { -1023.0 };
+    R::pow2_integer(cx, R::max(cx, R::sub(cx, from, to), R::lit(cx, lowest)))
+}
+
+/// Whether the totals' component 0 is in use.
+const fn weights<F: Formula, O: Outcome>() -> bool {
+    O::WEIGHTS || components::<F>() == 1
+}
+
+/// Raises the shift of the lanes whose exponent is beyond the limit, and rescales the run's sums.
+#[inline(always)]
+fn raise<F: Formula, R: Real>(cx: R::Cx, run: &mut ExponentialRun<F, R>, beyond: R::Mask, exponent: R) {
+    let highest = R::splat(cx, <R::Scalar as num_traits::Float>::max_value());
+    let shift = R::select(cx, beyond, R::round(cx, R::min(cx, exponent, highest)), run.shift);
+    let scale = rescale(cx, run.shift, shift);
+    for sum in run.sums.as_mut_slice() {
+        *sum = R::mul(cx, *sum, scale);
+    }
+    run.shift = shift;
+    run.limit = R::add(cx, shift, R::lit(cx, SLACK));
+}
+
+impl<O: Outcome> Reduction for Exponential<O> {
+    type State<F: Formula, R: Real> = ExponentialState<F, R>;
+    type Run<F: Formula, R: Real> = ExponentialRun<F, R>;
+    const REGISTERS: usize = 3;
+    const REGISTERS_PER_COMPONENT: usize = 1;
+
+    #[inline(always)]
+    fn init<F: Formula, R: Real>(cx: R::Cx) -> ExponentialState<F, R> {
+        let zero = F::Out::<R>::splat(R::lit(cx, 0.0));
+        let lowest = <R::Scalar as num_traits::Float>::min_value();
+        ExponentialState { shift: R::splat(cx, lowest), high: zero, low: zero }
+    }
+
+    #[inline(always)]
+    fn begin<F: Formula, R: Real>(cx: R::Cx, state: &ExponentialState<F, R>) -> ExponentialRun<F, R> {
+        let zero = R::lit(cx, 0.0);
+        ExponentialRun {
+            shift: state.shift,
+            limit: R::add(cx, state.shift, R::lit(cx, SLACK)),
+            weight: zero,
+            sums: F::Out::<R>::splat(zero),
+        }
+    }
+
+    #[inline(always)]
+    fn push<F: Formula, R: Real>(
+        cx: R::Cx,
+        _state: &mut ExponentialState<F, R>,
+        run: &mut ExponentialRun<F, R>,
+        _index: R::Index,
+        c: usize,
+        value: R,
+    ) {
+        if c == 0 {
+            let beyond = R::lt(cx, run.limit, value);
+            if R::any(cx, beyond) {
+                raise::<F, R>(cx, run, beyond, value);
+            }
+            run.weight = R::exp2(cx, R::sub(cx, value, run.shift));
+            if const { weights::<F, O>() } {
+                let sum = &mut run.sums.as_mut_slice()[0];
+                *sum = R::add(cx, *sum, run.weight);
+            }
+        } else {
+            let sum = &mut run.sums.as_mut_slice()[c];
+            *sum = R::mul_add(cx, run.weight, value, *sum);
+        }
+    }
+
+    #[inline(always)]
+    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut ExponentialState<F, R>, run: &ExponentialRun<F, R>) {
+        let scale = rescale(cx, state.shift, run.shift);
+        state.shift = run.shift;
+        let (high, low) = (state.high.as_mut_slice(), state.low.as_mut_slice());
+        for (c, &sum) in run.sums.as_slice().iter().enumerate() {
+            high[c] = R::mul(cx, high[c], scale);
+            low[c] = R::mul(cx, low[c], scale);
+            compensated::add(cx, &mut high[c], &mut low[c], sum);
+        }
+    }
+
+    #[inline(always)]
+    fn unpack<F: Formula, R: Real>(
+        cx: R::Cx,
+        state: &ExponentialState<F, R>,
+        to: &mut [ExponentialState<F, R::Scalar>],
+    ) {
+        each_lane(cx, state.shift, |lane, number| to[lane].shift = number);
+        for c in 0..components::<F>() {
+            each_lane(cx, state.high.as_slice()[c], |lane, number| to[lane].high.as_mut_slice()[c] = number);
+            each_lane(cx, state.low.as_slice()[c], |lane, number| to[lane].low.as_mut_slice()[c] = number);
+        }
+    }
+
+    fn merge<F: Formula, T: Element>(state: &mut ExponentialState<F, T>, other: &ExponentialState<F, T>) {
+        let shift = if state.shift < other.shift { other.shift } else { state.shift };
+        let (mine, theirs) = (rescale((), state.shift, shift), rescale((), other.shift, shift));
+        state.shift = shift;
+        let (high, low) = (state.high.as_mut_slice(), state.low.as_mut_slice());
+        let (other_high, other_low) = (other.high.as_slice(), other.low.as_slice());
+        for c in 0..components::<F>() {
+            high[c] = high[c] * mine;
+            low[c] = low[c] * mine;
+            compensated::add((), &mut high[c], &mut low[c], other_high[c] * theirs);
+            low[c] = low[c] + other_low[c] * theirs;
+        }
+    }
+
+    fn values(components: usize) -> usize {
+        O::values(components)
+    }
+
+    fn indices(_components: usize) -> usize {
+        0
+    }
+
+    fn finish<F: Formula, T: Element>(state: &ExponentialState<F, T>, values: &mut [T], _indices: &mut [u32]) {
+        let (high, low) = (state.high.as_slice(), state.low.as_slice());
+        let sum = |c: usize| compensated::value(high[c], low[c]);
+        O::finish(state.shift.to_f64(), components::<F>(), sum, values);
+    }
+}

@@ -1,0 +1,204 @@
+//! The K smallest values of each component, with their row numbers.
+//!
+//! The list of a component is sorted by (value, row number), so equal values go to the lowest row number in whatever
+//! order states merge. A place that no source has taken holds NaN, which is less than nothing, so that one comparison
+//! lets every value pass it, +infinity too; it is written as +infinity with the row number [`MISSING`]. A value that
+//! is NaN is skipped.
+//!
+//! Most pairs only compare their value with the worst of the list, which the run keeps in a register; an insertion
+//! happens about K log(M / K) times a target, and moves only the places behind the new one.
+
+use super::{Reduction, components, each_index, each_lane};
+use crate::{
+    components::Components,
+    formula::Formula,
+    real::{Element, Real},
+};
+
+/// The row number of a place that no source has taken: there were fewer than K sources (NaN not counted).
+pub const MISSING: u32 = u32::MAX;
+
+/// The K best of each component: with `VALUES` their values, with `INDICES` their row numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Best<const K: usize, const VALUES: bool, const INDICES: bool>;
+
+/// The row number j at which each component of f(p, x_i, y_j) is smallest; the first one if there are several.
+/// NaN is skipped; [`MISSING`] if there are no sources.
+pub type ArgMin = Best<1, false, true>;
+/// The values of [`super::Min`] and the row numbers of [`ArgMin`].
+pub type MinArgMin = Best<1, true, true>;
+/// The K smallest values of each component, ascending: component c of the k-th is number k `components` + c of the
+/// row. Filled up with +infinity.
+pub type KMin<const K: usize> = Best<K, true, false>;
+/// The row numbers of [`KMin`]'s values, in its order. Equal values in the order of their row numbers; filled up
+/// with [`MISSING`].
+pub type ArgKMin<const K: usize> = Best<K, false, true>;
+/// The values of [`KMin`] and the row numbers of [`ArgKMin`].
+pub type KMinArgKMin<const K: usize> = Best<K, true, true>;
+
+/// The sorted lists.
+#[derive(Clone, Copy)]
+pub struct BestState<F: Formula, R: Real, const K: usize> {
+    values: [F::Out<R>; K],
+    indices: [F::Out<R::Index>; K],
+}
+
+/// The worst value of each list.
+#[derive(Clone, Copy)]
+pub struct BestRun<F: Formula, R: Real>(F::Out<R>);
+
+impl<F: Formula, R: Real> BestRun<F, R> {
+    /// The value that a source must not exceed to be inserted: +infinity where the place is not taken.
+    #[inline(always)]
+    fn admit(cx: R::Cx, worst: R) -> R {
+        R::select(cx, R::eq(cx, worst, worst), worst, R::lit(cx, f64::INFINITY))
+    }
+}
+
+/// Inserts component `c` of source `index` in the lanes of `candidates`, none of which is NaN. Sources come in the
+/// order of their row numbers, so an equal value that is there stays in front.
+#[inline(always)]
+fn insert<F: Formula, R: Real, const K: usize>(
+    cx: R::Cx,
+    state: &mut BestState<F, R, K>,
+    candidates: R::Mask,
+    index: R::Index,
+    c: usize,
+    value: R,
+) {
+    // From the last place up: each one takes the place above, as long as that moves too, or else the new source.
+    let moves = |place: R| R::and(cx, candidates, R::not(cx, R::le(cx, place, value)));
+    let mut k = K - 1;
+    let mut place = state.values[k].as_slice()[c];
+    let mut moving = moves(place);
+    while R::any(cx, moving) {
+        let place_index = state.indices[k].as_slice()[c];
+        let (mut new, mut new_index) = (value, index);
+        let (mut above, mut above_moving) = (place, moving);
+        if k > 0 {
+            above = state.values[k - 1].as_slice()[c];
+            above_moving = moves(above);
+            new = R::select(cx, above_moving, above, value);
+            new_index = R::index_select(cx, above_moving, state.indices[k - 1].as_slice()[c], index);
+        }
+        state.values[k].as_mut_slice()[c] = R::select(cx, moving, new, place);
+        state.indices[k].as_mut_slice()[c] = R::index_select(cx, moving, new_index, place_index);
+        if k == 0 {
+            break;
+        }
+        k -= 1;
+        (place, moving) = (above, above_moving);
+    }
+}
+
+/// Whether (value, index) comes before (other, other_index), of which a place that is not taken is the last.
+fn before<T: Element>(value: T, index: T::Index, other: T, other_index: T::Index) -> bool {
+    let tie = value == other && T::any((), T::index_lt((), index, other_index));
+    value < other || tie || (other.is_nan() && !value.is_nan())
+}
+
+impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best<K, VALUES, INDICES> {
+    type State<F: Formula, R: Real> = BestState<F, R, K>;
+    type Run<F: Formula, R: Real> = BestRun<F, R>;
+    // The list is in memory, but an insertion goes through it for all vectors of a tile, and most tiles have one in the
+    // first few hundred sources: a tile of one vector is two to three times as fast as one of four.
+    const REGISTERS: usize = if K > 1 { 64 } else { 0 };
+    const REGISTERS_PER_COMPONENT: usize = 1;
+
+    #[inline(always)]
+    fn init<F: Formula, R: Real>(cx: R::Cx) -> BestState<F, R, K> {
+        BestState {
+            values: [F::Out::<R>::splat(R::lit(cx, f64::NAN)); K],
+            indices: [F::Out::<R::Index>::splat(R::index_splat(cx, MISSING)); K],
+        }
+    }
+
+    #[inline(always)]
+    fn begin<F: Formula, R: Real>(cx: R::Cx, state: &BestState<F, R, K>) -> BestRun<F, R> {
+        const { assert!(K > 0, "K must be at least 1") };
+        let mut run: BestRun<F, R> = BestRun(state.values[K - 1]);
+        for worst in Components::<R>::as_mut_slice(&mut run.0) {
+            *worst = BestRun::<F, R>::admit(cx, *worst);
+        }
+        run
+    }
+
+    #[inline(always)]
+    fn push<F: Formula, R: Real>(
+        cx: R::Cx,
+        state: &mut BestState<F, R, K>,
+        run: &mut BestRun<F, R>,
+        index: R::Index,
+        c: usize,
+        value: R,
+    ) {
+        let worst = &mut run.0.as_mut_slice()[c];
+        // Not `lt`, which would refuse +infinity a place that is not taken.
+        let candidates = R::le(cx, value, *worst);
+        if R::any(cx, candidates) {
+            insert::<F, R, K>(cx, state, candidates, index, c, value);
+            *worst = BestRun::<F, R>::admit(cx, state.values[K - 1].as_slice()[c]);
+        }
+    }
+
+    #[inline(always)]
+    fn flush<F: Formula, R: Real>(_cx: R::Cx, _state: &mut BestState<F, R, K>, _run: &BestRun<F, R>) {}
+
+    #[inline(always)]
+    fn unpack<F: Formula, R: Real>(cx: R::Cx, state: &BestState<F, R, K>, to: &mut [BestState<F, R::Scalar, K>]) {
+        for k in 0..K {
+            for c in 0..components::<F>() {
+                each_lane(cx, state.values[k].as_slice()[c], |lane, value| {
+                    to[lane].values[k].as_mut_slice()[c] = value;
+                });
+                each_index::<R>(cx, state.indices[k].as_slice()[c], |lane, index| {
+                    to[lane].indices[k].as_mut_slice()[c] = R::Scalar::index_splat((), index);
+                });
+            }
+        }
+    }
+
+    fn merge<F: Formula, T: Element>(state: &mut BestState<F, T, K>, other: &BestState<F, T, K>) {
+        // Both lists are sorted: the K first of their union, taken from the front of one or the other.
+        let old = *state;
+        for c in 0..components::<F>() {
+            let (mut mine, mut theirs) = (0, 0);
+            for k in 0..K {
+                let (a, a_index) = (old.values[mine].as_slice()[c], old.indices[mine].as_slice()[c]);
+                let (b, b_index) = (other.values[theirs].as_slice()[c], other.indices[theirs].as_slice()[c]);
+                let take_theirs = before(b, b_index, a, a_index);
+                let (value, index) = if take_theirs { (b, b_index) } else { (a, a_index) };
+                state.values[k].as_mut_slice()[c] = value;
+                state.indices[k].as_mut_slice()[c] = index;
+                if take_theirs {
+                    theirs += 1;
+                } else {
+                    mine += 1;
+                }
+            }
+        }
+    }
+
+    fn values(components: usize) -> usize {
+        if VALUES { K * components } else { 0 }
+    }
+
+    fn indices(components: usize) -> usize {
+        if INDICES { K * components } else { 0 }
+    }
+
+    fn finish<F: Formula, T: Element>(state: &BestState<F, T, K>, values: &mut [T], indices: &mut [u32]) {
+        let components = components::<F>();
+        for k in 0..K {
+            for c in 0..components {
+                if VALUES {
+                    let value = state.values[k].as_slice()[c];
+                    values[k * components + c] = if value.is_nan() { T::infinity() } else { value };
+                }
+                if INDICES {
+                    T::index_store((), state.indices[k].as_slice()[c], &mut indices[k * components + c..]);
+                }
+            }
+        }
+    }
+}

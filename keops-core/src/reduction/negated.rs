@@ -1,0 +1,76 @@
+//! The largest values, as the smallest ones of -f.
+
+use super::{ArgMin, Min, MinArgMin, Reduction};
+use crate::{
+    formula::Formula,
+    real::{Element, Real},
+};
+
+/// The reduction `N` of -f, negated.
+#[derive(Clone, Copy, Debug)]
+pub struct Negated<N>(N);
+
+/// max_j f(p, x_i, y_j), for each component. NaN is skipped; -infinity if there are no sources.
+pub type Max = Negated<Min>;
+/// The first row number at which each component of f is largest. [`super::MISSING`] if there are no sources.
+pub type ArgMax = Negated<ArgMin>;
+/// The values of [`Max`] and the row numbers of [`ArgMax`].
+pub type MaxArgMax = Negated<MinArgMin>;
+
+impl<N: Reduction> Reduction for Negated<N> {
+    type State<F: Formula, R: Real> = N::State<F, R>;
+    type Run<F: Formula, R: Real> = N::Run<F, R>;
+    const REGISTERS: usize = N::REGISTERS;
+    const REGISTERS_PER_COMPONENT: usize = N::REGISTERS_PER_COMPONENT;
+
+    #[inline(always)]
+    fn init<F: Formula, R: Real>(cx: R::Cx) -> Self::State<F, R> {
+        N::init::<F, R>(cx)
+    }
+
+    #[inline(always)]
+    fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> Self::Run<F, R> {
+        N::begin::<F, R>(cx, state)
+    }
+
+    #[inline(always)]
+    fn push<F: Formula, R: Real>(
+        cx: R::Cx,
+        state: &mut Self::State<F, R>,
+        run: &mut Self::Run<F, R>,
+        index: R::Index,
+        c: usize,
+        value: R,
+    ) {
+        N::push::<F, R>(cx, state, run, index, c, R::neg(cx, value));
+    }
+
+    #[inline(always)]
+    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &Self::Run<F, R>) {
+        N::flush::<F, R>(cx, state, run);
+    }
+
+    #[inline(always)]
+    fn unpack<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>, to: &mut [Self::State<F, R::Scalar>]) {
+        N::unpack::<F, R>(cx, state, to);
+    }
+
+    fn merge<F: Formula, T: Element>(state: &mut Self::State<F, T>, other: &Self::State<F, T>) {
+        N::merge::<F, T>(state, other);
+    }
+
+    fn values(components: usize) -> usize {
+        N::values(components)
+    }
+
+    fn indices(components: usize) -> usize {
+        N::indices(components)
+    }
+
+    fn finish<F: Formula, T: Element>(state: &Self::State<F, T>, values: &mut [T], indices: &mut [u32]) {
+        N::finish::<F, T>(state, values, indices);
+        for value in values {
+            *value = -*value;
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Log-sum-exp and softmax.
+
+use keops_core::{
+    arguments::View,
+    real::Element,
+    reduction::{LogSumExp, SoftMaxSaved, SumSoftMaxWeight},
+};
+
+use crate::{
+    formulas::{Exponent, Weighted},
+    harness::{Random, SHAPES, assert_close, epsilon, run_all, to_f64},
+};
+
+/// log Σ e^f, and the shift by the largest f.
+fn log_sum(f: impl Iterator<Item = f64> + Clone) -> f64 {
+    let top = f.clone().fold(f64::NEG_INFINITY, f64::max);
+    if top.is_infinite() {
+        return top;
+    }
+    top + f.map(|f| (f - top).exp()).sum::<f64>().ln()
+}
+
+fn weighted<T: Element>(spread: f64) {
+    for &(n, m) in SHAPES {
+        let mut random = Random::new((n * 77 + m) as u64);
+        let u: Vec<T> = (0..n).map(|_| T::from_f64(spread * random.next())).collect();
+        let v = random.numbers::<T>(m);
+        let w: Vec<T> = (0..2 * m).map(|_| T::from_f64(1.5 + random.next())).collect();
+        let views = [View::from_flat(&u, 1), View::from_flat(&v, 1), View::from_flat(&w, 2)];
+        let (u, v, w) = (to_f64(&u), to_f64(&v), to_f64(&w));
+        // The exponent is rounded, relative to its own size.
+        let error = epsilon::<T>() * (4.0 * spread + 20.0);
+
+        let log = |u: f64| log_sum(v.iter().map(|v| u * v));
+        let mean = |u: f64, g: &dyn Fn(usize) -> f64| {
+            let log = log(u);
+            v.iter().enumerate().map(|(j, v)| (u * v - log).exp() * g(j)).sum::<f64>()
+        };
+        let empty = if m == 0 { f64::NAN } else { 0.0 };
+        run_all::<T, Weighted, SumSoftMaxWeight>(&views, |outcome| {
+            assert_eq!(outcome.values.len(), 2 * n);
+            for (row, &u) in outcome.values.chunks(2).zip(&u) {
+                assert_close(Element::to_f64(row[0]), empty + mean(u, &|j| w[2 * j]), 2.0 * error);
+                assert_close(Element::to_f64(row[1]), empty + mean(u, &|j| w[2 * j + 1] * v[j]), 2.0 * error);
+            }
+        });
+        run_all::<T, Weighted, SoftMaxSaved>(&views, |outcome| {
+            assert_eq!(outcome.values.len(), 3 * n);
+            for (row, &u) in outcome.values.chunks(3).zip(&u) {
+                assert_close(Element::to_f64(row[0]), log(u), error);
+                assert_close(Element::to_f64(row[1]), empty + mean(u, &|j| w[2 * j]), 2.0 * error);
+            }
+        });
+        run_all::<T, Weighted, LogSumExp>(&views, |outcome| {
+            assert_eq!(outcome.values.len(), 2 * n);
+            for (row, &u) in outcome.values.chunks(2).zip(&u) {
+                let expected = log_sum(v.iter().zip(w.chunks(2)).map(|(v, w)| u * v + w[0].ln()));
+                assert_close(Element::to_f64(row[0]), expected, error);
+            }
+        });
+    }
+}
+
+#[test]
+fn weighted_f32() {
+    weighted::<f32>(3.0);
+    weighted::<f32>(200.0);
+}
+
+#[test]
+fn weighted_f64() {
+    weighted::<f64>(3.0);
+    weighted::<f64>(2000.0);
+}
+
+fn exponent_alone<T: Element>(v: &[f64], error: f64) {
+    for n in [1, 100] {
+        let u = vec![T::zero(); n];
+        let v: Vec<T> = v.iter().map(|&v| T::from_f64(v)).collect();
+        let expected = log_sum(to_f64(&v).into_iter());
+        run_all::<T, Exponent, LogSumExp>(&[View::from_flat(&u, 1), View::from_flat(&v, 1)], |outcome| {
+            assert_eq!(outcome.values.len(), n);
+            for &found in &outcome.values {
+                assert_close(Element::to_f64(found), expected, error * expected.abs().max(1.0));
+            }
+        });
+    }
+}
+
+/// Exponents far beyond what exp can take, in order, in reverse, and in between.
+#[test]
+fn no_overflow() {
+    let up: Vec<f64> = (0..10_000).map(|k| f64::from(k) * 0.1 - 200.0).collect();
+    let down: Vec<f64> = up.iter().rev().copied().collect();
+    let mut random = Random::new(9);
+    let mixed: Vec<f64> = (0..10_000).map(|_| 500.0 * random.next()).collect();
+    for v in [up, down, mixed, vec![1e30; 5], vec![-1e30; 5], vec![88.0; 100_000]] {
+        exponent_alone::<f32>(&v, 1e-6);
+        exponent_alone::<f64>(&v, 1e-14);
+    }
+}
+
+#[test]
+fn infinite_and_nan_exponents() {
+    let (inf, low, nan) = (f64::INFINITY, f64::NEG_INFINITY, f64::NAN);
+    for m in [4, 5000] {
+        let mut v = vec![low; m];
+        exponent_alone::<f32>(&v, 0.0);
+        exponent_alone::<f64>(&v, 0.0);
+        v[m - 2] = 1.0;
+        exponent_alone::<f32>(&v, 1e-6);
+        v[2] = -3.0;
+        exponent_alone::<f64>(&v, 1e-14);
+        v[1] = inf;
+        exponent_alone::<f32>(&v, 0.0);
+        exponent_alone::<f64>(&v, 0.0);
+        v[3] = nan;
+        let (u, v) = (vec![0.0_f32; 3], v.iter().map(|&v| v as f32).collect::<Vec<_>>());
+        run_all::<f32, Exponent, LogSumExp>(&[View::from_flat(&u, 1), View::from_flat(&v, 1)], |outcome| {
+            assert!(outcome.values.iter().all(|value| value.is_nan()));
+        });
+    }
+}
+
+/// One target with an infinite exponent does not disturb its neighbours in the tile.
+#[test]
+fn lanes_are_independent() {
+    let u: Vec<f32> = (0..64).map(|i| if i % 7 == 0 { f32::INFINITY } else { i as f32 * 30.0 }).collect();
+    let v: Vec<f32> = (0..300).map(|j| j as f32 * 0.1).collect();
+    run_all::<f32, Exponent, LogSumExp>(&[View::from_flat(&u, 1), View::from_flat(&v, 1)], |outcome| {
+        for (&u, &found) in u.iter().zip(&outcome.values) {
+            let expected = f64::from(u) + log_sum(v.iter().map(|&v| f64::from(v)));
+            assert_close(f64::from(found), expected, 1e-6 * expected);
+        }
+    });
+}
