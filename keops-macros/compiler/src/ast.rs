@@ -1,0 +1,169 @@
+//! What the user wrote: one tree for all three spellings, each part with the token to point at.
+
+use std::fmt;
+
+use proc_macro2::{Ident, Span};
+
+use crate::graph::Category;
+
+/// One function: `pub fn name<const D: usize>(x: Vi<D>, ...) -> Sum<j> { formula }`, or its `Genred` form.
+pub struct Item {
+    /// Attributes that go to the function: its documentation, lint levels.
+    pub attributes: Vec<syn::Attribute>,
+    /// How many times the result can be differentiated, from `#[keops(order = n)]`.
+    pub order: u32,
+    /// Its visibility, which is the module's too.
+    pub visibility: syn::Visibility,
+    /// Its name.
+    pub name: Ident,
+    /// Its const generics.
+    pub generics: Vec<Ident>,
+    /// Its arguments, in order.
+    pub variables: Vec<VariableDecl>,
+    /// The reduction.
+    pub reduction: ReductionSpec,
+    /// The formulas that are reduced: one, or two with a weight.
+    pub body: Block,
+}
+
+/// `x: Vi<3>`
+pub struct VariableDecl {
+    /// The name.
+    pub name: Ident,
+    /// Whose rows it has.
+    pub category: Category,
+    /// Components of a row.
+    pub dim: IntegerArg,
+    /// Made up for a raw `Var(pos, dim, cat)`: it has no name in the formula.
+    pub raw: bool,
+}
+
+/// `KMin<10, j>`
+pub struct ReductionSpec {
+    /// Its name, as written.
+    pub name: Ident,
+    /// The index that is reduced over: `I` or `J`.
+    pub over: Category,
+    /// The number K of a K-min.
+    pub k: Option<IntegerArg>,
+}
+
+/// `let d = x - y; exp(-d)`
+pub struct Block {
+    /// The bindings.
+    pub lets: Vec<(Ident, Expr)>,
+    /// The values after the last semicolon: one, or a tuple.
+    pub values: Vec<Expr>,
+    /// Where the values begin.
+    pub span: Span,
+}
+
+/// An integer: a literal or a const generic.
+#[derive(Clone)]
+pub enum IntegerArg {
+    /// A literal, maybe with a minus.
+    Number(i64, Span),
+    /// A const generic.
+    Symbol(Ident),
+}
+
+impl IntegerArg {
+    /// The token to point at.
+    pub fn span(&self) -> Span {
+        match self {
+            IntegerArg::Number(_, span) => *span,
+            IntegerArg::Symbol(name) => name.span(),
+        }
+    }
+}
+
+/// An expression.
+pub struct Expr {
+    /// What it is.
+    pub kind: ExprKind,
+    /// The token to point at: the name of a call, the sign of an operator.
+    pub span: Span,
+    /// How many expressions the longest path down from here passes.
+    pub depth: usize,
+}
+
+/// See [`Expr`].
+pub enum ExprKind {
+    /// A variable, a binding or a const generic.
+    Name(Ident),
+    /// `3`
+    Integer(i64),
+    /// `0.5`
+    Float(f64),
+    /// `name(args)` or `receiver.name(args)`.
+    Call(Ident, Vec<Expr>),
+    /// `-f`
+    Neg(Box<Expr>),
+    /// `f + g` and so on.
+    Binary(BinaryOp, Box<Expr>, Box<Expr>),
+}
+
+/// Operators, from the loosest to the tightest: comparisons, `|`, sums, products, (unary minus,) powers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BinaryOp {
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `>`
+    Greater,
+    /// `<=`
+    LessEqual,
+    /// `>=`
+    GreaterEqual,
+    /// `|`, the dot product
+    Dot,
+    /// `+`
+    Add,
+    /// `-`
+    Sub,
+    /// `*`
+    Mul,
+    /// `/`
+    Div,
+    /// `**`
+    Power,
+}
+
+impl BinaryOp {
+    /// As written.
+    pub fn sign(self) -> &'static str {
+        match self {
+            BinaryOp::Equal => "==",
+            BinaryOp::NotEqual => "!=",
+            BinaryOp::Less => "<",
+            BinaryOp::Greater => ">",
+            BinaryOp::LessEqual => "<=",
+            BinaryOp::GreaterEqual => ">=",
+            BinaryOp::Dot => "|",
+            BinaryOp::Add => "+",
+            BinaryOp::Sub => "-",
+            BinaryOp::Mul => "*",
+            BinaryOp::Div => "/",
+            BinaryOp::Power => "**",
+        }
+    }
+}
+
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            ExprKind::Name(name) => write!(f, "{name}"),
+            ExprKind::Integer(n) => write!(f, "{n}"),
+            ExprKind::Float(x) => write!(f, "{x:?}"),
+            ExprKind::Neg(x) => write!(f, "-{x}"),
+            ExprKind::Binary(op, a, b) => write!(f, "({a} {} {b})", op.sign()),
+            ExprKind::Call(name, args) => {
+                let args: Vec<String> = args.iter().map(Expr::to_string).collect();
+                write!(f, "{name}({})", args.join(", "))
+            }
+        }
+    }
+}

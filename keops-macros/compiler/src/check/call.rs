@@ -1,0 +1,129 @@
+//! Calls of operations: which one, how many arguments, of which kind.
+
+use proc_macro2::Ident;
+
+use super::Checker;
+use crate::{
+    ast::{Expr, ExprKind},
+    dim::Dim,
+    error::hint,
+    graph::{Id, VarId},
+    table::{self, Arguments, Integer, Kind, Operation},
+};
+
+/// KeOps' operations that are not built yet.
+const NOT_YET: &[&str] = &[
+    "Asin", "Acos", "Atan", "Atan2", "SinXDivX", "Floor", "Round", "Mod", "ClampInt", "DiffClampInt", "Max", "Min",
+    "ArgMax", "ArgMin", "OneHot", "ElemT", "ExtractT", "TensorDot", "Kron", "BSpline", "SoftDTW_SqDist", "GradMatrix",
+    "Factorize", "AutoFactorize", "ComplexReal", "ComplexImag", "Real2Complex", "Imag2Complex", "Conj", "ComplexAdd",
+    "ComplexSubtract", "ComplexMult", "ComplexDivide", "ComplexRealScal", "ComplexSquareAbs", "ComplexAbs",
+    "ComplexAngle", "ComplexSum", "ComplexSumT", "ComplexExp", "ComplexExp1j", "TraceOperator", "AdjointOperator",
+    "SumLinOperator",
+];
+
+impl Checker<'_> {
+    pub(super) fn call(&mut self, name: &Ident, args: &[Expr]) -> Option<Id> {
+        let Some(row) = self.operation(name, args) else {
+            // faults in the arguments are reported too
+            for arg in args {
+                self.formula(arg);
+            }
+            return None;
+        };
+        let (least, most) = (row.args.len() - row.optional, row.args.len());
+        if !(least..=most).contains(&args.len()) {
+            let expected = if least == most { most.to_string() } else { format!("{least} or {most}") };
+            let plural = if most == 1 { "" } else { "s" };
+            let given = args.len();
+            self.errors.push(name.span(), format!("`{name}` takes {expected} argument{plural}, here are {given}"));
+            return None;
+        }
+        let mut arguments = Arguments::default();
+        let mut complete = true;
+        for (kind, arg) in row.args.iter().zip(args) {
+            match kind {
+                Kind::Formula => match self.formula(arg) {
+                    Some(id) => {
+                        arguments.formulas.push(id);
+                        arguments.spelled.push(arg.to_string());
+                    }
+                    None => complete = false,
+                },
+                Kind::Integer => match self.integer(name, arg) {
+                    Some(n) => arguments.integers.push(n),
+                    None => complete = false,
+                },
+                Kind::Variable => match self.variable(name, arg) {
+                    Some(v) => arguments.variables.push(v),
+                    None => complete = false,
+                },
+            }
+        }
+        if complete { self.apply(row, &arguments, name.span()) } else { None }
+    }
+
+    /// The row of a call.
+    fn operation(&mut self, name: &Ident, args: &[Expr]) -> Option<&'static Operation> {
+        let text = name.to_string();
+        if text == "laplacian" && self.is_laplace_operator(args) {
+            return table::find("Laplacian");
+        }
+        if let Some(row) = table::find(&text) {
+            return Some(row);
+        }
+        let message = if NOT_YET.contains(&text.as_str()) {
+            format!("the operation `{text}` is not built yet")
+        } else {
+            let names = table::operations().flat_map(|row| std::iter::once(&row.name).chain(row.aliases));
+            format!("unknown operation `{text}`{}", hint(&text, names.copied()))
+        };
+        self.errors.push(name.span(), message);
+        None
+    }
+
+    /// `laplacian(f, x)` is the sum of second derivatives where x is a variable that the scalar f depends on, and f
+    /// is not a variable itself; else it is the kernel exp(-|x - y|).
+    fn is_laplace_operator(&mut self, args: &[Expr]) -> bool {
+        let [f, Expr { kind: ExprKind::Name(x), .. }] = args else { return false };
+        if matches!(f.kind, ExprKind::Name(_)) && self.lets.iter().all(|(name, _)| f.to_string() != name.to_string()) {
+            return false;
+        }
+        // the arguments are checked again by the call itself, which reports their faults once
+        let faults = std::mem::take(&mut self.errors);
+        let node = self.formula(f);
+        self.errors = faults;
+        let (Some(node), Some(v)) = (node, self.find_variable(x)) else { return false };
+        self.graph.is_scalar(node) && self.graph.depends(node, v)
+    }
+
+    /// A literal, maybe with a minus, or a const generic.
+    fn integer(&mut self, call: &Ident, arg: &Expr) -> Option<Integer> {
+        match &arg.kind {
+            ExprKind::Integer(n) => Some(Integer::Number(*n)),
+            ExprKind::Neg(inner) if matches!(inner.kind, ExprKind::Integer(_)) => match inner.kind {
+                ExprKind::Integer(n) => Some(Integer::Number(-n)),
+                _ => None,
+            },
+            ExprKind::Name(name) if self.item.generics.contains(name) => {
+                Some(Integer::Symbol(Dim::symbol(&name.to_string())))
+            }
+            _ => {
+                // `Pow` is KeOps' fixed power
+                let hint = if call == "Pow" { ", `Powf` and `**` take any exponent" } else { "" };
+                self.errors.push(arg.span, format!("`{call}` needs an integer here, not `{arg}`{hint}"));
+                None
+            }
+        }
+    }
+
+    fn variable(&mut self, call: &Ident, arg: &Expr) -> Option<VarId> {
+        if let ExprKind::Name(name) = &arg.kind {
+            let id = self.name(name)?;
+            if let Some(v) = self.as_variable(id) {
+                return Some(v);
+            }
+        }
+        self.errors.push(arg.span, format!("`{call}` needs the name of a variable here, `{arg}` is none"));
+        None
+    }
+}

@@ -1,0 +1,95 @@
+//! Variables, const generics and the reduction of an item.
+
+use std::collections::HashMap;
+
+use proc_macro2::Ident;
+
+use super::Checker;
+use crate::{
+    ast::IntegerArg,
+    dim::Dim,
+    error::hint,
+    reduction::{self, NOT_YET, REDUCTIONS},
+};
+
+/// More variables than any formula has: a function of so many arguments is a mistake.
+const VARIABLES: usize = 100;
+/// The largest dimension that can be declared: sums of a few of them fit into any integer of the compiler.
+const LARGEST: i64 = 1 << 24;
+
+impl Checker<'_> {
+    pub(super) fn declarations(&mut self) {
+        let item = self.item;
+        let mut seen: HashMap<String, &Ident> = HashMap::new();
+        for generic in &item.generics {
+            seen.insert(generic.to_string(), generic);
+        }
+        if item.variables.len() > VARIABLES {
+            self.errors.push(item.name.span(), format!("a formula has at most {VARIABLES} variables"));
+            return;
+        }
+        for decl in &item.variables {
+            let dim = self.dim(&decl.dim).unwrap_or_else(|| Dim::number(1));
+            let name = decl.name.to_string();
+            if let Some(first) = seen.insert(name.clone(), &decl.name) {
+                let message = format!("`{name}` is declared twice");
+                self.errors.push(decl.name.span(), message);
+                self.errors.push(first.span(), format!("`{name}` is declared here first"));
+            }
+            self.graph.push_variable(name, decl.category, dim);
+        }
+    }
+
+    /// A dimension: at least 1, and its const generic is one of the function's.
+    pub(super) fn dim(&mut self, dim: &IntegerArg) -> Option<Dim> {
+        match dim {
+            IntegerArg::Number(n @ 1..=LARGEST, _) => Some(Dim::number(*n as u64)),
+            IntegerArg::Number(n, span) => {
+                self.errors.push(*span, format!("a dimension must be at least 1 and at most {LARGEST}, not {n}"));
+                None
+            }
+            IntegerArg::Symbol(name) if self.item.generics.contains(name) => Some(Dim::symbol(&name.to_string())),
+            IntegerArg::Symbol(name) => {
+                let known: Vec<String> = self.item.generics.iter().map(Ident::to_string).collect();
+                let hint = hint(&name.to_string(), known.iter().map(String::as_str));
+                self.errors.push(
+                    name.span(),
+                    format!("`{name}` is not a const generic of this function: declare `<const {name}: usize>`{hint}"),
+                );
+                None
+            }
+        }
+    }
+
+    /// The row of the reduction and its number K.
+    pub(super) fn reduction(&mut self) -> (Option<&'static reduction::Row>, Option<Dim>) {
+        let spec = &self.item.reduction;
+        let name = spec.name.to_string();
+        let Some(row) = reduction::find(&name) else {
+            let message = if NOT_YET.contains(&name.as_str()) {
+                format!("the reduction `{name}` is not built yet")
+            } else {
+                let names = REDUCTIONS.iter().flat_map(|row| std::iter::once(&row.name).chain(row.aliases));
+                format!("unknown reduction `{name}`{}", hint(&name, names.copied()))
+            };
+            self.errors.push(spec.name.span(), message);
+            return (None, None);
+        };
+        let k = match (&spec.k, row.takes_k) {
+            (Some(k), true) => self.dim(k),
+            (None, false) => Some(Dim::number(1)),
+            (Some(k), false) => {
+                self.errors.push(k.span(), format!("`{name}` takes no number"));
+                None
+            }
+            (None, true) => {
+                self.errors.push(
+                    spec.name.span(),
+                    format!("`{name}` needs a number: `{name}<10, j>`, or `opt_arg = 10` in `Genred`"),
+                );
+                None
+            }
+        };
+        (Some(row), k)
+    }
+}

@@ -1,0 +1,9 @@
+//! Derivatives: graph in, graph out, closed under itself, so any order works.
+
+mod forward;
+mod reverse;
+mod trace;
+
+pub(crate) use forward::diff;
+pub(crate) use reverse::{grad, grads};
+pub(crate) use trace::divergence;

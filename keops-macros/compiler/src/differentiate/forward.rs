@@ -1,0 +1,65 @@
+//! Forward mode: tangents flow from a variable to the value.
+
+use std::collections::HashMap;
+
+use crate::{
+    graph::{Graph, Id, Op, VarId},
+    table,
+};
+
+/// (∂f/∂v) u: a vector of the dimension of `f`. `u` has the dimension of `v`.
+pub(crate) fn diff(g: &mut Graph, f: Id, v: VarId, u: Id) -> Id {
+    let node = g.var(v);
+    let mut tangents = HashMap::from([(node, u)]);
+    for id in g.reachable(&[f]) {
+        if id != node && g.depends(id, v) {
+            let tangent = push_forward(g, id, &tangents);
+            let tangent = g.broadcast(tangent, &g.dim(id).clone());
+            tangents.insert(id, tangent);
+        }
+    }
+    tangents.get(&f).copied().unwrap_or_else(|| g.zero(g.dim(f).clone()))
+}
+
+/// The tangent of `id`, given those of its arguments (none: zero). A tangent of dimension 1 stands for a broadcast.
+fn push_forward(g: &mut Graph, id: Id, tangents: &HashMap<Id, Id>) -> Id {
+    let node = g.node(id).clone();
+    let args = &node.args;
+    let tangent = |g: &mut Graph, k: usize| match tangents.get(&args[k]) {
+        Some(&t) => t,
+        None => g.zero(g.dim(args[k]).clone()),
+    };
+    match node.op {
+        Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) => g.zero(node.dim),
+        Op::Add | Op::Sub | Op::Neg | Op::Sum | Op::Broadcast | Op::Extract(_) | Op::Pad(_) | Op::Concat => {
+            let images: Vec<Id> = (0..args.len()).map(|k| tangent(g, k)).collect();
+            g.rebuild(id, &images)
+        }
+        Op::Powi(n) => {
+            let (n, power, t) = (g.constant(f64::from(n)), g.powi(args[0], n.saturating_sub(1)), tangent(g, 0));
+            let slope = g.mul(n, power);
+            g.mul(slope, t)
+        }
+        Op::Fun(fun) => (0..args.len()).fold(g.zero(node.dim), |sum, k| {
+            let t = tangent(g, k);
+            if g.is_zero(t) {
+                return sum;
+            }
+            let slope = table::lanes(fun).1(g, args, id, k);
+            let part = g.mul(slope, t);
+            g.add(sum, part)
+        }),
+        Op::Div => {
+            let (t, s) = (tangent(g, 0), tangent(g, 1));
+            let loss = g.mul(id, s);
+            let change = g.sub(t, loss);
+            g.div(change, args[1])
+        }
+        // the product rule
+        Op::Mul | Op::MatVec | Op::VecMat | Op::Outer => {
+            let (t, s) = (tangent(g, 0), tangent(g, 1));
+            let (left, right) = (g.rebuild(id, &[t, args[1]]), g.rebuild(id, &[args[0], s]));
+            g.add(left, right)
+        }
+    }
+}

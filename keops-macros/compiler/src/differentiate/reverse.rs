@@ -1,0 +1,108 @@
+//! Reverse mode: cotangents flow from the value to the variables, and each node hands its own on once.
+
+use std::collections::HashMap;
+
+use crate::{
+    graph::{Graph, Id, Op, VarId},
+    table,
+};
+
+/// (∂f/∂v)ᵀ e: a vector of the dimension of `v`. `e` has the dimension of `f`.
+pub(crate) fn grad(g: &mut Graph, f: Id, v: VarId, e: Id) -> Id {
+    grads(g, &[(f, e)], &[v])[0]
+}
+
+/// Σ (∂f/∂v)ᵀ e over the values f with their cotangents e, for each variable.
+pub(crate) fn grads(g: &mut Graph, values: &[(Id, Id)], variables: &[VarId]) -> Vec<Id> {
+    let mut cotangents: HashMap<Id, Id> = HashMap::new();
+    for &(f, e) in values {
+        accumulate(g, &mut cotangents, f, e);
+    }
+    let roots: Vec<Id> = values.iter().map(|v| v.0).collect();
+    for id in g.reachable(&roots).into_iter().rev() {
+        let wanted = |g: &Graph, id: Id| variables.iter().any(|&v| g.depends(id, v));
+        if let Some(&e) = cotangents.get(&id)
+            && wanted(g, id)
+        {
+            for (k, argument) in g.args(id).to_vec().into_iter().enumerate() {
+                if wanted(g, argument) {
+                    let e = pull_back(g, id, k, e);
+                    accumulate(g, &mut cotangents, argument, e);
+                }
+            }
+        }
+    }
+    variables
+        .iter()
+        .map(|&v| {
+            let (node, dim) = (g.var(v), g.variable(v).dim.clone());
+            cotangents.get(&node).copied().unwrap_or_else(|| g.zero(dim))
+        })
+        .collect()
+}
+
+/// Adds `e` to the cotangent of `id`, summed over components where `id` is a scalar that was broadcast.
+fn accumulate(g: &mut Graph, cotangents: &mut HashMap<Id, Id>, id: Id, e: Id) {
+    let e = if g.is_scalar(id) { g.sum(e) } else { g.broadcast(e, &g.dim(id).clone()) };
+    let sum = match cotangents.get(&id) {
+        Some(&other) => g.add(other, e),
+        None => e,
+    };
+    cotangents.insert(id, sum);
+}
+
+/// The part of the cotangent `e` of `id` that goes to argument `k`, before the sum over a broadcast.
+fn pull_back(g: &mut Graph, id: Id, k: usize, e: Id) -> Id {
+    let node = g.node(id).clone();
+    let args = &node.args;
+    match node.op {
+        Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) => unreachable!("a leaf has no arguments"),
+        Op::Add => e,
+        Op::Sub => match k {
+            0 => e,
+            _ => g.neg(e),
+        },
+        Op::Neg => g.neg(e),
+        Op::Mul => g.mul(args[1 - k], e),
+        Op::Div => match k {
+            0 => g.div(e, args[1]),
+            _ => {
+                let slope = g.div(id, args[1]);
+                let part = g.mul(slope, e);
+                g.neg(part)
+            }
+        },
+        Op::Powi(n) => {
+            let (n, power) = (g.constant(f64::from(n)), g.powi(args[0], n.saturating_sub(1)));
+            let slope = g.mul(n, power);
+            g.mul(slope, e)
+        }
+        Op::Fun(fun) => {
+            let slope = table::lanes(fun).1(g, args, id, k);
+            g.mul(slope, e)
+        }
+        Op::Sum => g.broadcast(e, &g.dim(args[0]).clone()),
+        Op::Broadcast => e,
+        Op::Extract(start) => g.pad(e, start, g.dim(args[0]).clone()),
+        Op::Pad(start) => g.extract(e, start, g.dim(args[0]).clone()),
+        Op::Concat => {
+            let start = args[..k].iter().fold(Default::default(), |sum: crate::dim::Dim, &a| {
+                sum.checked_add(g.dim(a)).expect("a part of a dimension that was counted")
+            });
+            g.extract(e, start, g.dim(args[k]).clone())
+        }
+        Op::MatVec => match k {
+            0 => g.outer(e, args[1]).expect("the dimension of the matrix"),
+            _ => g.vec_mat(e, args[0], g.dim(args[1]).clone()),
+        },
+        Op::VecMat => match k {
+            0 => g.mat_vec(args[1], e, g.dim(args[0]).clone()),
+            _ => g.outer(args[0], e).expect("the dimension of the matrix"),
+        },
+        // e is n x p
+        Op::Outer => match k {
+            0 => g.mat_vec(e, args[1], g.dim(args[0]).clone()),
+            _ => g.vec_mat(args[0], e, g.dim(args[1]).clone()),
+        },
+    }
+}

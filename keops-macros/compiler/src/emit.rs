@@ -1,0 +1,349 @@
+//! The last phase: printing. Nothing here can fail.
+//!
+//! Paths are absolute, below `::keops::__private`; names that are not the user's live in the module of the function,
+//! where the user has none.
+
+mod body;
+mod formula;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote};
+
+use crate::{
+    ast::Item,
+    calls::{Call, Calls, Derivative, Output, Pass, PassReduction},
+    dim::{Dim, const_generic},
+    graph::Category,
+};
+
+/// The function and its module.
+pub fn item(item: &Item, calls: &Calls) -> TokenStream {
+    let function = function(item);
+    let module = module(item, calls);
+    quote!(#function #module)
+}
+
+/// What names are printed with.
+struct Printer<'a> {
+    item: &'a Item,
+}
+
+impl Printer<'_> {
+    /// The const generics, as they are printed.
+    fn generics(&self) -> Vec<Ident> {
+        self.item.generics.iter().map(|generic| const_generic(&generic.to_string())).collect()
+    }
+
+    /// `const D: usize,` for each const generic.
+    fn const_params(&self) -> TokenStream {
+        let generics = self.generics();
+        quote!(#(const #generics: usize,)*)
+    }
+
+    /// The marker type with its const generics.
+    fn marker(&self, name: &str) -> TokenStream {
+        let (name, generics) = (format_ident!("{name}"), self.generics());
+        if generics.is_empty() { quote!(#name) } else { quote!(#name<#(#generics),*>) }
+    }
+
+    /// The definition of a marker type.
+    fn define(&self, name: &str, doc: &str) -> TokenStream {
+        let (name, params) = (format_ident!("{name}"), self.const_params());
+        let params = if params.is_empty() { params } else { quote!(<#params>) };
+        quote! {
+            #[doc = #doc]
+            #[derive(Clone, Copy, Debug)]
+            pub struct #name #params;
+        }
+    }
+
+    fn impl_params(&self) -> TokenStream {
+        let params = self.const_params();
+        if params.is_empty() { params } else { quote!(<#params>) }
+    }
+}
+
+fn const_argument(dim: &Dim) -> TokenStream {
+    dim.const_argument().expect("the dimensions of variables and of results were checked")
+}
+
+/// The name of a variable, which may be raw: `r#in`.
+fn field(name: &str) -> Ident {
+    match name.strip_prefix("r#") {
+        Some(raw) => Ident::new_raw(raw, Span::call_site()),
+        None => Ident::new(name, Span::call_site()),
+    }
+}
+
+fn argument_trait(category: Category) -> (TokenStream, TokenStream) {
+    match category {
+        Category::P => (quote!(AsParameter), quote!(as_parameter)),
+        Category::I | Category::J => (quote!(AsRows), quote!(as_rows)),
+    }
+}
+
+fn function(item: &Item) -> TokenStream {
+    let printer = Printer { item };
+    let (attributes, visibility, name) = (&item.attributes, &item.visibility, &item.name);
+    let params = printer.const_params();
+    let marker = if item.generics.is_empty() {
+        quote!(#name::Value)
+    } else {
+        let generics = printer.generics();
+        quote!(#name::Value<#(#generics),*>)
+    };
+    let names: Vec<&Ident> = item.variables.iter().map(|v| &v.name).collect();
+    let types = item.variables.iter().map(|v| {
+        let (bound, _) = argument_trait(v.category);
+        let dim = match &v.dim {
+            crate::ast::IntegerArg::Number(n, _) => const_argument(&Dim::number(n.unsigned_abs())),
+            crate::ast::IntegerArg::Symbol(name) => const_argument(&Dim::symbol(&name.to_string())),
+        };
+        quote!(impl ::keops::__private::#bound<'__keops, __T, #dim>)
+    });
+    let views = item.variables.iter().map(|v| {
+        let ((bound, method), name) = (argument_trait(v.category), &v.name);
+        quote!(::keops::__private::#bound::#method(#name))
+    });
+    quote! {
+        #(#attributes)*
+        #[allow(non_snake_case, clippy::too_many_arguments, reason = "the names and arguments are those of the formula")]
+        #visibility fn #name<'__keops, #params __T: ::keops::__private::Element>(
+            #(#names: #types),*
+        ) -> #name::Call<'__keops, __T, #marker> {
+            #name::Call::__new(::std::vec![#(#views),*])
+        }
+    }
+}
+
+fn module(item: &Item, calls: &Calls) -> TokenStream {
+    let printer = Printer { item };
+    let (visibility, name) = (&item.visibility, &item.name);
+    let doc = format!("What [`{name}`](fn@{name}) gives: its calls, and the formulas behind them.");
+    let call_type = call_type(name);
+    let saved = calls.saved.as_ref().map(|pass| pass_tokens(&printer, pass, "What the derivatives need of the value."));
+    let calls_tokens = calls.calls.iter().map(|call| call_tokens(&printer, call, calls));
+    // what decides whether there is a function, or whether it is shown, holds for its module too
+    let attributes = item.attributes.iter().filter(|attribute| {
+        let list = matches!(attribute.meta, syn::Meta::List(_));
+        list && (attribute.path().is_ident("cfg") || attribute.path().is_ident("doc"))
+    });
+    quote! {
+        #(#attributes)*
+        #[doc = #doc]
+        #[allow(
+            non_camel_case_types, non_snake_case, non_upper_case_globals, unreachable_pub, dead_code, unused_variables, unused_mut,
+            unused_imports, unused_parens, missing_debug_implementations, clippy::all, clippy::pedantic,
+            reason = "written by keops!"
+        )]
+        #visibility mod #name {
+            use ::keops::__private as __p;
+            #call_type
+            #saved
+            #(#calls_tokens)*
+        }
+    }
+}
+
+fn call_type(name: &Ident) -> TokenStream {
+    let doc = format!("A call of [`{name}`](fn@super::{name}) or of one of its derivatives, to be run by `eval`.");
+    quote! {
+        #[doc = #doc]
+        #[must_use = "a call computes nothing before `eval`"]
+        pub struct Call<'a, T: __p::Element, K> {
+            views: ::std::vec::Vec<__p::View<'a, T>>,
+            settings: __p::Settings,
+            kind: ::core::marker::PhantomData<K>,
+        }
+        impl<'a, T: __p::Element, K> Call<'a, T, K> {
+            #[doc(hidden)]
+            pub fn __new(views: ::std::vec::Vec<__p::View<'a, T>>) -> Self {
+                Call { views, settings: ::core::default::Default::default(), kind: ::core::marker::PhantomData }
+            }
+            fn derivative<L>(mut self, argument: __p::View<'a, T>) -> Call<'a, T, L> {
+                self.views.push(argument);
+                Call { views: self.views, settings: self.settings, kind: ::core::marker::PhantomData }
+            }
+            /// Runs on this device.
+            pub fn device(mut self, device: __p::Device) -> Self {
+                self.settings.device = device;
+                self
+            }
+        }
+        impl<'a, T: __p::Element, K: __p::Plan> Call<'a, T, K> {
+            /// Computes the result.
+            ///
+            /// # Errors
+            /// Where the arguments do not fit together, see [`Error`](__p::Error).
+            pub fn eval(self) -> ::core::result::Result<K::Output<T>, __p::Error> {
+                K::eval(&self.views, &self.settings)
+            }
+        }
+        impl<'a, T: __p::Element, K: __p::PlanInto> Call<'a, T, K> {
+            /// Computes the result into rows of the caller, which must be as many as the result has.
+            ///
+            /// # Errors
+            /// Where the arguments do not fit together, see [`Error`](__p::Error).
+            pub fn into_rows(self, out: &mut [K::Row<T>]) -> ::core::result::Result<(), __p::Error> {
+                K::eval_into(&self.views, &self.settings, out)
+            }
+        }
+    }
+}
+
+fn call_tokens(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
+    let plan = plan(printer, call, calls);
+    let derivatives = derivatives(printer, call);
+    // a call of one pass is its own formula; all gradients have a formula for each pass, and are a type besides
+    let passes = call.passes.iter().map(|pass| pass_tokens(printer, pass, &call.doc));
+    let own = (!call.passes.iter().any(|pass| pass.name == call.name)).then(|| printer.define(&call.name, &call.doc));
+    quote!(#own #(#passes)* #plan #derivatives)
+}
+
+fn pass_tokens(printer: &Printer, pass: &Pass, doc: &str) -> TokenStream {
+    let define = printer.define(&pass.name, doc);
+    let name = format!("{}: {}", printer.item.name, pass.name);
+    let formula = formula::formula(&pass.program, &name, &printer.impl_params(), &printer.marker(&pass.name));
+    quote!(#define #formula)
+}
+
+fn reduction(reduction: &PassReduction) -> TokenStream {
+    let PassReduction::Named(path, k) = reduction;
+    let path = Ident::new(path, Span::call_site());
+    match k.as_ref().map(const_argument) {
+        Some(k) => quote!(__p::#path<#k>),
+        None => quote!(__p::#path),
+    }
+}
+
+/// The `Plan` of a call: which passes run, and what becomes of them.
+fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
+    let (params, marker) = (printer.impl_params(), printer.marker(&call.name));
+    // the exponential reductions compute their own value first
+    let saved = call.saved.and_then(|count| calls.saved.as_ref().map(|pass| (count, pass))).map(|(count, pass)| {
+        let (formula, reduction) = (printer.marker(&pass.name), reduction(&pass.reduction));
+        quote!(let views = &*__p::with_saved::<T, #formula, #reduction>(views, #count, settings)?;)
+    });
+    let Some(pass) = call.passes.first() else { return TokenStream::new() };
+    let (formula, reduced) = (printer.marker(&pass.name), reduction(&pass.reduction));
+    let total = pass.pieces.iter().any(|piece| piece.total);
+    let eval = |output: TokenStream, body: TokenStream| {
+        quote! {
+            impl #params __p::Plan for #marker {
+                type Output<T: __p::Element> = #output;
+                fn eval<T: __p::Element>(
+                    views: &[__p::View<'_, T>],
+                    settings: &__p::Settings,
+                ) -> ::core::result::Result<Self::Output<T>, __p::Error> {
+                    #saved
+                    #body
+                }
+            }
+        }
+    };
+    match &call.output {
+        Output::Values(dim) => {
+            let dim = const_argument(dim);
+            let plan = eval(
+                quote!(__p::Rows<T, #dim>),
+                quote!(__p::rows::<T, #formula, #reduced, #dim>(views, settings, #total)),
+            );
+            quote! {
+                #plan
+                impl #params __p::PlanInto for #marker {
+                    type Row<T: __p::Element> = [T; #dim];
+                    fn eval_into<T: __p::Element>(
+                        views: &[__p::View<'_, T>],
+                        settings: &__p::Settings,
+                        out: &mut [[T; #dim]],
+                    ) -> ::core::result::Result<(), __p::Error> {
+                        #saved
+                        __p::rows_into::<T, #formula, #reduced, #dim>(views, settings, #total, out)
+                    }
+                }
+            }
+        }
+        Output::Indices(dim) => {
+            let dim = const_argument(dim);
+            eval(quote!(__p::Rows<u32, #dim>), quote!(__p::index_rows::<T, #formula, #reduced, #dim>(views, settings)))
+        }
+        Output::ValuesAndIndices(dim) => {
+            let dim = const_argument(dim);
+            eval(
+                quote!((__p::Rows<T, #dim>, __p::Rows<u32, #dim>)),
+                quote!(__p::value_and_index_rows::<T, #formula, #reduced, #dim>(views, settings)),
+            )
+        }
+        Output::Gradients(fields) => {
+            let gradients = format_ident!("{}Gradients", call.name.trim_end_matches("Vjp"));
+            let generics = printer.generics();
+            let const_params = printer.const_params();
+            let names: Vec<Ident> = fields.iter().map(|f| field(&f.0)).collect();
+            let dims: Vec<TokenStream> = fields.iter().map(|f| const_argument(&f.1)).collect();
+            let docs = fields.iter().map(|f| format!("The gradient in `{}`.", f.0));
+            let passes = call.passes.iter().map(|pass| {
+                let (formula, reduction) = (printer.marker(&pass.name), reduction(&pass.reduction));
+                let pieces = pass.pieces.iter().map(|piece| {
+                    let name = &names[piece.field];
+                    if piece.total {
+                        quote!(__p::Piece::total(out.#name.as_flat_mut()))
+                    } else {
+                        let dim = &dims[piece.field];
+                        quote!(__p::Piece::rows(#dim, out.#name.as_flat_mut()))
+                    }
+                });
+                let sizes = pass.pieces.iter().map(|piece| {
+                    let name = &names[piece.field];
+                    let rows = if piece.total { quote!(1) } else { quote!(shape.targets) };
+                    quote!(out.#name = __p::Rows::zeros(#rows)?;)
+                });
+                quote! {
+                    let shape = __p::shape_of::<T, #formula>(views)?;
+                    #(#sizes)*
+                    __p::reduce::<T, #formula, #reduction>(views, settings, &mut [#(#pieces),*], ::core::option::Option::None)?;
+                }
+            });
+            let plan = eval(
+                quote!(#gradients<#(#generics,)* T>),
+                quote! {
+                    let mut out = #gradients { #(#names: ::core::default::Default::default()),* };
+                    #(#passes)*
+                    ::core::result::Result::Ok(out)
+                },
+            );
+            quote! {
+                /// All gradients of a call.
+                #[derive(Clone, Debug)]
+                pub struct #gradients<#const_params T> {
+                    #(#[doc = #docs] pub #names: __p::Rows<T, #dims>,)*
+                }
+                #plan
+            }
+        }
+    }
+}
+
+/// The methods of a call that give its derivatives.
+fn derivatives(printer: &Printer, call: &Call) -> TokenStream {
+    if call.derivatives.is_empty() {
+        return TokenStream::new();
+    }
+    let (params, marker) = (printer.const_params(), printer.marker(&call.name));
+    let methods = call.derivatives.iter().map(|derivative| {
+        let Derivative { method, doc, call, argument: (argument, category, dim) } = derivative;
+        let (method, argument) = (format_ident!("{method}"), format_ident!("{argument}"));
+        let ((bound, convert), dim) = (argument_trait(*category), const_argument(dim));
+        let target = printer.marker(call);
+        quote! {
+            #[doc = #doc]
+            pub fn #method(self, #argument: impl __p::#bound<'a, T, #dim>) -> Call<'a, T, #target> {
+                self.derivative(__p::#bound::#convert(#argument))
+            }
+        }
+    });
+    quote! {
+        impl<'a, #params T: __p::Element> Call<'a, T, #marker> {
+            #(#methods)*
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Statements and expressions: a hoisted stage leaves components in `out`, the pair stage hands them to `sink`.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+
+use crate::lower::program::{Expr, Ix, Place, Scope, Stmt};
+
+fn temp(t: u32) -> Ident {
+    format_ident!("t{t}")
+}
+
+fn array(a: u32) -> Ident {
+    format_ident!("a{a}")
+}
+
+fn variable(d: u32) -> Ident {
+    format_ident!("d{d}")
+}
+
+/// The statements, in order.
+pub(super) fn statements(body: &[Stmt]) -> TokenStream {
+    body.iter().map(|stmt| statement(stmt)).collect()
+}
+
+fn statement(stmt: &Stmt) -> TokenStream {
+    match stmt {
+        Stmt::Let(t, value) => {
+            let (t, value) = (temp(*t), expression(value));
+            quote!(let #t: R = #value;)
+        }
+        Stmt::Accumulator(t) => {
+            let t = temp(*t);
+            quote!(let mut #t = R::lit(cx, 0.0);)
+        }
+        Stmt::Accumulate(t, a, b) => {
+            let (t, a) = (temp(*t), expression(a));
+            match b.as_ref().map(|b| expression(b)) {
+                Some(b) => quote!(#t = R::mul_add(cx, #a, #b, #t);),
+                None => quote!(#t = R::add(cx, #t, #a);),
+            }
+        }
+        Stmt::Array(a, dim) => {
+            let (a, storage) = (array(*a), dim.storage(&quote!(R)));
+            quote! {
+                let mut #a = <#storage as __p::Components<R>>::splat(R::lit(cx, 0.0));
+                let #a = __p::Components::<R>::as_mut_slice(&mut #a);
+            }
+        }
+        Stmt::Store(a, index, value) => {
+            let (a, index, value) = (array(*a), ix(index), expression(value));
+            quote!(#a[#index] = #value;)
+        }
+        Stmt::For(d, dim, body) => {
+            let (d, dim, body) = (variable(*d), dim.tokens(), statements(body));
+            quote!(for #d in 0..#dim { #body })
+        }
+        Stmt::Write(index, value) => {
+            let (index, value) = (ix(index), expression(value));
+            quote!(out[#index] = #value;)
+        }
+        Stmt::Put(index, a, b) => {
+            let (index, a) = (ix(index), expression(a));
+            match b.as_ref().map(|b| expression(b)) {
+                Some(b) => quote!(sink.put_product(cx, #index, #a, #b);),
+                None => quote!(sink.put(cx, #index, #a);),
+            }
+        }
+        Stmt::PutScaled { to, scale, from, len } => {
+            let (to, scale, from, len) = (to.tokens(), expression(scale), from.tokens(), len.tokens());
+            quote!(sink.put_scaled(cx, #to, #scale, j, #from, #len);)
+        }
+    }
+}
+
+fn expression(value: &Expr) -> TokenStream {
+    match value {
+        Expr::Temp(t) => {
+            let t = temp(*t);
+            quote!(#t)
+        }
+        Expr::Lit(x) => quote!(R::lit(cx, #x)),
+        Expr::Read(place, index) => {
+            let index = ix(index);
+            match place {
+                Place::Raw => quote!(x[#index]),
+                Place::Parameters => quote!(p[#index]),
+                Place::Target => quote!(i[#index]),
+                Place::Source => quote!(j.get(cx, #index)),
+                Place::Contractions => quote!(c[#index]),
+                Place::Array(a) => {
+                    let a = array(*a);
+                    quote!(#a[#index])
+                }
+            }
+        }
+        Expr::Call(name, args) => {
+            let name = Ident::new(name, proc_macro2::Span::call_site());
+            let args = args.iter().map(|arg| expression(arg));
+            quote!(__p::ops::#name::<R>(cx, #(#args),*))
+        }
+        Expr::Powi(base, n) => {
+            let base = expression(base);
+            quote!(__p::ops::powi::<R>(cx, #base, #n))
+        }
+        Expr::Branch(index, limit, yes, no) => {
+            let (index, limit, yes, no) = (ix(index), limit.tokens(), scope(yes), scope(no));
+            quote!(if #index < (#limit) { #yes } else { #no })
+        }
+    }
+}
+
+fn scope(scope: &Scope) -> TokenStream {
+    let (body, value) = (statements(&scope.body), expression(&scope.value));
+    quote!(#body #value)
+}
+
+fn ix(index: &Ix) -> TokenStream {
+    match index {
+        Ix::Number(n) => n.tokens(),
+        Ix::Loop(d) => {
+            let d = variable(*d);
+            quote!(#d)
+        }
+        Ix::Add(a, n) => {
+            let (a, n) = (ix(a), n.tokens());
+            quote!(#a + #n)
+        }
+        Ix::Sub(a, n) => {
+            let (a, n) = (ix(a), n.tokens());
+            quote!((#a - (#n)))
+        }
+        Ix::Row(a, n, b) => {
+            let (a, n, b) = (ix(a), n.tokens(), ix(b));
+            quote!(((#a) * (#n) + #b))
+        }
+        Ix::Div(a, n) => {
+            let (a, n) = (ix(a), n.tokens());
+            quote!((#a) / (#n))
+        }
+        Ix::Rem(a, n) => {
+            let (a, n) = (ix(a), n.tokens());
+            quote!((#a) % (#n))
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Graph to program: sorts the work into stages and writes each as loops over components.
+//!
+//! A value that depends on one end of the pair only and is used where both meet gets a place in what that end's stage
+//! leaves. Contractions of a target vector with a source vector are named, so that an engine can compute a tile of
+//! them as a matrix product.
+
+mod body;
+mod component;
+pub mod program;
+mod regroup;
+mod stage;
+
+use std::collections::HashMap;
+
+use crate::{
+    dim::Dim,
+    graph::{Category, Graph, Id, Op, VarId},
+};
+use body::Body;
+pub use program::{Program, Role};
+use program::{Contraction, Place, Stage, Stmt, sum};
+use stage::{Roles, StageOf};
+
+/// Lowers the components of f, given as `roots` one after another, for rows indexed by `target` (I or J).
+pub fn lower(g: &mut Graph, roots: &[Id], variables: &[VarId], target: Category) -> Program {
+    let roles = Roles::new(target);
+    let roots = regroup::regroup(g, roots, &roles);
+    let roots = parts(g, &roots);
+    #[cfg(test)]
+    g.verify(&roots);
+    let mut lowering = Lowering {
+        raw: raw_offsets(g, variables, &roles),
+        g,
+        roles,
+        slots: HashMap::new(),
+        lens: Default::default(),
+        contractions: Vec::new(),
+        contraction_of: HashMap::new(),
+    };
+    lowering.find_contractions(&roots);
+    let pair = lowering.pair(&roots);
+    let source = lowering.stage(StageOf::Source);
+    let target = lowering.stage(StageOf::Target);
+    let parameters = lowering.stage(StageOf::Parameters);
+    Program {
+        variables: variables
+            .iter()
+            .map(|&v| {
+                let variable = lowering.g.variable(v);
+                (variable.name.clone(), lowering.roles.role(lowering.g, v), variable.dim.clone())
+            })
+            .collect(),
+        contractions: lowering.contractions,
+        parameters,
+        target,
+        source,
+        pair,
+        out: roots.iter().fold(Dim::default(), |total, &root| sum(&total, lowering.g.dim(root))),
+    }
+}
+
+/// The parts of what is concatenated: they go to the reduction one after another, without a choice in a loop.
+fn parts(g: &Graph, roots: &[Id]) -> Vec<Id> {
+    let part = |&root: &Id| if *g.op(root) == Op::Concat { parts(g, g.args(root)) } else { vec![root] };
+    roots.iter().flat_map(part).collect()
+}
+
+/// Where each variable starts among those of its role.
+fn raw_offsets(g: &Graph, variables: &[VarId], roles: &Roles) -> HashMap<VarId, Dim> {
+    let mut ends: [Dim; 3] = Default::default();
+    let mut offsets = HashMap::new();
+    for &v in variables {
+        let end = &mut ends[roles.role(g, v) as usize];
+        offsets.insert(v, end.clone());
+        *end = sum(end, &g.variable(v).dim);
+    }
+    offsets
+}
+
+/// What the lowering of one formula knows.
+pub(crate) struct Lowering<'a> {
+    g: &'a Graph,
+    roles: Roles,
+    raw: HashMap<VarId, Dim>,
+    /// What each stage leaves: the nodes and their offsets.
+    slots: HashMap<Id, Dim>,
+    lens: HashMap<StageOf, Dim>,
+    contractions: Vec<Contraction>,
+    contraction_of: HashMap<Id, usize>,
+}
+
+impl Lowering<'_> {
+    fn stage_of(&self, id: Id) -> StageOf {
+        self.roles.stage(self.g, id)
+    }
+
+    /// The place of a node that an earlier stage computes; made on first request.
+    fn slot(&mut self, id: Id) -> (Place, Dim) {
+        let stage = self.stage_of(id);
+        let place = match stage {
+            StageOf::Parameters => Place::Parameters,
+            StageOf::Target => Place::Target,
+            StageOf::Source => Place::Source,
+            StageOf::Pair => unreachable!("nothing comes after the pair stage"),
+        };
+        if let Some(offset) = self.slots.get(&id) {
+            return (place, offset.clone());
+        }
+        let end = self.lens.entry(stage).or_default();
+        let offset = end.clone();
+        *end = sum(end, self.g.dim(id));
+        self.slots.insert(id, offset.clone());
+        (place, offset)
+    }
+
+    /// Σ_d u_d w_d and Σ_d (u_d - w_d)² with u of the target and w of the source.
+    fn find_contractions(&mut self, roots: &[Id]) {
+        for id in self.g.reachable(roots) {
+            if *self.g.op(id) != Op::Sum || self.stage_of(id) != StageOf::Pair {
+                continue;
+            }
+            let inner = self.g.args(id)[0];
+            let (squared_distance, ends) = match (self.g.op(inner), self.g.args(inner)) {
+                (Op::Mul, &[a, b]) => (false, [a, b]),
+                (Op::Powi(2), &[difference]) => match (self.g.op(difference), self.g.args(difference)) {
+                    (Op::Sub, &[a, b]) => (true, [a, b]),
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            let full = |end: Id| self.g.dim(end) == self.g.dim(inner) && !stage::is_transparent(self.g, end);
+            let (target, source) = match ends.map(|end| self.stage_of(end)) {
+                _ if !ends.into_iter().all(full) => continue,
+                [StageOf::Target, StageOf::Source] => (ends[0], ends[1]),
+                [StageOf::Source, StageOf::Target] => (ends[1], ends[0]),
+                _ => continue,
+            };
+            let len = self.g.dim(inner).clone();
+            let (target, source) = (self.slot(target).1, self.slot(source).1);
+            self.contraction_of.insert(id, self.contractions.len());
+            self.contractions.push(Contraction { squared_distance, target, source, len });
+        }
+    }
+
+    /// Writes what a stage leaves. Called after everything that reads it, so that all its places are known.
+    fn stage(&mut self, stage: StageOf) -> Stage {
+        let mut slots: Vec<(Dim, Id)> = (self.slots.iter())
+            .filter(|&(&id, _)| self.roles.stage(self.g, id) == stage)
+            .map(|(&id, offset)| (offset.clone(), id))
+            .collect();
+        // node order is the order in which they were made: the same on every run
+        slots.sort_by_key(|&(_, id)| id);
+        let nodes: Vec<Id> = slots.iter().map(|s| s.1).collect();
+        let mut body = Body::new(self, stage, &nodes);
+        for (offset, id) in &slots {
+            body.write(*id, offset);
+        }
+        let body = body.finish();
+        Stage { dim: self.lens.get(&stage).cloned().unwrap_or_default(), body }
+    }
+
+    fn pair(&mut self, roots: &[Id]) -> Vec<Stmt> {
+        // the factors of a product go to the reduction apart, so the product itself is not needed
+        let needed: Vec<Id> = roots.iter().flat_map(|&root| self.factors(root)).collect();
+        let mut body = Body::new(self, StageOf::Pair, &needed);
+        let mut offset = Dim::default();
+        for &root in roots {
+            let next = sum(&offset, body.dim(root));
+            body.put(root, &offset);
+            offset = next;
+        }
+        body.finish()
+    }
+
+    /// What a root hands to the reduction: two factors, or itself.
+    fn factors(&self, root: Id) -> Vec<Id> {
+        match self.g.op(root) {
+            Op::Mul if self.stage_of(root) == StageOf::Pair => self.g.args(root).to_vec(),
+            Op::Neg if self.stage_of(root) == StageOf::Pair => self.g.args(root).to_vec(),
+            _ => vec![root],
+        }
+    }
+}

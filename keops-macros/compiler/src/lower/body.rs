@@ -1,0 +1,274 @@
+//! The statements of one stage: scalars first computed when what they need is there, sums over components in loops
+//! that are shared where they have the same length and do not wait for each other.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{
+    Lowering,
+    component::{Frame, is_cheap},
+    program::{Expr, Ix, Place, Stmt},
+    stage::{StageOf, is_transparent},
+};
+use crate::{
+    dim::Dim,
+    graph::{Id, Op},
+};
+
+/// Operations that may be repeated for each reader rather than kept in an array.
+const REPEATABLE: u32 = 4;
+/// Operations that are written one inside the other at most, which is by recursion.
+const NESTED: u32 = 64;
+
+/// Builds the statements of a stage.
+pub(super) struct Body<'l, 'g> {
+    pub(super) lowering: &'l mut Lowering<'g>,
+    pub(super) stage: StageOf,
+    /// The outermost scope.
+    frame: Frame,
+    next: u32,
+}
+
+/// Something that is computed once, before its readers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Item {
+    Scalar,
+    Sum,
+    Array,
+}
+
+impl<'l, 'g> Body<'l, 'g> {
+    /// Computes everything that the roots need, short of the vectors that are written where they are read.
+    pub(super) fn new(lowering: &'l mut Lowering<'g>, stage: StageOf, roots: &[Id]) -> Self {
+        let mut body = Body { lowering, stage, frame: Frame::default(), next: 0 };
+        let needed = body.needed(roots);
+        let items = body.items(&needed, roots);
+        body.schedule(&needed, &items);
+        body
+    }
+
+    pub(super) fn finish(self) -> Vec<Stmt> {
+        self.frame.body
+    }
+
+    pub(super) fn dim(&self, id: Id) -> &Dim {
+        self.lowering.g.dim(id)
+    }
+
+    pub(super) fn fresh(&mut self) -> u32 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// Whether an earlier stage has the value, or it is read from somewhere as it is.
+    pub(super) fn is_leaf(&self, id: Id) -> bool {
+        let g = self.lowering.g;
+        self.lowering.contraction_of.contains_key(&id) && self.stage == StageOf::Pair
+            || !is_transparent(g, id) && self.lowering.stage_of(id) != self.stage
+            || matches!(g.op(id), Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Var(_))
+    }
+
+    /// The nodes that this stage computes, arguments first.
+    fn needed(&self, roots: &[Id]) -> Vec<Id> {
+        let mut seen = HashSet::new();
+        let mut stack = roots.to_vec();
+        while let Some(id) = stack.pop() {
+            if !self.is_leaf(id) && seen.insert(id) {
+                stack.extend(self.lowering.g.args(id));
+            }
+        }
+        let mut needed: Vec<Id> = seen.into_iter().collect();
+        needed.sort();
+        needed
+    }
+
+    /// Which nodes are computed once: scalars, sums, and vectors that are read often and are not cheap.
+    fn items(&self, needed: &[Id], roots: &[Id]) -> HashMap<Id, Item> {
+        let g = self.lowering.g;
+        let mut reads: HashMap<Id, u32> = HashMap::new();
+        for &root in roots {
+            *reads.entry(root).or_default() += 1;
+        }
+        let mut often: HashSet<Id> = HashSet::new();
+        for &id in needed {
+            let args = g.args(id);
+            for &arg in args {
+                *reads.entry(arg).or_default() += 1;
+            }
+            // read again for each row or column of the other
+            match g.op(id) {
+                Op::MatVec => drop(often.insert(args[1])),
+                Op::VecMat => drop(often.insert(args[0])),
+                Op::Outer => often.extend(args),
+                _ => {}
+            }
+        }
+        let mut items = HashMap::new();
+        // for what is written where it is read: operations, and how deep they nest
+        let mut cost: HashMap<Id, (u32, u32)> = HashMap::new();
+        for &id in needed {
+            if *g.op(id) == Op::Sum {
+                items.insert(id, Item::Sum);
+            } else if g.is_scalar(id) {
+                items.insert(id, Item::Scalar);
+            } else {
+                let inner = g.args(id).iter().filter_map(|a| cost.get(a));
+                let (inner, nested) = inner.fold((0, 0), |(sum, most), &(cost, depth)| (sum + cost, depth.max(most)));
+                let own = if is_cheap(g.op(id)) { 1 } else { 2 * REPEATABLE };
+                let total = inner + own;
+                let readers = reads.get(&id).copied().unwrap_or(0);
+                if readers > 1 && total > REPEATABLE || often.contains(&id) || nested >= NESTED {
+                    items.insert(id, Item::Array);
+                } else {
+                    cost.insert(id, (total, nested + 1));
+                }
+            }
+        }
+        items
+    }
+
+    fn schedule(&mut self, needed: &[Id], items: &HashMap<Id, Item>) {
+        // a loop runs in the round in which its arguments are there, and its result is there in the next
+        let mut round: HashMap<Id, usize> = HashMap::new();
+        let mut last = 0;
+        for &id in needed {
+            let ready = self.lowering.g.args(id).iter().filter_map(|a| round.get(a)).copied().max().unwrap_or(0);
+            let is_loop = matches!(items.get(&id), Some(Item::Sum | Item::Array));
+            round.insert(id, ready + usize::from(is_loop));
+            last = last.max(ready + usize::from(is_loop));
+        }
+        for now in 0..=last {
+            for &id in needed {
+                if round[&id] == now && items.get(&id) == Some(&Item::Scalar) {
+                    let value = self.scalar(id);
+                    self.frame.known.insert((id, Ix::Number(Dim::default())), value);
+                }
+            }
+            let loops: Vec<(Id, Item)> = needed
+                .iter()
+                .filter(|id| round[id] == now + 1)
+                .filter_map(|&id| items.get(&id).map(|&item| (id, item)))
+                .filter(|&(_, item)| item != Item::Scalar)
+                .collect();
+            self.loops(&loops);
+        }
+    }
+
+    /// Loops of one round, one for each length.
+    fn loops(&mut self, loops: &[(Id, Item)]) {
+        let mut by_len: Vec<(Dim, Vec<(Id, Item)>)> = Vec::new();
+        for &(id, item) in loops {
+            let over = if item == Item::Sum { self.lowering.g.args(id)[0] } else { id };
+            let len = self.dim(over);
+            match by_len.iter_mut().find(|(dim, _)| dim == len) {
+                Some((_, same)) => same.push((id, item)),
+                None => by_len.push((len.clone(), vec![(id, item)])),
+            }
+        }
+        for (dim, same) in by_len {
+            let variable = self.fresh();
+            let mut inner = self.frame.nested();
+            let mut results = Vec::new();
+            for (id, item) in same {
+                let index = Ix::Loop(variable);
+                let temp = self.fresh();
+                if item == Item::Sum {
+                    self.frame.body.push(Stmt::Accumulator(temp));
+                    let summand = self.lowering.g.args(id)[0];
+                    self.accumulate(temp, summand, &index, &mut inner);
+                    results.push(((id, Ix::Number(Dim::default())), Expr::Temp(temp)));
+                } else {
+                    self.frame.body.push(Stmt::Array(temp, dim.clone()));
+                    let value = self.component(id, &index, &mut inner);
+                    inner.body.push(Stmt::Store(temp, index, value));
+                    self.frame.arrays.insert(id, temp);
+                }
+            }
+            self.frame.body.push(Stmt::For(variable, dim, inner.body));
+            self.frame.known.extend(results);
+        }
+    }
+
+    /// Adds component `index` of `summand` to a temporary; a product is one fused operation.
+    pub(super) fn accumulate(&mut self, temp: u32, summand: Id, index: &Ix, frame: &mut Frame) {
+        let g = self.lowering.g;
+        let (a, b) = match (g.op(summand), g.args(summand)) {
+            _ if self.is_leaf(summand) || frame.arrays.contains_key(&summand) => (summand, None),
+            (Op::Mul, &[a, b]) => (a, Some(b)),
+            (Op::Powi(2), &[a]) => (a, Some(a)),
+            _ => (summand, None),
+        };
+        let a = self.component(a, index, frame);
+        let b = b.map(|b| self.component(b, index, frame));
+        frame.body.push(Stmt::Accumulate(temp, a, b));
+    }
+
+    /// Computes a scalar in the outermost scope.
+    fn scalar(&mut self, id: Id) -> Expr {
+        let mut frame = std::mem::take(&mut self.frame);
+        let value = self.component(id, &Ix::Number(Dim::default()), &mut frame);
+        self.frame = frame;
+        value
+    }
+
+    /// Leaves a node at `offset` for later stages.
+    pub(super) fn write(&mut self, id: Id, offset: &Dim) {
+        self.each(id, |body, index, frame| {
+            let value = body.component(id, &index, frame);
+            frame.body.push(Stmt::Write(index.plus(offset), value));
+        });
+    }
+
+    /// Hands a node to the reduction, from component `offset` on.
+    pub(super) fn put(&mut self, root: Id, offset: &Dim) {
+        let factors = self.lowering.factors(root);
+        if let &[scale, row] = factors.as_slice()
+            && self.lowering.g.is_scalar(scale)
+            && !self.lowering.g.is_scalar(row)
+            && !is_transparent(self.lowering.g, row)
+            && self.lowering.stage_of(row) == StageOf::Source
+        {
+            let scale = self.scalar(scale);
+            let (_, from) = self.lowering.slot(row);
+            let len = self.dim(row).clone();
+            self.frame.body.push(Stmt::PutScaled { to: offset.clone(), scale, from, len });
+            return;
+        }
+        let negated = *self.lowering.g.op(root) == Op::Neg && factors[0] != root;
+        self.each(root, |body, index, frame| {
+            let a = body.component(factors[0], &index, frame);
+            let b = match factors.get(1) {
+                Some(&b) => Some(body.component(b, &index, frame)),
+                None => negated.then_some(Expr::Lit(-1.0)),
+            };
+            frame.body.push(Stmt::Put(index.plus(offset), a, b));
+        });
+    }
+
+    /// Runs `action` for the component of a scalar, or in a loop for those of a vector.
+    fn each(&mut self, id: Id, action: impl FnOnce(&mut Self, Ix, &mut Frame)) {
+        let dim = self.dim(id).clone();
+        if dim.is_one() {
+            let mut frame = std::mem::take(&mut self.frame);
+            action(self, Ix::Number(Dim::default()), &mut frame);
+            self.frame = frame;
+        } else {
+            let variable = self.fresh();
+            let mut inner = self.frame.nested();
+            action(self, Ix::Loop(variable), &mut inner);
+            self.frame.body.push(Stmt::For(variable, dim, inner.body));
+        }
+    }
+
+    /// The place of an earlier stage's node, or of a variable in its own stage.
+    pub(super) fn leaf(&mut self, id: Id) -> (Place, Dim) {
+        if let Some(&k) = self.lowering.contraction_of.get(&id)
+            && self.stage == StageOf::Pair
+        {
+            return (Place::Contractions, Dim::number(k as u64));
+        }
+        match *self.lowering.g.op(id) {
+            Op::Var(v) if self.lowering.stage_of(id) == self.stage => (Place::Raw, self.lowering.raw[&v].clone()),
+            _ => self.lowering.slot(id),
+        }
+    }
+}

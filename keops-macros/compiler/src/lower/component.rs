@@ -1,0 +1,226 @@
+//! One component of a node as an expression, at an index known or of a loop.
+
+use std::collections::HashMap;
+
+use super::{
+    body::Body,
+    program::{Expr, Ix, Place, Scope, Stmt, sum},
+};
+use crate::{
+    dim::Dim,
+    graph::{Id, Op},
+    table::{self, Fun},
+};
+
+/// A scope that is being written, and what is known in it.
+#[derive(Clone, Default)]
+pub(super) struct Frame {
+    pub(super) body: Vec<Stmt>,
+    /// Components that have been computed.
+    pub(super) known: HashMap<(Id, Ix), Expr>,
+    /// Vectors that have been computed whole.
+    pub(super) arrays: HashMap<Id, u32>,
+}
+
+impl Frame {
+    /// A scope inside this one: it knows what this one knows.
+    pub(super) fn nested(&self) -> Frame {
+        Frame { body: Vec::new(), known: self.known.clone(), arrays: self.arrays.clone() }
+    }
+}
+
+/// Whether a component costs no more than an instruction or two beyond its arguments.
+pub(super) fn is_cheap(op: &Op) -> bool {
+    match op {
+        Op::MatVec | Op::VecMat | Op::Div => false,
+        Op::Powi(n) => (2..=3).contains(n),
+        Op::Fun(fun) => matches!(
+            fun,
+            Fun::Abs
+                | Fun::Sign
+                | Fun::Step
+                | Fun::Relu
+                | Fun::IfElse
+                | Fun::Clamp
+                | Fun::Equal
+                | Fun::NotEqual
+                | Fun::LessThan
+                | Fun::LessOrEqual
+        ),
+        _ => true,
+    }
+}
+
+impl Body<'_, '_> {
+    /// Component `index` of a node. A scalar has the one component 0, and broadcasts at every index.
+    pub(super) fn component(&mut self, id: Id, index: &Ix, frame: &mut Frame) -> Expr {
+        let zero = Ix::Number(Dim::default());
+        let index = if self.lowering.g.is_scalar(id) { &zero } else { index };
+        if let Some(known) = frame.known.get(&(id, index.clone())) {
+            return known.clone();
+        }
+        if let Some(&array) = frame.arrays.get(&id) {
+            return Expr::Read(Place::Array(array), index.clone());
+        }
+        let g = self.lowering.g;
+        match g.op(id).clone() {
+            Op::Const(bits) => return Expr::Lit(f64::from_bits(bits)),
+            Op::Zero => return Expr::Lit(0.0),
+            Op::Unit(k) => return self.unit(k, index),
+            Op::Broadcast => return self.component(g.args(id)[0], &zero, frame),
+            _ => {}
+        }
+        let value = if self.is_leaf(id) {
+            let (place, offset) = self.leaf(id);
+            Expr::Read(place, index.plus(&offset))
+        } else {
+            match self.compute(id, index, frame) {
+                // as short as the name of a temporary would be
+                value @ (Expr::Temp(_) | Expr::Lit(_)) => return value,
+                value => value,
+            }
+        };
+        let temp = self.fresh();
+        frame.body.push(Stmt::Let(temp, value));
+        frame.known.insert((id, index.clone()), Expr::Temp(temp));
+        Expr::Temp(temp)
+    }
+
+    fn compute(&mut self, id: Id, index: &Ix, frame: &mut Frame) -> Expr {
+        let g = self.lowering.g;
+        let args = g.args(id).to_vec();
+        let name = match g.op(id).clone() {
+            Op::Add => "add",
+            Op::Sub => "sub",
+            Op::Mul => "mul",
+            Op::Div => "div",
+            Op::Neg => "neg",
+            Op::Fun(fun) => table::lanes(fun).0,
+            Op::Powi(n) => return Expr::Powi(Box::new(self.component(args[0], index, frame)), n),
+            Op::Extract(start) => return self.component(args[0], &index.plus(&start), frame),
+            Op::Pad(start) => return self.pad(args[0], &start, index, frame),
+            Op::Concat => return self.concat(&args, index, frame),
+            Op::MatVec => {
+                let columns = g.dim(args[1]).clone();
+                let row = index.clone();
+                let at = |k: &Ix| Ix::Row(Box::new(row.clone()), columns.clone(), Box::new(k.clone()));
+                return self.inner_product((args[0], &at), (args[1], &Ix::clone), &columns, frame);
+            }
+            Op::VecMat => {
+                let (rows, columns) = (g.dim(args[0]).clone(), g.dim(id).clone());
+                let column = index.clone();
+                let at = |k: &Ix| Ix::Row(Box::new(k.clone()), columns.clone(), Box::new(column.clone()));
+                return self.inner_product((args[0], &Ix::clone), (args[1], &at), &rows, frame);
+            }
+            Op::Outer => {
+                let columns = g.dim(args[1]).clone();
+                let a = self.component(args[0], &divide(index, &columns), frame);
+                let b = self.component(args[1], &remainder(index, &columns), frame);
+                return Expr::Call("mul", vec![a, b]);
+            }
+            Op::Sum => unreachable!("sums are computed before their readers"),
+            Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Broadcast => unreachable!("taken before"),
+        };
+        Expr::Call(name, args.into_iter().map(|arg| self.component(arg, index, frame)).collect())
+    }
+
+    /// Σ_k a(k) b(k), in a loop of its own.
+    fn inner_product(
+        &mut self,
+        a: (Id, &dyn Fn(&Ix) -> Ix),
+        b: (Id, &dyn Fn(&Ix) -> Ix),
+        len: &Dim,
+        frame: &mut Frame,
+    ) -> Expr {
+        let (temp, variable) = (self.fresh(), self.fresh());
+        let k = Ix::Loop(variable);
+        let mut inner = frame.nested();
+        let x = self.component(a.0, &a.1(&k), &mut inner);
+        let y = self.component(b.0, &b.1(&k), &mut inner);
+        inner.body.push(Stmt::Accumulate(temp, x, Some(y)));
+        frame.body.push(Stmt::Accumulator(temp));
+        frame.body.push(Stmt::For(variable, len.clone(), inner.body));
+        Expr::Temp(temp)
+    }
+
+    fn unit(&mut self, k: u64, index: &Ix) -> Expr {
+        if let Some(n) = index.number() {
+            return Expr::Lit(if n == k { 1.0 } else { 0.0 });
+        }
+        let literal = |x: f64| Box::new(Scope { body: vec![], value: Expr::Lit(x) });
+        let upper = Expr::Branch(index.clone(), Dim::number(k + 1), literal(1.0), literal(0.0));
+        let upper = Box::new(Scope { body: vec![], value: upper });
+        Expr::Branch(index.clone(), Dim::number(k), literal(0.0), upper)
+    }
+
+    fn pad(&mut self, inner: Id, start: &Dim, index: &Ix, frame: &mut Frame) -> Expr {
+        let end = sum(start, self.dim(inner));
+        let inside = |body: &mut Self, frame: &mut Frame| body.component(inner, &minus(index, start), frame);
+        self.branch(index, start, frame, |_, _| Expr::Lit(0.0), |body, frame| {
+            body.branch(index, &end, frame, inside, |_, _| Expr::Lit(0.0))
+        })
+    }
+
+    fn concat(&mut self, parts: &[Id], index: &Ix, frame: &mut Frame) -> Expr {
+        let Some((&first, others)) = parts.split_first() else { return Expr::Lit(0.0) };
+        if others.is_empty() {
+            return self.component(first, index, frame);
+        }
+        let end = self.dim(first).clone();
+        self.branch(
+            index,
+            &end,
+            frame,
+            |body, frame| body.component(first, index, frame),
+            |body, frame| body.concat(others, &minus(index, &end), frame),
+        )
+    }
+
+    /// `yes` where index < limit, else `no`; decided now if it can be.
+    fn branch(
+        &mut self,
+        index: &Ix,
+        limit: &Dim,
+        frame: &mut Frame,
+        yes: impl FnOnce(&mut Self, &mut Frame) -> Expr,
+        no: impl FnOnce(&mut Self, &mut Frame) -> Expr,
+    ) -> Expr {
+        if limit.value() == Some(0) {
+            return no(self, frame);
+        }
+        if let (Some(n), Some(limit)) = (index.number(), limit.value()) {
+            return if n < limit { yes(self, frame) } else { no(self, frame) };
+        }
+        let mut scope = |side: &mut dyn FnMut(&mut Self, &mut Frame) -> Expr| {
+            let mut inner = frame.nested();
+            let value = side(self, &mut inner);
+            Box::new(Scope { body: inner.body, value })
+        };
+        let (mut yes, mut no) = (Some(yes), Some(no));
+        let yes = scope(&mut |body, frame| yes.take().expect("called once")(body, frame));
+        let no = scope(&mut |body, frame| no.take().expect("called once")(body, frame));
+        Expr::Branch(index.clone(), limit.clone(), yes, no)
+    }
+}
+
+fn minus(index: &Ix, n: &Dim) -> Ix {
+    match (index.number(), n.value()) {
+        (_, Some(0)) => index.clone(),
+        (Some(a), Some(b)) => Ix::Number(Dim::number(a.saturating_sub(b))),
+        _ => Ix::Sub(Box::new(index.clone()), n.clone()),
+    }
+}
+
+fn divide(index: &Ix, n: &Dim) -> Ix {
+    match (index.number(), n.value()) {
+        (Some(a), Some(b @ 1..)) => Ix::Number(Dim::number(a / b)),
+        _ => Ix::Div(Box::new(index.clone()), n.clone()),
+    }
+}
+
+fn remainder(index: &Ix, n: &Dim) -> Ix {
+    match (index.number(), n.value()) {
+        (Some(a), Some(b @ 1..)) => Ix::Number(Dim::number(a % b)),
+        _ => Ix::Rem(Box::new(index.clone()), n.clone()),
+    }
+}

@@ -1,0 +1,156 @@
+//! Graph to graph, once the roles are known: rewrites that move work out of the pair loop.
+//!
+//! - exp(e) becomes 2^(log2(e) e) where e depends on both ends of the pair: the factor joins the others of e, and is
+//!   hoisted with them.
+//! - Products are sorted by what their factors depend on: (constants and parameters) with the target's or the
+//!   source's factors first, so that each of these is one hoisted number.
+
+use std::collections::HashMap;
+
+use super::stage::{Roles, StageOf};
+use crate::{
+    dim::Dim,
+    graph::{Graph, Id, Op},
+    table::Fun,
+};
+
+/// The roots, rewritten.
+pub(super) fn regroup(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
+    let roots = base_two(g, roots, roles);
+    sort_products(g, &roots, roles)
+}
+
+fn base_two(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
+    rewrite(g, roots, |g, id, args| match g.op(id) {
+        Op::Fun(Fun::Exp) if roles.stage(g, args[0]) == StageOf::Pair => {
+            let log2_e = g.constant(std::f64::consts::LOG2_E);
+            let exponent = g.mul(log2_e, args[0]);
+            g.fun(Fun::Exp2, &[exponent])
+        }
+        _ if args == g.args(id) => id,
+        _ => g.rebuild(id, args),
+    })
+}
+
+/// Rebuilds all nodes from the arguments up.
+fn rewrite(g: &mut Graph, roots: &[Id], mut image_of: impl FnMut(&mut Graph, Id, &[Id]) -> Id) -> Vec<Id> {
+    let mut images: HashMap<Id, Id> = HashMap::new();
+    for id in g.reachable(roots) {
+        let args: Vec<Id> = g.args(id).iter().map(|a| images[a]).collect();
+        let image = image_of(g, id, &args);
+        images.insert(id, image);
+    }
+    roots.iter().map(|root| images[root]).collect()
+}
+
+fn sort_products(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
+    let mut uses: HashMap<Id, usize> = HashMap::new();
+    for id in g.reachable(roots) {
+        for &arg in g.args(id) {
+            *uses.entry(arg).or_default() += 1;
+        }
+    }
+    for &root in roots {
+        *uses.entry(root).or_default() += 2;
+    }
+    let mut images: HashMap<Id, Id> = HashMap::new();
+    for id in g.reachable(roots) {
+        let image = if matches!(g.op(id), Op::Mul) {
+            Factors::collect(g, id, &uses, &images).product(g, roles, &g.dim(id).clone())
+        } else {
+            let args: Vec<Id> = g.args(id).iter().map(|a| images[a]).collect();
+            // interned as it is: the simplifying constructors would pull constants out of products again
+            let node = g.node(id).clone();
+            g.intern(node.op, args, node.dim)
+        };
+        images.insert(id, image);
+    }
+    roots.iter().map(|root| images[root]).collect()
+}
+
+#[derive(Default)]
+struct Factors {
+    constant: Option<f64>,
+    others: Vec<Id>,
+}
+
+impl Factors {
+    /// A product that is used once is part of the product around it.
+    fn collect(g: &Graph, product: Id, uses: &HashMap<Id, usize>, images: &HashMap<Id, Id>) -> Factors {
+        let mut factors = Factors::default();
+        let mut stack = vec![product];
+        while let Some(id) = stack.pop() {
+            let once = id == product || uses.get(&id) == Some(&1);
+            match g.op(id) {
+                Op::Mul if once => stack.extend(g.args(id).iter().rev()),
+                Op::Neg if once => {
+                    factors.constant = Some(-factors.constant.unwrap_or(1.0));
+                    stack.push(g.args(id)[0]);
+                }
+                _ => match g.constant_value(id) {
+                    Some(c) => factors.constant = Some(c * factors.constant.unwrap_or(1.0)),
+                    None => factors.others.push(images[&id]),
+                },
+            }
+        }
+        factors
+    }
+
+    fn product(self, g: &mut Graph, roles: &Roles, dim: &Dim) -> Id {
+        let constant = self.constant.map(|c| g.constant(c));
+        let mut group = |scalar: bool, stage: StageOf| -> Option<Id> {
+            let chosen: Vec<Id> = (self.others.iter().copied())
+                .filter(|&f| g.is_scalar(f) == scalar && roles.stage(g, f) == stage)
+                .collect();
+            chosen.into_iter().reduce(|a, b| times(g, a, b))
+        };
+        let [mut p, mut t, mut s, x] =
+            [StageOf::Parameters, StageOf::Target, StageOf::Source, StageOf::Pair].map(|stage| group(true, stage));
+        let [mut pv, mut tv, mut sv, xv] =
+            [StageOf::Parameters, StageOf::Target, StageOf::Source, StageOf::Pair].map(|stage| group(false, stage));
+        p = join(g, constant, p);
+        for side in [&mut t, &mut s] {
+            if side.is_some() {
+                *side = join(g, p.take(), *side);
+            }
+        }
+        for side in [&mut tv, &mut sv] {
+            if side.is_some() {
+                *side = join(g, pv.take(), *side);
+            }
+        }
+        // without anything of the pair, hoisted scalars belong to hoisted vectors
+        if x.is_none() && xv.is_none() {
+            if tv.is_some() {
+                tv = join(g, t.take(), tv);
+                tv = join(g, p.take(), tv);
+            }
+            if sv.is_some() {
+                sv = join(g, s.take(), sv);
+                sv = join(g, p.take(), sv);
+            }
+        }
+        let parts = [p, t, x, s, pv, tv, xv, sv];
+        let product = parts.into_iter().fold(None, |a, b| join(g, a, b));
+        let product = product.unwrap_or_else(|| g.constant(1.0));
+        g.broadcast(product, dim)
+    }
+}
+
+fn join(g: &mut Graph, a: Option<Id>, b: Option<Id>) -> Option<Id> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(times(g, a, b)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// A product in this order, whatever the simplifier would do.
+fn times(g: &mut Graph, a: Id, b: Id) -> Id {
+    let dim = if g.is_scalar(a) { g.dim(b) } else { g.dim(a) }.clone();
+    match (g.constant_value(a), g.constant_value(b)) {
+        (Some(x), _) if x == 1.0 => b,
+        (_, Some(y)) if y == 1.0 => a,
+        (Some(x), _) if x == -1.0 => g.intern(Op::Neg, vec![b], dim),
+        _ => g.intern(Op::Mul, vec![a, b], dim),
+    }
+}

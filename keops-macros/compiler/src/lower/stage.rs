@@ -1,0 +1,61 @@
+//! Which stage computes a node: what it depends on decides.
+
+use super::program::Role;
+use crate::graph::{Category, Graph, Id, Op, VarId};
+
+/// The stage that computes a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum StageOf {
+    /// Constants and parameters.
+    Parameters,
+    /// One target.
+    Target,
+    /// One source.
+    Source,
+    /// Both.
+    Pair,
+}
+
+/// The roles of the variables, once it is known which index is the target.
+pub(super) struct Roles {
+    target: Category,
+}
+
+impl Roles {
+    /// With rows of the result indexed by `target`: I or J.
+    pub(super) fn new(target: Category) -> Self {
+        Roles { target }
+    }
+
+    /// The role of a variable.
+    pub(super) fn role(&self, g: &Graph, v: VarId) -> Role {
+        match g.variable(v).category {
+            Category::P => Role::Parameter,
+            category if category == self.target => Role::Target,
+            _ => Role::Source,
+        }
+    }
+
+    /// The stage of a node.
+    pub(super) fn stage(&self, g: &Graph, id: Id) -> StageOf {
+        let (mut target, mut source) = (false, false);
+        for v in g.dependence(id).iter() {
+            match self.role(g, v) {
+                Role::Target => target = true,
+                Role::Source => source = true,
+                Role::Parameter => {}
+            }
+        }
+        match (target, source) {
+            (false, false) => StageOf::Parameters,
+            (true, false) => StageOf::Target,
+            (false, true) => StageOf::Source,
+            (true, true) => StageOf::Pair,
+        }
+    }
+}
+
+/// Whether a node is written where it is read, in whatever stage: constants, and repetitions of a scalar.
+pub(super) fn is_transparent(g: &Graph, id: Id) -> bool {
+    matches!(g.op(id), Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Broadcast)
+}

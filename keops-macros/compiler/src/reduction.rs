@@ -1,0 +1,96 @@
+//! The reduction table: names, arguments, and what can be done with each.
+
+/// What is done with the terms of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduction {
+    /// Σ f
+    Sum,
+    /// log Σ exp(f), or log Σ exp(f) g
+    LogSumExp,
+    /// Σ exp(f) g / Σ exp(f)
+    SumSoftMaxWeight,
+    /// The least or the greatest value of each component.
+    Min,
+    /// The K least values and where they are; K = 1 for `ArgMin` and `MinArgMin`.
+    KMin {
+        /// The values are part of the result.
+        values: bool,
+        /// The row numbers are part of the result.
+        indices: bool,
+    },
+}
+
+/// Whether a reduction takes a second formula.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// It does not.
+    None,
+    /// It may.
+    Optional,
+    /// It must.
+    Required,
+}
+
+/// A row of the table.
+pub struct Row {
+    /// Our name.
+    pub name: &'static str,
+    /// KeOps' other names.
+    pub aliases: &'static [&'static str],
+    /// What it does.
+    pub reduction: Reduction,
+    /// Whether it takes a second formula.
+    pub weight: Weight,
+    /// Whether it takes a number K.
+    pub takes_k: bool,
+    /// The type in `keops_core::reduction`, without `<K>`.
+    pub path: &'static str,
+}
+
+const fn row(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    reduction: Reduction,
+    weight: Weight,
+    takes_k: bool,
+    path: &'static str,
+) -> Row {
+    Row { name, aliases, reduction, weight, takes_k, path }
+}
+
+const fn k_min(values: bool, indices: bool) -> Reduction {
+    Reduction::KMin { values, indices }
+}
+
+/// All rows.
+pub const REDUCTIONS: &[Row] = &[
+    row("Sum", &[], Reduction::Sum, Weight::None, false, "Sum"),
+    row("LogSumExp", &[], Reduction::LogSumExp, Weight::Optional, false, "LogSumExp"),
+    row("LogSumExpWeight", &[], Reduction::LogSumExp, Weight::Required, false, "LogSumExp"),
+    row(
+        "SumSoftMaxWeight",
+        &["SoftMax"],
+        Reduction::SumSoftMaxWeight,
+        Weight::Required,
+        false,
+        "SumSoftMaxWeight",
+    ),
+    row("Min", &[], Reduction::Min, Weight::None, false, "Min"),
+    row("ArgMin", &[], k_min(false, true), Weight::None, false, "ArgMin"),
+    row("MinArgMin", &["Min_ArgMin"], k_min(true, true), Weight::None, false, "MinArgMin"),
+    row("Max", &[], Reduction::Min, Weight::None, false, "Max"),
+    row("ArgMax", &[], k_min(false, true), Weight::None, false, "ArgMax"),
+    row("MaxArgMax", &["Max_ArgMax"], k_min(true, true), Weight::None, false, "MaxArgMax"),
+    row("KMin", &[], k_min(true, false), Weight::None, true, "KMin"),
+    row("ArgKMin", &[], k_min(false, true), Weight::None, true, "ArgKMin"),
+    row("KMinArgKMin", &["KMin_ArgKMin"], k_min(true, true), Weight::None, true, "KMinArgKMin"),
+];
+
+/// KeOps' reductions that are not built yet.
+pub const NOT_YET: &[&str] =
+    &["Max_SumShiftExp", "Max_SumShiftExpWeight", "Zero"];
+
+/// The row of a name.
+pub fn find(name: &str) -> Option<&'static Row> {
+    REDUCTIONS.iter().find(|row| row.name == name || row.aliases.contains(&name))
+}

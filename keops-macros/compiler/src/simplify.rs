@@ -1,0 +1,485 @@
+//! Constructors of graph nodes, which simplify as they build: constants, 0 and 1, x - x, signs, powers, products of
+//! exponentials, scalar factors out of sums.
+//!
+//! Products are regrouped, sums are not: changing the order of a product costs at most roundings of 1 ULP, changing
+//! the order of a sum can lose everything to cancellation.
+
+use crate::{
+    dim::Dim,
+    graph::{Graph, Id, Op},
+    table::Fun,
+};
+
+impl Graph {
+    /// The constant, a scalar.
+    pub fn constant(&mut self, value: f64) -> Id {
+        if value == 0.0 {
+            return self.zero(Dim::number(1));
+        }
+        self.intern(Op::Const(value.to_bits()), vec![], Dim::number(1))
+    }
+
+    /// A vector of zeros.
+    pub fn zero(&mut self, dim: Dim) -> Id {
+        self.intern(Op::Zero, vec![], dim)
+    }
+
+    /// The one-hot vector.
+    pub fn unit(&mut self, component: u64, dim: Dim) -> Id {
+        if dim.is_one() { self.constant(1.0) } else { self.intern(Op::Unit(component), vec![], dim) }
+    }
+
+    pub(crate) fn is_zero(&self, id: Id) -> bool {
+        match self.op(id) {
+            Op::Zero => true,
+            Op::Broadcast => self.is_zero(self.args(id)[0]),
+            _ => false,
+        }
+    }
+
+    fn is_constant(&self, id: Id, value: f64) -> bool {
+        self.constant_value(id) == Some(value)
+    }
+
+    /// The dimension of an element-wise operation.
+    fn broadcast_dim(&self, args: &[Id]) -> Dim {
+        args.iter().map(|&a| self.dim(a)).find(|d| !d.is_one()).cloned().unwrap_or_else(|| Dim::number(1))
+    }
+
+    /// A scalar repeated, or the vector of that dimension itself.
+    pub fn broadcast(&mut self, a: Id, dim: &Dim) -> Id {
+        if self.dim(a) == dim {
+            a
+        } else if self.is_zero(a) {
+            self.zero(dim.clone())
+        } else {
+            self.intern(Op::Broadcast, vec![a], dim.clone())
+        }
+    }
+
+    /// A factor and the rest: 2 x is (2, x), -x is (-1, x), x is (1, x).
+    fn coefficient(&self, id: Id) -> (f64, Id) {
+        let args = self.args(id);
+        match self.op(id) {
+            Op::Neg => (-1.0, args[0]),
+            Op::Mul => match self.constant_value(args[0]) {
+                Some(c) => (c, args[1]),
+                None => (1.0, id),
+            },
+            _ => (1.0, id),
+        }
+    }
+
+    /// a + b
+    pub fn add(&mut self, a: Id, b: Id) -> Id {
+        let dim = self.broadcast_dim(&[a, b]);
+        if self.is_zero(a) {
+            return self.broadcast(b, &dim);
+        }
+        if self.is_zero(b) {
+            return self.broadcast(a, &dim);
+        }
+        if let (Some(x), Some(y)) = (self.constant_value(a), self.constant_value(b)) {
+            return self.constant(x + y);
+        }
+        let ((m, x), (n, y)) = (self.coefficient(a), self.coefficient(b));
+        if x == y {
+            let c = self.constant(m + n);
+            return self.mul(c, x);
+        }
+        if let Op::Neg = self.op(b) {
+            return self.sub(a, y);
+        }
+        if let Op::Neg = self.op(a) {
+            return self.sub(b, x);
+        }
+        self.intern(Op::Add, vec![a, b], dim)
+    }
+
+    /// a - b
+    pub fn sub(&mut self, a: Id, b: Id) -> Id {
+        let dim = self.broadcast_dim(&[a, b]);
+        if self.is_zero(a) {
+            let b = self.broadcast(b, &dim);
+            return self.neg(b);
+        }
+        if self.is_zero(b) {
+            return self.broadcast(a, &dim);
+        }
+        if let (Some(x), Some(y)) = (self.constant_value(a), self.constant_value(b)) {
+            return self.constant(x - y);
+        }
+        let ((m, x), (n, y)) = (self.coefficient(a), self.coefficient(b));
+        if x == y {
+            let c = self.constant(m - n);
+            return self.mul(c, x);
+        }
+        if let Op::Neg = self.op(b) {
+            return self.add(a, y);
+        }
+        self.intern(Op::Sub, vec![a, b], dim)
+    }
+
+    /// -a
+    pub fn neg(&mut self, a: Id) -> Id {
+        if self.is_zero(a) {
+            return a;
+        }
+        let (c, x) = self.coefficient(a);
+        if c != 1.0 {
+            let c = self.constant(-c);
+            return self.mul(c, x);
+        }
+        if let Some(c) = self.constant_value(a) {
+            return self.constant(-c);
+        }
+        if let (Op::Sub, &[x, y]) = (self.op(a), self.args(a)) {
+            return self.sub(y, x);
+        }
+        let dim = self.dim(a).clone();
+        self.intern(Op::Neg, vec![a], dim)
+    }
+
+    /// a b
+    pub fn mul(&mut self, a: Id, b: Id) -> Id {
+        let dim = self.broadcast_dim(&[a, b]);
+        if self.is_zero(a) || self.is_zero(b) {
+            return self.zero(dim);
+        }
+        if self.is_constant(a, 1.0) {
+            return b;
+        }
+        if self.is_constant(b, 1.0) {
+            return a;
+        }
+        if let (Some(x), Some(y)) = (self.constant_value(a), self.constant_value(b)) {
+            return self.constant(x * y);
+        }
+        // signs and constants go to the front: c (x y)
+        let ((m, x), (n, y)) = (self.coefficient(a), self.coefficient(b));
+        if self.constant_value(a).is_none() && self.constant_value(b).is_none() && (m, n) != (1.0, 1.0) {
+            let c = self.constant(m * n);
+            let product = self.mul(x, y);
+            return self.mul(c, product);
+        }
+        if let Some(c) = self.constant_value(b) {
+            let a = self.coefficient(a);
+            return self.scale(c * a.0, a.1, dim);
+        }
+        if let Some(c) = self.constant_value(a) {
+            let b = self.coefficient(b);
+            return self.scale(c * b.0, b.1, dim);
+        }
+        for (repeated, other) in [(a, b), (b, a)] {
+            if let (Op::Broadcast, &[s]) = (self.op(repeated), self.args(repeated)) {
+                let product = self.mul(s, other);
+                return self.broadcast(product, &dim);
+            }
+        }
+        if let (Op::Fun(Fun::Exp), Op::Fun(Fun::Exp)) = (self.op(a), self.op(b)) {
+            let sum = self.add(self.args(a)[0], self.args(b)[0]);
+            return self.fun(Fun::Exp, &[sum]);
+        }
+        let ((x, m), (y, n)) = (self.power(a), self.power(b));
+        if x == y
+            && let Some(n) = m.checked_add(n)
+            && m.signum() == (n - m).signum()
+        {
+            return self.powi(x, n);
+        }
+        // a scalar comes before a vector, so that (s t) v is one product of vectors
+        let (a, b) = if self.is_scalar(b) && !self.is_scalar(a) { (b, a) } else { (a, b) };
+        if self.is_scalar(a)
+            && let (Op::Mul, &[s, v]) = (self.op(b), self.args(b))
+            && self.is_scalar(s)
+            && !self.is_scalar(v)
+        {
+            let s = self.mul(a, s);
+            return self.mul(s, v);
+        }
+        self.intern(Op::Mul, vec![a, b], dim)
+    }
+
+    fn scale(&mut self, c: f64, x: Id, dim: Dim) -> Id {
+        if c == 1.0 {
+            return x;
+        }
+        if c == -1.0 {
+            // through `neg`, unless that would come back here
+            if let Op::Sub = self.op(x) {
+                return self.neg(x);
+            }
+            return self.intern(Op::Neg, vec![x], dim);
+        }
+        if c == 0.0 {
+            return self.zero(dim);
+        }
+        if let Some(x) = self.constant_value(x) {
+            return self.constant(c * x);
+        }
+        let c = self.constant(c);
+        self.intern(Op::Mul, vec![c, x], dim)
+    }
+
+    /// The base and the exponent.
+    fn power(&self, id: Id) -> (Id, i32) {
+        match *self.op(id) {
+            Op::Powi(n) => (self.args(id)[0], n),
+            _ => (id, 1),
+        }
+    }
+
+    /// a / b
+    pub fn div(&mut self, a: Id, b: Id) -> Id {
+        let dim = self.broadcast_dim(&[a, b]);
+        if self.is_zero(a) && !self.is_zero(b) {
+            return self.zero(dim);
+        }
+        if let Some(c) = self.constant_value(b)
+            && (1.0 / c).is_finite()
+        {
+            // in f64 when both are constants, else one more rounding
+            if let Some(x) = self.constant_value(a) {
+                return self.constant(x / c);
+            }
+            let c = self.constant(1.0 / c);
+            return self.mul(c, a);
+        }
+        if self.is_constant(a, 1.0) {
+            return self.fun(Fun::Inv, &[b]);
+        }
+        self.intern(Op::Div, vec![a, b], dim)
+    }
+
+    /// a^n
+    pub fn powi(&mut self, a: Id, n: i32) -> Id {
+        let dim = self.dim(a).clone();
+        match n {
+            0 => {
+                let one = self.constant(1.0);
+                return self.broadcast(one, &dim);
+            }
+            1 => return a,
+            -1 => return self.fun(Fun::Inv, &[a]),
+            _ => {}
+        }
+        if let Some(c) = self.constant_value(a)
+            && c.powi(n).is_finite()
+        {
+            return self.constant(c.powi(n));
+        }
+        if let (Op::Neg, &[x]) = (self.op(a), self.args(a)) {
+            let power = self.powi(x, n);
+            return if n % 2 == 0 { power } else { self.neg(power) };
+        }
+        if let (x, m @ 2..) = self.power(a)
+            && let (1.., Some(n)) = (n, m.checked_mul(n))
+        {
+            return self.powi(x, n);
+        }
+        self.intern(Op::Powi(n), vec![a], dim)
+    }
+
+    /// An element-wise function of the operation table.
+    pub fn fun(&mut self, fun: Fun, args: &[Id]) -> Id {
+        let dim = self.broadcast_dim(args);
+        let zero_maps_to = match fun {
+            Fun::Exp | Fun::Exp2 | Fun::Cos | Fun::Step => Some(1.0),
+            Fun::Sin | Fun::Sqrt | Fun::Rsqrt | Fun::Abs | Fun::Sign | Fun::Relu | Fun::XLogX => Some(0.0),
+            _ => None,
+        };
+        if let (&[a], Some(value)) = (args, zero_maps_to)
+            && self.is_zero(a)
+        {
+            let value = self.constant(value);
+            return self.broadcast(value, &dim);
+        }
+        let constants: Option<Vec<f64>> = args.iter().map(|&a| self.constant_value(a)).collect();
+        if let Some(value) = constants.and_then(|x| of_constants(fun, &x)) {
+            return self.constant(value);
+        }
+        self.intern(Op::Fun(fun), args.to_vec(), dim)
+    }
+
+    /// The sum of the components.
+    pub fn sum(&mut self, a: Id) -> Id {
+        if self.is_scalar(a) {
+            return a;
+        }
+        let one = Dim::number(1);
+        if self.is_zero(a) {
+            return self.zero(one);
+        }
+        let args = self.args(a).to_vec();
+        match (self.op(a), args.as_slice()) {
+            (Op::Neg, &[x]) => {
+                let sum = self.sum(x);
+                self.neg(sum)
+            }
+            (Op::Mul, &[s, v]) if self.is_scalar(s) => {
+                let sum = self.sum(v);
+                self.mul(s, sum)
+            }
+            (Op::Broadcast, &[s]) if self.dim(a).value().is_some() => {
+                let n = self.dim(a).value().expect("just seen") as f64;
+                let n = self.constant(n);
+                self.mul(n, s)
+            }
+            (Op::Pad(_), &[x]) => self.sum(x),
+            (Op::Unit(_), _) => self.constant(1.0),
+            _ => self.intern(Op::Sum, vec![a], one),
+        }
+    }
+
+    /// The dot product; an argument of dimension 1 broadcasts.
+    pub fn dot(&mut self, a: Id, b: Id) -> Id {
+        // multiplied without pulling the scalar of a broadcast out: Σ_d s v_d = s Σ_d v_d is found by `sum`
+        let product = self.mul(a, b);
+        self.sum(product)
+    }
+
+    /// `dim` components from `start` on.
+    pub fn extract(&mut self, a: Id, start: Dim, dim: Dim) -> Id {
+        if self.dim(a) == &dim {
+            return a;
+        }
+        if self.is_zero(a) {
+            return self.zero(dim);
+        }
+        let args = self.args(a).to_vec();
+        match self.op(a).clone() {
+            Op::Broadcast => self.broadcast(args[0], &dim),
+            Op::Extract(inner) => {
+                let start = inner.checked_add(&start).expect("an offset inside the argument");
+                self.intern(Op::Extract(start), args, dim)
+            }
+            Op::Concat => {
+                // inside one of the parts, if that can be seen
+                let mut before = Dim::default();
+                for part in args {
+                    if before == start && *self.dim(part) == dim {
+                        return part;
+                    }
+                    before = before.checked_add(self.dim(part)).expect("a dimension that was checked");
+                }
+                self.intern(Op::Extract(start), vec![a], dim)
+            }
+            _ => self.intern(Op::Extract(start), vec![a], dim),
+        }
+    }
+
+    /// `a` at `start` in `dim` zeros.
+    pub fn pad(&mut self, a: Id, start: Dim, dim: Dim) -> Id {
+        if self.dim(a) == &dim {
+            a
+        } else if self.is_zero(a) {
+            self.zero(dim)
+        } else {
+            self.intern(Op::Pad(start), vec![a], dim)
+        }
+    }
+
+    /// All components, one after another; `None` if there are too many to count.
+    pub fn concat(&mut self, parts: &[Id]) -> Option<Id> {
+        let dim = parts.iter().try_fold(Dim::default(), |sum, &p| sum.checked_add(self.dim(p)))?;
+        Some(match parts {
+            [one] => *one,
+            _ if parts.iter().all(|&p| self.is_zero(p)) => self.zero(dim),
+            _ => self.intern(Op::Concat, parts.to_vec(), dim),
+        })
+    }
+
+    /// Matrix (row-major) times vector; `dim` is the number of rows.
+    pub fn mat_vec(&mut self, matrix: Id, vector: Id, dim: Dim) -> Id {
+        if self.is_zero(matrix) || self.is_zero(vector) {
+            return self.zero(dim);
+        }
+        if dim.is_one() {
+            return self.dot(matrix, vector);
+        }
+        if self.is_scalar(vector) {
+            return self.mul(vector, matrix);
+        }
+        self.intern(Op::MatVec, vec![matrix, vector], dim)
+    }
+
+    /// Vector times matrix (row-major); `dim` is the number of columns.
+    pub fn vec_mat(&mut self, vector: Id, matrix: Id, dim: Dim) -> Id {
+        if self.is_zero(matrix) || self.is_zero(vector) {
+            return self.zero(dim);
+        }
+        if dim.is_one() {
+            return self.dot(vector, matrix);
+        }
+        if self.is_scalar(vector) {
+            return self.mul(vector, matrix);
+        }
+        self.intern(Op::VecMat, vec![vector, matrix], dim)
+    }
+
+    /// Outer product, row-major; `None` if there are too many components to count.
+    pub fn outer(&mut self, a: Id, b: Id) -> Option<Id> {
+        let dim = self.dim(a).checked_mul(self.dim(b))?;
+        Some(if self.is_zero(a) || self.is_zero(b) {
+            self.zero(dim)
+        } else if self.is_scalar(a) || self.is_scalar(b) {
+            self.mul(a, b)
+        } else {
+            self.intern(Op::Outer, vec![a, b], dim)
+        })
+    }
+
+    /// `value` with `new` in place of the variable nodes `old`: used by forward derivatives that are linear in a
+    /// tangent.
+    pub fn substitute(&mut self, value: Id, old: Id, new: Id) -> Id {
+        let mut image = std::collections::HashMap::from([(old, new)]);
+        for id in self.reachable(&[value]) {
+            if image.contains_key(&id) {
+                continue;
+            }
+            let args: Vec<Id> = self.args(id).iter().map(|a| image[a]).collect();
+            let rebuilt = if args == self.args(id) { id } else { self.rebuild(id, &args) };
+            image.insert(id, rebuilt);
+        }
+        image[&value]
+    }
+
+    /// The operation of `id` on other arguments of the same dimensions.
+    pub fn rebuild(&mut self, id: Id, args: &[Id]) -> Id {
+        let dim = self.dim(id).clone();
+        match self.op(id).clone() {
+            Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) => id,
+            Op::Add => self.add(args[0], args[1]),
+            Op::Sub => self.sub(args[0], args[1]),
+            Op::Mul => self.mul(args[0], args[1]),
+            Op::Div => self.div(args[0], args[1]),
+            Op::Neg => self.neg(args[0]),
+            Op::Powi(n) => self.powi(args[0], n),
+            Op::Fun(fun) => self.fun(fun, args),
+            Op::Sum => self.sum(args[0]),
+            Op::Broadcast => self.broadcast(args[0], &dim),
+            Op::Extract(start) => self.extract(args[0], start, dim),
+            Op::Pad(start) => self.pad(args[0], start, dim),
+            Op::Concat => self.intern(Op::Concat, args.to_vec(), dim),
+            Op::MatVec => self.mat_vec(args[0], args[1], dim),
+            Op::VecMat => self.vec_mat(args[0], args[1], dim),
+            Op::Outer => self.outer(args[0], args[1]).expect("the dimensions were multiplied before"),
+        }
+    }
+}
+
+/// A function of constants, where f64 has the value.
+fn of_constants(fun: Fun, args: &[f64]) -> Option<f64> {
+    let value = match (fun, args) {
+        (Fun::Exp, [x]) => x.exp(),
+        (Fun::Log, [x]) => x.ln(),
+        (Fun::Sin, [x]) => x.sin(),
+        (Fun::Cos, [x]) => x.cos(),
+        (Fun::Sqrt, [x]) => x.sqrt(),
+        (Fun::Rsqrt, [x]) => x.sqrt().recip(),
+        (Fun::Inv, [x]) => x.recip(),
+        (Fun::Pow, [x, y]) => x.powf(*y),
+        _ => return None,
+    };
+    value.is_finite().then_some(value)
+}

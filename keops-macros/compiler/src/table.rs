@@ -1,0 +1,243 @@
+//! The operation table: one row for each operation, with its names, arguments, dims rule, value, derivative and test
+//! range. Adding an operation is adding a row (and, for a new element-wise function, its lanes in
+//! `keops_core::ops`).
+
+mod autodiff;
+mod elementwise;
+mod kernels;
+mod vectors;
+
+use std::fmt;
+
+use crate::{
+    dim::Dim,
+    graph::{Graph, Id, VarId},
+};
+
+/// An element-wise function that the engines compute on lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Fun {
+    /// e^x
+    Exp,
+    /// 2^x; made by the lowering only.
+    Exp2,
+    /// ln x
+    Log,
+    /// sin x
+    Sin,
+    /// cos x
+    Cos,
+    /// √x
+    Sqrt,
+    /// 1/√x, and 0 at 0
+    Rsqrt,
+    /// 1/x
+    Inv,
+    /// |x|
+    Abs,
+    /// -1, 0 or 1
+    Sign,
+    /// 1 if x >= 0, else 0
+    Step,
+    /// max(x, 0)
+    Relu,
+    /// x ln x, and 0 at 0
+    XLogX,
+    /// x^y
+    Pow,
+    /// y if x >= 0, else z
+    IfElse,
+    /// x, but at least y and at most z
+    Clamp,
+    /// 1 if x = y, else 0
+    Equal,
+    /// 1 if x ≠ y, else 0
+    NotEqual,
+    /// 1 if x < y, else 0
+    LessThan,
+    /// 1 if x <= y, else 0
+    LessOrEqual,
+}
+
+/// What an argument of an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A formula.
+    Formula,
+    /// An integer, known while compiling.
+    Integer,
+    /// The name of a variable.
+    Variable,
+}
+
+/// An integer argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Integer {
+    /// A literal.
+    Number(i64),
+    /// A const generic of the function.
+    Symbol(Dim),
+}
+
+impl Integer {
+    /// As a dimension or an offset, which is not negative.
+    pub fn dim(&self, what: &str) -> Result<Dim, Fault> {
+        match self {
+            Integer::Symbol(dim) => Ok(dim.clone()),
+            Integer::Number(n) => {
+                u64::try_from(*n).map(Dim::number).map_err(|_| Fault(format!("{what} must not be negative")))
+            }
+        }
+    }
+
+    /// As a number.
+    pub fn number(&self, what: &str) -> Result<i64, Fault> {
+        match self {
+            Integer::Number(n) => Ok(*n),
+            Integer::Symbol(name) => Err(Fault(format!("{what} must be a literal, not the const generic `{name}`"))),
+        }
+    }
+}
+
+/// Why an operation cannot be applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault(pub String);
+
+/// The arguments of an operation, each kind apart and in order.
+#[derive(Default)]
+pub struct Arguments {
+    /// The formulas.
+    pub formulas: Vec<Id>,
+    /// How each formula was written.
+    pub spelled: Vec<String>,
+    /// The integers.
+    pub integers: Vec<Integer>,
+    /// The variables.
+    pub variables: Vec<VarId>,
+}
+
+/// The partial derivative of an element-wise function: given the arguments and the value, with respect to argument k.
+type Partial = fn(&mut Graph, args: &[Id], value: Id, k: usize) -> Id;
+
+/// What an operation computes.
+pub enum Value {
+    /// An element-wise function on lanes: its name in `keops_core::ops`, and its derivative.
+    Lanes(Fun, &'static str, Partial),
+    /// Made of other operations, from which it has its derivative; checks the dims.
+    Built(fn(&mut Graph, &Arguments) -> Result<Id, Fault>),
+}
+
+/// A row of the table.
+pub struct Operation {
+    /// KeOps' name, or ours where KeOps has none.
+    pub name: &'static str,
+    /// Other names.
+    pub aliases: &'static [&'static str],
+    /// The arguments.
+    pub args: &'static [Kind],
+    /// How many of the last arguments may be left out.
+    pub optional: usize,
+    /// What it computes.
+    pub value: Value,
+    /// Where a test may take the components of its arguments from.
+    pub range: (f64, f64),
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// All rows.
+pub fn operations() -> impl Iterator<Item = &'static Operation> {
+    elementwise::OPERATIONS.iter().chain(vectors::OPERATIONS).chain(autodiff::OPERATIONS).chain(kernels::OPERATIONS)
+}
+
+/// The row of a name.
+pub fn find(name: &str) -> Option<&'static Operation> {
+    operations().find(|row| row.name == name || row.aliases.contains(&name))
+}
+
+/// The name in `keops_core::ops` and the derivative of an element-wise function.
+pub fn lanes(fun: Fun) -> (&'static str, Partial) {
+    if fun == Fun::Exp2 {
+        // made after differentiation
+        return ("exp2", |_, _, _, _| unreachable!("2^x is made by the lowering, after all derivatives"));
+    }
+    elementwise::OPERATIONS
+        .iter()
+        .find_map(|row| match row.value {
+            Value::Lanes(f, method, partial) if f == fun => Some((method, partial)),
+            _ => None,
+        })
+        .expect("every element-wise function has a row")
+}
+
+impl Operation {
+    /// Applies the operation; the number and kinds of the arguments have been checked.
+    pub fn apply(&self, g: &mut Graph, args: &Arguments) -> Result<Id, Fault> {
+        match self.value {
+            Value::Lanes(fun, ..) => {
+                same_or_scalar(g, args)?;
+                Ok(g.fun(fun, &args.formulas))
+            }
+            Value::Built(build) => build(g, args),
+        }
+    }
+}
+
+const F: Kind = Kind::Formula;
+const INT: Kind = Kind::Integer;
+const VAR: Kind = Kind::Variable;
+
+/// The dims rule of element-wise operations: all dimensions are equal, but 1 broadcasts.
+fn same_or_scalar(g: &Graph, args: &Arguments) -> Result<(), Fault> {
+    let mut wide: Option<usize> = None;
+    for (k, &f) in args.formulas.iter().enumerate().filter(|&(_, &f)| !g.is_scalar(f)) {
+        match wide {
+            Some(first) if g.dim(args.formulas[first]) != g.dim(f) => return Err(unequal(g, args, first, k)),
+            Some(_) => {}
+            None => wide = Some(k),
+        }
+    }
+    Ok(())
+}
+
+/// The dims rule of two vectors of one dimension.
+fn same(g: &Graph, args: &Arguments, a: usize, b: usize) -> Result<(), Fault> {
+    if g.dim(args.formulas[a]) == g.dim(args.formulas[b]) { Ok(()) } else { Err(unequal(g, args, a, b)) }
+}
+
+fn unequal(g: &Graph, args: &Arguments, a: usize, b: usize) -> Fault {
+    let side = |k: usize| format!("`{}` has dimension {}", args.spelled[k], g.dim(args.formulas[k]));
+    Fault(format!("{}, {}", side(a), side(b)))
+}
+
+/// The dims rule of a scalar.
+fn scalar(g: &Graph, args: &Arguments, k: usize) -> Result<(), Fault> {
+    if g.is_scalar(args.formulas[k]) {
+        return Ok(());
+    }
+    Err(Fault(format!("`{}` must have dimension 1, it has dimension {}", args.spelled[k], g.dim(args.formulas[k]))))
+}
+
+fn too_large() -> Fault {
+    Fault("the dimension is too large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_name_stands_once() {
+        let mut seen = HashSet::new();
+        for row in super::operations() {
+            assert!(row.optional <= row.args.len(), "{row:?}");
+            for name in std::iter::once(&row.name).chain(row.aliases) {
+                assert!(seen.insert(*name), "{name} stands twice");
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Constants, and operations on the components of vectors.
+
+use super::{Arguments, F, Fault, Fun, INT, Integer, Kind, Operation, Value, same, same_or_scalar, scalar, too_large};
+use crate::{
+    dim::Dim,
+    graph::{Graph, Id},
+};
+
+type Build = fn(&mut Graph, &Arguments) -> Result<Id, Fault>;
+
+const fn row(name: &'static str, aliases: &'static [&'static str], args: &'static [Kind], build: Build) -> Operation {
+    Operation { name, aliases, args, optional: 0, value: Value::Built(build), range: (-2.0, 2.0) }
+}
+
+/// Σ_d f_d²
+pub(super) fn sq_norm2(g: &mut Graph, f: Id) -> Id {
+    let square = g.powi(f, 2);
+    g.sum(square)
+}
+
+/// The squared distance |f - g|², for equal dimensions.
+pub(super) fn sq_dist(g: &mut Graph, a: &Arguments, x: usize, y: usize) -> Result<Id, Fault> {
+    same_or_scalar_pair(g, a, x, y)?;
+    let difference = g.sub(a.formulas[x], a.formulas[y]);
+    Ok(sq_norm2(g, difference))
+}
+
+fn same_or_scalar_pair(g: &Graph, a: &Arguments, x: usize, y: usize) -> Result<(), Fault> {
+    if g.is_scalar(a.formulas[x]) || g.is_scalar(a.formulas[y]) { Ok(()) } else { same(g, a, x, y) }
+}
+
+/// f' S f for a metric S of dimension 1 (isotropic), D (diagonal) or D*D (full).
+pub(super) fn weighted_sq_norm(g: &mut Graph, a: &Arguments, s: usize, f: Id) -> Result<Id, Fault> {
+    let (metric, dim) = (a.formulas[s], g.dim(f).clone());
+    let full = dim.checked_mul(&dim).ok_or_else(too_large)?;
+    if g.is_scalar(metric) || *g.dim(metric) == dim {
+        let square = g.powi(f, 2);
+        Ok(g.dot(metric, square))
+    } else if *g.dim(metric) == full {
+        let image = g.mat_vec(metric, f, dim);
+        Ok(g.dot(f, image))
+    } else {
+        Err(Fault(format!(
+            "the metric `{}` must have dimension 1, {dim} or {full}, it has dimension {}",
+            a.spelled[s],
+            g.dim(metric)
+        )))
+    }
+}
+
+/// The part `start..start + dim` must lie inside the argument.
+fn inside(g: &Graph, a: &Arguments, start: &Dim, dim: &Dim) -> Result<(), Fault> {
+    let end = start.checked_add(dim).ok_or_else(too_large)?;
+    let whole = g.dim(a.formulas[0]);
+    let part = if dim.is_one() { format!("component {start}") } else { format!("components {start}..{end}") };
+    match end.at_most(whole) {
+        Some(true) => Ok(()),
+        Some(false) => {
+            let name = &a.spelled[0];
+            Err(Fault(format!("{part} of `{name}` is out of range: `{name}` has dimension {whole}")))
+        }
+        None => Err(Fault(format!("whether {part} lies inside dimension {whole} depends on the const generics"))),
+    }
+}
+
+fn positive(dim: Dim) -> Result<Dim, Fault> {
+    if dim.value() == Some(0) { Err(Fault("a dimension must be at least 1".to_owned())) } else { Ok(dim) }
+}
+
+/// An integer constant, also beyond 2^53, rounded.
+fn integer(k: &Integer, what: &str) -> Result<f64, Fault> {
+    Ok(k.number(what)? as f64)
+}
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    row("IntCst", &[], &[INT], |g, a| Ok(g.constant(integer(&a.integers[0], "the constant")?))),
+    row("RatCst", &[], &[INT, INT], |g, a| {
+        let (p, q) = (integer(&a.integers[0], "the numerator")?, integer(&a.integers[1], "the denominator")?);
+        if q == 0.0 { Err(Fault("the denominator is 0".to_owned())) } else { Ok(g.constant(p / q)) }
+    }),
+    row("IntInv", &[], &[INT], |g, a| {
+        let n = integer(&a.integers[0], "the denominator")?;
+        if n == 0.0 { Err(Fault("the denominator is 0".to_owned())) } else { Ok(g.constant(1.0 / n)) }
+    }),
+    row("Zero", &["zero"], &[INT], |g, a| {
+        let dim = positive(a.integers[0].dim("the dimension")?)?;
+        Ok(g.zero(dim))
+    }),
+    row("Sum", &["sum"], &[F], |g, a| Ok(g.sum(a.formulas[0]))),
+    row("SumT", &["sum_t", "broadcast"], &[F, INT], |g, a| {
+        scalar(g, a, 0)?;
+        let dim = positive(a.integers[0].dim("the dimension")?)?;
+        Ok(g.broadcast(a.formulas[0], &dim))
+    }),
+    row("Scalprod", &["scalprod", "dot"], &[F, F], |g, a| {
+        same_or_scalar(g, a)?;
+        Ok(g.dot(a.formulas[0], a.formulas[1]))
+    }),
+    row("SqNorm2", &["sqnorm2"], &[F], |g, a| Ok(sq_norm2(g, a.formulas[0]))),
+    row("Norm2", &["norm2", "norm"], &[F], |g, a| {
+        let square = sq_norm2(g, a.formulas[0]);
+        Ok(g.fun(Fun::Sqrt, &[square]))
+    }),
+    row("Normalize", &["normalize"], &[F], |g, a| {
+        let square = sq_norm2(g, a.formulas[0]);
+        let inverse = g.fun(Fun::Rsqrt, &[square]);
+        Ok(g.mul(inverse, a.formulas[0]))
+    }),
+    row("SqDist", &["sqdist"], &[F, F], |g, a| sq_dist(g, a, 0, 1)),
+    row("WeightedSqNorm", &["weighted_sqnorm", "weightedsqnorm"], &[F, F], |g, a| {
+        weighted_sq_norm(g, a, 0, a.formulas[1])
+    }),
+    row("WeightedSqDist", &["weighted_sqdist", "weightedsqdist"], &[F, F, F], |g, a| {
+        same(g, a, 1, 2)?;
+        let difference = g.sub(a.formulas[1], a.formulas[2]);
+        weighted_sq_norm(g, a, 0, difference)
+    }),
+    row("Elem", &["elem"], &[F, INT], |g, a| {
+        let start = a.integers[0].dim("the component")?;
+        inside(g, a, &start, &Dim::number(1))?;
+        Ok(g.extract(a.formulas[0], start, Dim::number(1)))
+    }),
+    row("Extract", &["extract"], &[F, INT, INT], |g, a| {
+        let (start, dim) = (a.integers[0].dim("the start")?, positive(a.integers[1].dim("the dimension")?)?);
+        inside(g, a, &start, &dim)?;
+        Ok(g.extract(a.formulas[0], start, dim))
+    }),
+    row("Concat", &["concat"], &[F, F], |g, a| g.concat(&a.formulas).ok_or_else(too_large)),
+    row("MatVecMult", &["matvecmult", "mat_vec"], &[F, F], |g, a| {
+        let (matrix, vector) = (a.formulas[0], a.formulas[1]);
+        let dim = g.dim(matrix).divide(g.dim(vector)).ok_or_else(|| not_a_matrix(g, a, 0, 1))?;
+        Ok(g.mat_vec(matrix, vector, dim))
+    }),
+    row("VecMatMult", &["vecmatmult", "vec_mat"], &[F, F], |g, a| {
+        let (vector, matrix) = (a.formulas[0], a.formulas[1]);
+        let dim = g.dim(matrix).divide(g.dim(vector)).ok_or_else(|| not_a_matrix(g, a, 1, 0))?;
+        Ok(g.vec_mat(vector, matrix, dim))
+    }),
+    row("TensorProd", &["tensorprod", "outer"], &[F, F], |g, a| {
+        g.outer(a.formulas[0], a.formulas[1]).ok_or_else(too_large)
+    }),
+];
+
+fn not_a_matrix(g: &Graph, a: &Arguments, matrix: usize, vector: usize) -> Fault {
+    let dim = |k: usize| (a.spelled[k].as_str(), g.dim(a.formulas[k]));
+    let ((m, mn), (v, n)) = (dim(matrix), dim(vector));
+    Fault(format!("`{m}` has dimension {mn}, which is not a multiple of the dimension {n} of `{v}`"))
+}

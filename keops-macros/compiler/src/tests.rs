@@ -1,0 +1,39 @@
+//! The compiler tested on numbers, without rustc.
+//!
+//! Two interpreters stand against each other: [`oracle`] evaluates a graph node by node, [`machine`] runs the lowered
+//! program as the engines would. Derivatives are compared with finite differences of the oracle.
+
+mod calls;
+mod derivatives;
+mod machine;
+mod operations;
+mod oracle;
+mod random;
+mod sample;
+mod spelling;
+mod tokens;
+
+use crate::{
+    ast::Item,
+    check::{self, Checked},
+    parse::Input,
+};
+
+/// The only item of a `keops! { ... }`.
+fn item(text: &str) -> syn::Result<Item> {
+    Ok(syn::parse_str::<Input>(text)?.0.pop().expect("an item"))
+}
+
+/// The checked form of an item that has no fault.
+fn checked(text: &str) -> Checked {
+    check::check(&item(text).unwrap()).unwrap_or_else(|e| panic!("{text}: {}", e.into_compile_error()))
+}
+
+/// All messages about an item, in order.
+fn messages(text: &str) -> Vec<String> {
+    let fault = match item(text).and_then(|item| check::check(&item)) {
+        Ok(_) => return Vec::new(),
+        Err(fault) => fault,
+    };
+    fault.into_iter().map(|e| e.to_string()).collect()
+}

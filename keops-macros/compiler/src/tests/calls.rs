@@ -1,0 +1,215 @@
+//! The calls of whole items: every derivative that a user can ask for against finite differences of the call it is
+//! taken of, with a loop over all pairs as the engine.
+
+use super::{
+    item, machine,
+    oracle::size,
+    sample::{Draw, dot, slope},
+};
+use crate::{
+    calls::{self, Call, Calls, Output, Pass, PassReduction},
+    check,
+    graph::Category,
+    lower::Role,
+};
+
+/// The rows of a variable or of a result.
+type Rows = Vec<Vec<f64>>;
+
+fn rows_of(category: Category) -> usize {
+    match category {
+        Category::I => 3,
+        Category::J => 4,
+        Category::P => 1,
+    }
+}
+
+fn calls_of(text: &str) -> (Calls, Vec<Category>) {
+    let item = item(text).unwrap();
+    let checked = check::check(&item).unwrap_or_else(|e| panic!("{text}: {e}"));
+    let categories = item.variables.iter().map(|v| v.category).collect();
+    (calls::calls(&item, checked).unwrap_or_else(|e| panic!("{text}: {e}")), categories)
+}
+
+/// One pass over all pairs: the fields of its result.
+fn pass(pass: &Pass, data: &[Rows]) -> Vec<(usize, Rows)> {
+    let program = &pass.program;
+    let count = |role: Role| {
+        let of_role = program.variables.iter().zip(data).find(|(variable, _)| variable.1 == role);
+        of_role.map_or(1, |(_, rows)| rows.len())
+    };
+    let PassReduction::Named(reduction, _) = pass.reduction;
+    let results: Rows = (0..count(Role::Target))
+        .map(|t| {
+            let terms: Rows = (0..count(Role::Source))
+                .map(|s| {
+                    let row = |(variable, rows): (&(String, Role, _), &'_ Rows)| match variable.1 {
+                        Role::Target => rows[t].clone(),
+                        Role::Source => rows[s].clone(),
+                        Role::Parameter => rows[0].clone(),
+                    };
+                    let rows: Rows = program.variables.iter().zip(data).map(row).collect();
+                    machine::run(program, &rows.iter().map(Vec::as_slice).collect::<Vec<_>>())
+                })
+                .collect();
+            reduce(reduction, &terms)
+        })
+        .collect();
+    let mut start = 0;
+    let fields = pass.pieces.iter().map(|piece| {
+        let len = size(&piece.dim);
+        let mut rows: Rows = results.iter().map(|row| row[start..][..len].to_vec()).collect();
+        if piece.total {
+            rows = vec![(0..len).map(|c| rows.iter().map(|row| row[c]).sum()).collect()];
+        }
+        start += len;
+        (piece.field, rows)
+    });
+    fields.collect()
+}
+
+/// The reductions as `keops_core::reduction` defines them; exponents are to base 2.
+fn reduce(name: &str, terms: &Rows) -> Vec<f64> {
+    let sum = |value: &dyn Fn(&[f64]) -> f64| terms.iter().map(|term| value(term)).sum::<f64>();
+    let len = terms[0].len();
+    match (name, len) {
+        ("Sum", _) => (0..len).map(|c| sum(&|f| f[c])).collect(),
+        ("LogSumExp", 1) => vec![sum(&|f| f[0].exp2()).ln()],
+        ("LogSumExp", _) => (1..len).map(|c| sum(&|f| f[0].exp2() * f[c]).ln()).collect(),
+        ("SumSoftMaxWeight", _) => {
+            (1..len).map(|c| sum(&|f| f[0].exp2() * f[c]) / sum(&|f| f[0].exp2())).collect()
+        }
+        ("SoftMaxSaved", _) => {
+            let mut saved = vec![sum(&|f| f[0].exp2()).ln()];
+            saved.extend(reduce("SumSoftMaxWeight", terms));
+            saved
+        }
+        _ => panic!("no reduction {name}"),
+    }
+}
+
+fn run(calls: &Calls, call: &Call, data: &[Rows]) -> Vec<Rows> {
+    let mut data = data.to_vec();
+    if let (Some(count), Some(saved)) = (call.saved, &calls.saved) {
+        let (_, rows) = pass(saved, &data[..count]).remove(0);
+        data.push(rows);
+    }
+    let mut fields: Vec<(usize, Rows)> = call.passes.iter().flat_map(|p| pass(p, &data)).collect();
+    fields.sort_by_key(|field| field.0);
+    fields.into_iter().map(|field| field.1).collect()
+}
+
+fn pairing(a: &Rows, b: &Rows) -> f64 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| dot(a, b)).sum()
+}
+
+/// Checks all derivatives of a call, and theirs; says how many there are.
+fn check_derivatives(calls: &Calls, call: &Call, data: &[Rows], categories: &[Category], draw: &mut Draw) -> usize {
+    let draw_rows = |draw: &mut Draw, count: usize, dim: usize| -> Rows {
+        (0..count).map(|_| draw.row(dim, (0.2, 1.2))).collect()
+    };
+    let value = run(calls, call, data);
+    assert!(value.iter().flatten().flatten().all(|x| x.is_finite()), "{}", call.name);
+    let find = |name: &str| calls.calls.iter().find(|call| call.name == name).unwrap();
+    let program = &call.passes[0].program;
+    let mut number = 0;
+    let mut all_gradients = Vec::new();
+    let e = draw_rows(draw, value[0].len(), value[0][0].len());
+    for derivative in &call.derivatives {
+        let (mode, variable) = derivative.method.split_once('_').unwrap_or((&derivative.method, ""));
+        let next = find(&derivative.call);
+        let (_, category, dim) = &derivative.argument;
+        let with = |extra: &Rows| [data, &[extra.clone()]].concat();
+        number += 1;
+        if variable.is_empty() {
+            let together = run(calls, next, &with(&e));
+            assert!(matches!(&next.output, Output::Gradients(fields) if fields.len() == together.len()));
+            assert_eq!(together.len(), all_gradients.len(), "{}", next.name);
+            for (a, b) in together.iter().zip(&all_gradients) {
+                assert!((pairing(a, a) - pairing(a, b)).abs() < 1e-9 * (1.0 + pairing(a, a)), "{}", next.name);
+            }
+            continue;
+        }
+        let v = program.variables.iter().position(|(name, ..)| name == variable).expect("a variable");
+        let u = draw_rows(draw, data[v].len(), data[v][0].len());
+        let change = slope(|t| {
+            let mut there = data.to_vec();
+            for (row, u) in there[v].iter_mut().zip(&u) {
+                row.iter_mut().zip(u).for_each(|(x, u)| *x += t * u);
+            }
+            Some((pairing(&run(calls, call, &there)[0], &e), vec![]))
+        });
+        let change = change.expect("a smooth call");
+        let extra = if mode == "vjp" { &e } else { &u };
+        assert_eq!((extra.len(), extra[0].len()), (rows_of(*category), size(dim)), "{}", next.name);
+        let result = run(calls, next, &with(extra)).remove(0);
+        let found = if mode == "vjp" { pairing(&result, &u) } else { pairing(&result, &e) };
+        assert!((found - change).abs() < 1e-6 * (1.0 + change.abs()), "{}: {found}, differences {change}", next.name);
+        if mode == "vjp" {
+            all_gradients.push(result);
+        }
+        let mut categories = categories.to_vec();
+        categories.push(*category);
+        number += check_derivatives(calls, next, &with(extra), &categories, draw);
+    }
+    number
+}
+
+fn check_item(text: &str) -> usize {
+    let (calls, categories) = calls_of(text);
+    let mut draw = Draw::new(5);
+    let value = &calls.calls[0];
+    let data: Vec<Rows> = (value.passes[0].program.variables.iter().zip(&categories))
+        .map(|((_, _, dim), &category)| {
+            (0..rows_of(category)).map(|_| draw.row(size(dim), (0.2, 1.2))).collect()
+        })
+        .collect();
+    check_derivatives(&calls, value, &data, &categories, &mut draw)
+}
+
+#[test]
+fn derivatives_of_sums() {
+    for text in [
+        "fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<2>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }",
+        "fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vi<2>) -> Sum<i> { exp(-g * sqdist(x, y)) * b }",
+        "fn f<const D: usize>(s: Pm<D>, x: Vi<D>, y: Vj<D>) -> Sum<j> { cauchy(x, y, s) * (x - y) }",
+        "fn f(x: Vi<3>, y: Vj<3>, u: Vi<2>, v: Vj<2>) -> Sum<j> { gaussian(x,y) * (1 + linear(u,v)**2) }",
+        "fn f(s: Pm<6>, x: Vi<3>, y: Vj<2>) -> Sum<j> { mat_vec(s, y) * norm2(x) }",
+        "fn f(cotangent: Pm<1>, tangent: Vi<1>, saved: Vj<1>) -> Sum<i> { (cotangent * tangent / saved)**3 }",
+    ] {
+        assert!(check_item(text) >= 7, "{text}");
+    }
+}
+
+#[test]
+fn derivatives_of_exponential_reductions() {
+    for text in [
+        "fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>) -> LogSumExp<j> { -g * sqdist(x, y) }",
+        "fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<1>) -> LogSumExp<i> { (-g * sqdist(x, y), b * b + 1) }",
+        "fn f(x: Vi<3>, y: Vj<3>, b: Vj<2>) -> LogSumExpWeight<j> { ((x | y), b * norm2(x)) }",
+        "fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<2>) -> SumSoftMaxWeight<j> { (g * (x | y), b) }",
+        "fn f(saved: Pm<1>, x: Vi<3>, y: Vj<3>) -> SoftMax<i> { ((x | y), saved * x * y) }",
+    ] {
+        assert!(check_item(text) >= 5, "{text}");
+    }
+}
+
+#[test]
+fn derivatives_of_derivatives() {
+    for (text, least) in [
+        ("#[keops(order = 2)] fn f(g: Pm<1>, x: Vi<2>, y: Vj<2>) -> Sum<j> { exp(-g * sqdist(x, y)) }", 7 + 6 * 9),
+        ("#[keops(order = 2)] fn f(x: Vi<2>, y: Vj<2>, b: Vi<1>) -> Sum<i> { (x | y)**3 * b }", 7 + 6 * 9),
+        ("#[keops(order = 3)] fn f(x: Vi<1>, y: Vj<1>) -> Sum<j> { sin(x * y) / x }", 5 + 4 * (7 + 6 * 9)),
+    ] {
+        assert!(check_item(text) >= least, "{text}");
+    }
+}
+
+#[test]
+fn no_derivatives_are_made_that_cannot_be() {
+    let none = |text: &str| calls_of(text).0.calls[0].derivatives.is_empty();
+    assert!(none("fn f(x: Vi<3>, y: Vj<3>) -> Min<j> { sqdist(x, y) }"));
+    assert!(none("fn f(x: Vi<3>, y: Vj<3>) -> KMinArgKMin<4, j> { sqdist(x, y) }"));
+    assert!(none("#[keops(order = 0)] fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> { sqdist(x, y) }"));
+}

@@ -1,0 +1,238 @@
+//! A lowered program run in f64, stage by stage, as an engine does for one pair. It panics where the contract of
+//! [`crate::lower::program`] or that of a sink is broken.
+
+use std::collections::HashMap;
+
+use super::oracle::size;
+use crate::lower::{
+    Program, Role,
+    program::{Expr, Ix, Place, Scope, Stmt},
+};
+
+/// The components of f for one pair; `rows` holds a row for each variable of the program.
+pub(super) fn run(program: &Program, rows: &[&[f64]]) -> Vec<f64> {
+    let raw = |role: Role| -> Vec<f64> {
+        let of_role = program.variables.iter().zip(rows).filter(|(variable, _)| variable.1 == role);
+        of_role.flat_map(|(variable, row)| {
+            assert_eq!(row.len(), size(&variable.2), "{}", variable.0);
+            row.to_vec()
+        })
+        .collect()
+    };
+    let mut machine = Machine::default();
+    let stages = [
+        (&program.parameters, Role::Parameter, Place::Parameters),
+        (&program.target, Role::Target, Place::Target),
+        (&program.source, Role::Source, Place::Source),
+    ];
+    for (stage, role, place) in stages {
+        machine.start(raw(role), size(&stage.dim));
+        machine.statements(&stage.body);
+        machine.end(place);
+    }
+    let contractions = program.contractions.iter().map(|contraction| {
+        let read = |place: usize, start: usize, d: usize| machine.places[place].as_ref().unwrap()[start + d];
+        let (target, source) = (size(&contraction.target), size(&contraction.source));
+        (0..size(&contraction.len))
+            .map(|d| (read(TARGET, target, d), read(SOURCE, source, d)))
+            .map(|(u, w)| if contraction.squared_distance { (u - w) * (u - w) } else { u * w })
+            .sum()
+    });
+    let contractions: Vec<f64> = contractions.collect();
+    machine.places[CONTRACTIONS] = Some(contractions);
+    machine.places[RAW] = None;
+    machine.out = vec![None; size(&program.out)];
+    machine.put = Some(0);
+    machine.statements(&program.pair);
+    machine.out.iter().map(|x| x.expect("every component is put")).collect()
+}
+
+const RAW: usize = 0;
+const PARAMETERS: usize = 1;
+const TARGET: usize = 2;
+const SOURCE: usize = 3;
+const CONTRACTIONS: usize = 4;
+
+#[derive(Default)]
+struct Machine {
+    places: [Option<Vec<f64>>; 5],
+    temps: HashMap<u32, f64>,
+    arrays: HashMap<u32, Vec<f64>>,
+    loops: HashMap<u32, usize>,
+    /// What the stage leaves, or the components of f.
+    out: Vec<Option<f64>>,
+    /// In the pair stage, the component that is due.
+    put: Option<usize>,
+}
+
+impl Machine {
+    fn start(&mut self, raw: Vec<f64>, len: usize) {
+        self.places[RAW] = Some(raw);
+        self.out = vec![None; len];
+        self.temps.clear();
+        self.arrays.clear();
+    }
+
+    fn end(&mut self, place: Place) {
+        let out = self.out.iter().map(|x| x.expect("every component is written")).collect();
+        let place = match place {
+            Place::Parameters => PARAMETERS,
+            Place::Target => TARGET,
+            _ => SOURCE,
+        };
+        self.places[place] = Some(out);
+        self.temps.clear();
+        self.arrays.clear();
+    }
+
+    fn statements(&mut self, body: &[Stmt]) {
+        body.iter().for_each(|stmt| self.statement(stmt));
+    }
+
+    /// Runs `body` as a scope: what it assigns is forgotten.
+    fn scope<T>(&mut self, body: impl FnOnce(&mut Self) -> T) -> T {
+        let known: Vec<u32> = self.temps.keys().copied().collect();
+        let value = body(self);
+        self.temps.retain(|temp, _| known.contains(temp));
+        value
+    }
+
+    fn assign(&mut self, temp: u32, value: f64) {
+        assert!(self.temps.insert(temp, value).is_none(), "t{temp} is assigned twice");
+    }
+
+    fn write(&mut self, component: usize, value: f64) {
+        assert!(self.out[component].replace(value).is_none(), "component {component} is written twice");
+    }
+
+    fn put(&mut self, component: usize, value: f64) {
+        assert_eq!(self.put, Some(component), "components arrive in ascending order");
+        self.put = Some(component + 1);
+        self.write(component, value);
+    }
+
+    fn statement(&mut self, stmt: &Stmt) {
+        match stmt {
+            Stmt::Let(t, value) => {
+                let value = self.expr(value);
+                self.assign(*t, value);
+            }
+            Stmt::Accumulator(t) => self.assign(*t, 0.0),
+            Stmt::Accumulate(t, a, b) => {
+                let a = self.expr(a);
+                let b = b.as_ref().map_or(1.0, |b| self.expr(b));
+                *self.temps.get_mut(t).expect("an accumulator that was made") += a * b;
+            }
+            Stmt::Array(a, dim) => {
+                assert!(self.arrays.insert(*a, vec![0.0; size(dim)]).is_none(), "a{a} is made twice");
+            }
+            Stmt::Store(a, index, value) => {
+                let (index, value) = (self.ix(index), self.expr(value));
+                self.arrays.get_mut(a).expect("an array that was made")[index] = value;
+            }
+            Stmt::For(d, dim, body) => {
+                for k in 0..size(dim) {
+                    self.loops.insert(*d, k);
+                    self.scope(|machine| machine.statements(body));
+                }
+                self.loops.remove(d);
+            }
+            Stmt::Write(index, value) => {
+                assert_eq!(self.put, None, "the pair stage leaves nothing");
+                let (index, value) = (self.ix(index), self.expr(value));
+                self.write(index, value);
+            }
+            Stmt::Put(index, a, b) => {
+                let (index, a) = (self.ix(index), self.expr(a));
+                let b = b.as_ref().map_or(1.0, |b| self.expr(b));
+                self.put(index, a * b);
+            }
+            Stmt::PutScaled { to, scale, from, len } => {
+                let (to, scale, from) = (size(to), self.expr(scale), size(from));
+                for d in 0..size(len) {
+                    let value = scale * self.places[SOURCE].as_ref().unwrap()[from + d];
+                    self.put(to + d, value);
+                }
+            }
+        }
+    }
+
+    fn expr(&mut self, value: &Expr) -> f64 {
+        match value {
+            Expr::Temp(t) => *self.temps.get(t).unwrap_or_else(|| panic!("t{t} is read before it is assigned")),
+            Expr::Lit(x) => *x,
+            Expr::Read(place, index) => {
+                let index = self.ix(index);
+                let place = match place {
+                    Place::Raw => RAW,
+                    Place::Parameters => PARAMETERS,
+                    Place::Target => TARGET,
+                    Place::Source => SOURCE,
+                    Place::Contractions => CONTRACTIONS,
+                    Place::Array(a) => return self.arrays[a][index],
+                };
+                self.places[place].as_ref().expect("a place that this stage can read")[index]
+            }
+            Expr::Call(name, args) => {
+                let args: Vec<f64> = args.iter().map(|arg| self.expr(arg)).collect();
+                call(name, &args)
+            }
+            Expr::Powi(base, n) => self.expr(base).powi(*n),
+            Expr::Branch(index, limit, yes, no) => {
+                let side: &Scope = if self.ix(index) < size(limit) { yes } else { no };
+                self.scope(|machine| {
+                    machine.statements(&side.body);
+                    machine.expr(&side.value)
+                })
+            }
+        }
+    }
+
+    fn ix(&self, index: &Ix) -> usize {
+        match index {
+            Ix::Number(n) => size(n),
+            Ix::Loop(d) => self.loops[d],
+            Ix::Add(a, n) => self.ix(a) + size(n),
+            Ix::Sub(a, n) => self.ix(a).checked_sub(size(n)).expect("an index is not negative"),
+            Ix::Row(a, n, b) => self.ix(a) * size(n) + self.ix(b),
+            Ix::Div(a, n) => self.ix(a) / size(n),
+            Ix::Rem(a, n) => self.ix(a) % size(n),
+        }
+    }
+}
+
+/// The functions of `keops_core::ops`, by name.
+fn call(name: &str, x: &[f64]) -> f64 {
+    let truth = |holds: bool| if holds { 1.0 } else { 0.0 };
+    match (name, x) {
+        ("add", [a, b]) => a + b,
+        ("sub", [a, b]) => a - b,
+        ("mul", [a, b]) => a * b,
+        ("div", [a, b]) => a / b,
+        ("neg", [a]) => -a,
+        ("exp", [a]) => a.exp(),
+        ("exp2", [a]) => a.exp2(),
+        ("log", [a]) => a.ln(),
+        ("sin", [a]) => a.sin(),
+        ("cos", [a]) => a.cos(),
+        ("sqrt", [a]) => a.sqrt(),
+        ("rsqrt", [a]) if *a == 0.0 => 0.0,
+        ("rsqrt", [a]) => a.sqrt().recip(),
+        ("inv", [a]) => a.recip(),
+        ("abs", [a]) => a.abs(),
+        ("sign", [a]) if *a == 0.0 => 0.0,
+        ("sign", [a]) => a.signum(),
+        ("step", [a]) => truth(*a >= 0.0),
+        ("relu", [a]) => a.max(0.0),
+        ("x_log_x", [a]) if *a == 0.0 => 0.0,
+        ("x_log_x", [a]) => a * a.ln(),
+        ("pow", [a, b]) => a.powf(*b),
+        ("if_else", [a, b, c]) => if *a >= 0.0 { *b } else { *c },
+        ("clamp", [a, low, high]) => a.max(*low).min(*high),
+        ("equal", [a, b]) => truth(a == b),
+        ("not_equal", [a, b]) => truth(a != b),
+        ("less_than", [a, b]) => truth(a < b),
+        ("less_or_equal", [a, b]) => truth(a <= b),
+        _ => panic!("keops_core::ops has no {name} of {} arguments", x.len()),
+    }
+}

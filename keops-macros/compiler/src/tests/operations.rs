@@ -1,0 +1,151 @@
+//! Every row of the operation table, on variables of each category and several dimensions. A new row is tested
+//! without a word here: the cases are those combinations of dimensions and integers that its own rule admits.
+
+use super::sample;
+use crate::{
+    dim::Dim,
+    graph::{Category, Graph, Id, VarId},
+    table::{self, Arguments, Integer, Kind, Operation},
+};
+
+const CATEGORIES: [Category; 3] = [Category::I, Category::J, Category::P];
+
+/// The argument of an operation that is differentiated inside a formula cannot be a bare variable.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shape {
+    Variable,
+    /// sin(v) w, of the dimension of v
+    Vector,
+    /// Σ exp(v / 2) w, of dimension 1
+    Scalar,
+}
+
+/// The dimensions of the formulas, and the integers.
+#[derive(Clone, Debug)]
+struct Case {
+    shape: Shape,
+    dims: Vec<Dim>,
+    integers: Vec<Integer>,
+}
+
+/// All lists of `len` choices.
+fn lists<T: Clone>(choices: &[T], len: usize) -> Vec<Vec<T>> {
+    (0..len).fold(vec![vec![]], |lists, _| {
+        lists.iter().flat_map(|list| choices.iter().map(|c| [list.as_slice(), &[c.clone()]].concat())).collect()
+    })
+}
+
+/// Literal dimensions, then symbolic ones (D is 3 and E is 5), each with the matrices that belong to them.
+fn dimensions(len: usize) -> Vec<Vec<Dim>> {
+    let (d, e) = (Dim::symbol("D"), Dim::symbol("E"));
+    let symbolic = [Dim::number(1), d.clone(), d.checked_mul(&d).unwrap(), e.clone(), d.checked_mul(&e).unwrap()];
+    let mut all = lists(&[1, 3, 17, 9, 51].map(Dim::number), len);
+    all.extend(lists(&symbolic, len).into_iter().filter(|dims| dims.iter().any(|d| d.value().is_none())));
+    // a matrix comes with a vector of its rows or columns
+    let factor = |m: &Dim, v: &Dim| m != v && v.is_one() == m.is_one() && m.divide(v).is_some();
+    let is_matrix = |m: &Dim| symbolic[2] == *m || symbolic[4] == *m || matches!(m.value(), Some(9 | 51));
+    all.retain(|dims| dims.iter().filter(|m| is_matrix(m)).all(|m| dims.iter().any(|v| factor(m, v))));
+    all
+}
+
+fn integers(len: usize) -> Vec<Vec<Integer>> {
+    let numbers = [0, 1, 2, 3, -2].map(Integer::Number);
+    lists(&[numbers.as_slice(), &[Integer::Symbol(Dim::symbol("D"))]].concat(), len)
+}
+
+fn cases(row: &Operation) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for given in row.args.len() - row.optional..=row.args.len() {
+        let count = |kind: Kind| row.args[..given].iter().filter(|&&k| k == kind).count();
+        let shapes: &[Shape] =
+            if count(Kind::Variable) > 0 { &[Shape::Vector, Shape::Scalar] } else { &[Shape::Variable] };
+        for dims in dimensions(count(Kind::Formula)) {
+            for integers in integers(count(Kind::Integer)) {
+                for &shape in shapes {
+                    let case = Case { shape, dims: dims.clone(), integers: integers.clone() };
+                    if build(row, &case, &[Category::I; 3]).is_some() {
+                        cases.push(case);
+                    }
+                }
+            }
+        }
+    }
+    cases
+}
+
+/// The operation applied in a graph of its own; `None` if its dims rule does not admit the case.
+fn build(row: &Operation, case: &Case, categories: &[Category]) -> Option<(Graph, Id)> {
+    let mut g = Graph::default();
+    let mut args = Arguments { integers: case.integers.clone(), ..Arguments::default() };
+    for (k, dim) in case.dims.iter().enumerate() {
+        let v = g.push_variable(format!("v{k}"), categories[k], dim.clone());
+        let formula = if k == 0 { shaped(&mut g, v, case.shape, categories) } else { g.var(v) };
+        args.formulas.push(formula);
+        args.spelled.push(format!("v{k}"));
+    }
+    args.variables = vec![VarId(0); row.args.iter().filter(|&&kind| kind == Kind::Variable).count()];
+    let id = row.apply(&mut g, &args).ok()?;
+    Some((g, id))
+}
+
+fn shaped(g: &mut Graph, v: VarId, shape: Shape, categories: &[Category]) -> Id {
+    let (dim, x) = (g.variable(v).dim.clone(), g.var(v));
+    if shape == Shape::Variable {
+        return x;
+    }
+    let w = g.push_variable("w".to_owned(), categories[2], dim);
+    let w = g.var(w);
+    if shape == Shape::Vector {
+        let sin = g.fun(table::Fun::Sin, &[x]);
+        return g.mul(sin, w);
+    }
+    let half = g.constant(0.5);
+    let half = g.mul(half, x);
+    let exp = g.fun(table::Fun::Exp, &[half]);
+    g.dot(exp, w)
+}
+
+/// Categories of up to three variables: each with each.
+fn categories() -> Vec<Vec<Category>> {
+    let mut all = lists(&CATEGORIES, 2);
+    for (n, pair) in all.iter_mut().enumerate() {
+        pair.push(CATEGORIES[(n / 3 + 2 * n) % 3]);
+    }
+    all
+}
+
+/// Checks a row, and says how many cases it has.
+fn check(row: &'static Operation) -> usize {
+    let cases = cases(row);
+    assert!(!cases.is_empty(), "{row:?} admits none of the test cases");
+    let (mut first, mut second) = (0, 0);
+    for (n, case) in cases.iter().enumerate() {
+        let mut all = categories();
+        if case.dims.len() < 2 {
+            all.truncate(3);
+            all.iter_mut().zip(CATEGORIES).for_each(|(list, c)| list[0] = c);
+        }
+        for (m, categories) in all.iter().enumerate() {
+            let (g, f) = build(row, case, categories).expect("categories do not change what is admitted");
+            let what = format!("{row:?} on {case:?} of {categories:?}");
+            let seen = sample::check(g, f, row.range, (n * 100 + m) as u64, &what);
+            first += usize::from(seen.first);
+            second += usize::from(seen.second);
+        }
+    }
+    // on a bad point a case says nothing about derivatives: most must not be such
+    let all = cases.len();
+    assert!(2 * first >= all && 2 * second >= all, "{row:?}: of {all} cases {first} and {second} were differentiated");
+    all
+}
+
+#[test]
+fn every_row_agrees_with_its_derivatives_and_its_programs() {
+    let rows: Vec<_> = table::operations().collect();
+    let (even, odd): (Vec<_>, Vec<_>) = rows.iter().enumerate().partition(|(n, _)| n % 2 == 0);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| odd.iter().map(|(_, row)| check(row)).sum::<usize>());
+        let cases: usize = even.iter().map(|(_, row)| check(row)).sum();
+        println!("{} cases", cases + other.join().unwrap());
+    });
+}

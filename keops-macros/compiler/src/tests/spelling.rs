@@ -1,0 +1,166 @@
+//! The grammar: precedence, and that the spellings of a formula all mean the same graph.
+
+use super::{checked, messages};
+use crate::graph::{Graph, Id, Op};
+
+const VARIABLES: &str = "g: Pm<1>, s: Pm<3>, m: Pm<9>, x: Vi<3>, y: Vj<3>, u: Vi<2>, v: Vj<2>, a: Vi<1>, b: Vj<1>";
+const USED: &str = "let r1 = (x | y) * (u | v) * g * a * b; let r2 = s * sum(m);";
+
+/// The graph of a formula, written out.
+fn graph(formula: &str) -> String {
+    let checked = checked(&format!("fn f({VARIABLES}) -> Sum<j> {{ {USED} {formula} }}"));
+    show(&checked.graph, checked.values[0])
+}
+
+fn show(g: &Graph, id: Id) -> String {
+    let name = match g.op(id) {
+        Op::Var(v) => g.variable(*v).name.clone(),
+        Op::Const(bits) => f64::from_bits(*bits).to_string(),
+        op => format!("{op:?}"),
+    };
+    let args: Vec<String> = g.args(id).iter().map(|&arg| show(g, arg)).collect();
+    if args.is_empty() { name } else { format!("{name}({})", args.join(", ")) }
+}
+
+#[track_caller]
+fn assert_same(spellings: &[&str]) {
+    let first = graph(spellings[0]);
+    for other in spellings {
+        assert_eq!(first, graph(other), "`{}` and `{other}`", spellings[0]);
+    }
+}
+
+#[test]
+fn powers_are_tighter_than_signs() {
+    assert_same(&["-x**2", "-(x**2)", "-Square(x)", "0 - x ** 2"]);
+    assert_same(&["2 * -x**2", "-2 * (x*x)"]);
+    assert_same(&["a**-1", "inv(a)", "1/a", "Pow(a, -1)", "a.powi(-1)"]);
+    assert_same(&["2**-1 * a", "a / 2", "0.5 * a", "IntInv(2) * a", "RatCst(1, 2) * a"]);
+    // to the right
+    assert_same(&["a**2**3", "a**8", "a**(2**3)"]);
+    assert_same(&["(a**2)**3", "a**6"]);
+    assert_same(&["a**-b", "pow(a, -b)", "Powf(a, 0 - b)", "a.power(-b)"]);
+    assert_same(&["a**0.5", "sqrt(a)", "Sqrt(a)"]);
+    assert_same(&["a**-0.5", "rsqrt(a)", "a.rsqrt()"]);
+    assert_same(&["x.square()**2", "x**4"]);
+    assert_same(&["-x.square()", "-(x.square())"]);
+    assert_same(&["+x", "x"]);
+    assert_same(&["--x", "x"]);
+}
+
+#[test]
+fn products_sums_dots_and_comparisons() {
+    assert_same(&["x + y * s", "x + (y * s)"]);
+    assert_same(&["x - y - s", "(x - y) - s"]);
+    assert_same(&["x / y / s", "(x / y) / s"]);
+    assert_same(&["x / y * s", "(x / y) * s"]);
+    // as in Python: | is looser than +
+    assert_same(&["x | y + s", "x | (y + s)"]);
+    assert_same(&["2 * (x | y) + a", "((x | y) * 2) + a"]);
+    assert_same(&["x - y | s * x", "(x - y) | (s * x)", "(x - y).dot(s * x)", "Scalprod(x - y, s * x)"]);
+    assert_same(&["x | y < a + b", "(x | y) < (a + b)", "LessThan((x | y), a + b)"]);
+    assert_same(&["a < b", "b > a", "LessThan(a, b)", "a.less_than(b)"]);
+    assert_same(&["a <= b", "b >= a", "LessOrEqual(a, b)"]);
+    assert_same(&["a == b", "Equal(a, b)"]);
+    assert_same(&["a != b", "NotEqual(a, b)"]);
+    assert_same(&["a <-b", "a < (-b)"]);
+}
+
+#[test]
+fn names_methods_and_bindings() {
+    assert_same(&["sqdist(x, y)", "SqDist(x, y)", "x.sqdist(y)", "(x - y).sqnorm2()", "sum((x - y)**2)"]);
+    assert_same(&["exp(-sqdist(x, y))", "Exp(-SqDist(x, y))", "(-x.sqdist(y)).exp()", "gaussian(x, y)"]);
+    assert_same(&["let d = x - y; exp(-sum(d*d))", "let x = x - y; exp(-sqnorm2(x))", "gaussian(x, y)"]);
+    assert_same(&["elem(x, 1)", "Elem(x, 1)", "x.elem(1)", "Extract(x, 1, 1)"]);
+    assert_same(&["Clamp(a, 0, 1)", "a.clamp(0, 1)"]);
+    assert_same(&["concat(x, y,)", "Concat(x, y)"]);
+    assert_same(&["a * 1e-1", "a * 0.1", "a / 10"]);
+    // the two forms that users of KeOps know best
+    assert_same(&[
+        "Exp(-g*SqDist(x,y)) * ( IntCst(1) + Pow((u|v), 2) )",
+        "exp(-g * sqdist(x, y)) * (1 + (u | v)**2)",
+        "gaussian(x, y, g) * (1 + linear(u, v)**2)",
+    ]);
+}
+
+#[test]
+fn named_kernels() {
+    let distances = [
+        ("", "sqdist(x, y)"),
+        (", g", "g * sqdist(x, y)"),
+        (", s", "weighted_sqdist(s, x, y)"),
+        (", m", "weighted_sqdist(m, x, y)"),
+    ];
+    for (parameter, r2) in distances {
+        let same = |kernel: &str, formula: &str| {
+            assert_same(&[&format!("{kernel}(x, y{parameter})"), &formula.replace("r2", r2)]);
+        };
+        same("gaussian", "exp(-r2)");
+        same("laplacian", "exp(-sqrt(r2))");
+        same("exponential", "exp(-sqrt(r2))");
+        same("cauchy", "1 / (1 + r2)");
+        same("inverse_multiquadric", "(1 + r2)**-0.5");
+        same("distance", "sqrt(r2)");
+    }
+    assert_same(&["weighted_sqdist(s, x, y)", "(s | (x - y)**2)"]);
+    assert_same(&["weighted_sqdist(m, x, y)", "(x - y | mat_vec(m, x - y))"]);
+    assert_same(&["linear(x, y)", "(x | y)"]);
+    assert_same(&["linear(x, y, g)", "(x | g * y)"]);
+    assert_same(&["linear(x, y, s)", "(x | s * y)"]);
+    assert_same(&["linear(x, y, m)", "(x | mat_vec(m, y))"]);
+}
+
+#[test]
+fn laplacian_is_a_kernel_of_points_and_an_operator_on_formulas() {
+    let kernel = graph("exp(-sqrt(sqdist(x, y)))");
+    let operator = graph("divergence(grad((x | y)**2, x, 1), x)");
+    // two variables, and x depends on neither
+    assert_eq!(graph("laplacian(x, y)"), kernel);
+    assert_eq!(graph("x.laplacian(y)"), kernel);
+    assert_eq!(graph("laplacian((x | y)**2, x)"), operator);
+    assert_eq!(graph("Laplacian((x | y)**2, x)"), operator);
+    // a binding is a formula
+    assert_eq!(graph("let f = (x | y)**2; laplacian(f, x)"), operator);
+    // a scalar formula of x, but not of y
+    assert_eq!(graph("laplacian(a**2, b)"), graph("exp(-sqrt(sqdist(a**2, b)))"));
+    assert_eq!(graph("laplacian(a**2, a)"), "2");
+    // of two scalar variables, the same or not, it is the kernel
+    assert_eq!(graph("laplacian(a, b)"), graph("exp(-sqrt(sqdist(a, b)))"));
+    assert_eq!(graph("laplacian(a, a)"), "1");
+    // a vector is no scalar
+    assert_eq!(graph("laplacian(2 * x, x)"), graph("exp(-sqrt(sqdist(2 * x, x)))"));
+}
+
+#[test]
+fn genred_is_another_spelling() {
+    let of = |text: &str| {
+        let checked = checked(text);
+        let variables = checked.graph.variables.iter().map(|v| format!("{}: {:?} {}", v.name, v.category, v.dim));
+        let values = checked.values.iter().map(|&value| show(&checked.graph, value));
+        (variables.collect::<Vec<_>>().join(", "), values.collect::<Vec<_>>(), checked.reduction.name)
+    };
+    let rust = of("fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<2>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }");
+    for genred in [
+        r#"fn f = Genred("Exp(-g*SqDist(x,y))*b", ["g = Pm(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(2)"], reduction_op = "Sum", axis = 1);"#,
+        r#"fn f = Genred("exp(-g * x.sqdist(y)) * b", ["x = Vi(1,3)", "b = Vj(3,2)", "y = Vy(2,3)", "g = Pm(0, 1)"], axis = 1);"#,
+        r#"fn f = Genred("Exp(-g*SqDist(x,Var(2,3,1)))*b", ["g=Var(0,1,2)", "x=Var(1,3,0)", "y=Var(2,3,1)", "b=Var(3,2,1)"], axis=1,);"#,
+    ] {
+        assert_eq!(of(genred), rust, "{genred}");
+    }
+    let raw = of(r#"fn f = Genred("Exp(-Var(0,1,2)*SqDist(Var(1,3,0),Var(2,3,1)))*Var(3,2,1)", [], axis = 1);"#);
+    assert_eq!(raw.0, "var0: P 1, var1: I 3, var2: J 3, var3: J 2");
+    let weighted = of(r#"fn f = Genred("(x|y)", ["x = Vi(3)", "y = Vj(3)", "b = Vj(2)"], reduction_op = "SumSoftMaxWeight", axis = 0, formula2 = "b");"#);
+    assert_eq!(weighted, of("fn f(x: Vi<3>, y: Vj<3>, b: Vj<2>) -> SumSoftMaxWeight<i> { ((x | y), b) }"));
+}
+
+#[test]
+fn what_is_no_formula() {
+    let of = |formula: &str| messages(&format!("fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> {{ let d = x - y; {formula} }}"));
+    assert_eq!(of("x < d < y"), ["unexpected token after the formula"]);
+    assert_eq!(of("(x + )"), ["unexpected end of input, expected a formula"]);
+    assert_eq!(of("x + * y"), ["expected a formula"]);
+    assert_eq!(of("x y"), ["unexpected token after the formula"]);
+    assert_eq!(of("\"x\""), ["a formula has numbers only"]);
+    assert_eq!(of("x.len"), ["unexpected end of input, expected parentheses"]);
+    assert_eq!(of(""), ["unexpected end of input, expected a formula"]);
+}

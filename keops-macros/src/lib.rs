@@ -1,0 +1,8 @@
+//! The macro `keops!`. Its compiler is the ordinary library `keops-compiler`, so that it can be tested; its users reach
+//! it through the crate `keops`, where the macro is documented.
+
+/// Makes a function, and a module of the same name, of each formula inside. See the crate `keops`.
+#[proc_macro]
+pub fn keops(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    keops_compiler::expand(input.into()).into()
+}
