@@ -1,0 +1,38 @@
+#![doc = include_str!("../README.md")]
+//! # The macro
+//!
+//! See [`keops!`] for the language of formulas.
+
+pub use keops_core::{
+    error::Error,
+    real::Element,
+    rows::Rows,
+    settings::Device,
+};
+#[doc = include_str!("keops.md")]
+pub use keops_macros::keops;
+
+/// What a program that uses [`keops!`] imports.
+pub mod prelude {
+    pub use crate::{Device, Error, Rows, keops};
+}
+
+/// What the expansions of [`keops!`] name. Not for use by hand: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use keops_core::{
+        arguments::{AsParameter, AsRows, View},
+        call::{Plan, PlanInto, index_rows, rows, rows_into, shape_of, value_and_index_rows, with_saved},
+        components::{Chain, Components, Grid},
+        cpu::{Piece, reduce},
+        error::Error,
+        formula::{Contraction, ContractionKind, Formula, Role, Sink, SourceRow, Variable},
+        ops,
+        real::{Element, Real},
+        reduction::{
+            ArgKMin, ArgMax, ArgMin, KMin, KMinArgKMin, LogSumExp, Max, MaxArgMax, Min, MinArgMin, SoftMaxSaved, Sum, SumSoftMaxWeight,
+        },
+        rows::Rows,
+        settings::{Device, Settings},
+    };
+}
