@@ -1,0 +1,138 @@
+//! Pairs a second of the most used kernels, at D = 3 and 64, in f32 and f64.
+//!
+//! Before a kernel is timed, some rows of its result are compared with plain `f64` loops; a wrong result panics.
+//! `cargo bench --bench kernels`, and `cargo bench --bench kernels -- --test` for the comparison alone.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use keops::prelude::*;
+use std::time::Duration;
+
+keops! {
+    /// a_i = Σ_j exp(-g |x_i - y_j|²) b_j
+    pub fn gaussian<const D: usize>(g: Pm<1>, x: Vi<D>, y: Vj<D>, b: Vj<1>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }
+
+    /// a_i = log Σ_j exp(-g |x_i - y_j|²)
+    pub fn soft_minimum<const D: usize>(g: Pm<1>, x: Vi<D>, y: Vj<D>) -> LogSumExp<j> { -g * sqdist(x, y) }
+
+    /// The ten nearest y_j of each x_i.
+    pub fn nearest<const D: usize>(x: Vi<D>, y: Vj<D>) -> ArgKMin<10, j> { sqdist(x, y) }
+}
+
+/// Targets, and as many sources.
+const POINTS: usize = 2_000;
+/// Rows that are compared with plain loops.
+const CHECKED: [usize; 5] = [0, 1, 777, 1_500, POINTS - 1];
+/// Neighbours in a row.
+const NEIGHBOURS: usize = 10;
+
+/// Random points and weights, the same ones every time.
+struct Data<const D: usize> {
+    g: f64,
+    x: Vec<[f64; D]>,
+    y: Vec<[f64; D]>,
+    b: Vec<[f64; 1]>,
+}
+
+impl<const D: usize> Data<D> {
+    fn new() -> Self {
+        let mut random = fastrand::Rng::with_seed(D as u64);
+        // Numbers with few digits are the same in f32 and f64.
+        let mut rows = || (0..POINTS).map(|_| [(); D].map(|()| f64::from(random.u16(..)) / 65_536.0)).collect();
+        let (x, y) = (rows(), rows());
+        let b = (0..POINTS).map(|_| [f64::from(random.u16(..)) / 65_536.0]).collect();
+        // A power of two, for the same reason; at these all terms matter.
+        Data { g: if D > 8 { 0.03125 } else { 0.5 }, x, y, b }
+    }
+
+    fn squared_distance(&self, i: usize, j: usize) -> f64 {
+        (0..D).map(|d| (self.x[i][d] - self.y[j][d]).powi(2)).sum()
+    }
+
+    fn weight(&self, i: usize, j: usize) -> f64 {
+        (-self.g * self.squared_distance(i, j)).exp()
+    }
+
+    fn gaussian(&self, i: usize) -> f64 {
+        (0..POINTS).map(|j| self.weight(i, j) * self.b[j][0]).sum()
+    }
+
+    /// Component `d` of the gradient of row i with respect to x_i.
+    fn gradient(&self, i: usize, d: usize) -> f64 {
+        let term = |j: usize| 2.0 * self.g * self.weight(i, j) * self.b[j][0] * (self.y[j][d] - self.x[i][d]);
+        (0..POINTS).map(term).sum()
+    }
+
+    fn soft_minimum(&self, i: usize) -> f64 {
+        (0..POINTS).map(|j| self.weight(i, j)).sum::<f64>().ln()
+    }
+
+    /// The distances to the nearest points, ascending.
+    fn nearest(&self, i: usize) -> Vec<f64> {
+        let mut distances: Vec<f64> = (0..POINTS).map(|j| self.squared_distance(i, j)).collect();
+        distances.sort_by(f64::total_cmp);
+        distances.truncate(NEIGHBOURS);
+        distances
+    }
+}
+
+/// Panics if a result is further from what plain loops give than `bound` times `size`.
+fn check(what: &str, i: usize, result: f64, expected: f64, size: f64, bound: f64) {
+    let error = (result - expected).abs() / size;
+    assert!(error <= bound, "{what}, row {i}: {result} instead of {expected}, error {error:.1e} > {bound:.0e}");
+}
+
+/// The kernels in one element type and dimension.
+macro_rules! kernels {
+    ($criterion:expr, $element:ident, $dimension:literal, $bound:expr) => {{
+        type T = $element;
+        const D: usize = $dimension;
+        let data = Data::<D>::new();
+        let rows = |rows: &[[f64; D]]| -> Vec<[T; D]> { rows.iter().map(|row| row.map(|value| value as T)).collect() };
+        let (g, x, y) = (data.g as T, rows(&data.x), rows(&data.y));
+        let b: Vec<[T; 1]> = data.b.iter().map(|[b]| [*b as T]).collect();
+        let e = vec![[1.0 as T]; POINTS];
+        let name = concat!(stringify!($element), ", D = ", $dimension);
+
+        let sums = gaussian(g, &x, &y, &b).eval().expect("equal row counts");
+        let gradients = gaussian(g, &x, &y, &b).vjp_x(&e).eval().expect("equal row counts");
+        let minima = soft_minimum(g, &x, &y).eval().expect("equal row counts");
+        let neighbours = nearest(&x, &y).eval().expect("equal row counts");
+        for i in CHECKED {
+            let sum = data.gaussian(i);
+            check(name, i, f64::from(sums[i][0]), sum, sum, $bound);
+            for d in 0..D {
+                // Of the size of the sum: the terms of a component cancel.
+                check(name, i, f64::from(gradients[i][d]), data.gradient(i, d), 2.0 * data.g * sum, $bound);
+            }
+            check(name, i, f64::from(minima[i][0]), data.soft_minimum(i), 1.0, $bound * 10.0);
+            for (&j, expected) in neighbours[i].iter().zip(data.nearest(i)) {
+                check(name, i, data.squared_distance(i, j as usize), expected, expected, $bound);
+            }
+        }
+
+        let mut group = $criterion.benchmark_group(name);
+        group.throughput(Throughput::Elements((POINTS * POINTS) as u64));
+        group.bench_function("gaussian product", |bench| bench.iter(|| gaussian(g, &x, &y, &b).eval()));
+        group.bench_function("its x gradient", |bench| bench.iter(|| gaussian(g, &x, &y, &b).vjp_x(&e).eval()));
+        group.bench_function("log-sum-exp", |bench| bench.iter(|| soft_minimum(g, &x, &y).eval()));
+        group.bench_function("10 nearest", |bench| bench.iter(|| nearest(&x, &y).eval()));
+        group.finish();
+    }};
+}
+
+fn kernels(criterion: &mut Criterion) {
+    kernels!(criterion, f32, 3, 1e-5);
+    kernels!(criterion, f64, 3, 1e-12);
+    kernels!(criterion, f32, 64, 1e-5);
+    kernels!(criterion, f64, 64, 1e-12);
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1));
+    targets = kernels
+}
+criterion_main!(benches);

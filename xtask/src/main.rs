@@ -1,0 +1,62 @@
+//! Development tasks: `cargo xtask <task>`, `cargo xtask help` for a list.
+
+mod bench;
+mod compile_time;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use std::{
+    path::Path,
+    process::{Command, ExitCode},
+};
+
+/// Development tasks of keops.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Check format, lints, docs and tests, as `.ci/run` does.
+    Ci,
+    /// Time keops and pykeops side by side and write docs/benchmarks.md.
+    BenchKeops(bench::Options),
+    /// Time what one more formula costs in a release build.
+    CompileTime(compile_time::Options),
+}
+
+/// The steps of `.ci/run` that need nothing but Rust and little time.
+const CI_STEPS: &[&str] = &["format", "lints", "docs", "tests"];
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Ci => run(Command::new(root().join(".ci/run")).args(CI_STEPS)),
+        Task::BenchKeops(options) => bench::run(&options),
+        Task::CompileTime(options) => compile_time::run_task(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the repository.
+fn root() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package)
+}
+
+/// Runs a command to its end; an error if it fails.
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("{command:?} does not start"))?;
+    if !status.success() {
+        bail!("{command:?} failed: {status}");
+    }
+    Ok(())
+}
