@@ -122,7 +122,7 @@ fn whole_rows(len: usize, dim: usize) -> (usize, Option<Fault>) {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not rows of dimension {D} with elements of type `{T}`",
     label = "expected rows of dimension {D}",
-    note = "rows are references: `&Vec<[{T}; {D}]>`, `&[[{T}; {D}]]`, `&Rows<{T}, {D}>`, or flat `&[{T}]`, row after row"
+    note = "rows are references: `&Vec<[{T}; {D}]>`, `&[[{T}; {D}]]`, `&Rows<{T}, {D}>`, or flat, as `&[{T}]`"
 )]
 pub trait AsRows<'a, T: Element, const D: usize> {
     /// The rows, borrowed.

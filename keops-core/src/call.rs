@@ -31,11 +31,8 @@ pub trait PlanInto: Plan {
     ///
     /// # Errors
     /// Those of [`reduce`].
-    fn eval_into<T: Element>(
-        views: &[View<'_, T>],
-        settings: &Settings,
-        out: &mut [Self::Row<T>],
-    ) -> Result<(), Error>;
+    fn eval_into<T: Element>(views: &[View<'_, T>], settings: &Settings, out: &mut [Self::Row<T>])
+    -> Result<(), Error>;
 }
 
 /// The shape of a call of `F`.

@@ -37,6 +37,7 @@ use pulp::Arch;
 
 use crate::{
     arguments::View,
+    components::Components,
     error::Error,
     formula::Formula,
     real::Element,
@@ -70,6 +71,7 @@ pub fn reduce<T: Element, F: Formula, R: Reduction>(
 /// # Errors
 /// As for [`reduce`].
 #[doc(hidden)]
+#[inline(never)]
 pub fn reduce_on<T: Element, F: Formula, R: Reduction>(
     arch: Arch,
     views: &[View<'_, T>],
@@ -78,7 +80,9 @@ pub fn reduce_on<T: Element, F: Formula, R: Reduction>(
 ) -> Result<(), Error> {
     let shape = shape(F::NAME, F::VARIABLES, views)?;
     let indices = indices.unwrap_or_default();
-    output::check::<T, F, R>(shape, pieces, indices)?;
+    let components = <F::Out<T> as Components<T>>::LEN;
+    let widths = (R::values(components), R::indices(components));
+    output::check(F::NAME, shape, widths, pieces, indices)?;
     if shape.targets == 0 {
         output::Totals::new(pieces).write(pieces);
         return Ok(());

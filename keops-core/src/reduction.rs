@@ -60,7 +60,7 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     type State<F: Formula, R: Real>: Copy + Send + Sync;
     /// What every pair touches, in registers.
     type Run<F: Formula, R: Real>: Copy + Send + Sync;
-    /// How many numbers of a run every pair touches, whatever the formula.
+    /// How many numbers of a run every pair writes, whatever the formula: what must stay in registers.
     const REGISTERS: usize;
     /// How many more for each component of the formula.
     const REGISTERS_PER_COMPONENT: usize;
@@ -110,25 +110,29 @@ pub trait Reduction: Copy + Send + Sync + 'static {
 /// The most lanes that [`each_lane`] can take apart.
 const MAX_LANES: usize = 128;
 
-/// Calls `take` with every lane's number.
+/// Calls `put` with component `c` of each lane's state and the lane's number.
 #[inline(always)]
-fn each_lane<R: Real>(cx: R::Cx, value: R, mut take: impl FnMut(usize, R::Scalar)) {
+fn each_lane<R: Real, S>(cx: R::Cx, number: R, to: &mut [S], c: usize, put: fn(&mut S, usize, R::Scalar)) {
     const { assert!(R::LANES <= MAX_LANES) };
     let mut lanes = [R::Scalar::default(); MAX_LANES];
-    value.store(cx, &mut lanes);
-    for (lane, &number) in lanes[..R::LANES].iter().enumerate() {
-        take(lane, number);
-    }
+    number.store(cx, &mut lanes);
+    spread(&lanes[..R::LANES], to, c, put);
 }
 
-/// Calls `take` with every lane's row number.
+/// [`each_lane`] with the lane's row number.
 #[inline(always)]
-fn each_index<R: Real>(cx: R::Cx, index: R::Index, mut take: impl FnMut(usize, u32)) {
+fn each_index<R: Real, S>(cx: R::Cx, index: R::Index, to: &mut [S], c: usize, put: fn(&mut S, usize, u32)) {
     const { assert!(R::LANES <= MAX_LANES) };
     let mut lanes = [0; MAX_LANES];
     R::index_store(cx, index, &mut lanes);
-    for (lane, &number) in lanes[..R::LANES].iter().enumerate() {
-        take(lane, number);
+    spread(&lanes[..R::LANES], to, c, put);
+}
+
+/// Not inlined, and with a function pointer, so that it is compiled once for all instruction sets.
+#[inline(never)]
+fn spread<S, T: Copy>(lanes: &[T], to: &mut [S], c: usize, put: fn(&mut S, usize, T)) {
+    for (to, &lane) in to.iter_mut().zip(lanes) {
+        put(to, c, lane);
     }
 }
 

@@ -41,23 +41,23 @@ impl<'a, T> Piece<'a, T> {
     }
 }
 
-/// Checks that the outputs hold the result of a call.
-pub(super) fn check<T: Element, F: Formula, R: Reduction>(
+/// Checks that the outputs hold the result of a call, whose rows have so many values and row numbers.
+pub(super) fn check<T>(
+    formula: &'static str,
     shape: Shape,
+    (width, index_width): (usize, usize),
     pieces: &[Piece<'_, T>],
     indices: &[u32],
 ) -> Result<(), Error> {
-    let components = <F::Out<T> as Components<T>>::LEN;
-    let width = R::values(components);
     let found = pieces.iter().fold(0, |sum: usize, piece| sum.saturating_add(piece.width));
     if found != width {
-        return Err(Error::OutputWidth { formula: F::NAME, width, found });
+        return Err(Error::OutputWidth { formula, width, found });
     }
     for piece in pieces {
         let rows = if piece.place == Place::Rows { shape.targets } else { 1 };
         check_length(rows, piece.width, piece.data.len())?;
     }
-    check_length(shape.targets, R::indices(components), indices.len())
+    check_length(shape.targets, index_width, indices.len())
 }
 
 fn check_length(rows: usize, width: usize, found: usize) -> Result<(), Error> {

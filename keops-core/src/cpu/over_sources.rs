@@ -26,6 +26,7 @@ use crate::{
 };
 
 /// Runs all chunks.
+#[inline(never)]
 pub(super) fn run<T: Element, F: Formula, Red: Reduction>(
     common: Common,
     work: &Work<'_, T, F>,

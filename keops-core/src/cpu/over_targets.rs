@@ -23,6 +23,7 @@ use crate::{
 };
 
 /// Runs all blocks.
+#[inline(never)]
 pub(super) fn run<T: Element, F: Formula, Red: Reduction>(
     arch: Arch,
     work: &Work<'_, T, F>,

@@ -82,7 +82,8 @@ fn raise<F: Formula, R: Real>(cx: R::Cx, run: &mut ExponentialRun<F, R>, beyond:
 impl<O: Outcome> Reduction for Exponential<O> {
     type State<F: Formula, R: Real> = ExponentialState<F, R>;
     type Run<F: Formula, R: Real> = ExponentialRun<F, R>;
-    const REGISTERS: usize = 3;
+    // The weight; the shift and the limit are only read, from the first-level cache if need be.
+    const REGISTERS: usize = 1;
     const REGISTERS_PER_COMPONENT: usize = 1;
 
     #[inline(always)]
@@ -146,10 +147,10 @@ impl<O: Outcome> Reduction for Exponential<O> {
         state: &ExponentialState<F, R>,
         to: &mut [ExponentialState<F, R::Scalar>],
     ) {
-        each_lane(cx, state.shift, |lane, number| to[lane].shift = number);
+        each_lane(cx, state.shift, to, 0, |lane, _, number| lane.shift = number);
         for c in 0..components::<F>() {
-            each_lane(cx, state.high.as_slice()[c], |lane, number| to[lane].high.as_mut_slice()[c] = number);
-            each_lane(cx, state.low.as_slice()[c], |lane, number| to[lane].low.as_mut_slice()[c] = number);
+            each_lane(cx, state.high.as_slice()[c], to, c, |lane, c, number| lane.high.as_mut_slice()[c] = number);
+            each_lane(cx, state.low.as_slice()[c], to, c, |lane, c, number| lane.low.as_mut_slice()[c] = number);
         }
     }
 

@@ -91,6 +91,11 @@ fn insert<F: Formula, R: Real, const K: usize>(
     }
 }
 
+/// Place and component of number `n` of a row.
+const fn place<F: Formula>(n: usize) -> (usize, usize) {
+    (n / components::<F>(), n % components::<F>())
+}
+
 /// Whether (value, index) comes before (other, other_index), of which a place that is not taken is the last.
 fn before<T: Element>(value: T, index: T::Index, other: T, other_index: T::Index) -> bool {
     let tie = value == other && T::any((), T::index_lt((), index, other_index));
@@ -148,11 +153,14 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
     fn unpack<F: Formula, R: Real>(cx: R::Cx, state: &BestState<F, R, K>, to: &mut [BestState<F, R::Scalar, K>]) {
         for k in 0..K {
             for c in 0..components::<F>() {
-                each_lane(cx, state.values[k].as_slice()[c], |lane, value| {
-                    to[lane].values[k].as_mut_slice()[c] = value;
+                let n = k * components::<F>() + c;
+                each_lane(cx, state.values[k].as_slice()[c], to, n, |lane, n, value| {
+                    let (k, c) = place::<F>(n);
+                    lane.values[k].as_mut_slice()[c] = value;
                 });
-                each_index::<R>(cx, state.indices[k].as_slice()[c], |lane, index| {
-                    to[lane].indices[k].as_mut_slice()[c] = R::Scalar::index_splat((), index);
+                each_index::<R, _>(cx, state.indices[k].as_slice()[c], to, n, |lane, n, index| {
+                    let (k, c) = place::<F>(n);
+                    lane.indices[k].as_mut_slice()[c] = R::Scalar::index_splat((), index);
                 });
             }
         }

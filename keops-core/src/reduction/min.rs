@@ -58,7 +58,7 @@ impl Reduction for Min {
     #[inline(always)]
     fn unpack<F: Formula, R: Real>(cx: R::Cx, state: &MinState<F, R>, to: &mut [MinState<F, R::Scalar>]) {
         for c in 0..components::<F>() {
-            each_lane(cx, state.0.as_slice()[c], |lane, number| to[lane].0.as_mut_slice()[c] = number);
+            each_lane(cx, state.0.as_slice()[c], to, c, |lane, c, number| lane.0.as_mut_slice()[c] = number);
         }
     }
 

@@ -81,8 +81,8 @@ impl Reduction for Sum {
     #[inline(always)]
     fn unpack<F: Formula, R: Real>(cx: R::Cx, state: &SumState<F, R>, to: &mut [SumState<F, R::Scalar>]) {
         for c in 0..components::<F>() {
-            each_lane(cx, state.high.as_slice()[c], |lane, number| to[lane].high.as_mut_slice()[c] = number);
-            each_lane(cx, state.low.as_slice()[c], |lane, number| to[lane].low.as_mut_slice()[c] = number);
+            each_lane(cx, state.high.as_slice()[c], to, c, |lane, c, number| lane.high.as_mut_slice()[c] = number);
+            each_lane(cx, state.low.as_slice()[c], to, c, |lane, c, number| lane.low.as_mut_slice()[c] = number);
         }
     }
 
