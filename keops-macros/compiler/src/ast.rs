@@ -154,12 +154,17 @@ impl BinaryOp {
 
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // brackets around what is inside another operation, whether it needs them or not
+        let operand = |inner: &Expr| match inner.kind {
+            ExprKind::Binary(..) => format!("({inner})"),
+            _ => inner.to_string(),
+        };
         match &self.kind {
             ExprKind::Name(name) => write!(f, "{name}"),
             ExprKind::Integer(n) => write!(f, "{n}"),
             ExprKind::Float(x) => write!(f, "{x:?}"),
-            ExprKind::Neg(x) => write!(f, "-{x}"),
-            ExprKind::Binary(op, a, b) => write!(f, "({a} {} {b})", op.sign()),
+            ExprKind::Neg(x) => write!(f, "-{}", operand(x)),
+            ExprKind::Binary(op, a, b) => write!(f, "{} {} {}", operand(a), op.sign(), operand(b)),
             ExprKind::Call(name, args) => {
                 let args: Vec<String> = args.iter().map(Expr::to_string).collect();
                 write!(f, "{name}({})", args.join(", "))

@@ -10,8 +10,6 @@
 //! The exponential reductions need their own result first: with a = log Σ exp(f) g the derivative is a sum of
 //! exp(f - a) (g df + dg), and a is one more variable, *saved* by a first pass.
 
-use proc_macro2::Span;
-
 use crate::{
     ast::Item,
     check::Checked,
@@ -114,22 +112,26 @@ pub fn calls(item: &Item, checked: Checked) -> syn::Result<Calls> {
         Reduction::KMin { .. } => out.checked_mul(&k),
         _ => Some(out.clone()),
     };
-    let Some(width) = width.filter(|w| w.const_argument().is_some()) else {
-        let width = if k.is_one() { out.to_string() } else { format!("{k}*({out})") };
-        return Err(syn::Error::new(
-            item.body.span,
-            format!("the result has dimension {width}, which stable Rust cannot name in a type: use literal dimensions"),
-        ));
+    let width = match width {
+        Some(width) if width.const_argument().is_some() => width,
+        width => {
+            let why = match width {
+                Some(width) => {
+                    format!("dimension {width}, which stable Rust cannot name in a type: use literal dimensions")
+                }
+                None => "too many components to count".to_owned(),
+            };
+            return Err(syn::Error::new(item.body.span, format!("the result has {why}")));
+        }
     };
     let variables: Vec<VarId> = graph.variable_ids().collect();
-    let mut derive = Derive { graph, span: item.name.span(), calls: vec![], saved: None };
+    let mut derive = Derive { graph, calls: vec![], saved: None };
     derive.forward(reduction, &k, &values, &variables, target, width, item.order);
     Ok(Calls { calls: derive.calls, saved: derive.saved })
 }
 
 struct Derive {
     graph: Graph,
-    span: Span,
     calls: Vec<Call>,
     saved: Option<Pass>,
 }
@@ -265,7 +267,8 @@ impl Derive {
         let all = format!("{prefix}Vjp");
         methods.push(Derivative {
             method: "vjp".to_owned(),
-            doc: "(∂a/∂v)ᵀ e for every variable v at once, in as few passes as there are indices among them.".to_owned(),
+            doc: "(∂a/∂v)ᵀ e for every variable v at once, in as few passes as there are indices among them."
+                .to_owned(),
             call: all.clone(),
             argument: ("e", rule.target, rule.out.clone()),
         });

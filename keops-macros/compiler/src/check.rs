@@ -31,7 +31,8 @@ pub struct Checked {
 
 /// Checks one item.
 pub fn check(item: &Item) -> syn::Result<Checked> {
-    let mut checker = Checker { item, graph: Graph::default(), used: HashSet::new(), lets: vec![], errors: Errors::default() };
+    let mut checker =
+        Checker { item, graph: Graph::default(), used: HashSet::new(), lets: vec![], errors: Errors::default() };
     checker.declarations();
     let values = checker.block(&item.body);
     let (row, k) = checker.reduction();
@@ -169,8 +170,10 @@ impl<'a> Checker<'a> {
         let body = &self.item.body;
         match (row.weight, values.len()) {
             (Weight::None, 1) | (Weight::Optional, 1 | 2) | (Weight::Required, 2) => {}
-            (Weight::None, _) => self.errors.push(body.span, format!("`{}` reduces one formula, here are {}", row.name, values.len())),
-            (Weight::Optional, _) => self.errors.push(body.span, format!("`{}` reduces `f` or `(f, weight)`", row.name)),
+            (Weight::None, n) => self.errors.push(body.span, format!("`{}` reduces one formula, not {n}", row.name)),
+            (Weight::Optional, _) => {
+                self.errors.push(body.span, format!("`{}` reduces `f` or `(f, weight)`", row.name))
+            }
             (Weight::Required, _) => {
                 self.errors.push(body.span, format!("`{}` needs two formulas, `(f, weight)`", row.name));
             }
@@ -178,13 +181,26 @@ impl<'a> Checker<'a> {
         if row.weight != Weight::None && !self.graph.is_scalar(values[0]) {
             let dim = self.graph.dim(values[0]).clone();
             let span = body.values[0].span;
-            self.errors.push(span, format!("`{}` needs an exponent of dimension 1, this one has dimension {dim}", row.name));
+            self.errors
+                .push(span, format!("`{}` needs an exponent of dimension 1, this one has dimension {dim}", row.name));
+        }
+    }
+
+    /// Counts the variables in an expression as used, where a fault keeps the expression from being checked.
+    fn mention(&mut self, expr: &Expr) {
+        match &expr.kind {
+            ExprKind::Name(name) => self.used.extend(self.find_variable(name)),
+            ExprKind::Integer(_) | ExprKind::Float(_) => {}
+            ExprKind::Neg(operand) => self.mention(operand),
+            ExprKind::Binary(_, a, b) => [a, b].into_iter().for_each(|operand| self.mention(operand)),
+            ExprKind::Call(_, args) => args.iter().for_each(|arg| self.mention(arg)),
         }
     }
 
     fn unused(&mut self) {
         for (v, decl) in self.graph.variable_ids().zip(&self.item.variables) {
-            if !self.used.contains(&v) && decl.name == self.graph.variable(v).name {
+            // of two variables with one name, which is a fault of its own, the second cannot be used
+            if !self.used.contains(&v) && self.find_variable(&decl.name) == Some(v) {
                 self.errors.push(decl.name.span(), format!("variable `{}` is never used", decl.name));
             }
         }

@@ -26,13 +26,14 @@ impl Errors {
     }
 }
 
-/// ", did you mean `name`?" for the candidate nearest to `wrong`, or nothing if none is near.
+/// ", did you mean `name`?" for the candidate nearest to `wrong`, or nothing if none is near: a third of the letters may
+/// differ. Of two spellings of a name the one in the case of `wrong` is taken.
 pub(crate) fn hint<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     let folded = wrong.to_lowercase();
     candidates
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(&folded, &name.to_lowercase()), name))
-        .filter(|&(distance, name)| distance <= 1.max(name.len().min(wrong.len()) / 3))
-        .min_by_key(|&(distance, _)| distance)
+        .filter(|&(distance, name)| distance <= name.len().min(wrong.len()) / 3)
+        .min_by_key(|&(distance, name)| (distance, strsim::damerau_levenshtein(wrong, name)))
         .map_or(String::new(), |(_, name)| format!(", did you mean `{name}`?"))
 }

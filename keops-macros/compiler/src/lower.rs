@@ -17,8 +17,8 @@ use crate::{
     graph::{Category, Graph, Id, Op, VarId},
 };
 use body::Body;
-pub use program::{Program, Role};
 use program::{Contraction, Place, Stage, Stmt, sum};
+pub use program::{Program, Role};
 use stage::{Roles, StageOf};
 
 /// Lowers the components of f, given as `roots` one after another, for rows indexed by `target` (I or J).

@@ -31,21 +31,24 @@ impl Parse for Input {
 }
 
 fn item(input: ParseStream) -> syn::Result<Item> {
-    let mut order = 1;
+    let mut order = None;
     let mut attributes = input.call(syn::Attribute::parse_outer)?;
     for attribute in attributes.extract_if(.., |a| a.path().is_ident("keops")) {
         attribute.parse_nested_meta(|meta| {
             if !meta.path.is_ident("order") {
                 return Err(meta.error("unknown option, the only one is `order`"));
             }
-            let n: syn::LitInt = meta.value()?.parse()?;
-            order = n.base10_parse()?;
-            if order > 4 {
-                return Err(syn::Error::new(n.span(), "orders above 4 are not offered: each multiplies the code"));
+            let value = integer(meta.value()?)?;
+            let IntegerArg::Number(n @ 0..=4, _) = value else {
+                return Err(syn::Error::new(value.span(), "an order is 0, 1, 2, 3 or 4: each multiplies the code"));
+            };
+            match order.replace(n as u32) {
+                None => Ok(()),
+                Some(_) => Err(meta.error("`order` is given twice")),
             }
-            Ok(())
         })?;
     }
+    let order = order.unwrap_or(1);
     let visibility: syn::Visibility = input.parse()?;
     input.parse::<Token![fn]>()?;
     let name: Ident = input.parse()?;
@@ -70,7 +73,9 @@ fn generics(input: ParseStream) -> syn::Result<Vec<Ident>> {
         .params
         .into_iter()
         .map(|param| match param {
-            syn::GenericParam::Const(c) if matches!(&c.ty, syn::Type::Path(p) if p.path.is_ident("usize")) => Ok(c.ident),
+            syn::GenericParam::Const(c) if matches!(&c.ty, syn::Type::Path(p) if p.path.is_ident("usize")) => {
+                Ok(c.ident)
+            }
             other => Err(syn::Error::new_spanned(other, "the only generics of a formula are `const D: usize`")),
         })
         .collect()
@@ -118,6 +123,14 @@ fn integer(input: ParseStream) -> syn::Result<IntegerArg> {
 fn reduction(input: ParseStream) -> syn::Result<ReductionSpec> {
     let name: Ident = input.parse()?;
     let (mut over, mut k) = (None, None);
+    let missing = |number: &str| {
+        let message =
+            format!("`{name}` needs the index that it reduces over, `{name}<{number}j>` or `{name}<{number}i>`");
+        Err(syn::Error::new(name.span(), message))
+    };
+    if !input.peek(Token![<]) {
+        return missing("");
+    }
     input.parse::<Token![<]>()?;
     while !input.peek(Token![>]) {
         match integer(input)? {
@@ -136,8 +149,11 @@ fn reduction(input: ParseStream) -> syn::Result<ReductionSpec> {
     }
     input.parse::<Token![>]>()?;
     let Some(over) = over else {
-        let message = format!("`{name}` needs the index that it reduces over, `{name}<j>` or `{name}<i>`");
-        return Err(syn::Error::new(name.span(), message));
+        return match k {
+            Some(IntegerArg::Number(k, _)) => missing(&format!("{k}, ")),
+            Some(IntegerArg::Symbol(k)) => missing(&format!("{k}, ")),
+            None => missing(""),
+        };
     };
     Ok(ReductionSpec { name, over, k })
 }
@@ -155,7 +171,7 @@ fn block(input: ParseStream) -> syn::Result<Block> {
     let span = if input.is_empty() { Span::call_site() } else { input.span() };
     let values = tuple(input)?;
     if !input.is_empty() {
-        return Err(input.error("unexpected token after the formula"));
+        return Err(expr::unexpected(input));
     }
     Ok(Block { lets, values, span })
 }

@@ -67,14 +67,7 @@ pub const REDUCTIONS: &[Row] = &[
     row("Sum", &[], Reduction::Sum, Weight::None, false, "Sum"),
     row("LogSumExp", &[], Reduction::LogSumExp, Weight::Optional, false, "LogSumExp"),
     row("LogSumExpWeight", &[], Reduction::LogSumExp, Weight::Required, false, "LogSumExp"),
-    row(
-        "SumSoftMaxWeight",
-        &["SoftMax"],
-        Reduction::SumSoftMaxWeight,
-        Weight::Required,
-        false,
-        "SumSoftMaxWeight",
-    ),
+    row("SumSoftMaxWeight", &["SoftMax"], Reduction::SumSoftMaxWeight, Weight::Required, false, "SumSoftMaxWeight"),
     row("Min", &[], Reduction::Min, Weight::None, false, "Min"),
     row("ArgMin", &[], k_min(false, true), Weight::None, false, "ArgMin"),
     row("MinArgMin", &["Min_ArgMin"], k_min(true, true), Weight::None, false, "MinArgMin"),
@@ -87,8 +80,7 @@ pub const REDUCTIONS: &[Row] = &[
 ];
 
 /// KeOps' reductions that are not built yet.
-pub const NOT_YET: &[&str] =
-    &["Max_SumShiftExp", "Max_SumShiftExpWeight", "Zero"];
+pub const NOT_YET: &[&str] = &["Max_SumShiftExp", "Max_SumShiftExpWeight", "Zero"];
 
 /// The row of a name.
 pub fn find(name: &str) -> Option<&'static Row> {

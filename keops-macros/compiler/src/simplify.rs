@@ -6,7 +6,7 @@
 
 use crate::{
     dim::Dim,
-    graph::{Graph, Id, Op},
+    graph::{Category, Graph, Id, Op},
     table::Fun,
 };
 
@@ -93,7 +93,8 @@ impl Graph {
         if let Op::Neg = self.op(a) {
             return self.sub(b, x);
         }
-        self.intern(Op::Add, vec![a, b], dim)
+        let args = self.in_order(a, b);
+        self.intern(Op::Add, args, dim)
     }
 
     /// a - b
@@ -176,7 +177,10 @@ impl Graph {
                 return self.broadcast(product, &dim);
             }
         }
-        if let (Op::Fun(Fun::Exp), Op::Fun(Fun::Exp)) = (self.op(a), self.op(b)) {
+        // one exponential instead of two, unless one of them is computed outside the loop over pairs
+        if let (Op::Fun(Fun::Exp), Op::Fun(Fun::Exp)) = (self.op(a), self.op(b))
+            && self.indices(a) == self.indices(b)
+        {
             let sum = self.add(self.args(a)[0], self.args(b)[0]);
             return self.fun(Fun::Exp, &[sum]);
         }
@@ -197,7 +201,18 @@ impl Graph {
             let s = self.mul(a, s);
             return self.mul(s, v);
         }
-        self.intern(Op::Mul, vec![a, b], dim)
+        let args = self.in_order(a, b);
+        self.intern(Op::Mul, args, dim)
+    }
+
+    /// The arguments of a commutative operation: x y and y x are one node. Scalars stay before vectors.
+    fn in_order(&self, a: Id, b: Id) -> Vec<Id> {
+        if self.is_scalar(a) == self.is_scalar(b) && b < a { vec![b, a] } else { vec![a, b] }
+    }
+
+    /// Whether a node depends on variables indexed by i, and by j.
+    fn indices(&self, id: Id) -> [bool; 2] {
+        [Category::I, Category::J].map(|index| self.dependence(id).iter().any(|v| self.variable(v).category == index))
     }
 
     fn scale(&mut self, c: f64, x: Id, dim: Dim) -> Id {
@@ -320,15 +335,24 @@ impl Graph {
                 let sum = self.sum(v);
                 self.mul(s, sum)
             }
-            (Op::Broadcast, &[s]) if self.dim(a).value().is_some() => {
-                let n = self.dim(a).value().expect("just seen") as f64;
-                let n = self.constant(n);
+            (Op::Broadcast, &[s]) => {
+                let n = self.count(&self.dim(a).clone());
                 self.mul(n, s)
             }
             (Op::Pad(_), &[x]) => self.sum(x),
             (Op::Unit(_), _) => self.constant(1.0),
             _ => self.intern(Op::Sum, vec![a], one),
         }
+    }
+
+    /// How many components there are, as a scalar: a sum of ones where a const generic decides.
+    fn count(&mut self, dim: &Dim) -> Id {
+        if let Some(n) = dim.value() {
+            return self.constant(n as f64);
+        }
+        let one = self.constant(1.0);
+        let ones = self.broadcast(one, dim);
+        self.intern(Op::Sum, vec![ones], Dim::number(1))
     }
 
     /// The dot product; an argument of dimension 1 broadcasts.

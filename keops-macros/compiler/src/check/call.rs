@@ -13,20 +13,61 @@ use crate::{
 
 /// KeOps' operations that are not built yet.
 const NOT_YET: &[&str] = &[
-    "Asin", "Acos", "Atan", "Atan2", "SinXDivX", "Floor", "Round", "Mod", "ClampInt", "DiffClampInt", "Max", "Min",
-    "ArgMax", "ArgMin", "OneHot", "ElemT", "ExtractT", "TensorDot", "Kron", "BSpline", "SoftDTW_SqDist", "GradMatrix",
-    "Factorize", "AutoFactorize", "ComplexReal", "ComplexImag", "Real2Complex", "Imag2Complex", "Conj", "ComplexAdd",
-    "ComplexSubtract", "ComplexMult", "ComplexDivide", "ComplexRealScal", "ComplexSquareAbs", "ComplexAbs",
-    "ComplexAngle", "ComplexSum", "ComplexSumT", "ComplexExp", "ComplexExp1j", "TraceOperator", "AdjointOperator",
+    "Asin",
+    "Acos",
+    "Atan",
+    "Atan2",
+    "SinXDivX",
+    "Floor",
+    "Round",
+    "Mod",
+    "ClampInt",
+    "DiffClampInt",
+    "Max",
+    "Min",
+    "ArgMax",
+    "ArgMin",
+    "OneHot",
+    "ElemT",
+    "ExtractT",
+    "TensorDot",
+    "Kron",
+    "BSpline",
+    "SoftDTW_SqDist",
+    "GradMatrix",
+    "Factorize",
+    "AutoFactorize",
+    "ComplexReal",
+    "ComplexImag",
+    "Real2Complex",
+    "Imag2Complex",
+    "Conj",
+    "ComplexAdd",
+    "ComplexSubtract",
+    "ComplexMult",
+    "ComplexDivide",
+    "ComplexRealScal",
+    "ComplexSquareAbs",
+    "ComplexAbs",
+    "ComplexAngle",
+    "ComplexSum",
+    "ComplexSumT",
+    "ComplexExp",
+    "ComplexExp1j",
+    "TraceOperator",
+    "AdjointOperator",
     "SumLinOperator",
 ];
 
 impl Checker<'_> {
     pub(super) fn call(&mut self, name: &Ident, args: &[Expr]) -> Option<Id> {
         let Some(row) = self.operation(name, args) else {
-            // faults in the arguments are reported too
+            // faults in the arguments are reported too; a const generic may be right there
             for arg in args {
-                self.formula(arg);
+                let generic = matches!(&arg.kind, ExprKind::Name(name) if self.item.generics.contains(name));
+                if !generic {
+                    self.formula(arg);
+                }
             }
             return None;
         };
@@ -35,7 +76,8 @@ impl Checker<'_> {
             let expected = if least == most { most.to_string() } else { format!("{least} or {most}") };
             let plural = if most == 1 { "" } else { "s" };
             let given = args.len();
-            self.errors.push(name.span(), format!("`{name}` takes {expected} argument{plural}, here are {given}"));
+            self.errors.push(name.span(), format!("`{name}` takes {expected} argument{plural}, not {given}"));
+            args.iter().for_each(|arg| self.mention(arg));
             return None;
         }
         let mut arguments = Arguments::default();
@@ -108,6 +150,7 @@ impl Checker<'_> {
                 Some(Integer::Symbol(Dim::symbol(&name.to_string())))
             }
             _ => {
+                self.mention(arg);
                 // `Pow` is KeOps' fixed power
                 let hint = if call == "Pow" { ", `Powf` and `**` take any exponent" } else { "" };
                 self.errors.push(arg.span, format!("`{call}` needs an integer here, not `{arg}`{hint}"));
@@ -123,7 +166,8 @@ impl Checker<'_> {
                 return Some(v);
             }
         }
-        self.errors.push(arg.span, format!("`{call}` needs the name of a variable here, `{arg}` is none"));
+        self.mention(arg);
+        self.errors.push(arg.span, format!("`{call}` needs the name of a variable here, not `{arg}`"));
         None
     }
 }

@@ -1,6 +1,6 @@
 //! Variables, const generics and the reduction of an item.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use proc_macro2::Ident;
 
@@ -22,7 +22,7 @@ impl Checker<'_> {
         let item = self.item;
         let mut seen: HashMap<String, &Ident> = HashMap::new();
         for generic in &item.generics {
-            seen.insert(generic.to_string(), generic);
+            self.declare(&mut seen, generic);
         }
         if item.variables.len() > VARIABLES {
             self.errors.push(item.name.span(), format!("a formula has at most {VARIABLES} variables"));
@@ -30,13 +30,18 @@ impl Checker<'_> {
         }
         for decl in &item.variables {
             let dim = self.dim(&decl.dim).unwrap_or_else(|| Dim::number(1));
-            let name = decl.name.to_string();
-            if let Some(first) = seen.insert(name.clone(), &decl.name) {
-                let message = format!("`{name}` is declared twice");
-                self.errors.push(decl.name.span(), message);
-                self.errors.push(first.span(), format!("`{name}` is declared here first"));
+            self.declare(&mut seen, &decl.name);
+            self.graph.push_variable(decl.name.to_string(), decl.category, dim);
+        }
+    }
+
+    fn declare<'a>(&mut self, seen: &mut HashMap<String, &'a Ident>, name: &'a Ident) {
+        match seen.entry(name.to_string()) {
+            Entry::Vacant(entry) => drop(entry.insert(name)),
+            Entry::Occupied(first) => {
+                self.errors.push(name.span(), format!("`{name}` is declared twice"));
+                self.errors.push(first.get().span(), format!("`{name}` is declared here first"));
             }
-            self.graph.push_variable(name, decl.category, dim);
         }
     }
 
@@ -51,11 +56,11 @@ impl Checker<'_> {
             IntegerArg::Symbol(name) if self.item.generics.contains(name) => Some(Dim::symbol(&name.to_string())),
             IntegerArg::Symbol(name) => {
                 let known: Vec<String> = self.item.generics.iter().map(Ident::to_string).collect();
-                let hint = hint(&name.to_string(), known.iter().map(String::as_str));
-                self.errors.push(
-                    name.span(),
-                    format!("`{name}` is not a const generic of this function: declare `<const {name}: usize>`{hint}"),
-                );
+                let mut advice = hint(&name.to_string(), known.iter().map(String::as_str));
+                if advice.is_empty() {
+                    advice = format!(": declare `<const {name}: usize>`");
+                }
+                self.errors.push(name.span(), format!("`{name}` is not a const generic of this function{advice}"));
                 None
             }
         }

@@ -19,7 +19,7 @@ fn variable(d: u32) -> Ident {
 
 /// The statements, in order.
 pub(super) fn statements(body: &[Stmt]) -> TokenStream {
-    body.iter().map(|stmt| statement(stmt)).collect()
+    body.iter().map(statement).collect()
 }
 
 fn statement(stmt: &Stmt) -> TokenStream {
@@ -34,7 +34,7 @@ fn statement(stmt: &Stmt) -> TokenStream {
         }
         Stmt::Accumulate(t, a, b) => {
             let (t, a) = (temp(*t), expression(a));
-            match b.as_ref().map(|b| expression(b)) {
+            match b.as_ref().map(expression) {
                 Some(b) => quote!(#t = R::mul_add(cx, #a, #b, #t);),
                 None => quote!(#t = R::add(cx, #t, #a);),
             }
@@ -60,7 +60,7 @@ fn statement(stmt: &Stmt) -> TokenStream {
         }
         Stmt::Put(index, a, b) => {
             let (index, a) = (ix(index), expression(a));
-            match b.as_ref().map(|b| expression(b)) {
+            match b.as_ref().map(expression) {
                 Some(b) => quote!(sink.put_product(cx, #index, #a, #b);),
                 None => quote!(sink.put(cx, #index, #a);),
             }
@@ -95,7 +95,7 @@ fn expression(value: &Expr) -> TokenStream {
         }
         Expr::Call(name, args) => {
             let name = Ident::new(name, proc_macro2::Span::call_site());
-            let args = args.iter().map(|arg| expression(arg));
+            let args = args.iter().map(expression);
             quote!(__p::ops::#name::<R>(cx, #(#args),*))
         }
         Expr::Powi(base, n) => {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     Lowering,
-    component::{Frame, is_cheap},
+    component::{Frame, divide, is_cheap, remainder},
     program::{Expr, Ix, Place, Stmt},
     stage::{StageOf, is_transparent},
 };
@@ -25,6 +25,9 @@ pub(super) struct Body<'l, 'g> {
     pub(super) stage: StageOf,
     /// The outermost scope.
     frame: Frame,
+    /// How often each node is read in this stage.
+    reads: HashMap<Id, u32>,
+    items: HashMap<Id, Item>,
     next: u32,
 }
 
@@ -39,10 +42,12 @@ enum Item {
 impl<'l, 'g> Body<'l, 'g> {
     /// Computes everything that the roots need, short of the vectors that are written where they are read.
     pub(super) fn new(lowering: &'l mut Lowering<'g>, stage: StageOf, roots: &[Id]) -> Self {
-        let mut body = Body { lowering, stage, frame: Frame::default(), next: 0 };
+        let mut body =
+            Body { lowering, stage, frame: Frame::default(), reads: HashMap::new(), items: HashMap::new(), next: 0 };
         let needed = body.needed(roots);
-        let items = body.items(&needed, roots);
-        body.schedule(&needed, &items);
+        body.reads = body.count_reads(&needed, roots);
+        body.items = body.choose_items(&needed);
+        body.schedule(&needed);
         body
     }
 
@@ -81,19 +86,20 @@ impl<'l, 'g> Body<'l, 'g> {
         needed
     }
 
-    /// Which nodes are computed once: scalars, sums, and vectors that are read often and are not cheap.
-    fn items(&self, needed: &[Id], roots: &[Id]) -> HashMap<Id, Item> {
-        let g = self.lowering.g;
+    fn count_reads(&self, needed: &[Id], roots: &[Id]) -> HashMap<Id, u32> {
         let mut reads: HashMap<Id, u32> = HashMap::new();
-        for &root in roots {
-            *reads.entry(root).or_default() += 1;
+        for id in needed.iter().flat_map(|&id| self.lowering.g.args(id)).chain(roots) {
+            *reads.entry(*id).or_default() += 1;
         }
+        reads
+    }
+
+    /// Which nodes are computed once: scalars, sums, and vectors that are read often and are not cheap.
+    fn choose_items(&self, needed: &[Id]) -> HashMap<Id, Item> {
+        let g = self.lowering.g;
         let mut often: HashSet<Id> = HashSet::new();
         for &id in needed {
             let args = g.args(id);
-            for &arg in args {
-                *reads.entry(arg).or_default() += 1;
-            }
             // read again for each row or column of the other
             match g.op(id) {
                 Op::MatVec => drop(often.insert(args[1])),
@@ -115,7 +121,7 @@ impl<'l, 'g> Body<'l, 'g> {
                 let (inner, nested) = inner.fold((0, 0), |(sum, most), &(cost, depth)| (sum + cost, depth.max(most)));
                 let own = if is_cheap(g.op(id)) { 1 } else { 2 * REPEATABLE };
                 let total = inner + own;
-                let readers = reads.get(&id).copied().unwrap_or(0);
+                let readers = self.reads.get(&id).copied().unwrap_or(0);
                 if readers > 1 && total > REPEATABLE || often.contains(&id) || nested >= NESTED {
                     items.insert(id, Item::Array);
                 } else {
@@ -126,19 +132,19 @@ impl<'l, 'g> Body<'l, 'g> {
         items
     }
 
-    fn schedule(&mut self, needed: &[Id], items: &HashMap<Id, Item>) {
+    fn schedule(&mut self, needed: &[Id]) {
         // a loop runs in the round in which its arguments are there, and its result is there in the next
         let mut round: HashMap<Id, usize> = HashMap::new();
         let mut last = 0;
         for &id in needed {
             let ready = self.lowering.g.args(id).iter().filter_map(|a| round.get(a)).copied().max().unwrap_or(0);
-            let is_loop = matches!(items.get(&id), Some(Item::Sum | Item::Array));
+            let is_loop = matches!(self.items.get(&id), Some(Item::Sum | Item::Array));
             round.insert(id, ready + usize::from(is_loop));
             last = last.max(ready + usize::from(is_loop));
         }
         for now in 0..=last {
             for &id in needed {
-                if round[&id] == now && items.get(&id) == Some(&Item::Scalar) {
+                if round[&id] == now && self.items.get(&id) == Some(&Item::Scalar) {
                     let value = self.scalar(id);
                     self.frame.known.insert((id, Ix::Number(Dim::default())), value);
                 }
@@ -146,7 +152,7 @@ impl<'l, 'g> Body<'l, 'g> {
             let loops: Vec<(Id, Item)> = needed
                 .iter()
                 .filter(|id| round[id] == now + 1)
-                .filter_map(|&id| items.get(&id).map(|&item| (id, item)))
+                .filter_map(|&id| self.items.get(&id).map(|&item| (id, item)))
                 .filter(|&(_, item)| item != Item::Scalar)
                 .collect();
             self.loops(&loops);
@@ -188,15 +194,21 @@ impl<'l, 'g> Body<'l, 'g> {
         }
     }
 
+    /// The factors of a product that this stage computes.
+    pub(super) fn product(&self, id: Id) -> Option<(Id, Id)> {
+        if self.is_leaf(id) || self.items.get(&id) == Some(&Item::Array) {
+            return None;
+        }
+        match (self.lowering.g.op(id), self.lowering.g.args(id)) {
+            (Op::Mul, &[a, b]) => Some((a, b)),
+            (Op::Powi(2), &[a]) => Some((a, a)),
+            _ => None,
+        }
+    }
+
     /// Adds component `index` of `summand` to a temporary; a product is one fused operation.
     pub(super) fn accumulate(&mut self, temp: u32, summand: Id, index: &Ix, frame: &mut Frame) {
-        let g = self.lowering.g;
-        let (a, b) = match (g.op(summand), g.args(summand)) {
-            _ if self.is_leaf(summand) || frame.arrays.contains_key(&summand) => (summand, None),
-            (Op::Mul, &[a, b]) => (a, Some(b)),
-            (Op::Powi(2), &[a]) => (a, Some(a)),
-            _ => (summand, None),
-        };
+        let (a, b) = self.product(summand).map_or((summand, None), |(a, b)| (a, Some(b)));
         let a = self.component(a, index, frame);
         let b = b.map(|b| self.component(b, index, frame));
         frame.body.push(Stmt::Accumulate(temp, a, b));
@@ -231,6 +243,16 @@ impl<'l, 'g> Body<'l, 'g> {
             let (_, from) = self.lowering.slot(row);
             let len = self.dim(row).clone();
             self.frame.body.push(Stmt::PutScaled { to: offset.clone(), scale, from, len });
+            return;
+        }
+        if let (&Op::Outer, false) = (self.lowering.g.op(root), self.is_leaf(root)) {
+            let (u, w) = (self.lowering.g.args(root)[0], self.lowering.g.args(root)[1]);
+            let columns = self.dim(w).clone();
+            self.each(root, |body, index, frame| {
+                let a = body.component(u, &divide(&index, &columns), frame);
+                let b = body.component(w, &remainder(&index, &columns), frame);
+                frame.body.push(Stmt::Put(index.plus(offset), a, Some(b)));
+            });
             return;
         }
         let negated = *self.lowering.g.op(root) == Op::Neg && factors[0] != root;

@@ -156,9 +156,13 @@ impl Body<'_, '_> {
     fn pad(&mut self, inner: Id, start: &Dim, index: &Ix, frame: &mut Frame) -> Expr {
         let end = sum(start, self.dim(inner));
         let inside = |body: &mut Self, frame: &mut Frame| body.component(inner, &minus(index, start), frame);
-        self.branch(index, start, frame, |_, _| Expr::Lit(0.0), |body, frame| {
-            body.branch(index, &end, frame, inside, |_, _| Expr::Lit(0.0))
-        })
+        self.branch(
+            index,
+            start,
+            frame,
+            |_, _| Expr::Lit(0.0),
+            |body, frame| body.branch(index, &end, frame, inside, |_, _| Expr::Lit(0.0)),
+        )
     }
 
     fn concat(&mut self, parts: &[Id], index: &Ix, frame: &mut Frame) -> Expr {
@@ -211,14 +215,14 @@ fn minus(index: &Ix, n: &Dim) -> Ix {
     }
 }
 
-fn divide(index: &Ix, n: &Dim) -> Ix {
+pub(super) fn divide(index: &Ix, n: &Dim) -> Ix {
     match (index.number(), n.value()) {
         (Some(a), Some(b @ 1..)) => Ix::Number(Dim::number(a / b)),
         _ => Ix::Div(Box::new(index.clone()), n.clone()),
     }
 }
 
-fn remainder(index: &Ix, n: &Dim) -> Ix {
+pub(super) fn remainder(index: &Ix, n: &Dim) -> Ix {
     match (index.number(), n.value()) {
         (Some(a), Some(b @ 1..)) => Ix::Number(Dim::number(a % b)),
         _ => Ix::Rem(Box::new(index.clone()), n.clone()),

@@ -1,7 +1,8 @@
 //! Graph to graph, once the roles are known: rewrites that move work out of the pair loop.
 //!
 //! - exp(e) becomes 2^(log2(e) e) where e depends on both ends of the pair: the factor joins the others of e, and is
-//!   hoisted with them.
+//!   hoisted with them; into the terms of a sum it goes if it is hoisted from all of them but one.
+//! - What is subtracted from a product and comes from an earlier stage is negated there: the rest is one fused operation.
 //! - Products are sorted by what their factors depend on: (constants and parameters) with the target's or the
 //!   source's factors first, so that each of these is one hoisted number.
 
@@ -21,15 +22,68 @@ pub(super) fn regroup(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
 }
 
 fn base_two(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
+    let uses = uses(g, roots);
+    let once = |id: Id| uses.get(&id) == Some(&1);
     rewrite(g, roots, |g, id, args| match g.op(id) {
         Op::Fun(Fun::Exp) if roles.stage(g, args[0]) == StageOf::Pair => {
-            let log2_e = g.constant(std::f64::consts::LOG2_E);
-            let exponent = g.mul(log2_e, args[0]);
+            // the exponent before the rewrite says what it is made of
+            let before = g.args(id)[0];
+            let exponent = if before == args[0] && multiplications(g, before, roles, &once) <= 1 {
+                times_log2_e(g, before, roles)
+            } else {
+                let log2_e = g.constant(std::f64::consts::LOG2_E);
+                g.mul(log2_e, args[0])
+            };
             g.fun(Fun::Exp2, &[exponent])
         }
         _ if args == g.args(id) => id,
         _ => g.rebuild(id, args),
     })
+}
+
+/// How many multiplications inside the pair loop a constant factor costs if it goes into the terms of a sum: none where
+/// another factor, or the whole term, is hoisted.
+fn multiplications(g: &Graph, id: Id, roles: &Roles, once: &impl Fn(Id) -> bool) -> usize {
+    let hoisted = |id: &Id| roles.stage(g, *id) != StageOf::Pair;
+    match (g.op(id), g.args(id)) {
+        _ if hoisted(&id) => 0,
+        (Op::Add | Op::Sub, &[a, b]) if once(id) => {
+            multiplications(g, a, roles, once) + multiplications(g, b, roles, once)
+        }
+        (Op::Neg, &[a]) if once(id) => multiplications(g, a, roles, once),
+        (Op::Mul, args) if once(id) && args.iter().any(hoisted) => 0,
+        _ => 1,
+    }
+}
+
+/// The factor goes into sums of which a term belongs to the pair. Between terms that were hoisted it does not: there
+/// x - y may be exact where c x - c y is not.
+fn times_log2_e(g: &mut Graph, id: Id, roles: &Roles) -> Id {
+    let of_pair = |g: &Graph, id: &Id| roles.stage(g, *id) == StageOf::Pair;
+    match (g.op(id).clone(), g.args(id).to_vec().as_slice()) {
+        (op @ (Op::Add | Op::Sub), &[a, b]) if of_pair(g, &a) || of_pair(g, &b) => {
+            let (a, b) = (times_log2_e(g, a, roles), times_log2_e(g, b, roles));
+            if op == Op::Add { g.add(a, b) } else { g.sub(a, b) }
+        }
+        _ => {
+            let log2_e = g.constant(std::f64::consts::LOG2_E);
+            g.mul(log2_e, id)
+        }
+    }
+}
+
+/// How often each node is an argument; a root counts as two.
+fn uses(g: &Graph, roots: &[Id]) -> HashMap<Id, usize> {
+    let mut uses: HashMap<Id, usize> = HashMap::new();
+    for id in g.reachable(roots) {
+        for &arg in g.args(id) {
+            *uses.entry(arg).or_default() += 1;
+        }
+    }
+    for &root in roots {
+        *uses.entry(root).or_default() += 2;
+    }
+    uses
 }
 
 /// Rebuilds all nodes from the arguments up.
@@ -44,28 +98,46 @@ fn rewrite(g: &mut Graph, roots: &[Id], mut image_of: impl FnMut(&mut Graph, Id,
 }
 
 fn sort_products(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
-    let mut uses: HashMap<Id, usize> = HashMap::new();
-    for id in g.reachable(roots) {
-        for &arg in g.args(id) {
-            *uses.entry(arg).or_default() += 1;
-        }
-    }
-    for &root in roots {
-        *uses.entry(root).or_default() += 2;
-    }
+    let uses = uses(g, roots);
     let mut images: HashMap<Id, Id> = HashMap::new();
     for id in g.reachable(roots) {
-        let image = if matches!(g.op(id), Op::Mul) {
+        let negated = |g: &Graph| {
+            let factor = g.args(id)[0];
+            *g.op(factor) == Op::Mul && uses.get(&factor) == Some(&1)
+        };
+        let image = if *g.op(id) == Op::Mul || *g.op(id) == Op::Neg && negated(g) {
             Factors::collect(g, id, &uses, &images).product(g, roles, &g.dim(id).clone())
         } else {
             let args: Vec<Id> = g.args(id).iter().map(|a| images[a]).collect();
             // interned as it is: the simplifying constructors would pull constants out of products again
             let node = g.node(id).clone();
-            g.intern(node.op, args, node.dim)
+            match (&node.op, args.as_slice()) {
+                (Op::Sub, &[a, b]) if is_product(g, a, roles) && roles.stage(g, b) != StageOf::Pair => {
+                    let b = negative(g, b);
+                    g.intern(Op::Add, vec![a, b], node.dim)
+                }
+                _ => g.intern(node.op, args, node.dim),
+            }
         };
         images.insert(id, image);
     }
     roots.iter().map(|root| images[root]).collect()
+}
+
+fn is_product(g: &Graph, id: Id, roles: &Roles) -> bool {
+    matches!(g.op(id), Op::Mul | Op::Powi(2)) && roles.stage(g, id) == StageOf::Pair
+}
+
+/// -a, where a is hoisted.
+fn negative(g: &mut Graph, a: Id) -> Id {
+    if let (Op::Neg, &[x]) = (g.op(a), g.args(a)) {
+        return x;
+    }
+    if let Some(c) = g.constant_value(a) {
+        return g.constant(-c);
+    }
+    let dim = g.dim(a).clone();
+    g.intern(Op::Neg, vec![a], dim)
 }
 
 #[derive(Default)]
@@ -148,9 +220,9 @@ fn join(g: &mut Graph, a: Option<Id>, b: Option<Id>) -> Option<Id> {
 fn times(g: &mut Graph, a: Id, b: Id) -> Id {
     let dim = if g.is_scalar(a) { g.dim(b) } else { g.dim(a) }.clone();
     match (g.constant_value(a), g.constant_value(b)) {
-        (Some(x), _) if x == 1.0 => b,
-        (_, Some(y)) if y == 1.0 => a,
-        (Some(x), _) if x == -1.0 => g.intern(Op::Neg, vec![b], dim),
+        (Some(1.0), _) => b,
+        (_, Some(1.0)) => a,
+        (Some(-1.0), _) => g.intern(Op::Neg, vec![b], dim),
         _ => g.intern(Op::Mul, vec![a, b], dim),
     }
 }

@@ -28,6 +28,20 @@ fn deep(span: Span) -> syn::Error {
     syn::Error::new(span, format!("the formula nests more than {DEPTH} deep, name its parts with `let`"))
 }
 
+/// A message for what follows a formula that is over.
+pub(super) fn unexpected(input: ParseStream) -> syn::Error {
+    let comparison = input.peek(Token![==]) || input.peek(Token![!=]) || input.peek(Token![<]) || input.peek(Token![>]);
+    input.error(if input.peek(Token![^]) {
+        "`^` is no operator: a power is `x ** 2`"
+    } else if comparison {
+        "comparisons do not chain"
+    } else if input.peek(Token![;]) {
+        "the value of the formula stands last, without a semicolon"
+    } else {
+        "expected an operator"
+    })
+}
+
 fn leaf(kind: ExprKind, span: Span) -> Expr {
     Expr { kind, span, depth: 1 }
 }
@@ -153,6 +167,9 @@ fn method(input: ParseStream, depth: usize) -> syn::Result<Expr> {
     while input.peek(Token![.]) {
         input.parse::<Token![.]>()?;
         let name = input.call(Ident::parse_any)?;
+        if !input.peek(syn::token::Paren) {
+            return Err(syn::Error::new(name.span(), format!("`{name}` needs brackets: what follows a dot is a call")));
+        }
         let mut args = vec![receiver];
         args.extend(arguments(input, depth)?);
         receiver = call(name, args)?;
@@ -166,8 +183,8 @@ fn arguments(input: ParseStream, depth: usize) -> syn::Result<Vec<Expr>> {
     let mut args = Vec::new();
     while !content.is_empty() {
         args.push(comparison(&content, depth + 1)?);
-        if !content.is_empty() {
-            content.parse::<Token![,]>()?;
+        if !content.is_empty() && content.parse::<Option<Token![,]>>()?.is_none() {
+            return Err(unexpected(&content));
         }
     }
     Ok(args)
@@ -179,7 +196,7 @@ fn atom(input: ParseStream, depth: usize) -> syn::Result<Expr> {
         let content;
         parenthesized!(content in input);
         let inner = comparison(&content, depth + 1)?;
-        return if content.is_empty() { Ok(inner) } else { Err(content.error("expected an operator or `)`")) };
+        return if content.is_empty() { Ok(inner) } else { Err(unexpected(&content)) };
     }
     if input.peek(syn::Lit) {
         return match input.parse()? {

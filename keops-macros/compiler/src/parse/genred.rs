@@ -197,10 +197,8 @@ impl Variables {
                 self.raw(b, text)
             }
             ExprKind::Call(name, args) if name == "Var" => {
-                let numbers: Option<Vec<i64>> = args
-                    .iter()
-                    .map(|arg| if let ExprKind::Integer(n) = arg.kind { Some(n) } else { None })
-                    .collect();
+                let numbers: Option<Vec<i64>> =
+                    args.iter().map(|arg| if let ExprKind::Integer(n) = arg.kind { Some(n) } else { None }).collect();
                 let Some([position, dim, category]) = numbers.as_deref() else {
                     return Err(syn::Error::new(text.span(), "expected `Var(position, dim, category)`"));
                 };
@@ -254,18 +252,17 @@ fn raw_category(number: &IntegerArg) -> syn::Result<Category> {
 
 /// Parses the text of a string literal; all tokens get the span of the literal, and messages quote the text.
 fn lex<T>(text: &LitStr, what: &str, parser: impl Fn(ParseStream) -> syn::Result<T>) -> syn::Result<T> {
-    let fault = |message: String| syn::Error::new(text.span(), format!("in the {what} \"{}\": {message}", text.value()));
-    let tokens: TokenStream =
-        text.value().parse().map_err(|_| fault("brackets that do not match, or a character out of place".to_owned()))?;
+    let fault =
+        |message: String| syn::Error::new(text.span(), format!("in the {what} \"{}\": {message}", text.value()));
+    let tokens: TokenStream = text
+        .value()
+        .parse()
+        .map_err(|_| fault("brackets that do not match, or a character out of place".to_owned()))?;
     let whole = |input: ParseStream| {
         let value = parser(input)?;
-        if input.is_empty() { Ok(value) } else { Err(input.error(format!("unexpected `{}`", rest(input)))) }
+        if input.is_empty() { Ok(value) } else { Err(expr::unexpected(input)) }
     };
     whole.parse2(respan(tokens, text.span())).map_err(|e| fault(e.to_string()))
-}
-
-fn rest(input: ParseStream) -> String {
-    input.cursor().token_stream().into_iter().next().map_or(String::new(), |t| t.to_string())
 }
 
 fn respan(tokens: TokenStream, span: Span) -> TokenStream {

@@ -1,7 +1,7 @@
 //! The named kernels of KeOps' high-level syntax. With the optional parameter g of dimension 1, D or D*D the squared
 //! distance is r² = (x - y)' G (x - y); g is an inverse squared scale, 1 if left out.
 
-use super::{Arguments, F, Fault, Fun, Operation, Value, same, vectors};
+use super::{Arguments, F, Fault, Fun, Operation, Value, same, too_large, vectors};
 use crate::graph::{Graph, Id};
 
 const fn kernel(
@@ -66,12 +66,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
                 let image = g.mul(metric, y);
                 return Ok(g.dot(x, image));
             }
-            if dim.checked_mul(&dim).as_ref() == Some(g.dim(metric)) {
+            let full = dim.checked_mul(&dim).ok_or_else(too_large)?;
+            if *g.dim(metric) == full {
                 let image = g.mat_vec(metric, y, dim);
                 return Ok(g.dot(x, image));
             }
             Err(Fault(format!(
-                "the parameter `{}` must have dimension 1, {dim} or {dim}*{dim}, it has dimension {}",
+                "the metric `{}` must have dimension 1, {dim} or {full}, it has dimension {}",
                 a.spelled[2],
                 g.dim(metric)
             )))

@@ -52,14 +52,17 @@ pub(super) fn weighted_sq_norm(g: &mut Graph, a: &Arguments, s: usize, f: Id) ->
 fn inside(g: &Graph, a: &Arguments, start: &Dim, dim: &Dim) -> Result<(), Fault> {
     let end = start.checked_add(dim).ok_or_else(too_large)?;
     let whole = g.dim(a.formulas[0]);
-    let part = if dim.is_one() { format!("component {start}") } else { format!("components {start}..{end}") };
+    let (part, verb) = if dim.is_one() {
+        (format!("component {start}"), ["is", "lies"])
+    } else {
+        (format!("components {start}..{end}"), ["are", "lie"])
+    };
     match end.at_most(whole) {
         Some(true) => Ok(()),
-        Some(false) => {
-            let name = &a.spelled[0];
-            Err(Fault(format!("{part} of `{name}` is out of range: `{name}` has dimension {whole}")))
+        Some(false) => Err(Fault(format!("{part} {} out of range, `{}` has dimension {whole}", verb[0], a.spelled[0]))),
+        None => {
+            Err(Fault(format!("whether {part} {} inside dimension {whole} depends on the const generics", verb[1])))
         }
-        None => Err(Fault(format!("whether {part} lies inside dimension {whole} depends on the const generics"))),
     }
 }
 

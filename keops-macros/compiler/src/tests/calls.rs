@@ -76,9 +76,7 @@ fn reduce(name: &str, terms: &Rows) -> Vec<f64> {
         ("Sum", _) => (0..len).map(|c| sum(&|f| f[c])).collect(),
         ("LogSumExp", 1) => vec![sum(&|f| f[0].exp2()).ln()],
         ("LogSumExp", _) => (1..len).map(|c| sum(&|f| f[0].exp2() * f[c]).ln()).collect(),
-        ("SumSoftMaxWeight", _) => {
-            (1..len).map(|c| sum(&|f| f[0].exp2() * f[c]) / sum(&|f| f[0].exp2())).collect()
-        }
+        ("SumSoftMaxWeight", _) => (1..len).map(|c| sum(&|f| f[0].exp2() * f[c]) / sum(&|f| f[0].exp2())).collect(),
         ("SoftMaxSaved", _) => {
             let mut saved = vec![sum(&|f| f[0].exp2()).ln()];
             saved.extend(reduce("SumSoftMaxWeight", terms));
@@ -106,9 +104,8 @@ fn pairing(a: &Rows, b: &Rows) -> f64 {
 
 /// Checks all derivatives of a call, and theirs; says how many there are.
 fn check_derivatives(calls: &Calls, call: &Call, data: &[Rows], categories: &[Category], draw: &mut Draw) -> usize {
-    let draw_rows = |draw: &mut Draw, count: usize, dim: usize| -> Rows {
-        (0..count).map(|_| draw.row(dim, (0.2, 1.2))).collect()
-    };
+    let draw_rows =
+        |draw: &mut Draw, count: usize, dim: usize| -> Rows { (0..count).map(|_| draw.row(dim, (0.2, 1.2))).collect() };
     let value = run(calls, call, data);
     assert!(value.iter().flatten().flatten().all(|x| x.is_finite()), "{}", call.name);
     let find = |name: &str| calls.calls.iter().find(|call| call.name == name).unwrap();
@@ -120,7 +117,7 @@ fn check_derivatives(calls: &Calls, call: &Call, data: &[Rows], categories: &[Ca
         let (mode, variable) = derivative.method.split_once('_').unwrap_or((&derivative.method, ""));
         let next = find(&derivative.call);
         let (_, category, dim) = &derivative.argument;
-        let with = |extra: &Rows| [data, &[extra.clone()]].concat();
+        let with = |extra: &Rows| [data, std::slice::from_ref(extra)].concat();
         number += 1;
         if variable.is_empty() {
             let together = run(calls, next, &with(&e));
@@ -161,9 +158,7 @@ fn check_item(text: &str) -> usize {
     let mut draw = Draw::new(5);
     let value = &calls.calls[0];
     let data: Vec<Rows> = (value.passes[0].program.variables.iter().zip(&categories))
-        .map(|((_, _, dim), &category)| {
-            (0..rows_of(category)).map(|_| draw.row(size(dim), (0.2, 1.2))).collect()
-        })
+        .map(|((_, _, dim), &category)| (0..rows_of(category)).map(|_| draw.row(size(dim), (0.2, 1.2))).collect())
         .collect();
     check_derivatives(&calls, value, &data, &categories, &mut draw)
 }

@@ -91,8 +91,7 @@ fn grad_and_diff_are_the_jacobian_from_both_sides() {
     for field in FIELDS {
         let of = formula(field);
         let point = point(&of);
-        let jacobian: Vec<Vec<f64>> =
-            (0..3).map(|c| (0..3).map(|k| partial(&of, &point, c, k)).collect()).collect();
+        let jacobian: Vec<Vec<f64>> = (0..3).map(|c| (0..3).map(|k| partial(&of, &point, c, k)).collect()).collect();
         let (y, w) = (&point[3], &point[4]);
         let grad = value(&formula(&format!("grad({field}, x, y)")), &point);
         let diff = value(&formula(&format!("diff({field}, x, w)")), &point);
@@ -112,9 +111,9 @@ fn derivatives_nest() {
         let point = point(&gradient);
         for text in texts {
             let nested = value(&formula(&text.replace('F', &format!("(w | {field})"))), &point);
-            for c in 0..3 {
+            for (c, &found) in nested.iter().enumerate() {
                 let expected = (0..3).map(|k| partial(&gradient, &point, c, k) * point[3][k]).sum();
-                assert_near(expected, nested[c], &format!("{text} of {field}"));
+                assert_near(expected, found, &format!("{text} of {field}"));
             }
         }
     }

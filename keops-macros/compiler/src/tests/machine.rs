@@ -13,11 +13,12 @@ use crate::lower::{
 pub(super) fn run(program: &Program, rows: &[&[f64]]) -> Vec<f64> {
     let raw = |role: Role| -> Vec<f64> {
         let of_role = program.variables.iter().zip(rows).filter(|(variable, _)| variable.1 == role);
-        of_role.flat_map(|(variable, row)| {
-            assert_eq!(row.len(), size(&variable.2), "{}", variable.0);
-            row.to_vec()
-        })
-        .collect()
+        of_role
+            .flat_map(|(variable, row)| {
+                assert_eq!(row.len(), size(&variable.2), "{}", variable.0);
+                row.to_vec()
+            })
+            .collect()
     };
     let mut machine = Machine::default();
     let stages = [
@@ -227,7 +228,13 @@ fn call(name: &str, x: &[f64]) -> f64 {
         ("x_log_x", [a]) if *a == 0.0 => 0.0,
         ("x_log_x", [a]) => a * a.ln(),
         ("pow", [a, b]) => a.powf(*b),
-        ("if_else", [a, b, c]) => if *a >= 0.0 { *b } else { *c },
+        ("if_else", [a, b, c]) => {
+            if *a >= 0.0 {
+                *b
+            } else {
+                *c
+            }
+        }
         ("clamp", [a, low, high]) => a.max(*low).min(*high),
         ("equal", [a, b]) => truth(a == b),
         ("not_equal", [a, b]) => truth(a != b),

@@ -31,7 +31,10 @@ struct Case {
 /// All lists of `len` choices.
 fn lists<T: Clone>(choices: &[T], len: usize) -> Vec<Vec<T>> {
     (0..len).fold(vec![vec![]], |lists, _| {
-        lists.iter().flat_map(|list| choices.iter().map(|c| [list.as_slice(), &[c.clone()]].concat())).collect()
+        lists
+            .iter()
+            .flat_map(|list| choices.iter().map(|c| [list.as_slice(), std::slice::from_ref(c)].concat()))
+            .collect()
     })
 }
 

@@ -125,14 +125,31 @@ fn fun(f: Fun, x: &[f64]) -> f64 {
 fn sides(op: &Op, args: &[&[f64]]) -> Vec<i8> {
     let len = args.iter().map(|a| a.len()).max().unwrap_or(0);
     let at = |k: usize, c: usize| args[k][if args[k].len() == 1 { 0 } else { c }];
-    let sign = |x: f64| if x > 0.0 { 1 } else if x < 0.0 { -1 } else { 0 };
+    let sign = |x: f64| {
+        if x > 0.0 {
+            1
+        } else if x < 0.0 {
+            -1
+        } else {
+            0
+        }
+    };
     let each = |f: &dyn Fn(usize) -> f64| (0..len).map(|c| sign(f(c))).collect();
     match op {
         Op::Div => each(&|c| at(1, c)),
         Op::Powi(..0) => each(&|c| at(0, c)),
         Op::Fun(
-            Fun::Abs | Fun::Sign | Fun::Step | Fun::Relu | Fun::IfElse | Fun::Log | Fun::Sqrt | Fun::Rsqrt | Fun::Inv
-            | Fun::XLogX | Fun::Pow,
+            Fun::Abs
+            | Fun::Sign
+            | Fun::Step
+            | Fun::Relu
+            | Fun::IfElse
+            | Fun::Log
+            | Fun::Sqrt
+            | Fun::Rsqrt
+            | Fun::Inv
+            | Fun::XLogX
+            | Fun::Pow,
         ) => each(&|c| at(0, c)),
         Op::Fun(Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual) => each(&|c| at(0, c) - at(1, c)),
         Op::Fun(Fun::Clamp) => {

@@ -171,7 +171,12 @@ impl Formula<'_> {
             5 => self.leaf(Vector),
             6 => {
                 self.derivatives -= 1;
-                format!("grad({}, {}, {})", self.draw(Scalar, depth), self.pick(&["x", "y", "q"]), self.draw(Scalar, depth))
+                format!(
+                    "grad({}, {}, {})",
+                    self.draw(Scalar, depth),
+                    self.pick(&["x", "y", "q"]),
+                    self.draw(Scalar, depth)
+                )
             }
             7 => {
                 self.derivatives -= 1;

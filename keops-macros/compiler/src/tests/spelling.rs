@@ -149,17 +149,19 @@ fn genred_is_another_spelling() {
     }
     let raw = of(r#"fn f = Genred("Exp(-Var(0,1,2)*SqDist(Var(1,3,0),Var(2,3,1)))*Var(3,2,1)", [], axis = 1);"#);
     assert_eq!(raw.0, "var0: P 1, var1: I 3, var2: J 3, var3: J 2");
-    let weighted = of(r#"fn f = Genred("(x|y)", ["x = Vi(3)", "y = Vj(3)", "b = Vj(2)"], reduction_op = "SumSoftMaxWeight", axis = 0, formula2 = "b");"#);
+    let weighted = of(
+        r#"fn f = Genred("(x|y)", ["x = Vi(3)", "y = Vj(3)", "b = Vj(2)"], reduction_op = "SumSoftMaxWeight", axis = 0, formula2 = "b");"#,
+    );
     assert_eq!(weighted, of("fn f(x: Vi<3>, y: Vj<3>, b: Vj<2>) -> SumSoftMaxWeight<i> { ((x | y), b) }"));
 }
 
 #[test]
 fn what_is_no_formula() {
     let of = |formula: &str| messages(&format!("fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> {{ let d = x - y; {formula} }}"));
-    assert_eq!(of("x < d < y"), ["unexpected token after the formula"]);
+    assert_eq!(of("x < d < y"), ["comparisons do not chain"]);
     assert_eq!(of("(x + )"), ["unexpected end of input, expected a formula"]);
     assert_eq!(of("x + * y"), ["expected a formula"]);
-    assert_eq!(of("x y"), ["unexpected token after the formula"]);
+    assert_eq!(of("x y"), ["expected an operator"]);
     assert_eq!(of("\"x\""), ["a formula has numbers only"]);
     assert_eq!(of("x.len"), ["unexpected end of input, expected parentheses"]);
     assert_eq!(of(""), ["unexpected end of input, expected a formula"]);

@@ -6,13 +6,107 @@ use proptest::{prelude::*, test_runner::Config};
 
 /// What the language is made of, and what it is not.
 const VOCABULARY: &[&str] = &[
-    "pub", "fn", "let", "const", "usize", "f", "x", "y", "b", "g", "D", "d", "Vi", "Vj", "Pm", "Vx", "Sum", "i", "j", "LogSumExp",
-    "KMin", "SumSoftMaxWeight", "ArgMin", "exp", "sqdist", "gaussian", "laplacian", "linear", "elem", "extract", "concat", "mat_vec",
-    "outer", "grad", "diff", "divergence", "Laplacian", "Pow", "IntCst", "broadcast", "Zero", "ifelse", "clamp",
-    "Genred", "axis", "reduction_op", "opt_arg", "formula2", "keops", "order", "+", "-", "*", "/", "|", "**", ".", ",",
-    ";", ":", "<", ">", "->", "=", "==", "<=", "!=", "#", "(", ")", "(", ")", "{", "}", "[", "]", "0", "1", "2", "3",
-    "17", "0.5", "1e400", "99999999999999999999", "-1", "2147483648", "\"x = Vi(3)\"", "\"Exp(-x)\"", "\"Var(0,3,0)\"",
-    "\"Sum\"", "\"(\"", "'a'", "self", "_", "r#in", "true", "..", "::", "é", "0x10", "1u8",
+    "pub",
+    "fn",
+    "let",
+    "const",
+    "usize",
+    "f",
+    "x",
+    "y",
+    "b",
+    "g",
+    "D",
+    "d",
+    "Vi",
+    "Vj",
+    "Pm",
+    "Vx",
+    "Sum",
+    "i",
+    "j",
+    "LogSumExp",
+    "KMin",
+    "SumSoftMaxWeight",
+    "ArgMin",
+    "exp",
+    "sqdist",
+    "gaussian",
+    "laplacian",
+    "linear",
+    "elem",
+    "extract",
+    "concat",
+    "mat_vec",
+    "outer",
+    "grad",
+    "diff",
+    "divergence",
+    "Laplacian",
+    "Pow",
+    "IntCst",
+    "broadcast",
+    "Zero",
+    "ifelse",
+    "clamp",
+    "Genred",
+    "axis",
+    "reduction_op",
+    "opt_arg",
+    "formula2",
+    "keops",
+    "order",
+    "+",
+    "-",
+    "*",
+    "/",
+    "|",
+    "**",
+    ".",
+    ",",
+    ";",
+    ":",
+    "<",
+    ">",
+    "->",
+    "=",
+    "==",
+    "<=",
+    "!=",
+    "#",
+    "(",
+    ")",
+    "(",
+    ")",
+    "{",
+    "}",
+    "[",
+    "]",
+    "0",
+    "1",
+    "2",
+    "3",
+    "17",
+    "0.5",
+    "1e400",
+    "99999999999999999999",
+    "-1",
+    "2147483648",
+    "\"x = Vi(3)\"",
+    "\"Exp(-x)\"",
+    "\"Var(0,3,0)\"",
+    "\"Sum\"",
+    "\"(\"",
+    "'a'",
+    "self",
+    "_",
+    "r#in",
+    "true",
+    "..",
+    "::",
+    "é",
+    "0x10",
+    "1u8",
 ];
 
 /// Items without a fault, one of each kind.
@@ -30,7 +124,8 @@ const ITEMS: &[&str] = &[
 ];
 
 /// Strings of a `Genred`, without a fault.
-const STRINGS: &[&str] = &["Exp ( - G * SqDist ( X , Var ( 2 , 3 , 1 ) ) ) * B", "X = Vi ( 1 , 3 )", "Y = Var ( 2 , 3 , 1 )"];
+const STRINGS: &[&str] =
+    &["Exp ( - G * SqDist ( X , Var ( 2 , 3 , 1 ) ) ) * B", "X = Vi ( 1 , 3 )", "Y = Var ( 2 , 3 , 1 )"];
 
 fn check(text: &str) {
     // brackets that do not match are rejected by rustc itself
@@ -126,11 +221,20 @@ fn depth_and_length() {
 #[test]
 fn extreme_dimensions() {
     for d in ["0", "1", "16777216", "16777217", "4294967296", "9223372036854775807", "18446744073709551615", "-1"] {
-        for formula in ["x", "outer(outer(x, x), outer(x, x))", "concat(x, x)", "elem(x, 0)", "divergence(x*x, x)", "Laplacian((x|x), x)"] {
+        for formula in [
+            "x",
+            "outer(outer(x, x), outer(x, x))",
+            "concat(x, x)",
+            "elem(x, 0)",
+            "divergence(x*x, x)",
+            "Laplacian((x|x), x)",
+        ] {
             check(&format!("fn f(x: Vi<{d}>) -> Sum<j> {{ {formula} }}"));
         }
         check(&format!("fn f(x: Vi<3>) -> Sum<j> {{ extract(x, {d}, {d}) * Pow(x, {d}) * IntCst({d}) * Zero({d}) }}"));
-        check(&format!("fn f(x: Vi<3>) -> KMin<{d}, j> {{ Zero({d}) + grad(Pow(elem(x, 0), {d}), x, broadcast(1, {d})) }}"));
+        check(&format!(
+            "fn f(x: Vi<3>) -> KMin<{d}, j> {{ Zero({d}) + grad(Pow(elem(x, 0), {d}), x, broadcast(1, {d})) }}"
+        ));
     }
     for n in ["2147483647", "2147483648", "-2147483648", "-2147483649"] {
         check(&format!("fn f(x: Vi<1>) -> Sum<j> {{ grad(Pow(x, {n}), x, 1) + grad(x**{n}, x, 1) }}"));
