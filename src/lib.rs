@@ -3,12 +3,7 @@
 //!
 //! See [`keops!`] for the language of formulas.
 
-pub use keops_core::{
-    error::Error,
-    real::Element,
-    rows::Rows,
-    settings::Device,
-};
+pub use keops_core::{error::Error, real::Element, rows::Rows, settings::Device};
 #[doc = include_str!("keops.md")]
 pub use keops_macros::keops;
 
@@ -30,7 +25,8 @@ pub mod __private {
         ops,
         real::{Element, Real},
         reduction::{
-            ArgKMin, ArgMax, ArgMin, KMin, KMinArgKMin, LogSumExp, Max, MaxArgMax, Min, MinArgMin, SoftMaxSaved, Sum, SumSoftMaxWeight,
+            ArgKMin, ArgMax, ArgMin, KMin, KMinArgKMin, LogSumExp, Max, MaxArgMax, Min, MinArgMin, SoftMaxSaved, Sum,
+            SumSoftMaxWeight,
         },
         rows::Rows,
         settings::{Device, Settings},

@@ -1,6 +1,8 @@
 //! Every operation of the table, under each of its names: values in `f32` and `f64` against plain `f64`, derivatives
 //! against finite differences, and the conventions at the edges.
 
+#![allow(clippy::type_complexity, clippy::needless_range_loop, reason = "rows of arrays, compared by component")]
+
 mod harness;
 
 use std::collections::HashSet;
@@ -349,9 +351,7 @@ fn vector_derivatives() {
     let mut random = Random::new();
     for _ in 0..5 {
         let v = Variables::<f64>::new(&mut random);
-        let all = |e: [f64; VECTORS]| {
-            vectors(&[v.a], &[v.s], &[v.b], &[v.m], v.d, v.g).vjp(&[e]).eval().unwrap()
-        };
+        let all = |e: [f64; VECTORS]| vectors(&[v.a], &[v.s], &[v.b], &[v.m], v.d, v.g).vjp(&[e]).eval().unwrap();
         let at = |change: &dyn Fn(&mut Variables<f64>)| {
             let mut v = v;
             change(&mut v);
@@ -360,13 +360,11 @@ fn vector_derivatives() {
         let e = 1e-9;
         check_jacobian::<3, VECTORS>("a", e, |k, h| at(&|v| v.a[k] += h), |e| all(e).a.into_vec(), None);
         check_jacobian::<1, VECTORS>("s", e, |k, h| at(&|v| v.s[k] += h), |e| all(e).s.into_vec(), None);
-        let along_b = |u: [f64; 3]| {
-            vectors(&[v.a], &[v.s], &[v.b], &[v.m], v.d, v.g).jvp_b(&[u]).eval().unwrap().into_vec()
-        };
+        let along_b =
+            |u: [f64; 3]| vectors(&[v.a], &[v.s], &[v.b], &[v.m], v.d, v.g).jvp_b(&[u]).eval().unwrap().into_vec();
         check_jacobian::<3, VECTORS>("b", e, |k, h| at(&|v| v.b[k] += h), |e| all(e).b.into_vec(), Some(&along_b));
-        let along_m = |u: [f64; 6]| {
-            vectors(&[v.a], &[v.s], &[v.b], &[v.m], v.d, v.g).jvp_m(&[u]).eval().unwrap().into_vec()
-        };
+        let along_m =
+            |u: [f64; 6]| vectors(&[v.a], &[v.s], &[v.b], &[v.m], v.d, v.g).jvp_m(&[u]).eval().unwrap().into_vec();
         check_jacobian::<6, VECTORS>("m", e, |k, h| at(&|v| v.m[k] += h), |e| all(e).m.into_vec(), Some(&along_m));
         check_jacobian::<3, VECTORS>("d", e, |k, h| at(&|v| v.d[k] += h), |e| all(e).d.into_vec(), None);
         check_jacobian::<9, VECTORS>("g", e, |k, h| at(&|v| v.g[k] += h), |e| all(e).g.into_vec(), None);
@@ -402,7 +400,9 @@ fn kernels_oracle(x: &[f64; 2], y: &[f64; 2], g: f64, d: &[f64; 2], m: &[f64; 4]
         2 => d[r] * f64::from(r == c),
         _ => m[2 * r + c],
     };
-    let form = |k: usize, u: &[f64; 2], v: &[f64; 2]| -> f64 { (0..4).map(|n| u[n / 2] * metric(k, n / 2, n % 2) * v[n % 2]).sum() };
+    let form = |k: usize, u: &[f64; 2], v: &[f64; 2]| -> f64 {
+        (0..4).map(|n| u[n / 2] * metric(k, n / 2, n % 2) * v[n % 2]).sum()
+    };
     let difference: [f64; 2] = std::array::from_fn(|k| x[k] - y[k]);
     let r2: [f64; 4] = std::array::from_fn(|k| form(k, &difference, &difference));
     let linear: [f64; 4] = std::array::from_fn(|k| form(k, x, y));
@@ -459,11 +459,41 @@ fn kernel_derivatives() {
             kernels(x, y, g, d, m).eval().unwrap().into_vec()
         };
         let e = 1e-9;
-        check_jacobian::<2, 24>("x", e, |k, h| value(&stepped(&x, k, h), &y, &g, &d, &m), |e| all(e).x.into_vec(), None);
-        check_jacobian::<2, 24>("y", e, |k, h| value(&x, &stepped(&y, k, h), &g, &d, &m), |e| all(e).y.into_vec(), None);
-        check_jacobian::<1, 24>("g", e, |k, h| value(&x, &y, &stepped(&[g], k, h)[0], &d, &m), |e| all(e).g.into_vec(), None);
-        check_jacobian::<2, 24>("d", e, |k, h| value(&x, &y, &g, &stepped(&[d], k, h)[0], &m), |e| all(e).d.into_vec(), None);
-        check_jacobian::<4, 24>("m", e, |k, h| value(&x, &y, &g, &d, &stepped(&[m], k, h)[0]), |e| all(e).m.into_vec(), None);
+        check_jacobian::<2, 24>(
+            "x",
+            e,
+            |k, h| value(&stepped(&x, k, h), &y, &g, &d, &m),
+            |e| all(e).x.into_vec(),
+            None,
+        );
+        check_jacobian::<2, 24>(
+            "y",
+            e,
+            |k, h| value(&x, &stepped(&y, k, h), &g, &d, &m),
+            |e| all(e).y.into_vec(),
+            None,
+        );
+        check_jacobian::<1, 24>(
+            "g",
+            e,
+            |k, h| value(&x, &y, &stepped(&[g], k, h)[0], &d, &m),
+            |e| all(e).g.into_vec(),
+            None,
+        );
+        check_jacobian::<2, 24>(
+            "d",
+            e,
+            |k, h| value(&x, &y, &g, &stepped(&[d], k, h)[0], &m),
+            |e| all(e).d.into_vec(),
+            None,
+        );
+        check_jacobian::<4, 24>(
+            "m",
+            e,
+            |k, h| value(&x, &y, &g, &d, &stepped(&[m], k, h)[0]),
+            |e| all(e).m.into_vec(),
+            None,
+        );
     }
 }
 
@@ -549,7 +579,13 @@ fn edges_oracle(a: f64, b: f64) -> [f64; 28] {
         vec![a.ln(), or(0.0, a * a.ln()), a.exp(), a.sin(), a.cos()],
         vec![
             a.abs(),
-            if a > 0.0 { 1.0 } else if a < 0.0 { -1.0 } else { a },
+            if a > 0.0 {
+                1.0
+            } else if a < 0.0 {
+                -1.0
+            } else {
+                a
+            },
             is(a >= 0.0),
             if a < 0.0 { 0.0 } else { a },
             if a >= 0.0 { 1.0 } else { 2.0 },
@@ -569,8 +605,7 @@ fn check_edges<T: Element>(more: [f64; 4]) {
     let mut special = vec![0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, -3.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
     special.extend([tiny, -tiny, tiny / 8.0, huge, -huge]);
     special.extend(more);
-    let x: Vec<[T; 2]> =
-        special.iter().flat_map(|&a| special.iter().map(move |&b| [a, b].map(T::from_f64))).collect();
+    let x: Vec<[T; 2]> = special.iter().flat_map(|&a| special.iter().map(move |&b| [a, b].map(T::from_f64))).collect();
     let found = edges(&x, &[[-T::zero()]]).eval().unwrap();
     for (x, found) in x.iter().zip(found.iter()) {
         let [a, b] = x.map(Element::to_f64);

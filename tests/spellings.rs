@@ -284,8 +284,9 @@ fn parameters_of_kernels_may_be_indexed() {
         let form: f64 = (0..9).map(|k| x[i][k / 3] * m[i][k] * y[j][k % 3]).sum();
         [(-s[i][0] * squared_distance(&x[i], &y[j])).exp(), 1.0 / (1.0 + diagonal), form]
     };
-    let expected: Vec<[f64; 3]> =
-        (0..N).map(|i| (0..M).map(|j| term(i, j)).fold([0.0; 3], |a, b| std::array::from_fn(|k| a[k] + b[k]))).collect();
+    let expected: Vec<[f64; 3]> = (0..N)
+        .map(|i| (0..M).map(|j| term(i, j)).fold([0.0; 3], |a, b| std::array::from_fn(|k| a[k] + b[k])))
+        .collect();
     assert_rows(&found, &expected, ERROR, "local scales");
 }
 
@@ -398,7 +399,8 @@ fn const_generics_of_any_name() {
     let expected: Vec<[f64; 4]> = (0..N)
         .map(|i| {
             std::array::from_fn(|c| {
-                let exponent = |j: usize| -squared_distance(&x[i], &y[j]) - squared_distance(&u[i], &v[j]) * dot(&s, &s);
+                let exponent =
+                    |j: usize| -squared_distance(&x[i], &y[j]) - squared_distance(&u[i], &v[j]) * dot(&s, &s);
                 (0..M).map(|j| exponent(j).exp() * b[j][c]).sum()
             })
         })

@@ -90,7 +90,10 @@ pub fn assert_identical<T: Element, const D: usize>(found: &[[T; D]], expected: 
     for (i, (a, b)) in found.iter().zip(expected).enumerate() {
         for d in 0..D {
             let (a, b) = (Element::to_f64(a[d]), Element::to_f64(b[d]));
-            assert!(a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan(), "{what}: row {i}, component {d}: {a:e}, {b:e}");
+            assert!(
+                a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan(),
+                "{what}: row {i}, component {d}: {a:e}, {b:e}"
+            );
         }
     }
 }
