@@ -163,6 +163,6 @@ fn what_is_no_formula() {
     assert_eq!(of("x + * y"), ["expected a formula"]);
     assert_eq!(of("x y"), ["expected an operator"]);
     assert_eq!(of("\"x\""), ["a formula has numbers only"]);
-    assert_eq!(of("x.len"), ["unexpected end of input, expected parentheses"]);
+    assert_eq!(of("x.len"), ["`len` needs brackets: what follows a dot is a call"]);
     assert_eq!(of(""), ["unexpected end of input, expected a formula"]);
 }
