@@ -6,6 +6,7 @@
 //! ```
 //!
 //! [`expand`] shows the phases. `docs/architecture.md` in the repository says why they are as they are.
+#![allow(rustdoc::private_intra_doc_links, reason = "the documentation is for those who read the code")]
 
 mod ast;
 pub mod calls;
