@@ -164,9 +164,12 @@ fn judge<F: Function, T: Element>(bound: f64, blocks: impl ParallelIterator<Item
         let exact: Vec<f64> = x.iter().zip(&y).map(|(&x, &y)| F::reference(wide(x), wide(y))).collect();
         let mut found = vec![T::zero(); x.len()];
         for (k, (_, engine)) in engines.iter().enumerate() {
-            engine.apply::<F, T>(&x, &y, &mut found);
+            // Scalar lanes compute what plain numbers do, and debug builds check every cast of theirs: try fewer.
+            let fewer = matches!(engine, Engine::Scalar) && !exhaustive() && x.len() == BLOCK;
+            let tried = if fewer { BLOCK / 8 } else { x.len() };
+            engine.apply::<F, T>(&x[..tried], &y[..tried], &mut found);
             let mut here = Worst::default();
-            for (i, &exact) in exact.iter().enumerate() {
+            for (i, &exact) in exact[..tried].iter().enumerate() {
                 let at = (wide(x[i]), wide(y[i]));
                 here = here.max(Worst { ulps: ulps(found[i], exact, F::FLUSHES), at, found: wide(found[i]) });
             }

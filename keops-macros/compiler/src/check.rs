@@ -11,7 +11,7 @@ use proc_macro2::Ident;
 use crate::{
     ast::{self, BinaryOp, Expr, ExprKind, Item},
     dim::Dim,
-    error::{Errors, hint},
+    error::{Errors, nearest},
     graph::{Graph, Id, Op, VarId},
     reduction::{self, Weight},
     table::{self, Arguments, Operation},
@@ -97,8 +97,13 @@ impl<'a> Checker<'a> {
         } else {
             let names = self.graph.variables.iter().map(|v| v.name.clone());
             let names: Vec<String> = names.chain(self.lets.iter().map(|l| l.0.to_string())).collect();
-            let hint = hint(&name.to_string(), names.iter().map(String::as_str));
-            format!("unknown variable `{name}`{hint}")
+            match nearest(&name.to_string(), names.iter().map(String::as_str)) {
+                Some(meant) => {
+                    self.used.extend(self.graph.variable_ids().find(|&v| self.graph.variable(v).name == meant));
+                    format!("unknown variable `{name}`, did you mean `{meant}`?")
+                }
+                None => format!("unknown variable `{name}`"),
+            }
         };
         self.errors.push(name.span(), message);
         None

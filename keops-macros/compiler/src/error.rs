@@ -26,14 +26,19 @@ impl Errors {
     }
 }
 
-/// ", did you mean `name`?" for the candidate nearest to `wrong`, or nothing if none is near: a third of the letters may
-/// differ. Of two spellings of a name the one in the case of `wrong` is taken.
+/// ", did you mean `name`?" for the candidate nearest to `wrong`, or nothing if none is near.
 pub(crate) fn hint<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(wrong, candidates).map_or(String::new(), |name| format!(", did you mean `{name}`?"))
+}
+
+/// The candidate nearest to `wrong`, of which a third of the letters may differ. Of two spellings of a name the one in
+/// the case of `wrong` is taken.
+pub(crate) fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = wrong.to_lowercase();
     candidates
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(&folded, &name.to_lowercase()), name))
         .filter(|&(distance, name)| distance <= name.len().min(wrong.len()) / 3)
         .min_by_key(|&(distance, name)| (distance, strsim::damerau_levenshtein(wrong, name)))
-        .map_or(String::new(), |(_, name)| format!(", did you mean `{name}`?"))
+        .map(|(_, name)| name)
 }

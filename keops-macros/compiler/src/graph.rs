@@ -111,7 +111,14 @@ impl Dependence {
 
     /// The variables.
     pub fn iter(&self) -> impl Iterator<Item = VarId> {
-        (0..self.0.len() as u32 * 64).map(VarId).filter(|&v| self.contains(v))
+        self.0.iter().zip((0..).step_by(64)).flat_map(|(&word, first): (_, u32)| {
+            let mut left = word;
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros())?;
+                left &= left - 1;
+                Some(VarId(first + bit))
+            })
+        })
     }
 
     fn insert(&mut self, v: VarId) {
@@ -228,14 +235,15 @@ impl Graph {
 
     /// All nodes that the roots need, arguments first.
     pub fn reachable(&self, roots: &[Id]) -> Vec<Id> {
-        let mut seen = vec![false; self.nodes.len()];
+        let end = roots.iter().map(|root| root.0 + 1).max().unwrap_or(0);
+        let mut seen = vec![false; end as usize];
         let mut stack = roots.to_vec();
         while let Some(id) = stack.pop() {
             if !std::mem::replace(&mut seen[id.0 as usize], true) {
                 stack.extend(self.args(id));
             }
         }
-        (0..self.nodes.len() as u32).map(Id).filter(|id| seen[id.0 as usize]).collect()
+        (0..end).map(Id).filter(|id| seen[id.0 as usize]).collect()
     }
 
     /// Panics where the contract of the module is broken; for tests.

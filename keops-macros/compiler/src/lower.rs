@@ -177,6 +177,7 @@ impl Lowering<'_> {
         match self.g.op(root) {
             Op::Mul if self.stage_of(root) == StageOf::Pair => self.g.args(root).to_vec(),
             Op::Neg if self.stage_of(root) == StageOf::Pair => self.g.args(root).to_vec(),
+            Op::Powi(2) if self.stage_of(root) == StageOf::Pair => vec![self.g.args(root)[0]; 2],
             _ => vec![root],
         }
     }

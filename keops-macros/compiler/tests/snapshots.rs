@@ -45,14 +45,14 @@ macro_rules! snapshots {
 snapshots! {
     gaussian("Value", "Vjp_x", "Vjp_g", "Jvp_x"):
         "fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<1>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }";
-    /// The constant of the exponent goes into the hoisted coordinates.
+    /// Without a parameter: nothing is left of the parameter stage.
     gaussian_of_unit_scale("Value", "VjpI"):
         "fn f(x: Vi<3>, y: Vj<3>, b: Vj<1>) -> Sum<j> { gaussian(x, y) * b }";
     const_generic("Value", "Vjp_y"):
         "fn f<const D: usize>(g: Pm<1>, x: Vi<D>, y: Vj<D>, b: Vj<1>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }";
-    /// A wide right-hand side goes to the reduction in one piece.
+    /// A wide right-hand side goes to the reduction in one piece. `E` is printed differently: the expansion has an `E`.
     wide("Value", "Vjp_b"):
-        "fn f<const D: usize, const W: usize>(x: Vi<D>, y: Vj<D>, b: Vj<W>) -> Sum<j> { cauchy(x, y) * b }";
+        "fn f<const D: usize, const E: usize>(x: Vi<D>, y: Vj<D>, b: Vj<E>) -> Sum<j> { cauchy(x, y) * b }";
     log_sum_exp("Value", "Saved", "Vjp_x"):
         "fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<1>) -> LogSumExp<j> { (-g * sqdist(x, y), b) }";
     attention("Value", "VjpI", "VjpJ"):
@@ -63,7 +63,7 @@ snapshots! {
         "fn f(a: Pm<12>, x: Vi<3>, y: Vj<4>) -> Sum<j> { (x | mat_vec(a, y)) * x }";
     concatenated("Value", "Vjp_y"):
         "fn f(x: Vi<2>, y: Vj<3>) -> Sum<j> { concat(x, exp(y)) * (1 + sqnorm2(x)) }";
-    /// Both are the same program.
+    /// The formula of the next in KeOps' spelling, with a parameter.
     keops_names("Value"):
         "fn f(G: Pm<1>, X: Vi<3>, Y: Vj<3>, U: Vi<2>, V: Vj<2>) -> Sum<j> \
          { Exp(-G*SqDist(X,Y)) * ( IntCst(1) + Pow((U|V), 2) ) }";

@@ -37,7 +37,9 @@ impl Checker<'_> {
 
     fn declare<'a>(&mut self, seen: &mut HashMap<String, &'a Ident>, name: &'a Ident) {
         match seen.entry(name.to_string()) {
-            Entry::Vacant(entry) => drop(entry.insert(name)),
+            Entry::Vacant(entry) => {
+                entry.insert(name);
+            }
             Entry::Occupied(first) => {
                 self.errors.push(name.span(), format!("`{name}` is declared twice"));
                 self.errors.push(first.get().span(), format!("`{name}` is declared here first"));

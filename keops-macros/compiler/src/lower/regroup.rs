@@ -2,7 +2,6 @@
 //!
 //! - exp(e) becomes 2^(log2(e) e) where e depends on both ends of the pair: the factor joins the others of e, and is
 //!   hoisted with them; into the terms of a sum it goes if it is hoisted from all of them but one.
-//! - What is subtracted from a product and comes from an earlier stage is negated there: the rest is one fused operation.
 //! - Products are sorted by what their factors depend on: (constants and parameters) with the target's or the
 //!   source's factors first, so that each of these is one hoisted number.
 
@@ -29,7 +28,7 @@ fn base_two(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
             // the exponent before the rewrite says what it is made of
             let before = g.args(id)[0];
             let exponent = if before == args[0] && multiplications(g, before, roles, &once) <= 1 {
-                times_log2_e(g, before, roles)
+                times_log2_e(g, before, roles, &once)
             } else {
                 let log2_e = g.constant(std::f64::consts::LOG2_E);
                 g.mul(log2_e, args[0])
@@ -58,11 +57,11 @@ fn multiplications(g: &Graph, id: Id, roles: &Roles, once: &impl Fn(Id) -> bool)
 
 /// The factor goes into sums of which a term belongs to the pair. Between terms that were hoisted it does not: there
 /// x - y may be exact where c x - c y is not.
-fn times_log2_e(g: &mut Graph, id: Id, roles: &Roles) -> Id {
+fn times_log2_e(g: &mut Graph, id: Id, roles: &Roles, once: &impl Fn(Id) -> bool) -> Id {
     let of_pair = |g: &Graph, id: &Id| roles.stage(g, *id) == StageOf::Pair;
     match (g.op(id).clone(), g.args(id).to_vec().as_slice()) {
-        (op @ (Op::Add | Op::Sub), &[a, b]) if of_pair(g, &a) || of_pair(g, &b) => {
-            let (a, b) = (times_log2_e(g, a, roles), times_log2_e(g, b, roles));
+        (op @ (Op::Add | Op::Sub), &[a, b]) if once(id) && (of_pair(g, &a) || of_pair(g, &b)) => {
+            let (a, b) = (times_log2_e(g, a, roles, once), times_log2_e(g, b, roles, once));
             if op == Op::Add { g.add(a, b) } else { g.sub(a, b) }
         }
         _ => {
@@ -111,33 +110,11 @@ fn sort_products(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
             let args: Vec<Id> = g.args(id).iter().map(|a| images[a]).collect();
             // interned as it is: the simplifying constructors would pull constants out of products again
             let node = g.node(id).clone();
-            match (&node.op, args.as_slice()) {
-                (Op::Sub, &[a, b]) if is_product(g, a, roles) && roles.stage(g, b) != StageOf::Pair => {
-                    let b = negative(g, b);
-                    g.intern(Op::Add, vec![a, b], node.dim)
-                }
-                _ => g.intern(node.op, args, node.dim),
-            }
+            g.intern(node.op, args, node.dim)
         };
         images.insert(id, image);
     }
     roots.iter().map(|root| images[root]).collect()
-}
-
-fn is_product(g: &Graph, id: Id, roles: &Roles) -> bool {
-    matches!(g.op(id), Op::Mul | Op::Powi(2)) && roles.stage(g, id) == StageOf::Pair
-}
-
-/// -a, where a is hoisted.
-fn negative(g: &mut Graph, a: Id) -> Id {
-    if let (Op::Neg, &[x]) = (g.op(a), g.args(a)) {
-        return x;
-    }
-    if let Some(c) = g.constant_value(a) {
-        return g.constant(-c);
-    }
-    let dim = g.dim(a).clone();
-    g.intern(Op::Neg, vec![a], dim)
 }
 
 #[derive(Default)]

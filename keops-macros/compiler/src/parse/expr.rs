@@ -31,15 +31,18 @@ fn deep(span: Span) -> syn::Error {
 /// A message for what follows a formula that is over.
 pub(super) fn unexpected(input: ParseStream) -> syn::Error {
     let comparison = input.peek(Token![==]) || input.peek(Token![!=]) || input.peek(Token![<]) || input.peek(Token![>]);
-    input.error(if input.peek(Token![^]) {
-        "`^` is no operator: a power is `x ** 2`"
-    } else if comparison {
-        "comparisons do not chain"
+    let message = if comparison {
+        "comparisons do not chain".to_owned()
     } else if input.peek(Token![;]) {
-        "the value of the formula stands last, without a semicolon"
+        "the value of a formula stands last, without a semicolon".to_owned()
+    } else if input.peek(Token![^]) {
+        "`^` is no operator here, a power is `x ** 2`".to_owned()
+    } else if let Some((punct, _)) = input.cursor().punct() {
+        format!("`{}` is no operator here", punct.as_char())
     } else {
-        "expected an operator"
-    })
+        "expected an operator".to_owned()
+    };
+    input.error(message)
 }
 
 fn leaf(kind: ExprKind, span: Span) -> Expr {

@@ -155,14 +155,60 @@ fn genred_is_another_spelling() {
     assert_eq!(weighted, of("fn f(x: Vi<3>, y: Vj<3>, b: Vj<2>) -> SumSoftMaxWeight<i> { ((x | y), b) }"));
 }
 
+/// The messages about a formula of x and y.
+fn messages_of(formula: &str) -> Vec<String> {
+    messages(&format!("fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> {{ let d = x - y; {formula} }}"))
+}
+
 #[test]
 fn what_is_no_formula() {
-    let of = |formula: &str| messages(&format!("fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> {{ let d = x - y; {formula} }}"));
-    assert_eq!(of("x < d < y"), ["comparisons do not chain"]);
-    assert_eq!(of("(x + )"), ["unexpected end of input, expected a formula"]);
-    assert_eq!(of("x + * y"), ["expected a formula"]);
-    assert_eq!(of("x y"), ["expected an operator"]);
-    assert_eq!(of("\"x\""), ["a formula has numbers only"]);
-    assert_eq!(of("x.len"), ["`len` needs brackets: what follows a dot is a call"]);
-    assert_eq!(of(""), ["unexpected end of input, expected a formula"]);
+    for (formula, message) in [
+        ("x < d < y", "comparisons do not chain"),
+        ("(x + )", "unexpected end of input, expected a formula"),
+        ("x + * y", "expected a formula"),
+        ("x y", "expected an operator"),
+        ("(x y) * 2", "expected an operator"),
+        ("sqdist(x y)", "expected an operator"),
+        ("x % y", "`%` is no operator here"),
+        ("x ^ 2", "`^` is no operator here, a power is `x ** 2`"),
+        ("x * y;", "the value of a formula stands last, without a semicolon"),
+        ("\"x\"", "a formula has numbers only"),
+        ("x.len", "`len` needs brackets: what follows a dot is a call"),
+        ("x * 1e999", "this number is too large for f64"),
+        ("", "unexpected end of input, expected a formula"),
+    ] {
+        assert_eq!(messages_of(formula), [message], "{formula}");
+    }
+}
+
+#[test]
+fn hints_are_near_and_in_the_same_case() {
+    for (formula, message) in [
+        ("sqdst(x, y)", "unknown operation `sqdst`, did you mean `sqdist`?"),
+        ("SqDst(x, y)", "unknown operation `SqDst`, did you mean `SqDist`?"),
+        ("x.EXP()", "unknown operation `EXP`, did you mean `Exp`?"),
+        ("erfinv(x)", "unknown operation `erfinv`"),
+        // a name of one letter is near to every other: only the case may differ
+        ("x * q", "unknown variable `q`"),
+        ("x * Y", "unknown variable `Y`, did you mean `y`?"),
+    ] {
+        assert_eq!(messages_of(formula), [message], "{formula}");
+    }
+}
+
+#[test]
+fn one_fault_is_reported_once() {
+    let of = |body: &str| messages(&format!("fn f<const D: usize>(x: Vi<D>, sigma: Vj<D>) -> Sum<j> {{ {body} }}"));
+    for (formula, message) in [
+        // what a faulty call mentions is used
+        ("x * exp(sigma, 1)", "`exp` takes 1 argument, not 2"),
+        ("x * elem(x, sigma)", "`elem` needs an integer here, not `sigma`"),
+        ("x * grad(x, 2 * sigma, x)", "`grad` needs the name of a variable here, not `2 * sigma`"),
+        ("x * exq(sigma)", "unknown operation `exq`, did you mean `exp`?"),
+        ("x * sigmma", "unknown variable `sigmma`, did you mean `sigma`?"),
+        // a const generic may be right where the operation is not
+        ("broadcst(sum(x * sigma), D)", "unknown operation `broadcst`, did you mean `broadcast`?"),
+    ] {
+        assert_eq!(of(formula), [message], "{formula}");
+    }
 }
