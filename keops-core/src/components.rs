@@ -26,6 +26,17 @@ pub unsafe trait Components<E: Copy>: Copy {
         // SAFETY: as in `as_slice`; `&mut self` makes the access exclusive.
         unsafe { core::slice::from_raw_parts_mut(core::ptr::from_mut(self).cast::<E>(), Self::LEN) }
     }
+    /// `from` as `count` values of this type, one after another.
+    ///
+    /// # Panics
+    /// If `from` does not have `count` times [`Self::LEN`] components.
+    #[inline(always)]
+    fn rows(from: &[E], count: usize) -> &[Self] {
+        assert_eq!(count.checked_mul(Self::LEN), Some(from.len()), "rows of {} components", Self::LEN);
+        // SAFETY: by the contract of the trait, `count` values of `Self` are `count` * LEN values of E in a row,
+        // aligned like E; the assertion says that `from` has as many, also if both are none.
+        unsafe { core::slice::from_raw_parts(from.as_ptr().cast::<Self>(), count) }
+    }
 }
 
 // SAFETY: an array is N values without padding.
@@ -40,7 +51,12 @@ unsafe impl<E: Copy, const N: usize> Components<E> for [E; N] {
 /// The components of `A`, then those of `B`: a length that is a sum.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub struct Chain<A, B>(A, B);
+pub struct Chain<A, B>(
+    /// The first components.
+    pub A,
+    /// The rest.
+    pub B,
+);
 
 // SAFETY: repr(C); both parts are whole numbers of E aligned like E, so there is no padding between or behind them.
 unsafe impl<E: Copy, A: Components<E>, B: Components<E>> Components<E> for Chain<A, B> {
@@ -54,7 +70,10 @@ unsafe impl<E: Copy, A: Components<E>, B: Components<E>> Components<E> for Chain
 /// `N` times the components of `A`: a length that is a product.
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
-pub struct Grid<A, const N: usize>([A; N]);
+pub struct Grid<A, const N: usize>(
+    /// One after another.
+    pub [A; N],
+);
 
 // SAFETY: an array of N values, each a whole number of E aligned like E.
 unsafe impl<E: Copy, A: Components<E>, const N: usize> Components<E> for Grid<A, N> {

@@ -9,9 +9,11 @@
 //! |---|---|
 //! | [`shape`] | checks the arguments, and finds N and M |
 //! | `plan` | how the work is cut, and how many vectors make a tile: functions of the shape and the formula only |
+//! | `kernel` | what is compiled for each formula; all the rest is compiled once, with this crate |
 //! | `instructions` | the instruction sets that formulas are compiled for |
-//! | `prepare` | the hoisted stages of the formula, on plain numbers |
 //! | `sweep` | the loop over pairs |
+//! | `prepare` | the hoisted stages of the formula, on plain numbers |
+//! | `lanes` | rows of lanes from rows, and back |
 //! | `over_targets` | lanes over targets: a block of targets against all sources |
 //! | `over_sources` | lanes over sources: few targets against a chunk of many sources |
 //! | `threads` | hands out units |
@@ -21,6 +23,8 @@
 //! merged does. They may differ in the last digits between processors with different vector widths.
 
 mod instructions;
+mod kernel;
+mod lanes;
 mod output;
 mod over_sources;
 mod over_targets;
@@ -30,14 +34,17 @@ mod shape;
 mod sweep;
 mod threads;
 
+pub use instructions::Common;
+pub use kernel::{Kernel, Layout};
 pub use output::{Piece, Place};
 pub use shape::{MAX_ROWS, Shape, shape};
+pub use sweep::Tile;
 
+use kernel::Compiled;
 use pulp::Arch;
 
 use crate::{
     arguments::View,
-    components::Components,
     error::Error,
     formula::Formula,
     real::Element,
@@ -60,7 +67,7 @@ pub fn reduce<T: Element, F: Formula, R: Reduction>(
     indices: Option<&mut [u32]>,
 ) -> Result<(), Error> {
     match settings.device {
-        Device::Auto | Device::Cpu => reduce_on::<T, F, R>(Arch::new(), views, pieces, indices),
+        Device::Auto | Device::Cpu => T::reduce(Arch::new(), &Compiled::<F, R>::NEW, views, pieces, indices),
         Device::Cuda(_) => Err(Error::BuiltWithoutCuda),
     }
 }
@@ -71,27 +78,36 @@ pub fn reduce<T: Element, F: Formula, R: Reduction>(
 /// # Errors
 /// As for [`reduce`].
 #[doc(hidden)]
-#[inline(never)]
 pub fn reduce_on<T: Element, F: Formula, R: Reduction>(
     arch: Arch,
     views: &[View<'_, T>],
     pieces: &mut [Piece<'_, T>],
     indices: Option<&mut [u32]>,
 ) -> Result<(), Error> {
-    let shape = shape(F::NAME, F::VARIABLES, views)?;
+    T::reduce(arch, &Compiled::<F, R>::NEW, views, pieces, indices)
+}
+
+/// [`reduce_on`] for any kernel; [`Element::reduce`] has it compiled.
+pub(crate) fn reduce_kernel<T: Element>(
+    arch: Arch,
+    kernel: &dyn Kernel<T>,
+    views: &[View<'_, T>],
+    pieces: &mut [Piece<'_, T>],
+    indices: Option<&mut [u32]>,
+) -> Result<(), Error> {
+    let layout = kernel.layout();
+    let shape = shape(layout.name, layout.variables, views)?;
     let indices = indices.unwrap_or_default();
-    let components = <F::Out<T> as Components<T>>::LEN;
-    let widths = (R::values(components), R::indices(components));
-    output::check(F::NAME, shape, widths, pieces, indices)?;
+    output::check(&layout, shape, pieces, indices)?;
     if shape.targets == 0 {
         output::Totals::new(pieces).write(pieces);
         return Ok(());
     }
-    let common = instructions::common(arch).filter(|_| plan::lanes_over_sources::<T, F, R>(shape));
-    let work = prepare::Work::<T, F>::new(views, shape, common.is_none());
+    let common = instructions::Common::of(arch).filter(|_| plan::lanes_over_sources::<T>(&layout, shape));
+    let work = prepare::Work::new(kernel, views, shape, common.is_none());
     match common {
-        Some(common) => over_sources::run::<T, F, R>(common, &work, pieces, indices),
-        None => over_targets::run::<T, F, R>(arch, &work, pieces, indices),
+        Some(common) => over_sources::run(common, &work, pieces, indices),
+        None => over_targets::run(arch, &work, pieces, indices),
     }
     Ok(())
 }

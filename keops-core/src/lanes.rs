@@ -37,14 +37,24 @@ pub struct Truths<T: Vectors, S: Simd, const Q: usize>([T::M<S>; Q]);
 #[repr(transparent)]
 pub struct RowNumbers<T: Vectors, S: Simd, const Q: usize>([T::U<S>; Q]);
 
-/// The array of an expression's values for each vector `q` of the tile.
+/// The array of an expression's values for each vector `q` of the tile. Without a loop for the small tiles, which
+/// compile faster that way; of the branches only one is compiled.
 macro_rules! each {
     ($q:ident => $value:expr) => {{
         let mut out = [bytemuck::Zeroable::zeroed(); Q];
-        let mut $q = 0;
-        while $q < Q {
+        if const { Q <= 2 } {
+            let $q = 0;
             out[$q] = $value;
-            $q += 1;
+            if const { Q == 2 } {
+                let $q = 1;
+                out[$q] = $value;
+            }
+        } else {
+            let mut $q = 0;
+            while $q < Q {
+                out[$q] = $value;
+                $q += 1;
+            }
         }
         out
     }};
@@ -125,7 +135,6 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
         or(a: Self::Mask, b: Self::Mask) -> Truths;
         not(a: Self::Mask) -> Truths;
         select(mask: Self::Mask, yes: Self, no: Self) -> Lanes;
-        index_lt(a: Self::Index, b: Self::Index) -> Truths;
         index_select(mask: Self::Mask, yes: Self::Index, no: Self::Index) -> RowNumbers;
     }
 
@@ -174,10 +183,12 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
         RowNumbers(each!(q => T::rows_from(cx, first.wrapping_add(q as u32 * width))))
     }
     #[inline(always)]
-    fn index_store(_: S, index: Self::Index, to: &mut [u32]) {
-        for (rows, to) in index.0.iter().zip(to[..Self::LANES].chunks_exact_mut(Self::LANES / Q)) {
-            T::store_rows::<S>(*rows, to);
-        }
+    fn index_to_bits(_: S, index: Self::Index) -> Self {
+        Self(each!(q => T::from_bits::<S>(index.0[q])))
+    }
+    #[inline(always)]
+    fn index_from_bits(_: S, bits: Self) -> Self::Index {
+        RowNumbers(each!(q => T::bits::<S>(bits.0[q])))
     }
 
     #[inline(always)]

@@ -133,16 +133,17 @@ macro_rules! plain {
                 first
             }
             #[inline(always)]
-            fn index_lt(_: (), a: u32, b: u32) -> bool {
-                a < b
-            }
-            #[inline(always)]
             fn index_select(_: (), mask: bool, yes: u32, no: u32) -> u32 {
                 if mask { yes } else { no }
             }
             #[inline(always)]
-            fn index_store(_: (), index: u32, to: &mut [u32]) {
-                to[0] = index;
+            fn index_to_bits(_: (), index: u32) -> $t {
+                $t::from_bits($bits::from(index))
+            }
+            #[inline(always)]
+            fn index_from_bits(_: (), bits: $t) -> u32 {
+                // The upper half of what a row number was stored in is 0.
+                bits.to_bits() as u32
             }
 
             #[inline(always)]
@@ -222,6 +223,18 @@ macro_rules! plain {
             #[inline(always)]
             fn to_f64(self) -> f64 {
                 self as f64
+            }
+
+            #[cfg(feature = "std")]
+            #[inline(never)]
+            fn reduce(
+                arch: pulp::Arch,
+                kernel: &dyn crate::cpu::Kernel<$t>,
+                views: &[crate::arguments::View<'_, $t>],
+                pieces: &mut [crate::cpu::Piece<'_, $t>],
+                indices: Option<&mut [u32]>,
+            ) -> Result<(), crate::error::Error> {
+                crate::cpu::reduce_kernel(arch, kernel, views, pieces, indices)
             }
 
             #[inline(always)]

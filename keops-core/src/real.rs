@@ -22,7 +22,14 @@ use num_traits::Float;
 /// true result, where multiply-add is fused and where it is not; in f64 of what the standard library answers. Measured by
 /// `tests/elementary.rs`; docs/elementary-functions.md says how.
 pub trait Element:
-    Float + Real<Cx = (), Scalar = Self> + Default + core::fmt::Debug + core::fmt::Display + Send + Sync + 'static
+    Float
+    + Real<Cx = (), Scalar = Self, Index = u32>
+    + Default
+    + core::fmt::Debug
+    + core::fmt::Display
+    + Send
+    + Sync
+    + 'static
 {
     /// A tile of `Q` vectors of this element type under the instruction set `S`.
     #[cfg(feature = "std")]
@@ -36,6 +43,20 @@ pub trait Element:
     fn from_f64(value: f64) -> Self;
     /// The exact value as `f64`.
     fn to_f64(self) -> f64;
+
+    /// [`crate::cpu::reduce`] for any kernel: here, so that it is compiled once, with this crate.
+    ///
+    /// # Errors
+    /// Those of [`crate::cpu::reduce`].
+    #[cfg(feature = "std")]
+    #[doc(hidden)]
+    fn reduce(
+        arch: pulp::Arch,
+        kernel: &dyn crate::cpu::Kernel<Self>,
+        views: &[crate::arguments::View<'_, Self>],
+        pieces: &mut [crate::cpu::Piece<'_, Self>],
+        indices: Option<&mut [u32]>,
+    ) -> Result<(), crate::error::Error>;
 
     /// 2^x. Error: 0.84 ULP in f32 (1.12 unfused), 1 in f64. See [`Real::exp2`].
     fn exp2_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
@@ -124,12 +145,12 @@ pub trait Real: Copy + Send + Sync + 'static {
     fn index_splat(cx: Self::Cx, index: u32) -> Self::Index;
     /// `first`, `first + 1`, ...: a row number a lane, wrapping at 2^32.
     fn index_ramp(cx: Self::Cx, first: u32) -> Self::Index;
-    /// a < b on row numbers, as unsigned integers.
-    fn index_lt(cx: Self::Cx, a: Self::Index, b: Self::Index) -> Self::Mask;
     /// `yes` where the mask is true, `no` elsewhere.
     fn index_select(cx: Self::Cx, mask: Self::Mask, yes: Self::Index, no: Self::Index) -> Self::Index;
-    /// Writes the row numbers to the front of `to`; panics if it is shorter than [`Self::LANES`].
-    fn index_store(cx: Self::Cx, index: Self::Index, to: &mut [u32]);
+    /// Row numbers as the bits of numbers, so that they are stored where numbers are.
+    fn index_to_bits(cx: Self::Cx, index: Self::Index) -> Self;
+    /// The row numbers that [`Self::index_to_bits`] made bits of.
+    fn index_from_bits(cx: Self::Cx, bits: Self) -> Self::Index;
 
     /// 2^n for integers n, also beyond the range of normal numbers: 0 for n <= -127 (f64: -1023), infinity for
     /// n >= 128 (f64: 1024). `n` must lie in -127..=128 (f64: -1023..=1024).

@@ -11,8 +11,9 @@
 //! merge(state, other states of the same target); finish(state)
 //! ```
 //!
-//! Each lane of a state is a target of its own; when lanes run over sources instead, [`Reduction::unpack`] takes the
-//! lanes apart and `merge` joins them. Ties between sources go to the lowest row number in every order of merging.
+//! A state is a list of numbers, as long for every target: between runs the engines keep states as flat memory. Each
+//! lane of a state is a target of its own; when lanes run over sources instead, the engine takes them apart and
+//! `merge` joins them. Ties between sources go to the lowest row number in every order of merging.
 //!
 //! | type | row of the result, for f with components f_0, f_1, .. |
 //! |---|---|
@@ -38,15 +39,16 @@ mod soft_max;
 mod sum;
 
 pub use compensated::Total;
-pub use exponential::{Exponential, ExponentialRun, ExponentialState, Outcome};
-pub use k_min::{ArgKMin, ArgMin, Best, BestRun, BestState, KMin, KMinArgKMin, MISSING, MinArgMin};
+pub use exponential::{Exponential, ExponentialRun, Outcome};
+pub use k_min::{ArgKMin, ArgMin, Best, BestRun, KMin, KMinArgKMin, MISSING, MinArgMin};
 pub use log_sum_exp::{LogOfSum, LogSumExp};
-pub use min::{Min, MinState};
+pub use min::{Min, MinRun};
 pub use negated::{ArgMax, Max, MaxArgMax, Negated};
 pub use soft_max::{LogAndMean, Mean, SoftMaxSaved, SumSoftMaxWeight};
-pub use sum::{Sum, SumRun, SumState};
+pub use sum::{Sum, SumRun};
 
 use crate::{
+    components::Components,
     formula::Formula,
     real::{Element, Real},
 };
@@ -57,7 +59,7 @@ use crate::{
 /// so a reduction may use component 0 (an exponent, say) for the components that follow it.
 pub trait Reduction: Copy + Send + Sync + 'static {
     /// What is kept for a target between runs, in memory.
-    type State<F: Formula, R: Real>: Copy + Send + Sync;
+    type State<F: Formula, R: Real>: Components<R>;
     /// What every pair touches, in registers.
     type Run<F: Formula, R: Real>: Copy + Send + Sync;
     /// How many numbers of a run every pair writes, whatever the formula: what must stay in registers.
@@ -93,50 +95,19 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     }
     /// Ends a run: sums move what they gathered into their compensated total.
     fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &Self::Run<F, R>);
-    /// Takes the state apart into one for each lane; `to` has [`Real::LANES`] places.
-    fn unpack<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>, to: &mut [Self::State<F, R::Scalar>]);
-    /// Joins the state of other sources of the same target.
-    fn merge<F: Formula, T: Element>(state: &mut Self::State<F, T>, other: &Self::State<F, T>);
+    /// Joins the state of other sources of the same target; both are those of one lane, for a formula of `components`
+    /// components.
+    fn merge<T: Element>(components: usize, state: &mut [T], other: &[T]);
 
     /// How many values a result row has, for a formula of `components` components.
     fn values(components: usize) -> usize;
     /// How many row numbers a result row has.
     fn indices(components: usize) -> usize;
-    /// Writes the result row. A slice for a part of the row that there is not (`values` or `indices` is 0) may be
-    /// empty.
-    fn finish<F: Formula, T: Element>(state: &Self::State<F, T>, values: &mut [T], indices: &mut [u32]);
-}
-
-/// The most lanes that [`each_lane`] can take apart.
-const MAX_LANES: usize = 128;
-
-/// Calls `put` with component `c` of each lane's state and the lane's number.
-#[inline(always)]
-fn each_lane<R: Real, S>(cx: R::Cx, number: R, to: &mut [S], c: usize, put: fn(&mut S, usize, R::Scalar)) {
-    const { assert!(R::LANES <= MAX_LANES) };
-    let mut lanes = [R::Scalar::default(); MAX_LANES];
-    number.store(cx, &mut lanes);
-    spread(&lanes[..R::LANES], to, c, put);
-}
-
-/// [`each_lane`] with the lane's row number.
-#[inline(always)]
-fn each_index<R: Real, S>(cx: R::Cx, index: R::Index, to: &mut [S], c: usize, put: fn(&mut S, usize, u32)) {
-    const { assert!(R::LANES <= MAX_LANES) };
-    let mut lanes = [0; MAX_LANES];
-    R::index_store(cx, index, &mut lanes);
-    spread(&lanes[..R::LANES], to, c, put);
-}
-
-/// Not inlined, and with a function pointer, so that it is compiled once for all instruction sets.
-#[inline(never)]
-fn spread<S, T: Copy>(lanes: &[T], to: &mut [S], c: usize, put: fn(&mut S, usize, T)) {
-    for (to, &lane) in to.iter_mut().zip(lanes) {
-        put(to, c, lane);
-    }
+    /// Writes the result row from the state of one lane.
+    fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]);
 }
 
 /// How many components `F` has.
-const fn components<F: Formula>() -> usize {
-    <F::Out<u8> as crate::components::Components<u8>>::LEN
+pub(crate) const fn components<F: Formula>() -> usize {
+    <F::Out<u8> as Components<u8>>::LEN
 }

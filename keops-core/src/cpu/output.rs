@@ -1,12 +1,14 @@
 //! Results: rows, and totals over all rows.
 
 use crate::{
-    components::Components,
-    cpu::Shape,
+    cpu::{
+        Shape,
+        kernel::{Kernel, Layout},
+        lanes::lane,
+    },
     error::Error,
-    formula::Formula,
     real::Element,
-    reduction::{Reduction, Total},
+    reduction::Total,
 };
 
 /// What becomes of a piece of the result rows.
@@ -41,14 +43,9 @@ impl<'a, T> Piece<'a, T> {
     }
 }
 
-/// Checks that the outputs hold the result of a call, whose rows have so many values and row numbers.
-pub(super) fn check<T>(
-    formula: &'static str,
-    shape: Shape,
-    (width, index_width): (usize, usize),
-    pieces: &[Piece<'_, T>],
-    indices: &[u32],
-) -> Result<(), Error> {
+/// Checks that the outputs hold the result of a call.
+pub(super) fn check<T>(layout: &Layout, shape: Shape, pieces: &[Piece<'_, T>], indices: &[u32]) -> Result<(), Error> {
+    let &Layout { name: formula, values: width, .. } = layout;
     let found = pieces.iter().fold(0, |sum: usize, piece| sum.saturating_add(piece.width));
     if found != width {
         return Err(Error::OutputWidth { formula, width, found });
@@ -57,7 +54,7 @@ pub(super) fn check<T>(
         let rows = if piece.place == Place::Rows { shape.targets } else { 1 };
         check_length(rows, piece.width, piece.data.len())?;
     }
-    check_length(shape.targets, index_width, indices.len())
+    check_length(shape.targets, layout.indices, indices.len())
 }
 
 fn check_length(rows: usize, width: usize, found: usize) -> Result<(), Error> {
@@ -114,14 +111,14 @@ fn take_front<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
 }
 
 impl<T: Element> Block<'_, T> {
-    /// Finishes the states of consecutive targets, the first of which is number `row` of the block.
-    #[inline(never)]
-    pub(super) fn finish<F: Formula, R: Reduction>(&mut self, row: usize, states: &[R::State<F, T>]) {
-        let components = <F::Out<T> as Components<T>>::LEN;
-        let index_width = R::indices(components);
-        let mut values = vec![T::zero(); R::values(components)];
-        for (row, state) in (row..).zip(states) {
-            R::finish::<F, T>(state, &mut values, &mut self.indices[row * index_width..][..index_width]);
+    /// Finishes the states of all `count` targets of the block, which are rows of lanes.
+    pub(super) fn finish(&mut self, kernel: &dyn Kernel<T>, layout: &Layout, states: &[T], lanes: usize, count: usize) {
+        let mut state = vec![T::zero(); layout.state];
+        let mut values = vec![T::zero(); layout.values];
+        for row in 0..count {
+            lane(states, row / lanes, row % lanes, lanes, &mut state);
+            let indices = &mut self.indices[row * layout.indices..][..layout.indices];
+            kernel.finish(&state, &mut values, indices);
             self.write(row, &values);
         }
     }

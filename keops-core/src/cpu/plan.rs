@@ -7,10 +7,9 @@ use pulp::Simd;
 
 use crate::{
     components::Components,
-    cpu::Shape,
+    cpu::{Shape, kernel::Layout},
     formula::Formula,
-    real::Element,
-    reduction::{Reduction, Total},
+    reduction::{self, Reduction, Total},
 };
 
 /// Sources are prepared once for all blocks if that takes at most so many bytes.
@@ -34,9 +33,9 @@ pub(super) fn in_parallel(shape: Shape) -> bool {
 }
 
 /// How many targets make a block, with lanes over targets: a multiple of every number of lanes up to 64.
-pub(super) fn block_targets<T: Element, F: Formula, Red: Reduction>(shape: Shape) -> usize {
+pub(super) fn block_targets<T>(layout: &Layout, shape: Shape) -> usize {
     const LEAST: usize = 64;
-    let bytes = (size_of::<F::I<T>>() + size_of::<Red::State<F, T>>()).max(1);
+    let bytes = ((layout.target + layout.state) * size_of::<T>()).max(1);
     let wanted = if in_parallel(shape) { shape.targets.div_ceil(128) } else { shape.targets };
     wanted.min(1024).min(BLOCK_BYTES / bytes).next_multiple_of(LEAST).max(LEAST)
 }
@@ -48,21 +47,21 @@ pub(super) fn wave(totals: usize) -> usize {
 }
 
 /// How many sources make a tile, with lanes over targets.
-pub(super) fn source_tile<T: Element, F: Formula>() -> usize {
-    (SOURCE_TILE_BYTES / size_of::<F::J<T>>().max(1)).clamp(8, RUN)
+pub(super) fn source_tile<T>(layout: &Layout) -> usize {
+    (SOURCE_TILE_BYTES / (layout.source * size_of::<T>()).max(1)).clamp(8, RUN)
 }
 
 /// How many rows of lanes make a tile, with lanes over sources.
-pub(super) fn lane_tile<T: Element, F: Formula>(lanes: usize) -> usize {
-    (2 * SOURCE_TILE_BYTES / (lanes * size_of::<F::J<T>>()).max(1)).clamp(8, RUN)
+pub(super) fn lane_tile<T>(layout: &Layout, lanes: usize) -> usize {
+    (2 * SOURCE_TILE_BYTES / (lanes * layout.source * size_of::<T>()).max(1)).clamp(8, RUN)
 }
 
 /// Whether lanes and threads run over sources: few targets would leave most of both idle.
-pub(super) fn lanes_over_sources<T: Element, F: Formula, Red: Reduction>(shape: Shape) -> bool {
+pub(super) fn lanes_over_sources<T>(layout: &Layout, shape: Shape) -> bool {
     let Shape { targets, sources } = shape;
     // Joining the states of all lanes and chunks must be worth it.
     let least = if targets <= 64 { 64 } else { 1024 };
-    let states = targets.saturating_mul(size_of::<Red::State<F, T>>());
+    let states = targets.saturating_mul(layout.state * size_of::<T>());
     targets <= 1024 && sources >= 4096 && sources / least >= targets && states <= 64 << 10
 }
 
@@ -80,10 +79,7 @@ pub(super) fn chunk_sources(shape: Shape) -> usize {
 /// are only two vectors, which is worth more than sharing the loads, unless the target is long. Very long rows are
 /// kept to one vector, since copies of them go over the stack.
 pub(super) const fn tile_vectors<S: Simd, F: Formula, Red: Reduction>() -> usize {
-    if S::IS_SCALAR {
-        return 1;
-    }
-    let components = <F::Out<u8> as Components<u8>>::LEN;
+    let components = reduction::components::<F>();
     let contractions = <F::C<u8> as Components<u8>>::LEN;
     let target = <F::I<u8> as Components<u8>>::LEN;
     let each = contractions + Red::REGISTERS + Red::REGISTERS_PER_COMPONENT * components;

@@ -1,4 +1,4 @@
-//! The loop over pairs: one tile of lanes against a list of prepared rows.
+//! The loop over pairs: targets against prepared sources, one of which are lanes.
 
 use crate::{
     components::Components,
@@ -7,8 +7,30 @@ use crate::{
     reduction::Reduction,
 };
 
+/// Targets against sources.
+///
+/// One of the two comes in rows of lanes, the other in rows whose numbers every lane sees; see [`super::kernel`].
+/// States are rows of lanes in either direction, one for each row of targets.
+#[derive(Debug)]
+pub struct Tile<'a, T> {
+    /// The prepared parameters, one row.
+    pub parameters: &'a [T],
+    /// The prepared targets.
+    pub targets: &'a [T],
+    /// How many rows of them.
+    pub target_rows: usize,
+    /// The prepared sources.
+    pub sources: &'a [T],
+    /// How many rows of them.
+    pub source_rows: usize,
+    /// The number of the first source.
+    pub first: u32,
+    /// The states.
+    pub states: &'a mut [T],
+}
+
 /// A row of numbers, the same in every lane: a source when lanes run over targets.
-pub(super) struct Same<'a, A>(&'a A);
+struct Same<'a, A>(&'a A);
 
 impl<R: Real, A: Components<R::Scalar>> SourceRow<R> for Same<'_, A> {
     #[inline(always)]
@@ -18,40 +40,53 @@ impl<R: Real, A: Components<R::Scalar>> SourceRow<R> for Same<'_, A> {
 }
 
 /// A row of lanes: [`Real::LANES`] sources when lanes run over sources.
-pub(super) struct Own<'a, A>(&'a A);
+struct Own<'a, T>(&'a [T]);
 
-impl<R: Real, A: Components<R>> SourceRow<R> for Own<'_, A> {
+impl<R: Real> SourceRow<R> for Own<'_, R::Scalar> {
     #[inline(always)]
-    fn get(&self, _cx: R::Cx, c: usize) -> R {
-        self.0.as_slice()[c]
+    fn get(&self, cx: R::Cx, c: usize) -> R {
+        R::load(cx, &self.0[c * R::LANES..])
     }
 }
 
-/// Which way the lanes run: how a stored row is read, and which source each lane sees.
+/// Which way the lanes run.
 pub(super) trait Direction<F: Formula, R: Real> {
-    /// What is stored for a row.
-    type Stored;
+    /// All sources of a tile.
+    type Sources<'a>: Copy;
     /// Sources in a row.
     const SOURCES: u32;
-    /// The row as the formula reads it.
-    fn row(stored: &Self::Stored) -> impl SourceRow<R>;
+    /// The sources of a tile.
+    fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> Self::Sources<'a>;
+    /// A row of them.
+    fn source(sources: Self::Sources<'_>, row: usize) -> impl SourceRow<R>;
     /// The sources of the lanes in the row whose first source is `first`.
     fn index(cx: R::Cx, first: u32) -> R::Index;
+    /// Reads row `row` of the targets.
+    fn target(cx: R::Cx, targets: &[R::Scalar], row: usize, to: &mut F::I<R>);
 }
 
 /// Lanes run over targets; every lane sees the same source.
 pub(super) struct OverTargets;
 
 impl<F: Formula, R: Real> Direction<F, R> for OverTargets {
-    type Stored = F::J<R::Scalar>;
+    type Sources<'a> = &'a [F::J<R::Scalar>];
     const SOURCES: u32 = 1;
+
     #[inline(always)]
-    fn row(stored: &Self::Stored) -> impl SourceRow<R> {
-        Same(stored)
+    fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> Self::Sources<'a> {
+        F::J::<R::Scalar>::rows(tile.sources, tile.source_rows)
+    }
+    #[inline(always)]
+    fn source(sources: Self::Sources<'_>, row: usize) -> impl SourceRow<R> {
+        Same(&sources[row])
     }
     #[inline(always)]
     fn index(cx: R::Cx, first: u32) -> R::Index {
         R::index_splat(cx, first)
+    }
+    #[inline(always)]
+    fn target(cx: R::Cx, targets: &[R::Scalar], row: usize, to: &mut F::I<R>) {
+        load_row(cx, targets, row, to);
     }
 }
 
@@ -59,15 +94,46 @@ impl<F: Formula, R: Real> Direction<F, R> for OverTargets {
 pub(super) struct OverSources;
 
 impl<F: Formula, R: Real> Direction<F, R> for OverSources {
-    type Stored = F::J<R>;
+    type Sources<'a> = &'a [R::Scalar];
     const SOURCES: u32 = R::LANES as u32;
+
     #[inline(always)]
-    fn row(stored: &Self::Stored) -> impl SourceRow<R> {
-        Own(stored)
+    fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> Self::Sources<'a> {
+        tile.sources
+    }
+    #[inline(always)]
+    fn source(sources: Self::Sources<'_>, row: usize) -> impl SourceRow<R> {
+        let width = const { <F::J<R> as Components<R>>::LEN * R::LANES };
+        Own(&sources[row * width..][..width])
     }
     #[inline(always)]
     fn index(cx: R::Cx, first: u32) -> R::Index {
         R::index_ramp(cx, first)
+    }
+    #[inline(always)]
+    fn target(cx: R::Cx, targets: &[R::Scalar], row: usize, to: &mut F::I<R>) {
+        let width = <F::I<R> as Components<R>>::LEN;
+        splat_row(cx, &targets[row * width..][..width], to);
+    }
+}
+
+// Rows are written where they stay: returned, long ones would be copied.
+
+/// Reads row `row` of rows of lanes.
+#[inline(always)]
+fn load_row<R: Real, A: Components<R>>(cx: R::Cx, rows: &[R::Scalar], row: usize, to: &mut A) {
+    let width = A::LEN * R::LANES;
+    let lanes = &rows[row * width..][..width];
+    for (c, to) in to.as_mut_slice().iter_mut().enumerate() {
+        *to = R::load(cx, &lanes[c * R::LANES..]);
+    }
+}
+
+/// Reads the numbers of a row, each into every lane.
+#[inline(always)]
+fn splat_row<R: Real, A: Components<R>>(cx: R::Cx, row: &[R::Scalar], to: &mut A) {
+    for (to, &from) in to.as_mut_slice().iter_mut().zip(row) {
+        *to = R::splat(cx, from);
     }
 }
 
@@ -89,24 +155,31 @@ impl<F: Formula, R: Real, Red: Reduction> Sink<R> for Push<'_, F, R, Red> {
     }
 }
 
-/// Takes the pairs of one tile of lanes with all of `rows`; `first` is the number of the first source in them.
+/// Takes all pairs of a tile.
 #[inline(always)]
-pub(super) fn sweep<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(
-    cx: R::Cx,
-    parameters: &F::P<R>,
-    target: &F::I<R>,
-    state: &mut Red::State<F, R>,
-    rows: &[D::Stored],
-    first: u32,
-) {
-    let mut run = Red::begin::<F, R>(cx, state);
-    let mut first = first;
-    for stored in rows {
-        let row = D::row(stored);
-        let contractions = F::contract::<R>(cx, target, &row);
-        let mut push = Push::<F, R, Red> { state, run: &mut run, index: D::index(cx, first) };
-        F::pair::<R>(cx, parameters, target, &row, &contractions, &mut push);
-        first = first.wrapping_add(D::SOURCES);
+pub(super) fn sweep<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(cx: R::Cx, tile: Tile<'_, R::Scalar>) {
+    let mut parameters = F::P::<R>::splat(R::lit(cx, 0.0));
+    splat_row(cx, tile.parameters, &mut parameters);
+    let sources = D::sources(&tile);
+    let mut target = F::I::<R>::splat(R::lit(cx, 0.0));
+    let mut state = Red::init::<F, R>(cx);
+    for row in 0..tile.target_rows {
+        D::target(cx, tile.targets, row, &mut target);
+        load_row(cx, tile.states, row, &mut state);
+        let mut run = Red::begin::<F, R>(cx, &state);
+        let mut first = tile.first;
+        for source in 0..tile.source_rows {
+            let source = D::source(sources, source);
+            let contractions = F::contract::<R>(cx, &target, &source);
+            let mut push = Push::<F, R, Red> { state: &mut state, run: &mut run, index: D::index(cx, first) };
+            F::pair::<R>(cx, &parameters, &target, &source, &contractions, &mut push);
+            first = first.wrapping_add(D::SOURCES);
+        }
+        Red::flush::<F, R>(cx, &mut state, &run);
+        let width = const { <Red::State<F, R> as Components<R>>::LEN * R::LANES };
+        let lanes = &mut tile.states[row * width..][..width];
+        for (c, &number) in state.as_slice().iter().enumerate() {
+            number.store(cx, &mut lanes[c * R::LANES..]);
+        }
     }
-    Red::flush::<F, R>(cx, state, &run);
 }

@@ -136,13 +136,10 @@ vectors! {
             Self::from_bits::<S>(bits)
         }
 
-        /// Row numbers are kept such that one signed comparison orders them, the only one that AVX2 has.
+        /// A row number in every lane.
         fn row<S: Simd>(simd: S, row: u32) -> Self::U<S>;
         /// `first`, `first + 1`, ..., wrapping at 2^32.
         fn rows_from<S: Simd>(simd: S, first: u32) -> Self::U<S>;
-        fn index_lt<S: Simd>(simd: S, a: Self::U<S>, b: Self::U<S>) -> Self::M<S>;
-        /// Writes them to the front of `to`.
-        fn store_rows<S: Simd>(rows: Self::U<S>, to: &mut [u32]);
     }
 
     f32 {
@@ -187,26 +184,14 @@ vectors! {
             simd.wrapping_dyn_shr_u32s(a, simd.splat_u32s(by))
         }
 
-        // Shifted by 2^31, so that signed order is that of the row numbers.
         #[inline(always)]
         fn row<S: Simd>(simd: S, row: u32) -> S::u32s {
-            simd.splat_u32s(row ^ (1 << 31))
+            simd.splat_u32s(row)
         }
         #[inline(always)]
         fn rows_from<S: Simd>(simd: S, first: u32) -> S::u32s {
             const RAMP: [u32; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-            simd.add_u32s(simd.splat_u32s(first ^ (1 << 31)), S::as_simd_u32s(&RAMP).0[0])
-        }
-        #[inline(always)]
-        fn index_lt<S: Simd>(simd: S, a: S::u32s, b: S::u32s) -> S::m32s {
-            simd.less_than_i32s(cast(a), cast(b))
-        }
-        #[inline(always)]
-        fn store_rows<S: Simd>(rows: S::u32s, to: &mut [u32]) {
-            let rows = bytemuck::cast_slice::<S::u32s, u32>(core::slice::from_ref(&rows));
-            for (to, row) in to[..rows.len()].iter_mut().zip(rows) {
-                *to = row ^ (1 << 31);
-            }
+            simd.add_u32s(simd.splat_u32s(first), S::as_simd_u32s(&RAMP).0[0])
         }
     }
 
@@ -268,17 +253,6 @@ vectors! {
             const RAMP: [u64; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
             let rows = simd.add_u64s(simd.splat_u64s(u64::from(first)), S::as_simd_u64s(&RAMP).0[0]);
             simd.and_u64s(rows, simd.splat_u64s(u64::from(u32::MAX)))
-        }
-        #[inline(always)]
-        fn index_lt<S: Simd>(simd: S, a: S::u64s, b: S::u64s) -> S::m64s {
-            simd.less_than_i64s(cast(a), cast(b))
-        }
-        #[inline(always)]
-        fn store_rows<S: Simd>(rows: S::u64s, to: &mut [u32]) {
-            let rows = bytemuck::cast_slice::<S::u64s, u64>(core::slice::from_ref(&rows));
-            for (to, &row) in to[..rows.len()].iter_mut().zip(rows) {
-                *to = row as u32;
-            }
         }
     }
 }

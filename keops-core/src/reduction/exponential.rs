@@ -11,9 +11,9 @@
 
 use core::marker::PhantomData;
 
-use super::{Reduction, compensated, components, each_lane};
+use super::{Reduction, compensated, components};
 use crate::{
-    components::Components,
+    components::{Chain, Components},
     formula::Formula,
     real::{Element, Real},
 };
@@ -34,14 +34,6 @@ pub trait Outcome: Copy + Send + Sync + 'static {
 /// A reduction with weights 2^(f_0).
 #[derive(Clone, Copy, Debug)]
 pub struct Exponential<O>(PhantomData<O>);
-
-/// The shift and the totals. Component 0 of the totals is the sum of the weights, if it is needed.
-#[derive(Clone, Copy)]
-pub struct ExponentialState<F: Formula, R: Real> {
-    shift: R,
-    high: F::Out<R>,
-    low: F::Out<R>,
-}
 
 /// The shift, and the sums since the run began.
 #[derive(Clone, Copy)]
@@ -80,25 +72,26 @@ fn raise<F: Formula, R: Real>(cx: R::Cx, run: &mut ExponentialRun<F, R>, beyond:
 }
 
 impl<O: Outcome> Reduction for Exponential<O> {
-    type State<F: Formula, R: Real> = ExponentialState<F, R>;
+    /// The shift, then the totals in two terms. Component 0 of the totals is the sum of the weights, if it is needed.
+    type State<F: Formula, R: Real> = Chain<[R; 1], Chain<F::Out<R>, F::Out<R>>>;
     type Run<F: Formula, R: Real> = ExponentialRun<F, R>;
     // The weight; the shift and the limit are only read, from the first-level cache if need be.
     const REGISTERS: usize = 1;
     const REGISTERS_PER_COMPONENT: usize = 1;
 
     #[inline(always)]
-    fn init<F: Formula, R: Real>(cx: R::Cx) -> ExponentialState<F, R> {
-        let zero = F::Out::<R>::splat(R::lit(cx, 0.0));
+    fn init<F: Formula, R: Real>(cx: R::Cx) -> Self::State<F, R> {
         let lowest = <R::Scalar as num_traits::Float>::min_value();
-        ExponentialState { shift: R::splat(cx, lowest), high: zero, low: zero }
+        Chain([R::splat(cx, lowest)], Chain::splat(R::lit(cx, 0.0)))
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(cx: R::Cx, state: &ExponentialState<F, R>) -> ExponentialRun<F, R> {
+    fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> ExponentialRun<F, R> {
         let zero = R::lit(cx, 0.0);
+        let [shift] = state.0;
         ExponentialRun {
-            shift: state.shift,
-            limit: R::add(cx, state.shift, R::lit(cx, SLACK)),
+            shift,
+            limit: R::add(cx, shift, R::lit(cx, SLACK)),
             weight: zero,
             sums: F::Out::<R>::splat(zero),
         }
@@ -107,7 +100,7 @@ impl<O: Outcome> Reduction for Exponential<O> {
     #[inline(always)]
     fn push<F: Formula, R: Real>(
         cx: R::Cx,
-        _state: &mut ExponentialState<F, R>,
+        _state: &mut Self::State<F, R>,
         run: &mut ExponentialRun<F, R>,
         _index: R::Index,
         c: usize,
@@ -130,10 +123,11 @@ impl<O: Outcome> Reduction for Exponential<O> {
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut ExponentialState<F, R>, run: &ExponentialRun<F, R>) {
-        let scale = rescale(cx, state.shift, run.shift);
-        state.shift = run.shift;
-        let (high, low) = (state.high.as_mut_slice(), state.low.as_mut_slice());
+    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &ExponentialRun<F, R>) {
+        let Chain([shift], Chain(high, low)) = state;
+        let scale = rescale(cx, *shift, run.shift);
+        *shift = run.shift;
+        let (high, low) = (high.as_mut_slice(), low.as_mut_slice());
         for (c, &sum) in run.sums.as_slice().iter().enumerate() {
             high[c] = R::mul(cx, high[c], scale);
             low[c] = R::mul(cx, low[c], scale);
@@ -141,26 +135,13 @@ impl<O: Outcome> Reduction for Exponential<O> {
         }
     }
 
-    #[inline(always)]
-    fn unpack<F: Formula, R: Real>(
-        cx: R::Cx,
-        state: &ExponentialState<F, R>,
-        to: &mut [ExponentialState<F, R::Scalar>],
-    ) {
-        each_lane(cx, state.shift, to, 0, |lane, _, number| lane.shift = number);
-        for c in 0..components::<F>() {
-            each_lane(cx, state.high.as_slice()[c], to, c, |lane, c, number| lane.high.as_mut_slice()[c] = number);
-            each_lane(cx, state.low.as_slice()[c], to, c, |lane, c, number| lane.low.as_mut_slice()[c] = number);
-        }
-    }
-
-    fn merge<F: Formula, T: Element>(state: &mut ExponentialState<F, T>, other: &ExponentialState<F, T>) {
-        let shift = if state.shift < other.shift { other.shift } else { state.shift };
-        let (mine, theirs) = (rescale((), state.shift, shift), rescale((), other.shift, shift));
-        state.shift = shift;
-        let (high, low) = (state.high.as_mut_slice(), state.low.as_mut_slice());
-        let (other_high, other_low) = (other.high.as_slice(), other.low.as_slice());
-        for c in 0..components::<F>() {
+    fn merge<T: Element>(components: usize, state: &mut [T], other: &[T]) {
+        let shift = if state[0] < other[0] { other[0] } else { state[0] };
+        let (mine, theirs) = (rescale((), state[0], shift), rescale((), other[0], shift));
+        state[0] = shift;
+        let (high, low) = state[1..].split_at_mut(components);
+        let (other_high, other_low) = other[1..].split_at(components);
+        for c in 0..components {
             high[c] = high[c] * mine;
             low[c] = low[c] * mine;
             compensated::add((), &mut high[c], &mut low[c], other_high[c] * theirs);
@@ -176,9 +157,8 @@ impl<O: Outcome> Reduction for Exponential<O> {
         0
     }
 
-    fn finish<F: Formula, T: Element>(state: &ExponentialState<F, T>, values: &mut [T], _indices: &mut [u32]) {
-        let (high, low) = (state.high.as_slice(), state.low.as_slice());
-        let sum = |c: usize| compensated::value(high[c], low[c]);
-        O::finish(state.shift.to_f64(), components::<F>(), sum, values);
+    fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
+        let (high, low) = state[1..].split_at(components);
+        O::finish(state[0].to_f64(), components, |c| compensated::value(high[c], low[c]), values);
     }
 }

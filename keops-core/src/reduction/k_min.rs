@@ -8,9 +8,9 @@
 //! Most pairs only compare their value with the worst of the list, which the run keeps in a register; an insertion
 //! happens about K log(M / K) times a target, and moves only the places behind the new one.
 
-use super::{Reduction, components, each_index, each_lane};
+use super::Reduction;
 use crate::{
-    components::Components,
+    components::{Chain, Components, Grid},
     formula::Formula,
     real::{Element, Real},
 };
@@ -36,12 +36,8 @@ pub type ArgKMin<const K: usize> = Best<K, false, true>;
 /// The values of [`KMin`] and the row numbers of [`ArgKMin`].
 pub type KMinArgKMin<const K: usize> = Best<K, true, true>;
 
-/// The sorted lists.
-#[derive(Clone, Copy)]
-pub struct BestState<F: Formula, R: Real, const K: usize> {
-    values: [F::Out<R>; K],
-    indices: [F::Out<R::Index>; K],
-}
+/// The sorted lists: values, then row numbers as bits. Component c of place k is number k `components` + c of each.
+type State<F, R, const K: usize> = Chain<Grid<<F as Formula>::Out<R>, K>, Grid<<F as Formula>::Out<R>, K>>;
 
 /// The worst value of each list.
 #[derive(Clone, Copy)]
@@ -60,7 +56,7 @@ impl<F: Formula, R: Real> BestRun<F, R> {
 #[inline(always)]
 fn insert<F: Formula, R: Real, const K: usize>(
     cx: R::Cx,
-    state: &mut BestState<F, R, K>,
+    state: &mut State<F, R, K>,
     candidates: R::Mask,
     index: R::Index,
     c: usize,
@@ -68,21 +64,23 @@ fn insert<F: Formula, R: Real, const K: usize>(
 ) {
     // From the last place up: each one takes the place above, as long as that moves too, or else the new source.
     let moves = |place: R| R::and(cx, candidates, R::not(cx, R::le(cx, place, value)));
+    let (Grid(values), Grid(indices)) = (&mut state.0, &mut state.1);
+    let index = R::index_to_bits(cx, index);
     let mut k = K - 1;
-    let mut place = state.values[k].as_slice()[c];
+    let mut place = values[k].as_slice()[c];
     let mut moving = moves(place);
     while R::any(cx, moving) {
-        let place_index = state.indices[k].as_slice()[c];
+        let place_index = indices[k].as_slice()[c];
         let (mut new, mut new_index) = (value, index);
         let (mut above, mut above_moving) = (place, moving);
         if k > 0 {
-            above = state.values[k - 1].as_slice()[c];
+            above = values[k - 1].as_slice()[c];
             above_moving = moves(above);
             new = R::select(cx, above_moving, above, value);
-            new_index = R::index_select(cx, above_moving, state.indices[k - 1].as_slice()[c], index);
+            new_index = R::select(cx, above_moving, indices[k - 1].as_slice()[c], index);
         }
-        state.values[k].as_mut_slice()[c] = R::select(cx, moving, new, place);
-        state.indices[k].as_mut_slice()[c] = R::index_select(cx, moving, new_index, place_index);
+        values[k].as_mut_slice()[c] = R::select(cx, moving, new, place);
+        indices[k].as_mut_slice()[c] = R::select(cx, moving, new_index, place_index);
         if k == 0 {
             break;
         }
@@ -91,19 +89,14 @@ fn insert<F: Formula, R: Real, const K: usize>(
     }
 }
 
-/// Place and component of number `n` of a row.
-const fn place<F: Formula>(n: usize) -> (usize, usize) {
-    (n / components::<F>(), n % components::<F>())
-}
-
 /// Whether (value, index) comes before (other, other_index), of which a place that is not taken is the last.
-fn before<T: Element>(value: T, index: T::Index, other: T, other_index: T::Index) -> bool {
-    let tie = value == other && T::any((), T::index_lt((), index, other_index));
+fn before<T: Element>(value: T, index: u32, other: T, other_index: u32) -> bool {
+    let tie = value == other && index < other_index;
     value < other || tie || (other.is_nan() && !value.is_nan())
 }
 
 impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best<K, VALUES, INDICES> {
-    type State<F: Formula, R: Real> = BestState<F, R, K>;
+    type State<F: Formula, R: Real> = State<F, R, K>;
     type Run<F: Formula, R: Real> = BestRun<F, R>;
     // The list is in memory, but an insertion goes through it for all vectors of a tile, and most tiles have one in the
     // first few hundred sources: a tile of one vector is two to three times as fast as one of four.
@@ -111,18 +104,16 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
     const REGISTERS_PER_COMPONENT: usize = 1;
 
     #[inline(always)]
-    fn init<F: Formula, R: Real>(cx: R::Cx) -> BestState<F, R, K> {
-        BestState {
-            values: [F::Out::<R>::splat(R::lit(cx, f64::NAN)); K],
-            indices: [F::Out::<R::Index>::splat(R::index_splat(cx, MISSING)); K],
-        }
+    fn init<F: Formula, R: Real>(cx: R::Cx) -> Self::State<F, R> {
+        let missing = R::index_to_bits(cx, R::index_splat(cx, MISSING));
+        Chain(Grid::splat(R::lit(cx, f64::NAN)), Grid::splat(missing))
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(cx: R::Cx, state: &BestState<F, R, K>) -> BestRun<F, R> {
+    fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> BestRun<F, R> {
         const { assert!(K > 0, "K must be at least 1") };
-        let mut run: BestRun<F, R> = BestRun(state.values[K - 1]);
-        for worst in Components::<R>::as_mut_slice(&mut run.0) {
+        let mut run: BestRun<F, R> = BestRun(state.0.0[K - 1]);
+        for worst in run.0.as_mut_slice() {
             *worst = BestRun::<F, R>::admit(cx, *worst);
         }
         run
@@ -131,7 +122,7 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
     #[inline(always)]
     fn push<F: Formula, R: Real>(
         cx: R::Cx,
-        state: &mut BestState<F, R, K>,
+        state: &mut Self::State<F, R>,
         run: &mut BestRun<F, R>,
         index: R::Index,
         c: usize,
@@ -142,47 +133,30 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
         let candidates = R::le(cx, value, *worst);
         if R::any(cx, candidates) {
             insert::<F, R, K>(cx, state, candidates, index, c, value);
-            *worst = BestRun::<F, R>::admit(cx, state.values[K - 1].as_slice()[c]);
+            *worst = BestRun::<F, R>::admit(cx, state.0.0[K - 1].as_slice()[c]);
         }
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(_cx: R::Cx, _state: &mut BestState<F, R, K>, _run: &BestRun<F, R>) {}
+    fn flush<F: Formula, R: Real>(_cx: R::Cx, _state: &mut Self::State<F, R>, _run: &BestRun<F, R>) {}
 
-    #[inline(always)]
-    fn unpack<F: Formula, R: Real>(cx: R::Cx, state: &BestState<F, R, K>, to: &mut [BestState<F, R::Scalar, K>]) {
-        for k in 0..K {
-            for c in 0..components::<F>() {
-                let n = k * components::<F>() + c;
-                each_lane(cx, state.values[k].as_slice()[c], to, n, |lane, n, value| {
-                    let (k, c) = place::<F>(n);
-                    lane.values[k].as_mut_slice()[c] = value;
-                });
-                each_index::<R, _>(cx, state.indices[k].as_slice()[c], to, n, |lane, n, index| {
-                    let (k, c) = place::<F>(n);
-                    lane.indices[k].as_mut_slice()[c] = R::Scalar::index_splat((), index);
-                });
-            }
-        }
-    }
-
-    fn merge<F: Formula, T: Element>(state: &mut BestState<F, T, K>, other: &BestState<F, T, K>) {
+    fn merge<T: Element>(components: usize, state: &mut [T], other: &[T]) {
         // Both lists are sorted: the K first of their union, taken from the front of one or the other.
-        let old = *state;
-        for c in 0..components::<F>() {
-            let (mut mine, mut theirs) = (0, 0);
-            for k in 0..K {
-                let (a, a_index) = (old.values[mine].as_slice()[c], old.indices[mine].as_slice()[c]);
-                let (b, b_index) = (other.values[theirs].as_slice()[c], other.indices[theirs].as_slice()[c]);
+        let old = state.to_vec();
+        let (values, indices) = state.split_at_mut(K * components);
+        let at = |list: &[T], place: usize| {
+            let (values, indices) = list.split_at(K * components);
+            (values[place], T::index_from_bits((), indices[place]))
+        };
+        for c in 0..components {
+            let (mut mine, mut theirs) = (c, c);
+            for place in (c..).step_by(components).take(K) {
+                let ((a, a_index), (b, b_index)) = (at(&old, mine), at(other, theirs));
                 let take_theirs = before(b, b_index, a, a_index);
                 let (value, index) = if take_theirs { (b, b_index) } else { (a, a_index) };
-                state.values[k].as_mut_slice()[c] = value;
-                state.indices[k].as_mut_slice()[c] = index;
-                if take_theirs {
-                    theirs += 1;
-                } else {
-                    mine += 1;
-                }
+                values[place] = value;
+                indices[place] = T::index_to_bits((), index);
+                *(if take_theirs { &mut theirs } else { &mut mine }) += components;
             }
         }
     }
@@ -195,17 +169,16 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
         if INDICES { K * components } else { 0 }
     }
 
-    fn finish<F: Formula, T: Element>(state: &BestState<F, T, K>, values: &mut [T], indices: &mut [u32]) {
-        let components = components::<F>();
-        for k in 0..K {
-            for c in 0..components {
-                if VALUES {
-                    let value = state.values[k].as_slice()[c];
-                    values[k * components + c] = if value.is_nan() { T::infinity() } else { value };
-                }
-                if INDICES {
-                    T::index_store((), state.indices[k].as_slice()[c], &mut indices[k * components + c..]);
-                }
+    fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]) {
+        let (best, places) = state.split_at(K * components);
+        if VALUES {
+            for (to, value) in values.iter_mut().zip(best) {
+                *to = if value.is_nan() { T::infinity() } else { *value };
+            }
+        }
+        if INDICES {
+            for (to, &place) in indices.iter_mut().zip(places) {
+                *to = T::index_from_bits((), place);
             }
         }
     }

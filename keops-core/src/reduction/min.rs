@@ -1,6 +1,6 @@
 //! The smallest value of each component, without its row number.
 
-use super::{Reduction, components, each_lane};
+use super::Reduction;
 use crate::{
     components::Components,
     formula::Formula,
@@ -13,7 +13,7 @@ pub struct Min;
 
 /// The smallest values so far.
 #[derive(Clone, Copy)]
-pub struct MinState<F: Formula, R: Real>(F::Out<R>);
+pub struct MinRun<F: Formula, R: Real>(F::Out<R>);
 
 /// The smaller of both; `old` if `new` is NaN, which `Real::min` leaves open.
 #[inline(always)]
@@ -22,26 +22,26 @@ fn smaller<R: Real>(cx: R::Cx, new: R, old: R) -> R {
 }
 
 impl Reduction for Min {
-    type State<F: Formula, R: Real> = MinState<F, R>;
-    type Run<F: Formula, R: Real> = MinState<F, R>;
+    type State<F: Formula, R: Real> = F::Out<R>;
+    type Run<F: Formula, R: Real> = MinRun<F, R>;
     const REGISTERS: usize = 0;
     const REGISTERS_PER_COMPONENT: usize = 1;
 
     #[inline(always)]
-    fn init<F: Formula, R: Real>(cx: R::Cx) -> MinState<F, R> {
-        MinState(F::Out::<R>::splat(R::lit(cx, f64::INFINITY)))
+    fn init<F: Formula, R: Real>(cx: R::Cx) -> F::Out<R> {
+        F::Out::<R>::splat(R::lit(cx, f64::INFINITY))
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(_cx: R::Cx, state: &MinState<F, R>) -> MinState<F, R> {
-        *state
+    fn begin<F: Formula, R: Real>(_cx: R::Cx, state: &F::Out<R>) -> MinRun<F, R> {
+        MinRun(*state)
     }
 
     #[inline(always)]
     fn push<F: Formula, R: Real>(
         cx: R::Cx,
-        _state: &mut MinState<F, R>,
-        run: &mut MinState<F, R>,
+        _state: &mut F::Out<R>,
+        run: &mut MinRun<F, R>,
         _index: R::Index,
         c: usize,
         value: R,
@@ -51,19 +51,12 @@ impl Reduction for Min {
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(_cx: R::Cx, state: &mut MinState<F, R>, run: &MinState<F, R>) {
-        *state = *run;
+    fn flush<F: Formula, R: Real>(_cx: R::Cx, state: &mut F::Out<R>, run: &MinRun<F, R>) {
+        *state = run.0;
     }
 
-    #[inline(always)]
-    fn unpack<F: Formula, R: Real>(cx: R::Cx, state: &MinState<F, R>, to: &mut [MinState<F, R::Scalar>]) {
-        for c in 0..components::<F>() {
-            each_lane(cx, state.0.as_slice()[c], to, c, |lane, c, number| lane.0.as_mut_slice()[c] = number);
-        }
-    }
-
-    fn merge<F: Formula, T: Element>(state: &mut MinState<F, T>, other: &MinState<F, T>) {
-        for (best, &new) in state.0.as_mut_slice().iter_mut().zip(other.0.as_slice()) {
+    fn merge<T: Element>(_components: usize, state: &mut [T], other: &[T]) {
+        for (best, &new) in state.iter_mut().zip(other) {
             *best = smaller((), new, *best);
         }
     }
@@ -76,7 +69,7 @@ impl Reduction for Min {
         0
     }
 
-    fn finish<F: Formula, T: Element>(state: &MinState<F, T>, values: &mut [T], _indices: &mut [u32]) {
-        values.copy_from_slice(state.0.as_slice());
+    fn finish<T: Element>(_components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
+        values.copy_from_slice(state);
     }
 }

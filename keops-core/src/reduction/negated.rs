@@ -50,13 +50,8 @@ impl<N: Reduction> Reduction for Negated<N> {
         N::flush::<F, R>(cx, state, run);
     }
 
-    #[inline(always)]
-    fn unpack<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>, to: &mut [Self::State<F, R::Scalar>]) {
-        N::unpack::<F, R>(cx, state, to);
-    }
-
-    fn merge<F: Formula, T: Element>(state: &mut Self::State<F, T>, other: &Self::State<F, T>) {
-        N::merge::<F, T>(state, other);
+    fn merge<T: Element>(components: usize, state: &mut [T], other: &[T]) {
+        N::merge(components, state, other);
     }
 
     fn values(components: usize) -> usize {
@@ -67,8 +62,8 @@ impl<N: Reduction> Reduction for Negated<N> {
         N::indices(components)
     }
 
-    fn finish<F: Formula, T: Element>(state: &Self::State<F, T>, values: &mut [T], indices: &mut [u32]) {
-        N::finish::<F, T>(state, values, indices);
+    fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]) {
+        N::finish(components, state, values, indices);
         for value in values {
             *value = -*value;
         }

@@ -4,9 +4,9 @@
 //! operation; its end moves it into a compensated total. The error of the total stays that of one run, about 1e-7 of
 //! Σ|terms| in f32, whatever the number of terms.
 
-use super::{Reduction, compensated, components, each_lane};
+use super::{Reduction, compensated};
 use crate::{
-    components::Components,
+    components::{Chain, Components},
     formula::Formula,
     real::{Element, Real},
 };
@@ -15,38 +15,31 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Sum;
 
-/// The total of a [`Sum`], in two terms.
-#[derive(Clone, Copy)]
-pub struct SumState<F: Formula, R: Real> {
-    high: F::Out<R>,
-    low: F::Out<R>,
-}
-
 /// What a run has summed so far.
 #[derive(Clone, Copy)]
 pub struct SumRun<F: Formula, R: Real>(F::Out<R>);
 
 impl Reduction for Sum {
-    type State<F: Formula, R: Real> = SumState<F, R>;
+    /// The total, in two terms.
+    type State<F: Formula, R: Real> = Chain<F::Out<R>, F::Out<R>>;
     type Run<F: Formula, R: Real> = SumRun<F, R>;
     const REGISTERS: usize = 0;
     const REGISTERS_PER_COMPONENT: usize = 1;
 
     #[inline(always)]
-    fn init<F: Formula, R: Real>(cx: R::Cx) -> SumState<F, R> {
-        let zero = F::Out::<R>::splat(R::lit(cx, 0.0));
-        SumState { high: zero, low: zero }
+    fn init<F: Formula, R: Real>(cx: R::Cx) -> Self::State<F, R> {
+        Chain::splat(R::lit(cx, 0.0))
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(cx: R::Cx, _state: &SumState<F, R>) -> SumRun<F, R> {
+    fn begin<F: Formula, R: Real>(cx: R::Cx, _state: &Self::State<F, R>) -> SumRun<F, R> {
         SumRun(F::Out::<R>::splat(R::lit(cx, 0.0)))
     }
 
     #[inline(always)]
     fn push<F: Formula, R: Real>(
         cx: R::Cx,
-        _state: &mut SumState<F, R>,
+        _state: &mut Self::State<F, R>,
         run: &mut SumRun<F, R>,
         _index: R::Index,
         c: usize,
@@ -59,7 +52,7 @@ impl Reduction for Sum {
     #[inline(always)]
     fn push_product<F: Formula, R: Real>(
         cx: R::Cx,
-        _state: &mut SumState<F, R>,
+        _state: &mut Self::State<F, R>,
         run: &mut SumRun<F, R>,
         _index: R::Index,
         c: usize,
@@ -71,25 +64,17 @@ impl Reduction for Sum {
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut SumState<F, R>, run: &SumRun<F, R>) {
-        let (high, low) = (state.high.as_mut_slice(), state.low.as_mut_slice());
+    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &SumRun<F, R>) {
+        let (high, low) = (state.0.as_mut_slice(), state.1.as_mut_slice());
         for (c, &sum) in run.0.as_slice().iter().enumerate() {
             compensated::add(cx, &mut high[c], &mut low[c], sum);
         }
     }
 
-    #[inline(always)]
-    fn unpack<F: Formula, R: Real>(cx: R::Cx, state: &SumState<F, R>, to: &mut [SumState<F, R::Scalar>]) {
-        for c in 0..components::<F>() {
-            each_lane(cx, state.high.as_slice()[c], to, c, |lane, c, number| lane.high.as_mut_slice()[c] = number);
-            each_lane(cx, state.low.as_slice()[c], to, c, |lane, c, number| lane.low.as_mut_slice()[c] = number);
-        }
-    }
-
-    fn merge<F: Formula, T: Element>(state: &mut SumState<F, T>, other: &SumState<F, T>) {
-        let (high, low) = (state.high.as_mut_slice(), state.low.as_mut_slice());
-        let (other_high, other_low) = (other.high.as_slice(), other.low.as_slice());
-        for c in 0..components::<F>() {
+    fn merge<T: Element>(components: usize, state: &mut [T], other: &[T]) {
+        let (high, low) = state.split_at_mut(components);
+        let (other_high, other_low) = other.split_at(components);
+        for c in 0..components {
             compensated::add((), &mut high[c], &mut low[c], other_high[c]);
             low[c] = low[c] + other_low[c];
         }
@@ -103,8 +88,8 @@ impl Reduction for Sum {
         0
     }
 
-    fn finish<F: Formula, T: Element>(state: &SumState<F, T>, values: &mut [T], _indices: &mut [u32]) {
-        let (high, low) = (state.high.as_slice(), state.low.as_slice());
+    fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
+        let (high, low) = state.split_at(components);
         for (c, value) in values.iter_mut().enumerate() {
             *value = T::from_f64(compensated::value(high[c], low[c]));
         }

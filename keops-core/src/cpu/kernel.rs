@@ -1,0 +1,175 @@
+//! What is compiled for each formula, reduction and element type.
+//!
+//! Compile time is the user's: whatever else an engine does is written for [`Kernel`] objects, so that it is compiled
+//! once, with this crate. Rows and states cross this border as flat memory:
+//!
+//! - a *row* is [`Layout::target`] (or `source`, `parameters`, `state`) numbers; rows follow each other;
+//! - a *row of lanes* has the same component of each lane side by side: component c of lane l is number c * lanes + l.
+
+use core::marker::PhantomData;
+
+use pulp::Arch;
+
+use crate::{
+    components::Components,
+    cpu::{
+        instructions::{self, Common, OnLanes},
+        sweep::{OverSources, OverTargets, Tile, sweep},
+    },
+    formula::{Formula, Role, Variable, width},
+    real::{Element, Real},
+    reduction::{Reduction, components},
+};
+
+/// The sizes of a kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// The name of the formula, for messages.
+    pub name: &'static str,
+    /// The variables, in the order of the arguments.
+    pub variables: &'static [Variable],
+    /// What is left of the parameters: how many numbers.
+    pub parameters: usize,
+    /// What is left of a target.
+    pub target: usize,
+    /// What is left of a source.
+    pub source: usize,
+    /// The state of a target.
+    pub state: usize,
+    /// Values in a row of the result.
+    pub values: usize,
+    /// Row numbers in a row of the result.
+    pub indices: usize,
+}
+
+impl Layout {
+    /// What is left of a row of the variables of a role.
+    pub(super) fn left(&self, role: Role) -> usize {
+        match role {
+            Role::Parameter => self.parameters,
+            Role::Target => self.target,
+            Role::Source => self.source,
+        }
+    }
+}
+
+/// A formula with a reduction.
+pub trait Kernel<T: Element>: Sync {
+    /// The sizes.
+    fn layout(&self) -> Layout;
+    /// Prepares `count` rows of all variables of a role, given the prepared parameters.
+    fn prepare(&self, role: Role, parameters: &[T], rows: &[T], count: usize, to: &mut [T]);
+    /// How many lanes a tile has.
+    fn lanes(&self, arch: Arch) -> usize;
+    /// The state that has seen no source.
+    fn init(&self, state: &mut [T]);
+    /// All pairs of a tile, with lanes over targets.
+    fn over_targets(&self, arch: Arch, tile: Tile<'_, T>);
+    /// All pairs of a tile, with lanes over sources.
+    fn over_sources(&self, common: Common, tile: Tile<'_, T>);
+    /// Joins the state of other sources of the same target.
+    fn merge(&self, state: &mut [T], other: &[T]);
+    /// Writes the result row.
+    fn finish(&self, state: &[T], values: &mut [T], indices: &mut [u32]);
+}
+
+/// The kernel of `F` and `Red`.
+pub(super) struct Compiled<F, Red>(PhantomData<(F, Red)>);
+
+impl<F, Red> Compiled<F, Red> {
+    pub(super) const NEW: Self = Self(PhantomData);
+}
+
+impl<T: Element, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
+    fn layout(&self) -> Layout {
+        Layout {
+            name: F::NAME,
+            variables: F::VARIABLES,
+            parameters: <F::P<T> as Components<T>>::LEN,
+            target: <F::I<T> as Components<T>>::LEN,
+            source: <F::J<T> as Components<T>>::LEN,
+            state: <Red::State<F, T> as Components<T>>::LEN,
+            values: Red::values(components::<F>()),
+            indices: Red::indices(components::<F>()),
+        }
+    }
+
+    fn prepare(&self, role: Role, parameters: &[T], rows: &[T], count: usize, to: &mut [T]) {
+        match role {
+            Role::Parameter => {
+                to.copy_from_slice(F::parameters::<T>((), rows).as_slice());
+            }
+            Role::Target => {
+                let parameters = &<F::P<T> as Components<T>>::rows(parameters, 1)[0];
+                each_row::<T, F::I<T>>(rows, width(F::VARIABLES, role), count, to, |row| {
+                    F::target((), parameters, row)
+                });
+            }
+            Role::Source => {
+                let parameters = &<F::P<T> as Components<T>>::rows(parameters, 1)[0];
+                each_row::<T, F::J<T>>(rows, width(F::VARIABLES, role), count, to, |row| {
+                    F::source((), parameters, row)
+                });
+            }
+        }
+    }
+
+    fn lanes(&self, arch: Arch) -> usize {
+        instructions::lanes::<T, F, Red>(arch)
+    }
+
+    fn init(&self, state: &mut [T]) {
+        state.copy_from_slice(Red::init::<F, T>(()).as_slice());
+    }
+
+    fn over_targets(&self, arch: Arch, tile: Tile<'_, T>) {
+        OnLanes::<T, F, Red>::dispatch(SweepTargets(tile), arch);
+    }
+
+    fn over_sources(&self, common: Common, tile: Tile<'_, T>) {
+        OnLanes::<T, F, Red>::dispatch_common(SweepSources(tile), common);
+    }
+
+    fn merge(&self, state: &mut [T], other: &[T]) {
+        Red::merge(components::<F>(), state, other);
+    }
+
+    fn finish(&self, state: &[T], values: &mut [T], indices: &mut [u32]) {
+        Red::finish(components::<F>(), state, values, indices);
+    }
+}
+
+/// Prepares each of `count` rows of `width` numbers.
+#[inline(always)]
+fn each_row<T: Copy, A: Components<T>>(
+    rows: &[T],
+    width: usize,
+    count: usize,
+    to: &mut [T],
+    prepare: impl Fn(&[T]) -> A,
+) {
+    for n in 0..count {
+        let row = prepare(&rows[n * width..][..width]);
+        to[n * A::LEN..][..A::LEN].copy_from_slice(row.as_slice());
+    }
+}
+
+/// All pairs of a tile, with lanes over targets.
+struct SweepTargets<'a, T>(Tile<'a, T>);
+
+impl<T: Element, F: Formula, Red: Reduction> OnLanes<T, F, Red> for SweepTargets<'_, T> {
+    #[inline(always)]
+    fn run<R: Real<Scalar = T>>(self, cx: R::Cx) {
+        sweep::<F, R, Red, OverTargets>(cx, self.0);
+    }
+}
+
+/// All pairs of a tile, with lanes over sources.
+struct SweepSources<'a, T>(Tile<'a, T>);
+
+impl<T: Element, F: Formula, Red: Reduction> OnLanes<T, F, Red> for SweepSources<'_, T> {
+    #[inline(always)]
+    fn run<R: Real<Scalar = T>>(self, cx: R::Cx) {
+        sweep::<F, R, Red, OverSources>(cx, self.0);
+    }
+}

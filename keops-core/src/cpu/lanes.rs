@@ -1,0 +1,62 @@
+//! Rows of lanes from rows, and back.
+
+use crate::real::Element;
+
+/// The alignment of the widest vectors, in bytes. Loads that straddle two cache lines cost twice as much.
+const ALIGNMENT: usize = 64;
+
+/// Numbers in memory that is aligned for vectors.
+#[derive(Default)]
+pub(super) struct Aligned<T> {
+    memory: Vec<T>,
+    skip: usize,
+    len: usize,
+}
+
+impl<T: Element> Aligned<T> {
+    /// Makes room for so many numbers, whose values are left open.
+    pub(super) fn resize(&mut self, len: usize) {
+        let spare = ALIGNMENT / size_of::<T>();
+        self.memory.resize(len + spare, T::zero());
+        self.skip = self.memory.as_ptr().align_offset(ALIGNMENT).min(spare);
+        self.len = len;
+    }
+
+    pub(super) fn numbers(&self) -> &[T] {
+        &self.memory[self.skip..][..self.len]
+    }
+
+    pub(super) fn numbers_mut(&mut self) -> &mut [T] {
+        &mut self.memory[self.skip..][..self.len]
+    }
+}
+
+/// Transposes `count` rows of `width` numbers, of which there is at least one, into rows of lanes. The last row fills
+/// the lanes that are left.
+pub(super) fn to_lanes<T: Element>(rows: &[T], width: usize, count: usize, lanes: usize, to: &mut Aligned<T>) {
+    to.resize(count.div_ceil(lanes) * width * lanes);
+    let mut numbers = to.numbers_mut().iter_mut();
+    for first in (0..count).step_by(lanes) {
+        for c in 0..width {
+            for (lane, to) in numbers.by_ref().take(lanes).enumerate() {
+                *to = rows[(first + lane).min(count - 1) * width + c];
+            }
+        }
+    }
+}
+
+/// `rows` rows of lanes, every lane of which is `row`.
+pub(super) fn fill_lanes<T: Element>(row: &[T], rows: usize, lanes: usize, to: &mut Aligned<T>) {
+    to.resize(rows * row.len() * lanes);
+    for (n, to) in to.numbers_mut().chunks_exact_mut(lanes).enumerate() {
+        to.fill(row[n % row.len()]);
+    }
+}
+
+/// Lane `lane` of row `row` of rows of lanes.
+pub(super) fn lane<T: Copy>(rows: &[T], row: usize, lane: usize, lanes: usize, to: &mut [T]) {
+    let width = to.len();
+    for (c, to) in to.iter_mut().enumerate() {
+        *to = rows[(row * width + c) * lanes + lane];
+    }
+}
