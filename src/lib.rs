@@ -17,11 +17,11 @@ pub mod prelude {
 pub mod __private {
     pub use keops_core::{
         arguments::{AsParameter, AsRows, View},
-        call::{Plan, PlanInto, index_rows, rows, rows_into, shape_of, value_and_index_rows, with_saved},
+        call::{OnePass, Plan, PlanInto, index_rows, rows, rows_into, shape_of, value_and_index_rows, with_saved},
         components::{Chain, Components, Grid},
         cpu::{Piece, reduce},
         error::Error,
-        formula::{Contraction, ContractionKind, Formula, Role, Sink, SourceRow, Variable},
+        formula::{Contraction, Formula, Item, Sink, SourceRow, Variable},
         ops,
         real::{Element, Real},
         reduction::{

@@ -7,7 +7,7 @@ mod harness;
 
 use std::collections::HashSet;
 
-use harness::{Random, assert_identical, assert_near, epsilon, slope_rows};
+use harness::{Exact, Random, assert_identical, assert_near, epsilon, slope_rows};
 use keops::{Element, prelude::*};
 
 keops! {
@@ -145,15 +145,15 @@ fn elementwise_values<T: Element>() {
     let found = elementwise(&x, &y).eval().unwrap();
     let more = rest(&x, &y).eval().unwrap();
     for (i, x) in x.iter().enumerate() {
-        let x = x.map(Element::to_f64);
+        let x = x.map(T::exact);
         let (expected, expected_more) = (elementwise_oracle(x), rest_oracle(x));
         for (c, (&found, &expected)) in found[i].iter().zip(&expected).enumerate() {
             // two roundings, or those of an elementary function
-            assert_near(Element::to_f64(found), expected, 3.0 * epsilon::<T>() * expected.abs().max(0.1), (c, x));
+            assert_near(found.exact(), expected, 3.0 * epsilon::<T>() * expected.abs().max(0.1), (c, x));
         }
         for (c, (&found, &expected)) in more[i].iter().zip(&expected_more).enumerate() {
             // s - t - q may cancel
-            assert_near(Element::to_f64(found), expected, 3.0 * epsilon::<T>() * expected.abs().max(1.0), (c, x));
+            assert_near(found.exact(), expected, 3.0 * epsilon::<T>() * expected.abs().max(1.0), (c, x));
         }
     }
 }
@@ -283,12 +283,12 @@ impl<T: Element> Variables<T> {
 
     fn wide(&self) -> Variables<f64> {
         Variables {
-            a: self.a.map(Element::to_f64),
-            s: self.s.map(Element::to_f64),
-            b: self.b.map(Element::to_f64),
-            m: self.m.map(Element::to_f64),
-            d: self.d.map(Element::to_f64),
-            g: self.g.map(Element::to_f64),
+            a: self.a.map(T::exact),
+            s: self.s.map(T::exact),
+            b: self.b.map(T::exact),
+            m: self.m.map(T::exact),
+            d: self.d.map(T::exact),
+            g: self.g.map(T::exact),
         }
     }
 
@@ -325,7 +325,7 @@ fn vector_values<T: Element>() {
         for (c, (&found, expected)) in found.iter().zip(vectors_oracle(&wide)).enumerate() {
             // differences round, and so do the up to nine terms of a sum; those of a full metric may cancel
             let size = if c == FULL_METRIC { 10.0 } else { 0.5 };
-            assert_near(Element::to_f64(found), expected, 8.0 * epsilon::<T>() * expected.abs().max(size), c);
+            assert_near(found.exact(), expected, 8.0 * epsilon::<T>() * expected.abs().max(size), c);
         }
     }
 }
@@ -422,7 +422,7 @@ fn kernel_values<T: Element>() {
     let (g, d, m) = metrics::<T>(&mut random);
     let (x, y): (Vec<[T; 2]>, Vec<[T; 2]>) = (random.cloud(60), random.cloud(7));
     let found = kernels(&x, &y, g, d, m).eval().unwrap();
-    let (g, d, m) = (Element::to_f64(g[0]), d.map(Element::to_f64), m.map(Element::to_f64));
+    let (g, d, m) = (g[0].exact(), d.map(T::exact), m.map(T::exact));
     let y = harness::wide(&y);
     for (i, x) in harness::wide(&x).iter().enumerate() {
         let mut expected = [0.0; 24];
@@ -432,7 +432,7 @@ fn kernel_values<T: Element>() {
         }
         for c in 0..24 {
             // seven terms, each of size 10 at most with the roundings of about nine operations
-            assert_near(Element::to_f64(found[i][c]), expected[c], 60.0 * epsilon::<T>(), (i, c));
+            assert_near(found[i][c].exact(), expected[c], 60.0 * epsilon::<T>(), (i, c));
         }
     }
 }
@@ -601,21 +601,21 @@ fn edges_oracle(a: f64, b: f64) -> [f64; 28] {
 
 /// The oracle's arithmetic is that of `f64`; what is beyond the range of `T` is infinite or 0 there.
 fn check_edges<T: Element>(more: [f64; 4]) {
-    let (tiny, huge) = (Element::to_f64(T::min_positive_value()), Element::to_f64(T::max_value()));
+    let (tiny, huge) = (T::min_positive_value().exact(), T::max_value().exact());
     let mut special = vec![0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, -3.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
     special.extend([tiny, -tiny, tiny / 8.0, huge, -huge]);
     special.extend(more);
     let x: Vec<[T; 2]> = special.iter().flat_map(|&a| special.iter().map(move |&b| [a, b].map(T::from_f64))).collect();
     let found = edges(&x, &[[-T::zero()]]).eval().unwrap();
     for (x, found) in x.iter().zip(found.iter()) {
-        let [a, b] = x.map(Element::to_f64);
+        let [a, b] = x.map(T::exact);
         for (c, (&found, expected)) in found.iter().zip(edges_oracle(a, b)).enumerate() {
-            let expected = Element::to_f64(T::from_f64(expected));
+            let expected = T::from_f64(expected).exact();
             // an exponential is one to base 2, of its exponent times log2(e), rounded
             let operations = if c == EXP { 4.0 + a.abs() } else { 4.0 };
             // results that are not normal numbers may be 0
             let error = operations * epsilon::<T>() * expected.abs() + tiny;
-            assert_near(Element::to_f64(found), expected, error, (c, a, b));
+            assert_near(found.exact(), expected, error, (c, a, b));
         }
     }
 }

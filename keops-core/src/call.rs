@@ -8,7 +8,7 @@ use crate::{
     formula::Formula,
     real::Element,
     reduction::Reduction,
-    rows::Rows,
+    rows::{Rows, ValueRows},
     settings::Settings,
 };
 
@@ -33,6 +33,44 @@ pub trait PlanInto: Plan {
     /// Those of [`reduce`].
     fn eval_into<T: Element>(views: &[View<'_, T>], settings: &Settings, out: &mut [Self::Row<T>])
     -> Result<(), Error>;
+}
+
+/// A call of one pass whose result is rows of values: its formula, which stands for the call too.
+pub trait OnePass: Formula {
+    /// How the terms become the result.
+    type Reduction: Reduction;
+    /// The result.
+    type Rows<T: Element>: ValueRows<T>;
+    /// Whether the result is one row, the sum over all targets.
+    const TOTAL: bool = false;
+}
+
+impl<K: OnePass> Plan for K {
+    type Output<T: Element> = K::Rows<T>;
+
+    fn eval<T: Element>(views: &[View<'_, T>], settings: &Settings) -> Result<K::Rows<T>, Error> {
+        let targets = shape_of::<T, K>(views)?.targets;
+        let mut out = K::Rows::<T>::zeros(if K::TOTAL { 1 } else { targets })?;
+        one_pass::<T, K>(views, settings, out.as_flat_mut())?;
+        Ok(out)
+    }
+}
+
+impl<K: OnePass> PlanInto for K {
+    type Row<T: Element> = <K::Rows<T> as ValueRows<T>>::Row;
+
+    fn eval_into<T: Element>(
+        views: &[View<'_, T>],
+        settings: &Settings,
+        out: &mut [Self::Row<T>],
+    ) -> Result<(), Error> {
+        one_pass::<T, K>(views, settings, K::Rows::<T>::flatten(out))
+    }
+}
+
+fn one_pass<T: Element, K: OnePass>(views: &[View<'_, T>], settings: &Settings, out: &mut [T]) -> Result<(), Error> {
+    let piece = if K::TOTAL { Piece::total(out) } else { Piece::rows(K::Rows::<T>::WIDTH, out) };
+    reduce::<T, K, K::Reduction>(views, settings, &mut [piece], None)
 }
 
 /// The shape of a call of `F`.

@@ -32,7 +32,7 @@ pub unsafe trait Components<E: Copy>: Copy {
     /// If `from` does not have `count` times [`Self::LEN`] components.
     #[inline(always)]
     fn rows(from: &[E], count: usize) -> &[Self] {
-        assert_eq!(count.checked_mul(Self::LEN), Some(from.len()), "rows of {} components", Self::LEN);
+        assert!(count.checked_mul(Self::LEN) == Some(from.len()), "the slice does not consist of so many rows");
         // SAFETY: by the contract of the trait, `count` values of `Self` are `count` * LEN values of E in a row,
         // aligned like E; the assertion says that `from` has as many, also if both are none.
         unsafe { core::slice::from_raw_parts(from.as_ptr().cast::<Self>(), count) }

@@ -29,10 +29,28 @@ pub struct Variable {
     pub dim: usize,
 }
 
+impl Variable {
+    /// A variable with one row for each row of the result.
+    #[must_use]
+    pub const fn target(name: &'static str, dim: usize) -> Self {
+        Self { name, role: Role::Target, dim }
+    }
+    /// A variable with one row for each term of the reduction.
+    #[must_use]
+    pub const fn source(name: &'static str, dim: usize) -> Self {
+        Self { name, role: Role::Source, dim }
+    }
+    /// A variable with one row.
+    #[must_use]
+    pub const fn parameter(name: &'static str, dim: usize) -> Self {
+        Self { name, role: Role::Parameter, dim }
+    }
+}
+
 /// A contraction of a vector of the target with a vector of the source, both prepared by the hoisted stages.
 ///
 /// With many components it is most of the work, and a whole tile of contractions is a matrix product: an engine may
-/// compute them that way and hand the results to [`Formula::pair`], instead of calling [`Formula::contract`].
+/// compute them that way and hand the results to [`Formula::pair`], instead of calling [`Contraction::of_pair`].
 #[derive(Clone, Copy, Debug)]
 pub struct Contraction {
     /// What is summed.
@@ -43,6 +61,38 @@ pub struct Contraction {
     pub source: usize,
     /// How many components are summed.
     pub len: usize,
+}
+
+impl Contraction {
+    /// Σ_d u_d w_d
+    #[must_use]
+    pub const fn dot(target: usize, source: usize, len: usize) -> Self {
+        Self { kind: ContractionKind::Dot, target, source, len }
+    }
+    /// Σ_d (u_d - w_d)²
+    #[must_use]
+    pub const fn squared_distance(target: usize, source: usize, len: usize) -> Self {
+        Self { kind: ContractionKind::SquaredDistance, target, source, len }
+    }
+
+    /// The contraction of a prepared target with a prepared source.
+    #[inline(always)]
+    pub fn of_pair<R: Real>(&self, cx: R::Cx, i: &[R], j: &impl SourceRow<R>) -> R {
+        let mut sum = R::lit(cx, 0.0);
+        let mut d = 0;
+        while d < self.len {
+            let (u, w) = (i[self.target + d], j.get(cx, self.source + d));
+            sum = match self.kind {
+                ContractionKind::Dot => R::mul_add(cx, u, w, sum),
+                ContractionKind::SquaredDistance => {
+                    let difference = R::sub(cx, u, w);
+                    R::mul_add(cx, difference, difference, sum)
+                }
+            };
+            d += 1;
+        }
+        sum
+    }
 }
 
 /// What a [`Contraction`] sums over its components d.
@@ -78,43 +128,54 @@ pub trait Sink<R: Real> {
     }
 }
 
+/// What storage is generic over: a number, or a tile of lanes.
+pub trait Item: Copy + Send + Sync + 'static {}
+
+impl<E: Copy + Send + Sync + 'static> Item for E {}
+
 /// A formula, compiled: implemented by the macro for each forward or derivative formula.
-pub trait Formula: Copy + Send + Sync + 'static {
+///
+/// The stages read and write slices, whose lengths are those of the associated types and of the variables: in inlined
+/// code they are constants.
+pub trait Formula: Send + Sync + 'static {
     /// Its name, for messages.
     const NAME: &'static str;
     /// Its variables, in the order of the call's arguments.
     const VARIABLES: &'static [Variable];
-    /// The contractions that `contract` computes, in order.
+    /// The contractions of a pair.
     const CONTRACTIONS: &'static [Contraction];
 
     /// What is left of the parameters.
-    type P<E: Copy + Send + Sync + 'static>: Components<E> + Send + Sync;
+    type P<E: Item>: Components<E> + Send + Sync;
     /// What is left of a target row.
-    type I<E: Copy + Send + Sync + 'static>: Components<E> + Send + Sync;
+    type I<E: Item>: Components<E> + Send + Sync;
     /// What is left of a source row.
-    type J<E: Copy + Send + Sync + 'static>: Components<E> + Send + Sync;
-    /// The contractions of a pair.
-    type C<E: Copy + Send + Sync + 'static>: Components<E> + Send + Sync;
+    type J<E: Item>: Components<E> + Send + Sync;
+    /// The contractions of a pair: as many components as [`Self::CONTRACTIONS`].
+    type C<E: Item>: Components<E> + Send + Sync;
     /// The components of f.
-    type Out<E: Copy + Send + Sync + 'static>: Components<E> + Send + Sync;
+    type Out<E: Item>: Components<E> + Send + Sync;
 
-    /// Prepares the parameters; `p` holds those of role `Parameter` one after another, in the order of `VARIABLES`.
-    fn parameters<R: Real>(cx: R::Cx, p: &[R]) -> Self::P<R>;
-    /// Prepares a target row; `x` holds the variables of role `Target` one after another.
-    fn target<R: Real>(cx: R::Cx, p: &Self::P<R>, x: &[R]) -> Self::I<R>;
-    /// Prepares a source row; `y` holds the variables of role `Source` one after another.
-    fn source<R: Real>(cx: R::Cx, p: &Self::P<R>, y: &[R]) -> Self::J<R>;
-    /// The contractions of one pair.
-    fn contract<R: Real>(cx: R::Cx, i: &Self::I<R>, j: &impl SourceRow<R>) -> Self::C<R>;
-    /// The rest of f for one pair.
-    fn pair<R: Real>(
-        cx: R::Cx,
-        p: &Self::P<R>,
-        i: &Self::I<R>,
-        j: &impl SourceRow<R>,
-        c: &Self::C<R>,
-        sink: &mut impl Sink<R>,
-    );
+    /// Prepares the parameters; `x` holds those of role `Parameter` one after another, in the order of `VARIABLES`.
+    /// They are left as they are unless the formula has more to do.
+    #[inline(always)]
+    fn parameters<R: Real>(_cx: R::Cx, x: &[R], out: &mut [R]) {
+        out.copy_from_slice(x);
+    }
+    /// Prepares a target row; `x` holds the variables of role `Target` one after another. They are left as they are
+    /// unless the formula has more to do.
+    #[inline(always)]
+    fn target<R: Real>(_cx: R::Cx, _p: &[R], x: &[R], out: &mut [R]) {
+        out.copy_from_slice(x);
+    }
+    /// Prepares a source row; `x` holds the variables of role `Source` one after another. They are left as they are
+    /// unless the formula has more to do.
+    #[inline(always)]
+    fn source<R: Real>(_cx: R::Cx, _p: &[R], x: &[R], out: &mut [R]) {
+        out.copy_from_slice(x);
+    }
+    /// The rest of f for one pair, given its prepared rows and contractions.
+    fn pair<R: Real>(cx: R::Cx, p: &[R], i: &[R], j: &impl SourceRow<R>, c: &[R], sink: &mut impl Sink<R>);
 }
 
 /// Components of all variables of one role, one after another.

@@ -61,7 +61,7 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     /// What is kept for a target between runs, in memory.
     type State<F: Formula, R: Real>: Components<R>;
     /// What every pair touches, in registers.
-    type Run<F: Formula, R: Real>: Copy + Send + Sync;
+    type Run<F: Formula, R: Real>;
     /// How many numbers of a run every pair writes, whatever the formula: what must stay in registers.
     const REGISTERS: usize;
     /// How many more for each component of the formula.

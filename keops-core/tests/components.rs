@@ -14,6 +14,10 @@ fn survives<E: Copy + PartialEq + core::fmt::Debug, C: Components<E>>(zero: E, n
     let copy = components;
     assert!(copy.as_slice().iter().enumerate().all(|(c, component)| *component == numbered(c)));
     assert_eq!(copy.as_slice().len(), C::LEN);
+    // two of them in a row, seen as such
+    let flat: Vec<E> = (0..2 * C::LEN).map(&numbered).collect();
+    let rows = C::rows(&flat, 2);
+    assert!(rows.len() == 2 && rows[0].as_slice() == &flat[..C::LEN] && rows[1].as_slice() == &flat[C::LEN..]);
 }
 
 /// Lengths 0, 1, 3, 2 + 1, 3 * 4 and (2 + 3) * 2 + 0.
@@ -46,4 +50,10 @@ fn parts_follow_each_other() {
     let mut chain = <Chain<[u32; 2], [u32; 1]> as Components<u32>>::splat(7);
     chain.as_mut_slice()[2] = 9;
     assert_eq!(chain.as_slice(), [7, 7, 9]);
+}
+
+#[test]
+#[should_panic(expected = "does not consist of so many rows")]
+fn rows_of_another_length() {
+    <[f32; 3] as Components<f32>>::rows(&[0.0; 7], 2);
 }

@@ -49,14 +49,27 @@ impl Drop for Random {
     }
 }
 
+/// Numbers as `f64`.
+pub trait Exact: Copy {
+    /// The same value as `f64`.
+    fn exact(self) -> f64;
+}
+
+impl<T: Element> Exact for T {
+    fn exact(self) -> f64 {
+        // `num_traits` has another function of this name
+        Element::to_f64(self)
+    }
+}
+
 /// The rounding error of one operation.
 pub fn epsilon<T: Element>() -> f64 {
-    Element::to_f64(T::epsilon())
+    T::epsilon().exact()
 }
 
 /// The same numbers as `f64`, for the plain loops.
 pub fn wide<T: Element, const D: usize>(rows: &[[T; D]]) -> Vec<[f64; D]> {
-    rows.iter().map(|row| row.map(Element::to_f64)).collect()
+    rows.iter().map(|row| row.map(T::exact)).collect()
 }
 
 /// Panics unless `found` is within `error` of `expected`, or is the same infinity, or both are NaN.
@@ -78,7 +91,7 @@ pub fn assert_rows<T: Element, const D: usize>(found: &[[T; D]], expected: &[[f6
     let scale = finite.fold(1.0, |scale: f64, x| scale.max(x.abs()));
     for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
         for d in 0..D {
-            assert_near(Element::to_f64(found[d]), expected[d], error * scale, (what, i, d));
+            assert_near(found[d].exact(), expected[d], error * scale, (what, i, d));
         }
     }
 }
@@ -89,7 +102,7 @@ pub fn assert_identical<T: Element, const D: usize>(found: &[[T; D]], expected: 
     assert_eq!(found.len(), expected.len(), "{what}: number of rows");
     for (i, (a, b)) in found.iter().zip(expected).enumerate() {
         for d in 0..D {
-            let (a, b) = (Element::to_f64(a[d]), Element::to_f64(b[d]));
+            let (a, b) = (a[d].exact(), b[d].exact());
             assert!(
                 a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan(),
                 "{what}: row {i}, component {d}: {a:e}, {b:e}"

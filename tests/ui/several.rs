@@ -1,3 +1,4 @@
+// All faults of a formula, and of all formulas, at once.
 use keops::keops;
 
 keops! {

@@ -1,16 +1,19 @@
 use keops::prelude::*;
 
 keops! {
-    pub fn product(g: Pm<1>, x: Vi<3>, y: Vj<3>) -> Sum<j> { g * x * y }
+    pub fn product(x: Vi<3>, y: Vj<3>) -> Sum<j> { x * y }
 }
 
-fn main() -> Result<(), Error> {
-    let (x, flat, wide) = (vec![[0.0_f32; 3]; 2], vec![0.0_f64; 6], vec![[0.0_f32; 2]; 2]);
-    product(1.0, &x, &wide).eval()?;
-    product(1.0, &x, &flat).eval()?;
-    product(1.0, x.clone(), &x).eval()?;
-    product([1.0, 2.0], &x, &x).eval()?;
-    product(1, &x, &x).eval()?;
-    product(1.0, &x, &x).vjp_y(&wide).eval()?;
-    Ok(())
+fn dimension(x: &[[f32; 3]], wide: &[[f32; 2]]) {
+    let _ = product(x, wide);
 }
+
+fn element_type(x: &[[f32; 3]], double: &[[f64; 3]]) {
+    let _ = product(x, double);
+}
+
+fn cotangent(x: &[[f32; 3]], wide: &[[f32; 2]]) {
+    let _ = product(x, x).vjp_y(wide);
+}
+
+fn main() {}

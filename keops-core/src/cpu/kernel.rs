@@ -95,22 +95,17 @@ impl<T: Element, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
     }
 
     fn prepare(&self, role: Role, parameters: &[T], rows: &[T], count: usize, to: &mut [T]) {
+        let from = width(F::VARIABLES, role);
         match role {
             Role::Parameter => {
-                to.copy_from_slice(F::parameters::<T>((), rows).as_slice());
+                each_row(rows, from, to, <F::P<T> as Components<T>>::LEN, count, |row, to| F::parameters((), row, to));
             }
-            Role::Target => {
-                let parameters = &<F::P<T> as Components<T>>::rows(parameters, 1)[0];
-                each_row::<T, F::I<T>>(rows, width(F::VARIABLES, role), count, to, |row| {
-                    F::target((), parameters, row)
-                });
-            }
-            Role::Source => {
-                let parameters = &<F::P<T> as Components<T>>::rows(parameters, 1)[0];
-                each_row::<T, F::J<T>>(rows, width(F::VARIABLES, role), count, to, |row| {
-                    F::source((), parameters, row)
-                });
-            }
+            Role::Target => each_row(rows, from, to, <F::I<T> as Components<T>>::LEN, count, |row, to| {
+                F::target((), parameters, row, to);
+            }),
+            Role::Source => each_row(rows, from, to, <F::J<T> as Components<T>>::LEN, count, |row, to| {
+                F::source((), parameters, row, to);
+            }),
         }
     }
 
@@ -139,18 +134,13 @@ impl<T: Element, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
     }
 }
 
-/// Prepares each of `count` rows of `width` numbers.
+/// Prepares each of `count` rows of `from` numbers, to rows of `left`.
 #[inline(always)]
-fn each_row<T: Copy, A: Components<T>>(
-    rows: &[T],
-    width: usize,
-    count: usize,
-    to: &mut [T],
-    prepare: impl Fn(&[T]) -> A,
-) {
-    for n in 0..count {
-        let row = prepare(&rows[n * width..][..width]);
-        to[n * A::LEN..][..A::LEN].copy_from_slice(row.as_slice());
+fn each_row<T>(rows: &[T], from: usize, to: &mut [T], left: usize, count: usize, prepare: impl Fn(&[T], &mut [T])) {
+    let mut n = 0;
+    while n < count {
+        prepare(&rows[n * from..][..from], &mut to[n * left..][..left]);
+        n += 1;
     }
 }
 

@@ -1,4 +1,7 @@
 //! The loop over pairs: targets against prepared sources, one of which are lanes.
+//!
+//! This is compiled for every formula, three or four times. Counted `while` loops are a third of the code for the
+//! compiler that iterators are, and it is less than half of the code without checks to remove.
 
 use crate::{
     components::Components,
@@ -123,17 +126,22 @@ impl<F: Formula, R: Real> Direction<F, R> for OverSources {
 #[inline(always)]
 fn load_row<R: Real, A: Components<R>>(cx: R::Cx, rows: &[R::Scalar], row: usize, to: &mut A) {
     let width = A::LEN * R::LANES;
-    let lanes = &rows[row * width..][..width];
-    for (c, to) in to.as_mut_slice().iter_mut().enumerate() {
-        *to = R::load(cx, &lanes[c * R::LANES..]);
+    let (lanes, to) = (&rows[row * width..][..width], to.as_mut_slice());
+    let mut c = 0;
+    while c < A::LEN {
+        to[c] = R::load(cx, &lanes[c * R::LANES..]);
+        c += 1;
     }
 }
 
 /// Reads the numbers of a row, each into every lane.
 #[inline(always)]
 fn splat_row<R: Real, A: Components<R>>(cx: R::Cx, row: &[R::Scalar], to: &mut A) {
-    for (to, &from) in to.as_mut_slice().iter_mut().zip(row) {
-        *to = R::splat(cx, from);
+    let (row, to) = (&row[..A::LEN], to.as_mut_slice());
+    let mut c = 0;
+    while c < A::LEN {
+        to[c] = R::splat(cx, row[c]);
+        c += 1;
     }
 }
 
@@ -163,23 +171,36 @@ pub(super) fn sweep<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(cx:
     let sources = D::sources(&tile);
     let mut target = F::I::<R>::splat(R::lit(cx, 0.0));
     let mut state = Red::init::<F, R>(cx);
-    for row in 0..tile.target_rows {
+    let mut row = 0;
+    while row < tile.target_rows {
         D::target(cx, tile.targets, row, &mut target);
         load_row(cx, tile.states, row, &mut state);
         let mut run = Red::begin::<F, R>(cx, &state);
         let mut first = tile.first;
-        for source in 0..tile.source_rows {
-            let source = D::source(sources, source);
-            let contractions = F::contract::<R>(cx, &target, &source);
+        let mut source = 0;
+        while source < tile.source_rows {
+            let stored = D::source(sources, source);
+            let (p, i) = (parameters.as_slice(), target.as_slice());
+            let mut contractions = F::C::<R>::splat(R::lit(cx, 0.0));
+            let c = contractions.as_mut_slice();
+            let mut k = 0;
+            while k < F::CONTRACTIONS.len() {
+                c[k] = F::CONTRACTIONS[k].of_pair(cx, i, &stored);
+                k += 1;
+            }
             let mut push = Push::<F, R, Red> { state: &mut state, run: &mut run, index: D::index(cx, first) };
-            F::pair::<R>(cx, &parameters, &target, &source, &contractions, &mut push);
+            F::pair::<R>(cx, p, i, &stored, c, &mut push);
             first = first.wrapping_add(D::SOURCES);
+            source += 1;
         }
         Red::flush::<F, R>(cx, &mut state, &run);
         let width = const { <Red::State<F, R> as Components<R>>::LEN * R::LANES };
-        let lanes = &mut tile.states[row * width..][..width];
-        for (c, &number) in state.as_slice().iter().enumerate() {
-            number.store(cx, &mut lanes[c * R::LANES..]);
+        let (numbers, lanes) = (state.as_slice(), &mut tile.states[row * width..][..width]);
+        let mut c = 0;
+        while c < numbers.len() {
+            numbers[c].store(cx, &mut lanes[c * R::LANES..]);
+            c += 1;
         }
+        row += 1;
     }
 }

@@ -36,7 +36,6 @@ pub trait Outcome: Copy + Send + Sync + 'static {
 pub struct Exponential<O>(PhantomData<O>);
 
 /// The shift, and the sums since the run began.
-#[derive(Clone, Copy)]
 pub struct ExponentialRun<F: Formula, R: Real> {
     shift: R,
     /// shift + SLACK
@@ -127,11 +126,13 @@ impl<O: Outcome> Reduction for Exponential<O> {
         let Chain([shift], Chain(high, low)) = state;
         let scale = rescale(cx, *shift, run.shift);
         *shift = run.shift;
-        let (high, low) = (high.as_mut_slice(), low.as_mut_slice());
-        for (c, &sum) in run.sums.as_slice().iter().enumerate() {
+        let (high, low, sums) = (high.as_mut_slice(), low.as_mut_slice(), run.sums.as_slice());
+        let mut c = 0;
+        while c < components::<F>() {
             high[c] = R::mul(cx, high[c], scale);
             low[c] = R::mul(cx, low[c], scale);
-            compensated::add(cx, &mut high[c], &mut low[c], sum);
+            compensated::add(cx, &mut high[c], &mut low[c], sums[c]);
+            c += 1;
         }
     }
 

@@ -40,7 +40,6 @@ pub type KMinArgKMin<const K: usize> = Best<K, true, true>;
 type State<F, R, const K: usize> = Chain<Grid<<F as Formula>::Out<R>, K>, Grid<<F as Formula>::Out<R>, K>>;
 
 /// The worst value of each list.
-#[derive(Clone, Copy)]
 pub struct BestRun<F: Formula, R: Real>(F::Out<R>);
 
 impl<F: Formula, R: Real> BestRun<F, R> {

@@ -12,7 +12,6 @@ use crate::{
 pub struct Min;
 
 /// The smallest values so far.
-#[derive(Clone, Copy)]
 pub struct MinRun<F: Formula, R: Real>(F::Out<R>);
 
 /// The smaller of both; `old` if `new` is NaN, which `Real::min` leaves open.

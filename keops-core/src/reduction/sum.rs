@@ -4,7 +4,7 @@
 //! operation; its end moves it into a compensated total. The error of the total stays that of one run, about 1e-7 of
 //! Σ|terms| in f32, whatever the number of terms.
 
-use super::{Reduction, compensated};
+use super::{Reduction, compensated, components};
 use crate::{
     components::{Chain, Components},
     formula::Formula,
@@ -16,7 +16,6 @@ use crate::{
 pub struct Sum;
 
 /// What a run has summed so far.
-#[derive(Clone, Copy)]
 pub struct SumRun<F: Formula, R: Real>(F::Out<R>);
 
 impl Reduction for Sum {
@@ -65,9 +64,11 @@ impl Reduction for Sum {
 
     #[inline(always)]
     fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &SumRun<F, R>) {
-        let (high, low) = (state.0.as_mut_slice(), state.1.as_mut_slice());
-        for (c, &sum) in run.0.as_slice().iter().enumerate() {
-            compensated::add(cx, &mut high[c], &mut low[c], sum);
+        let (high, low, sums) = (state.0.as_mut_slice(), state.1.as_mut_slice(), run.0.as_slice());
+        let mut c = 0;
+        while c < components::<F>() {
+            compensated::add(cx, &mut high[c], &mut low[c], sums[c]);
+            c += 1;
         }
     }
 

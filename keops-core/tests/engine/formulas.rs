@@ -2,62 +2,46 @@
 #![allow(clippy::needless_range_loop, reason = "emitted code counts components")]
 
 use keops_core::{
-    components::{Chain, Components},
-    formula::{Contraction, ContractionKind, Formula, Role, Sink, SourceRow, Variable},
+    components::Chain,
+    formula::{Contraction, Formula, Item, Sink, SourceRow, Variable},
     real::Real,
 };
 
-const fn variable(name: &'static str, role: Role, dim: usize) -> Variable {
-    Variable { name, role, dim }
-}
-
 /// Declares the storage of a formula.
 macro_rules! storage {
-    ($($name:ident = $ty:ty;)*) => { $( type $name<E: Copy + Send + Sync + 'static> = $ty; )* };
+    ($($name:ident = $ty:ty;)*) => { $( type $name<E: Item> = $ty; )* };
 }
 
 /// exp(-g |x - y|²) b
-#[derive(Clone, Copy)]
 pub(crate) struct Gauss<const D: usize>;
 
 impl<const D: usize> Formula for Gauss<D> {
     const NAME: &'static str = "gauss";
-    const VARIABLES: &'static [Variable] = &[
-        variable("g", Role::Parameter, 1),
-        variable("x", Role::Target, D),
-        variable("y", Role::Source, D),
-        variable("b", Role::Source, 1),
-    ];
+    const VARIABLES: &'static [Variable] =
+        &[Variable::parameter("g", 1), Variable::target("x", D), Variable::source("y", D), Variable::source("b", 1)];
     const CONTRACTIONS: &'static [Contraction] = &[];
     storage! { P = [E; 1]; I = [E; D]; J = Chain<[E; D], [E; 1]>; C = [E; 0]; Out = [E; 1]; }
 
     #[inline(always)]
-    fn parameters<R: Real>(cx: R::Cx, p: &[R]) -> [R; 1] {
+    fn parameters<R: Real>(cx: R::Cx, x: &[R], out: &mut [R]) {
         // Σ (s x - s y)² = log2(e) g |x - y|²
-        [R::sqrt(cx, R::mul(cx, p[0], R::lit(cx, core::f64::consts::LOG2_E)))]
+        out[0] = R::sqrt(cx, R::mul(cx, x[0], R::lit(cx, core::f64::consts::LOG2_E)));
     }
     #[inline(always)]
-    fn target<R: Real>(cx: R::Cx, p: &[R; 1], x: &[R]) -> [R; D] {
-        let mut out = [x[0]; D];
+    fn target<R: Real>(cx: R::Cx, p: &[R], x: &[R], out: &mut [R]) {
         for d in 0..D {
             out[d] = R::mul(cx, p[0], x[d]);
         }
-        out
     }
     #[inline(always)]
-    fn source<R: Real>(cx: R::Cx, p: &[R; 1], y: &[R]) -> Self::J<R> {
-        let mut out = Self::J::<R>::splat(y[D]);
+    fn source<R: Real>(cx: R::Cx, p: &[R], x: &[R], out: &mut [R]) {
         for d in 0..D {
-            out.as_mut_slice()[d] = R::mul(cx, p[0], y[d]);
+            out[d] = R::mul(cx, p[0], x[d]);
         }
-        out
+        out[D] = x[D];
     }
     #[inline(always)]
-    fn contract<R: Real>(_: R::Cx, _: &[R; D], _: &impl SourceRow<R>) -> [R; 0] {
-        []
-    }
-    #[inline(always)]
-    fn pair<R: Real>(cx: R::Cx, _: &[R; 1], i: &[R; D], j: &impl SourceRow<R>, _: &[R; 0], sink: &mut impl Sink<R>) {
+    fn pair<R: Real>(cx: R::Cx, _: &[R], i: &[R], j: &impl SourceRow<R>, _: &[R], sink: &mut impl Sink<R>) {
         let first = R::sub(cx, i[0], j.get(cx, 0));
         let mut e = R::neg_mul_add(cx, first, first, R::lit(cx, 0.0));
         for d in 1..D {
@@ -69,77 +53,31 @@ impl<const D: usize> Formula for Gauss<D> {
 }
 
 /// (x|y) y, with D components
-#[derive(Clone, Copy)]
 pub(crate) struct Linear<const D: usize>;
 
 impl<const D: usize> Formula for Linear<D> {
     const NAME: &'static str = "linear";
-    const VARIABLES: &'static [Variable] = &[variable("x", Role::Target, D), variable("y", Role::Source, D)];
-    const CONTRACTIONS: &'static [Contraction] =
-        &[Contraction { kind: ContractionKind::Dot, target: 0, source: 0, len: D }];
+    const VARIABLES: &'static [Variable] = &[Variable::target("x", D), Variable::source("y", D)];
+    const CONTRACTIONS: &'static [Contraction] = &[Contraction::dot(0, 0, D)];
     storage! { P = [E; 0]; I = [E; D]; J = [E; D]; C = [E; 1]; Out = [E; D]; }
 
     #[inline(always)]
-    fn parameters<R: Real>(_: R::Cx, _: &[R]) -> [R; 0] {
-        []
-    }
-    #[inline(always)]
-    fn target<R: Real>(_: R::Cx, _: &[R; 0], x: &[R]) -> [R; D] {
-        core::array::from_fn(|d| x[d])
-    }
-    #[inline(always)]
-    fn source<R: Real>(_: R::Cx, _: &[R; 0], y: &[R]) -> [R; D] {
-        core::array::from_fn(|d| y[d])
-    }
-    #[inline(always)]
-    fn contract<R: Real>(cx: R::Cx, i: &[R; D], j: &impl SourceRow<R>) -> [R; 1] {
-        let mut sum = R::lit(cx, 0.0);
-        for d in 0..D {
-            sum = R::mul_add(cx, i[d], j.get(cx, d), sum);
-        }
-        [sum]
-    }
-    #[inline(always)]
-    fn pair<R: Real>(cx: R::Cx, _: &[R; 0], _: &[R; D], j: &impl SourceRow<R>, c: &[R; 1], sink: &mut impl Sink<R>) {
+    fn pair<R: Real>(cx: R::Cx, _: &[R], _: &[R], j: &impl SourceRow<R>, c: &[R], sink: &mut impl Sink<R>) {
         sink.put_scaled(cx, 0, c[0], j, 0, D);
     }
 }
 
 /// |x - y|²
-#[derive(Clone, Copy)]
 pub(crate) struct SquaredDistance<const D: usize>;
 
 impl<const D: usize> Formula for SquaredDistance<D> {
     const NAME: &'static str = "squared_distance";
-    const VARIABLES: &'static [Variable] = &[variable("x", Role::Target, D), variable("y", Role::Source, D)];
-    const CONTRACTIONS: &'static [Contraction] =
-        &[Contraction { kind: ContractionKind::SquaredDistance, target: 0, source: 0, len: D }];
+    const VARIABLES: &'static [Variable] = &[Variable::target("x", D), Variable::source("y", D)];
+    const CONTRACTIONS: &'static [Contraction] = &[Contraction::squared_distance(0, 0, D)];
     storage! { P = [E; 0]; I = [E; D]; J = [E; D]; C = [E; 1]; Out = [E; 1]; }
 
     #[inline(always)]
-    fn parameters<R: Real>(_: R::Cx, _: &[R]) -> [R; 0] {
-        []
-    }
-    #[inline(always)]
-    fn target<R: Real>(_: R::Cx, _: &[R; 0], x: &[R]) -> [R; D] {
-        core::array::from_fn(|d| x[d])
-    }
-    #[inline(always)]
-    fn source<R: Real>(_: R::Cx, _: &[R; 0], y: &[R]) -> [R; D] {
-        core::array::from_fn(|d| y[d])
-    }
-    #[inline(always)]
-    fn contract<R: Real>(cx: R::Cx, i: &[R; D], j: &impl SourceRow<R>) -> [R; 1] {
-        let first = R::sub(cx, i[0], j.get(cx, 0));
-        let mut sum = R::mul(cx, first, first);
-        for d in 1..D {
-            let difference = R::sub(cx, i[d], j.get(cx, d));
-            sum = R::mul_add(cx, difference, difference, sum);
-        }
-        [sum]
-    }
-    #[inline(always)]
-    fn pair<R: Real>(cx: R::Cx, _: &[R; 0], _: &[R; D], _: &impl SourceRow<R>, c: &[R; 1], sink: &mut impl Sink<R>) {
+    fn pair<R: Real>(cx: R::Cx, _: &[R], _: &[R], _: &impl SourceRow<R>, c: &[R], sink: &mut impl Sink<R>) {
         sink.put(cx, 0, c[0]);
     }
 }
@@ -149,8 +87,7 @@ macro_rules! plain_formula {
     ($(#[$doc:meta])* $name:ident [$p:literal, $i:literal, $j:literal => $out:literal] ($($variable:expr),*)
         |$cx:ident, $pv:ident, $iv:ident, $jv:ident, $sink:ident| $pair:block) => {
         $(#[$doc])*
-        #[derive(Clone, Copy)]
-        pub(crate) struct $name;
+                pub(crate) struct $name;
 
         impl Formula for $name {
             const NAME: &'static str = stringify!($name);
@@ -159,28 +96,12 @@ macro_rules! plain_formula {
             storage! { P = [E; $p]; I = [E; $i]; J = [E; $j]; C = [E; 0]; Out = [E; $out]; }
 
             #[inline(always)]
-            fn parameters<R: Real>(_: R::Cx, p: &[R]) -> [R; $p] {
-                core::array::from_fn(|d| p[d])
-            }
-            #[inline(always)]
-            fn target<R: Real>(_: R::Cx, _: &[R; $p], x: &[R]) -> [R; $i] {
-                core::array::from_fn(|d| x[d])
-            }
-            #[inline(always)]
-            fn source<R: Real>(_: R::Cx, _: &[R; $p], y: &[R]) -> [R; $j] {
-                core::array::from_fn(|d| y[d])
-            }
-            #[inline(always)]
-            fn contract<R: Real>(_: R::Cx, _: &[R; $i], _: &impl SourceRow<R>) -> [R; 0] {
-                []
-            }
-            #[inline(always)]
             fn pair<R: Real>(
                 $cx: R::Cx,
-                $pv: &[R; $p],
-                $iv: &[R; $i],
+                $pv: &[R],
+                $iv: &[R],
                 $jv: &impl SourceRow<R>,
-                _: &[R; 0],
+                _: &[R],
                 $sink: &mut impl Sink<R>,
             ) $pair
         }
@@ -189,7 +110,7 @@ macro_rules! plain_formula {
 
 plain_formula! {
     /// p v²: no targets
-    NoTargets[1, 0, 1 => 1] (variable("p", Role::Parameter, 1), variable("v", Role::Source, 1))
+    NoTargets[1, 0, 1 => 1] (Variable::parameter("p", 1), Variable::source("v", 1))
     |cx, p, _i, j, sink| {
         let v = j.get(cx, 0);
         sink.put_product(cx, 0, R::mul(cx, v, v), p[0]);
@@ -198,7 +119,7 @@ plain_formula! {
 
 plain_formula! {
     /// u³: no sources
-    NoSources[0, 1, 0 => 1] (variable("u", Role::Target, 1))
+    NoSources[0, 1, 0 => 1] (Variable::target("u", 1))
     |cx, _p, i, _j, sink| {
         sink.put_product(cx, 0, R::mul(cx, i[0], i[0]), i[0]);
     }
@@ -206,7 +127,7 @@ plain_formula! {
 
 plain_formula! {
     /// (log2(e) u v, w_0, w_1 v): an exponent and two weights
-    Weighted[0, 1, 3 => 3] (variable("u", Role::Target, 1), variable("v", Role::Source, 1), variable("w", Role::Source, 2))
+    Weighted[0, 1, 3 => 3] (Variable::target("u", 1), Variable::source("v", 1), Variable::source("w", 2))
     |cx, _p, i, j, sink| {
         let v = j.get(cx, 0);
         let scale = R::lit(cx, core::f64::consts::LOG2_E);
@@ -218,7 +139,7 @@ plain_formula! {
 
 plain_formula! {
     /// log2(e) (u + v): an exponent by itself
-    Exponent[0, 1, 1 => 1] (variable("u", Role::Target, 1), variable("v", Role::Source, 1))
+    Exponent[0, 1, 1 => 1] (Variable::target("u", 1), Variable::source("v", 1))
     |cx, _p, i, j, sink| {
         sink.put(cx, 0, R::mul(cx, R::lit(cx, core::f64::consts::LOG2_E), R::add(cx, i[0], j.get(cx, 0))));
     }
@@ -226,7 +147,7 @@ plain_formula! {
 
 plain_formula! {
     /// (u + v, u - v): values that a test chooses
-    Values[0, 1, 1 => 2] (variable("u", Role::Target, 1), variable("v", Role::Source, 1))
+    Values[0, 1, 1 => 2] (Variable::target("u", 1), Variable::source("v", 1))
     |cx, _p, i, j, sink| {
         let v = j.get(cx, 0);
         sink.put(cx, 0, R::add(cx, i[0], v));

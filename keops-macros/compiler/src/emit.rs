@@ -52,7 +52,6 @@ impl Printer<'_> {
         let params = if params.is_empty() { params } else { quote!(<#params>) };
         quote! {
             #[doc = #doc]
-            #[derive(Clone, Copy, Debug)]
             pub struct #name #params;
         }
     }
@@ -102,8 +101,8 @@ fn function(item: &Item) -> TokenStream {
         quote!(impl ::keops::__private::#bound<'__keops, __T, #dim>)
     });
     let views = item.variables.iter().map(|v| {
-        let ((bound, method), name) = (argument_trait(v.category), &v.name);
-        quote!(::keops::__private::#bound::#method(#name))
+        let ((_, method), name) = (argument_trait(v.category), &v.name);
+        quote!(#name.#method())
     });
     quote! {
         #(#attributes)*
@@ -137,7 +136,7 @@ fn module(item: &Item, calls: &Calls) -> TokenStream {
             reason = "written by keops!"
         )]
         #visibility mod #name {
-            use ::keops::__private as __p;
+            use ::keops::__private::{self as __p, ops};
             #call_type
             #saved
             #(#calls_tokens)*
@@ -242,6 +241,21 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
         }
     };
     match &call.output {
+        Output::Values(dim) if saved.is_none() => {
+            let dim = const_argument(dim);
+            let total = total.then(|| {
+                quote!(
+                    const TOTAL: bool = true;
+                )
+            });
+            quote! {
+                impl #params __p::OnePass for #marker {
+                    type Reduction = #reduced;
+                    type Rows<T: __p::Element> = __p::Rows<T, #dim>;
+                    #total
+                }
+            }
+        }
         Output::Values(dim) => {
             let dim = const_argument(dim);
             let plan = eval(
@@ -337,7 +351,7 @@ fn derivatives(printer: &Printer, call: &Call) -> TokenStream {
         quote! {
             #[doc = #doc]
             pub fn #method(self, #argument: impl __p::#bound<'a, T, #dim>) -> Call<'a, T, #target> {
-                self.derivative(__p::#bound::#convert(#argument))
+                self.derivative(#argument.#convert())
             }
         }
     });

@@ -26,7 +26,7 @@ fn statement(stmt: &Stmt) -> TokenStream {
     match stmt {
         Stmt::Let(t, value) => {
             let (t, value) = (temp(*t), expression(value));
-            quote!(let #t: R = #value;)
+            quote!(let #t = #value;)
         }
         Stmt::Accumulator(t) => {
             let t = temp(*t);
@@ -52,7 +52,7 @@ fn statement(stmt: &Stmt) -> TokenStream {
         }
         Stmt::For(d, dim, body) => {
             let (d, dim, body) = (variable(*d), dim.tokens(), statements(body));
-            quote!(for #d in 0..#dim { #body })
+            quote!(let mut #d = 0; while #d < #dim { #body #d += 1; })
         }
         Stmt::Write(index, value) => {
             let (index, value) = (ix(index), expression(value));
@@ -96,11 +96,11 @@ fn expression(value: &Expr) -> TokenStream {
         Expr::Call(name, args) => {
             let name = Ident::new(name, proc_macro2::Span::call_site());
             let args = args.iter().map(expression);
-            quote!(__p::ops::#name::<R>(cx, #(#args),*))
+            quote!(ops::#name(cx, #(#args),*))
         }
         Expr::Powi(base, n) => {
             let base = expression(base);
-            quote!(__p::ops::powi::<R>(cx, #base, #n))
+            quote!(ops::powi(cx, #base, #n))
         }
         Expr::Branch(index, limit, yes, no) => {
             let (index, limit, yes, no) = (ix(index), limit.tokens(), scope(yes), scope(no));

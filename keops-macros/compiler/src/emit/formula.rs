@@ -1,5 +1,7 @@
 //! `impl Formula for ...`.
 
+use std::collections::HashMap;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -8,7 +10,7 @@ use crate::{
     dim::Dim,
     lower::{
         Program, Role,
-        program::{Contraction, Stage},
+        program::{Expr, Place, Stage, Stmt},
     },
 };
 
@@ -16,17 +18,17 @@ use crate::{
 pub(super) fn formula(program: &Program, name: &str, params: &TokenStream, marker: &TokenStream) -> TokenStream {
     let variables = program.variables.iter().map(|(name, role, dim)| {
         let role = match role {
-            Role::Target => quote!(Target),
-            Role::Source => quote!(Source),
-            Role::Parameter => quote!(Parameter),
+            Role::Target => quote!(target),
+            Role::Source => quote!(source),
+            Role::Parameter => quote!(parameter),
         };
         let dim = dim.tokens();
-        quote!(__p::Variable { name: #name, role: __p::Role::#role, dim: #dim })
+        quote!(__p::Variable::#role(#name, #dim))
     });
     let contractions = program.contractions.iter().map(|contraction| {
-        let kind = if contraction.squared_distance { quote!(SquaredDistance) } else { quote!(Dot) };
+        let kind = if contraction.squared_distance { quote!(squared_distance) } else { quote!(dot) };
         let [target, source, len] = [&contraction.target, &contraction.source, &contraction.len].map(Dim::tokens);
-        quote!(__p::Contraction { kind: __p::ContractionKind::#kind, target: #target, source: #source, len: #len })
+        quote!(__p::Contraction::#kind(#target, #source, #len))
     });
     let e = quote!(E);
     let storage = |dim: &Dim| dim.storage(&e);
@@ -35,92 +37,69 @@ pub(super) fn formula(program: &Program, name: &str, params: &TokenStream, marke
     let j = storage(&program.source.dim);
     let c = storage(&Dim::number(program.contractions.len() as u64));
     let out = storage(&program.out);
-    let parameters = hoisted(&program.parameters, &quote!(P));
-    let target = hoisted(&program.target, &quote!(I));
-    let source = hoisted(&program.source, &quote!(J));
-    let contract = contract(&program.contractions);
+    let width = |role| {
+        let mut dims = program.variables.iter().filter(|variable| variable.1 == role).map(|variable| &variable.2);
+        dims.try_fold(Dim::default(), |sum, dim| sum.checked_add(dim))
+    };
+    // a stage that leaves the variables as they are is what the trait does by itself
+    let hoisted = |role, stage: &Stage, signature: TokenStream| {
+        let kept = width(role).as_ref() == Some(&stage.dim) && keeps(&stage.body);
+        (!kept).then(|| {
+            let body = statements(&stage.body);
+            quote!(#[inline(always)] fn #signature { #body })
+        })
+    };
+    let parameters = hoisted(
+        Role::Parameter,
+        &program.parameters,
+        quote!(parameters<R: __p::Real>(cx: R::Cx, x: &[R], out: &mut [R])),
+    );
+    let target = hoisted(
+        Role::Target,
+        &program.target,
+        quote!(target<R: __p::Real>(cx: R::Cx, p: &[R], x: &[R], out: &mut [R])),
+    );
+    let source = hoisted(
+        Role::Source,
+        &program.source,
+        quote!(source<R: __p::Real>(cx: R::Cx, p: &[R], x: &[R], out: &mut [R])),
+    );
     let pair = statements(&program.pair);
     quote! {
         impl #params __p::Formula for #marker {
             const NAME: &'static str = #name;
             const VARIABLES: &'static [__p::Variable] = &[#(#variables),*];
             const CONTRACTIONS: &'static [__p::Contraction] = &[#(#contractions),*];
-            type P<E: Copy + Send + Sync + 'static> = #p;
-            type I<E: Copy + Send + Sync + 'static> = #i;
-            type J<E: Copy + Send + Sync + 'static> = #j;
-            type C<E: Copy + Send + Sync + 'static> = #c;
-            type Out<E: Copy + Send + Sync + 'static> = #out;
-            #[inline(always)]
-            fn parameters<R: __p::Real>(cx: R::Cx, x: &[R]) -> Self::P<R> {
-                #parameters
-            }
-            #[inline(always)]
-            fn target<R: __p::Real>(cx: R::Cx, p: &Self::P<R>, x: &[R]) -> Self::I<R> {
-                let p = __p::Components::<R>::as_slice(p);
-                #target
-            }
-            #[inline(always)]
-            fn source<R: __p::Real>(cx: R::Cx, p: &Self::P<R>, x: &[R]) -> Self::J<R> {
-                let p = __p::Components::<R>::as_slice(p);
-                #source
-            }
-            #[inline(always)]
-            fn contract<R: __p::Real>(cx: R::Cx, i: &Self::I<R>, j: &impl __p::SourceRow<R>) -> Self::C<R> {
-                #contract
-            }
+            type P<E: __p::Item> = #p;
+            type I<E: __p::Item> = #i;
+            type J<E: __p::Item> = #j;
+            type C<E: __p::Item> = #c;
+            type Out<E: __p::Item> = #out;
+            #parameters
+            #target
+            #source
             #[inline(always)]
             fn pair<R: __p::Real>(
                 cx: R::Cx,
-                p: &Self::P<R>,
-                i: &Self::I<R>,
+                p: &[R],
+                i: &[R],
                 j: &impl __p::SourceRow<R>,
-                c: &Self::C<R>,
+                c: &[R],
                 sink: &mut impl __p::Sink<R>,
             ) {
-                let p = __p::Components::<R>::as_slice(p);
-                let i = __p::Components::<R>::as_slice(i);
-                let c = __p::Components::<R>::as_slice(c);
                 #pair
             }
         }
     }
 }
 
-fn hoisted(stage: &Stage, kind: &TokenStream) -> TokenStream {
-    let body = statements(&stage.body);
-    quote! {
-        let mut left = <Self::#kind<R> as __p::Components<R>>::splat(R::lit(cx, 0.0));
-        let out = __p::Components::<R>::as_mut_slice(&mut left);
-        #body
-        left
-    }
-}
-
-fn contract(contractions: &[Contraction]) -> TokenStream {
-    let parts = contractions.iter().enumerate().map(|(k, contraction)| {
-        let [target, source, len] = [&contraction.target, &contraction.source, &contraction.len].map(Dim::tokens);
-        let step = if contraction.squared_distance {
-            quote! {
-                let e = R::sub(cx, u, w);
-                sum = R::mul_add(cx, e, e, sum);
-            }
-        } else {
-            quote!(sum = R::mul_add(cx, u, w, sum);)
-        };
-        quote! {
-            let mut sum = R::lit(cx, 0.0);
-            for d in 0..#len {
-                let (u, w) = (i[#target + d], j.get(cx, #source + d));
-                #step
-            }
-            out[#k] = sum;
-        }
-    });
-    quote! {
-        let i = __p::Components::<R>::as_slice(i);
-        let mut left = <Self::C<R> as __p::Components<R>>::splat(R::lit(cx, 0.0));
-        let out = __p::Components::<R>::as_mut_slice(&mut left);
-        #(#parts)*
-        left
-    }
+/// Whether all that the statements do is copy components of the variables to the same place.
+fn keeps(statements: &[Stmt]) -> bool {
+    let mut read = HashMap::new();
+    statements.iter().all(|statement| match statement {
+        Stmt::Let(t, Expr::Read(Place::Raw, from)) => read.insert(t, from).is_none(),
+        Stmt::Write(to, Expr::Temp(t)) => read.get(t) == Some(&to),
+        Stmt::For(_, _, body) => keeps(body),
+        _ => false,
+    })
 }

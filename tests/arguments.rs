@@ -1,0 +1,344 @@
+//! What a call takes and gives: kinds of arguments, inference of the element type, results, errors, devices, threads.
+
+#![allow(clippy::needless_range_loop, reason = "rows of arrays, compared by component")]
+
+mod harness;
+
+use harness::{Random, assert_identical, assert_rows};
+use keops::{Element, prelude::*};
+
+keops! {
+    /// a_i = Σ_j exp(-g |x_i - y_j|² s_i) (b_j | p)
+    fn product(g: Pm<1>, x: Vi<3>, s: Vi<1>, y: Vj<3>, b: Vj<2>, p: Pm<2>) -> Sum<j> {
+        exp(-g * sqdist(x, y) * s) * (b | p)
+    }
+
+    fn nearest(x: Vi<3>, y: Vj<3>) -> ArgMin<j> {
+        sqdist(x, y)
+    }
+
+    fn density<const D: usize>(x: Vi<D>, y: Vj<D>) -> LogSumExp<j> {
+        -sqdist(x, y)
+    }
+}
+
+const N: usize = 19;
+const M: usize = 45;
+
+/// Arguments of [`product`].
+struct Arguments<T> {
+    g: T,
+    x: Vec<[T; 3]>,
+    s: Vec<[T; 1]>,
+    y: Vec<[T; 3]>,
+    b: Vec<[T; 2]>,
+    p: [T; 2],
+}
+
+impl<T: Element> Arguments<T> {
+    fn new() -> Self {
+        let mut random = Random::new();
+        Arguments {
+            g: random.number(0.5..1.0),
+            x: random.cloud(N),
+            s: random.rows(N, 0.5..1.0),
+            y: random.cloud(M),
+            b: random.cloud(M),
+            p: random.cloud(1)[0],
+        }
+    }
+
+    fn eval(&self) -> Rows<T, 1> {
+        product(self.g, &self.x, &self.s, &self.y, &self.b, self.p).eval().unwrap()
+    }
+}
+
+fn every_kind_of_argument<T: Element>() {
+    let all = Arguments::<T>::new();
+    let Arguments { g, x, s, y, b, p } = &all;
+    let expected = all.eval();
+    let check = |call: product::Call<'_, T, product::Value>, what: &str| {
+        assert_identical(&call.eval().unwrap(), &expected, what);
+    };
+    // rows: vectors, slices, arrays, results
+    let array: [[T; 3]; N] = x.as_slice().try_into().unwrap();
+    let (rows, boxed): (Rows<T, 3>, Box<[[T; 2]]>) = (x.clone().into(), b.clone().into());
+    check(product(*g, x.as_slice(), s, &y[..], b, *p), "slices");
+    check(product(*g, &array, s, y, &*boxed, *p), "an array, a box");
+    check(product(*g, &rows, s, y, b, *p), "a result");
+    check(product(*g, &*rows, &s[..], y, b, *p), "a result as a slice");
+    let longer = [[T::one(); 3]].into_iter().chain(y.iter().copied()).collect::<Vec<_>>();
+    check(product(*g, x, s, &longer[1..], b, *p), "a part of a slice");
+    // flat: vectors, slices, arrays
+    let (flat_x, flat_s): (Vec<T>, Vec<T>) = (x.as_flattened().to_vec(), s.as_flattened().to_vec());
+    let flat_array: [T; 3 * N] = flat_x.as_slice().try_into().unwrap();
+    check(product(*g, &flat_x, &flat_s, y.as_flattened(), b.as_flattened(), *p), "flat");
+    check(product(*g, &flat_array, s.as_flattened(), y, b, *p), "a flat array");
+    check(product(*g, &flat_x[..], s, y, b, *p), "a flat slice");
+    // parameters
+    let slice = [*g];
+    let (one, two): (Rows<T, 1>, Rows<T, 2>) = (vec![[*g]].into(), vec![*p].into());
+    check(product([*g], x, s, y, b, p), "arrays");
+    check(product(&slice[..], x, s, y, b, &p[..]), "slices as parameters");
+    check(product(&vec![*g], x, s, y, b, &p.to_vec()), "vectors as parameters");
+    check(product(&one, x, s, y, b, &two), "rows as parameters");
+}
+
+#[test]
+fn every_kind_of_argument_f64() {
+    every_kind_of_argument::<f64>();
+}
+
+#[test]
+fn every_kind_of_argument_f32() {
+    every_kind_of_argument::<f32>();
+}
+
+#[test]
+fn element_types_follow_from_any_argument() {
+    // literals without a type anywhere else
+    let x = vec![[0.0, 0.0, 1.0]];
+    let single: Rows<f32, 1> = density(&x, &vec![[0.0, 0.0, 1.0_f32]]).eval().unwrap();
+    assert_eq!(single.as_flat(), [0.0]);
+    let x = vec![[0.0, 0.0, 1.0]];
+    let double: Rows<f64, 1> = density(&x, &x).eval().unwrap();
+    assert_eq!(double.as_flat(), [0.0]);
+    // from the parameter
+    let e1 = (-1.0_f64).exp();
+    let found = product(1.0_f64, &[[0.0; 3]], &[[1.0]], &[[1.0, 0.0, 0.0]], &[[1.0, 0.0]], [1.0, 1.0]).eval().unwrap();
+    assert_rows(&found, &[[e1]], 1e-15, "f64");
+    // flat, with the dimension given
+    let flat = [0.0_f32, 0.0, 1.0, 0.0];
+    assert_eq!(density::<2, _>(&flat, &flat).eval().unwrap().len(), 2);
+    assert_eq!(density::<4, _>(&flat, &flat).eval().unwrap().as_flat(), [0.0]);
+    // and for derivatives
+    let found = density(&[[0.0_f32]], &[[2.0]]).vjp_x(&[[0.5]]).eval().unwrap();
+    assert_eq!(found.as_flat(), [2.0_f32]);
+    let mean = |rows: Rows<f64, 1>| rows.iter().map(|row| row[0]).sum::<f64>() / rows.len() as f64;
+    assert_eq!(mean(density(&x, &x).eval().unwrap()), 0.0);
+}
+
+#[test]
+fn results_are_rows() {
+    let all = Arguments::<f32>::new();
+    let mut rows = all.eval();
+    assert_eq!(rows.len(), N);
+    assert_eq!(rows.as_flat().len(), N);
+    assert_eq!(rows[3], [rows.as_flat()[3]]);
+    assert_eq!(rows.iter().count(), N);
+    assert_eq!((&rows).into_iter().count(), N);
+    assert_eq!(rows.clone().into_iter().collect::<Rows<f32, 1>>(), rows);
+    assert_eq!(rows.first(), Some(&rows[0]));
+    assert_eq!(rows.clone().into_flat(), rows.as_flat());
+    assert_eq!(Vec::from(rows.clone()), rows.clone().into_vec());
+    assert_eq!(rows.as_ref() as &[[f32; 1]], &rows[..]);
+    assert_eq!(format!("{:?}", Rows::from(vec![[1.0_f32, 2.0]])), "[[1.0, 2.0]]");
+    rows[0] = [7.0];
+    rows.as_flat_mut()[1] = 8.0;
+    rows.iter_mut().skip(2).for_each(|row| *row = [9.0]);
+    assert_eq!(rows.as_flat()[..4], [7.0, 8.0, 9.0, 9.0]);
+    assert!(Rows::<f64, 3>::default().is_empty());
+    // a result is an argument again
+    let places: Rows<u32, 1> = nearest(&all.x, &all.y).eval().unwrap();
+    let chosen: Rows<f32, 3> = places.iter().map(|&[j]| all.y[j as usize]).collect();
+    let again = nearest(&chosen, &all.y).eval().unwrap();
+    assert_eq!(again, places);
+}
+
+#[test]
+fn results_go_into_rows_of_the_caller() {
+    let all = Arguments::<f64>::new();
+    let Arguments { g, x, s, y, b, p } = &all;
+    let expected = all.eval();
+    let mut out = vec![[f64::NAN; 1]; N];
+    product(*g, x, s, y, b, *p).into_rows(&mut out).unwrap();
+    assert_identical(&out, &expected, "a vector");
+    let mut rows = Rows::<f64, 1>::zeros(N + 2).unwrap();
+    product(*g, x, s, y, b, *p).into_rows(&mut rows[1..=N]).unwrap();
+    assert_identical(&rows[1..=N], &expected, "a part of rows");
+    assert_eq!((rows[0], rows[N + 1]), ([0.0], [0.0]));
+    // derivatives too, and the gradient of a parameter, which is one row
+    let e = vec![[1.0]; N];
+    let mut gradient = [[f64::NAN; 2]; M];
+    product(*g, x, s, y, b, *p).vjp_b(&e).into_rows(&mut gradient).unwrap();
+    assert_identical(&gradient, &product(*g, x, s, y, b, *p).vjp_b(&e).eval().unwrap(), "a gradient");
+    let mut gradient = [[f64::NAN; 2]];
+    product(*g, x, s, y, b, *p).vjp_p(&e).into_rows(&mut gradient).unwrap();
+    assert_identical(&gradient, &product(*g, x, s, y, b, *p).vjp_p(&e).eval().unwrap(), "a parameter's gradient");
+    // those of the exponential reductions, which go through the points twice
+    let mut out = vec![[f64::NAN; 3]; N];
+    density(x, y).vjp_x(&e).into_rows(&mut out).unwrap();
+    assert_identical(&out, &density(x, y).vjp_x(&e).eval().unwrap(), "a gradient of log Σ exp");
+
+    for wrong in [0, 1, N - 1, N + 1, 1000] {
+        let mut out = vec![[7.0; 1]; wrong];
+        let error = product(*g, x, s, y, b, *p).into_rows(&mut out).unwrap_err();
+        assert_eq!(error, Error::OutputLength { rows: N, width: 1, found: wrong });
+        let message = format!("the output holds {wrong} numbers, but the result has {N} rows of 1");
+        assert_eq!(error.to_string(), message);
+        assert!(out.iter().all(|row| *row == [7.0]), "an output of the wrong length is left alone");
+        let mut out = vec![[7.0; 3]; wrong];
+        let error = density(x, y).vjp_x(&e).into_rows(&mut out).unwrap_err();
+        assert_eq!(error, Error::OutputLength { rows: N, width: 3, found: 3 * wrong });
+    }
+}
+
+/// Checks that the call fails and that the message has all `parts`.
+#[track_caller]
+fn assert_error<R: std::fmt::Debug>(result: Result<R, Error>, expected: Error, parts: &[&str]) {
+    let error = result.unwrap_err();
+    assert_eq!(error, expected);
+    for part in parts {
+        assert!(error.to_string().contains(part), "no {part:?} in {:?}", error.to_string());
+    }
+}
+
+#[test]
+fn row_counts_that_differ() {
+    let all = Arguments::<f32>::new();
+    let Arguments { g, x, s, y, b, p } = &all;
+    let differ = |variable, rows, other, other_rows| Error::RowCount { variable, rows, other, other_rows };
+    let result = product(*g, x, &s[1..], y, b, *p).eval();
+    assert_error(result, differ("s", N - 1, "x", N), &["`s`", "18 rows", "`x`", "has 19"]);
+    let result = product(*g, x, s, y, &b[..5], *p).eval();
+    assert_error(result, differ("b", 5, "y", M), &["`b`", "5 rows", "`y`", "has 45"]);
+    let result = product(*g, x, s, &y[..0], b, *p).eval();
+    assert_error(result, differ("b", M, "y", 0), &["`b`", "`y`", "has 0"]);
+    let result = product(*g, &x[..0], s, y, b, *p).eval();
+    assert_error(result, differ("s", N, "x", 0), &["`s`", "`x`", "has 0"]);
+    // swapped arguments are found where their numbers of rows differ
+    let result = nearest(y, x).eval().unwrap();
+    assert_eq!(result.len(), M);
+    // cotangents and tangents
+    let e = vec![[1.0]; N + 1];
+    let expected = differ("cotangent", N + 1, "x", N);
+    assert_error(product(*g, x, s, y, b, *p).vjp_x(&e).eval(), expected.clone(), &["`cotangent`", "20 rows", "`x`"]);
+    assert_error(product(*g, x, s, y, b, *p).vjp_y(&e).eval(), expected.clone(), &["`cotangent`"]);
+    assert_error(product(*g, x, s, y, b, *p).vjp_p(&e).eval(), expected.clone(), &["`cotangent`"]);
+    assert_error(product(*g, x, s, y, b, *p).vjp(&e).eval(), expected.clone(), &["`cotangent`"]);
+    assert_error(density(x, y).vjp_y(&e).eval(), expected, &["`cotangent`"]);
+    let u = vec![[1.0; 3]; M - 1];
+    let expected = differ("tangent", M - 1, "y", M);
+    assert_error(product(*g, x, s, y, b, *p).jvp_y(&u).eval(), expected.clone(), &["`tangent`", "44 rows", "`y`"]);
+    assert_error(density(x, y).jvp_y(&u).eval(), expected, &["`tangent`"]);
+}
+
+#[test]
+fn lengths_that_do_not_fit() {
+    let all = Arguments::<f64>::new();
+    let Arguments { g, x, s, y, b, p } = &all;
+    let flat = |variable, len, dim| Error::FlatLength { variable, len, dim };
+    let wrong = vec![0.5; 3 * N + 1];
+    let result = product(*g, &wrong, s, y, b, *p).eval();
+    assert_error(result, flat("x", 3 * N + 1, 3), &["`x`", "58 numbers", "dimension 3"]);
+    let result = product(*g, x, s, y, &wrong[..3], *p).eval();
+    assert_error(result, flat("b", 3, 2), &["`b`", "3 numbers", "dimension 2"]);
+    let result = product(*g, x, s, y, b, *p).vjp_y(&wrong[..N - 1]).eval();
+    assert_eq!(result.unwrap_err(), Error::RowCount { variable: "cotangent", rows: N - 1, other: "x", other_rows: N });
+    let result = product(*g, x, s, y, b, *p).jvp_y(&wrong[..2]).eval();
+    assert_error(result, flat("tangent", 2, 3), &["`tangent`", "2 numbers"]);
+    assert_error(density::<7, _>(&wrong, &wrong).eval(), flat("x", 58, 7), &["`x`", "58", "7"]);
+    // no rows are no fault
+    assert!(density::<7, _>(&wrong[..0], &wrong[..56]).eval().unwrap().is_empty());
+    // a dimension of 0 has no rows in a flat slice
+    assert_error(density::<0, _>(&wrong, &wrong).eval(), flat("x", 58, 0), &["`x`", "58", "0"]);
+
+    let parameter = |variable, len, dim| Error::ParameterLength { variable, len, dim };
+    let result = product(*g, x, s, y, b, &[1.0, 2.0, 3.0][..]).eval();
+    assert_error(result, parameter("p", 3, 2), &["`p`", "3 numbers", "dimension 2"]);
+    let result = product(&wrong[..0], x, s, y, b, *p).eval();
+    assert_error(result, parameter("g", 0, 1), &["`g`", "0 numbers", "dimension 1"]);
+    let result = product(*g, x, s, y, b, &vec![1.0]).eval();
+    assert_error(result, parameter("p", 1, 2), &["`p`", "1 numbers"]);
+    let two_rows: Rows<f64, 2> = vec![*p, *p].into();
+    let result = product(*g, x, s, y, b, &two_rows).eval();
+    assert_error(result, parameter("p", 4, 2), &["`p`", "4 numbers"]);
+    let result = product(*g, x, s, y, b, *p).jvp_p(&wrong[..5]).eval();
+    assert_error(result, parameter("tangent", 5, 2), &["`tangent`", "5 numbers"]);
+}
+
+#[test]
+fn more_rows_than_can_be_numbered() {
+    // rows of dimension 0 take no memory
+    const MANY: usize = 1 << 33;
+    let many = vec![[0.0_f32; 0]; MANY];
+    let expected = |variable| Error::TooManyRows { variable, rows: MANY, limit: u32::MAX as usize - 1 };
+    assert_error(density(&many, &[[0.0; 0]; 3]).eval(), expected("x"), &["`x`", "8589934592 rows", "4294967294"]);
+    assert_error(density(&[[0.0; 0]; 3], &many).eval(), expected("y"), &["`y`"]);
+}
+
+#[test]
+fn several_faults_give_one_error() {
+    let wrong = vec![0.5_f64; 7];
+    let result = product(&wrong, &wrong, &wrong, &wrong, &wrong, &wrong).vjp(&wrong).eval();
+    assert_eq!(result.unwrap_err(), Error::ParameterLength { variable: "g", len: 7, dim: 1 });
+}
+
+#[test]
+fn errors_and_calls_go_through_threads() {
+    fn assert_error<E: std::error::Error + Send + Sync + Clone + 'static>() {}
+    fn assert_threads<C: Send + Sync>(_: &C) {}
+    assert_error::<Error>();
+    let x = [[0.0, 1.0]];
+    let call = density(&x, &x);
+    assert_threads(&call);
+    let found = std::thread::scope(|scope| scope.spawn(|| call.eval()).join().unwrap());
+    assert_eq!(found.unwrap().as_flat(), [0.0]);
+}
+
+#[test]
+fn devices() {
+    let all = Arguments::<f64>::new();
+    let Arguments { g, x, s, y, b, p } = &all;
+    let expected = all.eval();
+    for device in [Device::Auto, Device::Cpu, Device::default()] {
+        assert_identical(&product(*g, x, s, y, b, *p).device(device).eval().unwrap(), &expected, "device");
+    }
+    let cuda = Device::Cuda(0);
+    let result = product(*g, x, s, y, b, *p).device(cuda).eval();
+    assert_error(result, Error::BuiltWithoutCuda, &["built without CUDA"]);
+    let mut out = vec![[7.0]; N];
+    assert_eq!(product(*g, x, s, y, b, *p).device(cuda).into_rows(&mut out), Err(Error::BuiltWithoutCuda));
+    // the settings go with the derivatives
+    let e = vec![[1.0]; N];
+    assert_eq!(product(*g, x, s, y, b, *p).device(cuda).vjp_b(&e).eval(), Err(Error::BuiltWithoutCuda));
+    assert!(product(*g, x, s, y, b, *p).vjp(&e).device(cuda).eval().is_err());
+    assert_eq!(density(x, y).device(cuda).vjp_x(&e).eval(), Err(Error::BuiltWithoutCuda));
+    // the last one counts
+    assert!(product(*g, x, s, y, b, *p).device(cuda).device(Device::Cpu).eval().is_ok());
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let mut random = Random::new();
+    // enough pairs for several threads, with lanes over targets and over sources
+    for (n, m) in [(2000, 1500), (5, 150_000), (100_000, 7)] {
+        let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (random.cloud(n), random.cloud(m));
+        let (s, b): (Vec<[f32; 1]>, Vec<[f32; 2]>) = (random.rows(n, 0.5..1.0), random.cloud(m));
+        let e: Vec<[f32; 1]> = random.cloud(n);
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let call = || product(0.7, &x, &s, &y, &b, [0.3, -0.2]);
+                let logs = density(&x, &y).eval().unwrap();
+                let places = nearest(&x, &y).eval().unwrap();
+                (
+                    call().eval().unwrap(),
+                    call().vjp_p(&e).eval().unwrap(),
+                    call().vjp_b(&e).eval().unwrap(),
+                    logs,
+                    places,
+                )
+            })
+        };
+        let (value, in_p, in_b, logs, places) = run(1);
+        for threads in [2, 3] {
+            let again = run(threads);
+            assert_identical(&again.0, &value, "value");
+            assert_identical(&again.1, &in_p, "gradient in a parameter");
+            assert_identical(&again.2, &in_b, "gradient in b");
+            assert_identical(&again.3, &logs, "log Σ exp");
+            assert_eq!(again.4, places);
+        }
+    }
+}
