@@ -37,6 +37,16 @@ pub unsafe trait Components<E: Copy>: Copy {
         // aligned like E; the assertion says that `from` has as many, also if both are none.
         unsafe { core::slice::from_raw_parts(from.as_ptr().cast::<Self>(), count) }
     }
+    /// [`Self::rows`], to be written.
+    ///
+    /// # Panics
+    /// As [`Self::rows`].
+    #[inline(always)]
+    fn rows_mut(from: &mut [E], count: usize) -> &mut [Self] {
+        assert!(count.checked_mul(Self::LEN) == Some(from.len()), "the slice does not consist of so many rows");
+        // SAFETY: as in `rows`; `&mut` makes the access exclusive.
+        unsafe { core::slice::from_raw_parts_mut(from.as_mut_ptr().cast::<Self>(), count) }
+    }
 }
 
 // SAFETY: an array is N values without padding.

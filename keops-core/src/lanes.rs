@@ -27,6 +27,11 @@ pub type F64Lanes<S, const Q: usize> = Lanes<f64, S, Q>;
 #[repr(transparent)]
 pub struct Lanes<T: Vectors, S: Simd, const Q: usize>([T::N<S>; Q]);
 
+// SAFETY: a transparent wrapper of an array of vectors, for which all of this holds.
+unsafe impl<T: Vectors, S: Simd, const Q: usize> bytemuck::Zeroable for Lanes<T, S, Q> {}
+// SAFETY: as for `Zeroable`.
+unsafe impl<T: Vectors, S: Simd, const Q: usize> bytemuck::Pod for Lanes<T, S, Q> {}
+
 /// A truth value for each number of a [`Lanes`].
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
@@ -112,6 +117,15 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
     fn load(_: S, from: &[T]) -> Self {
         let vectors = &T::as_vectors::<S>(from)[..Q];
         Self(each!(q => vectors[q]))
+    }
+    #[inline(always)]
+    fn view(from: &[T]) -> &[Self] {
+        bytemuck::cast_slice(&from[..from.len() / Self::LANES * Self::LANES])
+    }
+    #[inline(always)]
+    fn view_mut(from: &mut [T]) -> &mut [Self] {
+        let whole = from.len() / Self::LANES * Self::LANES;
+        bytemuck::cast_slice_mut(&mut from[..whole])
     }
     #[inline(always)]
     fn store(self, _: S, to: &mut [T]) {

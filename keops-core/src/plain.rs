@@ -34,6 +34,14 @@ macro_rules! plain {
                 from[0]
             }
             #[inline(always)]
+            fn view(from: &[$t]) -> &[$t] {
+                from
+            }
+            #[inline(always)]
+            fn view_mut(from: &mut [$t]) -> &mut [$t] {
+                from
+            }
+            #[inline(always)]
             fn store(self, _: (), to: &mut [$t]) {
                 to[0] = self;
             }

@@ -96,6 +96,10 @@ pub trait Real: Copy + Send + Sync + 'static {
     }
     /// Reads the first [`Self::LANES`] numbers of `from`; panics if there are fewer.
     fn load(cx: Self::Cx, from: &[Self::Scalar]) -> Self;
+    /// Memory as values of this type, [`Self::LANES`] numbers each. Numbers behind the last whole one are left out.
+    fn view(from: &[Self::Scalar]) -> &[Self];
+    /// [`Self::view`], to be written.
+    fn view_mut(from: &mut [Self::Scalar]) -> &mut [Self];
     /// Writes the lanes to the front of `to`; panics if it is shorter than [`Self::LANES`].
     fn store(self, cx: Self::Cx, to: &mut [Self::Scalar]);
 

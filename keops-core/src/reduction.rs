@@ -62,6 +62,8 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     type State<F: Formula, R: Real>: Components<R>;
     /// What every pair touches, in registers.
     type Run<F: Formula, R: Real>;
+    /// Whether [`Self::push`] writes to the state, and not only to the run.
+    const PUSHES_TO_STATE: bool = false;
     /// How many numbers of a run every pair writes, whatever the formula: what must stay in registers.
     const REGISTERS: usize;
     /// How many more for each component of the formula.

@@ -16,6 +16,9 @@ fn survives<E: Copy + PartialEq + core::fmt::Debug, C: Components<E>>(zero: E, n
     assert_eq!(copy.as_slice().len(), C::LEN);
     // two of them in a row, seen as such
     let flat: Vec<E> = (0..2 * C::LEN).map(&numbered).collect();
+    let mut copied = flat.clone();
+    C::rows_mut(&mut copied, 2)[1].as_mut_slice().fill(zero);
+    assert!(copied[..C::LEN] == flat[..C::LEN] && copied[C::LEN..].iter().all(|component| *component == zero));
     let rows = C::rows(&flat, 2);
     assert!(rows.len() == 2 && rows[0].as_slice() == &flat[..C::LEN] && rows[1].as_slice() == &flat[C::LEN..]);
 }

@@ -63,7 +63,8 @@ fn unit<T: Element>(common: Common, work: &Work<'_, T>, targets: &[T], chunk: Ra
     let mut joined = fresh.to_vec();
     let mut scratch = Vec::new();
     let mut state = vec![T::zero(); layout.state];
-    let (mut sources, mut states) = (Aligned::default(), Aligned::default());
+    let (mut parameters, mut sources, mut states) = (Aligned::default(), Aligned::default(), Aligned::default());
+    fill_lanes(&work.parameters, 1, lanes, &mut parameters);
 
     // Whole rows first; then, with fresh states, the sources that are left over.
     let whole = chunk.end - chunk.len() % lanes;
@@ -79,7 +80,7 @@ fn unit<T: Element>(common: Common, work: &Work<'_, T>, targets: &[T], chunk: Ra
             kernel.over_sources(
                 common,
                 Tile {
-                    parameters: &work.parameters,
+                    parameters: parameters.numbers(),
                     targets,
                     target_rows: shape.targets,
                     sources: sources.numbers(),

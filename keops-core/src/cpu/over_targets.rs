@@ -59,7 +59,8 @@ fn unit<T: Element>(
     let rows = count.div_ceil(lanes);
     let mut scratch = Vec::new();
     work.prepare(Role::Target, targets, &mut scratch);
-    let (mut targets, mut states) = (Aligned::default(), Aligned::default());
+    let (mut parameters, mut targets, mut states) = (Aligned::default(), Aligned::default(), Aligned::default());
+    fill_lanes(&work.parameters, 1, lanes, &mut parameters);
     to_lanes(&scratch, layout.target, count, lanes, &mut targets);
     let mut state = vec![T::zero(); layout.state];
     kernel.init(&mut state);
@@ -72,7 +73,7 @@ fn unit<T: Element>(
             kernel.over_targets(
                 arch,
                 Tile {
-                    parameters: &work.parameters,
+                    parameters: parameters.numbers(),
                     targets: targets.numbers(),
                     target_rows: rows,
                     sources,

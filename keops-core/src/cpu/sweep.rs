@@ -13,7 +13,7 @@ use crate::{
 /// Targets against sources.
 ///
 /// One of the two comes in rows of lanes, the other in rows whose numbers every lane sees; see [`super::kernel`].
-/// States are rows of lanes in either direction, one for each row of targets.
+/// Parameters and states are rows of lanes in either direction, a state for each row of targets.
 #[derive(Debug)]
 pub struct Tile<'a, T> {
     /// The prepared parameters, one row.
@@ -43,53 +43,64 @@ impl<R: Real, A: Components<R::Scalar>> SourceRow<R> for Same<'_, A> {
 }
 
 /// A row of lanes: [`Real::LANES`] sources when lanes run over sources.
-struct Own<'a, T>(&'a [T]);
+struct Own<'a, A>(&'a A);
 
-impl<R: Real> SourceRow<R> for Own<'_, R::Scalar> {
+impl<R: Real, A: Components<R>> SourceRow<R> for Own<'_, A> {
     #[inline(always)]
-    fn get(&self, cx: R::Cx, c: usize) -> R {
-        R::load(cx, &self.0[c * R::LANES..])
+    fn get(&self, _cx: R::Cx, c: usize) -> R {
+        self.0.as_slice()[c]
     }
 }
 
 /// Which way the lanes run.
 pub(super) trait Direction<F: Formula, R: Real> {
-    /// All sources of a tile.
-    type Sources<'a>: Copy;
-    /// Sources in a row.
+    /// What is stored for a target.
+    type Target;
+    /// What is stored for a source.
+    type Source;
+    /// Sources in a row of them.
     const SOURCES: u32;
-    /// The sources of a tile.
-    fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> Self::Sources<'a>;
-    /// A row of them.
-    fn source(sources: Self::Sources<'_>, row: usize) -> impl SourceRow<R>;
+    /// Where a target is kept that is not stored as lanes.
+    type Room;
+    /// The targets and the sources of a tile.
+    fn rows<'a>(tile: &Tile<'a, R::Scalar>) -> (&'a [Self::Target], &'a [Self::Source]);
+    /// Room for a target.
+    fn room(cx: R::Cx) -> Self::Room;
+    /// The target as the formula reads it.
+    fn target<'a>(cx: R::Cx, stored: &'a Self::Target, room: &'a mut Self::Room) -> &'a [R];
+    /// The source as the formula reads it.
+    fn source(stored: &Self::Source) -> impl SourceRow<R>;
     /// The sources of the lanes in the row whose first source is `first`.
     fn index(cx: R::Cx, first: u32) -> R::Index;
-    /// Reads row `row` of the targets.
-    fn target(cx: R::Cx, targets: &[R::Scalar], row: usize, to: &mut F::I<R>);
 }
 
 /// Lanes run over targets; every lane sees the same source.
 pub(super) struct OverTargets;
 
 impl<F: Formula, R: Real> Direction<F, R> for OverTargets {
-    type Sources<'a> = &'a [F::J<R::Scalar>];
+    type Target = F::I<R>;
+    type Source = F::J<R::Scalar>;
+    type Room = ();
     const SOURCES: u32 = 1;
 
     #[inline(always)]
-    fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> Self::Sources<'a> {
-        F::J::<R::Scalar>::rows(tile.sources, tile.source_rows)
+    fn rows<'a>(tile: &Tile<'a, R::Scalar>) -> (&'a [Self::Target], &'a [Self::Source]) {
+        let targets = F::I::<R>::rows(R::view(tile.targets), tile.target_rows);
+        (targets, F::J::<R::Scalar>::rows(tile.sources, tile.source_rows))
     }
     #[inline(always)]
-    fn source(sources: Self::Sources<'_>, row: usize) -> impl SourceRow<R> {
-        Same(&sources[row])
+    fn room(_cx: R::Cx) {}
+    #[inline(always)]
+    fn target<'a>(_cx: R::Cx, stored: &'a Self::Target, _room: &'a mut ()) -> &'a [R] {
+        stored.as_slice()
+    }
+    #[inline(always)]
+    fn source(stored: &Self::Source) -> impl SourceRow<R> {
+        Same(stored)
     }
     #[inline(always)]
     fn index(cx: R::Cx, first: u32) -> R::Index {
         R::index_splat(cx, first)
-    }
-    #[inline(always)]
-    fn target(cx: R::Cx, targets: &[R::Scalar], row: usize, to: &mut F::I<R>) {
-        load_row(cx, targets, row, to);
     }
 }
 
@@ -97,51 +108,37 @@ impl<F: Formula, R: Real> Direction<F, R> for OverTargets {
 pub(super) struct OverSources;
 
 impl<F: Formula, R: Real> Direction<F, R> for OverSources {
-    type Sources<'a> = &'a [R::Scalar];
+    type Target = F::I<R::Scalar>;
+    type Source = F::J<R>;
+    type Room = F::I<R>;
     const SOURCES: u32 = R::LANES as u32;
 
     #[inline(always)]
-    fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> Self::Sources<'a> {
-        tile.sources
+    fn rows<'a>(tile: &Tile<'a, R::Scalar>) -> (&'a [Self::Target], &'a [Self::Source]) {
+        let targets = F::I::<R::Scalar>::rows(tile.targets, tile.target_rows);
+        (targets, F::J::<R>::rows(R::view(tile.sources), tile.source_rows))
     }
     #[inline(always)]
-    fn source(sources: Self::Sources<'_>, row: usize) -> impl SourceRow<R> {
-        let width = const { <F::J<R> as Components<R>>::LEN * R::LANES };
-        Own(&sources[row * width..][..width])
+    fn room(cx: R::Cx) -> Self::Room {
+        F::I::<R>::splat(R::lit(cx, 0.0))
+    }
+    #[inline(always)]
+    fn target<'a>(cx: R::Cx, stored: &'a Self::Target, room: &'a mut Self::Room) -> &'a [R] {
+        let (from, to) = (stored.as_slice(), room.as_mut_slice());
+        let mut c = 0;
+        while c < from.len() {
+            to[c] = R::splat(cx, from[c]);
+            c += 1;
+        }
+        to
+    }
+    #[inline(always)]
+    fn source(stored: &Self::Source) -> impl SourceRow<R> {
+        Own(stored)
     }
     #[inline(always)]
     fn index(cx: R::Cx, first: u32) -> R::Index {
         R::index_ramp(cx, first)
-    }
-    #[inline(always)]
-    fn target(cx: R::Cx, targets: &[R::Scalar], row: usize, to: &mut F::I<R>) {
-        let width = <F::I<R> as Components<R>>::LEN;
-        splat_row(cx, &targets[row * width..][..width], to);
-    }
-}
-
-// Rows are written where they stay: returned, long ones would be copied.
-
-/// Reads row `row` of rows of lanes.
-#[inline(always)]
-fn load_row<R: Real, A: Components<R>>(cx: R::Cx, rows: &[R::Scalar], row: usize, to: &mut A) {
-    let width = A::LEN * R::LANES;
-    let (lanes, to) = (&rows[row * width..][..width], to.as_mut_slice());
-    let mut c = 0;
-    while c < A::LEN {
-        to[c] = R::load(cx, &lanes[c * R::LANES..]);
-        c += 1;
-    }
-}
-
-/// Reads the numbers of a row, each into every lane.
-#[inline(always)]
-fn splat_row<R: Real, A: Components<R>>(cx: R::Cx, row: &[R::Scalar], to: &mut A) {
-    let (row, to) = (&row[..A::LEN], to.as_mut_slice());
-    let mut c = 0;
-    while c < A::LEN {
-        to[c] = R::splat(cx, row[c]);
-        c += 1;
     }
 }
 
@@ -166,41 +163,52 @@ impl<F: Formula, R: Real, Red: Reduction> Sink<R> for Push<'_, F, R, Red> {
 /// Takes all pairs of a tile.
 #[inline(always)]
 pub(super) fn sweep<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(cx: R::Cx, tile: Tile<'_, R::Scalar>) {
-    let mut parameters = F::P::<R>::splat(R::lit(cx, 0.0));
-    splat_row(cx, tile.parameters, &mut parameters);
-    let sources = D::sources(&tile);
-    let mut target = F::I::<R>::splat(R::lit(cx, 0.0));
-    let mut state = Red::init::<F, R>(cx);
+    let (targets, sources) = D::rows(&tile);
+    let parameters = &F::P::<R>::rows(R::view(tile.parameters), 1)[0];
+    let states = <Red::State<F, R> as Components<R>>::rows_mut(R::view_mut(tile.states), tile.target_rows);
+    let mut room = D::room(cx);
     let mut row = 0;
-    while row < tile.target_rows {
-        D::target(cx, tile.targets, row, &mut target);
-        load_row(cx, tile.states, row, &mut state);
-        let mut run = Red::begin::<F, R>(cx, &state);
-        let mut first = tile.first;
-        let mut source = 0;
-        while source < tile.source_rows {
-            let stored = D::source(sources, source);
-            let (p, i) = (parameters.as_slice(), target.as_slice());
-            let mut contractions = F::C::<R>::splat(R::lit(cx, 0.0));
-            let c = contractions.as_mut_slice();
-            let mut k = 0;
-            while k < F::CONTRACTIONS.len() {
-                c[k] = F::CONTRACTIONS[k].of_pair(cx, i, &stored);
-                k += 1;
-            }
-            let mut push = Push::<F, R, Red> { state: &mut state, run: &mut run, index: D::index(cx, first) };
-            F::pair::<R>(cx, p, i, &stored, c, &mut push);
-            first = first.wrapping_add(D::SOURCES);
-            source += 1;
-        }
-        Red::flush::<F, R>(cx, &mut state, &run);
-        let width = const { <Red::State<F, R> as Components<R>>::LEN * R::LANES };
-        let (numbers, lanes) = (state.as_slice(), &mut tile.states[row * width..][..width]);
-        let mut c = 0;
-        while c < numbers.len() {
-            numbers[c].store(cx, &mut lanes[c * R::LANES..]);
-            c += 1;
+    while row < targets.len() {
+        let target = D::target(cx, &targets[row], &mut room);
+        let state = &mut states[row];
+        if const { Red::PUSHES_TO_STATE } {
+            // A copy of its own, so that writing it does not stop the target from being kept in registers.
+            let mut copy = *state;
+            sweep_target::<F, R, Red, D>(cx, parameters, target, sources, tile.first, &mut copy);
+            *state = copy;
+        } else {
+            sweep_target::<F, R, Red, D>(cx, parameters, target, sources, tile.first, state);
         }
         row += 1;
     }
+}
+
+/// Takes all pairs of a row of targets.
+#[inline(always)]
+fn sweep_target<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(
+    cx: R::Cx,
+    parameters: &F::P<R>,
+    target: &[R],
+    sources: &[D::Source],
+    first: u32,
+    state: &mut Red::State<F, R>,
+) {
+    let mut run = Red::begin::<F, R>(cx, state);
+    let mut first = first;
+    let mut source = 0;
+    while source < sources.len() {
+        let stored = D::source(&sources[source]);
+        let mut contractions = F::C::<R>::splat(R::lit(cx, 0.0));
+        let c = contractions.as_mut_slice();
+        let mut k = 0;
+        while k < F::CONTRACTIONS.len() {
+            c[k] = F::CONTRACTIONS[k].of_pair(cx, target, &stored);
+            k += 1;
+        }
+        let mut push = Push::<F, R, Red> { state, run: &mut run, index: D::index(cx, first) };
+        F::pair::<R>(cx, parameters.as_slice(), target, &stored, c, &mut push);
+        first = first.wrapping_add(D::SOURCES);
+        source += 1;
+    }
+    Red::flush::<F, R>(cx, state, &run);
 }
