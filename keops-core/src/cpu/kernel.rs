@@ -1,10 +1,7 @@
 //! What is compiled for each formula, reduction and element type.
 //!
 //! Compile time is the user's: whatever else an engine does is written for [`Kernel`] objects, so that it is compiled
-//! once, with this crate. Rows and states cross this border as flat memory:
-//!
-//! - a *row* is [`Layout::target`] (or `source`, `parameters`, `state`) numbers; rows follow each other;
-//! - a *row of lanes* has the same component of each lane side by side: component c of lane l is number c * lanes + l.
+//! once, with this crate.
 
 use core::marker::PhantomData;
 
@@ -53,7 +50,12 @@ impl Layout {
     }
 }
 
-/// A formula with a reduction.
+/// A formula with a reduction, as an object.
+///
+/// Rows and states cross this border as flat memory:
+///
+/// - a *row* is [`Layout::target`] (or `source`, `parameters`, `state`) numbers; rows follow each other;
+/// - a *row of lanes* has the same component of each lane side by side: component c of lane l is number c * lanes + l.
 pub trait Kernel<T: Element>: Sync {
     /// The sizes.
     fn layout(&self) -> Layout;

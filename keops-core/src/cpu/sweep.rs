@@ -12,7 +12,7 @@ use crate::{
 
 /// Targets against sources.
 ///
-/// One of the two comes in rows of lanes, the other in rows whose numbers every lane sees; see [`super::kernel`].
+/// One of the two comes in rows of lanes, the other in rows whose numbers every lane sees; see [`Kernel`](super::Kernel).
 /// Parameters and states are rows of lanes in either direction, a state for each row of targets.
 #[derive(Debug)]
 pub struct Tile<'a, T> {
