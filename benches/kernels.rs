@@ -9,12 +9,15 @@ use std::time::Duration;
 
 keops! {
     /// a_i = Σ_j exp(-g |x_i - y_j|²) b_j
+    #[keops(cuda(D = 3), cuda(D = 64))]
     pub fn gaussian<const D: usize>(g: Pm<1>, x: Vi<D>, y: Vj<D>, b: Vj<1>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }
 
     /// a_i = log Σ_j exp(-g |x_i - y_j|²)
+    #[keops(cuda(D = 3), cuda(D = 64))]
     pub fn soft_minimum<const D: usize>(g: Pm<1>, x: Vi<D>, y: Vj<D>) -> LogSumExp<j> { -g * sqdist(x, y) }
 
     /// The ten nearest y_j of each x_i.
+    #[keops(cuda(D = 3), cuda(D = 64))]
     pub fn nearest<const D: usize>(x: Vi<D>, y: Vj<D>) -> ArgKMin<10, j> { sqdist(x, y) }
 }
 

@@ -21,7 +21,7 @@ pub mod __private {
         components::{Chain, Components, Grid},
         cpu::{Piece, reduce},
         error::Error,
-        formula::{Contraction, Formula, Item, Sink, SourceRow, Variable},
+        formula::{Contraction, Cuda, Formula, Item, Sink, SourceRow, Variable},
         ops,
         real::{Element, Real},
         reduction::{
@@ -31,4 +31,14 @@ pub mod __private {
         rows::Rows,
         settings::{Device, Settings},
     };
+
+    /// The settings of a new call.
+    #[must_use]
+    pub fn settings() -> Settings {
+        #[cfg(feature = "cuda")]
+        let settings = Settings::with_cuda(&keops_gpu::Cuda);
+        #[cfg(not(feature = "cuda"))]
+        let settings = Settings::default();
+        settings
+    }
 }

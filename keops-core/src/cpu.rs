@@ -45,6 +45,7 @@ use pulp::Arch;
 
 use crate::{
     arguments::View,
+    cuda,
     error::Error,
     formula::Formula,
     real::Element,
@@ -66,10 +67,7 @@ pub fn reduce<T: Element, F: Formula, R: Reduction>(
     pieces: &mut [Piece<'_, T>],
     indices: Option<&mut [u32]>,
 ) -> Result<(), Error> {
-    match settings.device {
-        Device::Auto | Device::Cpu => T::reduce(Arch::new(), &Compiled::<F, R>::NEW, views, pieces, indices),
-        Device::Cuda(_) => Err(Error::BuiltWithoutCuda),
-    }
+    T::reduce(Arch::new(), settings, &Compiled::<F, R>::NEW, views, pieces, indices)
 }
 
 /// [`reduce`] on the CPU with a chosen instruction set, which the processor must have (a value of `Arch` is the proof
@@ -84,7 +82,23 @@ pub fn reduce_on<T: Element, F: Formula, R: Reduction>(
     pieces: &mut [Piece<'_, T>],
     indices: Option<&mut [u32]>,
 ) -> Result<(), Error> {
-    T::reduce(arch, &Compiled::<F, R>::NEW, views, pieces, indices)
+    let settings = Settings { device: Device::Cpu, ..Settings::default() };
+    T::reduce(arch, &settings, &Compiled::<F, R>::NEW, views, pieces, indices)
+}
+
+/// The kernel for CUDA devices.
+pub(crate) fn cuda_kernel<T: Element>(kernel: &dyn Kernel<T>) -> Result<cuda::Kernel, Error> {
+    let Layout { name: formula, cuda, .. } = kernel.layout();
+    kernel.cuda().ok_or_else(|| Error::NoKernel {
+        formula,
+        kernel: cuda.map_or(String::new(), |cuda| format!(" for {:?} {}", cuda.dims, T::NAME)),
+    })
+}
+
+/// Whether a call that may run anywhere runs on a CUDA device.
+pub(crate) fn prefers_cuda<T: Element>(settings: &Settings, kernel: &dyn Kernel<T>) -> bool {
+    settings.cuda.is_some_and(|engine| kernel.layout().cuda.is_some() && engine.is_available(0))
+        && kernel.cuda().is_some()
 }
 
 /// [`reduce_on`] for any kernel; [`Element::reduce`] has it compiled.

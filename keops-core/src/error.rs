@@ -99,4 +99,38 @@ pub enum Error {
     /// A CUDA device was asked for.
     #[error("built without CUDA")]
     BuiltWithoutCuda,
+    /// There is no such CUDA device.
+    #[error("no CUDA device {ordinal}: {reason}")]
+    NoCudaDevice {
+        /// The number of the device.
+        ordinal: usize,
+        /// What is missing.
+        reason: String,
+    },
+    /// The formula was not compiled for CUDA, or not for these dimensions and this element type.
+    #[error("`{formula}` has no CUDA kernel{kernel}; build scripts make them by `keops_build::compile()`")]
+    NoKernel {
+        /// The formula.
+        formula: &'static str,
+        /// The kernel that was looked for, behind a space; nothing if none was built.
+        kernel: String,
+    },
+    /// What a call needs does not fit into the memory of the device.
+    #[error("the CUDA device has {free} bytes of free memory, but the call needs {needed}")]
+    DeviceMemory {
+        /// Bytes of all arguments, results and states.
+        needed: usize,
+        /// Bytes that are free.
+        free: usize,
+    },
+    /// The CUDA driver reports an error.
+    #[error("CUDA: {operation} failed: {name} ({code})")]
+    Cuda {
+        /// What was done: a copy, or the name of a kernel.
+        operation: String,
+        /// The name of the error.
+        name: &'static str,
+        /// Its number.
+        code: u32,
+    },
 }

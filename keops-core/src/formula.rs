@@ -128,6 +128,17 @@ pub trait Sink<R: Real> {
     }
 }
 
+/// The kernels of a formula for GPUs.
+#[derive(Clone, Copy, Debug)]
+pub struct Cuda {
+    /// The name of the formula's kernels, to which [`Self::dims`] and the element type are added: `k.._3_f32`.
+    pub name: &'static str,
+    /// The values of the const generics.
+    pub dims: &'static [usize],
+    /// Names of kernels that were built, and the PTX of each.
+    pub modules: &'static [(&'static str, &'static str)],
+}
+
 /// What storage is generic over: a number, or a tile of lanes.
 pub trait Item: Copy + Send + Sync + 'static {}
 
@@ -144,6 +155,8 @@ pub trait Formula: Send + Sync + 'static {
     const VARIABLES: &'static [Variable];
     /// The contractions of a pair.
     const CONTRACTIONS: &'static [Contraction];
+    /// Its kernels for GPUs, if any were built.
+    const CUDA: Option<Cuda> = None;
 
     /// What is left of the parameters.
     type P<E: Item>: Components<E> + Send + Sync;

@@ -3,8 +3,10 @@
 //! The base ([`real`], [`components`], [`formula`], [`reduction`]) is `no_std` and shared by the host and the GPU. With the feature `std` (on by default) come the
 //! lanes and the CPU engine. Users reach all of this through the crate `keops`.
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(target_arch = "nvptx64", feature(core_intrinsics), allow(internal_features))]
 
 pub mod components;
+pub mod device;
 pub mod formula;
 pub mod math;
 pub mod ops;
@@ -18,6 +20,8 @@ pub mod arguments;
 pub mod call;
 #[cfg(feature = "std")]
 pub mod cpu;
+#[cfg(feature = "std")]
+pub mod cuda;
 #[cfg(feature = "std")]
 pub mod error;
 #[cfg(feature = "std")]

@@ -56,15 +56,14 @@ fn indicator<R: Real>(cx: R::Cx, mask: R::Mask) -> R {
 /// 1/x
 #[inline(always)]
 pub fn inv<R: Real>(cx: R::Cx, x: R) -> R {
-    R::div(cx, R::lit(cx, 1.0), x)
+    R::inv(cx, x)
 }
 
 /// 1/√x, and 0 at 0.
 #[inline(always)]
 pub fn rsqrt<R: Real>(cx: R::Cx, x: R) -> R {
     let zero = R::lit(cx, 0.0);
-    let root = R::div(cx, R::lit(cx, 1.0), R::sqrt(cx, x));
-    R::select(cx, R::eq(cx, x, zero), zero, root)
+    R::select(cx, R::eq(cx, x, zero), zero, R::inv_sqrt(cx, x))
 }
 
 /// x^n by repeated multiplication: n is known while compiling, and the loop unrolls.

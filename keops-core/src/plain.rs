@@ -3,6 +3,7 @@
 //! The scalar path of the host and the number type of one GPU thread. Without `std` the few operations that `core`
 //! lacks come from `libm` through `num_traits`.
 
+#[cfg(not(target_arch = "nvptx64"))]
 use num_traits::Float;
 
 use crate::{
@@ -11,12 +12,36 @@ use crate::{
 };
 
 /// Whether `mul_add` is one instruction; elsewhere it is a library call, ten times slower than two roundings.
-const FUSED: bool = cfg!(all(feature = "std", any(target_feature = "fma", target_arch = "aarch64")));
+const FUSED: bool =
+    cfg!(any(target_arch = "nvptx64", all(feature = "std", any(target_feature = "fma", target_arch = "aarch64"))));
+
+/// a b + c in one rounding.
+macro_rules! fused {
+    ($intrinsic:ident, $a:expr, $b:expr, $c:expr) => {{
+        #[cfg(target_arch = "nvptx64")]
+        let fused = core::intrinsics::$intrinsic($a, $b, $c);
+        #[cfg(not(target_arch = "nvptx64"))]
+        let fused = Float::mul_add($a, $b, $c);
+        fused
+    }};
+}
+
+/// The square root: on GPUs an instruction, of which `num_traits` does not know.
+macro_rules! root {
+    ($intrinsic:ident, $a:expr) => {{
+        #[cfg(target_arch = "nvptx64")]
+        let root = core::intrinsics::$intrinsic($a);
+        #[cfg(not(target_arch = "nvptx64"))]
+        let root = Float::sqrt($a);
+        root
+    }};
+}
 
 macro_rules! plain {
     (
         $t:ident, $bits:ident, mantissa_bits: $mantissa_bits:literal, round: $round:literal, exponent_bias: $bias:literal,
-        two_product: $two_product:expr, constants: $constants:ident, lanes: $lanes:ident
+        fma: $fma:ident, sqrt: $sqrt:ident, two_product: $two_product:expr, constants: $constants:ident, lanes: $lanes:ident,
+        on_cuda: $on_cuda:ident
     ) => {
         impl Real for $t {
             type Cx = ();
@@ -68,7 +93,7 @@ macro_rules! plain {
             }
             #[inline(always)]
             fn mul_add(_: (), a: $t, b: $t, c: $t) -> $t {
-                if FUSED { Float::mul_add(a, b, c) } else { a * b + c }
+                if FUSED { fused!($fma, a, b, c) } else { a * b + c }
             }
             #[inline(always)]
             fn neg_mul_add(_: (), a: $t, b: $t, c: $t) -> $t {
@@ -80,7 +105,7 @@ macro_rules! plain {
             }
             #[inline(always)]
             fn sqrt(_: (), a: $t) -> $t {
-                Float::sqrt(a)
+                root!($sqrt, a)
             }
             #[inline(always)]
             fn min(_: (), a: $t, b: $t) -> $t {
@@ -187,32 +212,38 @@ macro_rules! plain {
                 f(x)
             }
 
-            // On the host these are compiled once, here, and not once for each formula.
+            // These are compiled once, here, and not once for each formula: on GPUs all but the shortest.
             #[cfg(feature = "std")]
             fn exp2(cx: (), x: $t) -> $t {
                 <$t>::exp2_real(cx, x)
             }
-            #[cfg(feature = "std")]
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
             fn exp(cx: (), x: $t) -> $t {
                 <$t>::exp_real(cx, x)
             }
-            #[cfg(feature = "std")]
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
             fn log2(cx: (), x: $t) -> $t {
                 <$t>::log2_real(cx, x)
             }
-            #[cfg(feature = "std")]
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
             fn log(cx: (), x: $t) -> $t {
                 <$t>::log_real(cx, x)
             }
-            #[cfg(feature = "std")]
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
             fn sin(cx: (), x: $t) -> $t {
                 <$t>::sin_real(cx, x)
             }
-            #[cfg(feature = "std")]
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
             fn cos(cx: (), x: $t) -> $t {
                 <$t>::cos_real(cx, x)
             }
-            #[cfg(feature = "std")]
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
             fn pow(cx: (), x: $t, y: $t) -> $t {
                 <$t>::pow_real(cx, x, y)
             }
@@ -222,6 +253,7 @@ macro_rules! plain {
             #[cfg(feature = "std")]
             type Lanes<S: pulp::Simd, const Q: usize> = crate::lanes::$lanes<S, Q>;
 
+            const NAME: &'static str = stringify!($t);
             const ROUND: $t = $round;
 
             #[inline(always)]
@@ -237,12 +269,23 @@ macro_rules! plain {
             #[inline(never)]
             fn reduce(
                 arch: pulp::Arch,
+                settings: &crate::settings::Settings,
                 kernel: &dyn crate::cpu::Kernel<$t>,
                 views: &[crate::arguments::View<'_, $t>],
                 pieces: &mut [crate::cpu::Piece<'_, $t>],
                 indices: Option<&mut [u32]>,
             ) -> Result<(), crate::error::Error> {
-                crate::cpu::reduce_kernel(arch, kernel, views, pieces, indices)
+                use crate::settings::Device;
+                let on_cuda = |ordinal, views, pieces, indices| {
+                    let engine = settings.cuda.ok_or(crate::error::Error::BuiltWithoutCuda)?;
+                    let built = crate::cpu::cuda_kernel(kernel)?;
+                    engine.$on_cuda(ordinal, &built, views, pieces, indices)
+                };
+                match settings.device {
+                    Device::Cuda(ordinal) => on_cuda(ordinal, views, pieces, indices),
+                    Device::Auto if crate::cpu::prefers_cuda(settings, kernel) => on_cuda(0, views, pieces, indices),
+                    Device::Auto | Device::Cpu => crate::cpu::reduce_kernel(arch, kernel, views, pieces, indices),
+                }
             }
 
             #[inline(always)]
@@ -279,11 +322,13 @@ macro_rules! plain {
 
 plain!(
     f32, u32, mantissa_bits: 23, round: 12_582_912.0, exponent_bias: 127.0,
-    two_product: two_product_f32, constants: F32, lanes: F32Lanes
+    fma: fmaf32, sqrt: sqrtf32, two_product: two_product_f32, constants: F32, lanes: F32Lanes,
+    on_cuda: reduce_f32
 );
 plain!(
     f64, u64, mantissa_bits: 52, round: 6_755_399_441_055_744.0, exponent_bias: 1023.0,
-    two_product: two_product_f64, constants: F64, lanes: F64Lanes
+    fma: fmaf64, sqrt: sqrtf64, two_product: two_product_f64, constants: F64, lanes: F64Lanes,
+    on_cuda: reduce_f64
 );
 
 /// The product of two `f32` fits into an `f64`.
@@ -298,7 +343,7 @@ fn two_product_f32(a: f32, b: f32) -> (f32, f32) {
 fn two_product_f64(a: f64, b: f64) -> (f64, f64) {
     if FUSED {
         let product = a * b;
-        (product, Float::mul_add(a, b, -product))
+        (product, fused!(fmaf64, a, b, -product))
     } else {
         math::dekker_product::<f64>((), a, b, 134_217_729.0)
     }

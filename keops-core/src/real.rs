@@ -35,6 +35,9 @@ pub trait Element:
     #[cfg(feature = "std")]
     type Lanes<S: pulp::Simd, const Q: usize>: Real<Cx = S, Scalar = Self>;
 
+    /// `f32` or `f64`.
+    const NAME: &'static str;
+
     /// 1.5 * 2^23 (f64: 1.5 * 2^52). x + `ROUND` holds the integer nearest to x (ties to even) in its low bits, and
     /// x + `ROUND` - `ROUND` is that integer, for |x| <= 2^22 (f64: 2^51).
     const ROUND: Self;
@@ -52,6 +55,7 @@ pub trait Element:
     #[doc(hidden)]
     fn reduce(
         arch: pulp::Arch,
+        settings: &crate::settings::Settings,
         kernel: &dyn crate::cpu::Kernel<Self>,
         views: &[crate::arguments::View<'_, Self>],
         pieces: &mut [crate::cpu::Piece<'_, Self>],
@@ -119,6 +123,16 @@ pub trait Real: Copy + Send + Sync + 'static {
     fn neg_mul_add(cx: Self::Cx, a: Self, b: Self, c: Self) -> Self;
     /// The absolute value; clears the sign bit.
     fn abs(cx: Self::Cx, a: Self) -> Self;
+    /// 1 / a
+    #[inline(always)]
+    fn inv(cx: Self::Cx, a: Self) -> Self {
+        Self::div(cx, Self::lit(cx, 1.0), a)
+    }
+    /// 1 / √a
+    #[inline(always)]
+    fn inv_sqrt(cx: Self::Cx, a: Self) -> Self {
+        Self::inv(cx, Self::sqrt(cx, a))
+    }
     /// The square root, correctly rounded.
     fn sqrt(cx: Self::Cx, a: Self) -> Self;
     /// The smaller one. NaN if `b` is NaN; if only `a` is NaN, either NaN or `b`.

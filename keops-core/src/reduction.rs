@@ -110,6 +110,7 @@ pub trait Reduction: Copy + Send + Sync + 'static {
 }
 
 /// How many components `F` has.
-pub(crate) const fn components<F: Formula>() -> usize {
+#[must_use]
+pub const fn components<F: Formula>() -> usize {
     <F::Out<u8> as Components<u8>>::LEN
 }

@@ -1,6 +1,66 @@
-//! The CUDA engine of `keops`. It is not built yet.
+//! The CUDA engine of `keops`: [`reduce`] runs a compiled formula on a GPU.
 //!
-//! This crate holds its place in the workspace, so that the facade's dependencies do not change when
-//! the engine arrives. It exports nothing: a call that asks for `Device::Cuda(n)` gets an error from
-//! `keops-core`, and `Device::Auto` takes the CPU.
-#![no_std]
+//! The kernels come as PTX text, compiled beforehand from the same formula that the CPU engine runs; `keops-core`'s
+//! `device` says what their parameters are. This crate checks the arguments, cuts the work into blocks, moves data
+//! there and back, and launches. What it knows of a formula is in [`Kernel`]: plain numbers, so that it is compiled
+//! once.
+//!
+//! A program that contains it starts on a machine without a driver: [`devices`] answers 0 there (see `keops-driver`).
+//!
+//! | where | what |
+//! |---|---|
+//! | `engine` | a call, from the arguments to the results |
+//! | `launch` | the kernels of a call, and their parameters |
+//! | `cut` | how the work is cut: pure functions of its shape and the device |
+//! | `output` | results: rows, and totals over all rows |
+//! | `memory` | the one allocation of a call, and copies to and from it |
+//! | `numbers` | `f32` and `f64` as bytes |
+//! | `device` | devices, and what is kept for each: its context, its modules, a stream for each thread |
+//! | `failure` | errors of the driver as errors of a call |
+
+mod cut;
+mod device;
+mod engine;
+mod failure;
+mod launch;
+mod memory;
+mod numbers;
+mod output;
+
+pub use device::{devices, is_available};
+pub use engine::reduce;
+pub use keops_core::cuda::Kernel;
+
+use keops_core::{arguments::View, cpu::Piece, cuda::Engine, error::Error};
+
+/// The engine, for the settings of calls.
+#[derive(Clone, Copy, Debug)]
+pub struct Cuda;
+
+impl Engine for Cuda {
+    fn is_available(&self, ordinal: usize) -> bool {
+        is_available(ordinal)
+    }
+
+    fn reduce_f32(
+        &self,
+        ordinal: usize,
+        kernel: &Kernel,
+        views: &[View<'_, f32>],
+        pieces: &mut [Piece<'_, f32>],
+        indices: Option<&mut [u32]>,
+    ) -> Result<(), Error> {
+        reduce(ordinal, kernel, views, pieces, indices)
+    }
+
+    fn reduce_f64(
+        &self,
+        ordinal: usize,
+        kernel: &Kernel,
+        views: &[View<'_, f64>],
+        pieces: &mut [Piece<'_, f64>],
+        indices: Option<&mut [u32]>,
+    ) -> Result<(), Error> {
+        reduce(ordinal, kernel, views, pieces, indices)
+    }
+}

@@ -4,5 +4,7 @@
 /// Makes a function, and a module of the same name, of each formula inside. See the crate `keops`.
 #[proc_macro]
 pub fn keops(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    keops_compiler::expand(input.into()).into()
+    // set by a build script that compiled the kernels for GPUs
+    let kernels = std::env::var_os("KEOPS_PTX_DIR").map(std::path::PathBuf::from);
+    keops_compiler::expand_with(input.into(), kernels.as_deref()).into()
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod compile_time;
+mod ptx;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
@@ -24,6 +25,10 @@ enum Task {
     Ci,
     /// Time keops and pykeops side by side and write docs/benchmarks.md.
     BenchKeops(bench::Options),
+    /// Compile formulas for GPUs.
+    BuildPtx(ptx::Options),
+    /// Run tests/cuda.rs on the driver of the machine, or on the emulator.
+    TestCuda(ptx::TestOptions),
     /// Time what one more formula costs in a release build.
     CompileTime(compile_time::Options),
 }
@@ -35,6 +40,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Ci => run(Command::new(root().join(".ci/run")).args(CI_STEPS)),
         Task::BenchKeops(options) => bench::run(&options),
+        Task::BuildPtx(options) => ptx::run_task(&options),
+        Task::TestCuda(options) => ptx::run_tests(&options),
         Task::CompileTime(options) => compile_time::run_task(&options),
     };
     match result {

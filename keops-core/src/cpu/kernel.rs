@@ -13,7 +13,8 @@ use crate::{
         instructions::{self, Common, OnLanes},
         sweep::{OverSources, OverTargets, Tile, sweep},
     },
-    formula::{Formula, Role, Variable, width},
+    cuda,
+    formula::{Cuda, Formula, Role, Variable, width},
     real::{Element, Real},
     reduction::{Reduction, components},
 };
@@ -25,6 +26,8 @@ pub struct Layout {
     pub name: &'static str,
     /// The variables, in the order of the arguments.
     pub variables: &'static [Variable],
+    /// Its kernels for GPUs.
+    pub cuda: Option<Cuda>,
     /// What is left of the parameters: how many numbers.
     pub parameters: usize,
     /// What is left of a target.
@@ -61,6 +64,8 @@ pub trait Kernel<T: Element>: Sync {
     fn layout(&self) -> Layout;
     /// Prepares `count` rows of all variables of a role, given the prepared parameters.
     fn prepare(&self, role: Role, parameters: &[T], rows: &[T], count: usize, to: &mut [T]);
+    /// The kernel for GPUs, if it was built.
+    fn cuda(&self) -> Option<cuda::Kernel>;
     /// How many lanes a tile has.
     fn lanes(&self, arch: Arch) -> usize;
     /// The state that has seen no source.
@@ -87,6 +92,7 @@ impl<T: Element, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
         Layout {
             name: F::NAME,
             variables: F::VARIABLES,
+            cuda: F::CUDA,
             parameters: <F::P<T> as Components<T>>::LEN,
             target: <F::I<T> as Components<T>>::LEN,
             source: <F::J<T> as Components<T>>::LEN,
@@ -94,6 +100,10 @@ impl<T: Element, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
             values: Red::values(components::<F>()),
             indices: Red::indices(components::<F>()),
         }
+    }
+
+    fn cuda(&self) -> Option<cuda::Kernel> {
+        cuda::Kernel::of::<T, F, Red>()
     }
 
     fn prepare(&self, role: Role, parameters: &[T], rows: &[T], count: usize, to: &mut [T]) {

@@ -50,6 +50,20 @@ impl Total {
         self.low += other.low;
     }
 
+    /// The two terms.
+    #[inline]
+    #[must_use]
+    pub fn parts(&self) -> (f64, f64) {
+        (self.high, self.low)
+    }
+
+    /// The sum of two terms.
+    #[inline]
+    #[must_use]
+    pub fn from_parts(high: f64, low: f64) -> Self {
+        Self { high, low }
+    }
+
     /// The sum, rounded once.
     #[must_use]
     pub fn value(&self) -> f64 {

@@ -141,22 +141,35 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
     fn flush<F: Formula, R: Real>(_cx: R::Cx, _state: &mut Self::State<F, R>, _run: &BestRun<F, R>) {}
 
     fn merge<T: Element>(components: usize, state: &mut [T], other: &[T]) {
-        // Both lists are sorted: the K first of their union, taken from the front of one or the other.
-        let old = state.to_vec();
-        let (values, indices) = state.split_at_mut(K * components);
-        let at = |list: &[T], place: usize| {
-            let (values, indices) = list.split_at(K * components);
-            (values[place], T::index_from_bits((), indices[place]))
+        // Both lists are sorted. First how many of each are among the K first of their union, then, from the end so
+        // that nothing is overwritten that is still needed, which.
+        let at = |list: &[T], c: usize, k: usize| {
+            let place = k * components + c;
+            (list[place], T::index_from_bits((), list[K * components + place]))
         };
         for c in 0..components {
-            let (mut mine, mut theirs) = (c, c);
-            for place in (c..).step_by(components).take(K) {
-                let ((a, a_index), (b, b_index)) = (at(&old, mine), at(other, theirs));
-                let take_theirs = before(b, b_index, a, a_index);
-                let (value, index) = if take_theirs { (b, b_index) } else { (a, a_index) };
-                values[place] = value;
-                indices[place] = T::index_to_bits((), index);
-                *(if take_theirs { &mut theirs } else { &mut mine }) += components;
+            let (mut mine, mut theirs) = (0, 0);
+            while mine + theirs < K {
+                let ((a, a_index), (b, b_index)) = (at(state, c, mine), at(other, c, theirs));
+                if before(b, b_index, a, a_index) {
+                    theirs += 1;
+                } else {
+                    mine += 1;
+                }
+            }
+            while theirs > 0 {
+                let (b, b_index) = at(other, c, theirs - 1);
+                let own = mine.checked_sub(1).map(|last| at(state, c, last));
+                let own = own.filter(|&(a, a_index)| before(b, b_index, a, a_index));
+                let (value, index) = own.unwrap_or((b, b_index));
+                let place = (mine + theirs - 1) * components + c;
+                state[place] = value;
+                state[K * components + place] = T::index_to_bits((), index);
+                if own.is_some() {
+                    mine -= 1;
+                } else {
+                    theirs -= 1;
+                }
             }
         }
     }

@@ -12,6 +12,8 @@ pub struct Item {
     pub attributes: Vec<syn::Attribute>,
     /// How many times the result can be differentiated, from `#[keops(order = n)]`.
     pub order: u32,
+    /// What else `#[keops(..)]` says: how it is compiled for GPUs.
+    pub cuda: Cuda,
     /// Its visibility, which is the module's too.
     pub visibility: syn::Visibility,
     /// Its name.
@@ -24,6 +26,15 @@ pub struct Item {
     pub reduction: ReductionSpec,
     /// The formulas that are reduced: one, or two with a weight.
     pub body: Block,
+}
+
+/// How a formula is compiled for GPUs.
+#[derive(Clone, Debug, Default)]
+pub struct Cuda {
+    /// With the elementary functions of the CPU instead of the hardware's: `#[keops(precise)]`.
+    pub precise: bool,
+    /// For which values of the const generics, in their order: `#[keops(cuda(D = 3), cuda(D = 10))]`.
+    pub instances: Vec<Vec<u64>>,
 }
 
 /// `x: Vi<3>`

@@ -89,8 +89,7 @@ impl Dim {
         Some(self.value()? <= other.value()?)
     }
 
-    /// The number it is where the const generics have these values; for tests.
-    #[cfg(test)]
+    /// The number it is where the const generics have these values.
     pub(crate) fn at(&self, value: impl Fn(&str) -> u64) -> u64 {
         self.0.iter().map(|(monomial, n)| n * monomial.iter().map(|symbol| value(symbol)).product::<u64>()).sum()
     }

@@ -4,7 +4,10 @@
 //! where the user has none.
 
 mod body;
+pub mod device;
 mod formula;
+
+use std::path::{Path, PathBuf};
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
@@ -16,16 +19,17 @@ use crate::{
     graph::Category,
 };
 
-/// The function and its module.
-pub fn item(item: &Item, calls: &Calls) -> TokenStream {
+/// The function and its module; `kernels` is the folder of the kernels for GPUs, if there are any.
+pub fn item(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
     let function = function(item);
-    let module = module(item, calls);
+    let module = module(item, calls, kernels);
     quote!(#function #module)
 }
 
 /// What names are printed with.
 struct Printer<'a> {
     item: &'a Item,
+    kernels: Option<&'a Path>,
 }
 
 impl Printer<'_> {
@@ -82,7 +86,7 @@ fn argument_trait(category: Category) -> (TokenStream, TokenStream) {
 }
 
 fn function(item: &Item) -> TokenStream {
-    let printer = Printer { item };
+    let printer = Printer { item, kernels: None };
     let (attributes, visibility, name) = (&item.attributes, &item.visibility, &item.name);
     let params = printer.const_params();
     let marker = if item.generics.is_empty() {
@@ -115,8 +119,8 @@ fn function(item: &Item) -> TokenStream {
     }
 }
 
-fn module(item: &Item, calls: &Calls) -> TokenStream {
-    let printer = Printer { item };
+fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
+    let printer = Printer { item, kernels };
     let (visibility, name) = (&item.visibility, &item.name);
     let doc = format!("What [`{name}`](fn@{name}) gives: its calls, and the formulas behind them.");
     let call_type = call_type(name);
@@ -137,6 +141,8 @@ fn module(item: &Item, calls: &Calls) -> TokenStream {
         )]
         #visibility mod #name {
             use ::keops::__private::{self as __p, ops};
+            // so that a change of it is noticed
+            const __PTX: ::core::option::Option<&'static str> = ::core::option_env!("KEOPS_PTX_DIR");
             #call_type
             #saved
             #(#calls_tokens)*
@@ -157,7 +163,7 @@ fn call_type(name: &Ident) -> TokenStream {
         impl<'a, T: __p::Element, K> Call<'a, T, K> {
             #[doc(hidden)]
             pub fn __new(views: ::std::vec::Vec<__p::View<'a, T>>) -> Self {
-                Call { views, settings: ::core::default::Default::default(), kind: ::core::marker::PhantomData }
+                Call { views, settings: __p::settings(), kind: ::core::marker::PhantomData }
             }
             fn derivative<L>(mut self, argument: __p::View<'a, T>) -> Call<'a, T, L> {
                 self.views.push(argument);
@@ -201,9 +207,39 @@ fn call_tokens(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
 
 fn pass_tokens(printer: &Printer, pass: &Pass, doc: &str) -> TokenStream {
     let define = printer.define(&pass.name, doc);
-    let name = format!("{}: {}", printer.item.name, pass.name);
-    let formula = formula::formula(&pass.program, &name, &printer.impl_params(), &printer.marker(&pass.name));
+    let name = formula_name(printer, pass);
+    let (params, marker) = (printer.impl_params(), printer.marker(&pass.name));
+    let formula = formula::formula(&pass.program, &name, &params, &marker, &kernels(printer, pass));
     quote!(#define #formula)
+}
+
+fn formula_name(printer: &Printer, pass: &Pass) -> String {
+    format!("{}: {}", printer.item.name, pass.name)
+}
+
+/// The constant that holds the kernels of a pass: all files in the folder that have its name.
+fn kernels(printer: &Printer, pass: &Pass) -> TokenStream {
+    let Some(folder) = printer.kernels else { return TokenStream::new() };
+    let name = device::fingerprint(printer, pass);
+    // A folder that is not there has no kernels; calls on a GPU say so.
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "ptx"))
+        .filter(|file| file.file_stem().and_then(|stem| stem.to_str()).is_some_and(|stem| stem.starts_with(&name)))
+        .collect();
+    files.sort();
+    let modules = files.iter().filter_map(|file| {
+        let (stem, path) = (file.file_stem()?.to_str()?, file.to_str()?);
+        Some(quote!((#stem, ::core::include_str!(#path))))
+    });
+    let generics = printer.generics();
+    quote! {
+        const CUDA: ::core::option::Option<__p::Cuda> = ::core::option::Option::Some(__p::Cuda {
+            name: #name,
+            dims: &[#(#generics),*],
+            modules: &[#(#modules),*],
+        });
+    }
 }
 
 fn reduction(reduction: &PassReduction) -> TokenStream {

@@ -24,23 +24,38 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
+
 use proc_macro2::TokenStream;
 
 /// The function and the module of every formula in `input`, or `compile_error!`s at the user's tokens.
 pub fn expand(input: TokenStream) -> TokenStream {
+    expand_with(input, None)
+}
+
+/// [`expand`], with the kernels for GPUs that are in a folder.
+pub fn expand_with(input: TokenStream, kernels: Option<&Path>) -> TokenStream {
     let items = match syn::parse2::<parse::Input>(input) {
         Ok(input) => input.0,
         Err(error) => return error.into_compile_error(),
     };
     let mut output = TokenStream::new();
     for item in items {
-        output.extend(compile(&item).unwrap_or_else(syn::Error::into_compile_error));
+        let tokens = compile(&item).map(|calls| emit::item(&item, &calls, kernels));
+        output.extend(tokens.unwrap_or_else(syn::Error::into_compile_error));
     }
     output
 }
 
-fn compile(item: &ast::Item) -> syn::Result<TokenStream> {
-    let checked = check::check(item)?;
-    let calls = calls::calls(item, checked)?;
-    Ok(emit::item(item, &calls))
+/// What is compiled for GPUs of every formula in `input`.
+///
+/// # Errors
+/// Those of [`expand`], of the first formula that has one.
+pub fn device(input: TokenStream) -> syn::Result<Vec<emit::device::Device>> {
+    let items = syn::parse2::<parse::Input>(input)?.0;
+    items.iter().map(|item| Ok(emit::device::device(item, &compile(item)?))).collect()
+}
+
+fn compile(item: &ast::Item) -> syn::Result<calls::Calls> {
+    calls::calls(item, check::check(item)?)
 }

@@ -12,7 +12,7 @@ use syn::{
 };
 
 use crate::{
-    ast::{Block, IntegerArg, Item, ReductionSpec, VariableDecl},
+    ast::{Block, Cuda, IntegerArg, Item, ReductionSpec, VariableDecl},
     error::hint,
     graph::Category,
 };
@@ -31,31 +31,17 @@ impl Parse for Input {
 }
 
 fn item(input: ParseStream) -> syn::Result<Item> {
-    let mut order = None;
     let mut attributes = input.call(syn::Attribute::parse_outer)?;
-    for attribute in attributes.extract_if(.., |a| a.path().is_ident("keops")) {
-        attribute.parse_nested_meta(|meta| {
-            if !meta.path.is_ident("order") {
-                return Err(meta.error("unknown option, the only one is `order`"));
-            }
-            let value = integer(meta.value()?)?;
-            let IntegerArg::Number(n @ 0..=4, _) = value else {
-                return Err(syn::Error::new(value.span(), "an order is 0, 1, 2, 3 or 4: each multiplies the code"));
-            };
-            match order.replace(n as u32) {
-                None => Ok(()),
-                Some(_) => Err(meta.error("`order` is given twice")),
-            }
-        })?;
-    }
-    let order = order.unwrap_or(1);
+    let own: Vec<syn::Attribute> = attributes.extract_if(.., |a| a.path().is_ident("keops")).collect();
+    let options = options(&own)?;
     let visibility: syn::Visibility = input.parse()?;
     input.parse::<Token![fn]>()?;
     let name: Ident = input.parse()?;
     if input.peek(Token![=]) {
-        return genred::item(input, attributes, order, visibility, name);
+        return genred::item(input, attributes, &options, visibility, name);
     }
     let generics = generics(input)?;
+    let cuda = options.cuda(&generics)?;
     let arguments;
     parenthesized!(arguments in input);
     let variables = arguments.parse_terminated(variable, Token![,])?.into_iter().collect();
@@ -64,7 +50,74 @@ fn item(input: ParseStream) -> syn::Result<Item> {
     let content;
     braced!(content in input);
     let body = block(&content)?;
-    Ok(Item { attributes, order, visibility, name, generics, variables, reduction, body })
+    Ok(Item { attributes, order: options.order, cuda, visibility, name, generics, variables, reduction, body })
+}
+
+/// What `#[keops(..)]` says.
+struct Options {
+    order: u32,
+    precise: bool,
+    /// `cuda(D = 3)`, with the token to point at.
+    instances: Vec<(Span, Vec<(Ident, u64)>)>,
+}
+
+impl Options {
+    /// The options for GPUs of a function with these const generics.
+    fn cuda(&self, generics: &[Ident]) -> syn::Result<Cuda> {
+        let mut instances = Vec::new();
+        for (span, values) in &self.instances {
+            if let Some((name, _)) = values.iter().find(|(name, _)| !generics.contains(name)) {
+                return Err(syn::Error::new(name.span(), format!("`{name}` is not a const generic of this function")));
+            }
+            let mut instance = Vec::new();
+            for generic in generics {
+                match values.iter().filter(|(name, _)| name == generic).collect::<Vec<_>>().as_slice() {
+                    [(_, value)] => instance.push(*value),
+                    [] => return Err(syn::Error::new(*span, format!("the value of `{generic}` is missing"))),
+                    [.., (name, _)] => return Err(syn::Error::new(name.span(), format!("`{name}` is given twice"))),
+                }
+            }
+            if !instances.contains(&instance) {
+                instances.push(instance);
+            }
+        }
+        Ok(Cuda { precise: self.precise, instances })
+    }
+}
+
+fn options(attributes: &[syn::Attribute]) -> syn::Result<Options> {
+    let (mut order, mut precise, mut instances) = (None, false, Vec::new());
+    for attribute in attributes {
+        attribute.parse_nested_meta(|meta| {
+            if meta.path.is_ident("precise") {
+                if std::mem::replace(&mut precise, true) {
+                    return Err(meta.error("`precise` is given twice"));
+                }
+            } else if meta.path.is_ident("cuda") {
+                let mut values = Vec::new();
+                meta.parse_nested_meta(|value| {
+                    let name = value.path.require_ident()?.clone();
+                    let number: syn::LitInt = value.value()?.parse()?;
+                    values.push((name, number.base10_parse()?));
+                    Ok(())
+                })?;
+                instances.push((meta.path.require_ident()?.span(), values));
+            } else if meta.path.is_ident("order") {
+                let value = integer(meta.value()?)?;
+                let IntegerArg::Number(n @ 0..=4, _) = value else {
+                    let message = "an order is 0, 1, 2, 3 or 4: each multiplies the code";
+                    return Err(syn::Error::new(value.span(), message));
+                };
+                if order.replace(n as u32).is_some() {
+                    return Err(meta.error("`order` is given twice"));
+                }
+            } else {
+                return Err(meta.error("unknown option: there are `order = n`, `precise` and `cuda(D = n)`"));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(Options { order: order.unwrap_or(1), precise, instances })
 }
 
 fn generics(input: ParseStream) -> syn::Result<Vec<Ident>> {

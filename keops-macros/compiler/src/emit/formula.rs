@@ -14,8 +14,14 @@ use crate::{
     },
 };
 
-/// The implementation of `keops_core::formula::Formula` for `marker`.
-pub(super) fn formula(program: &Program, name: &str, params: &TokenStream, marker: &TokenStream) -> TokenStream {
+/// The implementation of `keops_core::formula::Formula` for `marker`; `cuda` are its kernels.
+pub(super) fn formula(
+    program: &Program,
+    name: &str,
+    params: &TokenStream,
+    marker: &TokenStream,
+    cuda: &TokenStream,
+) -> TokenStream {
     let variables = program.variables.iter().map(|(name, role, dim)| {
         let role = match role {
             Role::Target => quote!(target),
@@ -70,6 +76,7 @@ pub(super) fn formula(program: &Program, name: &str, params: &TokenStream, marke
             const NAME: &'static str = #name;
             const VARIABLES: &'static [__p::Variable] = &[#(#variables),*];
             const CONTRACTIONS: &'static [__p::Contraction] = &[#(#contractions),*];
+            #cuda
             type P<E: __p::Item> = #p;
             type I<E: __p::Item> = #i;
             type J<E: __p::Item> = #j;

@@ -36,7 +36,7 @@ const ELSEWHERE: [(&str, &str); 9] = [
 pub(super) fn item(
     input: ParseStream,
     attributes: Vec<syn::Attribute>,
-    order: u32,
+    own: &super::Options,
     visibility: syn::Visibility,
     name: Ident,
 ) -> syn::Result<Item> {
@@ -87,7 +87,8 @@ pub(super) fn item(
     errors.into_result()?;
     Ok(Item {
         attributes,
-        order,
+        order: own.order,
+        cuda: own.cuda(&[])?,
         visibility,
         variables: variables.in_order(name.span())?,
         name,

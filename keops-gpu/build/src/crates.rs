@@ -1,0 +1,102 @@
+//! The device crate: the formulas, an entry point for each kernel, and nothing else.
+
+use std::fmt::Write;
+
+use keops_compiler::emit::device::{Device, Kernel};
+
+/// Element types, and the numbers that kernels compute with: fast and precise.
+const ELEMENTS: [(&str, &str, &str); 2] = [("f32", "::keops::Fast", "f32"), ("f64", "f64", "f64")];
+
+/// The names of all kernels, with the element type: `k0123456789abcdef_3_f32`.
+pub fn names(devices: &[Device]) -> Vec<(String, String)> {
+    let mut names = Vec::new();
+    for kernel in devices.iter().flat_map(|device| &device.kernels) {
+        for (element, ..) in ELEMENTS {
+            let name = format!("{}_{element}", kernel.name);
+            if !names.iter().any(|(other, _)| *other == name) {
+                names.push((name, format!("{} {element}", kernel.title)));
+            }
+        }
+    }
+    names
+}
+
+/// `Cargo.toml`; `device` is the folder of the crate keops-device.
+pub fn manifest(device: &str) -> String {
+    format!(
+        r#"[package]
+name = "keops-kernels"
+version = "0.0.0"
+edition = "2024"
+
+[lib]
+crate-type = ["cdylib"]
+
+[dependencies]
+keops = {{ package = "keops-device", path = {device:?} }}
+
+[profile.release]
+opt-level = 3
+lto = "fat"
+codegen-units = 1
+panic = "abort"
+debug = false
+
+[workspace]
+"#
+    )
+}
+
+/// `src/lib.rs`.
+pub fn source(devices: &[Device]) -> String {
+    let mut text = String::from(
+        "#![no_std]\n#![feature(abi_ptx)]\n#![allow(warnings)]\nuse ::keops::__private as __p;\n\
+         #[panic_handler]\nfn panic(_: &core::panic::PanicInfo<'_>) -> ! { loop {} }\n",
+    );
+    let mut written = Vec::new();
+    for (number, device) in devices.iter().enumerate() {
+        if device.kernels.is_empty() {
+            continue;
+        }
+        // writing to a String cannot fail
+        let _ = writeln!(text, "mod item_{number} {{ {} }}", device.module);
+        for kernel in &device.kernels {
+            // the same formula may be written twice
+            if !written.contains(&&kernel.name) {
+                written.push(&kernel.name);
+                entries(&mut text, number, device, kernel);
+            }
+        }
+    }
+    for (element, ..) in ELEMENTS {
+        let _ = writeln!(
+            text,
+            "#[unsafe(no_mangle)] pub unsafe extern \"ptx-kernel\" fn keops_total_{element}(\
+             values: *const {element}, to: *mut [f64; 2], rows: u32, width: u32) \
+             {{ unsafe {{ ::keops::total(values, to, rows, width) }} }}"
+        );
+    }
+    text
+}
+
+fn entries(text: &mut String, number: usize, device: &Device, kernel: &Kernel) {
+    let (marker, reduction) = (format!("item_{number}::{}", kernel.marker), &kernel.reduction);
+    let [p, i, j] = kernel.widths;
+    let unrolled = kernel.short;
+    for (element, fast, precise) in ELEMENTS {
+        let lane = if device.precise { precise } else { fast };
+        let name = format!("{}_{element}", kernel.name);
+        let _ = writeln!(
+            text,
+            "#[unsafe(no_mangle)] pub unsafe extern \"ptx-kernel\" fn {name}(\
+             data: *const *const {element}, units: *const __p::Unit, ranges: *const __p::Range, \
+             values: *mut {element}, indices: *mut u32, states: *mut {element}, targets: u32, parts: u32) \
+             {{ unsafe {{ ::keops::pairs::<{lane}, {marker}, {reduction}, \
+             {{ __p::rows_per_thread::<{element}, {marker}, {reduction}>() }}, {p}, {i}, {j}, {unrolled}>(\
+             ::keops::Arguments {{ data, units, ranges, values, indices, states, targets, parts }}) }} }}\n\
+             #[unsafe(no_mangle)] pub unsafe extern \"ptx-kernel\" fn {name}_merge(\
+             states: *const {element}, values: *mut {element}, indices: *mut u32, targets: u32, parts: u32) \
+             {{ unsafe {{ ::keops::merge::<{element}, {marker}, {reduction}>(states, values, indices, targets, parts) }} }}"
+        );
+    }
+}

@@ -1,0 +1,137 @@
+//! Finds the formulas of a crate: the `keops! { .. }` invocations in its sources.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, anyhow};
+use keops_compiler::emit::device::Device;
+use proc_macro2::TokenStream;
+use syn::visit::{self, Visit};
+
+/// All formulas in Rust files, in the order of the files. Folders stand for the Rust files in them and below.
+///
+/// # Errors
+/// A file that cannot be read or is not Rust; a formula with a fault.
+pub fn find(sources: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<Device>)> {
+    let mut files = Vec::new();
+    for source in sources {
+        collect(source, &mut files).with_context(|| source.display().to_string())?;
+    }
+    let mut devices = Vec::new();
+    for file in &files {
+        let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        devices.extend(of_text(&text).with_context(|| file.display().to_string())?);
+    }
+    Ok((files, devices))
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let mut entries = fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    entries.sort();
+    for entry in entries {
+        if entry.is_dir() {
+            collect(&entry, files)?;
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            files.push(entry);
+        }
+    }
+    Ok(())
+}
+
+/// The formulas in the text of a Rust file.
+///
+/// # Errors
+/// Text that is not Rust; a formula with a fault.
+pub fn of_text(text: &str) -> Result<Vec<Device>> {
+    struct Invocations(Vec<TokenStream>);
+    impl<'ast> Visit<'ast> for Invocations {
+        fn visit_macro(&mut self, invocation: &'ast syn::Macro) {
+            if invocation.path.segments.last().is_some_and(|segment| segment.ident == "keops") {
+                self.0.push(invocation.tokens.clone());
+            }
+            visit::visit_macro(self, invocation);
+        }
+    }
+    if !text.contains("keops!") {
+        return Ok(Vec::new());
+    }
+    let place = |error: syn::Error| {
+        let start = error.span().start();
+        anyhow!("line {}, column {}: {error}", start.line, start.column + 1)
+    };
+    let mut invocations = Invocations(Vec::new());
+    invocations.visit_file(&syn::parse_file(text).map_err(place)?);
+    let mut devices = Vec::new();
+    for tokens in invocations.0 {
+        devices.extend(keops_compiler::device(tokens).map_err(place)?);
+    }
+    Ok(devices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+        mod inner {
+            keops! {
+                /// A sum.
+                pub fn product(x: Vi<3>, y: Vj<3>) -> Sum<j> { (x | y) }
+            }
+        }
+        fn f() {
+            keops::keops! {
+                #[keops(order = 0, cuda(D = 2), cuda(D = 5))]
+                fn wide<const D: usize>(x: Vi<D>, y: Vj<D>) -> ArgKMin<4, j> { sqdist(x, y) }
+                #[keops(order = 0)]
+                fn none<const D: usize>(x: Vi<D>, y: Vj<D>) -> Sum<j> { x * y }
+            }
+        }
+    "#;
+
+    #[test]
+    fn formulas_are_found_wherever_they_are() {
+        let devices = of_text(TEXT).unwrap();
+        let titles: Vec<Vec<String>> =
+            devices.iter().map(|device| device.kernels.iter().map(|kernel| kernel.title.clone()).collect()).collect();
+        assert_eq!(
+            titles[0],
+            [
+                "product: Value",
+                "product: Vjp_x",
+                "product: Jvp_x",
+                "product: Vjp_y",
+                "product: Jvp_y",
+                "product: VjpI",
+                "product: VjpJ"
+            ]
+        );
+        assert_eq!(titles[1], ["wide: Value<2>", "wide: Value<5>"]);
+        assert!(titles[2].is_empty());
+        assert_eq!(devices[1].kernels[1].widths, [0, 5, 5]);
+    }
+
+    #[test]
+    fn names_do_not_depend_on_spaces_or_comments() {
+        let other = TEXT.replace("(x | y)", "( x|y ) /* dot */").replace("/// A sum.", "/// The sum.");
+        let names = |text: &str| -> Vec<String> {
+            of_text(text).unwrap().iter().flat_map(|device| device.kernels.iter().map(|k| k.name.clone())).collect()
+        };
+        assert_eq!(names(TEXT), names(&other));
+        let changed = TEXT.replace("(x | y)", "2 * (x | y)");
+        assert_ne!(names(TEXT)[0], names(&changed)[0]);
+        assert_eq!(names(TEXT)[7..], names(&changed)[7..]);
+    }
+
+    #[test]
+    fn faults_have_a_place() {
+        let error = of_text("keops! { fn f(x: Vi<3>, y: Vj<2>) -> Sum<j> { x + y } }").err().unwrap().to_string();
+        assert_eq!(error, "line 1, column 49: `x` has dimension 3, `y` has dimension 2");
+    }
+}

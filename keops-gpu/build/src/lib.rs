@@ -1,0 +1,187 @@
+//! Compiles the formulas of a crate to PTX, with rustc.
+//!
+//! In a build script, `build.rs`:
+//!
+//! ```no_run
+//! keops_build::compile();
+//! ```
+//!
+//! and in `Cargo.toml` keops with the feature `cuda`, and this crate below `[build-dependencies]`. The kernels are in the
+//! program then; it needs nothing but NVIDIA's driver where it runs. `cargo xtask build-ptx` of the repository calls
+//! [`build`] for the formulas of its own tests, examples and benchmarks.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`formulas`] | finds `keops! { .. }` in the sources |
+//! | [`toolchain`] | a compiler for GPUs |
+//! | [`crates`] | the device crate: formulas and entry points |
+//! | [`split`] | one PTX module for each kernel |
+//! | [`report`] | what the kernels cost |
+
+pub mod crates;
+pub mod formulas;
+pub mod report;
+pub mod split;
+pub mod toolchain;
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+use toolchain::{TARGET, Toolchain};
+
+/// What to compile.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Rust files, or folders of them.
+    pub sources: Vec<PathBuf>,
+    /// Where the device crate is built; kept, so that `core` is compiled once.
+    pub work: PathBuf,
+    /// Below this folder there will be one with the modules.
+    pub out: PathBuf,
+    /// The oldest architecture that the kernels run on: `sm_80`.
+    pub arch: String,
+}
+
+/// What was compiled.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The folder with a module for each kernel, `<name>.ptx`. Its name depends on what is in it.
+    pub folder: PathBuf,
+    /// The files that were looked at.
+    pub files: Vec<PathBuf>,
+    /// Names of the kernels, and what they are.
+    pub kernels: Vec<(String, String)>,
+    /// Functions with const generics that have no kernels, for want of `#[keops(cuda(..))]`.
+    pub without: Vec<String>,
+    /// Nothing had changed since the last time.
+    pub fresh: bool,
+}
+
+/// Compiles the formulas below `src` of the crate whose build script calls this, and tells cargo where they are.
+///
+/// Without a toolchain for GPUs the crate is built for the CPU only, with a warning that says what helps. A fault in a
+/// formula is left to the macro, which points at it.
+pub fn compile() {
+    println!("cargo:rerun-if-env-changed=KEOPS_DEVICE_RUSTC");
+    println!("cargo:rerun-if-changed=src");
+    match compile_crate() {
+        Ok(Some(built)) => {
+            for name in &built.without {
+                println!(
+                    "cargo:warning=keops: `{name}` has const generics and no kernels for GPUs; \
+                     name their values: #[keops(cuda(D = 3))]"
+                );
+            }
+            println!("cargo:rustc-env=KEOPS_PTX_DIR={}", built.folder.display());
+        }
+        Ok(None) => {}
+        Err(error) => println!("cargo:warning=keops: built for the CPU only: {error:#}"),
+    }
+}
+
+fn compile_crate() -> Result<Option<Built>> {
+    let variable = |name| env::var_os(name).map(PathBuf::from).with_context(|| format!("{name} is not set"));
+    let (folder, out) = (variable("CARGO_MANIFEST_DIR")?, variable("OUT_DIR")?);
+    let sources = vec![folder.join("src")];
+    if formulas::find(&sources).is_err() {
+        return Ok(None);
+    }
+    let options = Options { sources, work: out.join("keops-device"), out: out.join("ptx"), arch: "sm_80".to_owned() };
+    build(&options).map(Some)
+}
+
+/// Compiles all formulas in the sources.
+///
+/// # Errors
+/// A source that is not Rust; a formula with a fault; no toolchain ([`toolchain::HELP`]); whatever the compiler says.
+pub fn build(options: &Options) -> Result<Built> {
+    let (files, devices) = formulas::find(&options.sources)?;
+    let kernels = crates::names(&devices);
+    let without = devices.iter().filter(|device| device.kernels.is_empty()).map(|d| d.item.clone()).collect();
+    let source = crates::source(&devices);
+    let device = Path::new(keops_device::FOLDER);
+    let toolchain = toolchain::find()?;
+    let mut hasher = DefaultHasher::new();
+    (&source, &toolchain.version, &options.arch, stamp(device)?).hash(&mut hasher);
+    let folder = options.out.join(format!("{:016x}", hasher.finish()));
+    let built = |fresh| Built { folder: folder.clone(), files, kernels: kernels.clone(), without, fresh };
+    if kernels.is_empty() || kernels.iter().all(|(name, _)| folder.join(format!("{name}.ptx")).is_file()) {
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        return Ok(built(true));
+    }
+    fs::create_dir_all(options.work.join("src")).with_context(|| options.work.display().to_string())?;
+    fs::write(options.work.join("Cargo.toml"), crates::manifest(&device.display().to_string()))?;
+    fs::write(options.work.join("src/lib.rs"), source)?;
+    let ptx = run(&toolchain, options)?;
+    let names: Vec<String> = kernels.iter().map(|(name, _)| name.clone()).collect();
+    let modules = split::split(&ptx, &names)?;
+    fs::create_dir_all(&folder)?;
+    for (name, text) in modules {
+        fs::write(folder.join(format!("{name}.ptx")), text)?;
+    }
+    fs::write(options.out.join("kernels.ptx"), ptx)?;
+    Ok(built(false))
+}
+
+/// Changes when the crates that kernels are made of change.
+fn stamp(device: &Path) -> Result<BTreeMap<PathBuf, u64>> {
+    let mut files = BTreeMap::new();
+    for folder in [device.join("src"), device.join("../../keops-core/src")] {
+        // a published keops-core has a version, which is in the source
+        if folder.is_dir() {
+            hash_files(&folder, &mut files)?;
+        }
+    }
+    Ok(files)
+}
+
+fn hash_files(folder: &Path, files: &mut BTreeMap<PathBuf, u64>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            hash_files(&path, files)?;
+        } else {
+            let mut hasher = DefaultHasher::new();
+            fs::read(&path)?.hash(&mut hasher);
+            files.insert(path, hasher.finish());
+        }
+    }
+    Ok(())
+}
+
+/// Runs the compiler on the device crate; what it writes.
+fn run(toolchain: &Toolchain, options: &Options) -> Result<String> {
+    let target = options.work.join("target");
+    let mut command = Command::new(&toolchain.cargo);
+    command.current_dir(&options.work).args(["rustc", "--quiet", "--release", "--target", TARGET]);
+    if toolchain.build_std {
+        command.arg("-Zbuild-std=core");
+    }
+    command.args(["--", "--emit=asm"]);
+    // what cargo tells a build script is about another target
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO") && name != "CARGO_HOME" || name.starts_with("RUSTC") || name == "RUSTUP_TOOLCHAIN"
+        {
+            command.env_remove(&*name);
+        }
+    }
+    command
+        .env("RUSTC", &toolchain.rustc)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_TARGET_DIR", &target)
+        // `true` for a linker: all is in the assembly already
+        .env("RUSTFLAGS", format!("-C target-cpu={} -C target-feature=+ptx78 -C linker=true", options.arch));
+    let output = command.output().with_context(|| format!("{} does not start", toolchain.cargo.display()))?;
+    if !output.status.success() {
+        bail!("the kernels do not compile with {}:\n{}", toolchain.version, String::from_utf8_lossy(&output.stderr));
+    }
+    let assembly = target.join(TARGET).join("release/deps/keops_kernels.s");
+    fs::read_to_string(&assembly).with_context(|| assembly.display().to_string())
+}

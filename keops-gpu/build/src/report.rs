@@ -1,0 +1,179 @@
+//! What the kernels cost, from NVIDIA's assembler and disassembler where they are installed.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+/// What `ptxas` and `nvdisasm` say of an entry point.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Registers of a thread.
+    pub registers: u32,
+    /// Bytes that are spilled, stores and loads.
+    pub spills: u32,
+    /// Bytes of the stack of a thread: arrays that are indexed at run time.
+    pub stack: u32,
+    /// Static shared memory, in bytes.
+    pub shared: u32,
+    /// Instructions of the longest loop without a loop in it, by kind: that over pairs.
+    pub inner: BTreeMap<String, u32>,
+}
+
+/// Where `ptxas` is: on the path, or named by `KEOPS_PTXAS`.
+#[must_use]
+pub fn ptxas() -> Option<PathBuf> {
+    tool("KEOPS_PTXAS", "ptxas")
+}
+
+fn tool(variable: &str, name: &str) -> Option<PathBuf> {
+    let program = std::env::var_os(variable).map_or_else(|| PathBuf::from(name), PathBuf::from);
+    let answers = Command::new(&program).arg("--version").output().is_ok_and(|output| output.status.success());
+    answers.then_some(program)
+}
+
+/// Assembles PTX for an architecture (`sm_90`), and reads what each entry point costs.
+///
+/// # Errors
+/// The assembler refuses it, or cannot be run.
+pub fn assemble(ptxas: &Path, ptx: &Path, arch: &str) -> Result<BTreeMap<String, Cost>> {
+    let cubin = ptx.with_extension(format!("{arch}.cubin"));
+    let output = Command::new(ptxas)
+        .arg(format!("-arch={arch}"))
+        .arg("-v")
+        .arg(ptx)
+        .arg("-o")
+        .arg(&cubin)
+        .output()
+        .with_context(|| format!("{} does not start", ptxas.display()))?;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        bail!("ptxas refuses {} for {arch}:\n{text}", ptx.display());
+    }
+    let mut costs = costs(&text);
+    if let Some(nvdisasm) = tool("KEOPS_NVDISASM", "nvdisasm") {
+        let output = Command::new(nvdisasm).arg("-c").arg(&cubin).output()?;
+        let sass = String::from_utf8_lossy(&output.stdout);
+        for (name, cost) in &mut costs {
+            cost.inner = inner_loop(&sass, name);
+        }
+    }
+    // what it was for is read
+    let _ = fs::remove_file(cubin);
+    Ok(costs)
+}
+
+/// Reads the messages of `ptxas -v`.
+fn costs(text: &str) -> BTreeMap<String, Cost> {
+    let mut costs: BTreeMap<String, Cost> = BTreeMap::new();
+    let mut name = String::new();
+    let before = |line: &str, unit: &str| -> u32 {
+        let at = line.find(unit).unwrap_or(0);
+        line[..at].split_whitespace().last().and_then(|number| number.parse().ok()).unwrap_or(0)
+    };
+    for line in text.lines() {
+        if let Some(quoted) = line.split("Compiling entry function '").nth(1) {
+            name = quoted.split('\'').next().unwrap_or_default().to_owned();
+            costs.entry(name.clone()).or_default();
+        }
+        let Some(cost) = costs.get_mut(&name) else { continue };
+        if line.contains("bytes stack frame") {
+            cost.stack = before(line, "bytes stack frame");
+            cost.spills = before(line, "bytes spill stores") + before(line, "bytes spill loads");
+        }
+        if let Some(used) = line.split("Used ").nth(1) {
+            cost.registers = used.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0);
+            cost.shared = before(line, "bytes smem");
+        }
+    }
+    costs
+}
+
+/// The instructions of the longest innermost loop of an entry point.
+fn inner_loop(sass: &str, name: &str) -> BTreeMap<String, u32> {
+    let mut instructions: Vec<&str> = Vec::new();
+    let mut labels: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut inside = false;
+    for line in sass.lines() {
+        let line = line.trim();
+        if let Some(section) = line.strip_prefix(".text.").and_then(|rest| rest.strip_suffix(':')) {
+            inside = section == name;
+        } else if inside && line.starts_with(".L_") {
+            labels.insert(line.trim_end_matches(':'), instructions.len());
+        } else if inside && line.starts_with("/*") {
+            instructions.extend(line.split("*/").nth(1).map(str::trim));
+        }
+    }
+    let loops: Vec<(usize, usize)> = instructions
+        .iter()
+        .enumerate()
+        .filter(|(_, instruction)| instruction.contains("BRA"))
+        .filter_map(|(end, instruction)| {
+            let label = instruction.split(['(', ')', ' ', ';', '`']).find(|word| word.starts_with(".L_"))?;
+            let start = *labels.get(label)?;
+            (start < end).then_some((start, end))
+        })
+        .collect();
+    let innermost = loops.iter().filter(|(start, end)| {
+        !loops.iter().any(|(other_start, other_end)| {
+            (other_start, other_end) != (start, end) && start <= other_start && other_end <= end
+        })
+    });
+    let mut kinds = BTreeMap::new();
+    if let Some(&(start, end)) = innermost.max_by_key(|(start, end)| end - start) {
+        for instruction in &instructions[start..=end] {
+            let word = instruction.split_whitespace().find(|word| !word.starts_with('@')).unwrap_or_default();
+            *kinds.entry(word.split(['.', ';']).next().unwrap_or_default().to_owned()).or_insert(0) += 1;
+        }
+    }
+    kinds
+}
+
+/// A table of kernels and their costs, for people. `titles` are the kernels' names and what they are.
+#[must_use]
+pub fn table(arch: &str, titles: &[(String, String)], costs: &BTreeMap<String, Cost>) -> String {
+    let mut text = format!("{arch}\nregisters  spills  stack  shared  kernel; inner loop\n");
+    for (name, title) in titles {
+        for (entry, part) in [(name.clone(), ""), (format!("{name}_merge"), ", merge")] {
+            let Some(cost) = costs.get(&entry) else { continue };
+            let Cost { registers, spills, stack, shared, inner } = cost;
+            let kinds: Vec<String> = inner.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+            let total: u32 = inner.values().sum();
+            let _ = write!(text, "{registers:9}  {spills:6}  {stack:5}  {shared:6}  {title}{part}");
+            if part.is_empty() && total > 0 {
+                let _ = write!(text, "; {total}: {}", kinds.join(", "));
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_ptxas() {
+        let text = "ptxas info    : 0 bytes gmem\nptxas info    : Compiling entry function 'a' for 'sm_90'\n\
+            ptxas info    : Function properties for a\n    32 bytes stack frame, 4 bytes spill stores, 8 bytes spill loads\n\
+            ptxas info    : Used 47 registers, used 1 barriers, 2048 bytes smem\n";
+        let cost = Cost { registers: 47, spills: 12, stack: 32, shared: 2048, inner: BTreeMap::new() };
+        assert_eq!(costs(text), BTreeMap::from([("a".to_owned(), cost)]));
+    }
+
+    #[test]
+    fn loops_of_a_disassembly() {
+        let sass = ".text.a:\n /*0000*/ MOV R1, c[0x0] ;\n.L_x_0:\n /*0010*/ FADD R1, R1, R2 ;\n.L_x_1:\n\
+            /*0020*/ FFMA R1, R1, R2, R3 ;\n /*0030*/ @P0 MUFU.EX2 R1, R1 ;\n /*0040*/ @P1 BRA `(.L_x_1) ;\n\
+            /*0050*/ @P2 BRA `(.L_x_0) ;\n.text.b:\n.L_x_0:\n /*0000*/ BRA `(.L_x_0);\n";
+        let inner = inner_loop(sass, "a");
+        let expected = [("BRA", 1), ("FFMA", 1), ("MUFU", 1)].map(|(kind, count)| (kind.to_owned(), count));
+        assert_eq!(inner, BTreeMap::from(expected));
+    }
+}

@@ -1,0 +1,156 @@
+//! One PTX module for each kernel, from the one that the compiler wrote.
+//!
+//! The driver compiles a whole module when it is loaded, so a program loads the kernels that it runs and no others. A
+//! module of a kernel has its entry points, the total kernel of its element type, and the functions and variables that
+//! these need.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, bail};
+
+/// A part of a PTX file at its outermost level.
+struct Part<'a> {
+    /// What it defines; nothing for the header.
+    name: Option<&'a str>,
+    text: &'a str,
+    entry: bool,
+}
+
+/// The module of each of the kernels, by name.
+///
+/// # Errors
+/// The PTX lacks a kernel, or needs a function that is not in it.
+pub fn split(ptx: &str, kernels: &[String]) -> Result<BTreeMap<String, String>> {
+    let parts = parts(ptx)?;
+    // a function is declared before it is defined
+    let mut defined: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (n, part) in parts.iter().enumerate() {
+        if let Some(name) = part.name {
+            defined.entry(name).or_default().push(n);
+        }
+    }
+    for part in &parts {
+        if part.text.trim_start().starts_with(".extern .func") {
+            bail!("the PTX is not self-contained: it calls {}", part.name.unwrap_or("a function without a name"));
+        }
+    }
+    let mut modules = BTreeMap::new();
+    for kernel in kernels {
+        let element = kernel.rsplit('_').next().unwrap_or_default();
+        let entries = [kernel.clone(), format!("{kernel}_merge"), format!("keops_total_{element}")];
+        let mut needed = BTreeSet::new();
+        let mut stack: Vec<usize> = Vec::new();
+        for entry in &entries {
+            stack.extend(defined.get(entry.as_str()).with_context(|| format!("the PTX has no kernel {entry}"))?);
+        }
+        while let Some(n) = stack.pop() {
+            if needed.insert(n) {
+                for others in words(parts[n].text).filter_map(|word| defined.get(word)) {
+                    stack.extend(others.iter().filter(|&&other| !parts[other].entry));
+                }
+            }
+        }
+        let text = parts.iter().enumerate().filter(|(n, part)| part.name.is_none() || needed.contains(n));
+        let text: Vec<&str> = text.map(|(_, part)| part.text.trim()).filter(|text| !text.is_empty()).collect();
+        modules.insert(kernel.clone(), text.join("\n") + "\n");
+    }
+    Ok(modules)
+}
+
+/// The parts of a PTX file: statements that end in a semicolon or a block, and the directives of the header.
+fn parts(ptx: &str) -> Result<Vec<Part<'_>>> {
+    let mut parts = Vec::new();
+    let mut rest = ptx;
+    while let Some(start) = rest.find(|c: char| !c.is_whitespace()) {
+        rest = &rest[start..];
+        let line = rest.lines().next().unwrap_or_default();
+        let first = line.split_whitespace().next().unwrap_or_default();
+        let end = match first {
+            ".version" | ".target" | ".address_size" | ".file" => line.len(),
+            _ if line.starts_with("//") => {
+                rest = &rest[line.len()..];
+                continue;
+            }
+            _ => statement(rest).context("a statement of the PTX has no end")?,
+        };
+        let text = &rest[..end];
+        let header = matches!(first, ".version" | ".target" | ".address_size" | ".file");
+        parts.push(Part { name: if header { None } else { name(text) }, text, entry: text.contains(".entry ") });
+        rest = &rest[end..];
+    }
+    Ok(parts)
+}
+
+/// Where the statement at the front ends: behind the semicolon that is in no bracket, or behind the block of a function.
+fn statement(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => {
+                depth = depth.checked_sub(1)?;
+                let function = text[..at].contains(".func") || text[..at].contains(".entry");
+                if depth == 0 && function {
+                    return Some(at + 1);
+                }
+            }
+            ';' if depth == 0 => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The name that a statement defines: of a function what stands before its parameters, of a variable what stands before
+/// its length or its value.
+fn name(text: &str) -> Option<&str> {
+    let head = text.split('{').next()?;
+    if let Some(at) = head.find(".entry").map(|at| at + 6).or_else(|| head.find(".func").map(|at| at + 5)) {
+        let mut head = head[at..].trim_start();
+        if head.starts_with('(') {
+            // the result
+            head = head.split_once(')')?.1;
+        }
+        return words(head).next();
+    }
+    let head = head.split(['=', ';', '[']).next()?;
+    words(head).last()
+}
+
+/// The identifiers of a text.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '$')).filter(|word| !word.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PTX: &str = "//\n// comment\n.version 7.8\n.target sm_80\n.address_size 64\n\n\t// .globl a_f32\n\
+        .extern .shared .align 16 .b8 keops_shared[];\n.global .align 4 .b8 table[8] = {1, 2};\n.func (.param .b32 r) helper(.param .b32 p);\n.func (.param .b32 r) helper(\n\
+        \t.param .b32 p\n)\n{\n\t{ mov.u32 %r1, table; }\n\tret;\n}\n.visible .entry a_f32(\n\t.param .u64 p\n)\n{\n\tcall helper;\n\tret;\n}\n\
+        .visible .entry a_f32_merge()\n{\n\tret;\n}\n.visible .entry b_f32()\n{\n\tmov.u32 %r1, keops_shared;\n}\n.visible .entry b_f32_merge()\n{\n\tret;\n}\n.visible .entry keops_total_f32()\n{\n\tret;\n}\n";
+
+    #[test]
+    fn modules_have_what_they_need_and_no_more() {
+        let modules = split(PTX, &["a_f32".to_owned(), "b_f32".to_owned()]).unwrap();
+        let (a, b) = (&modules["a_f32"], &modules["b_f32"]);
+        for module in [a, b] {
+            assert!(module.starts_with(".version 7.8\n.target sm_80\n.address_size 64\n"));
+            assert_eq!(module.matches("keops_total_f32").count(), 1);
+        }
+        assert!(a.contains("table[8]") && a.matches("helper(").count() == 2 && a.contains("a_f32_merge"));
+        assert!(!a.contains("b_f32") && !a.contains("keops_shared"));
+        assert!(b.contains("keops_shared[]") && b.contains("b_f32_merge"));
+        assert!(!b.contains("helper") && !b.contains("table") && !b.contains("a_f32"));
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let error = split(PTX, &["c_f32".to_owned()]).unwrap_err().to_string();
+        assert_eq!(error, "the PTX has no kernel c_f32");
+        let called = PTX.replace(".global", ".extern .func memcpy;\n.global");
+        let error = split(&called, &["a_f32".to_owned()]).unwrap_err().to_string();
+        assert_eq!(error, "the PTX is not self-contained: it calls memcpy");
+    }
+}

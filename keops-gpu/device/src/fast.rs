@@ -1,0 +1,224 @@
+//! `f32` with the elementary functions of the hardware.
+//!
+//! | function | instruction | error |
+//! |---|---|---|
+//! | 2^x | `ex2.approx.ftz` | 2 ULP; subnormal results are 0 |
+//! | e^x | `ex2.approx.ftz` of x log2(e) | 2 ULP and a relative |x| 2^-24 |
+//! | log2 x, ln x | `lg2.approx.ftz` | 2^-22 absolute for x in [0.5, 2], else 1 ULP |
+//! | 1/√x | `rsqrt.approx.ftz` | 2^-22.9 relative |
+//! | √x | `sqrt.approx.ftz` | 2^-23 relative |
+//! | a/b | `div.full` | 2 ULP |
+//! | 1/x | `rcp.approx.ftz` | 1 ULP |
+//! | sin, cos | `sin.approx.ftz`, `cos.approx.ftz` of x reduced to [-π, π] | 2^-20.5 absolute; for |x| > 8192 as on the CPU |
+//!
+//! The errors of the instructions are those of NVIDIA's PTX ISA, for results in the normal range; subnormal arguments
+//! count as 0. Everything else is what `f32` does.
+
+use core::{arch::asm, slice};
+
+use keops_core::real::{Element, Real};
+
+/// A number; see the module.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(transparent)]
+pub struct Fast(pub f32);
+
+/// One instruction on one number.
+macro_rules! instruction {
+    ($text:literal, $x:expr) => {{
+        let y: f32;
+        // SAFETY: arithmetic on registers.
+        unsafe { asm!($text, out(reg32) y, in(reg32) $x, options(pure, nomem, nostack)) };
+        Fast(y)
+    }};
+}
+
+/// Functions that are those of `f32`.
+macro_rules! forward {
+    ($( $name:ident($($arg:ident),*) -> $out:ident; )*) => {$(
+        #[inline(always)]
+        fn $name(_: (), $($arg: Self),*) -> forward!(@type $out) {
+            forward!(@wrap $out, Real::$name((), $($arg.0),*))
+        }
+    )*};
+    (@type Fast) => { Fast };
+    (@type bool) => { bool };
+    (@wrap Fast, $value:expr) => { Fast($value) };
+    (@wrap bool, $value:expr) => { $value };
+}
+
+/// Beyond this the argument of a sine is reduced as on the CPU.
+const REDUCED: f32 = 8192.0;
+
+/// x - 2π k for the integer k nearest to x / 2π, for |x| up to [`REDUCED`].
+#[inline(always)]
+fn reduced(x: f32) -> f32 {
+    use core::f64::consts::TAU;
+    // 2π in two parts; k times the first is exact in the fused operation
+    const HIGH: f32 = TAU as f32;
+    const LOW: f32 = (TAU - HIGH as f64) as f32;
+    let k = Real::round((), x * (1.0 / TAU) as f32);
+    Real::neg_mul_add((), k, LOW, Real::neg_mul_add((), k, HIGH, x))
+}
+
+impl Real for Fast {
+    type Cx = ();
+    type Scalar = f32;
+    type Mask = bool;
+    type Index = u32;
+    const LANES: usize = 1;
+
+    forward! {
+        add(a, b) -> Fast;
+        sub(a, b) -> Fast;
+        mul(a, b) -> Fast;
+        neg(a) -> Fast;
+        mul_add(a, b, c) -> Fast;
+        neg_mul_add(a, b, c) -> Fast;
+        abs(a) -> Fast;
+        min(a, b) -> Fast;
+        max(a, b) -> Fast;
+        round(a) -> Fast;
+        lt(a, b) -> bool;
+        le(a, b) -> bool;
+        eq(a, b) -> bool;
+        pow2_integer(n) -> Fast;
+        shift_to_exponent(t) -> Fast;
+        pow(x, y) -> Fast;
+    }
+
+    #[inline(always)]
+    fn splat(_: (), value: f32) -> Self {
+        Fast(value)
+    }
+    #[inline(always)]
+    fn load(_: (), from: &[f32]) -> Self {
+        Fast(from[0])
+    }
+    #[inline(always)]
+    fn view(from: &[f32]) -> &[Self] {
+        // SAFETY: a transparent wrapper of f32.
+        unsafe { slice::from_raw_parts(from.as_ptr().cast(), from.len()) }
+    }
+    #[inline(always)]
+    fn view_mut(from: &mut [f32]) -> &mut [Self] {
+        // SAFETY: a transparent wrapper of f32.
+        unsafe { slice::from_raw_parts_mut(from.as_mut_ptr().cast(), from.len()) }
+    }
+    #[inline(always)]
+    fn store(self, _: (), to: &mut [f32]) {
+        to[0] = self.0;
+    }
+    #[inline(always)]
+    fn and(_: (), a: bool, b: bool) -> bool {
+        a & b
+    }
+    #[inline(always)]
+    fn or(_: (), a: bool, b: bool) -> bool {
+        a | b
+    }
+    #[inline(always)]
+    fn not(_: (), a: bool) -> bool {
+        !a
+    }
+    #[inline(always)]
+    fn any(_: (), mask: bool) -> bool {
+        mask
+    }
+    #[inline(always)]
+    fn select(_: (), mask: bool, yes: Self, no: Self) -> Self {
+        if mask { yes } else { no }
+    }
+    #[inline(always)]
+    fn index_splat(_: (), index: u32) -> u32 {
+        index
+    }
+    #[inline(always)]
+    fn index_ramp(_: (), first: u32) -> u32 {
+        first
+    }
+    #[inline(always)]
+    fn index_select(_: (), mask: bool, yes: u32, no: u32) -> u32 {
+        if mask { yes } else { no }
+    }
+    #[inline(always)]
+    fn index_to_bits(_: (), index: u32) -> Self {
+        Fast(Real::index_to_bits((), index))
+    }
+    #[inline(always)]
+    fn index_from_bits(_: (), bits: Self) -> u32 {
+        Real::index_from_bits((), bits.0)
+    }
+    #[inline(always)]
+    fn bit(_: (), t: Self, bit: u32) -> bool {
+        Real::bit((), t.0, bit)
+    }
+    #[inline(always)]
+    fn two_product(_: (), a: Self, b: Self) -> (Self, Self) {
+        let (product, error) = Real::two_product((), a.0, b.0);
+        (Fast(product), Fast(error))
+    }
+    #[inline(always)]
+    fn split_exponent(_: (), x: Self) -> (Self, Self) {
+        let (mantissa, exponent) = Real::split_exponent((), x.0);
+        (Fast(mantissa), Fast(exponent))
+    }
+    #[inline(always)]
+    fn map(_: (), x: Self, f: impl Fn(f32) -> f32) -> Self {
+        Fast(f(x.0))
+    }
+
+    #[inline(always)]
+    fn div(_: (), a: Self, b: Self) -> Self {
+        let y: f32;
+        // SAFETY: arithmetic on registers.
+        unsafe {
+            asm!("div.full.f32 {0}, {1}, {2};", out(reg32) y, in(reg32) a.0, in(reg32) b.0, options(pure, nomem, nostack));
+        }
+        Fast(y)
+    }
+    #[inline(always)]
+    fn inv(_: (), x: Self) -> Self {
+        instruction!("rcp.approx.ftz.f32 {0}, {1};", x.0)
+    }
+    #[inline(always)]
+    fn sqrt(_: (), a: Self) -> Self {
+        instruction!("sqrt.approx.ftz.f32 {0}, {1};", a.0)
+    }
+    #[inline(always)]
+    fn inv_sqrt(_: (), x: Self) -> Self {
+        instruction!("rsqrt.approx.ftz.f32 {0}, {1};", x.0)
+    }
+    #[inline(always)]
+    fn exp2(_: (), x: Self) -> Self {
+        instruction!("ex2.approx.ftz.f32 {0}, {1};", x.0)
+    }
+    #[inline(always)]
+    fn exp(cx: (), x: Self) -> Self {
+        Self::exp2(cx, Fast(x.0 * core::f32::consts::LOG2_E))
+    }
+    #[inline(always)]
+    fn log2(_: (), x: Self) -> Self {
+        instruction!("lg2.approx.ftz.f32 {0}, {1};", x.0)
+    }
+    #[inline(always)]
+    fn log(cx: (), x: Self) -> Self {
+        Fast(Self::log2(cx, x).0 * core::f32::consts::LN_2)
+    }
+    #[inline(always)]
+    fn sin(_: (), x: Self) -> Self {
+        if Real::abs((), x.0) <= REDUCED {
+            instruction!("sin.approx.ftz.f32 {0}, {1};", reduced(x.0))
+        } else {
+            Fast(Real::sin((), x.0))
+        }
+    }
+    #[inline(always)]
+    fn cos(_: (), x: Self) -> Self {
+        if Real::abs((), x.0) <= REDUCED {
+            instruction!("cos.approx.ftz.f32 {0}, {1};", reduced(x.0))
+        } else {
+            Fast(Real::cos((), x.0))
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The kernels of `keops` on NVIDIA GPUs, generic over a formula and a reduction.
+//!
+//! A device crate, written by `keops-build`, has the formulas of a user's crate and an entry point for each kernel; the
+//! entry points call `pairs`, `merge` and `total`. The contract with the host (names, parameters, memory layout)
+//! is the module `device` of keops-core. On targets other than `nvptx64` this crate is all but empty.
+//!
+//! | where | what |
+//! |---|---|
+//! | `thread` | where a thread stands in its grid, and barriers |
+//! | `shared` | loads and stores of shared memory |
+//! | `fast` | `f32` with the hardware's elementary functions |
+//! | `rows` | several targets of a thread as one number |
+//! | `pairs` | the main kernel |
+//! | `merge` | joins the states of several parts |
+//! | `total` | sums over all targets |
+#![no_std]
+#![cfg_attr(target_arch = "nvptx64", feature(abi_ptx, stdarch_nvptx, asm_experimental_arch))]
+
+/// Where the sources of this crate are, for the build script that compiles it for GPUs.
+pub const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
+
+#[cfg(target_arch = "nvptx64")]
+mod fast;
+#[cfg(target_arch = "nvptx64")]
+mod merge;
+#[cfg(target_arch = "nvptx64")]
+mod pairs;
+#[cfg(target_arch = "nvptx64")]
+mod rows;
+#[cfg(target_arch = "nvptx64")]
+pub mod shared;
+#[cfg(target_arch = "nvptx64")]
+pub mod thread;
+#[cfg(target_arch = "nvptx64")]
+mod total;
+
+#[cfg(target_arch = "nvptx64")]
+pub use fast::Fast;
+#[cfg(target_arch = "nvptx64")]
+pub use merge::merge;
+#[cfg(target_arch = "nvptx64")]
+pub use pairs::{Arguments, pairs};
+#[cfg(target_arch = "nvptx64")]
+pub use rows::Rows;
+#[cfg(target_arch = "nvptx64")]
+pub use total::total;
+
+/// What formulas and entry points name.
+#[cfg(target_arch = "nvptx64")]
+#[doc(hidden)]
+pub mod __private {
+    pub use keops_core::{
+        components::{Chain, Components, Grid},
+        device::{Range, Unit, rows_per_thread},
+        formula::{Contraction, Cuda, Formula, Item, Sink, SourceRow, Variable},
+        ops,
+        real::Real,
+        reduction::{
+            ArgKMin, ArgMax, ArgMin, KMin, KMinArgKMin, LogSumExp, Max, MaxArgMax, Min, MinArgMin, SoftMaxSaved, Sum,
+            SumSoftMaxWeight,
+        },
+    };
+}

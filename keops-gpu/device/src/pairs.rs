@@ -1,0 +1,329 @@
+//! The main kernel: a unit of work for each block.
+//!
+//! A thread has `Q` targets, [`THREADS`] apart, so that neighbouring threads read neighbouring rows. The block prepares
+//! a tile of sources at a time, a source for each thread, and leaves it in shared memory; then every thread takes all
+//! pairs of its targets with the tile, whose numbers it reads by broadcasts of 16 bytes.
+
+use core::ptr::NonNull;
+
+use keops_core::{
+    components::Components,
+    device::{Range, THREADS, Unit, source_stride, tile_sources},
+    formula::{Formula, Role, Sink, SourceRow},
+    real::{Element, Real},
+    reduction::{Reduction, components},
+};
+
+use crate::{
+    rows::Rows,
+    shared::{self, Shared},
+    thread,
+};
+
+/// What a main kernel is given; see the module `device` of keops-core.
+#[derive(Clone, Copy, Debug)]
+pub struct Arguments<T> {
+    /// The rows of each variable.
+    pub data: *const *const T,
+    /// A unit for each block.
+    pub units: *const Unit,
+    /// All ranges.
+    pub ranges: *const Range,
+    /// The values of the result, if there is one part.
+    pub values: *mut T,
+    /// The row numbers of the result, if there is one part.
+    pub indices: *mut u32,
+    /// The states, if there are several parts.
+    pub states: *mut T,
+    /// How many targets there are in all.
+    pub targets: u32,
+    /// How many parts.
+    pub parts: u32,
+}
+
+/// Prepared sources of at most so many numbers are loaded as a whole before the pair is computed.
+const LOADED: usize = 32;
+
+/// The main kernel. `WP`, `WI` and `WJ` are the components of all variables of each role: parameters, targets, sources.
+/// With `UNROLLED` the loop over sources takes four at a time.
+///
+/// # Safety
+/// The contract of the module `device` of keops-core: pointers, units and the size of the grid belong together.
+#[inline(always)]
+pub unsafe fn pairs<
+    N,
+    F,
+    Red,
+    const Q: usize,
+    const WP: usize,
+    const WI: usize,
+    const WJ: usize,
+    const UNROLLED: bool,
+>(
+    arguments: Arguments<N::Scalar>,
+) where
+    N: Real<Cx = (), Mask = bool, Index = u32>,
+    N::Scalar: Shared,
+    F: Formula,
+    Red: Reduction,
+{
+    let Arguments { data, units, ranges, .. } = arguments;
+    let thread = thread::thread_idx_x();
+    let tile = shared::start();
+    let stride = const { (source_stride::<N::Scalar, F>() * size_of::<N::Scalar>()) as u32 };
+    let zero = Rows::<N, Q>::lit((), 0.0);
+    // SAFETY: there is a unit for each block.
+    let unit = unsafe { *units.add(thread::block_idx_x() as usize) };
+
+    // The parameters, for the sources as they are and for the pairs in every row; the copies cost nothing.
+    let mut raw = [N::lit((), 0.0); WP];
+    // SAFETY: parameters have one row.
+    unsafe { gather::<N::Scalar, F>(data, Role::Parameter, 0, |c, x| raw[c] = N::splat((), x)) };
+    let mut source_parameters = F::P::<N>::splat(N::lit((), 0.0));
+    F::parameters((), &raw, source_parameters.as_mut_slice());
+    let mut parameters = F::P::<Rows<N, Q>>::splat(zero);
+    for (to, &from) in parameters.as_mut_slice().iter_mut().zip(source_parameters.as_slice()) {
+        *to = Rows([from; Q]);
+    }
+
+    // Targets beyond the last one repeat it, and are not written.
+    let row = |q: usize| q as u32 * THREADS as u32 + thread;
+    let mut raw = [zero; WI];
+    let mut q = 0;
+    while q < Q {
+        let target = unit.first_target + row(q).min(unit.targets - 1);
+        // SAFETY: a target of the unit.
+        unsafe { gather::<N::Scalar, F>(data, Role::Target, target, |c, x| raw[c].0[q] = N::splat((), x)) };
+        q += 1;
+    }
+    let mut target = F::I::<Rows<N, Q>>::splat(zero);
+    F::target((), parameters.as_slice(), &raw, target.as_mut_slice());
+
+    let mut state = Red::init::<F, Rows<N, Q>>(());
+    for number in 0..unit.ranges {
+        // SAFETY: a range of the unit.
+        let range = unsafe { *ranges.add((unit.first_range + number) as usize) };
+        let mut first = range.first;
+        while first < range.end {
+            let count = (range.end - first).min(const { tile_sources::<N::Scalar, F>() as u32 });
+            // SAFETY: range and count are the same for all threads; the first barrier is behind the last read of the
+            // tile before.
+            unsafe { thread::sync_threads() };
+            let mut source = thread;
+            while source < count {
+                // SAFETY: a source of the range; its place in the tile is this thread's alone.
+                unsafe {
+                    prepare::<N, F, WJ>(data, first + source, source_parameters.as_slice(), tile + source * stride);
+                }
+                source += THREADS as u32;
+            }
+            // SAFETY: as above.
+            unsafe { thread::sync_threads() };
+
+            let mut run = Red::begin::<F, Rows<N, Q>>((), &state);
+            let mut one = |source: u32| {
+                let address = tile + source * stride;
+                // SAFETY: a source that was stored.
+                let stored = unsafe { Stored::<N::Scalar, F>::new(address) };
+                let mut contractions = F::C::<Rows<N, Q>>::splat(zero);
+                let c = contractions.as_mut_slice();
+                let mut k = 0;
+                while k < F::CONTRACTIONS.len() {
+                    c[k] = F::CONTRACTIONS[k].of_pair((), target.as_slice(), &stored);
+                    k += 1;
+                }
+                let index = <Rows<N, Q> as Real>::index_splat((), first + source);
+                let mut push = Push::<F, Rows<N, Q>, Red> { state: &mut state, run: &mut run, index };
+                F::pair((), parameters.as_slice(), target.as_slice(), &stored, c, &mut push);
+            };
+            let mut source = 0;
+            if UNROLLED {
+                while source + 4 <= count {
+                    one(source);
+                    one(source + 1);
+                    one(source + 2);
+                    one(source + 3);
+                    source += 4;
+                }
+            }
+            while source < count {
+                one(source);
+                source += 1;
+            }
+            Red::flush::<F, Rows<N, Q>>((), &mut state, &run);
+            first += count;
+        }
+    }
+
+    let mut q = 0;
+    while q < Q {
+        if row(q) < unit.targets {
+            let mut words = <Red::State<F, N::Scalar> as Components<N::Scalar>>::splat(N::Scalar::from_f64(0.0));
+            let (to, from) = (Components::<N::Scalar>::as_mut_slice(&mut words), state.as_slice());
+            let mut w = 0;
+            while w < from.len() {
+                from[w].0[q].store((), &mut to[w..]);
+                w += 1;
+            }
+            // SAFETY: a target of the unit.
+            unsafe { leave::<N::Scalar, F, Red>(&arguments, unit.first_target + row(q), unit.part, to) };
+        }
+        q += 1;
+    }
+}
+
+/// Reads row `row` of all variables of a role, one variable after another.
+///
+/// # Safety
+/// The variables of the role must have that row.
+#[inline(always)]
+unsafe fn gather<T: Copy, F: Formula>(data: *const *const T, role: Role, row: u32, mut put: impl FnMut(usize, T)) {
+    let (mut at, mut v) = (0, 0);
+    while v < F::VARIABLES.len() {
+        let variable = &F::VARIABLES[v];
+        if variable.role as u8 == role as u8 {
+            // SAFETY: there is a pointer for each variable, and the row is there.
+            let numbers = unsafe { (*data.add(v)).add(row as usize * variable.dim) };
+            let mut c = 0;
+            while c < variable.dim {
+                // SAFETY: a component of that row.
+                put(at + c, unsafe { *numbers.add(c) });
+                c += 1;
+            }
+            at += variable.dim;
+        }
+        v += 1;
+    }
+}
+
+/// Prepares a source and stores it at `address`.
+///
+/// # Safety
+/// There must be such a source; the place must be this thread's alone until the next barrier.
+#[inline(always)]
+unsafe fn prepare<N, F, const WJ: usize>(data: *const *const N::Scalar, source: u32, parameters: &[N], address: u32)
+where
+    N: Real<Cx = ()>,
+    N::Scalar: Shared,
+    F: Formula,
+{
+    let zero = N::lit((), 0.0);
+    let mut raw = [zero; WJ];
+    // SAFETY: the contract of this function.
+    unsafe { gather::<N::Scalar, F>(data, Role::Source, source, |c, x| raw[c] = N::splat((), x)) };
+    let mut left = F::J::<N>::splat(zero);
+    F::source((), parameters, &raw, left.as_mut_slice());
+    let numbers = left.as_slice();
+    // up to the next row, since rows are read by 16 bytes
+    let mut c = 0;
+    while c < const { source_stride::<N::Scalar, F>() } {
+        let mut number = [N::Scalar::from_f64(0.0)];
+        if c < numbers.len() {
+            numbers[c].store((), &mut number);
+        }
+        // SAFETY: the contract of this function.
+        unsafe { number[0].write(address + (c * size_of::<N::Scalar>()) as u32) };
+        c += 1;
+    }
+}
+
+/// A prepared source in shared memory.
+struct Stored<T: Element, F: Formula> {
+    address: u32,
+    /// Its numbers, if they are few.
+    loaded: F::J<T>,
+}
+
+impl<T: Element + Shared, F: Formula> Stored<T, F> {
+    const LOADED: bool = <F::J<u8> as Components<u8>>::LEN <= LOADED;
+
+    /// # Safety
+    /// There must be a prepared source at the address, for as long as this is used.
+    #[inline(always)]
+    unsafe fn new(address: u32) -> Self {
+        let mut loaded = F::J::<T>::splat(T::from_f64(0.0));
+        if Self::LOADED {
+            // SAFETY: rows begin at multiples of 16 bytes and are as long.
+            unsafe { T::read_row(address, loaded.as_mut_slice()) };
+        }
+        Self { address, loaded }
+    }
+}
+
+impl<N: Real<Cx = (), Mask = bool, Index = u32>, F: Formula, const Q: usize> SourceRow<Rows<N, Q>>
+    for Stored<N::Scalar, F>
+where
+    N::Scalar: Shared,
+{
+    #[inline(always)]
+    fn get(&self, cx: (), c: usize) -> Rows<N, Q> {
+        let number = if Self::LOADED {
+            self.loaded.as_slice()[c]
+        } else {
+            // SAFETY: a component of a source that is there, by the contract of `new`.
+            unsafe { N::Scalar::read(self.address + (c * size_of::<N::Scalar>()) as u32) }
+        };
+        Rows([N::splat(cx, number); Q])
+    }
+}
+
+/// Hands the components of a pair to the reduction.
+struct Push<'a, F: Formula, R: Real, Red: Reduction> {
+    state: &'a mut Red::State<F, R>,
+    run: &'a mut Red::Run<F, R>,
+    index: R::Index,
+}
+
+impl<F: Formula, R: Real, Red: Reduction> Sink<R> for Push<'_, F, R, Red> {
+    #[inline(always)]
+    fn put(&mut self, cx: R::Cx, c: usize, value: R) {
+        Red::push::<F, R>(cx, self.state, self.run, self.index, c, value);
+    }
+    #[inline(always)]
+    fn put_product(&mut self, cx: R::Cx, c: usize, a: R, b: R) {
+        Red::push_product::<F, R>(cx, self.state, self.run, self.index, c, a, b);
+    }
+}
+
+/// Writes the result of a target, or its state if there are several parts.
+///
+/// # Safety
+/// `target` must be a target of the call, `part` one of its parts.
+#[inline(always)]
+unsafe fn leave<T: Element, F: Formula, Red: Reduction>(arguments: &Arguments<T>, target: u32, part: u32, state: &[T]) {
+    let &Arguments { values, indices, states, targets, parts, .. } = arguments;
+    if parts == 1 {
+        // SAFETY: the contract of this function.
+        unsafe { finish::<T, F, Red>(state, target, values, indices) };
+        return;
+    }
+    let mut w = 0;
+    while w < state.len() {
+        let place = (part as usize * state.len() + w) * targets as usize + target as usize;
+        // SAFETY: there is room for all words of all parts of all targets.
+        unsafe { *states.add(place) = state[w] };
+        w += 1;
+    }
+}
+
+/// Writes the row of the result of a target.
+///
+/// # Safety
+/// `values` and `indices` must have room for a row of each target.
+#[inline(always)]
+pub(crate) unsafe fn finish<T: Element, F: Formula, Red: Reduction>(
+    state: &[T],
+    target: u32,
+    values: *mut T,
+    indices: *mut u32,
+) {
+    let (width, index_width) = (Red::values(components::<F>()), Red::indices(components::<F>()));
+    // SAFETY: the contract of this function. A slice of no numbers needs no memory.
+    let (values, indices) = unsafe {
+        let values = if width == 0 { NonNull::dangling().as_ptr() } else { values.add(target as usize * width) };
+        let indices =
+            if index_width == 0 { NonNull::dangling().as_ptr() } else { indices.add(target as usize * index_width) };
+        (core::slice::from_raw_parts_mut(values, width), core::slice::from_raw_parts_mut(indices, index_width))
+    };
+    Red::finish(components::<F>(), state, values, indices);
+}

@@ -1,0 +1,41 @@
+//! Where a thread stands in its grid, and barriers: named as in `cuda_std`.
+
+use core::arch::nvptx;
+
+/// The number of this thread in its block.
+#[inline(always)]
+pub fn thread_idx_x() -> u32 {
+    // SAFETY: reads a special register.
+    (unsafe { nvptx::_thread_idx_x() }) as u32
+}
+
+/// The number of this block in the grid.
+#[inline(always)]
+pub fn block_idx_x() -> u32 {
+    // SAFETY: reads a special register.
+    (unsafe { nvptx::_block_idx_x() }) as u32
+}
+
+/// How many threads a block has.
+#[inline(always)]
+pub fn block_dim_x() -> u32 {
+    // SAFETY: reads a special register.
+    (unsafe { nvptx::_block_dim_x() }) as u32
+}
+
+/// How many blocks the grid has.
+#[inline(always)]
+pub fn grid_dim_x() -> u32 {
+    // SAFETY: reads a special register.
+    (unsafe { nvptx::_grid_dim_x() }) as u32
+}
+
+/// Waits until all threads of the block are here, and what they wrote to shared memory can be read.
+///
+/// # Safety
+/// All threads of the block must come to the same barrier.
+#[inline(always)]
+pub unsafe fn sync_threads() {
+    // SAFETY: the contract of this function.
+    unsafe { nvptx::_syncthreads() }
+}

@@ -1,0 +1,215 @@
+//! The kernels of a call, and their parameters: what `keops-core`'s `device` says, for the driver.
+
+use core::{ffi::c_void, ptr};
+
+use cust::{
+    error::{CudaError, CudaResult},
+    function::Function,
+    module::Module,
+    stream::Stream,
+};
+use keops_core::{
+    arguments::View,
+    cpu::Shape,
+    device::{Range, THREADS, TOTAL_BLOCKS, Unit},
+    error::Error,
+    real::Element,
+};
+
+use crate::{
+    Kernel, failure,
+    memory::{Memory, Plan, Region},
+    output::PARTIAL_BYTES,
+};
+
+/// Bytes of an address on the device.
+const ADDRESS_BYTES: usize = 8;
+
+/// Where everything of a call is in its memory.
+pub(crate) struct Regions {
+    /// The numbers of each variable.
+    pub(crate) data: Vec<Region>,
+    /// The addresses of `data`.
+    pub(crate) pointers: Region,
+    pub(crate) ranges: Region,
+    pub(crate) units: Region,
+    pub(crate) values: Region,
+    pub(crate) indices: Region,
+    pub(crate) states: Region,
+    /// What the total kernel leaves.
+    pub(crate) partial: Region,
+}
+
+impl Regions {
+    /// Lays out a call with so many parts, units and ranges; `totals` says whether any piece is one.
+    pub(crate) fn plan<T: Element>(
+        kernel: &Kernel,
+        shape: Shape,
+        views: &[View<'_, T>],
+        totals: bool,
+        parts: usize,
+        (units, ranges): (usize, usize),
+    ) -> (Plan, Self) {
+        let number = size_of::<T>();
+        let rows = |width: usize| shape.targets.saturating_mul(width);
+        let states = if parts > 1 { rows(kernel.state_words).saturating_mul(parts) } else { 0 };
+        let partial = if totals { TOTAL_BLOCKS.saturating_mul(kernel.values) } else { 0 };
+        let mut plan = Plan::default();
+        let regions = Self {
+            data: views.iter().map(|view| plan.region(view.data().len(), number)).collect(),
+            pointers: plan.region(views.len(), ADDRESS_BYTES),
+            ranges: plan.region(ranges, size_of::<Range>()),
+            units: plan.region(units, size_of::<Unit>()),
+            values: plan.region(rows(kernel.values), number),
+            indices: plan.region(rows(kernel.indices), size_of::<u32>()),
+            states: plan.region(states, number),
+            partial: plan.region(partial, PARTIAL_BYTES),
+        };
+        (plan, regions)
+    }
+}
+
+/// Rows of bytes, one after another.
+pub(crate) fn table<const N: usize>(rows: impl Iterator<Item = [u8; N]>) -> Vec<u8> {
+    rows.collect::<Vec<_>>().into_flattened()
+}
+
+/// A range as a kernel reads it.
+pub(crate) fn range_bytes(&Range { first, end }: &Range) -> [u8; size_of::<Range>()] {
+    words([first, end])
+}
+
+/// A unit as a kernel reads it.
+pub(crate) fn unit_bytes(unit: &Unit) -> [u8; size_of::<Unit>()] {
+    let &Unit { first_target, targets, first_range, ranges, part } = unit;
+    words([first_target, targets, first_range, ranges, part])
+}
+
+fn words<const N: usize, const BYTES: usize>(words: [u32; N]) -> [u8; BYTES] {
+    const { assert!(4 * N == BYTES) };
+    let mut bytes = [0; BYTES];
+    bytes.as_chunks_mut::<4>().0.iter_mut().zip(words).for_each(|(to, word)| *to = word.to_le_bytes());
+    bytes
+}
+
+/// The kernels of a call.
+#[derive(Clone, Copy)]
+pub(crate) struct Launches<'c> {
+    pub(crate) kernel: &'c Kernel,
+    /// Where they are.
+    pub(crate) module: &'c Module,
+    pub(crate) shape: Shape,
+}
+
+impl Launches<'_> {
+    /// The main kernel failed.
+    pub(crate) fn failed(&self, error: CudaError) -> Error {
+        failure::cuda(format!("the kernel {}", self.kernel.name), error)
+    }
+
+    /// The main kernel with so many units, and the merge kernel if there is more than one part.
+    pub(crate) fn reduce(
+        &self,
+        memory: &Memory,
+        regions: &Regions,
+        stream: &Stream,
+        units: usize,
+        parts: usize,
+    ) -> Result<(), Error> {
+        let kernel = self.kernel;
+        let address = |region| memory.address(region);
+        let (data, list, ranges) = (address(regions.pointers), address(regions.units), address(regions.ranges));
+        let (values, indices, states) = (address(regions.values), address(regions.indices), address(regions.states));
+        let (targets, parts_u32) = (self.count(self.shape.targets)?, self.count(parts)?);
+        let parameters = [
+            parameter(&data),
+            parameter(&list),
+            parameter(&ranges),
+            parameter(&values),
+            parameter(&indices),
+            parameter(&states),
+            parameter(&targets),
+            parameter(&parts_u32),
+        ];
+        // SAFETY: these are the parameters of the main kernel, and the memory behind them is as large as it says.
+        unsafe { self.launch(&kernel.name, units, kernel.shared_bytes, stream, &parameters) }?;
+        if parts > 1 {
+            let parameters = [
+                parameter(&states),
+                parameter(&values),
+                parameter(&indices),
+                parameter(&targets),
+                parameter(&parts_u32),
+            ];
+            // SAFETY: these are the parameters of the merge kernel, and the memory behind them is as large as it says.
+            unsafe { self.launch(&kernel.merge_name(), self.shape.targets.div_ceil(THREADS), 0, stream, &parameters) }?;
+        }
+        Ok(())
+    }
+
+    /// The total kernel, called `name`.
+    pub(crate) fn total(&self, memory: &Memory, regions: &Regions, stream: &Stream, name: &str) -> Result<(), Error> {
+        let (values, partial) = (memory.address(regions.values), memory.address(regions.partial));
+        let (rows, width) = (self.count(self.shape.targets)?, self.count(self.kernel.values)?);
+        let parameters = [parameter(&values), parameter(&partial), parameter(&rows), parameter(&width)];
+        // SAFETY: these are the parameters of the total kernel, and the memory behind them is as large as it says.
+        unsafe { self.launch(name, TOTAL_BLOCKS, 0, stream, &parameters) }
+    }
+
+    /// A number as a kernel takes it.
+    fn count(&self, number: usize) -> Result<u32, Error> {
+        u32::try_from(number).map_err(|_| self.failed(CudaError::InvalidValue))
+    }
+
+    /// Launches the kernel `name` with so many blocks of [`THREADS`] threads.
+    ///
+    /// # Safety
+    /// `parameters` are the addresses of its parameters. Memory that they point to must live until the stream has been
+    /// synchronized.
+    unsafe fn launch(
+        &self,
+        name: &str,
+        blocks: usize,
+        shared_bytes: usize,
+        stream: &Stream,
+        parameters: &[*mut c_void],
+    ) -> Result<(), Error> {
+        let function = self.function(name)?;
+        let launched = || -> CudaResult<()> {
+            let count = |number| u32::try_from(number).map_err(|_| CudaError::InvalidValue);
+            let (blocks, threads, shared) = (count(blocks)?, count(THREADS)?, count(shared_bytes)?);
+            // SAFETY: the caller's promise.
+            unsafe { stream.launch(&function, blocks, threads, shared, parameters) }
+        };
+        launched().map_err(|error| failure::cuda(format!("launching the kernel {name}"), error))
+    }
+
+    fn function(&self, name: &str) -> Result<Function<'_>, Error> {
+        let none = || failure::no_kernel(self.kernel.formula, name);
+        if name.contains('\0') {
+            return Err(none()); // `cust` would panic.
+        }
+        self.module.get_function(name).map_err(|error| match error {
+            CudaError::NotFound => none(),
+            error => failure::cuda(format!("looking for the kernel {name}"), error),
+        })
+    }
+}
+
+/// The address of a parameter.
+fn parameter<P>(value: &P) -> *mut c_void {
+    ptr::from_ref(value).cast_mut().cast()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_little_endian() {
+        let range = Range { first: 0x0102_0304, end: 5 };
+        assert_eq!(table([range, range].iter().map(range_bytes)), [4, 3, 2, 1, 5, 0, 0, 0, 4, 3, 2, 1, 5, 0, 0, 0]);
+        let unit = Unit { first_target: 1, targets: 2, first_range: 3, ranges: 4, part: 5 };
+        assert_eq!(unit_bytes(&unit), [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0]);
+    }
+}

@@ -1,0 +1,325 @@
+//! A library to be loaded in the place of the CUDA driver, by tests of what the engine does with it.
+//!
+//! It has the functions that the engine calls, one module with one formula, whatever text it is loaded from, and no
+//! device but the host's memory. Everything on a stream runs when the stream is synchronized, not before: work that
+//! needs memory which is gone by then is counted as a violation, as is letting memory go while work is pending.
+//! Any call can be made to fail.
+//!
+//! The formula, in f32: variables x (target, 2), y (source, 2), b (source, 1), p (parameter, 1); values
+//! (Σ p (x, y) b, Σ b), row number the count of sources. Its state is the three sums, the last one as bits.
+#![allow(non_snake_case, reason = "the functions are called what the driver calls them")]
+#![allow(missing_docs, clippy::missing_safety_doc, reason = "they are the driver's")]
+#![allow(clippy::undocumented_unsafe_blocks, reason = "callers pass what the driver's documentation says")]
+
+use std::{
+    alloc::{Layout, alloc, dealloc},
+    collections::BTreeMap,
+    ffi::{CStr, c_char, c_void},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering::SeqCst},
+    },
+};
+
+const INVALID_VALUE: u32 = 1;
+const OUT_OF_MEMORY: u32 = 2;
+const NOT_FOUND: u32 = 500;
+/// Not a code that `cust` knows.
+const NEW_CODE: u32 = 912;
+
+static CALLS: AtomicU64 = AtomicU64::new(0);
+static FAIL_AT: AtomicI64 = AtomicI64::new(-1);
+static MULTIPROCESSORS: AtomicI64 = AtomicI64::new(2);
+static FREE: AtomicU64 = AtomicU64::new(1 << 30);
+static VIOLATIONS: AtomicU64 = AtomicU64::new(0);
+static LIVE: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
+static STREAMS: Mutex<BTreeMap<usize, Vec<Work>>> = Mutex::new(BTreeMap::new());
+
+enum Work {
+    Copy { to: usize, from: usize, bytes: usize, to_device: bool },
+    Main { blocks: u32, addresses: [usize; 6], counts: [u32; 2] },
+    Merge { blocks: u32, addresses: [usize; 3], counts: [u32; 2] },
+    Total { blocks: u32, addresses: [usize; 2], counts: [u32; 2] },
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Counts a call; an error if it is the one to fail.
+fn called() -> u32 {
+    let number = CALLS.fetch_add(1, SeqCst);
+    if i64::try_from(number).is_ok_and(|number| number == FAIL_AT.load(SeqCst)) { NEW_CODE } else { 0 }
+}
+
+macro_rules! driver {
+    ($(fn $name:ident($($parameter:ident: $type:ty),*) $body:block)*) => {
+        $(
+            #[unsafe(no_mangle)]
+            pub unsafe extern "C" fn $name($($parameter: $type),*) -> u32 {
+                let code = called();
+                if code != 0 {
+                    return code;
+                }
+                #[allow(unused_unsafe, reason = "some of them have nothing unsafe to do")]
+                unsafe { $body }
+            }
+        )*
+    };
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn stand_in_set(multiprocessors: i64, free: u64) {
+    MULTIPROCESSORS.store(multiprocessors, SeqCst);
+    FREE.store(free, SeqCst);
+}
+
+/// The call of this number, counted from now, fails; none if it is negative.
+#[unsafe(no_mangle)]
+pub extern "C" fn stand_in_fail(number: i64) {
+    CALLS.store(0, SeqCst);
+    FAIL_AT.store(number, SeqCst);
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn stand_in_calls() -> u64 {
+    CALLS.load(SeqCst)
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn stand_in_live_bytes() -> u64 {
+    lock(&LIVE).values().map(|&bytes| bytes as u64).sum()
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn stand_in_violations() -> u64 {
+    VIOLATIONS.load(SeqCst)
+}
+
+driver! {
+    fn cuInit(_flags: u32) { 0 }
+    fn cuDeviceGetCount(count: *mut i32) { *count = 1; 0 }
+    fn cuDeviceGet(device: *mut i32, ordinal: i32) { *device = ordinal; 0 }
+    fn cuDeviceGetAttribute(value: *mut i32, attribute: u32, _device: i32) {
+        *value = match attribute {
+            16 => i32::try_from(MULTIPROCESSORS.load(SeqCst)).unwrap_or(1),
+            75 => 9, // The compute capability.
+            _ => return INVALID_VALUE,
+        };
+        0
+    }
+    fn cuDevicePrimaryCtxRetain(context: *mut usize, _device: i32) { *context = 0x10; 0 }
+    fn cuDevicePrimaryCtxRelease_v2(_device: i32) { 0 }
+    fn cuCtxSetCurrent(_context: usize) { 0 }
+    fn cuCtxGetCurrent(context: *mut usize) { *context = 0; 0 }
+    fn cuModuleLoadDataEx(
+        module: *mut usize,
+        _image: *const c_void,
+        _count: u32,
+        _options: *mut u32,
+        _values: *mut *mut c_void
+    ) { *module = 0x20; 0 }
+    fn cuModuleUnload(_module: usize) { 0 }
+    fn cuModuleGetFunction(function: *mut usize, _module: usize, name: *const c_char) {
+        *function = match CStr::from_ptr(name).to_str() {
+            Ok("f") => 1,
+            Ok("f_merge") => 2,
+            Ok("keops_total_f32") => 3,
+            _ => return NOT_FOUND,
+        };
+        0
+    }
+    fn cuStreamCreateWithPriority(stream: *mut usize, _flags: u32, _priority: i32) {
+        let mut streams = lock(&STREAMS);
+        let number = streams.last_key_value().map_or(1, |(last, _)| last + 1);
+        streams.insert(number, Vec::new());
+        *stream = number;
+        0
+    }
+    fn cuStreamDestroy_v2(stream: usize) {
+        if lock(&STREAMS).remove(&stream).is_none_or(|work| !work.is_empty()) {
+            VIOLATIONS.fetch_add(1, SeqCst);
+        }
+        0
+    }
+    fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize) {
+        *free = usize::try_from(FREE.load(SeqCst)).unwrap_or(usize::MAX);
+        *total = *free;
+        0
+    }
+    fn cuMemAlloc_v2(address: *mut u64, bytes: usize) {
+        if bytes as u64 > FREE.load(SeqCst) {
+            return OUT_OF_MEMORY;
+        }
+        let Ok(layout) = Layout::from_size_align(bytes, 256) else { return INVALID_VALUE };
+        let memory = alloc(layout);
+        memory.write_bytes(0xff, bytes); // NaN, and row numbers that there are not.
+        let exposed = memory.expose_provenance();
+        lock(&LIVE).insert(exposed, bytes);
+        *address = exposed as u64;
+        0
+    }
+    fn cuMemcpyHtoDAsync_v2(to: u64, from: *const c_void, bytes: usize, stream: usize) {
+        push(stream, Work::Copy { to: to as usize, from: from.expose_provenance(), bytes, to_device: true })
+    }
+    fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: u64, bytes: usize, stream: usize) {
+        push(stream, Work::Copy { to: to.expose_provenance(), from: from as usize, bytes, to_device: false })
+    }
+    fn cuLaunchKernel(
+        function: usize,
+        x: u32, _y: u32, _z: u32,
+        threads: u32, _threads_y: u32, _threads_z: u32,
+        _shared: u32,
+        stream: usize,
+        parameters: *mut *mut c_void,
+        _extra: *mut *mut c_void
+    ) {
+        if x == 0 || threads != 128 {
+            return INVALID_VALUE;
+        }
+        let address = |at: usize| *(*parameters.add(at)).cast::<usize>();
+        let count = |at: usize| *(*parameters.add(at)).cast::<u32>();
+        let work = match function {
+            1 => Work::Main { blocks: x, addresses: [0, 1, 2, 3, 4, 5].map(address), counts: [6, 7].map(count) },
+            2 => Work::Merge { blocks: x, addresses: [0, 1, 2].map(address), counts: [3, 4].map(count) },
+            _ => Work::Total { blocks: x, addresses: [0, 1].map(address), counts: [2, 3].map(count) },
+        };
+        push(stream, work)
+    }
+}
+
+/// Waits even when it is the call to fail: what was begun comes to its end.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cuStreamSynchronize(stream: usize) -> u32 {
+    let code = called();
+    let work = lock(&STREAMS).get_mut(&stream).map(std::mem::take).unwrap_or_default();
+    for work in work {
+        unsafe { run(&work) };
+    }
+    code
+}
+
+/// Lets go even when it is the call to fail.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cuMemFree_v2(address: u64) -> u32 {
+    let code = called();
+    let pending = |work: &Work| match work {
+        Work::Copy { to, from, .. } => overlaps(*to, address) || overlaps(*from, address),
+        _ => false,
+    };
+    if lock(&STREAMS).values().flatten().any(pending) {
+        VIOLATIONS.fetch_add(1, SeqCst);
+    }
+    match lock(&LIVE).remove(&(address as usize)) {
+        None => VIOLATIONS.fetch_add(1, SeqCst),
+        Some(bytes) => {
+            if let Ok(layout) = Layout::from_size_align(bytes, 256) {
+                unsafe { dealloc(std::ptr::with_exposed_provenance_mut(address as usize), layout) };
+            }
+            0
+        }
+    };
+    code
+}
+
+/// Whether an address is inside the allocation that starts at another one.
+fn overlaps(address: usize, start: u64) -> bool {
+    let start = start as usize;
+    lock(&LIVE).get(&start).is_some_and(|bytes| (start..start + bytes).contains(&address))
+}
+
+fn push(stream: usize, work: Work) -> u32 {
+    match lock(&STREAMS).get_mut(&stream) {
+        None => INVALID_VALUE,
+        Some(queue) => {
+            queue.push(work);
+            0
+        }
+    }
+}
+
+/// `count` items on the device; a violation, and none, if they are not all inside an allocation.
+unsafe fn device<'a, T>(address: usize, count: usize) -> &'a mut [T] {
+    let bytes = count * size_of::<T>();
+    let inside = lock(&LIVE).range(..=address).next_back().is_some_and(|(start, len)| address + bytes <= start + len);
+    if !inside || !address.is_multiple_of(align_of::<T>()) {
+        VIOLATIONS.fetch_add(1, SeqCst);
+        return &mut [];
+    }
+    unsafe { std::slice::from_raw_parts_mut(std::ptr::with_exposed_provenance_mut(address), count) }
+}
+
+unsafe fn run(work: &Work) {
+    unsafe {
+        match *work {
+            Work::Copy { to, from, bytes, to_device } => {
+                let of_device = device::<u8>(if to_device { to } else { from }, bytes);
+                let host = if to_device { from } else { to };
+                if to_device && !of_device.is_empty() {
+                    std::ptr::copy(std::ptr::with_exposed_provenance(host), of_device.as_mut_ptr(), bytes);
+                } else if !of_device.is_empty() {
+                    std::ptr::copy(of_device.as_ptr(), std::ptr::with_exposed_provenance_mut(host), bytes);
+                }
+            }
+            Work::Main { blocks, addresses, counts: [targets, parts] } => {
+                for unit in device::<[u32; 5]>(addresses[1], blocks as usize) {
+                    one_unit(*unit, addresses, targets as usize, parts);
+                }
+            }
+            Work::Merge { blocks, addresses: [states, values, indices], counts: [targets, parts] } => {
+                assert_eq!(blocks, targets.div_ceil(128));
+                let targets = targets as usize;
+                let states = device::<f32>(states, 3 * targets * parts as usize);
+                for target in 0..targets {
+                    let (mut sums, mut count) = ([0.0; 2], 0);
+                    for part in 0..parts as usize {
+                        let word = |word: usize| states[(part * 3 + word) * targets + target];
+                        sums = [sums[0] + word(0), sums[1] + word(1)];
+                        count += word(2).to_bits();
+                    }
+                    device::<[f32; 2]>(values, targets)[target] = sums;
+                    device::<u32>(indices, targets)[target] = count;
+                }
+            }
+            Work::Total { blocks, addresses: [values, partial], counts: [rows, width] } => {
+                let (rows, width) = (rows as usize, width as usize);
+                let partial = device::<[f64; 2]>(partial, blocks as usize * width);
+                partial.fill([0.0; 2]);
+                for (number, &value) in device::<f32>(values, rows * width).iter().enumerate() {
+                    let block = number / width % blocks as usize;
+                    partial[block * width + number % width][usize::from(number % 3 == 0)] += f64::from(value);
+                }
+            }
+        }
+    }
+}
+
+/// One block of the main kernel.
+unsafe fn one_unit(unit: [u32; 5], addresses: [usize; 6], targets: usize, parts: u32) {
+    let [first, count, first_range, ranges, part] = unit.map(|word| word as usize);
+    let [data, _, list, values, indices, states] = addresses;
+    unsafe {
+        let &mut [x, y, b, p] = device::<[usize; 4]>(data, 1).first_mut().expect("four variables");
+        let (x, p) = (device::<[f32; 2]>(x, targets), device::<f32>(p, 1)[0]);
+        for target in first..first + count {
+            let (mut sums, mut sources) = ([0.0; 2], 0);
+            for &[begin, end] in &*device::<[u32; 2]>(list + 8 * first_range, ranges) {
+                let (y, b) = (device::<[f32; 2]>(y, end as usize), device::<f32>(b, end as usize));
+                for source in begin as usize..end as usize {
+                    let dot = x[target][0] * y[source][0] + x[target][1] * y[source][1];
+                    sums = [sums[0] + p * dot * b[source], sums[1] + b[source]];
+                    sources += 1;
+                }
+            }
+            if parts == 1 {
+                device::<[f32; 2]>(values, targets)[target] = sums;
+                device::<u32>(indices, targets)[target] = sources;
+            } else {
+                let states = device::<f32>(states, 3 * targets * parts as usize);
+                for (word, value) in [sums[0], sums[1], f32::from_bits(sources)].into_iter().enumerate() {
+                    states[(part * 3 + word) * targets + target] = value;
+                }
+            }
+        }
+    }
+}

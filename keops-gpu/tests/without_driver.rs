@@ -1,0 +1,64 @@
+//! What the engine answers on a machine without a CUDA driver. On a machine with one there is nothing to test.
+
+use keops_core::{arguments::View, cpu::Piece, error::Error, formula::Variable};
+use keops_driver::{Status, status};
+use keops_gpu::{Kernel, devices, is_available, reduce};
+
+const VARIABLES: &[Variable] = &[Variable::target("x", 2), Variable::source("y", 2)];
+
+fn kernel() -> Kernel {
+    Kernel {
+        ptx: "",
+        name: "f".to_owned(),
+        formula: "f",
+        variables: VARIABLES,
+        values: 1,
+        indices: 0,
+        state_words: 2,
+        block_targets: 128,
+        tile_sources: 128,
+        shared_bytes: 1024,
+    }
+}
+
+#[test]
+fn no_devices() {
+    if let Status::NoLibrary { reason } = status() {
+        assert!(reason.contains("cuda"), "{reason}");
+        assert_eq!(devices(), Ok(0));
+        assert!(!is_available(0) && !is_available(usize::MAX));
+    }
+}
+
+#[test]
+fn a_call_says_what_is_missing() {
+    if let Status::NoLibrary { reason } = status() {
+        let (x, mut out) = ([1.0_f32; 4], [0.0; 2]);
+        let views = [View::from_flat(&x, 2), View::from_flat(&x, 2)];
+        for ordinal in [0, 7, usize::MAX] {
+            let error = reduce(ordinal, &kernel(), &views, &mut [Piece::rows(1, &mut out)], None);
+            let reason = format!("there is no CUDA driver ({reason})");
+            assert_eq!(error, Err(Error::NoCudaDevice { ordinal, reason }));
+        }
+    }
+}
+
+#[test]
+fn arguments_are_checked_first() {
+    let (x, mut out) = ([1.0_f32; 4], [0.0; 2]);
+    let (good, bad) = (View::from_flat(&x, 2), View::from_flat(&x[..3], 2));
+    let call = |views: &[View<'_, f32>], pieces: &mut [Piece<'_, f32>], indices: Option<&mut [u32]>| {
+        reduce(usize::MAX, &kernel(), views, pieces, indices)
+    };
+    let error = call(&[good.clone(), bad], &mut [Piece::rows(1, &mut out)], None);
+    assert_eq!(error, Err(Error::FlatLength { variable: "y", len: 3, dim: 2 }));
+    let error = call(std::slice::from_ref(&good), &mut [Piece::rows(1, &mut out)], None);
+    assert_eq!(error, Err(Error::ArgumentCount { formula: "f", expected: 2, found: 1 }));
+    let views = [good.clone(), good];
+    let error = call(&views, &mut [Piece::rows(2, &mut out)], None);
+    assert_eq!(error, Err(Error::OutputWidth { formula: "f", width: 1, found: 2 }));
+    let error = call(&views, &mut [Piece::rows(1, &mut out[..1])], None);
+    assert_eq!(error, Err(Error::OutputLength { rows: 2, width: 1, found: 1 }));
+    let error = call(&views, &mut [Piece::rows(1, &mut out)], Some(&mut [0]));
+    assert_eq!(error, Err(Error::OutputLength { rows: 2, width: 0, found: 1 }));
+}

@@ -1,0 +1,145 @@
+//! The formulas of an item for GPUs: the same `impl Formula`, without the calls, and the kernels to make of them.
+//!
+//! A kernel is known by a fingerprint of its formula and its reduction, as they are printed. So the macro finds what a
+//! build script compiled from the same source, however the source was read, and never a kernel of another formula.
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use quote::{format_ident, quote};
+
+use super::{Printer, formula, reduction};
+use crate::{
+    ast::Item,
+    calls::{Calls, Pass},
+    lower::{
+        Program, Role,
+        program::{Expr, Stmt},
+    },
+};
+
+/// What a device crate needs of an item.
+pub struct Device {
+    /// Name of the function, for messages.
+    pub item: String,
+    /// Marker types and their formulas, for a module of their own.
+    pub module: TokenStream,
+    /// The kernels: none if there are const generics without `cuda(..)`.
+    pub kernels: Vec<Kernel>,
+    /// The elementary functions are those of the CPU.
+    pub precise: bool,
+}
+
+/// A formula with its reduction, for certain values of the const generics.
+pub struct Kernel {
+    /// The name, to which the element type is added: `k0123456789abcdef_3`.
+    pub name: String,
+    /// What it is, for people: `gaussian_product<3>: Vjp_x`.
+    pub title: String,
+    /// The marker type with its const generics, in the module.
+    pub marker: TokenStream,
+    /// The type of the reduction, below `__p`.
+    pub reduction: TokenStream,
+    /// Components of all variables of each role: parameters, targets, sources.
+    pub widths: [u64; 3],
+    /// A pair is a few operations, of which the loop around it would be a good part.
+    pub short: bool,
+}
+
+/// The formulas and kernels of an item.
+pub fn device(item: &Item, calls: &Calls) -> Device {
+    let printer = Printer { item, kernels: None };
+    let passes = || calls.saved.iter().chain(calls.calls.iter().flat_map(|call| &call.passes));
+    let formulas = passes().map(|pass| super::pass_tokens(&printer, pass, ""));
+    let module = quote!(use ::keops::__private::{self as __p, ops}; #(#formulas)*);
+    let instances = if item.generics.is_empty() { vec![Vec::new()] } else { item.cuda.instances.clone() };
+    let kernels = instances.iter().flat_map(|values| passes().map(|pass| kernel(&printer, pass, values))).collect();
+    Device { item: item.name.to_string(), module, kernels, precise: item.cuda.precise }
+}
+
+fn kernel(printer: &Printer, pass: &Pass, values: &[u64]) -> Kernel {
+    let generics: Vec<String> = printer.item.generics.iter().map(ToString::to_string).collect();
+    let value = |name: &str| generics.iter().position(|generic| generic == name).map_or(0, |n| values[n]);
+    let width = |role| {
+        let dims = pass.program.variables.iter().filter(|variable| variable.1 == role);
+        dims.map(|variable| variable.2.at(value)).sum()
+    };
+    let literals = values.iter().map(|&value| proc_macro2::Literal::u64_unsuffixed(value));
+    let marker = format_ident!("{}", pass.name);
+    let marker = if values.is_empty() { quote!(#marker) } else { quote!(#marker<#(#literals),*>) };
+    // K may be a const generic
+    let reduction = match &pass.reduction {
+        crate::calls::PassReduction::Named(path, Some(k)) => {
+            let (path, k) = (format_ident!("{path}"), proc_macro2::Literal::u64_unsuffixed(k.at(value)));
+            quote!(__p::#path<#k>)
+        }
+        named => reduction(named),
+    };
+    let numbers: String = values.iter().map(|value| format!("_{value}")).collect();
+    Kernel {
+        name: format!("{}{numbers}", fingerprint(printer, pass)),
+        title: format!("{}: {}", printer.item.name, quote!(#marker).to_string().replace(' ', "")),
+        marker,
+        reduction,
+        widths: [width(Role::Parameter), width(Role::Target), width(Role::Source)],
+        short: is_short(&pass.program, value),
+    }
+}
+
+/// Whether a pair of the program is a few operations, with the const generics of these values.
+fn is_short(program: &Program, value: impl Fn(&str) -> u64) -> bool {
+    const CALLED: [&str; 6] = ["exp", "log", "sin", "cos", "pow", "x_log_x"];
+    let components: u64 = program.contractions.iter().map(|contraction| contraction.len.at(&value)).sum();
+    let simple = |expression: &Expr| !matches!(expression, Expr::Call(name, _) if CALLED.contains(name));
+    let simple = program.pair.iter().all(|statement| match statement {
+        Stmt::Let(_, expression) => simple(expression),
+        Stmt::Put(..) => true,
+        _ => false,
+    });
+    simple && program.pair.len() <= 20 && components <= 8
+}
+
+/// The name of a pass without its const generics: `k0123456789abcdef`.
+pub(super) fn fingerprint(printer: &Printer, pass: &Pass) -> String {
+    let (params, marker) = (printer.impl_params(), printer.marker(&pass.name));
+    let name = super::formula_name(printer, pass);
+    let formula = formula::formula(&pass.program, &name, &params, &marker, &TokenStream::new());
+    let mut hash = Hash::new();
+    hash.text(env!("CARGO_PKG_VERSION"));
+    hash.text(if printer.item.cuda.precise { "precise" } else { "fast" });
+    hash.tokens(reduction(&pass.reduction));
+    hash.tokens(formula);
+    format!("k{:016x}", hash.0)
+}
+
+/// FNV-1a. Of tokens it takes what does not depend on how they were read: not the spaces between them.
+struct Hash(u64);
+
+impl Hash {
+    fn new() -> Self {
+        Hash(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn text(&mut self, text: &str) {
+        for &byte in text.as_bytes().iter().chain(&[0]) {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn tokens(&mut self, tokens: TokenStream) {
+        for token in tokens {
+            match token {
+                TokenTree::Group(group) => {
+                    let (open, close) = match group.delimiter() {
+                        Delimiter::Parenthesis => ("(", ")"),
+                        Delimiter::Brace => ("{", "}"),
+                        Delimiter::Bracket => ("[", "]"),
+                        Delimiter::None => ("", ""),
+                    };
+                    self.text(open);
+                    self.tokens(group.stream());
+                    self.text(close);
+                }
+                other => self.text(&other.to_string()),
+            }
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Calls on a CUDA device against the same calls on the processor: every kind of reduction, derivative and dimension.
+//!
+//! Needs the feature `cuda`, kernels made by `cargo xtask build-ptx tests/cuda.rs` (their folder in `KEOPS_PTX_DIR`
+//! while this is compiled), and a driver: NVIDIA's with a device, or the emulator of `keops-gpu/emulator`.
+
+mod harness;
+
+use harness::{Exact, Random, assert_near, epsilon};
+use keops::{Device, Element, prelude::*};
+
+const CUDA: Device = Device::Cuda(0);
+
+/// Shapes around the numbers of threads and tiles, and few targets against many sources.
+const SHAPES: [(usize, usize); 9] =
+    [(0, 0), (0, 3), (3, 0), (1, 1), (2, 127), (129, 128), (130, 300), (5, 1030), (600, 9)];
+
+keops! {
+    #[keops(order = 2)]
+    fn gaussian_product(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<2>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }
+    fn over_i(x: Vi<2>, y: Vj<2>, a: Vi<1>, m: Pm<4>) -> Sum<i> { cauchy(x, y) * a * mat_vec(m, y) }
+    fn log_sum(g: Pm<1>, x: Vi<3>, y: Vj<3>) -> LogSumExp<j> { -g * sqdist(x, y) }
+    fn log_weighted(x: Vi<2>, y: Vj<2>, b: Vj<3>) -> LogSumExp<i> { ((x | y), exp(b)) }
+    fn soft_max(x: Vi<2>, y: Vj<2>, b: Vj<3>) -> SumSoftMaxWeight<j> { (3 * (x | y), b) }
+    fn min(x: Vi<2>, y: Vj<2>) -> Min<j> { x * y }
+    fn max_arg_max(x: Vi<2>, y: Vj<2>) -> MaxArgMax<j> { x * y }
+    fn nearest(x: Vi<3>, y: Vj<3>) -> ArgKMin<4, j> { sqdist(x, y) }
+    fn nearest_too(x: Vi<3>, y: Vj<3>) -> KMinArgKMin<3, i> { sqdist(x, y) }
+    #[keops(cuda(D = 1), cuda(D = 40), cuda(D = 300))]
+    fn wide<const D: usize>(x: Vi<D>, y: Vj<D>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y) / 40) * b }
+    fn alone(p: Pm<2>, y: Vj<2>) -> Sum<j> { exp(-sqdist(p, y)) * y }
+    fn single(p: Pm<2>, x: Vi<2>) -> Sum<j> { exp(-sqdist(p, x)) * x }
+    #[keops(order = 0)]
+    fn functions(x: Vi<2>, y: Vj<2>) -> Sum<j> {
+        let s = sin(x) * cos(y) + log(2 + x * y) * rsqrt(2 + x);
+        let t = sqrt(2 + y) / (3 + x) + abs(x - y) + (2 + x) ** 1.7 + exp(y);
+        let u = if_else(x - y, x, y) + clamp(3 * x, -1, 1) + sign(x) * step(y) + x ** 3;
+        s + t + u
+    }
+    #[keops(order = 0, precise)]
+    fn precise(x: Vi<1>, y: Vj<1>) -> Sum<j> { sin(100 * x) * log(2 + x * y) + exp(3 * y) }
+    #[keops(order = 0)]
+    fn without_instances<const D: usize>(x: Vi<D>, y: Vj<D>) -> Sum<j> { x * y }
+}
+
+/// Runs a call on the processor and on the device, and compares the values.
+macro_rules! compare {
+    ($error:expr, $what:expr, $call:expr) => {{
+        let (cpu, cuda) = ($call.device(Device::Cpu).eval().unwrap(), $call.device(CUDA).eval().unwrap());
+        compare_rows(&cpu, &cuda, $error, &format!("{}, {:?}", stringify!($call), $what));
+    }};
+}
+
+fn compare_rows<T: Element, const D: usize>(cpu: &[[T; D]], cuda: &[[T; D]], error: f64, what: &str) {
+    assert_eq!(cpu.len(), cuda.len(), "{what}");
+    let finite = cpu.iter().flatten().map(|number| number.exact().abs()).filter(|size| size.is_finite());
+    let scale = finite.fold(1.0, f64::max);
+    for (i, (a, b)) in cpu.iter().zip(cuda).enumerate() {
+        for c in 0..D {
+            assert_near(b[c].exact(), a[c].exact(), error * scale, (what, i, c));
+        }
+    }
+}
+
+fn sums<T: Element>(error: f64) {
+    let mut random = Random::new();
+    let g: T = random.number(0.5..1.0);
+    for (n, m) in SHAPES {
+        let (x, y): (Vec<[T; 3]>, Vec<[T; 3]>) = (random.cloud(n), random.cloud(m));
+        let (b, e): (Vec<[T; 2]>, Vec<[T; 2]>) = (random.cloud(m), random.cloud(n));
+        let u: Vec<[T; 3]> = random.cloud(n);
+        let shape = (n, m);
+        compare!(error, shape, gaussian_product(g, &x, &y, &b));
+        compare!(error, shape, gaussian_product(g, &x, &y, &b).vjp_g(&e));
+        compare!(error, shape, gaussian_product(g, &x, &y, &b).vjp_x(&e));
+        compare!(error, shape, gaussian_product(g, &x, &y, &b).vjp_y(&e));
+        compare!(error, shape, gaussian_product(g, &x, &y, &b).jvp_x(&u));
+        compare!(error, shape, gaussian_product(g, &x, &y, &b).vjp_x(&e).jvp_x(&u));
+        let all = gaussian_product(g, &x, &y, &b).vjp(&e).device(CUDA).eval().unwrap();
+        let cpu = gaussian_product(g, &x, &y, &b).vjp(&e).device(Device::Cpu).eval().unwrap();
+        compare_rows(&cpu.g, &all.g, error, "g of all");
+        compare_rows(&cpu.x, &all.x, error, "x of all");
+        compare_rows(&cpu.y, &all.y, error, "y of all");
+        compare_rows(&cpu.b, &all.b, error, "b of all");
+    }
+}
+
+#[test]
+fn sums_f64() {
+    sums::<f64>(1e-13);
+}
+
+#[test]
+fn sums_f32() {
+    // gradients are sums of terms of both signs
+    sums::<f32>(2e-5);
+}
+
+fn reductions<T: Element>(error: f64) {
+    let mut random = Random::new();
+    for (n, m) in SHAPES {
+        let (x, y): (Vec<[T; 2]>, Vec<[T; 2]>) = (random.cloud(n), random.cloud(m));
+        let (x3, y3): (Vec<[T; 3]>, Vec<[T; 3]>) = (random.cloud(n), random.cloud(m));
+        let (a, b): (Vec<[T; 1]>, Vec<[T; 3]>) = (random.cloud(n), random.cloud(m));
+        let (e1, e2): (Vec<[T; 1]>, Vec<[T; 2]>) = (random.cloud(n), random.cloud(m));
+        let e3: Vec<[T; 3]> = random.cloud(m);
+        let matrix: [T; 4] = random.cloud(1)[0];
+        let shape = (n, m);
+        compare!(error, shape, over_i(&x, &y, &a, matrix));
+        compare!(error, shape, over_i(&x, &y, &a, matrix).vjp_m(&e2));
+        compare!(error, shape, log_sum(T::one(), &x3, &y3));
+        compare!(error, shape, log_sum(T::one(), &x3, &y3).vjp_x(&e1));
+        compare!(error, shape, log_weighted(&x, &y, &b));
+        compare!(error, shape, log_weighted(&x, &y, &b).vjp_b(&e3));
+        compare!(error, shape, soft_max(&x, &y, &b));
+        compare!(error, shape, min(&x, &y));
+    }
+}
+
+#[test]
+fn reductions_f64() {
+    reductions::<f64>(1e-13);
+}
+
+#[test]
+fn reductions_f32() {
+    reductions::<f32>(2e-5);
+}
+
+/// Points of a lattice: distances are exact, and many are equal.
+fn lattice<T: Element, const D: usize>(random: &mut Random, rows: usize) -> Vec<[T; D]> {
+    (0..rows).map(|_| std::array::from_fn(|_| T::from_f64(random.integer(0..9) as f64))).collect()
+}
+
+fn neighbours<T: Element>() {
+    let mut random = Random::new();
+    for (n, m) in SHAPES {
+        let (x, y): (Vec<[T; 3]>, Vec<[T; 3]>) = (lattice(&mut random, n), lattice(&mut random, m));
+        let cpu = nearest(&x, &y).device(Device::Cpu).eval().unwrap();
+        assert_eq!(nearest(&x, &y).device(CUDA).eval().unwrap(), cpu, "{n} x {m}");
+        let cpu = nearest_too(&x, &y).device(Device::Cpu).eval().unwrap();
+        assert_eq!(nearest_too(&x, &y).device(CUDA).eval().unwrap(), cpu, "{n} x {m}");
+        let (x, y): (Vec<[T; 2]>, Vec<[T; 2]>) = (lattice(&mut random, n), lattice(&mut random, m));
+        let cpu = max_arg_max(&x, &y).device(Device::Cpu).eval().unwrap();
+        assert_eq!(max_arg_max(&x, &y).device(CUDA).eval().unwrap(), cpu, "{n} x {m}");
+    }
+}
+
+#[test]
+fn neighbours_f64() {
+    neighbours::<f64>();
+}
+
+#[test]
+fn neighbours_f32() {
+    neighbours::<f32>();
+}
+
+fn dimension<T: Element, const D: usize>(error: f64) {
+    let mut random = Random::new();
+    for (n, m) in [(3, 20), (130, 70)] {
+        let (x, y): (Vec<[T; D]>, Vec<[T; D]>) = (random.rows(n, 0.0..0.5), random.rows(m, 0.0..0.5));
+        let (b, e): (Vec<[T; 1]>, Vec<[T; 1]>) = (random.cloud(m), random.cloud(n));
+        compare!(error, D, wide(&x, &y, &b));
+        compare!(error, D, wide(&x, &y, &b).vjp_x(&e));
+    }
+}
+
+#[test]
+fn dimensions() {
+    dimension::<f64, 1>(1e-13);
+    dimension::<f32, 1>(2e-6);
+    dimension::<f64, 40>(1e-13);
+    dimension::<f32, 40>(4e-6);
+    dimension::<f64, 300>(1e-13);
+    dimension::<f32, 300>(2e-5);
+}
+
+#[test]
+fn formulas_that_lack_variables() {
+    let mut random = Random::new();
+    let p: [f64; 2] = random.cloud(1)[0];
+    let y: Vec<[f64; 2]> = random.cloud(700);
+    let e: Vec<[f64; 2]> = random.cloud(1);
+    compare!(1e-13, (), alone(p, &y));
+    compare!(1e-13, (), alone(p, &y).vjp_p(&e));
+    compare!(1e-13, (), alone(p, &y).vjp_y(&e));
+    compare!(1e-13, (), single(p, &y));
+}
+
+#[test]
+fn elementary_functions() {
+    let mut random = Random::new();
+    let (x, y): (Vec<[f64; 2]>, Vec<[f64; 2]>) = (random.cloud(50), random.cloud(20));
+    compare!(1e-13, (), functions(&x, &y));
+    let (x, y): (Vec<[f32; 2]>, Vec<[f32; 2]>) = (random.cloud(50), random.cloud(20));
+    compare!(4e-6, (), functions(&x, &y));
+    let (x, y): (Vec<[f32; 1]>, Vec<[f32; 1]>) = (random.rows(50, -300.0..300.0), random.cloud(20));
+    let (x, y) = (&x.iter().map(|x| [x[0] / 300.0]).collect::<Vec<_>>(), &y);
+    compare!(20.0 * epsilon::<f32>(), (), precise(x, y));
+}
+
+#[test]
+fn infinities_and_nan_are_those_of_the_processor() {
+    let special = [0.0, 1.0, -1.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 1e300];
+    let x: Vec<[f64; 2]> = special.iter().flat_map(|&a| special.iter().map(move |&b| [a, b])).collect();
+    let b: Vec<[f64; 3]> = x.iter().map(|x| [x[0].abs().min(2.0), 0.5, 1.0]).collect();
+    compare!(1e-13, (), min(&x, &x));
+    compare!(1e-13, (), soft_max(&x, &x, &b));
+    compare!(1e-13, (), log_weighted(&x, &x, &b));
+    let y: Vec<[f64; 3]> = x.iter().map(|x| [x[0], x[1], 0.0]).collect();
+    compare!(1e-13, (), log_sum(1.0, &y, &y));
+}
+
+#[test]
+fn errors() {
+    let x = vec![[1.0_f64; 2]; 3];
+    let no_kernel = without_instances(&x, &x).device(CUDA).eval().unwrap_err();
+    assert!(matches!(no_kernel, Error::NoKernel { .. }), "{no_kernel}");
+    assert!(no_kernel.to_string().contains("[2] f64"), "{no_kernel}");
+    // the processor takes what the device cannot
+    assert_eq!(without_instances(&x, &x).eval().unwrap().len(), 3);
+    let error = min(&x, &x).device(Device::Cuda(1000)).eval().unwrap_err();
+    assert!(matches!(error, Error::NoCudaDevice { ordinal: 1000, .. }), "{error}");
+    let error = gaussian_product(1.0, &[[0.0; 3]; 2], &[[0.0; 3]; 4], &[[0.0; 2]; 5]).device(CUDA).eval().unwrap_err();
+    assert_eq!(error, Error::RowCount { variable: "b", rows: 5, other: "y", other_rows: 4 });
+}

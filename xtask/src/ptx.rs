@@ -1,0 +1,137 @@
+//! `cargo xtask build-ptx`: compiles the formulas of the repository, or of any sources, for GPUs.
+
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, time::Instant};
+
+use anyhow::{Context, Result, bail};
+use keops_build::{Built, build, report};
+use rayon::prelude::*;
+
+use crate::{root, run};
+
+/// Options of `cargo xtask build-ptx`.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Rust files, or folders of them, with `keops!` in them [default: tests, benches and examples].
+    sources: Vec<PathBuf>,
+    /// The oldest architecture that the kernels run on.
+    #[arg(long, default_value = "sm_80")]
+    arch: String,
+    /// Where the modules go, each kernel a file, in a folder whose name depends on what is in it.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Assemble all kernels for these architectures and print what they cost; needs `ptxas`, and `nvdisasm` for the
+    /// instructions.
+    #[arg(long, value_delimiter = ',', num_args = 0.., default_missing_value = "sm_80,sm_90,sm_100")]
+    report: Vec<String>,
+    /// With a report: assemble, but do not print.
+    #[arg(long, requires = "report")]
+    quiet: bool,
+    /// With a report: fail if a kernel spills whose title begins with one of these.
+    #[arg(long, value_delimiter = ',', requires = "report")]
+    no_spills: Vec<String>,
+}
+
+/// Runs the task.
+pub(crate) fn run_task(options: &Options) -> Result<()> {
+    let sources = if options.sources.is_empty() {
+        // what is in tests/ui is meant not to compile
+        let mut sources = vec![root().join("benches"), root().join("examples")];
+        for entry in fs::read_dir(root().join("tests"))? {
+            let path = entry?.path();
+            sources.extend(path.is_file().then_some(path));
+        }
+        sources.sort();
+        sources
+    } else {
+        options.sources.clone()
+    };
+    let out = options.out.clone().unwrap_or_else(|| root().join("target/ptx"));
+    let build_options =
+        keops_build::Options { sources, work: out.join("crate"), out: out.clone(), arch: options.arch.clone() };
+    let start = Instant::now();
+    let built = build(&build_options)?;
+    let state = if built.fresh { "nothing had changed" } else { "compiled" };
+    println!("{} kernels, {state}: {:.1} s", built.kernels.len(), start.elapsed().as_secs_f64());
+    for name in &built.without {
+        println!("without kernels, since it has const generics and no #[keops(cuda(..))]: {name}");
+    }
+    println!("KEOPS_PTX_DIR={}", built.folder.display());
+    costs(&options.report, &built, options.quiet, &options.no_spills)
+}
+
+/// Options of `cargo xtask test-cuda`.
+#[derive(clap::Args)]
+pub(crate) struct TestOptions {
+    /// With the emulator of keops-gpu/emulator in place of NVIDIA's driver.
+    #[arg(long)]
+    emulator: bool,
+    /// Assemble the kernels for these architectures too.
+    #[arg(long, value_delimiter = ',')]
+    assemble: Vec<String>,
+}
+
+/// Builds the kernels of tests/cuda.rs and runs the tests.
+pub(crate) fn run_tests(options: &TestOptions) -> Result<()> {
+    let out = root().join("target/ptx-tests");
+    let build_options = keops_build::Options {
+        sources: vec![root().join("tests/cuda.rs")],
+        work: out.join("crate"),
+        out: out.clone(),
+        arch: "sm_80".to_owned(),
+    };
+    let built = build(&build_options)?;
+    println!("{} kernels in {}", built.kernels.len(), built.folder.display());
+    costs(&options.assemble, &built, true, &[])?;
+    let mut test = Command::new("cargo");
+    test.current_dir(root()).args(["test", "--features", "cuda", "--test", "cuda"]).env("KEOPS_PTX_DIR", built.folder);
+    if options.emulator {
+        test.env("LD_LIBRARY_PATH", emulator()?);
+    }
+    run(&mut test)
+}
+
+/// Builds the emulator; the folder where it is called as the driver is.
+fn emulator() -> Result<PathBuf> {
+    let target = root().join("target/emulator");
+    let mut build = Command::new("cargo");
+    build
+        .current_dir(root())
+        .args(["build", "--quiet", "--release", "--package", "keops-emulator"])
+        .env("CARGO_TARGET_DIR", &target);
+    run(&mut build)?;
+    let folder = target.join("lib");
+    fs::create_dir_all(&folder)?;
+    fs::copy(target.join("release/libkeops_emulator.so"), folder.join("libcuda.so.1"))?;
+    Ok(folder)
+}
+
+/// Assembles the kernels for each architecture and prints what they cost, unless `quiet`; an error if one spills whose
+/// title begins with one of `no_spills`.
+fn costs(archs: &[String], built: &Built, quiet: bool, no_spills: &[String]) -> Result<()> {
+    if archs.is_empty() {
+        return Ok(());
+    }
+    let ptxas = report::ptxas().context(
+        "no ptxas: pip install --no-deps nvidia-cuda-nvcc nvidia-cuda-nvdisasm, and put its folder on the path or name \
+         the programs by KEOPS_PTXAS and KEOPS_NVDISASM",
+    )?;
+    for arch in archs {
+        let costs = built
+            .kernels
+            .par_iter()
+            .map(|(name, _)| report::assemble(&ptxas, &built.folder.join(format!("{name}.ptx")), arch));
+        let all: BTreeMap<_, _> = costs.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        if !quiet {
+            println!("\n{}", report::table(arch, &built.kernels, &all));
+        }
+        println!("{} kernels assembled for {arch}", built.kernels.len());
+        for (name, title) in &built.kernels {
+            let guarded = no_spills.iter().any(|start| title.starts_with(start));
+            let cost = all.get(name).filter(|cost| guarded && cost.spills + cost.stack > 0);
+            if let Some(cost) = cost {
+                bail!("{title} spills on {arch}: {} bytes, and {} bytes of stack", cost.spills, cost.stack);
+            }
+        }
+    }
+    Ok(())
+}
