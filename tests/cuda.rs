@@ -224,3 +224,18 @@ fn errors() {
     let error = gaussian_product(1.0, &[[0.0; 3]; 2], &[[0.0; 3]; 4], &[[0.0; 2]; 5]).device(CUDA).eval().unwrap_err();
     assert_eq!(error, Error::RowCount { variable: "b", rows: 5, other: "y", other_rows: 4 });
 }
+
+/// `cargo xtask test-cuda --no-device`: without a driver, or with one that finds no device.
+#[test]
+#[ignore = "needs a machine without a device"]
+fn without_a_device() {
+    let (x, y) = (vec![[1.0_f64, 2.0]; 3], vec![[3.0, 4.0]; 5]);
+    let cpu = min(&x, &y).device(Device::Cpu).eval().unwrap();
+    assert_eq!(min(&x, &y).eval().unwrap(), cpu);
+    assert_eq!(min(&x, &y).device(Device::Auto).eval().unwrap(), cpu);
+    for ordinal in [0, 3] {
+        let error = min(&x, &y).device(Device::Cuda(ordinal)).eval().unwrap_err();
+        println!("{error}");
+        assert!(matches!(error, Error::NoCudaDevice { ordinal: found, .. } if found == ordinal), "{error}");
+    }
+}

@@ -65,6 +65,9 @@ pub(crate) struct TestOptions {
     /// With the emulator of keops-gpu/emulator in place of NVIDIA's driver.
     #[arg(long)]
     emulator: bool,
+    /// Only the test of a machine without a device: that the processor takes what may run anywhere.
+    #[arg(long, conflicts_with = "emulator")]
+    no_device: bool,
     /// Assemble the kernels for these architectures too.
     #[arg(long, value_delimiter = ',')]
     assemble: Vec<String>,
@@ -84,6 +87,9 @@ pub(crate) fn run_tests(options: &TestOptions) -> Result<()> {
     costs(&options.assemble, &built, true, &[])?;
     let mut test = Command::new("cargo");
     test.current_dir(root()).args(["test", "--features", "cuda", "--test", "cuda"]).env("KEOPS_PTX_DIR", built.folder);
+    if options.no_device {
+        test.args(["--", "--ignored", "--nocapture", "without_a_device"]);
+    }
     if options.emulator {
         test.env("LD_LIBRARY_PATH", emulator()?);
     }
