@@ -36,7 +36,7 @@ mod threads;
 
 pub use instructions::Common;
 pub use kernel::{Kernel, Layout};
-pub use output::{Piece, Place};
+pub use output::{Piece, Place, check_outputs};
 pub use shape::{MAX_ROWS, Shape, shape};
 pub use sweep::Tile;
 
@@ -112,7 +112,7 @@ pub(crate) fn reduce_kernel<T: Element>(
     let layout = kernel.layout();
     let shape = shape(layout.name, layout.variables, views)?;
     let indices = indices.unwrap_or_default();
-    output::check(&layout, shape, pieces, indices)?;
+    check_outputs(layout.name, (layout.values, layout.indices), shape, pieces, indices)?;
     if shape.targets == 0 {
         output::Totals::new(pieces).write(pieces);
         return Ok(());

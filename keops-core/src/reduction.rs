@@ -49,7 +49,7 @@ pub use sum::{Sum, SumRun};
 
 use crate::{
     components::Components,
-    formula::Formula,
+    formula::{Formula, Sink},
     real::{Element, Real},
 };
 
@@ -107,6 +107,27 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     fn indices(components: usize) -> usize;
     /// Writes the result row from the state of one lane.
     fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]);
+}
+
+/// Hands the components of a pair to the reduction.
+pub struct Push<'a, F: Formula, R: Real, Red: Reduction> {
+    /// What is kept between runs.
+    pub state: &'a mut Red::State<F, R>,
+    /// The run.
+    pub run: &'a mut Red::Run<F, R>,
+    /// The source of the pair.
+    pub index: R::Index,
+}
+
+impl<F: Formula, R: Real, Red: Reduction> Sink<R> for Push<'_, F, R, Red> {
+    #[inline(always)]
+    fn put(&mut self, cx: R::Cx, c: usize, value: R) {
+        Red::push::<F, R>(cx, self.state, self.run, self.index, c, value);
+    }
+    #[inline(always)]
+    fn put_product(&mut self, cx: R::Cx, c: usize, a: R, b: R) {
+        Red::push_product::<F, R>(cx, self.state, self.run, self.index, c, a, b);
+    }
 }
 
 /// How many components `F` has.

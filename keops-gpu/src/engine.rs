@@ -15,7 +15,7 @@ use cust::{
 };
 use keops_core::{
     arguments::View,
-    cpu::{Piece, Place, shape},
+    cpu::{Piece, Place, check_outputs, shape},
     error::Error,
     real::Element,
 };
@@ -47,7 +47,7 @@ pub fn reduce<T: Element>(
 ) -> Result<(), Error> {
     let shape = shape(kernel.formula, kernel.variables, views)?;
     let indices = indices.unwrap_or_default();
-    output::check(kernel, shape, pieces, indices)?;
+    check_outputs(kernel.formula, (kernel.values, kernel.indices), shape, pieces, indices)?;
     let device = Device::open(ordinal)?;
     let numbers = Numbers::new().ok_or_else(|| failure::no_kernel(kernel.formula, &kernel.name))?;
     if shape.targets == 0 {

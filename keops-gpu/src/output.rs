@@ -4,39 +4,15 @@
 //! each block of the total kernel, and the host adds those.
 
 use keops_core::{
-    cpu::{Piece, Place, Shape},
+    cpu::{Piece, Place},
     device::TOTAL_BLOCKS,
     error::Error,
     real::Element,
     reduction::Total,
 };
 
-use crate::Kernel;
-
 /// Bytes of what a block of the total kernel leaves for a column: two terms of 8 bytes.
 pub(crate) const PARTIAL_BYTES: usize = 16;
-
-/// Checks that the outputs hold the result of a call.
-pub(crate) fn check<T>(kernel: &Kernel, shape: Shape, pieces: &[Piece<'_, T>], indices: &[u32]) -> Result<(), Error> {
-    let &Kernel { formula, values: width, .. } = kernel;
-    let found = pieces.iter().fold(0, |sum: usize, piece| sum.saturating_add(piece.width));
-    if found != width {
-        return Err(Error::OutputWidth { formula, width, found });
-    }
-    for piece in pieces {
-        let rows = if piece.place == Place::Rows { shape.targets } else { 1 };
-        check_length(rows, piece.width, piece.data.len())?;
-    }
-    check_length(shape.targets, kernel.indices, indices.len())
-}
-
-fn check_length(rows: usize, width: usize, found: usize) -> Result<(), Error> {
-    match rows.checked_mul(width) {
-        None => Err(Error::OutputTooLarge { rows, width }),
-        Some(len) if len != found => Err(Error::OutputLength { rows, width, found }),
-        Some(_) => Ok(()),
-    }
-}
 
 /// Whether any piece with components is of this kind.
 pub(crate) fn has<T>(pieces: &[Piece<'_, T>], place: Place) -> bool {

@@ -43,9 +43,17 @@ impl<'a, T> Piece<'a, T> {
     }
 }
 
-/// Checks that the outputs hold the result of a call.
-pub(super) fn check<T>(layout: &Layout, shape: Shape, pieces: &[Piece<'_, T>], indices: &[u32]) -> Result<(), Error> {
-    let &Layout { name: formula, values: width, .. } = layout;
+/// Checks that outputs hold the result of a call of `formula`, whose rows have so many values and row numbers.
+///
+/// # Errors
+/// Pieces that do not make up a row; outputs of another length.
+pub fn check_outputs<T>(
+    formula: &'static str,
+    (width, index_width): (usize, usize),
+    shape: Shape,
+    pieces: &[Piece<'_, T>],
+    indices: &[u32],
+) -> Result<(), Error> {
     let found = pieces.iter().fold(0, |sum: usize, piece| sum.saturating_add(piece.width));
     if found != width {
         return Err(Error::OutputWidth { formula, width, found });
@@ -54,7 +62,7 @@ pub(super) fn check<T>(layout: &Layout, shape: Shape, pieces: &[Piece<'_, T>], i
         let rows = if piece.place == Place::Rows { shape.targets } else { 1 };
         check_length(rows, piece.width, piece.data.len())?;
     }
-    check_length(shape.targets, layout.indices, indices.len())
+    check_length(shape.targets, index_width, indices.len())
 }
 
 fn check_length(rows: usize, width: usize, found: usize) -> Result<(), Error> {

@@ -5,9 +5,9 @@
 
 use crate::{
     components::Components,
-    formula::{Formula, Sink, SourceRow},
+    formula::{Formula, SourceRow},
     real::Real,
-    reduction::Reduction,
+    reduction::{Push, Reduction},
 };
 
 /// Targets against sources.
@@ -139,24 +139,6 @@ impl<F: Formula, R: Real> Direction<F, R> for OverSources {
     #[inline(always)]
     fn index(cx: R::Cx, first: u32) -> R::Index {
         R::index_ramp(cx, first)
-    }
-}
-
-/// Hands the components of a pair to the reduction.
-struct Push<'a, F: Formula, R: Real, Red: Reduction> {
-    state: &'a mut Red::State<F, R>,
-    run: &'a mut Red::Run<F, R>,
-    index: R::Index,
-}
-
-impl<F: Formula, R: Real, Red: Reduction> Sink<R> for Push<'_, F, R, Red> {
-    #[inline(always)]
-    fn put(&mut self, cx: R::Cx, c: usize, value: R) {
-        Red::push::<F, R>(cx, self.state, self.run, self.index, c, value);
-    }
-    #[inline(always)]
-    fn put_product(&mut self, cx: R::Cx, c: usize, a: R, b: R) {
-        Red::push_product::<F, R>(cx, self.state, self.run, self.index, c, a, b);
     }
 }
 

@@ -9,9 +9,9 @@ use core::ptr::NonNull;
 use keops_core::{
     components::Components,
     device::{Range, THREADS, Unit, source_stride, tile_sources},
-    formula::{Formula, Role, Sink, SourceRow},
+    formula::{Formula, Role, SourceRow},
     real::{Element, Real},
-    reduction::{Reduction, components},
+    reduction::{Push, Reduction, components},
 };
 
 use crate::{
@@ -264,24 +264,6 @@ where
             unsafe { N::Scalar::read(self.address + (c * size_of::<N::Scalar>()) as u32) }
         };
         Rows([N::splat(cx, number); Q])
-    }
-}
-
-/// Hands the components of a pair to the reduction.
-struct Push<'a, F: Formula, R: Real, Red: Reduction> {
-    state: &'a mut Red::State<F, R>,
-    run: &'a mut Red::Run<F, R>,
-    index: R::Index,
-}
-
-impl<F: Formula, R: Real, Red: Reduction> Sink<R> for Push<'_, F, R, Red> {
-    #[inline(always)]
-    fn put(&mut self, cx: R::Cx, c: usize, value: R) {
-        Red::push::<F, R>(cx, self.state, self.run, self.index, c, value);
-    }
-    #[inline(always)]
-    fn put_product(&mut self, cx: R::Cx, c: usize, a: R, b: R) {
-        Red::push_product::<F, R>(cx, self.state, self.run, self.index, c, a, b);
     }
 }
 
