@@ -3,13 +3,16 @@
 //!
 //! See [`keops!`] for the language of formulas.
 
-pub use keops_core::{error::Error, real::Element, rows::Rows, settings::Device};
+mod upload;
+
+pub use keops_core::{array::DeviceRows, error::Error, real::Element, rows::Rows, settings::Device};
 #[doc = include_str!("keops.md")]
 pub use keops_macros::keops;
+pub use upload::Upload;
 
 /// What a program that uses [`keops!`] imports.
 pub mod prelude {
-    pub use crate::{Device, Error, Rows, keops};
+    pub use crate::{Device, DeviceRows, Error, Rows, Upload, keops};
 }
 
 /// What the expansions of [`keops!`] name. Not for use by hand: it changes without notice.
@@ -17,18 +20,18 @@ pub mod prelude {
 pub mod __private {
     pub use keops_core::{
         arguments::{AsParameter, AsRows, View},
+        array::{Buffer, Host, OnDevice, Storage},
         call::{OnePass, Plan, PlanInto, index_rows, rows, rows_into, shape_of, value_and_index_rows, with_saved},
         components::{Chain, Components, Grid},
         cpu::{Piece, reduce},
         error::Error,
         formula::{Contraction, Cuda, Formula, Item, Sink, SourceRow, Variable},
         ops,
-        real::{Element, Real},
+        real::{Element, Real, Stored},
         reduction::{
             ArgKMin, ArgMax, ArgMin, KMin, KMinArgKMin, LogSumExp, Max, MaxArgMax, Min, MinArgMin, SoftMaxSaved, Sum,
             SumSoftMaxWeight,
         },
-        rows::Rows,
         settings::{Device, Settings},
     };
 

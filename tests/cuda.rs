@@ -211,6 +211,89 @@ fn infinities_and_nan_are_those_of_the_processor() {
     compare!(1e-13, (), log_sum(1.0, &y, &y));
 }
 
+/// Arguments and results that stay on the device give the bits of those that do not.
+#[test]
+fn arrays() -> Result<(), Error> {
+    let mut random = Random::new();
+    let g: f32 = random.number(0.5..1.0);
+    for (n, m) in SHAPES {
+        let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (random.cloud(n), random.cloud(m));
+        let (b, e): (Vec<[f32; 2]>, Vec<[f32; 2]>) = (random.cloud(m), random.cloud(n));
+        let (gd, xd, yd) = (CUDA.upload(&[[g]])?, CUDA.upload(&x)?, CUDA.upload(&y)?);
+        let (bd, ed) = (CUDA.upload(&b)?, CUDA.upload(&e)?);
+        assert_eq!((xd.device(), xd.len(), xd.download()?.into_vec()), (CUDA, n, x.clone()));
+
+        let host = gaussian_product(g, &x, &y, &b).device(CUDA).eval()?;
+        assert_eq!(gaussian_product(&gd, &xd, &yd, &bd).eval()?, host);
+        let left = gaussian_product(g, &xd, &y, &bd).eval_on_device()?;
+        assert_eq!((left.device(), left.len(), left.download()?), (CUDA, n, host));
+
+        let host = gaussian_product(g, &x, &y, &b).vjp(&e).device(CUDA).eval()?;
+        let left = gaussian_product(&gd, &xd, &yd, &bd).vjp(&ed).eval_on_device()?;
+        assert_eq!((left.g.download()?, left.x.download()?), (host.g, host.x));
+        assert_eq!((left.y.download()?, left.b.download()?), (host.y, host.b));
+
+        let (values, indices) = nearest_too(&x, &y).device(CUDA).eval()?;
+        let (left_values, left_indices) = nearest_too(&xd, &yd).eval_on_device()?;
+        assert_eq!((left_values.download()?, left_indices.download()?), (values, indices));
+
+        let u: Vec<[f32; 1]> = random.cloud(n);
+        let host = log_sum(g, &x, &y).vjp_x(&u).device(CUDA).eval()?;
+        assert_eq!(log_sum(&gd, &xd, &yd).vjp_x(&u).eval_on_device()?.download()?, host);
+    }
+    Ok(())
+}
+
+#[test]
+fn arrays_elsewhere() -> Result<(), Error> {
+    let x = [[1.0_f64, 2.0], [3.0, 4.0]];
+    let on_device = CUDA.upload(&x)?;
+    let error = min(&on_device, &x).device(Device::Cpu).eval().unwrap_err();
+    assert_eq!(error, Error::OtherDevice { variable: "x", place: CUDA, device: Device::Cpu });
+    let error = min(&x, &on_device).device(Device::Cuda(1)).eval().unwrap_err();
+    assert_eq!(error, Error::OtherDevice { variable: "y", place: CUDA, device: Device::Cuda(1) });
+    assert_eq!(
+        min(&x, &on_device).device(Device::AllCuda).eval_on_device().unwrap_err().to_string(),
+        "`y` is on the CUDA device 0, but the call runs on all CUDA devices"
+    );
+    assert_eq!(min(&x, &x).device(Device::AllCuda).eval_on_device().unwrap_err(), Error::NotOnePlace);
+    assert_eq!(Device::AllCuda.upload(&x).unwrap_err(), Error::NotOnePlace);
+    // a call whose formula has no kernel cannot take them, and says which
+    let error = without_instances(&on_device, &x).eval().unwrap_err();
+    assert!(matches!(error, Error::NoKernel { .. }), "{error}");
+    // there and back
+    let here = Device::Cpu.upload(&on_device)?;
+    assert_eq!((here.device(), here.download()?.into_vec()), (Device::Cpu, x.to_vec()));
+    assert_eq!(min(&here, &x).device(CUDA).eval()?, min(&x, &x).device(CUDA).eval()?);
+    let flat: Result<DeviceRows<f64, 2>, _> = CUDA.upload(&[1.0, 2.0, 3.0]);
+    assert_eq!(flat.unwrap_err(), Error::FlatLength { variable: "rows", len: 3, dim: 2 });
+    assert!(matches!(Device::Cuda(9).upload(&x).unwrap_err(), Error::NoCudaDevice { ordinal: 9, .. }));
+    Ok(())
+}
+
+/// The rows of several devices come in their order.
+#[test]
+fn all_devices() -> Result<(), Error> {
+    let mut random = Random::new();
+    for (n, m) in SHAPES.into_iter().chain([(2000, 40)]) {
+        let (x, y): (Vec<[f64; 3]>, Vec<[f64; 3]>) = (random.cloud(n), random.cloud(m));
+        let (b, e): (Vec<[f64; 2]>, Vec<[f64; 2]>) = (random.cloud(m), random.cloud(n));
+        let one = |device| gaussian_product(0.7, &x, &y, &b).device(device).eval();
+        compare_rows(&one(Device::Cpu)?, &one(Device::AllCuda)?, 1e-13, "all devices");
+        let all = |device| gaussian_product(0.7, &x, &y, &b).vjp(&e).device(device).eval();
+        let (cpu, cuda) = (all(Device::Cpu)?, all(Device::AllCuda)?);
+        compare_rows(&cpu.g, &cuda.g, 1e-13, "g");
+        compare_rows(&cpu.x, &cuda.x, 1e-13, "x");
+        compare_rows(&cpu.y, &cuda.y, 1e-13, "y");
+        let near = |device| nearest(&x, &y).device(device).eval();
+        assert_eq!(near(Device::Cpu)?, near(Device::AllCuda)?);
+        let u: Vec<[f64; 1]> = random.cloud(n);
+        let log = |device| log_sum(0.7, &x, &y).vjp_x(&u).device(device).eval();
+        compare_rows(&log(Device::Cpu)?, &log(Device::AllCuda)?, 1e-13, "x of log");
+    }
+    Ok(())
+}
+
 #[test]
 fn errors() {
     let x = vec![[1.0_f64; 2]; 3];

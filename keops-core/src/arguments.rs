@@ -7,7 +7,14 @@
 //! A [`View`] is never refused: what is wrong with it (a flat slice of 7 numbers as rows of 3) stays inside until the
 //! call is evaluated, where the variable has a name and the caller a `Result`.
 
-use crate::{real::Element, rows::Rows};
+use std::sync::Arc;
+
+use crate::{
+    array::{Array, DeviceRows, Memory},
+    real::Element,
+    rows::Rows,
+    settings::Device,
+};
 
 /// Rows of one variable, as the engines see them: numbers row by row.
 #[derive(Clone, Debug)]
@@ -25,6 +32,8 @@ enum Data<'a, T> {
     /// A parameter given by value, the most common one without an allocation.
     One([T; 1]),
     Owned(Vec<T>),
+    /// On a device, maybe.
+    Array(Array<T>),
 }
 
 /// What is wrong with a view.
@@ -57,6 +66,13 @@ impl<'a, T> View<'a, T> {
         Self { data: Data::Owned(data), dim, rows, fault }
     }
 
+    /// Rows of length `dim` in an array.
+    #[must_use]
+    pub fn from_array(data: Array<T>, dim: usize) -> Self {
+        let (rows, fault) = whole_rows(data.len(), dim);
+        Self { data: Data::Array(data), dim, rows, fault }
+    }
+
     /// A parameter of `dim` components.
     #[must_use]
     pub fn parameter(data: &'a [T], dim: usize) -> Self {
@@ -79,14 +95,63 @@ impl<'a, T> View<'a, T> {
         Self { data, dim, rows: 1, fault: (len != dim).then_some(Fault::ParameterLength) }
     }
 
-    /// All numbers, row by row. If there is no [`Self::fault`], `rows` times `dim` of them.
+    /// All numbers, row by row, unless they are on a CUDA device. If there is no [`Self::fault`], `rows` times `dim` of
+    /// them.
     #[must_use]
-    pub fn data(&self) -> &[T] {
+    pub fn host(&self) -> Option<&[T]> {
         match &self.data {
-            Data::Borrowed(data) => data,
-            Data::One(data) => data,
-            Data::Owned(data) => data,
+            Data::Borrowed(data) => Some(data),
+            Data::One(data) => Some(data),
+            Data::Owned(data) => Some(data),
+            Data::Array(Array::Host(data)) => Some(data),
+            Data::Array(Array::Cuda(..)) => None,
         }
+    }
+
+    /// The memory that they are in, if that is one of a CUDA device.
+    #[must_use]
+    pub fn memory(&self) -> Option<&Arc<dyn Memory>> {
+        match &self.data {
+            Data::Array(Array::Cuda(memory, _)) => Some(memory),
+            _ => None,
+        }
+    }
+
+    /// The array that they are in, if they are in one.
+    #[must_use]
+    pub fn kept(&self) -> Option<&Array<T>> {
+        match &self.data {
+            Data::Array(array) => Some(array),
+            _ => None,
+        }
+    }
+
+    /// The CUDA device that they are on, if they are on one.
+    #[must_use]
+    pub fn device(&self) -> Option<Device> {
+        self.memory().map(|memory| Device::Cuda(memory.ordinal()))
+    }
+
+    /// How many numbers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.data {
+            Data::Array(data) => data.len(),
+            _ => self.host().map_or(0, <[T]>::len),
+        }
+    }
+
+    /// Whether there are no numbers.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Rows `range`, if they are on the host.
+    #[must_use]
+    pub fn part(&self, range: core::ops::Range<usize>) -> Option<View<'_, T>> {
+        let data = self.host()?.get(range.start.checked_mul(self.dim)?..range.end.checked_mul(self.dim)?)?;
+        Some(View { data: Data::Borrowed(data), dim: self.dim, rows: range.len(), fault: self.fault })
     }
 
     /// Numbers in a row.
@@ -117,8 +182,8 @@ fn whole_rows(len: usize, dim: usize) -> (usize, Option<Fault>) {
 
 /// Rows of `D` numbers of type `T`: an argument for a variable `Vi<D>` or `Vj<D>`.
 ///
-/// References to `[[T; D]]`, `Vec<[T; D]>`, `[[T; D]; N]` and [`Rows<T, D>`], and flat ones, row after row: `[T]`,
-/// `Vec<T>` and `[T; N]`.
+/// References to `[[T; D]]`, `Vec<[T; D]>`, `[[T; D]; N]`, [`Rows<T, D>`] and [`DeviceRows<T, D>`], and flat ones, row
+/// after row: `[T]`, `Vec<T>` and `[T; N]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not rows of dimension {D} with elements of type `{T}`",
     label = "expected rows of dimension {D}",
@@ -132,8 +197,8 @@ pub trait AsRows<'a, T: Element, const D: usize> {
 
 /// `D` numbers of type `T`: an argument for a parameter `Pm<D>`.
 ///
-/// A number (for `Pm<1>`), an array `[T; D]`, or a reference to `[T; D]`, `[T]`, `Vec<T>` or a [`Rows<T, D>`] of one
-/// row.
+/// A number (for `Pm<1>`), an array `[T; D]`, or a reference to `[T; D]`, `[T]`, `Vec<T>`, or a [`Rows<T, D>`] or
+/// [`DeviceRows<T, D>`] of one row.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a parameter of dimension {D} with elements of type `{T}`",
     label = "expected a parameter of dimension {D}",
@@ -166,6 +231,12 @@ impl<'a, T: Element, const D: usize, const N: usize> AsRows<'a, T, D> for &'a [[
 impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a Rows<T, D> {
     fn as_rows(self) -> View<'a, T> {
         View::from_rows(self)
+    }
+}
+
+impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a DeviceRows<T, D> {
+    fn as_rows(self) -> View<'a, T> {
+        self.view()
     }
 }
 
@@ -226,5 +297,11 @@ impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Vec<T> {
 impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Rows<T, D> {
     fn as_parameter(self) -> View<'a, T> {
         View::parameter(self.as_flat(), D)
+    }
+}
+
+impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a DeviceRows<T, D> {
+    fn as_parameter(self) -> View<'a, T> {
+        self.view()
     }
 }

@@ -2,25 +2,25 @@
 
 use crate::{
     arguments::View,
+    array::{Array, Buffer, Storage},
     components::Components,
-    cpu::{Piece, Shape, reduce, shape},
+    cpu::{Piece, Place, Shape, To, reduce, room, shape},
     error::Error,
     formula::Formula,
-    real::Element,
+    real::{Element, Stored},
     reduction::Reduction,
-    rows::{Rows, ValueRows},
-    settings::Settings,
+    settings::{Device, Settings},
 };
 
 /// How a call gets its result; implemented by the macro for each value and derivative.
 pub trait Plan {
     /// The result.
-    type Output<T: Element>;
+    type Output<T: Element, S: Storage>;
     /// Computes the result from the arguments.
     ///
     /// # Errors
     /// Those of [`reduce`].
-    fn eval<T: Element>(views: &[View<'_, T>], settings: &Settings) -> Result<Self::Output<T>, Error>;
+    fn eval<T: Element, S: Storage>(views: &[View<'_, T>], settings: &Settings) -> Result<Self::Output<T, S>, Error>;
 }
 
 /// A call whose result is rows of values, which can also go into rows of the caller.
@@ -39,38 +39,75 @@ pub trait PlanInto: Plan {
 pub trait OnePass: Formula {
     /// How the terms become the result.
     type Reduction: Reduction;
-    /// The result.
-    type Rows<T: Element>: ValueRows<T>;
+    /// A row of the result.
+    type Row<T: Element>: Row<T>;
     /// Whether the result is one row, the sum over all targets.
     const TOTAL: bool = false;
 }
 
 impl<K: OnePass> Plan for K {
-    type Output<T: Element> = K::Rows<T>;
+    type Output<T: Element, S: Storage> = <K::Row<T> as Row<T>>::In<S>;
 
-    fn eval<T: Element>(views: &[View<'_, T>], settings: &Settings) -> Result<K::Rows<T>, Error> {
-        let targets = shape_of::<T, K>(views)?.targets;
-        let mut out = K::Rows::<T>::zeros(if K::TOTAL { 1 } else { targets })?;
-        one_pass::<T, K>(views, settings, out.as_flat_mut())?;
-        Ok(out)
+    fn eval<T: Element, S: Storage>(views: &[View<'_, T>], settings: &Settings) -> Result<Self::Output<T, S>, Error> {
+        let width = <K::Row<T> as Row<T>>::WIDTH;
+        result::<T, K, K::Reduction, _>(views, settings, K::TOTAL, width)
     }
 }
 
 impl<K: OnePass> PlanInto for K {
-    type Row<T: Element> = <K::Rows<T> as ValueRows<T>>::Row;
+    type Row<T: Element> = K::Row<T>;
 
     fn eval_into<T: Element>(
         views: &[View<'_, T>],
         settings: &Settings,
         out: &mut [Self::Row<T>],
     ) -> Result<(), Error> {
-        one_pass::<T, K>(views, settings, K::Rows::<T>::flatten(out))
+        let width = <K::Row<T> as Row<T>>::WIDTH;
+        one_pass::<T, K, K::Reduction>(views, settings, K::TOTAL, width, Row::flatten(out).into())
     }
 }
 
-fn one_pass<T: Element, K: OnePass>(views: &[View<'_, T>], settings: &Settings, out: &mut [T]) -> Result<(), Error> {
-    let piece = if K::TOTAL { Piece::total(out) } else { Piece::rows(K::Rows::<T>::WIDTH, out) };
-    reduce::<T, K, K::Reduction>(views, settings, &mut [piece], None)
+/// A row of values, `[T; D]`.
+pub trait Row<T>: Sized {
+    /// Rows of a result.
+    type In<S: Storage>: Buffer<T>;
+    /// D
+    const WIDTH: usize;
+    /// The numbers of rows, one after another.
+    fn flatten(rows: &mut [Self]) -> &mut [T];
+}
+
+impl<T: Stored, const D: usize> Row<T> for [T; D] {
+    type In<S: Storage> = S::Rows<T, D>;
+    const WIDTH: usize = D;
+    fn flatten(rows: &mut [Self]) -> &mut [T] {
+        rows.as_flattened_mut()
+    }
+}
+
+/// One pass into `to`, rows of so many values, or one row if `total`.
+fn one_pass<T: Element, F: Formula, R: Reduction>(
+    views: &[View<'_, T>],
+    settings: &Settings,
+    total: bool,
+    width: usize,
+    to: To<'_, T>,
+) -> Result<(), Error> {
+    let place = if total { Place::Total } else { Place::Rows };
+    reduce::<T, F, R>(views, settings, &mut [Piece { width, place, to }], None)
+}
+
+/// [`one_pass`] into rows of its own.
+fn result<T: Element, F: Formula, R: Reduction, B: Buffer<T>>(
+    views: &[View<'_, T>],
+    settings: &Settings,
+    total: bool,
+    width: usize,
+) -> Result<B, Error> {
+    let targets = shape_of::<T, F>(views)?.targets;
+    let mut out = B::room(if total { 1 } else { targets })?;
+    one_pass::<T, F, R>(views, settings, total, width, out.to())?;
+    Ok(out)
 }
 
 /// The shape of a call of `F`.
@@ -85,15 +122,12 @@ pub fn shape_of<T: Element, F: Formula>(views: &[View<'_, T>]) -> Result<Shape, 
 ///
 /// # Errors
 /// Those of [`reduce`].
-pub fn rows<T: Element, F: Formula, R: Reduction, const D: usize>(
+pub fn rows<T: Element, S: Storage, F: Formula, R: Reduction, const D: usize>(
     views: &[View<'_, T>],
     settings: &Settings,
     total: bool,
-) -> Result<Rows<T, D>, Error> {
-    let targets = shape_of::<T, F>(views)?.targets;
-    let mut out = Rows::zeros(if total { 1 } else { targets })?;
-    rows_into::<T, F, R, D>(views, settings, total, &mut out)?;
-    Ok(out)
+) -> Result<S::Rows<T, D>, Error> {
+    result::<T, F, R, _>(views, settings, total, D)
 }
 
 /// [`rows`] into memory of the caller.
@@ -106,44 +140,41 @@ pub fn rows_into<T: Element, F: Formula, R: Reduction, const D: usize>(
     total: bool,
     out: &mut [[T; D]],
 ) -> Result<(), Error> {
-    let data = out.as_flattened_mut();
-    let piece = if total { Piece::total(data) } else { Piece::rows(D, data) };
-    reduce::<T, F, R>(views, settings, &mut [piece], None)
+    one_pass::<T, F, R>(views, settings, total, D, out.as_flattened_mut().into())
 }
 
 /// Rows of row numbers.
 ///
 /// # Errors
 /// Those of [`reduce`].
-pub fn index_rows<T: Element, F: Formula, R: Reduction, const K: usize>(
+pub fn index_rows<T: Element, S: Storage, F: Formula, R: Reduction, const K: usize>(
     views: &[View<'_, T>],
     settings: &Settings,
-) -> Result<Rows<u32, K>, Error> {
-    let mut out = Rows::zeros(shape_of::<T, F>(views)?.targets)?;
-    reduce::<T, F, R>(views, settings, &mut [], Some(out.as_flat_mut()))?;
+) -> Result<S::Rows<u32, K>, Error> {
+    let mut out = S::Rows::<u32, K>::room(shape_of::<T, F>(views)?.targets)?;
+    reduce::<T, F, R>(views, settings, &mut [], Some(out.to()))?;
     Ok(out)
 }
+
+/// Rows of values, and rows of row numbers.
+pub type ValuesAndIndices<T, S, const K: usize> = (<S as Storage>::Rows<T, K>, <S as Storage>::Rows<u32, K>);
 
 /// Rows of values and rows of row numbers.
 ///
 /// # Errors
 /// Those of [`reduce`].
-pub fn value_and_index_rows<T: Element, F: Formula, R: Reduction, const K: usize>(
+pub fn value_and_index_rows<T: Element, S: Storage, F: Formula, R: Reduction, const K: usize>(
     views: &[View<'_, T>],
     settings: &Settings,
-) -> Result<(Rows<T, K>, Rows<u32, K>), Error> {
+) -> Result<ValuesAndIndices<T, S, K>, Error> {
     let targets = shape_of::<T, F>(views)?.targets;
-    let (mut values, mut indices) = (Rows::zeros(targets)?, Rows::zeros(targets)?);
-    reduce::<T, F, R>(
-        views,
-        settings,
-        &mut [Piece::rows(K, values.as_flat_mut())],
-        Some(Rows::as_flat_mut(&mut indices)),
-    )?;
+    let (mut values, mut indices) = (S::Rows::<T, K>::room(targets)?, S::Rows::<u32, K>::room(targets)?);
+    reduce::<T, F, R>(views, settings, &mut [Piece::rows(K, values.to())], Some(indices.to()))?;
     Ok((values, indices))
 }
 
-/// The views, and behind them what a first pass over the first `count` of them saves for each target.
+/// The views, and behind them what a first pass over the first `count` of them saves for each target; that stays where
+/// the pass ran.
 ///
 /// # Errors
 /// Those of [`reduce`].
@@ -153,12 +184,17 @@ pub fn with_saved<'a, T: Element, F: Formula, R: Reduction>(
     settings: &Settings,
 ) -> Result<Vec<View<'a, T>>, Error> {
     let first = views.get(..count).unwrap_or(views);
-    let targets = shape_of::<T, F>(first)?.targets;
     let width = R::values(<F::Out<T> as Components<T>>::LEN);
-    let len = targets.checked_mul(width).ok_or(Error::OutputTooLarge { rows: targets, width })?;
-    let mut data = vec![T::zero(); len];
-    reduce::<T, F, R>(first, settings, &mut [Piece::rows(width, &mut data)], None)?;
+    let saved = if settings.device == Device::AllCuda {
+        let mut saved: Vec<T> = room(shape_of::<T, F>(first)?.targets, width)?;
+        one_pass::<T, F, R>(first, settings, false, width, To::Host(&mut saved))?;
+        View::from_owned(saved, width)
+    } else {
+        let mut saved = Array::default();
+        one_pass::<T, F, R>(first, settings, false, width, To::Array(&mut saved))?;
+        View::from_array(saved, width)
+    };
     let mut all = views.to_vec();
-    all.push(View::from_owned(data, width));
+    all.push(saved);
     Ok(all)
 }

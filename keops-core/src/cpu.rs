@@ -36,7 +36,7 @@ mod threads;
 
 pub use instructions::Common;
 pub use kernel::{Kernel, Layout};
-pub use output::{Piece, Place, check_outputs};
+pub use output::{HostPiece, Piece, Place, To, check_outputs, room};
 pub use shape::{MAX_ROWS, Shape, shape};
 pub use sweep::Tile;
 
@@ -45,7 +45,6 @@ use pulp::Arch;
 
 use crate::{
     arguments::View,
-    cuda,
     error::Error,
     formula::Formula,
     real::Element,
@@ -65,7 +64,7 @@ pub fn reduce<T: Element, F: Formula, R: Reduction>(
     views: &[View<'_, T>],
     settings: &Settings,
     pieces: &mut [Piece<'_, T>],
-    indices: Option<&mut [u32]>,
+    indices: Option<To<'_, u32>>,
 ) -> Result<(), Error> {
     T::reduce(Arch::new(), settings, &Compiled::<F, R>::NEW, views, pieces, indices)
 }
@@ -80,25 +79,10 @@ pub fn reduce_on<T: Element, F: Formula, R: Reduction>(
     arch: Arch,
     views: &[View<'_, T>],
     pieces: &mut [Piece<'_, T>],
-    indices: Option<&mut [u32]>,
+    indices: Option<To<'_, u32>>,
 ) -> Result<(), Error> {
     let settings = Settings { device: Device::Cpu, ..Settings::default() };
     T::reduce(arch, &settings, &Compiled::<F, R>::NEW, views, pieces, indices)
-}
-
-/// The kernel for CUDA devices.
-pub(crate) fn cuda_kernel<T: Element>(kernel: &dyn Kernel<T>) -> Result<cuda::Kernel, Error> {
-    let Layout { name: formula, cuda, .. } = kernel.layout();
-    kernel.cuda().ok_or_else(|| Error::NoKernel {
-        formula,
-        kernel: cuda.map_or(String::new(), |cuda| format!(" for {:?} {}", cuda.dims, T::NAME)),
-    })
-}
-
-/// Whether a call that may run anywhere runs on a CUDA device.
-pub(crate) fn prefers_cuda<T: Element>(settings: &Settings, kernel: &dyn Kernel<T>) -> bool {
-    settings.cuda.is_some_and(|engine| kernel.layout().cuda.is_some() && engine.is_available(0))
-        && kernel.cuda().is_some()
 }
 
 /// [`reduce_on`] for any kernel; [`Element::reduce`] has it compiled.
@@ -107,18 +91,20 @@ pub(crate) fn reduce_kernel<T: Element>(
     kernel: &dyn Kernel<T>,
     views: &[View<'_, T>],
     pieces: &mut [Piece<'_, T>],
-    indices: Option<&mut [u32]>,
+    indices: Option<To<'_, u32>>,
 ) -> Result<(), Error> {
     let layout = kernel.layout();
     let shape = shape(layout.name, layout.variables, views)?;
-    let indices = indices.unwrap_or_default();
-    check_outputs(layout.name, (layout.values, layout.indices), shape, pieces, indices)?;
+    let mut indices = indices.unwrap_or_default();
+    check_outputs(layout.name, (layout.values, layout.indices), shape, pieces, &indices)?;
+    let pieces = pieces.iter_mut().map(|piece| piece.host(shape)).collect::<Result<Vec<_>, _>>()?;
+    let (pieces, indices) = (&mut { pieces }[..], indices.host(shape.targets, layout.indices)?);
     if shape.targets == 0 {
         output::Totals::new(pieces).write(pieces);
         return Ok(());
     }
     let common = instructions::Common::of(arch).filter(|_| plan::lanes_over_sources::<T>(&layout, shape));
-    let work = prepare::Work::new(kernel, views, shape, common.is_none());
+    let work = prepare::Work::new(kernel, views, shape, common.is_none())?;
     match common {
         Some(common) => over_sources::run(common, &work, pieces, indices),
         None => over_targets::run(arch, &work, pieces, indices),

@@ -4,12 +4,14 @@ use core::fmt::Debug;
 
 use crate::{
     arguments::View,
-    cpu::Piece,
+    array::Array,
+    cpu::{self, Piece, To},
     device,
     error::Error,
     formula::{Formula, Variable},
     real::Element,
     reduction::{Reduction, components},
+    settings::{Device, Settings},
 };
 
 /// What is compiled for a formula with a reduction and an element type: its PTX, and what [`crate::device`] says about
@@ -80,32 +82,109 @@ fn kernel_name(formula: &str, dims: &[usize], element: &str) -> String {
     format!("{formula}{dims}_{element}")
 }
 
+/// Which CUDA devices a call runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Devices {
+    /// The one of this number.
+    One(usize),
+    /// All of them, each with its share of the targets.
+    All,
+}
+
+impl From<Devices> for Device {
+    fn from(devices: Devices) -> Self {
+        match devices {
+            Devices::One(ordinal) => Self::Cuda(ordinal),
+            Devices::All => Self::AllCuda,
+        }
+    }
+}
+
+/// Where a call runs.
+pub(crate) enum Place {
+    Cpu,
+    Cuda(&'static dyn Engine, Devices, Kernel),
+}
+
+impl Place {
+    /// Where a call with these settings and arguments runs, if it can: one that may run anywhere runs where its
+    /// arguments are, else on the first CUDA device if that has a kernel for it.
+    pub(crate) fn of<T: Element>(
+        settings: &Settings,
+        kernel: &dyn cpu::Kernel<T>,
+        views: &[View<'_, T>],
+    ) -> Result<Self, Error> {
+        let on_cuda = |devices| {
+            let engine = settings.cuda.ok_or(Error::BuiltWithoutCuda)?;
+            let built = kernel.cuda().ok_or_else(|| no_kernel(kernel))?;
+            Ok(Self::Cuda(engine, devices, built))
+        };
+        let (device, place) = match settings.device {
+            Device::Cuda(ordinal) => (settings.device, on_cuda(Devices::One(ordinal))?),
+            Device::AllCuda => (settings.device, on_cuda(Devices::All)?),
+            Device::Cpu => (settings.device, Self::Cpu),
+            Device::Auto => match views.iter().find_map(View::device) {
+                Some(Device::Cuda(ordinal)) => (Device::Cuda(ordinal), on_cuda(Devices::One(ordinal))?),
+                _ if prefers_cuda(settings, kernel) => (Device::Cuda(0), on_cuda(Devices::One(0))?),
+                _ => (Device::Cpu, Self::Cpu),
+            },
+        };
+        for (variable, view) in kernel.layout().variables.iter().zip(views) {
+            if let Some(place) = view.device().filter(|&place| place != device) {
+                return Err(Error::OtherDevice { variable: variable.name, place, device });
+            }
+        }
+        Ok(place)
+    }
+}
+
+fn no_kernel<T: Element>(kernel: &dyn cpu::Kernel<T>) -> Error {
+    let cpu::Layout { name: formula, cuda, .. } = kernel.layout();
+    let kernel = cuda.map_or(String::new(), |cuda| format!(" for {:?} {}", cuda.dims, T::NAME));
+    Error::NoKernel { formula, kernel }
+}
+
+fn prefers_cuda<T: Element>(settings: &Settings, kernel: &dyn cpu::Kernel<T>) -> bool {
+    settings.cuda.is_some_and(|engine| kernel.layout().cuda.is_some() && engine.is_available(0))
+        && kernel.cuda().is_some()
+}
+
 /// An engine that runs kernels on CUDA devices.
 pub trait Engine: Debug + Sync {
     /// Whether there is such a device that can run the kernels; cheap after the first call.
     fn is_available(&self, ordinal: usize) -> bool;
-    /// [`crate::cpu::reduce`] on a device.
+    /// [`crate::cpu::reduce`] on CUDA devices.
     ///
     /// # Errors
     /// Those of [`crate::cpu::reduce`], and whatever the device says.
     fn reduce_f32(
         &self,
-        ordinal: usize,
+        devices: Devices,
         kernel: &Kernel,
         views: &[View<'_, f32>],
         pieces: &mut [Piece<'_, f32>],
-        indices: Option<&mut [u32]>,
+        indices: Option<To<'_, u32>>,
     ) -> Result<(), Error>;
-    /// [`crate::cpu::reduce`] on a device.
+    /// [`crate::cpu::reduce`] on CUDA devices.
     ///
     /// # Errors
     /// Those of [`crate::cpu::reduce`], and whatever the device says.
     fn reduce_f64(
         &self,
-        ordinal: usize,
+        devices: Devices,
         kernel: &Kernel,
         views: &[View<'_, f64>],
         pieces: &mut [Piece<'_, f64>],
-        indices: Option<&mut [u32]>,
+        indices: Option<To<'_, u32>>,
     ) -> Result<(), Error>;
+    /// Copies numbers to a device.
+    ///
+    /// # Errors
+    /// Whatever the device says.
+    fn upload_f32(&self, ordinal: usize, numbers: &[f32]) -> Result<Array<f32>, Error>;
+    /// Copies numbers to a device.
+    ///
+    /// # Errors
+    /// Whatever the device says.
+    fn upload_f64(&self, ordinal: usize, numbers: &[f64]) -> Result<Array<f64>, Error>;
 }

@@ -1,5 +1,7 @@
 //! What can be wrong with a call.
 
+use crate::settings::Device;
+
 /// Why a kernel could not be evaluated.
 ///
 /// Every message names the variable and both numbers.
@@ -107,6 +109,19 @@ pub enum Error {
         /// What is missing.
         reason: String,
     },
+    /// An argument is on one device, and the call was to run on another one.
+    #[error("`{variable}` is on {place}, but the call runs on {device}")]
+    OtherDevice {
+        /// The variable.
+        variable: &'static str,
+        /// Where it is.
+        place: Device,
+        /// Where the call runs.
+        device: Device,
+    },
+    /// Arrays were to be left on all CUDA devices, instead of one.
+    #[error("arrays stay on one device, and not on all CUDA devices")]
+    NotOnePlace,
     /// The formula was not compiled for CUDA, or not for these dimensions and this element type.
     #[error("`{formula}` has no CUDA kernel{kernel}; build scripts make them by `keops_build::compile()`")]
     NoKernel {

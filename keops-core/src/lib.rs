@@ -17,6 +17,8 @@ pub mod reduction;
 #[cfg(feature = "std")]
 pub mod arguments;
 #[cfg(feature = "std")]
+pub mod array;
+#[cfg(feature = "std")]
 pub mod call;
 #[cfg(feature = "std")]
 pub mod cpu;

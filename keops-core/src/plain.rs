@@ -8,7 +8,7 @@ use num_traits::Float;
 
 use crate::{
     math,
-    real::{Element, Real},
+    real::{Element, Real, Stored},
 };
 
 /// Whether `mul_add` is one instruction; elsewhere it is a library call, ten times slower than two roundings.
@@ -41,7 +41,7 @@ macro_rules! plain {
     (
         $t:ident, $bits:ident, mantissa_bits: $mantissa_bits:literal, round: $round:literal, exponent_bias: $bias:literal,
         fma: $fma:ident, sqrt: $sqrt:ident, two_product: $two_product:expr, constants: $constants:ident, lanes: $lanes:ident,
-        on_cuda: $on_cuda:ident
+        cuda: $on_cuda:ident, $upload:ident, $read:ident
     ) => {
         impl Real for $t {
             type Cx = ();
@@ -249,6 +249,13 @@ macro_rules! plain {
             }
         }
 
+        impl Stored for $t {
+            #[cfg(feature = "std")]
+            fn read(memory: &dyn crate::array::Memory, to: &mut [$t]) -> Result<(), crate::error::Error> {
+                memory.$read(to)
+            }
+        }
+
         impl Element for $t {
             #[cfg(feature = "std")]
             type Lanes<S: pulp::Simd, const Q: usize> = crate::lanes::$lanes<S, Q>;
@@ -273,19 +280,22 @@ macro_rules! plain {
                 kernel: &dyn crate::cpu::Kernel<$t>,
                 views: &[crate::arguments::View<'_, $t>],
                 pieces: &mut [crate::cpu::Piece<'_, $t>],
-                indices: Option<&mut [u32]>,
+                indices: Option<crate::cpu::To<'_, u32>>,
             ) -> Result<(), crate::error::Error> {
-                use crate::settings::Device;
-                let on_cuda = |ordinal, views, pieces, indices| {
-                    let engine = settings.cuda.ok_or(crate::error::Error::BuiltWithoutCuda)?;
-                    let built = crate::cpu::cuda_kernel(kernel)?;
-                    engine.$on_cuda(ordinal, &built, views, pieces, indices)
-                };
-                match settings.device {
-                    Device::Cuda(ordinal) => on_cuda(ordinal, views, pieces, indices),
-                    Device::Auto if crate::cpu::prefers_cuda(settings, kernel) => on_cuda(0, views, pieces, indices),
-                    Device::Auto | Device::Cpu => crate::cpu::reduce_kernel(arch, kernel, views, pieces, indices),
+                use crate::cuda::Place;
+                match Place::of(settings, kernel, views)? {
+                    Place::Cpu => crate::cpu::reduce_kernel(arch, kernel, views, pieces, indices),
+                    Place::Cuda(engine, devices, built) => engine.$on_cuda(devices, &built, views, pieces, indices),
                 }
+            }
+
+            #[cfg(feature = "std")]
+            fn upload(
+                engine: &dyn crate::cuda::Engine,
+                ordinal: usize,
+                numbers: &[$t],
+            ) -> Result<crate::array::Array<$t>, crate::error::Error> {
+                engine.$upload(ordinal, numbers)
             }
 
             #[inline(always)]
@@ -323,13 +333,20 @@ macro_rules! plain {
 plain!(
     f32, u32, mantissa_bits: 23, round: 12_582_912.0, exponent_bias: 127.0,
     fma: fmaf32, sqrt: sqrtf32, two_product: two_product_f32, constants: F32, lanes: F32Lanes,
-    on_cuda: reduce_f32
+    cuda: reduce_f32, upload_f32, read_f32
 );
 plain!(
     f64, u64, mantissa_bits: 52, round: 6_755_399_441_055_744.0, exponent_bias: 1023.0,
     fma: fmaf64, sqrt: sqrtf64, two_product: two_product_f64, constants: F64, lanes: F64Lanes,
-    on_cuda: reduce_f64
+    cuda: reduce_f64, upload_f64, read_f64
 );
+
+impl Stored for u32 {
+    #[cfg(feature = "std")]
+    fn read(memory: &dyn crate::array::Memory, to: &mut [u32]) -> Result<(), crate::error::Error> {
+        memory.read_u32(to)
+    }
+}
 
 /// The product of two `f32` fits into an `f64`.
 #[inline(always)]

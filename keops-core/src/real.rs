@@ -15,22 +15,24 @@
 
 use num_traits::Float;
 
+/// A number as it is stored in memory: `f32`, `f64`, or a row number.
+pub trait Stored: Copy + Default + core::fmt::Debug + Send + Sync + 'static {
+    /// Copies numbers from a CUDA device.
+    ///
+    /// # Errors
+    /// Whatever the device says.
+    #[cfg(feature = "std")]
+    #[doc(hidden)]
+    fn read(memory: &dyn crate::array::Memory, to: &mut [Self]) -> Result<(), crate::error::Error>;
+}
+
 /// A scalar element type: `f32` or `f64`.
 ///
 /// Holds what differs between the two beyond the width of a register: the polynomials of the elementary functions.
 /// Each function here states its largest error over all arguments, in units in the last place (ULP): in f32 of the
 /// true result, where multiply-add is fused and where it is not; in f64 of what the standard library answers. Measured by
 /// `tests/elementary.rs`; docs/elementary-functions.md says how.
-pub trait Element:
-    Float
-    + Real<Cx = (), Scalar = Self, Index = u32>
-    + Default
-    + core::fmt::Debug
-    + core::fmt::Display
-    + Send
-    + Sync
-    + 'static
-{
+pub trait Element: Float + Real<Cx = (), Scalar = Self, Index = u32> + Stored + core::fmt::Display {
     /// A tile of `Q` vectors of this element type under the instruction set `S`.
     #[cfg(feature = "std")]
     type Lanes<S: pulp::Simd, const Q: usize>: Real<Cx = S, Scalar = Self>;
@@ -59,8 +61,20 @@ pub trait Element:
         kernel: &dyn crate::cpu::Kernel<Self>,
         views: &[crate::arguments::View<'_, Self>],
         pieces: &mut [crate::cpu::Piece<'_, Self>],
-        indices: Option<&mut [u32]>,
+        indices: Option<crate::cpu::To<'_, u32>>,
     ) -> Result<(), crate::error::Error>;
+
+    /// Copies numbers to a CUDA device.
+    ///
+    /// # Errors
+    /// Whatever the device says.
+    #[cfg(feature = "std")]
+    #[doc(hidden)]
+    fn upload(
+        engine: &dyn crate::cuda::Engine,
+        ordinal: usize,
+        numbers: &[Self],
+    ) -> Result<crate::array::Array<Self>, crate::error::Error>;
 
     /// 2^x. Error: 0.84 ULP in f32 (1.12 unfused), 1 in f64. See [`Real::exp2`].
     fn exp2_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;

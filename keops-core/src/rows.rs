@@ -57,37 +57,6 @@ impl<T, const D: usize> Rows<T, D> {
     }
 }
 
-/// [`Rows`] of values, whatever their dimension.
-pub trait ValueRows<T>: Sized {
-    /// A row.
-    type Row;
-    /// Its length.
-    const WIDTH: usize;
-    /// See [`Rows::zeros`].
-    ///
-    /// # Errors
-    /// Those of [`Rows::zeros`].
-    fn zeros(rows: usize) -> Result<Self, Error>;
-    /// See [`Rows::as_flat_mut`].
-    fn as_flat_mut(&mut self) -> &mut [T];
-    /// The numbers of rows, one after another.
-    fn flatten(rows: &mut [Self::Row]) -> &mut [T];
-}
-
-impl<T: Copy + Default, const D: usize> ValueRows<T> for Rows<T, D> {
-    type Row = [T; D];
-    const WIDTH: usize = D;
-    fn zeros(rows: usize) -> Result<Self, Error> {
-        Rows::zeros(rows)
-    }
-    fn as_flat_mut(&mut self) -> &mut [T] {
-        Rows::as_flat_mut(self)
-    }
-    fn flatten(rows: &mut [[T; D]]) -> &mut [T] {
-        rows.as_flattened_mut()
-    }
-}
-
 impl<T: fmt::Debug, const D: usize> fmt::Debug for Rows<T, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -1,6 +1,8 @@
 //! How a call runs, apart from what it computes.
 
-use crate::cuda::Engine;
+use core::fmt;
+
+use crate::{array::Array, cuda::Engine, error::Error, real::Element};
 
 /// Where a call runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +16,19 @@ pub enum Device {
     Cpu,
     /// The CUDA device of this number.
     Cuda(usize),
+    /// All CUDA devices, each with its share of the rows of the result.
+    AllCuda,
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("any device"),
+            Self::Cpu => f.write_str("the processor"),
+            Self::Cuda(ordinal) => write!(f, "the CUDA device {ordinal}"),
+            Self::AllCuda => f.write_str("all CUDA devices"),
+        }
+    }
 }
 
 /// The settings of a call.
@@ -31,5 +46,20 @@ impl Settings {
     #[must_use]
     pub fn with_cuda(engine: &'static dyn Engine) -> Self {
         Self { device: Device::Auto, cuda: Some(engine) }
+    }
+    /// Leaves numbers on the device: for [`Device::Auto`] the first CUDA device if there is one, else the host.
+    ///
+    /// # Errors
+    /// No such device; [`Device::AllCuda`], which is not one place; whatever the device says.
+    pub fn upload<T: Element>(&self, numbers: &[T]) -> Result<Array<T>, Error> {
+        let here = || Array::Host(numbers.to_vec().into());
+        match (self.device, self.cuda) {
+            (Device::Cpu, _) | (Device::Auto, None) => Ok(here()),
+            (Device::Auto, Some(engine)) if !engine.is_available(0) => Ok(here()),
+            (Device::Auto, Some(engine)) => T::upload(engine, 0, numbers),
+            (Device::Cuda(ordinal), Some(engine)) => T::upload(engine, ordinal, numbers),
+            (Device::Cuda(_), None) => Err(Error::BuiltWithoutCuda),
+            (Device::AllCuda, _) => Err(Error::NotOnePlace),
+        }
     }
 }

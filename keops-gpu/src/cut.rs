@@ -5,8 +5,8 @@
 //! there are some blocks for each multiprocessor, but none so short that reading targets and writing states would be
 //! most of its work.
 //!
-//! A result depends on how its sources are split, in the last digits: so on the number of multiprocessors, and on the
-//! free memory if there is little.
+//! A result depends on how its sources are split, in the last digits: so on the device, and on the free memory if there
+//! is little.
 
 use keops_core::{
     cpu::Shape,

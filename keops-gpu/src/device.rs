@@ -1,4 +1,4 @@
-//! Devices, and what is kept for each: its context, its modules, a stream for each thread.
+//! Devices, and what is kept for each: its context, its modules, a stream and some memory for each thread.
 //!
 //! The context is the primary one of the device, which other CUDA code in the program shares. It is retained at the
 //! first call and never released: a program may call at any time until it ends, and the driver ends with it.
@@ -21,7 +21,7 @@ use cust::{
 use keops_core::error::Error;
 use keops_driver::Status;
 
-use crate::{Kernel, failure};
+use crate::{Kernel, failure, memory::Memory, staging::Staging};
 
 /// `CUDA_ERROR_NO_DEVICE`: the driver works, but has nothing to drive.
 const NO_DEVICE: u32 = CudaError::NoDevice as u32;
@@ -61,6 +61,8 @@ pub(crate) struct Device {
     context: Context,
     /// How many multiprocessors it has.
     pub(crate) multiprocessors: usize,
+    /// How much memory it has, in bytes.
+    pub(crate) memory: usize,
     /// The modules that were loaded, by where their text is and how long it is.
     modules: Mutex<HashMap<(usize, usize), Arc<Module>>>,
 }
@@ -93,11 +95,17 @@ impl Device {
         let number = u32::try_from(ordinal).map_err(|_| failed(CudaError::InvalidDevice))?;
         let device = cust::device::Device::get_device(number).map_err(failed)?;
         let count = device.get_attribute(DeviceAttribute::MultiprocessorCount).map_err(failed)?;
+        let memory = device.total_memory().map_err(failed)?;
         // Making a context makes it current; what was current comes back.
         let _restore = Restore::new();
         let context = Context::new(device).map_err(failed)?;
         let multiprocessors = usize::try_from(count).unwrap_or(1);
-        Ok(Self { ordinal, context, multiprocessors, modules: Mutex::default() })
+        Ok(Self { ordinal, context, multiprocessors, memory, modules: Mutex::default() })
+    }
+
+    /// Its number.
+    pub(crate) fn ordinal(&self) -> usize {
+        self.ordinal
     }
 
     /// Makes the device the current one of this thread, until the guard is dropped.
@@ -129,28 +137,105 @@ impl Device {
         Ok(module)
     }
 
-    /// Runs a call with this thread's stream, made at the first call. The device must be current.
-    pub(crate) fn with_stream<R>(&self, call: impl FnOnce(&Stream) -> Result<R, Error>) -> Result<R, Error> {
+    /// Runs a call with what this thread keeps for the device, made at the first call. The device must be current.
+    pub(crate) fn with_lane<R>(self: &Arc<Self>, call: impl FnOnce(&mut Lane) -> Result<R, Error>) -> Result<R, Error> {
         thread_local! {
-            static STREAMS: RefCell<Vec<(usize, Stream)>> = const { RefCell::new(Vec::new()) };
+            static LANES: RefCell<Vec<Lane>> = const { RefCell::new(Vec::new()) };
         }
-        // The stream is taken out, not borrowed, so that nothing can find it in use. In a thread that is ending there
-        // is no place to keep one, and it lives for this call.
-        let kept = STREAMS.try_with(|streams| {
-            let mut streams = streams.borrow_mut();
-            let at = streams.iter().position(|&(ordinal, _)| ordinal == self.ordinal)?;
-            Some(streams.swap_remove(at).1)
+        // It is taken out, not borrowed, so that nothing can find it in use. In a thread that is ending there is no
+        // place to keep one, and it lives for this call.
+        let kept = LANES.try_with(|lanes| {
+            let mut lanes = lanes.borrow_mut();
+            let at = lanes.iter().position(|lane| lane.device.ordinal == self.ordinal)?;
+            Some(lanes.swap_remove(at))
         });
-        let stream = match kept.ok().flatten() {
-            Some(stream) => stream,
-            None => Stream::new(StreamFlags::DEFAULT, None).map_err(|error| failure::cuda("making a stream", error))?,
+        let mut lane = match kept.ok().flatten() {
+            Some(lane) => lane,
+            None => Lane::new(self)?,
         };
-        let result = call(&stream);
-        let mut stream = Some(stream);
-        let _ = STREAMS.try_with(|streams| {
-            streams.borrow_mut().extend(stream.take().map(|stream| (self.ordinal, stream)));
-        });
+        let result = call(&mut lane);
+        lane.trim();
+        let mut lane = Some(lane);
+        let _ = LANES.try_with(|lanes| lanes.borrow_mut().extend(lane.take()));
         result
+    }
+}
+
+/// Memory up to this size is kept for the next call.
+const KEPT: usize = 64 << 20;
+
+/// What a thread keeps for a device: its stream, and memory for its next call.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    device: Arc<Device>,
+    /// None once it is being dropped.
+    parts: Option<Parts>,
+}
+
+/// Memory is let go before the stream.
+#[derive(Debug)]
+struct Parts {
+    scratch: Option<Memory>,
+    staging: Staging,
+    stream: Stream,
+}
+
+impl Lane {
+    fn new(device: &Arc<Device>) -> Result<Self, Error> {
+        let stream = Stream::new(StreamFlags::DEFAULT, None);
+        let stream = stream.map_err(|error| failure::cuda("making a stream", error))?;
+        let parts = Parts { scratch: None, staging: Staging::default(), stream };
+        Ok(Self { device: Arc::clone(device), parts: Some(parts) })
+    }
+
+    fn parts(&mut self) -> &mut Parts {
+        self.parts.as_mut().expect("there until it is dropped")
+    }
+
+    /// What copies go through, and the stream that they are on. There is nothing on it yet.
+    pub(crate) fn staging(&mut self) -> (&mut Staging, &Stream) {
+        let Parts { staging, stream, .. } = self.parts();
+        staging.idle();
+        (staging, stream)
+    }
+
+    /// How much memory is there already, in bytes.
+    pub(crate) fn scratch_bytes(&mut self) -> usize {
+        self.parts().scratch.as_ref().map_or(0, Memory::bytes)
+    }
+
+    /// Lets that memory go.
+    pub(crate) fn release(&mut self) {
+        self.parts().scratch = None;
+    }
+
+    /// Memory of at least so many bytes, what copies go through, and the stream. There is nothing on it yet.
+    pub(crate) fn scratch(&mut self, bytes: usize) -> Result<(&Memory, &mut Staging, &Stream), Error> {
+        let Parts { scratch, staging, stream } = self.parts();
+        staging.idle();
+        if scratch.as_ref().is_none_or(|scratch| scratch.bytes() < bytes) {
+            *scratch = None;
+        }
+        let scratch = match scratch {
+            Some(scratch) => scratch,
+            none => none.insert(Memory::allocate(bytes)?),
+        };
+        Ok((scratch, staging, stream))
+    }
+
+    /// Lets memory go that is too much to keep.
+    fn trim(&mut self) {
+        if self.scratch_bytes() > KEPT {
+            self.release();
+        }
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        // without its device there is no way to let things go, and nobody to tell
+        let _restore = self.device.make_current();
+        self.parts = None;
     }
 }
 

@@ -1,140 +1,479 @@
 //! A call, from the arguments to the results.
 //!
-//! Everything goes through one stream, in this order, and the host waits once, at the end:
+//! Everything goes through one stream, in this order; the host waits when it needs what is there:
 //!
 //! ```text
 //! arguments and tables to the device -> main kernel -> merge kernel, if the sources are split
-//!     -> total kernel, if any piece is a total -> results to the host
+//!     -> total kernel, if any piece is a total -> results to the host, or columns of them to memory that stays
 //! ```
+//!
+//! On several devices each has a share of the targets, and a thread of the host.
 
-use core::mem;
+use core::{mem, ops::Range};
+use std::{sync::Arc, thread};
 
 use cust::{
     error::{CudaError, CudaResult},
     stream::Stream,
+    sys::{CUDA_MEMCPY2D, CUmemorytype, CUresult, cuMemcpy2DAsync_v2},
 };
 use keops_core::{
     arguments::View,
-    cpu::{Piece, Place, check_outputs, shape},
+    array::Array,
+    cpu::{Piece, Place, Shape, To, check_outputs, room, shape},
+    cuda::Devices,
     error::Error,
+    formula::Role,
     real::Element,
+    reduction::Total,
 };
 
 use crate::{
     Kernel,
     cut::{self, Sizes},
-    device::Device,
+    device::{Device, Lane, devices as count_devices},
     failure,
-    launch::{Launches, Regions, range_bytes, table, unit_bytes},
-    memory::{Memory, free_bytes},
-    numbers::{Numbers, index_bytes_mut},
+    launch::{Launches, Outputs, Regions, Results, range_bytes, table, unit_bytes},
+    memory::{Kept, free_bytes},
+    numbers::Numbers,
     output,
 };
 
-/// Computes a_i = Reduction_j f(p, x_i, y_j) for all targets i on the CUDA device `ordinal`.
+/// Computes a_i = Reduction_j f(p, x_i, y_j) for all targets i on CUDA devices.
 ///
 /// Arguments and outputs are those of [`keops_core::cpu::reduce`], for the formula that `kernel` was compiled for.
 ///
 /// # Errors
 /// Arguments that do not fit the formula or each other, and outputs that do not fit the result, as on the CPU; no such
-/// device; a module that has no such kernel; less free memory than the call needs; any error of the driver.
+/// device; arguments on another device; results that are to stay on several devices; a module that has no such kernel;
+/// less free memory than the call needs; any error of the driver.
 pub fn reduce<T: Element>(
-    ordinal: usize,
+    devices: Devices,
     kernel: &Kernel,
     views: &[View<'_, T>],
     pieces: &mut [Piece<'_, T>],
-    indices: Option<&mut [u32]>,
+    indices: Option<To<'_, u32>>,
 ) -> Result<(), Error> {
     let shape = shape(kernel.formula, kernel.variables, views)?;
-    let indices = indices.unwrap_or_default();
-    check_outputs(kernel.formula, (kernel.values, kernel.indices), shape, pieces, indices)?;
-    let device = Device::open(ordinal)?;
+    let mut indices = indices.unwrap_or_default();
+    check_outputs(kernel.formula, (kernel.values, kernel.indices), shape, pieces, &indices)?;
     let numbers = Numbers::new().ok_or_else(|| failure::no_kernel(kernel.formula, &kernel.name))?;
-    if shape.targets == 0 {
-        output::write_totals(&output::totals(&[], kernel.values), pieces);
-        return Ok(());
+    let call = Call { kernel, numbers, views, shape };
+    let shares = match devices {
+        Devices::One(_) => 1,
+        Devices::All => shape.targets.div_ceil(kernel.block_targets.max(1)).min(count_devices()?).max(1),
+    };
+    let first = match devices {
+        Devices::One(ordinal) => ordinal,
+        Devices::All => 0,
+    };
+    let is_array = |piece: &Piece<'_, T>| matches!(piece.to, To::Array(_));
+    if devices == Devices::All && (pieces.iter().any(is_array) || matches!(indices, To::Array(_))) {
+        return Err(Error::NotOnePlace);
     }
-    let _restore = device.make_current()?;
-    let module = device.module(kernel)?;
-    let launches = Launches { kernel, module: &module, shape };
-    device.with_stream(|stream| run(&device, &launches, numbers, stream, views, pieces, indices))
+    let totals =
+        if shares == 1 { call.on(first, pieces, &mut indices)? } else { call.on_all(shares, pieces, &mut indices)? };
+    leave_totals(first, numbers, &totals, pieces, shape)
 }
 
-/// [`reduce`] with arguments that are known to fit, some targets, and the device current.
-fn run<T: Element>(
-    device: &Device,
-    launches: &Launches<'_>,
+/// Copies numbers to memory of a CUDA device that stays.
+///
+/// # Errors
+/// No such device; less free memory than they need; any error of the driver.
+pub fn upload<T: Element>(ordinal: usize, from: &[T]) -> Result<Array<T>, Error> {
+    let device = Device::open(ordinal)?;
+    let numbers = Numbers::new().ok_or_else(|| failure::cuda("copying to the device", CudaError::InvalidValue))?;
+    Kept::upload(&device, numbers, from).map(Kept::into_array)
+}
+
+/// Writes the totals of all columns to the pieces that are totals.
+fn leave_totals<T: Element>(
+    ordinal: usize,
     numbers: Numbers<T>,
-    stream: &Stream,
-    views: &[View<'_, T>],
+    totals: &[Total],
     pieces: &mut [Piece<'_, T>],
-    indices: &mut [u32],
+    shape: Shape,
 ) -> Result<(), Error> {
-    let Launches { kernel, shape, .. } = *launches;
-    let width = kernel.values;
-    let (rows, totals) = (output::has(pieces, Place::Rows), output::has(pieces, Place::Total));
-
-    let free = free_bytes()?;
-    let sizes = Sizes {
-        block_targets: kernel.block_targets,
-        tile_sources: kernel.tile_sources,
-        state_bytes: kernel.state_words.saturating_mul(size_of::<T>()),
-        multiprocessors: device.multiprocessors,
-        memory: free / 4,
-    };
-    let mut parts = cut::parts(shape, &sizes);
-    let plan_for = |parts| Regions::plan(kernel, shape, views, totals, parts, cut::counts(shape, &sizes, parts));
-    let (mut plan, mut regions) = plan_for(parts);
-    if parts > 1 && plan.bytes() > free {
-        parts = 1;
-        (plan, regions) = plan_for(parts);
-    }
-    let memory = Memory::allocate(plan, free)?;
-    let cut = cut::cut(shape, &sizes, parts).ok_or_else(|| launches.failed(CudaError::InvalidValue))?;
-    let pointers = table(regions.data.iter().map(|&region| memory.address(region).to_le_bytes()));
-    let (ranges, units) = (table(cut.ranges.iter().map(range_bytes)), table(cut.units.iter().map(unit_bytes)));
-    let mut partial = vec![0; regions.partial.bytes()];
-    let mut host = Vec::new();
-    let pending = Pending(stream);
-    let sending = |error| failure::cuda(format!("copying the arguments of `{}`", kernel.formula), error);
-    for (view, &region) in views.iter().zip(&regions.data) {
-        // SAFETY: the views and the memory outlive `pending`, which waits for the stream.
-        unsafe { memory.upload(region, numbers.bytes(view.data()), stream) }.map_err(sending)?;
-    }
-    for (region, table) in [(regions.pointers, &pointers), (regions.ranges, &ranges), (regions.units, &units)] {
-        // SAFETY: as above; so do the tables.
-        unsafe { memory.upload(region, table, stream) }.map_err(sending)?;
-    }
-
-    launches.reduce(&memory, &regions, stream, cut.units.len(), parts)?;
-    let receiving = |error| failure::cuda(format!("copying the result of `{}`", kernel.formula), error);
-    if totals {
-        launches.total(&memory, &regions, stream, numbers.total_kernel())?;
-        // SAFETY: the buffer and the memory outlive `pending`, which waits for the stream, and nothing touches it.
-        unsafe { memory.download(regions.partial, &mut partial, stream) }.map_err(receiving)?;
-    }
-    if rows {
-        let to = match output::whole(pieces, width) {
-            Some(whole) => whole,
-            None => {
-                host = output::room(shape.targets, width)?;
-                &mut host
+    let mut columns = totals.iter();
+    for piece in pieces {
+        let of_piece = columns.by_ref().take(piece.width);
+        if piece.place != Place::Total {
+            of_piece.for_each(drop);
+            continue;
+        }
+        let rounded = of_piece.map(|total| T::from_f64(total.value()));
+        match &mut piece.to {
+            To::Host(to) => to.iter_mut().zip(rounded).for_each(|(to, total)| *to = total),
+            To::Array(array) => {
+                let rounded: Vec<T> = rounded.collect();
+                debug_assert_eq!(rounded.len(), piece.width, "{shape:?}");
+                **array = Kept::upload(&Device::open(ordinal)?, numbers, &rounded)?.into_array();
             }
-        };
-        // SAFETY: as above; the pieces are the caller's.
-        unsafe { memory.download(regions.values, numbers.bytes_mut(to), stream) }.map_err(receiving)?;
-    }
-    // SAFETY: as above; the row numbers are the caller's.
-    unsafe { memory.download(regions.indices, index_bytes_mut(indices), stream) }.map_err(receiving)?;
-    pending.wait().map_err(|error| launches.failed(error))?;
-
-    if !host.is_empty() {
-        output::write_rows(&host, width, pieces);
-    }
-    if totals {
-        output::write_totals(&output::totals(&partial, width), pieces);
+        }
     }
     Ok(())
+}
+
+/// A call whose arguments fit.
+struct Call<'c, T: Element> {
+    kernel: &'c Kernel,
+    numbers: Numbers<T>,
+    views: &'c [View<'c, T>],
+    shape: Shape,
+}
+
+impl<T: Element> Call<'_, T> {
+    /// Runs on one device. The answer are the totals of all columns, if any piece is one.
+    fn on(&self, ordinal: usize, pieces: &mut [Piece<'_, T>], indices: &mut To<'_, u32>) -> Result<Vec<Total>, Error> {
+        let Call { kernel, shape, .. } = *self;
+        let device = Device::open(ordinal)?;
+        let _restore = device.make_current()?;
+        if shape.targets == 0 {
+            for piece in pieces.iter_mut().filter(|piece| piece.place == Place::Rows) {
+                if let To::Array(array) = &mut piece.to {
+                    **array = Kept::allocate(&device, 0)?.into_array();
+                }
+            }
+            if let To::Array(array) = indices {
+                **array = Kept::allocate(&device, 0)?.into_array();
+            }
+            return Ok(output::totals(&[], kernel.values));
+        }
+        let module = device.module(kernel)?;
+        let launches = Launches { kernel, module: &module, shape };
+        device.with_lane(|lane| self.run(&device, &launches, lane, pieces, indices))
+    }
+
+    /// Runs on the first `shares` devices.
+    fn on_all(
+        &self,
+        shares: usize,
+        pieces: &mut [Piece<'_, T>],
+        indices: &mut To<'_, u32>,
+    ) -> Result<Vec<Total>, Error> {
+        let Call { kernel, shape, .. } = *self;
+        let indices = match indices {
+            To::Host(indices) => &mut **indices,
+            To::Array(_) => return Err(Error::NotOnePlace),
+        };
+        let mut jobs = Vec::with_capacity(shares);
+        let mut rest = Vec::with_capacity(pieces.len());
+        for piece in pieces.iter_mut() {
+            match &mut piece.to {
+                To::Host(data) => rest.push((piece.width, piece.place, &mut **data)),
+                To::Array(_) => return Err(Error::NotOnePlace),
+            }
+        }
+        let mut rest_of_indices = indices;
+        for share in 0..shares {
+            let range = part(shape.targets, share, shares);
+            let views = self.views.iter().zip(kernel.variables).map(|(view, variable)| {
+                let whole = 0..view.rows();
+                let rows = if variable.role == Role::Target { range.clone() } else { whole };
+                view.part(rows).ok_or(Error::NotOnePlace)
+            });
+            let views = views.collect::<Result<Vec<_>, _>>()?;
+            let mut outputs = Vec::with_capacity(rest.len());
+            for (width, place, data) in &mut rest {
+                let count = if *place == Place::Rows { range.len() * *width } else { 0 };
+                outputs.push(Piece { width: *width, place: *place, to: To::Host(take_front(data, count)) });
+            }
+            let indices = take_front(&mut rest_of_indices, range.len() * kernel.indices);
+            jobs.push((Shape { targets: range.len(), ..shape }, views, outputs, indices));
+        }
+        let results: Vec<Result<Vec<Total>, Error>> = thread::scope(|scope| {
+            let mut threads = Vec::with_capacity(shares);
+            for (ordinal, (shape, views, mut outputs, indices)) in jobs.into_iter().enumerate() {
+                threads.push(thread::Builder::new().spawn_scoped(scope, move || {
+                    let call = Call { kernel, numbers: self.numbers, views: &views, shape };
+                    call.on(ordinal, &mut outputs, &mut To::Host(indices))
+                }));
+            }
+            let failed = || failure::cuda("starting a thread for each device", CudaError::OperatingSystemError);
+            threads.into_iter().map(|thread| thread.ok().and_then(|t| t.join().ok()).ok_or_else(failed)?).collect()
+        });
+        let mut totals = output::totals(&[], kernel.values);
+        for result in results {
+            totals.iter_mut().zip(result?).for_each(|(sum, part)| sum.merge(&part));
+        }
+        Ok(totals)
+    }
+
+    /// [`Self::on`] with the device current and some targets.
+    fn run(
+        &self,
+        device: &Arc<Device>,
+        launches: &Launches<'_>,
+        lane: &mut Lane,
+        pieces: &mut [Piece<'_, T>],
+        indices: &mut To<'_, u32>,
+    ) -> Result<Vec<Total>, Error> {
+        let Call { kernel, numbers, views, shape } = *self;
+        let width = kernel.values;
+        let whole = output::whole(pieces, width);
+        let is_array = |piece: usize| matches!(pieces[piece].to, To::Array(_));
+        let outputs = Outputs {
+            totals: output::has(pieces, Place::Total),
+            values: !whole.is_some_and(is_array),
+            indices: matches!(indices, To::Host(_)),
+        };
+        let kept = KeptOutputs::sizes::<T>(shape, kernel, whole, pieces, indices);
+
+        // How the work is cut, and memory for it: what this thread has already, if that is enough.
+        let sizes = Sizes {
+            block_targets: kernel.block_targets,
+            tile_sources: kernel.tile_sources,
+            state_bytes: kernel.state_words.saturating_mul(size_of::<T>()),
+            multiprocessors: device.multiprocessors,
+            memory: device.memory / 8,
+        };
+        let plan_for = |parts| Regions::plan(kernel, shape, views, outputs, parts, cut::counts(shape, &sizes, parts));
+        let mut parts = cut::parts(shape, &sizes);
+        let (mut plan, mut regions) = plan_for(parts);
+        if plan.bytes() > lane.scratch_bytes() || kept.bytes() > 0 {
+            if plan.bytes() > lane.scratch_bytes() {
+                lane.release();
+            }
+            let free = free_bytes()?.saturating_add(lane.scratch_bytes());
+            let needed = |bytes: usize| bytes.saturating_add(kept.bytes());
+            if parts > 1 && needed(plan.bytes()) > free {
+                parts = 1;
+                (plan, regions) = plan_for(parts);
+            }
+            if needed(plan.bytes()) > free {
+                return Err(failure::memory(needed(plan.bytes()), free));
+            }
+        }
+        let cut = cut::cut(shape, &sizes, parts).ok_or_else(|| launches.failed(CudaError::InvalidValue))?;
+        let mut kept = kept.allocate(device)?;
+        let (memory, staging, stream) = lane.scratch(plan.bytes())?;
+
+        // The arguments and tables.
+        let mut addresses = Vec::with_capacity(views.len());
+        let mut sent = Vec::with_capacity(views.len() + 3);
+        for ((view, &region), variable) in views.iter().zip(&regions.data).zip(kernel.variables) {
+            if let Some(data) = view.host() {
+                addresses.push(memory.address(region));
+                sent.push((region.offset(), numbers.bytes(data)));
+            } else {
+                let there = view.memory().and_then(|memory| memory.as_any().downcast_ref::<Kept>());
+                let there = there.filter(|there| there.bytes() == size_of::<T>().saturating_mul(view.len()));
+                let other = || Error::OtherDevice {
+                    variable: variable.name,
+                    place: view.device().unwrap_or_default(),
+                    device: Devices::One(device.ordinal()).into(),
+                };
+                let there = there.filter(|_| view.device() == Some(Devices::One(device.ordinal()).into()));
+                addresses.push(there.ok_or_else(other)?.start());
+            }
+        }
+        let pointers = table(addresses.iter().map(|address| address.to_le_bytes()));
+        let (ranges, units) = (table(cut.ranges.iter().map(range_bytes)), table(cut.units.iter().map(unit_bytes)));
+        for (region, table) in [(regions.pointers, &pointers), (regions.ranges, &ranges), (regions.units, &units)] {
+            sent.push((region.offset(), table));
+        }
+        debug_assert!(sent.is_sorted_by_key(|&(offset, _)| offset), "regions are in the order of their making");
+        let pending = Pending(stream);
+        // SAFETY: the regions are in the memory, which is there until `pending` has waited.
+        unsafe { staging.upload(memory.start(), &sent, stream) }
+            .map_err(|error| failure::cuda(format!("copying the arguments of `{}`", kernel.formula), error))?;
+
+        // The kernels.
+        let results = Results {
+            values: kept.values().unwrap_or_else(|| memory.address(regions.values)),
+            indices: kept.indices().unwrap_or_else(|| memory.address(regions.indices)),
+        };
+        launches.reduce(memory, &regions, results, stream, cut.units.len(), parts)?;
+        let partial = memory.address(regions.partial);
+        if outputs.totals {
+            launches.total(results.values, partial, stream, numbers.total_kernel())?;
+        }
+        let failed = |error| launches.failed(error);
+        let mut column = 0;
+        for (number, piece) in pieces.iter().enumerate() {
+            if let (true, Some(to)) = (whole != Some(number), kept.piece(number)) {
+                let columns = Columns { from: results.values, width, column, to, to_width: piece.width };
+                // SAFETY: both are memory for that many rows, there until `pending` has waited.
+                unsafe { columns.copy::<T>(shape.targets, stream) }?;
+            }
+            column += piece.width;
+        }
+
+        // The results.
+        let mut sums = vec![0; regions.partial.bytes()];
+        // SAFETY: the region, which is there.
+        unsafe { staging.download(partial, &mut sums, stream) }.map_err(failed)?;
+        if let (Some(To::Host(to)), true) = (whole.map(|number| &mut pieces[number].to), outputs.values) {
+            // SAFETY: the region, which is there, and which the check of the outputs says is as long.
+            unsafe { staging.download(results.values, numbers.bytes_mut(to), stream) }.map_err(failed)?;
+        } else if pieces.iter().any(|piece| piece.place == Place::Rows && piece.width > 0 && is_host(piece)) {
+            let mut rows = room(shape.targets, width)?;
+            // SAFETY: the region, which is there and as long.
+            unsafe { staging.download(results.values, numbers.bytes_mut(&mut rows), stream) }.map_err(failed)?;
+            let mut column = 0;
+            for piece in pieces.iter_mut() {
+                if let (To::Host(to), Place::Rows, 1..) = (&mut piece.to, piece.place, piece.width) {
+                    output::write_rows(&rows, width, column, to, piece.width);
+                }
+                column += piece.width;
+            }
+        }
+        if let (To::Host(to), Some(row_numbers)) = (&mut *indices, Numbers::<u32>::new()) {
+            // SAFETY: the region, which is there, and which the check of the outputs says is as long.
+            unsafe { staging.download(results.indices, row_numbers.bytes_mut(to), stream) }.map_err(failed)?;
+        }
+        pending.wait().map_err(failed)?;
+        kept.leave(pieces, indices);
+        Ok(if outputs.totals { output::totals(&sums, width) } else { Vec::new() })
+    }
+}
+
+fn is_host<T>(piece: &Piece<'_, T>) -> bool {
+    matches!(piece.to, To::Host(_))
+}
+
+/// The targets of share number `share`.
+fn part(targets: usize, share: usize, shares: usize) -> Range<usize> {
+    let (least, more) = (targets / shares, targets % shares);
+    let start = |share: usize| share * least + share.min(more);
+    start(share)..start(share + 1)
+}
+
+fn take_front<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
+    let (front, back) = mem::take(rest).split_at_mut(count);
+    *rest = back;
+    front
+}
+
+/// How much memory the outputs take that stay on the device.
+struct Stay {
+    /// For each piece.
+    pieces: Vec<Option<usize>>,
+    /// The piece that is the whole result.
+    whole: Option<usize>,
+    indices: Option<usize>,
+}
+
+/// The outputs that stay on the device.
+struct KeptOutputs {
+    pieces: Vec<Option<Kept>>,
+    whole: Option<usize>,
+    indices: Option<Kept>,
+}
+
+impl KeptOutputs {
+    /// Which outputs stay, and how many bytes they have.
+    fn sizes<T: Element>(
+        shape: Shape,
+        kernel: &Kernel,
+        whole: Option<usize>,
+        pieces: &[Piece<'_, T>],
+        indices: &To<'_, u32>,
+    ) -> Stay {
+        let bytes = |width: usize, size: usize| shape.targets.saturating_mul(width).saturating_mul(size);
+        let of_piece = |piece: &Piece<'_, T>| {
+            let stays = piece.place == Place::Rows && matches!(piece.to, To::Array(_));
+            stays.then(|| bytes(piece.width, size_of::<T>()))
+        };
+        Stay {
+            pieces: pieces.iter().map(of_piece).collect(),
+            whole,
+            indices: matches!(indices, To::Array(_)).then(|| bytes(kernel.indices, size_of::<u32>())),
+        }
+    }
+
+    /// The address of all values, if they stay.
+    fn values(&self) -> Option<u64> {
+        self.piece(self.whole?)
+    }
+
+    /// The address of a piece that stays.
+    fn piece(&self, number: usize) -> Option<u64> {
+        self.pieces.get(number)?.as_ref().map(Kept::start)
+    }
+
+    /// The address of the row numbers, if they stay.
+    fn indices(&self) -> Option<u64> {
+        self.indices.as_ref().map(Kept::start)
+    }
+
+    /// Hands them to the caller.
+    fn leave<T: Element>(&mut self, pieces: &mut [Piece<'_, T>], indices: &mut To<'_, u32>) {
+        for (piece, kept) in pieces.iter_mut().zip(&mut self.pieces) {
+            if let (To::Array(array), Some(kept)) = (&mut piece.to, kept.take()) {
+                **array = kept.into_array();
+            }
+        }
+        if let (To::Array(array), Some(kept)) = (indices, self.indices.take()) {
+            **array = kept.into_array();
+        }
+    }
+}
+
+impl Stay {
+    /// All of it.
+    fn bytes(&self) -> usize {
+        self.pieces.iter().chain([&self.indices]).flatten().fold(0, |sum, &bytes| sum.saturating_add(bytes))
+    }
+
+    /// Allocates it on the current device.
+    fn allocate(self, device: &Arc<Device>) -> Result<KeptOutputs, Error> {
+        let allocate = |bytes: Option<usize>| bytes.map(|bytes| Kept::allocate(device, bytes)).transpose();
+        Ok(KeptOutputs {
+            pieces: self.pieces.into_iter().map(allocate).collect::<Result<_, _>>()?,
+            whole: self.whole,
+            indices: allocate(self.indices)?,
+        })
+    }
+}
+
+/// Columns of rows on the device that go to rows of their own.
+struct Columns {
+    /// Rows of `width` numbers.
+    from: u64,
+    width: usize,
+    /// The first column.
+    column: usize,
+    /// Rows of `to_width` numbers.
+    to: u64,
+    to_width: usize,
+}
+
+impl Columns {
+    /// Copies them, in the order of the stream.
+    ///
+    /// # Safety
+    /// There are so many rows on both sides, until the stream has been synchronized.
+    unsafe fn copy<T>(&self, rows: usize, stream: &Stream) -> Result<(), Error> {
+        if self.to_width == 0 {
+            return Ok(());
+        }
+        let bytes = |numbers: usize| numbers * size_of::<T>();
+        let copy = CUDA_MEMCPY2D {
+            srcXInBytes: bytes(self.column),
+            srcY: 0,
+            srcMemoryType: CUmemorytype::CU_MEMORYTYPE_DEVICE,
+            srcHost: core::ptr::null(),
+            srcDevice: self.from,
+            srcArray: core::ptr::null_mut(),
+            srcPitch: bytes(self.width),
+            dstXInBytes: 0,
+            dstY: 0,
+            dstMemoryType: CUmemorytype::CU_MEMORYTYPE_DEVICE,
+            dstHost: core::ptr::null_mut(),
+            dstDevice: self.to,
+            dstArray: core::ptr::null_mut(),
+            dstPitch: bytes(self.to_width),
+            WidthInBytes: bytes(self.to_width),
+            Height: rows,
+        };
+        // SAFETY: the caller's promise; the description is read before the call returns.
+        match unsafe { cuMemcpy2DAsync_v2(&raw const copy, stream.as_inner()) } {
+            CUresult::CUDA_SUCCESS => Ok(()),
+            // which one, the driver crate knows
+            _ => Err(failure::cuda("copying columns of the result", CudaError::UnknownError)),
+        }
+    }
 }
 
 /// Work on a stream. However a call ends, the host waits for it before memory is let go that it uses.
@@ -153,5 +492,23 @@ impl Drop for Pending<'_> {
     fn drop(&mut self) {
         // There was an error already, which says more.
         let _ = self.0.synchronize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_cover_all_targets() {
+        for (targets, shares) in [(1, 1), (10, 3), (4, 4), (1000, 7)] {
+            let mut next = 0;
+            for share in 0..shares {
+                let range = part(targets, share, shares);
+                assert_eq!(range.start, next);
+                next = range.end;
+            }
+            assert_eq!(next, targets);
+        }
     }
 }

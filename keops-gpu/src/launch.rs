@@ -25,9 +25,9 @@ use crate::{
 /// Bytes of an address on the device.
 const ADDRESS_BYTES: usize = 8;
 
-/// Where everything of a call is in its memory.
+/// Where everything of a call is in its memory, but for what was or stays on the device.
 pub(crate) struct Regions {
-    /// The numbers of each variable.
+    /// The numbers of each variable; none of one that is on the device.
     pub(crate) data: Vec<Region>,
     /// The addresses of `data`.
     pub(crate) pointers: Region,
@@ -41,32 +41,52 @@ pub(crate) struct Regions {
 }
 
 impl Regions {
-    /// Lays out a call with so many parts, units and ranges; `totals` says whether any piece is one.
+    /// Lays out a call with so many parts, units and ranges.
     pub(crate) fn plan<T: Element>(
         kernel: &Kernel,
         shape: Shape,
         views: &[View<'_, T>],
-        totals: bool,
+        outputs: Outputs,
         parts: usize,
         (units, ranges): (usize, usize),
     ) -> (Plan, Self) {
+        let Outputs { totals, values, indices } = outputs;
         let number = size_of::<T>();
         let rows = |width: usize| shape.targets.saturating_mul(width);
+        let rows_if = |wanted: bool, width: usize| if wanted { rows(width) } else { 0 };
         let states = if parts > 1 { rows(kernel.state_words).saturating_mul(parts) } else { 0 };
         let partial = if totals { TOTAL_BLOCKS.saturating_mul(kernel.values) } else { 0 };
         let mut plan = Plan::default();
         let regions = Self {
-            data: views.iter().map(|view| plan.region(view.data().len(), number)).collect(),
+            data: views.iter().map(|view| plan.region(view.host().map_or(0, <[T]>::len), number)).collect(),
             pointers: plan.region(views.len(), ADDRESS_BYTES),
             ranges: plan.region(ranges, size_of::<Range>()),
             units: plan.region(units, size_of::<Unit>()),
-            values: plan.region(rows(kernel.values), number),
-            indices: plan.region(rows(kernel.indices), size_of::<u32>()),
+            values: plan.region(rows_if(values, kernel.values), number),
+            indices: plan.region(rows_if(indices, kernel.indices), size_of::<u32>()),
             states: plan.region(states, number),
             partial: plan.region(partial, PARTIAL_BYTES),
         };
         (plan, regions)
     }
+}
+
+/// What the memory of a call has of its results.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outputs {
+    /// Whether any piece is a total.
+    pub(crate) totals: bool,
+    /// Whether the values are in it; else they are in memory that stays.
+    pub(crate) values: bool,
+    /// Likewise the row numbers.
+    pub(crate) indices: bool,
+}
+
+/// The addresses of a result.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Results {
+    pub(crate) values: u64,
+    pub(crate) indices: u64,
 }
 
 /// Rows of bytes, one after another.
@@ -112,6 +132,7 @@ impl Launches<'_> {
         &self,
         memory: &Memory,
         regions: &Regions,
+        results: Results,
         stream: &Stream,
         units: usize,
         parts: usize,
@@ -119,7 +140,7 @@ impl Launches<'_> {
         let kernel = self.kernel;
         let address = |region| memory.address(region);
         let (data, list, ranges) = (address(regions.pointers), address(regions.units), address(regions.ranges));
-        let (values, indices, states) = (address(regions.values), address(regions.indices), address(regions.states));
+        let (Results { values, indices }, states) = (results, address(regions.states));
         let (targets, parts_u32) = (self.count(self.shape.targets)?, self.count(parts)?);
         let parameters = [
             parameter(&data),
@@ -148,8 +169,7 @@ impl Launches<'_> {
     }
 
     /// The total kernel, called `name`.
-    pub(crate) fn total(&self, memory: &Memory, regions: &Regions, stream: &Stream, name: &str) -> Result<(), Error> {
-        let (values, partial) = (memory.address(regions.values), memory.address(regions.partial));
+    pub(crate) fn total(&self, values: u64, partial: u64, stream: &Stream, name: &str) -> Result<(), Error> {
         let (rows, width) = (self.count(self.shape.targets)?, self.count(self.kernel.values)?);
         let parameters = [parameter(&values), parameter(&partial), parameter(&rows), parameter(&width)];
         // SAFETY: these are the parameters of the total kernel, and the memory behind them is as large as it says.

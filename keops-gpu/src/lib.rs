@@ -9,13 +9,14 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | `engine` | a call, from the arguments to the results |
+//! | `engine` | a call, from the arguments to the results, on one device or on all |
 //! | `launch` | the kernels of a call, and their parameters |
 //! | `cut` | how the work is cut: pure functions of its shape and the device |
 //! | `output` | results: rows, and totals over all rows |
-//! | `memory` | the one allocation of a call, and copies to and from it |
+//! | `memory` | the one allocation of a call, and memory that stays |
+//! | `staging` | copies to and from the host, through page-locked memory |
 //! | `numbers` | `f32` and `f64` as bytes |
-//! | `device` | devices, and what is kept for each: its context, its modules, a stream for each thread |
+//! | `device` | devices, and what is kept for each: its context, its modules, a stream and some memory for each thread |
 //! | `failure` | errors of the driver as errors of a call |
 
 mod cut;
@@ -26,12 +27,19 @@ mod launch;
 mod memory;
 mod numbers;
 mod output;
+mod staging;
 
 pub use device::{devices, is_available};
-pub use engine::reduce;
+pub use engine::{reduce, upload};
 pub use keops_core::cuda::Kernel;
 
-use keops_core::{arguments::View, cpu::Piece, cuda::Engine, error::Error};
+use keops_core::{
+    arguments::View,
+    array::Array,
+    cpu::{Piece, To},
+    cuda::{Devices, Engine},
+    error::Error,
+};
 
 /// The engine, for the settings of calls.
 #[derive(Clone, Copy, Debug)]
@@ -44,23 +52,31 @@ impl Engine for Cuda {
 
     fn reduce_f32(
         &self,
-        ordinal: usize,
+        devices: Devices,
         kernel: &Kernel,
         views: &[View<'_, f32>],
         pieces: &mut [Piece<'_, f32>],
-        indices: Option<&mut [u32]>,
+        indices: Option<To<'_, u32>>,
     ) -> Result<(), Error> {
-        reduce(ordinal, kernel, views, pieces, indices)
+        reduce(devices, kernel, views, pieces, indices)
     }
 
     fn reduce_f64(
         &self,
-        ordinal: usize,
+        devices: Devices,
         kernel: &Kernel,
         views: &[View<'_, f64>],
         pieces: &mut [Piece<'_, f64>],
-        indices: Option<&mut [u32]>,
+        indices: Option<To<'_, u32>>,
     ) -> Result<(), Error> {
-        reduce(ordinal, kernel, views, pieces, indices)
+        reduce(devices, kernel, views, pieces, indices)
+    }
+
+    fn upload_f32(&self, ordinal: usize, numbers: &[f32]) -> Result<Array<f32>, Error> {
+        upload(ordinal, numbers)
+    }
+
+    fn upload_f64(&self, ordinal: usize, numbers: &[f64]) -> Result<Array<f64>, Error> {
+        upload(ordinal, numbers)
     }
 }

@@ -1,16 +1,23 @@
-//! The one allocation of a call, and copies to and from it.
+//! Memory of a device.
 //!
-//! Allocating takes the driver longer than a small kernel runs, so a call does it once: a [`Plan`] lays out everything
-//! that it needs, [`Memory`] is the allocation, and a [`Region`] a part of it.
+//! Allocating takes the driver longer than a small kernel runs, so a call does it at most once: a [`Plan`] lays out
+//! everything that it needs, [`Memory`] is the allocation, which the next call of the thread uses again, and a
+//! [`Region`] a part of it. Results that stay on the device are allocations of their own, [`Kept`].
+
+use core::any::Any;
+use std::sync::Arc;
 
 use cust::{
-    error::{CudaError, CudaResult},
-    memory::{AsyncCopyDestination, DeviceBuffer, DevicePointer, DeviceSlice, mem_get_info},
-    stream::Stream,
+    error::CudaError,
+    memory::{DeviceBuffer, mem_get_info},
 };
-use keops_core::error::Error;
+use keops_core::{
+    array::{self, Array},
+    error::Error,
+    real::Stored,
+};
 
-use crate::failure;
+use crate::{device::Device, failure, numbers::Numbers};
 
 /// Regions start at multiples of so many bytes, as allocations of their own would.
 const ALIGNMENT: usize = 256;
@@ -23,6 +30,11 @@ pub(crate) struct Region {
 }
 
 impl Region {
+    /// Where it begins.
+    pub(crate) fn offset(self) -> usize {
+        self.offset
+    }
+
     /// How long it is.
     pub(crate) fn bytes(self) -> usize {
         self.bytes
@@ -56,58 +68,128 @@ pub(crate) fn free_bytes() -> Result<usize, Error> {
     Ok(free)
 }
 
-/// Memory of the current device, let go when it is dropped.
+/// Memory of the current device, let go when it is dropped; the device must be current then too.
 #[derive(Debug)]
 pub(crate) struct Memory(DeviceBuffer<u8>);
 
 impl Memory {
-    /// Memory for all regions of a plan, if as much is `free`.
-    pub(crate) fn allocate(plan: Plan, free: usize) -> Result<Self, Error> {
-        let needed = plan.bytes;
-        if needed > free {
-            return Err(failure::memory(needed, free));
-        }
+    /// So many bytes.
+    pub(crate) fn allocate(bytes: usize) -> Result<Self, Error> {
         // SAFETY: bytes are copied or written by kernels before they are read: the kernels' part of the contract.
-        match unsafe { DeviceBuffer::uninitialized(needed.max(ALIGNMENT)) } {
+        match unsafe { DeviceBuffer::uninitialized(bytes.max(ALIGNMENT)) } {
             Ok(buffer) => Ok(Self(buffer)),
-            // Memory may be in pieces, or another program was faster.
-            Err(CudaError::OutOfMemory) => Err(failure::memory(needed, free)),
+            Err(CudaError::OutOfMemory) => Err(failure::memory(bytes, free_bytes()?)),
             Err(error) => Err(failure::cuda("allocating memory", error)),
         }
     }
 
+    /// How many bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Where it begins on the device.
+    pub(crate) fn start(&self) -> u64 {
+        self.0.as_device_ptr().as_raw()
+    }
+
     /// The address of a region on the device.
     pub(crate) fn address(&self, region: Region) -> u64 {
-        self.0.as_device_ptr().as_raw() + region.offset as u64
+        self.start() + region.offset as u64
+    }
+}
+
+/// Memory that outlives the call that made it.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    device: Arc<Device>,
+    /// None once it is being dropped.
+    memory: Option<Memory>,
+    /// How many bytes were asked for.
+    bytes: usize,
+}
+
+impl Kept {
+    /// So many bytes of a device, which is current.
+    pub(crate) fn allocate(device: &Arc<Device>, bytes: usize) -> Result<Self, Error> {
+        Ok(Self { device: Arc::clone(device), memory: Some(Memory::allocate(bytes)?), bytes })
     }
 
-    /// A region, to be copied; an error if it is not that long.
-    fn slice(&self, region: Region, bytes: usize) -> CudaResult<DeviceSlice<u8>> {
-        let inside = region.offset.checked_add(region.bytes).is_some_and(|end| end <= self.0.len());
-        if region.bytes != bytes || !inside {
-            return Err(CudaError::InvalidValue);
+    /// Where it begins on the device.
+    pub(crate) fn start(&self) -> u64 {
+        self.memory.as_ref().map_or(0, Memory::start)
+    }
+
+    /// How many bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The numbers of type `T` in it.
+    pub(crate) fn into_array<T>(self) -> Array<T> {
+        let len = self.bytes.checked_div(size_of::<T>()).unwrap_or(0);
+        Array::Cuda(Arc::new(self), len)
+    }
+
+    /// Numbers of the host, in memory of `device`.
+    pub(crate) fn upload<T: Stored>(device: &Arc<Device>, numbers: Numbers<T>, from: &[T]) -> Result<Self, Error> {
+        let _restore = device.make_current()?;
+        let kept = Self::allocate(device, size_of_val(from))?;
+        device.with_lane(|lane| {
+            let (staging, stream) = lane.staging();
+            // SAFETY: the memory is that long, and there until the stream has been synchronized.
+            let sent = unsafe { staging.upload(kept.start(), &[(0, numbers.bytes(from))], stream) };
+            // also if that failed: a part may be on its way
+            sent.and(stream.synchronize()).map_err(|error| failure::cuda("copying to the device", error))
+        })?;
+        Ok(kept)
+    }
+
+    fn read<T: Stored>(&self, to: &mut [T]) -> Result<(), Error> {
+        let failed = |error| failure::cuda("copying from the device", error);
+        let numbers = Numbers::new().ok_or_else(|| failed(CudaError::InvalidValue))?;
+        let to = numbers.bytes_mut(to);
+        if to.len() != self.bytes {
+            return Err(failed(CudaError::InvalidValue));
         }
-        let pointer = DevicePointer::from_raw(self.address(region));
-        // SAFETY: the region is inside the allocation, and only handed to copies of this module.
-        Ok(unsafe { DeviceSlice::from_raw_parts(pointer, bytes) })
+        let _restore = self.device.make_current()?;
+        self.device.with_lane(|lane| {
+            let (staging, stream) = lane.staging();
+            // SAFETY: the memory is that long.
+            let received = unsafe { staging.download(self.start(), to, stream) };
+            // also if that failed: a copy may be on its way
+            received.and(stream.synchronize()).map_err(failed)
+        })
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // without its device there is no way to let it go, and nobody to tell
+        let _restore = self.device.make_current();
+        self.memory = None;
+    }
+}
+
+impl array::Memory for Kept {
+    fn ordinal(&self) -> usize {
+        self.device.ordinal()
     }
 
-    /// Copies `from` to a region of the same length, in the order of the stream.
-    ///
-    /// # Safety
-    /// `from` and `self` must live until the stream has been synchronized.
-    pub(crate) unsafe fn upload(&self, region: Region, from: &[u8], stream: &Stream) -> CudaResult<()> {
-        // SAFETY: the lengths agree; the rest is the caller's promise.
-        unsafe { self.slice(region, from.len())?.async_copy_from(from, stream) }
+    fn read_f32(&self, to: &mut [f32]) -> Result<(), Error> {
+        self.read(to)
     }
 
-    /// Copies a region to `to` of the same length, in the order of the stream.
-    ///
-    /// # Safety
-    /// `to` and `self` must live, and `to` not be touched, until the stream has been synchronized.
-    pub(crate) unsafe fn download(&self, region: Region, to: &mut [u8], stream: &Stream) -> CudaResult<()> {
-        // SAFETY: the lengths agree; the rest is the caller's promise.
-        unsafe { self.slice(region, to.len())?.async_copy_to(to, stream) }
+    fn read_f64(&self, to: &mut [f64]) -> Result<(), Error> {
+        self.read(to)
+    }
+
+    fn read_u32(&self, to: &mut [u32]) -> Result<(), Error> {
+        self.read(to)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 
@@ -128,14 +210,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_refused() {
+    fn what_is_too_large_is_as_large_as_can_be() {
         let mut plan = Plan::default();
         plan.region(usize::MAX / 2, 8);
         plan.region(100, 4);
         assert_eq!(plan.bytes(), usize::MAX);
-        assert_eq!(
-            Memory::allocate(plan, 1 << 40).err(),
-            Some(Error::DeviceMemory { needed: usize::MAX, free: 1 << 40 })
-        );
     }
 }

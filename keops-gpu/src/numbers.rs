@@ -2,9 +2,9 @@
 
 use core::{any::TypeId, marker::PhantomData};
 
-use keops_core::real::Element;
+use keops_core::real::Stored;
 
-/// Proof that `T` is `f32` or `f64`, the element types that kernels are compiled for.
+/// Proof that `T` is `f32`, `f64` or `u32`: what kernels read and write.
 #[derive(Debug)]
 pub(crate) struct Numbers<T>(PhantomData<T>);
 
@@ -16,10 +16,11 @@ impl<T> Clone for Numbers<T> {
 
 impl<T> Copy for Numbers<T> {}
 
-impl<T: Element> Numbers<T> {
+impl<T: Stored> Numbers<T> {
     /// The proof; `None` if `T` is something else.
     pub(crate) fn new() -> Option<Self> {
-        let is_number = [TypeId::of::<f32>(), TypeId::of::<f64>()].contains(&TypeId::of::<T>());
+        let numbers = [TypeId::of::<f32>(), TypeId::of::<f64>(), TypeId::of::<u32>()];
+        let is_number = numbers.contains(&TypeId::of::<T>());
         is_number.then_some(Self(PhantomData))
     }
 
@@ -30,7 +31,7 @@ impl<T: Element> Numbers<T> {
 
     /// The numbers as bytes.
     pub(crate) fn bytes(self, numbers: &[T]) -> &[u8] {
-        // SAFETY: `f32` and `f64`, which T is one of, have no padding, so that all their bytes are initialized.
+        // SAFETY: the types that T is one of have no padding, so that all their bytes are initialized.
         unsafe { core::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
     }
 
@@ -39,12 +40,6 @@ impl<T: Element> Numbers<T> {
         // SAFETY: as in `bytes`, and any bytes make numbers; the borrow makes the access exclusive.
         unsafe { core::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), size_of_val(numbers)) }
     }
-}
-
-/// Row numbers as bytes, to be written.
-pub(crate) fn index_bytes_mut(indices: &mut [u32]) -> &mut [u8] {
-    // SAFETY: integers have no padding, and any bytes make integers; the borrow makes the access exclusive.
-    unsafe { core::slice::from_raw_parts_mut(indices.as_mut_ptr().cast(), size_of_val(indices)) }
 }
 
 #[cfg(test)]
@@ -59,7 +54,8 @@ mod tests {
         numbers.bytes_mut(&mut data)[4..].copy_from_slice(&3.25_f32.to_ne_bytes());
         assert_eq!(data, [1.5, 3.25]);
         let mut indices = [7, 8];
-        index_bytes_mut(&mut indices)[..4].copy_from_slice(&9_u32.to_ne_bytes());
+        let row_numbers = Numbers::<u32>::new().expect("u32 is a number");
+        row_numbers.bytes_mut(&mut indices)[..4].copy_from_slice(&9_u32.to_ne_bytes());
         assert_eq!(indices, [9, 8]);
         assert_eq!(numbers.total_kernel(), "keops_total_f32");
         assert_eq!(Numbers::<f64>::new().map(Numbers::total_kernel), Some("keops_total_f64"));

@@ -6,7 +6,6 @@
 use keops_core::{
     cpu::{Piece, Place},
     device::TOTAL_BLOCKS,
-    error::Error,
     real::Element,
     reduction::Total,
 };
@@ -19,33 +18,15 @@ pub(crate) fn has<T>(pieces: &[Piece<'_, T>], place: Place) -> bool {
     pieces.iter().any(|piece| piece.place == place && piece.width > 0)
 }
 
-/// The piece that is the whole result, if there is one: its memory is what the device leaves.
-pub(crate) fn whole<'p, T>(pieces: &'p mut [Piece<'_, T>], width: usize) -> Option<&'p mut [T]> {
-    let piece = pieces.iter_mut().find(|piece| piece.place == Place::Rows && piece.width == width)?;
-    Some(&mut *piece.data)
+/// The number of the piece that is the whole result, if there is one: its memory is what the device leaves.
+pub(crate) fn whole<T>(pieces: &[Piece<'_, T>], width: usize) -> Option<usize> {
+    pieces.iter().position(|piece| piece.place == Place::Rows && piece.width == width && width > 0)
 }
 
-/// Room for `rows` rows of `width` values on the host.
-pub(crate) fn room<T: Element>(rows: usize, width: usize) -> Result<Vec<T>, Error> {
-    let too_large = || Error::OutputTooLarge { rows, width };
-    let len = rows.checked_mul(width).ok_or_else(too_large)?;
-    let mut room = Vec::new();
-    room.try_reserve_exact(len).map_err(|_| too_large())?;
-    room.resize(len, T::zero());
-    Ok(room)
-}
-
-/// Hands rows of `width` values out to the pieces that are rows.
-pub(crate) fn write_rows<T: Element>(values: &[T], width: usize, pieces: &mut [Piece<'_, T>]) {
-    let mut column = 0;
-    for piece in pieces {
-        let columns = column..column + piece.width;
-        if piece.place == Place::Rows && piece.width > 0 {
-            let rows = values.chunks_exact(width).zip(piece.data.chunks_exact_mut(piece.width));
-            rows.for_each(|(row, to)| to.copy_from_slice(&row[columns.clone()]));
-        }
-        column = columns.end;
-    }
+/// Hands columns from `column` on of rows of `width` values out to a piece.
+pub(crate) fn write_rows<T: Element>(values: &[T], width: usize, column: usize, to: &mut [T], to_width: usize) {
+    let rows = values.chunks_exact(width).zip(to.chunks_exact_mut(to_width));
+    rows.for_each(|(row, to)| to.copy_from_slice(&row[column..column + to_width]));
 }
 
 /// The totals of all `width` columns, from what the blocks of the total kernel left. Rounding depends on the order of
@@ -61,19 +42,6 @@ pub(crate) fn totals(partial: &[u8], width: usize) -> Vec<Total> {
     totals
 }
 
-/// Writes the totals of all columns to the pieces that are totals.
-pub(crate) fn write_totals<T: Element>(totals: &[Total], pieces: &mut [Piece<'_, T>]) {
-    let mut columns = totals.iter();
-    for piece in pieces {
-        let of_piece = columns.by_ref().take(piece.width);
-        if piece.place == Place::Total {
-            piece.data.iter_mut().zip(of_piece).for_each(|(to, total)| *to = T::from_f64(total.value()));
-        } else {
-            of_piece.for_each(drop);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,31 +49,21 @@ mod tests {
     #[test]
     fn rows_go_to_their_pieces() {
         let values = [1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
-        let (mut first, mut total, mut last, mut none) = ([0.0; 2], [0.0; 2], [0.0; 2], [0.0; 0]);
-        let mut pieces = [
-            Piece::rows(1, &mut first),
-            Piece::total(&mut total),
-            Piece::rows(0, &mut none),
-            Piece::rows(1, &mut last),
-        ];
+        let (mut first, mut total, mut last) = ([0.0_f32; 2], [0.0; 2], [0.0; 2]);
+        let pieces = [Piece::rows(1, &mut first), Piece::total(2, &mut total), Piece::rows(1, &mut last)];
         assert!(has(&pieces, Place::Rows) && has(&pieces, Place::Total));
-        write_rows(&values, 4, &mut pieces);
-        write_totals(&[9.0, 10.0, 11.0, 12.0].map(total_of), &mut pieces);
-        assert_eq!((first, total, last), ([1.0, 5.0], [10.0, 11.0], [4.0, 8.0]));
-    }
-
-    fn total_of(value: f64) -> Total {
-        let mut total = Total::default();
-        total.add(value);
-        total
+        let mut rows = [0.0; 4];
+        write_rows(&values, 4, 1, &mut rows, 2);
+        assert_eq!(rows, [2.0, 3.0, 6.0, 7.0]);
     }
 
     #[test]
     fn the_whole_result() {
         let (mut all, mut none) = ([0.0_f32; 6], [0.0; 0]);
-        let mut pieces = [Piece::rows(0, &mut none), Piece::rows(3, &mut all)];
-        assert_eq!(whole(&mut pieces, 3).map(|data| data.len()), Some(6));
-        assert_eq!(whole(&mut pieces[..1], 3), None);
+        let pieces = [Piece::rows(0, &mut none), Piece::rows(3, &mut all)];
+        assert_eq!(whole(&pieces, 3), Some(1));
+        assert_eq!(whole(&pieces[..1], 3), None);
+        assert_eq!(whole(&pieces[..1], 0), None);
     }
 
     #[test]

@@ -6,9 +6,20 @@
 
 use std::{env, fs, path::PathBuf, process::Command};
 
-use keops_core::{arguments::View, cpu::Piece, error::Error, formula::Variable};
-use keops_gpu::{Kernel, devices, is_available, reduce};
+use keops_core::{
+    arguments::View,
+    array::Array,
+    cpu::{Piece, To},
+    cuda::Devices,
+    error::Error,
+    formula::Variable,
+    real::Stored,
+};
+use keops_gpu::{Kernel, devices, is_available, reduce, upload};
 use libloading::Library;
+
+/// The device.
+const ONE: Devices = Devices::One(0);
 
 /// Set in the process that has the library.
 const INSIDE: &str = "KEOPS_TEST_STAND_IN";
@@ -81,6 +92,11 @@ fn kernel() -> Kernel {
     }
 }
 
+/// In a thread of its own.
+fn alone<R: Send>(call: impl FnOnce() -> R + Send) -> R {
+    std::thread::scope(|scope| scope.spawn(call).join()).expect("it does not panic")
+}
+
 /// Small integers, so that sums are exact in every order.
 fn numbers(count: usize, seed: usize) -> Vec<f32> {
     (0..count).map(|n| ((n * 7 + seed) % 5) as f32 - 2.0).collect()
@@ -114,10 +130,15 @@ impl Case {
         (values, vec![self.b.len() as u32; self.targets()])
     }
 
-    /// The whole result, in one piece.
+    /// The whole result, in one piece, by a thread that ends: so nothing is kept for its next call.
     fn whole(&self) -> Result<(Vec<f32>, Vec<u32>), Error> {
+        alone(|| self.whole_here())
+    }
+
+    /// The whole result, in one piece.
+    fn whole_here(&self) -> Result<(Vec<f32>, Vec<u32>), Error> {
         let (mut values, mut indices) = (vec![0.0; 2 * self.targets()], vec![0; self.targets()]);
-        reduce(0, &kernel(), &self.views(), &mut [Piece::rows(2, &mut values)], Some(&mut indices))?;
+        reduce(ONE, &kernel(), &self.views(), &mut [Piece::rows(2, &mut values)], Some((&mut indices).into()))?;
         Ok((values, indices))
     }
 }
@@ -144,16 +165,148 @@ fn pieces_and_totals() {
         let column = |c: usize| expected.iter().copied().skip(c).step_by(2);
         let (mut indices, mut total, mut rows) = (vec![0; targets], [f32::NAN; 2], vec![0.0; targets]);
 
-        let mut pieces = [Piece::total(&mut total)];
-        assert_eq!(reduce(0, &kernel(), &case.views(), &mut pieces, Some(&mut indices)), Ok(()));
+        let mut pieces = [Piece::total(2, &mut total)];
+        let result = alone(|| reduce(ONE, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into())));
+        assert_eq!(result, Ok(()));
         assert_eq!(total, [0, 1].map(|c| column(c).sum::<f32>()));
         assert_eq!(indices, counts);
 
-        let mut pieces = [Piece::rows(1, &mut rows), Piece::total(&mut total[..1])];
-        assert_eq!(reduce(0, &kernel(), &case.views(), &mut pieces, Some(&mut indices)), Ok(()));
+        let mut pieces = [Piece::rows(1, &mut rows), Piece::total(1, &mut total[..1])];
+        let result = alone(|| reduce(ONE, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into())));
+        assert_eq!(result, Ok(()));
         assert_eq!((rows.clone(), total[0]), (column(0).collect(), column(1).sum()));
         stand_in.assert_clean();
     }
+}
+
+/// What stays on the device: arguments, the whole result, its columns, its row numbers, and a total.
+#[test]
+#[ignore = "run by the test that provides the library"]
+fn arrays() {
+    let Some(stand_in) = StandIn::new() else { return };
+    for (targets, sources) in [(300, 40), (3, 900), (0, 10)] {
+        let case = Case::new(targets, sources);
+        alone(|| arrays_of(&case).expect("nothing fails"));
+        stand_in.assert_clean();
+    }
+    // nothing is lost, whatever fails
+    let case = Case::new(3, 900);
+    for failing in 0.. {
+        stand_in.fail(failing);
+        let result = alone(|| arrays_of(&case));
+        let calls = stand_in.number("stand_in_calls");
+        stand_in.fail(-1);
+        stand_in.assert_clean();
+        if calls <= failing as u64 {
+            assert_eq!(result, Ok(()));
+            break;
+        }
+        assert!(matches!(result, Ok(()) | Err(Error::Cuda { code: 912, .. })), "{result:?}");
+    }
+}
+
+fn arrays_of(case: &Case) -> Result<(), Error> {
+    let targets = case.targets();
+    let (expected, counts) = case.expected();
+    let [x, y, b, p] = case.views();
+    let x = View::from_array(upload(0, x.host().expect("it is on the host"))?, 2);
+    let y = View::from_array(upload(0, y.host().expect("it is on the host"))?, 2);
+    let views = [x, y, b, p];
+    let (mut values, mut indices) = (Array::default(), Array::default());
+    let mut pieces = [Piece::rows(2, To::Array(&mut values))];
+    reduce(ONE, &kernel(), &views, &mut pieces, Some(To::Array(&mut indices)))?;
+    assert_eq!((values.len(), indices.len()), (2 * targets, targets));
+    let mut found = (vec![0.0; 2 * targets], vec![0; targets]);
+    read(&values, &mut found.0)?;
+    read(&indices, &mut found.1)?;
+    assert_eq!(found, (expected.clone(), counts.clone()));
+
+    let column = |c: usize| expected.iter().copied().skip(c).step_by(2);
+    let (mut first, mut second, mut host) = (Array::default(), Array::default(), vec![0.0; targets]);
+    for (one, other) in [(0, 1), (1, 0)] {
+        let mut pieces = [Piece::rows(1, To::Array(&mut first)), Piece::rows(1, &mut host)];
+        if one == 1 {
+            pieces.swap(0, 1);
+        }
+        reduce(ONE, &kernel(), &views, &mut pieces, Some((&mut found.1).into()))?;
+        let mut rows = vec![0.0; targets];
+        read(&first, &mut rows)?;
+        assert_eq!((&rows, &host), (&column(one).collect(), &column(other).collect()));
+    }
+    let mut pieces = [Piece::rows(1, To::Array(&mut first)), Piece::total(1, To::Array(&mut second))];
+    reduce(ONE, &kernel(), &views, &mut pieces, Some((&mut found.1).into()))?;
+    let mut total = [f32::NAN];
+    read(&second, &mut total)?;
+    assert_eq!((first.len(), total[0]), (targets, column(1).sum()));
+    // as arguments of another call
+    if targets > 0 {
+        let views = [views[0].clone(), views[1].clone(), views[2].clone(), View::from_array(second, 1)];
+        let mut values = vec![0.0; 2 * targets];
+        reduce(ONE, &kernel(), &views, &mut [Piece::rows(2, &mut values)], Some((&mut found.1).into()))?;
+        assert_eq!(values[0], expected[0] / 3.0 * total[0]);
+    }
+    Ok(())
+}
+
+fn read<T: Stored>(array: &Array<T>, to: &mut [T]) -> Result<(), Error> {
+    match array {
+        Array::Cuda(memory, _) => T::read(&**memory, to),
+        Array::Host(_) => panic!("it was to stay on the device"),
+    }
+}
+
+/// Two parts of the staging buffers, and more.
+#[test]
+#[ignore = "run by the test that provides the library"]
+fn long_copies() {
+    let Some(stand_in) = StandIn::new() else { return };
+    for len in [0, 1, 16 << 10, (512 << 10) + 3, (1 << 20) + 1, (3 << 20) + 7] {
+        let numbers = numbers(len, 5);
+        alone(|| {
+            let array = upload(0, &numbers).expect("it fits");
+            let mut back = vec![f32::NAN; len];
+            read(&array, &mut back).expect("it is there");
+            assert!(back == numbers, "{len}");
+        });
+        stand_in.assert_clean();
+    }
+}
+
+#[test]
+#[ignore = "run by the test that provides the library"]
+fn the_next_call_of_a_thread_uses_its_memory() {
+    let Some(stand_in) = StandIn::new() else { return };
+    let case = Case::new(129, 31);
+    alone(|| {
+        assert_eq!(case.whole_here(), Ok(case.expected()));
+        let kept = stand_in.number("stand_in_live_bytes");
+        stand_in.fail(-1);
+        assert_eq!(case.whole_here(), Ok(case.expected()));
+        let first = stand_in.number("stand_in_calls");
+        assert_eq!(stand_in.number("stand_in_live_bytes"), kept);
+        assert!(first < 20, "{first} calls of the driver");
+        // more than what is there
+        let larger = Case::new(1000, 31);
+        assert_eq!(larger.whole_here(), Ok(larger.expected()));
+        assert_eq!(case.whole_here(), Ok(case.expected()));
+    });
+    stand_in.assert_clean();
+}
+
+#[test]
+#[ignore = "run by the test that provides the library"]
+fn all_devices_keep_nothing() {
+    let Some(stand_in) = StandIn::new() else { return };
+    let case = Case::new(300, 40);
+    let (mut values, mut indices) = (Array::default(), vec![0; 300]);
+    let mut pieces = [Piece::rows(2, To::Array(&mut values))];
+    let result = reduce(Devices::All, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into()));
+    assert_eq!(result, Err(Error::NotOnePlace));
+    let mut values = vec![0.0; 600];
+    let mut pieces = [Piece::rows(2, &mut values)];
+    let result = alone(|| reduce(Devices::All, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into())));
+    assert_eq!((result, (values, indices)), (Ok(()), case.expected()));
+    stand_in.assert_clean();
 }
 
 #[test]
@@ -183,7 +336,8 @@ fn any_call_of_the_driver_may_fail() {
         }
     }
     let mut indices = [0; 3];
-    let call = reduce(0, &kernel(), &case.views(), &mut [Piece::total(&mut total)], Some(&mut indices));
+    let mut pieces = [Piece::total(2, &mut total)];
+    let call = alone(|| reduce(ONE, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into())));
     assert_eq!(call, Ok(()), "the device still works");
 }
 
@@ -209,7 +363,8 @@ fn what_there_is_not() {
     let Some(stand_in) = StandIn::new() else { return };
     let (case, mut values, mut indices) = (Case::new(3, 4), [0.0_f32; 6], [0; 3]);
     let mut call = |kernel: &Kernel, ordinal| {
-        reduce(ordinal, kernel, &case.views(), &mut [Piece::rows(2, &mut values)], Some(&mut indices))
+        let mut pieces = [Piece::rows(2, &mut values)];
+        alone(|| reduce(Devices::One(ordinal), kernel, &case.views(), &mut pieces, Some((&mut indices).into())))
     };
     let none = |kernel: &str| Err(Error::NoKernel { formula: "f", kernel: kernel.to_owned() });
     assert_eq!(call(&Kernel { name: "g".to_owned(), ..kernel() }, 0), none("g"));

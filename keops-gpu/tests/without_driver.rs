@@ -1,6 +1,12 @@
 //! What the engine answers on a machine without a CUDA driver. On a machine with one there is nothing to test.
 
-use keops_core::{arguments::View, cpu::Piece, error::Error, formula::Variable};
+use keops_core::{
+    arguments::View,
+    cpu::{Piece, To},
+    cuda::Devices,
+    error::Error,
+    formula::Variable,
+};
 use keops_driver::{Status, status};
 use keops_gpu::{Kernel, devices, is_available, reduce};
 
@@ -36,7 +42,7 @@ fn a_call_says_what_is_missing() {
         let (x, mut out) = ([1.0_f32; 4], [0.0; 2]);
         let views = [View::from_flat(&x, 2), View::from_flat(&x, 2)];
         for ordinal in [0, 7, usize::MAX] {
-            let error = reduce(ordinal, &kernel(), &views, &mut [Piece::rows(1, &mut out)], None);
+            let error = reduce(Devices::One(ordinal), &kernel(), &views, &mut [Piece::rows(1, &mut out)], None);
             let reason = format!("there is no CUDA driver ({reason})");
             assert_eq!(error, Err(Error::NoCudaDevice { ordinal, reason }));
         }
@@ -47,8 +53,8 @@ fn a_call_says_what_is_missing() {
 fn arguments_are_checked_first() {
     let (x, mut out) = ([1.0_f32; 4], [0.0; 2]);
     let (good, bad) = (View::from_flat(&x, 2), View::from_flat(&x[..3], 2));
-    let call = |views: &[View<'_, f32>], pieces: &mut [Piece<'_, f32>], indices: Option<&mut [u32]>| {
-        reduce(usize::MAX, &kernel(), views, pieces, indices)
+    let call = |views: &[View<'_, f32>], pieces: &mut [Piece<'_, f32>], indices: Option<To<'_, u32>>| {
+        reduce(Devices::One(usize::MAX), &kernel(), views, pieces, indices)
     };
     let error = call(&[good.clone(), bad], &mut [Piece::rows(1, &mut out)], None);
     assert_eq!(error, Err(Error::FlatLength { variable: "y", len: 3, dim: 2 }));
@@ -59,6 +65,6 @@ fn arguments_are_checked_first() {
     assert_eq!(error, Err(Error::OutputWidth { formula: "f", width: 1, found: 2 }));
     let error = call(&views, &mut [Piece::rows(1, &mut out[..1])], None);
     assert_eq!(error, Err(Error::OutputLength { rows: 2, width: 1, found: 1 }));
-    let error = call(&views, &mut [Piece::rows(1, &mut out)], Some(&mut [0]));
+    let error = call(&views, &mut [Piece::rows(1, &mut out)], Some((&mut [0]).into()));
     assert_eq!(error, Err(Error::OutputLength { rows: 2, width: 0, found: 1 }));
 }

@@ -91,7 +91,8 @@ pub(crate) fn run_tests(options: &TestOptions) -> Result<()> {
         test.args(["--", "--ignored", "--nocapture", "without_a_device"]);
     }
     if options.emulator {
-        test.env("LD_LIBRARY_PATH", emulator()?);
+        // two devices, for the calls that are shared by several
+        test.env("LD_LIBRARY_PATH", emulator()?).env("KEOPS_EMULATOR_DEVICES", "2");
     }
     run(&mut test)
 }

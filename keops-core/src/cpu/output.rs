@@ -1,13 +1,16 @@
 //! Results: rows, and totals over all rows.
 
+use std::sync::Arc;
+
 use crate::{
+    array::Array,
     cpu::{
         Shape,
         kernel::{Kernel, Layout},
         lanes::lane,
     },
     error::Error,
-    real::Element,
+    real::{Element, Stored},
     reduction::Total,
 };
 
@@ -20,6 +23,70 @@ pub enum Place {
     Total,
 }
 
+/// Where numbers of a result go.
+#[derive(Debug)]
+pub enum To<'a, T> {
+    /// Memory of the host.
+    Host(&'a mut [T]),
+    /// An array, which the engine makes where the call runs.
+    Array(&'a mut Array<T>),
+}
+
+impl<T> Default for To<'_, T> {
+    fn default() -> Self {
+        To::Host(&mut [])
+    }
+}
+
+impl<'a, T> From<&'a mut [T]> for To<'a, T> {
+    fn from(to: &'a mut [T]) -> Self {
+        To::Host(to)
+    }
+}
+
+impl<'a, T> From<&'a mut Vec<T>> for To<'a, T> {
+    fn from(to: &'a mut Vec<T>) -> Self {
+        To::Host(to)
+    }
+}
+
+impl<'a, T, const N: usize> From<&'a mut [T; N]> for To<'a, T> {
+    fn from(to: &'a mut [T; N]) -> Self {
+        To::Host(to)
+    }
+}
+
+impl<T: Stored> To<'_, T> {
+    /// The memory of the host for `rows` rows of `width` numbers; an array gets its memory here.
+    ///
+    /// # Errors
+    /// [`Error::OutputTooLarge`].
+    pub fn host(&mut self, rows: usize, width: usize) -> Result<&mut [T], Error> {
+        let array = match self {
+            To::Host(data) => return Ok(data),
+            To::Array(array) => array,
+        };
+        **array = Array::Host(Arc::new(room(rows, width)?));
+        match &mut **array {
+            Array::Host(data) => Ok(Arc::get_mut(data).map_or(&mut [], Vec::as_mut_slice)),
+            Array::Cuda(..) => Ok(&mut []),
+        }
+    }
+}
+
+/// Room for `rows` rows of `width` numbers on the host.
+///
+/// # Errors
+/// [`Error::OutputTooLarge`].
+pub fn room<T: Stored>(rows: usize, width: usize) -> Result<Vec<T>, Error> {
+    let too_large = || Error::OutputTooLarge { rows, width };
+    let len = rows.checked_mul(width).ok_or_else(too_large)?;
+    let mut room = Vec::new();
+    room.try_reserve_exact(len).map_err(|_| too_large())?;
+    room.resize(len, T::default());
+    Ok(room)
+}
+
 /// The output for a consecutive range of the components of a result row.
 #[derive(Debug)]
 pub struct Piece<'a, T> {
@@ -28,19 +95,45 @@ pub struct Piece<'a, T> {
     /// What becomes of them.
     pub place: Place,
     /// Where they go: N × `width` numbers for [`Place::Rows`], `width` for [`Place::Total`].
-    pub data: &'a mut [T],
+    pub to: To<'a, T>,
 }
 
-impl<'a, T> Piece<'a, T> {
+impl<'a, T: Stored> Piece<'a, T> {
     /// `width` components of every row.
-    pub fn rows(width: usize, data: &'a mut [T]) -> Self {
-        Piece { width, place: Place::Rows, data }
+    pub fn rows(width: usize, to: impl Into<To<'a, T>>) -> Self {
+        Piece { width, place: Place::Rows, to: to.into() }
     }
 
-    /// As many components as `data` has, summed over all rows.
-    pub fn total(data: &'a mut [T]) -> Self {
-        Piece { width: data.len(), place: Place::Total, data }
+    /// `width` components, summed over all rows.
+    pub fn total(width: usize, to: impl Into<To<'a, T>>) -> Self {
+        Piece { width, place: Place::Total, to: to.into() }
     }
+
+    /// How many rows of a result go there.
+    #[must_use]
+    pub fn count(&self, shape: Shape) -> usize {
+        if self.place == Place::Rows { shape.targets } else { 1 }
+    }
+
+    /// The piece in memory of the host; an array gets its memory here.
+    ///
+    /// # Errors
+    /// [`Error::OutputTooLarge`].
+    pub fn host(&mut self, shape: Shape) -> Result<HostPiece<'_, T>, Error> {
+        let (width, place, rows) = (self.width, self.place, self.count(shape));
+        Ok(HostPiece { width, place, data: self.to.host(rows, width)? })
+    }
+}
+
+/// A [`Piece`] in memory of the host.
+#[derive(Debug)]
+pub struct HostPiece<'a, T> {
+    /// How many components.
+    pub width: usize,
+    /// What becomes of them.
+    pub place: Place,
+    /// Where they go.
+    pub data: &'a mut [T],
 }
 
 /// Checks that outputs hold the result of a call of `formula`, whose rows have so many values and row numbers.
@@ -52,7 +145,7 @@ pub fn check_outputs<T>(
     (width, index_width): (usize, usize),
     shape: Shape,
     pieces: &[Piece<'_, T>],
-    indices: &[u32],
+    indices: &To<'_, u32>,
 ) -> Result<(), Error> {
     let found = pieces.iter().fold(0, |sum: usize, piece| sum.saturating_add(piece.width));
     if found != width {
@@ -60,16 +153,16 @@ pub fn check_outputs<T>(
     }
     for piece in pieces {
         let rows = if piece.place == Place::Rows { shape.targets } else { 1 };
-        check_length(rows, piece.width, piece.data.len())?;
+        check_length(rows, piece.width, &piece.to)?;
     }
-    check_length(shape.targets, index_width, indices.len())
+    check_length(shape.targets, index_width, indices)
 }
 
-fn check_length(rows: usize, width: usize, found: usize) -> Result<(), Error> {
-    match rows.checked_mul(width) {
-        None => Err(Error::OutputTooLarge { rows, width }),
-        Some(len) if len != found => Err(Error::OutputLength { rows, width, found }),
-        Some(_) => Ok(()),
+fn check_length<T>(rows: usize, width: usize, to: &To<'_, T>) -> Result<(), Error> {
+    match (rows.checked_mul(width), to) {
+        (None, _) => Err(Error::OutputTooLarge { rows, width }),
+        (Some(len), To::Host(data)) if len != data.len() => Err(Error::OutputLength { rows, width, found: data.len() }),
+        (Some(_), _) => Ok(()),
     }
 }
 
@@ -90,7 +183,7 @@ struct Part<'a, T> {
 
 /// Cuts the outputs for `targets` rows, of which there are some, into blocks of `step` rows.
 pub(super) fn blocks<'a, T: Element>(
-    pieces: &'a mut [Piece<'_, T>],
+    pieces: &'a mut [HostPiece<'_, T>],
     indices: &'a mut [u32],
     targets: usize,
     step: usize,
@@ -159,7 +252,7 @@ pub(super) struct Totals(Vec<Total>);
 
 impl Totals {
     /// Totals over no targets.
-    pub(super) fn new<T>(pieces: &[Piece<'_, T>]) -> Self {
+    pub(super) fn new<T>(pieces: &[HostPiece<'_, T>]) -> Self {
         let totals = pieces.iter().filter(|piece| piece.place == Place::Total);
         Self(vec![Total::default(); totals.map(|piece| piece.width).sum()])
     }
@@ -175,7 +268,7 @@ impl Totals {
     }
 
     /// Writes them.
-    pub(super) fn write<T: Element>(&self, pieces: &mut [Piece<'_, T>]) {
+    pub(super) fn write<T: Element>(&self, pieces: &mut [HostPiece<'_, T>]) {
         let mut totals = self.0.iter();
         for piece in pieces.iter_mut().filter(|piece| piece.place == Place::Total) {
             piece.data.iter_mut().zip(&mut totals).for_each(|(to, total)| *to = T::from_f64(total.value()));

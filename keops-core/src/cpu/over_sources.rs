@@ -12,7 +12,7 @@ use crate::{
     cpu::{
         instructions::Common,
         lanes::{Aligned, fill_lanes, lane, to_lanes},
-        output::{self, Piece, Totals},
+        output::{self, HostPiece, Totals},
         plan,
         prepare::Work,
         sweep::Tile,
@@ -23,7 +23,12 @@ use crate::{
 };
 
 /// Runs all chunks.
-pub(super) fn run<T: Element>(common: Common, work: &Work<'_, T>, pieces: &mut [Piece<'_, T>], indices: &mut [u32]) {
+pub(super) fn run<T: Element>(
+    common: Common,
+    work: &Work<'_, T>,
+    pieces: &mut [HostPiece<'_, T>],
+    indices: &mut [u32],
+) {
     let Work { kernel, layout, shape, .. } = work;
     let mut targets = Vec::new();
     work.prepare(Role::Target, 0..shape.targets, &mut targets);

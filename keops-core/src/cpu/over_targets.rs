@@ -11,7 +11,7 @@ use pulp::Arch;
 use crate::{
     cpu::{
         lanes::{Aligned, fill_lanes, to_lanes},
-        output::{self, Block, Piece, Totals},
+        output::{self, Block, HostPiece, Totals},
         plan,
         prepare::Work,
         sweep::Tile,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Runs all blocks.
-pub(super) fn run<T: Element>(arch: Arch, work: &Work<'_, T>, pieces: &mut [Piece<'_, T>], indices: &mut [u32]) {
+pub(super) fn run<T: Element>(arch: Arch, work: &Work<'_, T>, pieces: &mut [HostPiece<'_, T>], indices: &mut [u32]) {
     let shape = work.shape;
     let step = plan::block_targets::<T>(&work.layout, shape);
     let sources = 0..shape.sources;

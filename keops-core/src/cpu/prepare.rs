@@ -14,8 +14,10 @@ use crate::{
         kernel::{Kernel, Layout},
         plan,
     },
-    formula::{Role, width},
+    error::Error,
+    formula::{Role, Variable, width},
     real::Element,
+    settings::Device,
 };
 
 /// How many sources are prepared at a time.
@@ -40,9 +42,24 @@ pub(super) struct Work<'a, T: Element> {
 impl<'a, T: Element> Work<'a, T> {
     /// Prepares the parameters. `views` were checked to have `shape`. Prepared sources are kept if `reread` and if
     /// they are not too large.
-    pub(super) fn new(kernel: &'a dyn Kernel<T>, views: &'a [View<'_, T>], shape: Shape, reread: bool) -> Self {
+    ///
+    /// # Errors
+    /// Views that are not on the host.
+    pub(super) fn new(
+        kernel: &'a dyn Kernel<T>,
+        views: &'a [View<'_, T>],
+        shape: Shape,
+        reread: bool,
+    ) -> Result<Self, Error> {
         let layout = kernel.layout();
-        let data = views.iter().map(View::data).collect();
+        let elsewhere = |variable: &Variable, view: &View<'_, T>| Error::OtherDevice {
+            variable: variable.name,
+            place: view.device().unwrap_or_default(),
+            device: Device::Cpu,
+        };
+        let data = layout.variables.iter().zip(views);
+        let data = data.map(|(variable, view)| view.host().ok_or_else(|| elsewhere(variable, view)));
+        let data = data.collect::<Result<_, _>>()?;
         let bytes = shape.sources.saturating_mul(layout.source * size_of::<T>());
         let chunks = if reread && bytes <= plan::PREPARED_BYTES { shape.sources.div_ceil(CHUNK) } else { 0 };
         let sources = (0..chunks).map(|_| OnceLock::new()).collect();
@@ -50,7 +67,7 @@ impl<'a, T: Element> Work<'a, T> {
         let mut parameters = Vec::new();
         work.prepare(Role::Parameter, 0..1, &mut parameters);
         work.parameters = parameters;
-        work
+        Ok(work)
     }
 
     /// Prepared sources from the front of a range, at most `most` of them, and how many; made in `scratch` if they are

@@ -36,7 +36,7 @@ pub fn shape<T>(name: &'static str, variables: &[Variable], views: &[View<'_, T>
 /// Checks one view by itself.
 fn check<T>(variable: &Variable, view: &View<'_, T>) -> Result<(), Error> {
     let &Variable { name, role, dim } = variable;
-    let len = view.data().len();
+    let len = view.len();
     match view.fault() {
         Some(Fault::FlatLength) => return Err(Error::FlatLength { variable: name, len, dim: view.dim() }),
         Some(Fault::ParameterLength) => return Err(Error::ParameterLength { variable: name, len, dim: view.dim() }),

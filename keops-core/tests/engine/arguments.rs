@@ -26,7 +26,7 @@ fn literal<'a, T: Element>(
 }
 
 fn sizes<T>(views: &[View<'_, T>]) -> Vec<(usize, usize, usize)> {
-    views.iter().map(|view| (view.rows(), view.dim(), view.data().len())).collect()
+    views.iter().map(|view| (view.rows(), view.dim(), view.len())).collect()
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn vectors_of_arrays() {
     let x: Vec<[f32; 3]> = vec![[1.0; 3]; 4];
     let y: Vec<[f32; 3]> = vec![[2.0; 3]; 5];
     let views = generic(0.5, &x, &y);
-    assert_eq!(views[0].data(), [0.5_f32]);
+    assert_eq!(views[0].host(), Some(&[0.5_f32][..]));
     assert_eq!(sizes(&views), [(1, 1, 1), (4, 3, 12), (5, 3, 15)]);
     assert_eq!(sizes(&literal([0.5, 1.0], &x, &y)), [(1, 2, 2), (4, 3, 12), (5, 3, 15)]);
 }

@@ -69,24 +69,25 @@ fn outputs() {
     let mut indices = [0; 8];
     let settings = Settings::default();
 
-    let mut pieces = [Piece { width: 1, place: Place::Rows, data: &mut numbers[..3] }];
+    let mut pieces = [Piece { width: 1, place: Place::Rows, to: (&mut numbers[..3]).into() }];
     let error = reduce::<f32, SquaredDistance<3>, Sum>(&views, &settings, &mut pieces, None).unwrap_err();
     assert_eq!(error, Error::OutputLength { rows: 4, width: 1, found: 3 });
     assert_eq!(error.to_string(), "the output holds 3 numbers, but the result has 4 rows of 1");
 
-    let mut pieces = [Piece { width: 1, place: Place::Total, data: &mut numbers[..4] }];
+    let mut pieces = [Piece { width: 1, place: Place::Total, to: (&mut numbers[..4]).into() }];
     let error = reduce::<f32, SquaredDistance<3>, Sum>(&views, &settings, &mut pieces, None).unwrap_err();
     assert_eq!(error, Error::OutputLength { rows: 1, width: 1, found: 4 });
 
-    let mut pieces = [Piece { width: 2, place: Place::Rows, data: &mut numbers }];
+    let mut pieces = [Piece { width: 2, place: Place::Rows, to: (&mut numbers).into() }];
     let error = reduce::<f32, SquaredDistance<3>, Sum>(&views, &settings, &mut pieces, None).unwrap_err();
     assert_eq!(error, Error::OutputWidth { formula: "squared_distance", width: 1, found: 2 });
 
-    let result = reduce::<f32, SquaredDistance<3>, ArgKMin<2>>(&views, &settings, &mut [], Some(&mut indices[..7]));
+    let result =
+        reduce::<f32, SquaredDistance<3>, ArgKMin<2>>(&views, &settings, &mut [], Some((&mut indices[..7]).into()));
     assert_eq!(result, Err(Error::OutputLength { rows: 4, width: 2, found: 7 }));
     let result = reduce::<f32, SquaredDistance<3>, ArgKMin<2>>(&views, &settings, &mut [], None);
     assert_eq!(result, Err(Error::OutputLength { rows: 4, width: 2, found: 0 }));
-    let result = reduce::<f32, SquaredDistance<3>, ArgKMin<2>>(&views, &settings, &mut [], Some(&mut indices));
+    let result = reduce::<f32, SquaredDistance<3>, ArgKMin<2>>(&views, &settings, &mut [], Some((&mut indices).into()));
     assert_eq!(result, Ok(()));
 }
 
@@ -100,7 +101,7 @@ fn devices() {
     {
         let mut numbers = [0.0; 4];
         settings.device = device;
-        let mut pieces = [Piece { width: 1, place: Place::Rows, data: &mut numbers }];
+        let mut pieces = [Piece { width: 1, place: Place::Rows, to: (&mut numbers).into() }];
         assert_eq!(reduce::<f32, SquaredDistance<3>, Sum>(&views, &settings, &mut pieces, None), expected);
     }
     assert_eq!(Error::BuiltWithoutCuda.to_string(), "built without CUDA");

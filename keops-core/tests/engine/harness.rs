@@ -65,8 +65,8 @@ pub(crate) fn run<T: Element, F: Formula, R: Reduction>(
     let width = R::values(components);
     let mut values = vec![T::nan(); shape.targets * width];
     let mut indices = vec![7; shape.targets * R::indices(components)];
-    let mut pieces = [Piece { width, place: Place::Rows, data: &mut values }];
-    reduce_on::<T, F, R>(arch, views, &mut pieces, Some(&mut indices))?;
+    let mut pieces = [Piece { width, place: Place::Rows, to: (&mut values).into() }];
+    reduce_on::<T, F, R>(arch, views, &mut pieces, Some((&mut indices).into()))?;
     Ok(Outcome { values, indices })
 }
 

@@ -172,8 +172,8 @@ fn pieces_and_totals() {
             let whole = run::<f32, Linear<3>, Sum>(arch, &views).unwrap();
             let (mut rows, mut total) = (vec![9.0; 2 * n], [9.0; 1]);
             let mut pieces = [
-                Piece { width: 2, place: Place::Rows, data: &mut rows },
-                Piece { width: 1, place: Place::Total, data: &mut total },
+                Piece { width: 2, place: Place::Rows, to: (&mut rows).into() },
+                Piece { width: 1, place: Place::Total, to: (&mut total).into() },
             ];
             reduce_on::<f32, Linear<3>, Sum>(arch, &views, &mut pieces, None).unwrap();
             let expected: Vec<f32> = whole.values.chunks(3).flat_map(|row| [row[0], row[1]]).collect();
@@ -195,8 +195,8 @@ fn threads_do_not_change_results() {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let (mut rows, mut total) = (vec![0.0; 2 * n], [0.0; 1]);
             let mut pieces = [
-                Piece { width: 2, place: Place::Rows, data: &mut rows },
-                Piece { width: 1, place: Place::Total, data: &mut total },
+                Piece { width: 2, place: Place::Rows, to: (&mut rows).into() },
+                Piece { width: 1, place: Place::Total, to: (&mut total).into() },
             ];
             pool.install(|| reduce::<f32, Linear<3>, Sum>(&views, &Settings::default(), &mut pieces, None)).unwrap();
             (rows, total)

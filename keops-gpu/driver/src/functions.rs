@@ -1,6 +1,6 @@
 //! The functions of the driver, and the errors that they answer by themselves.
 //!
-//! The table has what `cust` 0.3.2 calls, with the parameters of `cust_raw` 0.11.3 as the machine sees them: what a
+//! The table has what `cust` 0.3.2 and the engine call, with the parameters of `cust_raw` 0.11.3 as the machine sees them: what a
 //! pointer points to, and which values an enum has, is between `cust` and the driver.
 #![allow(non_snake_case, reason = "the functions are called what the driver calls them")]
 
@@ -170,6 +170,7 @@ functions! {
     fn cuMemFree_v2(dptr: u64);
     fn cuMemGetInfo_v2(free: Pointer, total: Pointer);
     fn cuMemPrefetchAsync(dev_ptr: u64, count: usize, dst_device: i32, stream: Handle);
+    fn cuMemcpy2DAsync_v2(copy: Pointer, stream: Handle);
     fn cuMemcpy2D_v2(copy: Pointer);
     fn cuMemcpyAtoH_v2(dst_host: Pointer, src_array: Handle, src_offset: usize, byte_count: usize);
     fn cuMemcpyDtoDAsync_v2(dst_device: u64, src_device: u64, byte_count: usize, stream: Handle);
@@ -281,7 +282,7 @@ mod tests {
                 assert_eq!(last_error(), code);
             });
         }
-        assert_eq!(count, 104);
+        assert_eq!(count, 105);
         assert!(matches!(status(), Status::NoLibrary { reason } if !reason.is_empty()));
     }
 

@@ -35,7 +35,11 @@ static VIOLATIONS: AtomicU64 = AtomicU64::new(0);
 static LIVE: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
 static STREAMS: Mutex<BTreeMap<usize, Vec<Work>>> = Mutex::new(BTreeMap::new());
 
+/// The stream that an event was recorded on.
+static EVENTS: Mutex<BTreeMap<usize, Option<usize>>> = Mutex::new(BTreeMap::new());
+
 enum Work {
+    Columns { to: usize, from: usize, to_pitch: usize, from_pitch: usize, bytes: usize, rows: usize },
     Copy { to: usize, from: usize, bytes: usize, to_device: bool },
     Main { blocks: u32, addresses: [usize; 6], counts: [u32; 2] },
     Merge { blocks: u32, addresses: [usize; 3], counts: [u32; 2] },
@@ -100,6 +104,7 @@ driver! {
     fn cuInit(_flags: u32) { 0 }
     fn cuDeviceGetCount(count: *mut i32) { *count = 1; 0 }
     fn cuDeviceGet(device: *mut i32, ordinal: i32) { *device = ordinal; 0 }
+    fn cuDeviceTotalMem_v2(bytes: *mut usize, _device: i32) { *bytes = 1 << 30; 0 }
     fn cuDeviceGetAttribute(value: *mut i32, attribute: u32, _device: i32) {
         *value = match attribute {
             16 => i32::try_from(MULTIPROCESSORS.load(SeqCst)).unwrap_or(1),
@@ -148,15 +153,23 @@ driver! {
         0
     }
     fn cuMemAlloc_v2(address: *mut u64, bytes: usize) {
-        if bytes as u64 > FREE.load(SeqCst) {
-            return OUT_OF_MEMORY;
-        }
-        let Ok(layout) = Layout::from_size_align(bytes, 256) else { return INVALID_VALUE };
-        let memory = alloc(layout);
-        memory.write_bytes(0xff, bytes); // NaN, and row numbers that there are not.
-        let exposed = memory.expose_provenance();
-        lock(&LIVE).insert(exposed, bytes);
-        *address = exposed as u64;
+        if bytes as u64 > FREE.load(SeqCst) { OUT_OF_MEMORY } else { allocate(address, bytes) }
+    }
+    fn cuMemAllocHost_v2(memory: *mut *mut c_void, bytes: usize) {
+        let mut address = 0;
+        let code = allocate(&raw mut address, bytes);
+        *memory = std::ptr::with_exposed_provenance_mut(address as usize);
+        code
+    }
+    fn cuEventCreate(event: *mut usize, _flags: u32) {
+        let mut events = lock(&EVENTS);
+        let number = events.last_key_value().map_or(1, |(last, _)| last + 1);
+        events.insert(number, None);
+        *event = number;
+        0
+    }
+    fn cuEventRecord(event: usize, stream: usize) {
+        lock(&EVENTS).insert(event, Some(stream));
         0
     }
     fn cuMemcpyHtoDAsync_v2(to: u64, from: *const c_void, bytes: usize, stream: usize) {
@@ -164,6 +177,10 @@ driver! {
     }
     fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: u64, bytes: usize, stream: usize) {
         push(stream, Work::Copy { to: to.expose_provenance(), from: from as usize, bytes, to_device: false })
+    }
+    fn cuMemcpy2DAsync_v2(copy: *const [usize; 16], stream: usize) {
+        let [x, _, _, _, from, _, from_pitch, _, _, _, _, to, _, to_pitch, bytes, rows] = *copy;
+        push(stream, Work::Columns { to, from: from + x, to_pitch, from_pitch, bytes, rows })
     }
     fn cuLaunchKernel(
         function: usize,
@@ -188,6 +205,18 @@ driver! {
     }
 }
 
+unsafe fn allocate(address: *mut u64, bytes: usize) -> u32 {
+    let Ok(layout) = Layout::from_size_align(bytes, 256) else { return INVALID_VALUE };
+    unsafe {
+        let memory = alloc(layout);
+        memory.write_bytes(0xff, bytes); // NaN, and row numbers that there are not.
+        let exposed = memory.expose_provenance();
+        lock(&LIVE).insert(exposed, bytes);
+        *address = exposed as u64;
+    }
+    0
+}
+
 /// Waits even when it is the call to fail: what was begun comes to its end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuStreamSynchronize(stream: usize) -> u32 {
@@ -197,6 +226,26 @@ pub unsafe extern "C" fn cuStreamSynchronize(stream: usize) -> u32 {
         unsafe { run(&work) };
     }
     code
+}
+
+/// Waits for all of the event's stream, even when it is the call to fail.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cuEventSynchronize(event: usize) -> u32 {
+    let stream = lock(&EVENTS).get(&event).copied().flatten();
+    unsafe { cuStreamSynchronize(stream.unwrap_or(0)) }
+}
+
+/// Lets go even when it is the call to fail.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cuEventDestroy_v2(event: usize) -> u32 {
+    lock(&EVENTS).remove(&event);
+    called()
+}
+
+/// Lets go even when it is the call to fail.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cuMemFreeHost(memory: *mut c_void) -> u32 {
+    unsafe { cuMemFree_v2(memory.expose_provenance() as u64) }
 }
 
 /// Lets go even when it is the call to fail.
@@ -259,6 +308,12 @@ unsafe fn run(work: &Work) {
                     std::ptr::copy(std::ptr::with_exposed_provenance(host), of_device.as_mut_ptr(), bytes);
                 } else if !of_device.is_empty() {
                     std::ptr::copy(of_device.as_ptr(), std::ptr::with_exposed_provenance_mut(host), bytes);
+                }
+            }
+            Work::Columns { to, from, to_pitch, from_pitch, bytes, rows } => {
+                for row in 0..rows {
+                    let row_of_result = device::<u8>(from + row * from_pitch, bytes).to_vec();
+                    device::<u8>(to + row * to_pitch, bytes).copy_from_slice(&row_of_result);
                 }
             }
             Work::Main { blocks, addresses, counts: [targets, parts] } => {

@@ -180,7 +180,14 @@ fn call_type(name: &Ident) -> TokenStream {
             ///
             /// # Errors
             /// Where the arguments do not fit together, see [`Error`](__p::Error).
-            pub fn eval(self) -> ::core::result::Result<K::Output<T>, __p::Error> {
+            pub fn eval(self) -> ::core::result::Result<K::Output<T, __p::Host>, __p::Error> {
+                K::eval(&self.views, &self.settings)
+            }
+            /// Computes the result and leaves it where the call runs: on a CUDA device, or on the host.
+            ///
+            /// # Errors
+            /// Where the arguments do not fit together, see [`Error`](__p::Error).
+            pub fn eval_on_device(self) -> ::core::result::Result<K::Output<T, __p::OnDevice>, __p::Error> {
                 K::eval(&self.views, &self.settings)
             }
         }
@@ -265,11 +272,11 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     let eval = |output: TokenStream, body: TokenStream| {
         quote! {
             impl #params __p::Plan for #marker {
-                type Output<T: __p::Element> = #output;
-                fn eval<T: __p::Element>(
+                type Output<T: __p::Element, S: __p::Storage> = #output;
+                fn eval<T: __p::Element, S: __p::Storage>(
                     views: &[__p::View<'_, T>],
                     settings: &__p::Settings,
-                ) -> ::core::result::Result<Self::Output<T>, __p::Error> {
+                ) -> ::core::result::Result<Self::Output<T, S>, __p::Error> {
                     #saved
                     #body
                 }
@@ -287,7 +294,7 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
             quote! {
                 impl #params __p::OnePass for #marker {
                     type Reduction = #reduced;
-                    type Rows<T: __p::Element> = __p::Rows<T, #dim>;
+                    type Row<T: __p::Element> = [T; #dim];
                     #total
                 }
             }
@@ -295,8 +302,8 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
         Output::Values(dim) => {
             let dim = const_argument(dim);
             let plan = eval(
-                quote!(__p::Rows<T, #dim>),
-                quote!(__p::rows::<T, #formula, #reduced, #dim>(views, settings, #total)),
+                quote!(S::Rows<T, #dim>),
+                quote!(__p::rows::<T, S, #formula, #reduced, #dim>(views, settings, #total)),
             );
             quote! {
                 #plan
@@ -315,13 +322,13 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
         }
         Output::Indices(dim) => {
             let dim = const_argument(dim);
-            eval(quote!(__p::Rows<u32, #dim>), quote!(__p::index_rows::<T, #formula, #reduced, #dim>(views, settings)))
+            eval(quote!(S::Rows<u32, #dim>), quote!(__p::index_rows::<T, S, #formula, #reduced, #dim>(views, settings)))
         }
         Output::ValuesAndIndices(dim) => {
             let dim = const_argument(dim);
             eval(
-                quote!((__p::Rows<T, #dim>, __p::Rows<u32, #dim>)),
-                quote!(__p::value_and_index_rows::<T, #formula, #reduced, #dim>(views, settings)),
+                quote!((S::Rows<T, #dim>, S::Rows<u32, #dim>)),
+                quote!(__p::value_and_index_rows::<T, S, #formula, #reduced, #dim>(views, settings)),
             )
         }
         Output::Gradients(fields) => {
@@ -334,18 +341,14 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
             let passes = call.passes.iter().map(|pass| {
                 let (formula, reduction) = (printer.marker(&pass.name), reduction(&pass.reduction));
                 let pieces = pass.pieces.iter().map(|piece| {
-                    let name = &names[piece.field];
-                    if piece.total {
-                        quote!(__p::Piece::total(out.#name.as_flat_mut()))
-                    } else {
-                        let dim = &dims[piece.field];
-                        quote!(__p::Piece::rows(#dim, out.#name.as_flat_mut()))
-                    }
+                    let (name, dim) = (&names[piece.field], &dims[piece.field]);
+                    let kind = if piece.total { quote!(total) } else { quote!(rows) };
+                    quote!(__p::Piece::#kind(#dim, __p::Buffer::to(&mut out.#name)))
                 });
                 let sizes = pass.pieces.iter().map(|piece| {
                     let name = &names[piece.field];
                     let rows = if piece.total { quote!(1) } else { quote!(shape.targets) };
-                    quote!(out.#name = __p::Rows::zeros(#rows)?;)
+                    quote!(out.#name = __p::Buffer::room(#rows)?;)
                 });
                 quote! {
                     let shape = __p::shape_of::<T, #formula>(views)?;
@@ -354,7 +357,7 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
                 }
             });
             let plan = eval(
-                quote!(#gradients<#(#generics,)* T>),
+                quote!(#gradients<#(#generics,)* T, S>),
                 quote! {
                     let mut out = #gradients { #(#names: ::core::default::Default::default()),* };
                     #(#passes)*
@@ -364,8 +367,8 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
             quote! {
                 /// All gradients of a call.
                 #[derive(Clone, Debug)]
-                pub struct #gradients<#const_params T> {
-                    #(#[doc = #docs] pub #names: __p::Rows<T, #dims>,)*
+                pub struct #gradients<#const_params T: __p::Stored, S: __p::Storage = __p::Host> {
+                    #(#[doc = #docs] pub #names: S::Rows<T, #dims>,)*
                 }
                 #plan
             }

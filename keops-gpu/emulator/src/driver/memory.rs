@@ -20,6 +20,48 @@ fn copy(state: &mut State, to: u64, from: u64, size: usize) -> Result<(), Error>
     state.owner(to)?.write(to, &bytes)
 }
 
+/// Copies rows of bytes from memory of a device to such memory; other kinds are an error. The description is a
+/// `CUDA_MEMCPY2D` of `cuda.h`: 16 words of 8 bytes.
+fn copy_rows(state: &mut State, description: Host) -> Result<(), Error> {
+    const DEVICE: u64 = 2;
+    let mut bytes = [0; 128];
+    description.read(&mut bytes)?;
+    let word = |number: usize| {
+        let mut word = [0; 8];
+        word.copy_from_slice(&bytes[8 * number..][..8]);
+        u64::from_le_bytes(word)
+    };
+    // the kind of memory has 4 bytes, and 4 that nobody reads
+    let kind = |number: usize| word(number) & u64::from(u32::MAX);
+    let (from, to) = (Side::of(word, 0), Side::of(word, 7));
+    let (bytes, rows) = (word(14), word(15));
+    if kind(2) != DEVICE || kind(9) != DEVICE || bytes > from.pitch || bytes > to.pitch {
+        return Err(Error::new(crate::code::INVALID_VALUE, "not rows of memory of a device"));
+    }
+    for row in 0..rows {
+        copy(state, to.row(row), from.row(row), usize::try_from(bytes).unwrap_or(usize::MAX))?;
+    }
+    Ok(())
+}
+
+/// One side of a copy of rows.
+struct Side {
+    start: u64,
+    pitch: u64,
+}
+
+impl Side {
+    /// The words from `at` on: x, y, kind, host address, device address, array, pitch.
+    fn of(word: impl Fn(usize) -> u64, at: usize) -> Self {
+        let (x, y, address, pitch) = (word(at), word(at + 1), word(at + 4), word(at + 6));
+        Self { start: address.wrapping_add(x).wrapping_add(y.wrapping_mul(pitch)), pitch }
+    }
+
+    fn row(&self, row: u64) -> u64 {
+        self.start.wrapping_add(row.wrapping_mul(self.pitch))
+    }
+}
+
 fn fill(to: u64, pattern: &[u8], count: usize, stream: Handle) -> u32 {
     run(|state| {
         state.stream(stream)?;
@@ -120,6 +162,10 @@ driver! {
 
     fn cuMemcpyDtoDAsync_v2(to: u64, from: u64, size: usize, stream: Handle) {
         run(|state| state.stream(stream).map(drop).and_then(|()| copy(state, to, from, size)))
+    }
+
+    fn cuMemcpy2DAsync_v2(description: Host, stream: Handle) {
+        run(|state| state.stream(stream).map(drop).and_then(|()| copy_rows(state, description)))
     }
 
     fn cuMemsetD8_v2(to: u64, value: u8, count: usize) {

@@ -1,0 +1,211 @@
+//! Numbers that stay where calls run, between calls.
+//!
+//! A call copies its arguments to a CUDA device and its result back. What several calls use can be left there:
+//! [`DeviceRows`] are the rows of an argument or of a result, in the memory of a device or in that of the host.
+//! [`Storage`] is which of the two kinds of rows a call is asked for.
+
+use core::{any::Any, fmt::Debug};
+use std::sync::Arc;
+
+use crate::{
+    arguments::View,
+    cpu::To,
+    error::Error,
+    real::{Element, Stored},
+    rows::Rows,
+    settings::Device,
+};
+
+/// Memory of a CUDA device, let go when it is dropped.
+pub trait Memory: Debug + Send + Sync {
+    /// The number of the device.
+    fn ordinal(&self) -> usize;
+    /// Copies all numbers to `to`, which is as long.
+    ///
+    /// # Errors
+    /// Whatever the device says; another length.
+    fn read_f32(&self, to: &mut [f32]) -> Result<(), Error>;
+    /// As [`Self::read_f32`].
+    ///
+    /// # Errors
+    /// As [`Self::read_f32`].
+    fn read_f64(&self, to: &mut [f64]) -> Result<(), Error>;
+    /// As [`Self::read_f32`].
+    ///
+    /// # Errors
+    /// As [`Self::read_f32`].
+    fn read_u32(&self, to: &mut [u32]) -> Result<(), Error>;
+    /// Itself, for the engine that made it.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// Numbers on the host or on a CUDA device. They do not change, so copies share them.
+#[derive(Clone, Debug)]
+pub enum Array<T> {
+    /// On the host.
+    Host(Arc<Vec<T>>),
+    /// On a CUDA device: the memory, and how many.
+    Cuda(Arc<dyn Memory>, usize),
+}
+
+impl<T> Default for Array<T> {
+    fn default() -> Self {
+        Self::Host(Arc::default())
+    }
+}
+
+impl<T> Array<T> {
+    /// How many numbers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Host(numbers) => numbers.len(),
+            Self::Cuda(_, len) => *len,
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where they are.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        match self {
+            Self::Host(_) => Device::Cpu,
+            Self::Cuda(memory, _) => Device::Cuda(memory.ordinal()),
+        }
+    }
+}
+
+/// Rows of `D` numbers each on a device: made by `Device::upload` (the trait `Upload`) or by `eval_on_device`, and taken
+/// by calls as any other rows.
+///
+/// Calls with such arguments run where these are, unless told otherwise; then it is an error. Cloning copies nothing.
+///
+/// A device is a CUDA device or the processor, so that a program is the same on a machine without a GPU.
+#[derive(Clone, Debug)]
+pub struct DeviceRows<T, const D: usize> {
+    array: Array<T>,
+}
+
+impl<T, const D: usize> Default for DeviceRows<T, D> {
+    fn default() -> Self {
+        Self { array: Array::default() }
+    }
+}
+
+impl<T: Stored, const D: usize> DeviceRows<T, D> {
+    /// The rows that an array holds, one after another; numbers behind the last whole row are not seen.
+    #[must_use]
+    pub fn from_array(array: Array<T>) -> Self {
+        Self { array }
+    }
+
+    /// How many rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.array.len().checked_div(D).unwrap_or(0)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where they are: [`Device::Cuda`] or [`Device::Cpu`].
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.array.device()
+    }
+
+    /// Copies them to the host.
+    ///
+    /// # Errors
+    /// [`Error::Cuda`], if the driver fails; [`Error::OutputTooLarge`].
+    pub fn download(&self) -> Result<Rows<T, D>, Error> {
+        let mut rows = Rows::zeros(self.len())?;
+        self.download_into(&mut rows)?;
+        Ok(rows)
+    }
+
+    /// Copies them to rows of the caller.
+    ///
+    /// # Errors
+    /// [`Error::OutputLength`] if there are more or fewer of those; [`Error::Cuda`], if the driver fails.
+    pub fn download_into(&self, rows: &mut [[T; D]]) -> Result<(), Error> {
+        let to = rows.as_flattened_mut();
+        if to.len() != self.array.len() {
+            return Err(Error::OutputLength { rows: self.len(), width: D, found: to.len() });
+        }
+        match &self.array {
+            Array::Host(numbers) => to.copy_from_slice(numbers),
+            Array::Cuda(memory, _) => T::read(&**memory, to)?,
+        }
+        Ok(())
+    }
+}
+
+impl<T: Element, const D: usize> DeviceRows<T, D> {
+    /// As rows of an argument.
+    pub(crate) fn view(&self) -> View<'_, T> {
+        View::from_array(self.array.clone(), D)
+    }
+}
+
+/// Rows of a result, of one kind of storage.
+pub trait Buffer<T>: Default + Clone + Debug {
+    /// Room for so many rows.
+    ///
+    /// # Errors
+    /// [`Error::OutputTooLarge`] if they cannot be addressed.
+    fn room(rows: usize) -> Result<Self, Error>;
+    /// Where the engine leaves them.
+    fn to(&mut self) -> To<'_, T>;
+}
+
+impl<T: Stored, const D: usize> Buffer<T> for Rows<T, D> {
+    fn room(rows: usize) -> Result<Self, Error> {
+        Self::zeros(rows)
+    }
+
+    fn to(&mut self) -> To<'_, T> {
+        To::Host(self.as_flat_mut())
+    }
+}
+
+impl<T: Stored, const D: usize> Buffer<T> for DeviceRows<T, D> {
+    /// The engine makes it: here it is not known where.
+    fn room(_rows: usize) -> Result<Self, Error> {
+        Ok(Self::default())
+    }
+
+    fn to(&mut self) -> To<'_, T> {
+        To::Array(&mut self.array)
+    }
+}
+
+/// Where the results of calls are: [`Host`] or [`OnDevice`].
+pub trait Storage: Clone + Debug + 'static {
+    /// Rows of a result.
+    type Rows<T: Stored, const D: usize>: Buffer<T>;
+}
+
+/// Results are [`Rows`].
+#[derive(Clone, Copy, Debug)]
+pub enum Host {}
+
+/// Results are [`DeviceRows`].
+#[derive(Clone, Copy, Debug)]
+pub enum OnDevice {}
+
+impl Storage for Host {
+    type Rows<T: Stored, const D: usize> = Rows<T, D>;
+}
+
+impl Storage for OnDevice {
+    type Rows<T: Stored, const D: usize> = DeviceRows<T, D>;
+}

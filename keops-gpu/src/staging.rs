@@ -1,0 +1,158 @@
+//! Copies between memory of the host and of a device, through page-locked memory.
+//!
+//! The device reads and writes only memory that cannot be moved away, so that the driver copies other memory to such
+//! first. Here that is done a part at a time, in two buffers in turn: one is on its way while the host fills or empties
+//! the other. The host's own memory is never touched after a call of this module has returned.
+
+use core::ops::Range;
+
+use cust::{
+    error::CudaResult,
+    event::{Event, EventFlags},
+    memory::{AsyncCopyDestination, DevicePointer, DeviceSlice, LockedBuffer},
+    stream::Stream,
+};
+use rayon::prelude::*;
+
+/// The most bytes of a buffer.
+const MOST: usize = 2 << 20;
+
+/// The fewest.
+const LEAST: usize = 64 << 10;
+
+/// From so many bytes on, a copy on the host is shared by threads.
+const SHARED: usize = 256 << 10;
+
+/// What copies of one stream go through.
+#[derive(Debug, Default)]
+pub(crate) struct Staging {
+    halves: [Option<Half>; 2],
+}
+
+/// A page-locked buffer.
+#[derive(Debug)]
+struct Half {
+    buffer: LockedBuffer<u8>,
+    /// Behind the copy from or to it.
+    done: Event,
+    /// Whether there is such a copy.
+    busy: bool,
+}
+
+impl Half {
+    fn new(bytes: usize) -> CudaResult<Self> {
+        let buffer = LockedBuffer::new(&0, bytes)?;
+        Ok(Self { buffer, done: Event::new(EventFlags::DISABLE_TIMING)?, busy: false })
+    }
+
+    fn wait(&mut self) -> CudaResult<()> {
+        if self.busy {
+            self.done.synchronize()?;
+            self.busy = false;
+        }
+        Ok(())
+    }
+}
+
+/// Memory of a device.
+///
+/// # Safety
+/// It must be there, for as long as the slice is used.
+unsafe fn device(address: u64, bytes: usize) -> DeviceSlice<u8> {
+    // SAFETY: the contract of this function.
+    unsafe { DeviceSlice::from_raw_parts(DevicePointer::from_raw(address), bytes) }
+}
+
+impl Staging {
+    /// Forgets copies of earlier calls, which are done.
+    pub(crate) fn idle(&mut self) {
+        self.halves.iter_mut().flatten().for_each(|half| half.busy = false);
+    }
+
+    /// Buffer `number`, for a copy of `bytes` in all.
+    fn half(&mut self, number: usize, bytes: usize) -> CudaResult<&mut Half> {
+        let wanted = bytes.clamp(LEAST, MOST).next_power_of_two();
+        let place = &mut self.halves[number % 2];
+        if place.as_ref().is_none_or(|half| half.buffer.len() < wanted) {
+            if let Some(half) = place {
+                half.wait()?;
+            }
+            *place = Some(Half::new(wanted)?);
+        }
+        match place {
+            Some(half) => Ok(half),
+            None => Err(cust::error::CudaError::UnknownError),
+        }
+    }
+
+    /// Copies to `address`, in the order of the stream: `pieces` have their places relative to it, in ascending order and
+    /// apart from each other. What is between them is overwritten too.
+    ///
+    /// # Safety
+    /// The memory must be there until the stream has been synchronized, up to the end of the last piece.
+    pub(crate) unsafe fn upload(&mut self, address: u64, pieces: &[(usize, &[u8])], stream: &Stream) -> CudaResult<()> {
+        let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { return Ok(()) };
+        let (start, end) = (first.0, last.0 + last.1.len());
+        let mut pieces = pieces;
+        for (number, from) in (start..end).step_by(MOST).enumerate() {
+            let to = end.min(from + MOST);
+            let half = self.half(number, end - start)?;
+            half.wait()?;
+            // those that end before are done with
+            while let Some(((place, piece), rest)) = pieces.split_first()
+                && place + piece.len() <= from
+            {
+                pieces = rest;
+            }
+            for (place, piece) in pieces.iter().take_while(|(place, _)| *place < to) {
+                let Range { start: a, end: b } = from.max(*place)..to.min(place + piece.len());
+                copy(&mut half.buffer[a - from..b - from], &piece[a - place..b - place]);
+            }
+            // SAFETY: the caller's promise, and that of the buffer is kept by waiting for `done`.
+            unsafe { device(address + from as u64, to - from).async_copy_from(&half.buffer[..to - from], stream)? };
+            half.busy = true;
+            half.done.record(stream)?;
+        }
+        Ok(())
+    }
+
+    /// Copies from `address`, in the order of the stream, and waits. The first error of anything on the stream before is
+    /// the answer too.
+    ///
+    /// # Safety
+    /// The memory must be there and as long as `to`.
+    pub(crate) unsafe fn download(&mut self, address: u64, to: &mut [u8], stream: &Stream) -> CudaResult<()> {
+        let (bytes, parts) = (to.len(), to.len().div_ceil(MOST));
+        let range = |number: usize| number * MOST..bytes.min((number + 1) * MOST);
+        for number in 0..=parts {
+            if number < parts {
+                let range = range(number);
+                let half = self.half(number, bytes)?;
+                half.wait()?;
+                // SAFETY: the caller's promise, and that of the buffer is kept by waiting for `done`.
+                unsafe {
+                    device(address + range.start as u64, range.len())
+                        .async_copy_to(&mut half.buffer[..range.len()], stream)?;
+                }
+                half.busy = true;
+                half.done.record(stream)?;
+            }
+            if let Some(number) = number.checked_sub(1) {
+                let range = range(number);
+                let half = self.half(number, bytes)?;
+                half.wait()?;
+                let from = &half.buffer[..range.len()];
+                copy(&mut to[range], from);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn copy(to: &mut [u8], from: &[u8]) {
+    if to.len() < 2 * SHARED {
+        to.copy_from_slice(from);
+    } else {
+        to.par_chunks_mut(SHARED).zip(from.par_chunks(SHARED)).for_each(|(to, from)| to.copy_from_slice(from));
+    }
+}

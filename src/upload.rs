@@ -1,0 +1,62 @@
+//! Arguments that stay on a device.
+
+use keops_core::{
+    arguments::{AsRows, Fault},
+    array::DeviceRows,
+    error::Error,
+    real::Element,
+    settings::Device,
+};
+
+/// Leaves arguments on a device, for several calls.
+///
+/// ```
+/// use keops::prelude::*;
+///
+/// keops! {
+///     /// a_i = Σ_j exp(-|x_i - y_j|²) b_j
+///     pub fn gaussian_product(x: Vi<3>, y: Vj<3>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b }
+/// }
+///
+/// # fn main() -> Result<(), keops::Error> {
+/// let x = vec![[0.0_f32, 0.0, 0.0], [1.0, 0.0, 0.0]];
+/// let x = Device::Auto.upload(&x)?; // on the first GPU, if there is one
+/// let mut b = Device::Auto.upload(&[[1.0], [1.0]])?;
+/// for _ in 0..3 {
+///     b = gaussian_product(&x, &x, &b).eval_on_device()?; // nothing is copied
+/// }
+/// let b: Rows<f32, 1> = b.download()?;
+/// # assert!((b[0][0] - (1.0 + (-1.0_f32).exp()).powi(3)).abs() < 1e-4);
+/// # Ok(())
+/// # }
+/// ```
+pub trait Upload {
+    /// Copies rows to the device: for [`Device::Auto`] to the first CUDA device, or to memory of the host on a machine
+    /// without one.
+    ///
+    /// # Errors
+    /// No such device; memory that does not suffice; flat rows of another length; [`Device::AllCuda`], since arrays stay
+    /// in one place.
+    fn upload<'a, T: Element, const D: usize>(self, rows: impl AsRows<'a, T, D>) -> Result<DeviceRows<T, D>, Error>;
+}
+
+impl Upload for Device {
+    fn upload<'a, T: Element, const D: usize>(self, rows: impl AsRows<'a, T, D>) -> Result<DeviceRows<T, D>, Error> {
+        let view = rows.as_rows();
+        if let Some(Fault::FlatLength | Fault::ParameterLength) = view.fault() {
+            return Err(Error::FlatLength { variable: "rows", len: view.len(), dim: view.dim() });
+        }
+        let mut settings = crate::__private::settings();
+        settings.device = self;
+        let array = match (view.kept(), view.memory()) {
+            (Some(array), _) if array.device() == self || self == Device::Auto => array.clone(),
+            (_, Some(memory)) => {
+                let mut numbers = vec![T::default(); view.len()];
+                T::read(&**memory, &mut numbers)?;
+                settings.upload(&numbers)?
+            }
+            _ => settings.upload(view.host().unwrap_or_default())?,
+        };
+        Ok(DeviceRows::from_array(array))
+    }
+}
