@@ -36,8 +36,11 @@ pub const THREADS: usize = 128;
 /// Blocks of the total kernel.
 pub const TOTAL_BLOCKS: usize = 64;
 
-/// Shared memory for the prepared sources of a tile, in bytes: what every device has without asking for more.
+/// Shared memory for the prepared sources of a tile, in bytes: several blocks of a multiprocessor have room for theirs.
 const SHARED_BYTES: usize = 16 << 10;
+
+/// The most shared memory of a block that every device has without being asked for more.
+const MOST_SHARED_BYTES: usize = 48 << 10;
 
 /// The most sources in a tile. Sums are flushed into their compensated total behind it.
 const TILE_SOURCES: usize = 128;
@@ -68,11 +71,62 @@ pub struct Range {
     pub end: u32,
 }
 
+/// A prepared target of more bytes does not stay in registers.
+const LONG_TARGET_BYTES: usize = 128;
+
+/// A contraction of fewer components is not worth the detour of its results through local memory.
+const LONG_CONTRACTION: usize = 16;
+
+/// The most contractions of a formula that are written out one by one for groups of sources.
+pub const MOST_CONTRACTIONS: usize = 4;
+
+/// The most sources of a group.
+pub const MOST_GROUP_SOURCES: usize = 16;
+
+/// What the contractions of a thread's targets with a group of sources may take of its registers, in bytes: with what
+/// else the loop needs these are less than 128 registers, so that a multiprocessor has room for four blocks.
+const CONTRACTED_BYTES: usize = 192;
+
+/// What the targets and states of a thread may take in local memory, in bytes, before it has fewer targets. The driver
+/// reserves local memory for as many threads as the whole device can have.
+const LOCAL_BYTES: usize = 16 << 10;
+
+/// The most components of f that a thread with four long targets keeps in registers beside their contractions.
+const SHORT_RESULT: usize = 4;
+
+/// Whether the main kernel takes groups of sources, and goes through contractions by chunks of components: prepared
+/// targets are too long for registers, and contractions are most of the work.
+const fn is_wide<T: Element, F: Formula>() -> bool {
+    let (mut longest, mut k) = (0, 0);
+    while k < F::CONTRACTIONS.len() {
+        if F::CONTRACTIONS[k].len > longest {
+            longest = F::CONTRACTIONS[k].len;
+        }
+        k += 1;
+    }
+    <F::I<u8> as Components<u8>>::LEN * size_of::<T>() > LONG_TARGET_BYTES
+        && longest >= LONG_CONTRACTION
+        && F::CONTRACTIONS.len() <= MOST_CONTRACTIONS
+        && 2 * source_bytes::<T, F>() <= MOST_SHARED_BYTES
+}
+
 /// How many targets a thread has.
 #[must_use]
 pub const fn rows_per_thread<T: Element, F: Formula, R: Reduction>() -> usize {
-    let words = size_of::<T>() / 4;
     let target = <F::I<u8> as Components<u8>>::LEN;
+    if is_wide::<T, F>() {
+        // What is read of a source serves all targets, and a component of all of them is read by 16 bytes.
+        let most = 16 / size_of::<T>();
+        let local = (target + state_words::<T, F, R>()) * size_of::<T>();
+        return if most * local <= LOCAL_BYTES && components::<F>() <= SHORT_RESULT {
+            most
+        } else if 2 * local <= LOCAL_BYTES {
+            2
+        } else {
+            1
+        };
+    }
+    let words = size_of::<T>() / 4;
     let each = target
         + <F::C<u8> as Components<u8>>::LEN
         + R::REGISTERS
@@ -84,6 +138,19 @@ pub const fn rows_per_thread<T: Element, F: Formula, R: Reduction>() -> usize {
     } else {
         1
     }
+}
+
+/// How many sources a thread contracts at a time with its targets, which are read once for all of them; 1 if it takes
+/// pair by pair.
+#[must_use]
+pub const fn group_sources<T: Element, F: Formula, R: Reduction>() -> usize {
+    if !is_wide::<T, F>() {
+        return 1;
+    }
+    let by_registers = CONTRACTED_BYTES / (rows_per_thread::<T, F, R>() * size_of::<T>());
+    let by_memory = MOST_SHARED_BYTES / source_bytes::<T, F>();
+    let group = if by_memory < by_registers { by_memory } else { by_registers };
+    if group < MOST_GROUP_SOURCES { group } else { MOST_GROUP_SOURCES }
 }
 
 /// How many targets a unit has at most.
@@ -98,21 +165,26 @@ pub const fn source_stride<T: Element, F: Formula>() -> usize {
     <F::J<u8> as Components<u8>>::LEN.next_multiple_of(16 / size_of::<T>())
 }
 
-/// How many sources a tile has.
+/// Bytes from one prepared source to the next in shared memory.
+const fn source_bytes<T: Element, F: Formula>() -> usize {
+    source_stride::<T, F>() * size_of::<T>()
+}
+
+/// How many sources a tile has: a multiple of [`group_sources`].
 #[must_use]
-pub const fn tile_sources<T: Element, F: Formula>() -> usize {
-    let stride = source_stride::<T, F>() * size_of::<T>();
-    match SHARED_BYTES.checked_div(stride) {
-        Some(0) => 1,
-        Some(fit) if fit < TILE_SOURCES => fit,
+pub const fn tile_sources<T: Element, F: Formula, R: Reduction>() -> usize {
+    let group = group_sources::<T, F, R>();
+    match SHARED_BYTES.checked_div(source_bytes::<T, F>()) {
+        Some(fit) if fit < group => group,
+        Some(fit) if fit < TILE_SOURCES => fit / group * group,
         _ => TILE_SOURCES,
     }
 }
 
 /// The dynamic shared memory of a block, in bytes.
 #[must_use]
-pub const fn shared_bytes<T: Element, F: Formula>() -> usize {
-    tile_sources::<T, F>() * source_stride::<T, F>() * size_of::<T>()
+pub const fn shared_bytes<T: Element, F: Formula, R: Reduction>() -> usize {
+    tile_sources::<T, F, R>() * source_bytes::<T, F>()
 }
 
 /// Numbers in the state of a target.

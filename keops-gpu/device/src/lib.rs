@@ -11,6 +11,7 @@
 //! | `fast` | `f32` with the hardware's elementary functions |
 //! | `rows` | several targets of a thread as one number |
 //! | `pairs` | the main kernel |
+//! | `wide` | its loop over pairs if targets are long |
 //! | `merge` | joins the states of several parts |
 //! | `total` | sums over all targets |
 #![no_std]
@@ -33,6 +34,8 @@ pub mod shared;
 pub mod thread;
 #[cfg(target_arch = "nvptx64")]
 mod total;
+#[cfg(target_arch = "nvptx64")]
+mod wide;
 
 #[cfg(target_arch = "nvptx64")]
 pub use fast::Fast;
@@ -51,7 +54,7 @@ pub use total::total;
 pub mod __private {
     pub use keops_core::{
         components::{Chain, Components, Grid},
-        device::{Range, Unit, rows_per_thread},
+        device::{Range, Unit, group_sources, rows_per_thread},
         formula::{Contraction, Cuda, Formula, Item, Sink, SourceRow, Variable},
         ops,
         real::Real,
