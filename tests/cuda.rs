@@ -35,6 +35,10 @@ keops! {
     fn wide_log_sum<const D: usize>(x: Vi<D>, y: Vj<D>) -> LogSumExp<i> { (x | y) }
     #[keops(order = 1, cuda(D = 40))]
     fn wide_mean<const D: usize>(x: Vi<D>, y: Vj<D>, b: Vj<6>) -> SumSoftMaxWeight<j> { ((x | y), b) }
+    #[keops(order = 0, cuda(D = 70))]
+    fn long_right<const D: usize>(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<D>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }
+    #[keops(order = 0, cuda(D = 50))]
+    fn without_contractions<const D: usize>(p: Pm<1>, x: Vi<D>, y: Vj<D>) -> Sum<i> { p * sin(x * y) }
     #[keops(order = 0, cuda(D = 35))]
     fn two_contractions<const D: usize>(p: Pm<2>, a: Vi<3>, x: Vi<D>, u: Vi<17>, b: Vj<2>, y: Vj<D>, v: Vj<17>)
         -> Sum<j> { exp(-p * sqdist(x, y)) * (u | v) * b * sum(a) }
@@ -184,6 +188,33 @@ fn dimensions() {
     dimension::<f32, 40>(4e-6);
     dimension::<f64, 300>(1e-13);
     dimension::<f32, 300>(2e-5);
+}
+
+fn long_results<T: Element>(error: f64) {
+    let mut random = Random::new();
+    for (n, m) in WIDE_SHAPES {
+        let shape = (n, m);
+        let g: T = random.number(0.5..1.0);
+        let (x, y): (Vec<[T; 3]>, Vec<[T; 3]>) = (random.cloud(n), random.cloud(m));
+        let b: Vec<[T; 70]> = random.cloud(m);
+        compare!(error, shape, long_right(g, &x, &y, &b));
+        let (x, y): (Vec<[T; 40]>, Vec<[T; 40]>) = (random.rows(n, 0.0..0.5), random.rows(m, 0.0..0.5));
+        let (b, e): (Vec<[T; 1]>, Vec<[T; 1]>) = (random.cloud(m), random.cloud(n));
+        compare!(error, shape, wide(&x, &y, &b).vjp_x(&e));
+        compare!(error, shape, wide(&x, &y, &b).vjp_y(&e));
+        let all = wide(&x, &y, &b).vjp(&e).device(CUDA).eval().unwrap();
+        let cpu = wide(&x, &y, &b).vjp(&e).device(Device::Cpu).eval().unwrap();
+        compare_rows(&cpu.y, &all.y, error, "y of all");
+        compare_rows(&cpu.b, &all.b, error, "b of all");
+        let (x, y): (Vec<[T; 50]>, Vec<[T; 50]>) = (random.cloud(n), random.cloud(m));
+        compare!(error, shape, without_contractions(g, &x, &y));
+    }
+}
+
+#[test]
+fn rows_longer_than_registers() {
+    long_results::<f32>(2e-5);
+    long_results::<f64>(1e-13);
 }
 
 /// Around whole groups of sources, whole tiles, and several blocks of targets.

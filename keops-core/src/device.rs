@@ -94,9 +94,29 @@ const LOCAL_BYTES: usize = 16 << 10;
 /// The most components of f that a thread with four long targets keeps in registers beside their contractions.
 const SHORT_RESULT: usize = 4;
 
+/// A row of f of more bytes does not stay in registers.
+const LONG_RESULT_BYTES: usize = 128;
+
+/// With more parameters than these the pairs of a thread with several sources do not share a copy of them in registers.
+const FEW_PARAMETERS: usize = 16;
+
+/// What a number of a thread's targets with the sources of a bundle may take of its registers, in bytes.
+const BUNDLE_BYTES: usize = 64;
+
+/// The most sources of a bundle.
+const MOST_BUNDLE_SOURCES: usize = 8;
+
+/// Whether the rest of the formula is computed for a bundle of sources at a time, because a row of f is too long for
+/// registers: then it is read and written once for all of them.
+const fn is_bundled<T: Element, F: Formula, R: Reduction>() -> bool {
+    R::INDEPENDENT
+        && components::<F>() * size_of::<T>() > LONG_RESULT_BYTES
+        && <F::P<u8> as Components<u8>>::LEN <= FEW_PARAMETERS
+}
+
 /// Whether the main kernel takes groups of sources, and goes through contractions by chunks of components: prepared
-/// targets are too long for registers, and contractions are most of the work.
-const fn is_wide<T: Element, F: Formula>() -> bool {
+/// targets are too long for registers, and contractions are most of the work; or rows of f are too long.
+const fn is_wide<T: Element, F: Formula, R: Reduction>() -> bool {
     let (mut longest, mut k) = (0, 0);
     while k < F::CONTRACTIONS.len() {
         if F::CONTRACTIONS[k].len > longest {
@@ -104,8 +124,8 @@ const fn is_wide<T: Element, F: Formula>() -> bool {
         }
         k += 1;
     }
-    <F::I<u8> as Components<u8>>::LEN * size_of::<T>() > LONG_TARGET_BYTES
-        && longest >= LONG_CONTRACTION
+    let is_long = <F::I<u8> as Components<u8>>::LEN * size_of::<T>() > LONG_TARGET_BYTES && longest >= LONG_CONTRACTION;
+    (is_long || is_bundled::<T, F, R>())
         && F::CONTRACTIONS.len() <= MOST_CONTRACTIONS
         && 2 * source_bytes::<T, F>() <= MOST_SHARED_BYTES
 }
@@ -114,7 +134,7 @@ const fn is_wide<T: Element, F: Formula>() -> bool {
 #[must_use]
 pub const fn rows_per_thread<T: Element, F: Formula, R: Reduction>() -> usize {
     let target = <F::I<u8> as Components<u8>>::LEN;
-    if is_wide::<T, F>() {
+    if is_wide::<T, F, R>() {
         // What is read of a source serves all targets, and a component of all of them is read by 16 bytes.
         let most = 16 / size_of::<T>();
         let local = (target + state_words::<T, F, R>()) * size_of::<T>();
@@ -144,13 +164,32 @@ pub const fn rows_per_thread<T: Element, F: Formula, R: Reduction>() -> usize {
 /// pair by pair.
 #[must_use]
 pub const fn group_sources<T: Element, F: Formula, R: Reduction>() -> usize {
-    if !is_wide::<T, F>() {
+    if !is_wide::<T, F, R>() {
         return 1;
     }
     let by_registers = CONTRACTED_BYTES / (rows_per_thread::<T, F, R>() * size_of::<T>());
     let by_memory = MOST_SHARED_BYTES / source_bytes::<T, F>();
-    let group = if by_memory < by_registers { by_memory } else { by_registers };
-    if group < MOST_GROUP_SOURCES { group } else { MOST_GROUP_SOURCES }
+    let fit = if by_memory < by_registers { by_memory } else { by_registers };
+    let group = if fit < MOST_GROUP_SOURCES { fit } else { MOST_GROUP_SOURCES };
+    let bundle = bundle_sources::<T, F, R>();
+    if bundle < group { group / bundle * bundle } else { group }
+}
+
+/// For how many sources a thread computes the rest of the formula at a time; 1 if it takes pair by pair.
+const fn bundle_sources<T: Element, F: Formula, R: Reduction>() -> usize {
+    if !is_wide::<T, F, R>() || !is_bundled::<T, F, R>() {
+        return 1;
+    }
+    let by_registers = BUNDLE_BYTES / (rows_per_thread::<T, F, R>() * size_of::<T>());
+    let by_memory = MOST_SHARED_BYTES / source_bytes::<T, F>();
+    let fit = if by_memory < by_registers { by_memory } else { by_registers };
+    if fit < MOST_BUNDLE_SOURCES { fit } else { MOST_BUNDLE_SOURCES }
+}
+
+/// How many pairs those of a bundle are with all targets of a thread.
+#[must_use]
+pub const fn bundle_pairs<T: Element, F: Formula, R: Reduction>() -> usize {
+    bundle_sources::<T, F, R>() * rows_per_thread::<T, F, R>()
 }
 
 /// How many targets a unit has at most.

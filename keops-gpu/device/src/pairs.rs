@@ -10,7 +10,7 @@ use core::{hint, ptr::NonNull};
 use keops_core::{
     components::Components,
     device::{Range, THREADS, Unit, source_stride, tile_sources},
-    formula::{Formula, Role, SourceRow},
+    formula::{Formula, Role, Row},
     real::{Element, Real},
     reduction::{Push, Reduction, components},
 };
@@ -47,7 +47,8 @@ pub struct Arguments<T> {
 const LOADED: usize = 32;
 
 /// The main kernel. `WP`, `WI` and `WJ` are the components of all variables of each role: parameters, targets, sources.
-/// A thread takes `S` sources at a time; if that is one, the loop over sources is written out four times with `UNROLLED`.
+/// A thread takes `S` sources at a time, and of these the `B` pairs of a bundle; if `S` is one, the loop over sources is
+/// written out four times with `UNROLLED`.
 ///
 /// # Safety
 /// The contract of the module `device` of keops-core: pointers, units and the size of the grid belong together.
@@ -58,6 +59,7 @@ pub unsafe fn pairs<
     Red,
     const Q: usize,
     const S: usize,
+    const B: usize,
     const WP: usize,
     const WI: usize,
     const WJ: usize,
@@ -148,7 +150,7 @@ pub unsafe fn pairs<
             if S > 1 {
                 let tile = Tile { address: tile, first, count };
                 // SAFETY: whole groups of sources were stored.
-                unsafe { wide::take::<N, F, Red, Q, S>(tile, parameters.as_slice(), target, state, &mut run) };
+                unsafe { wide::take::<N, F, Red, Q, S, B>(tile, parameters.as_slice(), target, state, &mut run) };
                 Red::flush::<F, Rows<N, Q>>((), state, &run);
                 first += count;
                 continue;
@@ -166,7 +168,7 @@ pub unsafe fn pairs<
                 }
                 let index = <Rows<N, Q> as Real>::index_splat((), first + source);
                 let mut push = Push::<F, Rows<N, Q>, Red> { state, run: &mut run, index };
-                F::pair((), parameters.as_slice(), target, &stored, c, &mut push);
+                F::pair((), parameters.as_slice(), &&*target, &stored, c, &mut push);
             };
             let mut source = 0;
             if UNROLLED {
@@ -190,15 +192,15 @@ pub unsafe fn pairs<
     let mut q = 0;
     while q < Q {
         if row(q) < unit.targets {
-            let mut words = <Red::State<F, N::Scalar> as Components<N::Scalar>>::splat(N::Scalar::from_f64(0.0));
-            let (to, from) = (Components::<N::Scalar>::as_mut_slice(&mut words), state.as_slice());
-            let mut w = 0;
-            while w < from.len() {
-                from[w].0[q].store((), &mut to[w..]);
-                w += 1;
-            }
+            let (target, part, state) = (unit.first_target + row(q), unit.part, state.as_slice());
             // SAFETY: a target of the unit.
-            unsafe { leave::<N::Scalar, F, Red>(&arguments, unit.first_target + row(q), unit.part, to) };
+            unsafe {
+                if S > 1 {
+                    wide::leave::<N, F, Red, Q>(&arguments, target, part, state, q);
+                } else {
+                    leave::<N, F, Red, Q>(&arguments, target, part, state, q);
+                }
+            }
         }
         q += 1;
     }
@@ -291,8 +293,7 @@ impl<T: Element + Shared, F: Formula> Stored<T, F> {
     }
 }
 
-impl<N: Real<Cx = (), Mask = bool, Index = u32>, F: Formula, const Q: usize> SourceRow<Rows<N, Q>>
-    for Stored<N::Scalar, F>
+impl<N: Real<Cx = (), Mask = bool, Index = u32>, F: Formula, const Q: usize> Row<Rows<N, Q>> for Stored<N::Scalar, F>
 where
     N::Scalar: Shared,
 {
@@ -308,23 +309,40 @@ where
     }
 }
 
-/// Writes the result of a target, or its state if there are several parts.
+/// Writes the result of a target, or its state if there are several parts: the words of `states` of number `q`.
 ///
 /// # Safety
 /// `target` must be a target of the call, `part` one of its parts.
 #[inline(always)]
-unsafe fn leave<T: Element, F: Formula, Red: Reduction>(arguments: &Arguments<T>, target: u32, part: u32, state: &[T]) {
+pub(crate) unsafe fn leave<N, F, Red, const Q: usize>(
+    arguments: &Arguments<N::Scalar>,
+    target: u32,
+    part: u32,
+    state: &[Rows<N, Q>],
+    q: usize,
+) where
+    N: Real<Cx = ()>,
+    F: Formula,
+    Red: Reduction,
+{
     let &Arguments { values, indices, states, targets, parts, .. } = arguments;
+    let mut words = Aligned::<Red::State<F, N::Scalar>>::new();
+    let words = words.splat(N::Scalar::from_f64(0.0));
+    let mut w = 0;
+    while w < words.len() {
+        state[w].0[q].store((), &mut words[w..]);
+        w += 1;
+    }
     if parts == 1 {
         // SAFETY: the contract of this function.
-        unsafe { finish::<T, F, Red>(state, target, values, indices) };
+        unsafe { finish::<N::Scalar, F, Red>(words, target, values, indices) };
         return;
     }
     let mut w = 0;
-    while w < state.len() {
-        let place = (part as usize * state.len() + w) * targets as usize + target as usize;
+    while w < words.len() {
+        let place = (part as usize * words.len() + w) * targets as usize + target as usize;
         // SAFETY: there is room for all words of all parts of all targets.
-        unsafe { *states.add(place) = state[w] };
+        unsafe { *states.add(place) = words[w] };
         w += 1;
     }
 }

@@ -20,7 +20,8 @@ use keops_core::{
 };
 
 use crate::{
-    pairs::{Stored, gather, prepare},
+    bundle::{self, Sources, Take, Targets},
+    pairs::{self, Arguments, Stored, gather, prepare},
     rows::Rows,
     shared::Shared,
 };
@@ -84,9 +85,10 @@ pub(crate) unsafe fn target<N, F, const Q: usize, const WI: usize>(
     let mut raw = [zero; WI];
     // SAFETY: the contract of this function.
     unsafe { gather::<N::Scalar, F>(data, Role::Target, target, |c, x| raw[c] = N::splat((), x)) };
-    let mut left = F::I::<N>::splat(zero);
-    F::target((), parameters, &raw, left.as_mut_slice());
-    for (to, &number) in to.iter_mut().zip(left.as_slice()) {
+    let mut left = Aligned::<F::I<N>>::new();
+    let left = left.splat(zero);
+    F::target((), parameters, &raw, left);
+    for (to, &number) in to.iter_mut().zip(left.iter()) {
         to.0[q] = number;
     }
 }
@@ -110,12 +112,32 @@ pub(crate) unsafe fn source<N, F, const WJ: usize>(
     unsafe { prepare::<N, F, WJ>(data, source, parameters, address) };
 }
 
+/// [`pairs::leave`].
+///
+/// # Safety
+/// That of [`pairs::leave`].
+#[inline(never)]
+pub(crate) unsafe fn leave<N, F, Red, const Q: usize>(
+    arguments: &Arguments<N::Scalar>,
+    target: u32,
+    part: u32,
+    state: &[Rows<N, Q>],
+    q: usize,
+) where
+    N: Real<Cx = ()>,
+    F: Formula,
+    Red: Reduction,
+{
+    // SAFETY: the contract of this function.
+    unsafe { pairs::leave::<N, F, Red, Q>(arguments, target, part, state, q) };
+}
+
 /// Takes all pairs of a thread's targets with a tile.
 ///
 /// # Safety
 /// As many sources must be stored in the tile as it has, up to a multiple of `S`.
 #[inline(always)]
-pub(crate) unsafe fn take<N, F, Red, const Q: usize, const S: usize>(
+pub(crate) unsafe fn take<N, F, Red, const Q: usize, const S: usize, const B: usize>(
     tile: Tile,
     parameters: &[Rows<N, Q>],
     target: &[Rows<N, Q>],
@@ -133,6 +155,7 @@ pub(crate) unsafe fn take<N, F, Red, const Q: usize, const S: usize>(
         let mut contractions = [F::C::<Rows<N, Q>>::splat(Rows::lit((), 0.0)); S];
         // Written out, so that offsets and kinds are constants.
         const { assert!(F::CONTRACTIONS.len() <= MOST_CONTRACTIONS) };
+        const { assert!(Red::INDEPENDENT || B == Q, "components in any order") };
         // SAFETY: the contract of this function.
         unsafe {
             contract::<N, F, 0, Q, S>(address, target, &mut contractions);
@@ -142,12 +165,23 @@ pub(crate) unsafe fn take<N, F, Red, const Q: usize, const S: usize>(
         }
         let end = (tile.count - group).min(S as u32);
         let mut s = 0;
+        if B > Q {
+            let parameters = bundle::parameters::<N, F, Q, B>(parameters);
+            while s + (B / Q) as u32 <= end {
+                // SAFETY: the contract of this function.
+                let sources = unsafe { Sources::<Q>::new(address + s * stride::<N, F>(), stride::<N, F>()) };
+                let c = bundle::contractions::<N, F, Q, B>(&contractions[s as usize..]);
+                let mut take = Take::<F, Rows<N, Q>, Red> { state, run, first: tile.first + group + s };
+                F::pair((), parameters.as_slice(), &Targets(target), &sources, c.as_slice(), &mut take);
+                s += (B / Q) as u32;
+            }
+        }
         while s < end {
             // SAFETY: the contract of this function.
             let stored = unsafe { Stored::<N::Scalar, F>::new(address + s * stride::<N, F>()) };
             let index = <Rows<N, Q> as Real>::index_splat((), tile.first + group + s);
             let mut push = Push::<F, Rows<N, Q>, Red> { state, run, index };
-            F::pair((), parameters, target, &stored, contractions[s as usize].as_slice(), &mut push);
+            F::pair((), parameters, &target, &stored, contractions[s as usize].as_slice(), &mut push);
             s += 1;
         }
         group += S as u32;
