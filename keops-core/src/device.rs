@@ -167,10 +167,7 @@ pub const fn group_sources<T: Element, F: Formula, R: Reduction>() -> usize {
     if !is_wide::<T, F, R>() {
         return 1;
     }
-    let by_registers = CONTRACTED_BYTES / (rows_per_thread::<T, F, R>() * size_of::<T>());
-    let by_memory = MOST_SHARED_BYTES / source_bytes::<T, F>();
-    let fit = if by_memory < by_registers { by_memory } else { by_registers };
-    let group = if fit < MOST_GROUP_SOURCES { fit } else { MOST_GROUP_SOURCES };
+    let group = sources_that_fit::<T, F, R>(CONTRACTED_BYTES, MOST_GROUP_SOURCES);
     let bundle = bundle_sources::<T, F, R>();
     if bundle < group { group / bundle * bundle } else { group }
 }
@@ -180,10 +177,20 @@ const fn bundle_sources<T: Element, F: Formula, R: Reduction>() -> usize {
     if !is_wide::<T, F, R>() || !is_bundled::<T, F, R>() {
         return 1;
     }
-    let by_registers = BUNDLE_BYTES / (rows_per_thread::<T, F, R>() * size_of::<T>());
-    let by_memory = MOST_SHARED_BYTES / source_bytes::<T, F>();
-    let fit = if by_memory < by_registers { by_memory } else { by_registers };
-    if fit < MOST_BUNDLE_SOURCES { fit } else { MOST_BUNDLE_SOURCES }
+    sources_that_fit::<T, F, R>(BUNDLE_BYTES, MOST_BUNDLE_SOURCES)
+}
+
+/// How many sources there is room for in shared memory, and in so many bytes of registers a number of each pair with the
+/// targets of a thread; not more than `most`.
+const fn sources_that_fit<T: Element, F: Formula, R: Reduction>(registers: usize, most: usize) -> usize {
+    let mut fit = registers / (rows_per_thread::<T, F, R>() * size_of::<T>());
+    if fit > most {
+        fit = most;
+    }
+    match MOST_SHARED_BYTES.checked_div(source_bytes::<T, F>()) {
+        Some(room) if room < fit => room,
+        _ => fit,
+    }
 }
 
 /// How many pairs those of a bundle are with all targets of a thread.
@@ -216,7 +223,7 @@ pub const fn tile_sources<T: Element, F: Formula, R: Reduction>() -> usize {
     match SHARED_BYTES.checked_div(source_bytes::<T, F>()) {
         Some(fit) if fit < group => group,
         Some(fit) if fit < TILE_SOURCES => fit / group * group,
-        _ => TILE_SOURCES,
+        _ => TILE_SOURCES / group * group,
     }
 }
 
