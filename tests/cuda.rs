@@ -27,6 +27,25 @@ keops! {
     fn nearest_too(x: Vi<3>, y: Vj<3>) -> KMinArgKMin<3, i> { sqdist(x, y) }
     #[keops(cuda(D = 1), cuda(D = 40), cuda(D = 300))]
     fn wide<const D: usize>(x: Vi<D>, y: Vj<D>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y) / 40) * b }
+    #[keops(order = 0, cuda(D = 31), cuda(D = 32), cuda(D = 33), cuda(D = 1000))]
+    fn wide_value<const D: usize>(x: Vi<D>, y: Vj<D>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y) / 40) * b }
+    #[keops(order = 0, cuda(D = 17), cuda(D = 50), cuda(D = 1000))]
+    fn wide_nearest<const D: usize>(x: Vi<D>, y: Vj<D>) -> ArgKMin<5, j> { sqdist(x, y) }
+    #[keops(order = 0, cuda(D = 37))]
+    fn wide_log_sum<const D: usize>(x: Vi<D>, y: Vj<D>) -> LogSumExp<i> { (x | y) }
+    #[keops(order = 1, cuda(D = 40))]
+    fn wide_mean<const D: usize>(x: Vi<D>, y: Vj<D>, b: Vj<6>) -> SumSoftMaxWeight<j> { ((x | y), b) }
+    #[keops(order = 0, cuda(D = 70))]
+    fn long_right<const D: usize>(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<D>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }
+    #[keops(order = 0, cuda(D = 50))]
+    fn without_contractions<const D: usize>(p: Pm<1>, x: Vi<D>, y: Vj<D>) -> Sum<i> { p * sin(x * y) }
+    #[keops(order = 0, cuda(D = 40))]
+    fn short_source<const D: usize>(x: Vi<D>, y: Vj<1>) -> Sum<j> { sin(y * x) }
+    #[keops(order = 0, cuda(D = 40))]
+    fn no_source<const D: usize>(x: Vi<D>) -> Sum<j> { x * cos(x) }
+    #[keops(order = 0, cuda(D = 35))]
+    fn two_contractions<const D: usize>(p: Pm<2>, a: Vi<3>, x: Vi<D>, u: Vi<17>, b: Vj<2>, y: Vj<D>, v: Vj<17>)
+        -> Sum<j> { exp(-p * sqdist(x, y)) * (u | v) * b * sum(a) }
     fn alone(p: Pm<2>, y: Vj<2>) -> Sum<j> { exp(-sqdist(p, y)) * y }
     fn single(p: Pm<2>, x: Vi<2>) -> Sum<j> { exp(-sqdist(p, x)) * x }
     #[keops(order = 0)]
@@ -173,6 +192,106 @@ fn dimensions() {
     dimension::<f32, 40>(4e-6);
     dimension::<f64, 300>(1e-13);
     dimension::<f32, 300>(2e-5);
+}
+
+fn long_results<T: Element>(error: f64) {
+    let mut random = Random::new();
+    for (n, m) in [(3, 130), (130, 13)] {
+        let (x, y): (Vec<[T; 40]>, Vec<[T; 1]>) = (random.cloud(n), random.cloud(m));
+        compare!(error, (n, m), short_source(&x, &y));
+        compare!(error, (n, m), no_source(&x));
+    }
+    for (n, m) in WIDE_SHAPES {
+        let shape = (n, m);
+        let g: T = random.number(0.5..1.0);
+        let (x, y): (Vec<[T; 3]>, Vec<[T; 3]>) = (random.cloud(n), random.cloud(m));
+        let b: Vec<[T; 70]> = random.cloud(m);
+        compare!(error, shape, long_right(g, &x, &y, &b));
+        let (x, y): (Vec<[T; 40]>, Vec<[T; 40]>) = (random.rows(n, 0.0..0.5), random.rows(m, 0.0..0.5));
+        let (b, e): (Vec<[T; 1]>, Vec<[T; 1]>) = (random.cloud(m), random.cloud(n));
+        compare!(error, shape, wide(&x, &y, &b).vjp_x(&e));
+        compare!(error, shape, wide(&x, &y, &b).vjp_y(&e));
+        let all = wide(&x, &y, &b).vjp(&e).device(CUDA).eval().unwrap();
+        let cpu = wide(&x, &y, &b).vjp(&e).device(Device::Cpu).eval().unwrap();
+        compare_rows(&cpu.y, &all.y, error, "y of all");
+        compare_rows(&cpu.b, &all.b, error, "b of all");
+        let (x, y): (Vec<[T; 50]>, Vec<[T; 50]>) = (random.cloud(n), random.cloud(m));
+        compare!(error, shape, without_contractions(g, &x, &y));
+    }
+}
+
+#[test]
+fn rows_longer_than_registers() {
+    long_results::<f32>(2e-5);
+    long_results::<f64>(1e-13);
+}
+
+/// Around whole groups of sources, whole tiles, and several blocks of targets.
+const WIDE_SHAPES: [(usize, usize); 5] = [(1, 1), (3, 12), (2, 13), (5, 40), (130, 25)];
+
+fn wide_values<T: Element, const D: usize>(error: f64) {
+    let mut random = Random::new();
+    for (n, m) in &WIDE_SHAPES[..if D < 100 { 5 } else { 4 }] {
+        let (x, y): (Vec<[T; D]>, Vec<[T; D]>) = (random.rows(*n, 0.0..0.5), random.rows(*m, 0.0..0.5));
+        let b: Vec<[T; 1]> = random.cloud(*m);
+        compare!(error, (D, n, m), wide_value(&x, &y, &b));
+    }
+}
+
+#[test]
+fn long_targets() {
+    wide_values::<f32, 31>(2e-6);
+    wide_values::<f32, 32>(2e-6);
+    wide_values::<f32, 33>(2e-6);
+    wide_values::<f32, 1000>(2e-5);
+    wide_values::<f64, 31>(1e-13);
+    wide_values::<f64, 32>(1e-13);
+    wide_values::<f64, 33>(1e-13);
+    wide_values::<f64, 1000>(1e-13);
+}
+
+fn wide_reductions<T: Element>(error: f64) {
+    let mut random = Random::new();
+    for (n, m) in WIDE_SHAPES {
+        let shape = (n, m);
+        let (x, y): (Vec<[T; 37]>, Vec<[T; 37]>) = (random.cloud(n), random.cloud(m));
+        compare!(error, shape, wide_log_sum(&x, &y));
+        let (x, y): (Vec<[T; 40]>, Vec<[T; 40]>) = (random.cloud(n), random.cloud(m));
+        let (b, e): (Vec<[T; 6]>, Vec<[T; 6]>) = (random.cloud(m), random.cloud(n));
+        compare!(error, shape, wide_mean(&x, &y, &b));
+        compare!(error, shape, wide_mean(&x, &y, &b).vjp_x(&e));
+        compare!(error, shape, wide_mean(&x, &y, &b).vjp_y(&e));
+        let p = [T::from_f64(0.02), T::from_f64(0.03)];
+        let (x, y): (Vec<[T; 35]>, Vec<[T; 35]>) = (random.cloud(n), random.cloud(m));
+        let (a, b): (Vec<[T; 3]>, Vec<[T; 2]>) = (random.cloud(n), random.cloud(m));
+        let (u, v): (Vec<[T; 17]>, Vec<[T; 17]>) = (random.cloud(n), random.cloud(m));
+        compare!(error, shape, two_contractions(p, &a, &x, &u, &b, &y, &v));
+    }
+}
+
+#[test]
+fn reductions_over_long_targets() {
+    wide_reductions::<f32>(4e-5);
+    wide_reductions::<f64>(1e-13);
+}
+
+fn wide_neighbours<T: Element, const D: usize>() {
+    let mut random = Random::new();
+    for (n, m) in [(1, 1), (3, 12), (130, 37)] {
+        let (x, y): (Vec<[T; D]>, Vec<[T; D]>) = (lattice(&mut random, n), lattice(&mut random, m));
+        let cpu = wide_nearest(&x, &y).device(Device::Cpu).eval().unwrap();
+        assert_eq!(wide_nearest(&x, &y).device(CUDA).eval().unwrap(), cpu, "{D}: {n} x {m}");
+    }
+}
+
+#[test]
+fn neighbours_of_long_targets() {
+    wide_neighbours::<f32, 17>();
+    wide_neighbours::<f64, 17>();
+    wide_neighbours::<f32, 50>();
+    wide_neighbours::<f64, 50>();
+    wide_neighbours::<f32, 1000>();
+    wide_neighbours::<f64, 1000>();
 }
 
 #[test]

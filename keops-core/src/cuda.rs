@@ -57,8 +57,8 @@ impl Kernel {
             indices: R::indices(components),
             state_words: device::state_words::<T, F, R>(),
             block_targets: device::block_targets::<T, F, R>(),
-            tile_sources: device::tile_sources::<T, F>(),
-            shared_bytes: device::shared_bytes::<T, F>(),
+            tile_sources: device::tile_sources::<T, F, R>(),
+            shared_bytes: device::shared_bytes::<T, F, R>(),
         }
     }
 

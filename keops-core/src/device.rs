@@ -36,8 +36,11 @@ pub const THREADS: usize = 128;
 /// Blocks of the total kernel.
 pub const TOTAL_BLOCKS: usize = 64;
 
-/// Shared memory for the prepared sources of a tile, in bytes: what every device has without asking for more.
+/// Shared memory for the prepared sources of a tile, in bytes: several blocks of a multiprocessor have room for theirs.
 const SHARED_BYTES: usize = 16 << 10;
+
+/// The most shared memory of a block that every device has without being asked for more.
+const MOST_SHARED_BYTES: usize = 48 << 10;
 
 /// The most sources in a tile. Sums are flushed into their compensated total behind it.
 const TILE_SOURCES: usize = 128;
@@ -68,11 +71,82 @@ pub struct Range {
     pub end: u32,
 }
 
+/// A prepared target of more bytes does not stay in registers.
+const LONG_TARGET_BYTES: usize = 128;
+
+/// A contraction of fewer components is not worth the detour of its results through local memory.
+const LONG_CONTRACTION: usize = 16;
+
+/// The most contractions of a formula that are written out one by one for groups of sources.
+pub const MOST_CONTRACTIONS: usize = 4;
+
+/// The most sources of a group.
+pub const MOST_GROUP_SOURCES: usize = 16;
+
+/// What the contractions of a thread's targets with a group of sources may take of its registers, in bytes: with what
+/// else the loop needs these are less than 128 registers, so that a multiprocessor has room for four blocks.
+const CONTRACTED_BYTES: usize = 192;
+
+/// What the targets and states of a thread may take in local memory, in bytes, before it has fewer targets. The driver
+/// reserves local memory for as many threads as the whole device can have.
+const LOCAL_BYTES: usize = 16 << 10;
+
+/// The most components of f that a thread with four long targets keeps in registers beside their contractions.
+const SHORT_RESULT: usize = 4;
+
+/// A row of f of more bytes does not stay in registers.
+const LONG_RESULT_BYTES: usize = 128;
+
+/// With more parameters than these the pairs of a thread with several sources do not share a copy of them in registers.
+const FEW_PARAMETERS: usize = 16;
+
+/// What a number of a thread's targets with the sources of a bundle may take of its registers, in bytes.
+const BUNDLE_BYTES: usize = 64;
+
+/// The most sources of a bundle.
+const MOST_BUNDLE_SOURCES: usize = 8;
+
+/// Whether the rest of the formula is computed for a bundle of sources at a time, because a row of f is too long for
+/// registers: then it is read and written once for all of them.
+const fn is_bundled<T: Element, F: Formula, R: Reduction>() -> bool {
+    R::INDEPENDENT
+        && components::<F>() * size_of::<T>() > LONG_RESULT_BYTES
+        && <F::P<u8> as Components<u8>>::LEN <= FEW_PARAMETERS
+}
+
+/// Whether the main kernel takes groups of sources, and goes through contractions by chunks of components: prepared
+/// targets are too long for registers, and contractions are most of the work; or rows of f are too long.
+const fn is_wide<T: Element, F: Formula, R: Reduction>() -> bool {
+    let (mut longest, mut k) = (0, 0);
+    while k < F::CONTRACTIONS.len() {
+        if F::CONTRACTIONS[k].len > longest {
+            longest = F::CONTRACTIONS[k].len;
+        }
+        k += 1;
+    }
+    let is_long = <F::I<u8> as Components<u8>>::LEN * size_of::<T>() > LONG_TARGET_BYTES && longest >= LONG_CONTRACTION;
+    (is_long || is_bundled::<T, F, R>())
+        && F::CONTRACTIONS.len() <= MOST_CONTRACTIONS
+        && 2 * source_bytes::<T, F>() <= MOST_SHARED_BYTES
+}
+
 /// How many targets a thread has.
 #[must_use]
 pub const fn rows_per_thread<T: Element, F: Formula, R: Reduction>() -> usize {
-    let words = size_of::<T>() / 4;
     let target = <F::I<u8> as Components<u8>>::LEN;
+    if is_wide::<T, F, R>() {
+        // What is read of a source serves all targets, and a component of all of them is read by 16 bytes.
+        let most = 16 / size_of::<T>();
+        let local = (target + state_words::<T, F, R>()) * size_of::<T>();
+        return if most * local <= LOCAL_BYTES && components::<F>() <= SHORT_RESULT {
+            most
+        } else if 2 * local <= LOCAL_BYTES {
+            2
+        } else {
+            1
+        };
+    }
+    let words = size_of::<T>() / 4;
     let each = target
         + <F::C<u8> as Components<u8>>::LEN
         + R::REGISTERS
@@ -84,6 +158,45 @@ pub const fn rows_per_thread<T: Element, F: Formula, R: Reduction>() -> usize {
     } else {
         1
     }
+}
+
+/// How many sources a thread contracts at a time with its targets, which are read once for all of them; 1 if it takes
+/// pair by pair.
+#[must_use]
+pub const fn group_sources<T: Element, F: Formula, R: Reduction>() -> usize {
+    if !is_wide::<T, F, R>() {
+        return 1;
+    }
+    let group = sources_that_fit::<T, F, R>(CONTRACTED_BYTES, MOST_GROUP_SOURCES);
+    let bundle = bundle_sources::<T, F, R>();
+    if bundle < group { group / bundle * bundle } else { group }
+}
+
+/// For how many sources a thread computes the rest of the formula at a time; 1 if it takes pair by pair.
+const fn bundle_sources<T: Element, F: Formula, R: Reduction>() -> usize {
+    if !is_wide::<T, F, R>() || !is_bundled::<T, F, R>() {
+        return 1;
+    }
+    sources_that_fit::<T, F, R>(BUNDLE_BYTES, MOST_BUNDLE_SOURCES)
+}
+
+/// How many sources there is room for in shared memory, and in so many bytes of registers a number of each pair with the
+/// targets of a thread; not more than `most`.
+const fn sources_that_fit<T: Element, F: Formula, R: Reduction>(registers: usize, most: usize) -> usize {
+    let mut fit = registers / (rows_per_thread::<T, F, R>() * size_of::<T>());
+    if fit > most {
+        fit = most;
+    }
+    match MOST_SHARED_BYTES.checked_div(source_bytes::<T, F>()) {
+        Some(room) if room < fit => room,
+        _ => fit,
+    }
+}
+
+/// How many pairs those of a bundle are with all targets of a thread.
+#[must_use]
+pub const fn bundle_pairs<T: Element, F: Formula, R: Reduction>() -> usize {
+    bundle_sources::<T, F, R>() * rows_per_thread::<T, F, R>()
 }
 
 /// How many targets a unit has at most.
@@ -98,21 +211,26 @@ pub const fn source_stride<T: Element, F: Formula>() -> usize {
     <F::J<u8> as Components<u8>>::LEN.next_multiple_of(16 / size_of::<T>())
 }
 
-/// How many sources a tile has.
+/// Bytes from one prepared source to the next in shared memory.
+const fn source_bytes<T: Element, F: Formula>() -> usize {
+    source_stride::<T, F>() * size_of::<T>()
+}
+
+/// How many sources a tile has: a multiple of [`group_sources`].
 #[must_use]
-pub const fn tile_sources<T: Element, F: Formula>() -> usize {
-    let stride = source_stride::<T, F>() * size_of::<T>();
-    match SHARED_BYTES.checked_div(stride) {
-        Some(0) => 1,
-        Some(fit) if fit < TILE_SOURCES => fit,
-        _ => TILE_SOURCES,
+pub const fn tile_sources<T: Element, F: Formula, R: Reduction>() -> usize {
+    let group = group_sources::<T, F, R>();
+    match SHARED_BYTES.checked_div(source_bytes::<T, F>()) {
+        Some(fit) if fit < group => group,
+        Some(fit) if fit < TILE_SOURCES => fit / group * group,
+        _ => TILE_SOURCES / group * group,
     }
 }
 
 /// The dynamic shared memory of a block, in bytes.
 #[must_use]
-pub const fn shared_bytes<T: Element, F: Formula>() -> usize {
-    tile_sources::<T, F>() * source_stride::<T, F>() * size_of::<T>()
+pub const fn shared_bytes<T: Element, F: Formula, R: Reduction>() -> usize {
+    tile_sources::<T, F, R>() * source_bytes::<T, F>()
 }
 
 /// Numbers in the state of a target.

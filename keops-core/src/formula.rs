@@ -77,7 +77,7 @@ impl Contraction {
 
     /// The contraction of a prepared target with a prepared source.
     #[inline(always)]
-    pub fn of_pair<R: Real>(&self, cx: R::Cx, i: &[R], j: &impl SourceRow<R>) -> R {
+    pub fn of_pair<R: Real>(&self, cx: R::Cx, i: &[R], j: &impl Row<R>) -> R {
         let mut sum = R::lit(cx, 0.0);
         let mut d = 0;
         while d < self.len {
@@ -104,12 +104,19 @@ pub enum ContractionKind {
     SquaredDistance,
 }
 
-/// The prepared components of one source row, read by `pair` as numbers.
+/// The prepared components of a target or a source, read by `pair` as numbers.
 ///
-/// With lanes over targets it is one row of scalars, splat on reading; with lanes over sources it is a row of tiles.
-pub trait SourceRow<R: Real> {
+/// With lanes over targets a source is one row of scalars, splat on reading; with lanes over sources it is a row of tiles.
+pub trait Row<R: Real> {
     /// Component `c`.
     fn get(&self, cx: R::Cx, c: usize) -> R;
+}
+
+impl<R: Real> Row<R> for &[R] {
+    #[inline(always)]
+    fn get(&self, _cx: R::Cx, c: usize) -> R {
+        self[c]
+    }
 }
 
 /// Where `pair` leaves the components of f, in ascending order of `c`, each exactly once.
@@ -121,7 +128,7 @@ pub trait Sink<R: Real> {
     /// Components `c..c + len` are `scale` times the source's components `from..from + len`: a wide right-hand side,
     /// which over a tile is a matrix product.
     #[inline(always)]
-    fn put_scaled(&mut self, cx: R::Cx, c: usize, scale: R, row: &impl SourceRow<R>, from: usize, len: usize) {
+    fn put_scaled(&mut self, cx: R::Cx, c: usize, scale: R, row: &impl Row<R>, from: usize, len: usize) {
         for d in 0..len {
             self.put_product(cx, c + d, scale, row.get(cx, from + d));
         }
@@ -188,7 +195,7 @@ pub trait Formula: Send + Sync + 'static {
         out.copy_from_slice(x);
     }
     /// The rest of f for one pair, given its prepared rows and contractions.
-    fn pair<R: Real>(cx: R::Cx, p: &[R], i: &[R], j: &impl SourceRow<R>, c: &[R], sink: &mut impl Sink<R>);
+    fn pair<R: Real>(cx: R::Cx, p: &[R], i: &impl Row<R>, j: &impl Row<R>, c: &[R], sink: &mut impl Sink<R>);
 }
 
 /// Components of all variables of one role, one after another.

@@ -45,7 +45,7 @@ pub use log_sum_exp::{LogOfSum, LogSumExp};
 pub use min::{Min, MinRun};
 pub use negated::{ArgMax, Max, MaxArgMax, Negated};
 pub use soft_max::{LogAndMean, Mean, SoftMaxSaved, SumSoftMaxWeight};
-pub use sum::{Sum, SumRun};
+pub use sum::Sum;
 
 use crate::{
     components::Components,
@@ -64,6 +64,9 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     type Run<F: Formula, R: Real>;
     /// Whether [`Self::push`] writes to the state, and not only to the run.
     const PUSHES_TO_STATE: bool = false;
+    /// Whether a component may be taken of several sources, in their order, before the next component is taken of any:
+    /// if none depends on those before it.
+    const INDEPENDENT: bool = false;
     /// How many numbers of a run every pair writes, whatever the formula: what must stay in registers.
     const REGISTERS: usize;
     /// How many more for each component of the formula.

@@ -5,7 +5,7 @@
 
 use crate::{
     components::Components,
-    formula::{Formula, SourceRow},
+    formula::{Formula, Row},
     real::Real,
     reduction::{Push, Reduction},
 };
@@ -35,7 +35,7 @@ pub struct Tile<'a, T> {
 /// A row of numbers, the same in every lane: a source when lanes run over targets.
 struct Same<'a, A>(&'a A);
 
-impl<R: Real, A: Components<R::Scalar>> SourceRow<R> for Same<'_, A> {
+impl<R: Real, A: Components<R::Scalar>> Row<R> for Same<'_, A> {
     #[inline(always)]
     fn get(&self, cx: R::Cx, c: usize) -> R {
         R::splat(cx, self.0.as_slice()[c])
@@ -45,7 +45,7 @@ impl<R: Real, A: Components<R::Scalar>> SourceRow<R> for Same<'_, A> {
 /// A row of lanes: [`Real::LANES`] sources when lanes run over sources.
 struct Own<'a, A>(&'a A);
 
-impl<R: Real, A: Components<R>> SourceRow<R> for Own<'_, A> {
+impl<R: Real, A: Components<R>> Row<R> for Own<'_, A> {
     #[inline(always)]
     fn get(&self, _cx: R::Cx, c: usize) -> R {
         self.0.as_slice()[c]
@@ -69,7 +69,7 @@ pub(super) trait Direction<F: Formula, R: Real> {
     /// The target as the formula reads it.
     fn target<'a>(cx: R::Cx, stored: &'a Self::Target, room: &'a mut Self::Room) -> &'a [R];
     /// The source as the formula reads it.
-    fn source(stored: &Self::Source) -> impl SourceRow<R>;
+    fn source(stored: &Self::Source) -> impl Row<R>;
     /// The sources of the lanes in the row whose first source is `first`.
     fn index(cx: R::Cx, first: u32) -> R::Index;
 }
@@ -95,7 +95,7 @@ impl<F: Formula, R: Real> Direction<F, R> for OverTargets {
         stored.as_slice()
     }
     #[inline(always)]
-    fn source(stored: &Self::Source) -> impl SourceRow<R> {
+    fn source(stored: &Self::Source) -> impl Row<R> {
         Same(stored)
     }
     #[inline(always)]
@@ -133,7 +133,7 @@ impl<F: Formula, R: Real> Direction<F, R> for OverSources {
         to
     }
     #[inline(always)]
-    fn source(stored: &Self::Source) -> impl SourceRow<R> {
+    fn source(stored: &Self::Source) -> impl Row<R> {
         Own(stored)
     }
     #[inline(always)]
@@ -188,7 +188,7 @@ fn sweep_target<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(
             k += 1;
         }
         let mut push = Push::<F, R, Red> { state, run: &mut run, index: D::index(cx, first) };
-        F::pair::<R>(cx, parameters.as_slice(), target, &stored, c, &mut push);
+        F::pair::<R>(cx, parameters.as_slice(), &target, &stored, c, &mut push);
         first = first.wrapping_add(D::SOURCES);
         source += 1;
     }

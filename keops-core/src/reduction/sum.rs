@@ -15,13 +15,12 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Sum;
 
-/// What a run has summed so far.
-pub struct SumRun<F: Formula, R: Real>(F::Out<R>);
-
 impl Reduction for Sum {
     /// The total, in two terms.
     type State<F: Formula, R: Real> = Chain<F::Out<R>, F::Out<R>>;
-    type Run<F: Formula, R: Real> = SumRun<F, R>;
+    /// What it has summed so far.
+    type Run<F: Formula, R: Real> = F::Out<R>;
+    const INDEPENDENT: bool = true;
     const REGISTERS: usize = 0;
     const REGISTERS_PER_COMPONENT: usize = 1;
 
@@ -31,20 +30,20 @@ impl Reduction for Sum {
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(cx: R::Cx, _state: &Self::State<F, R>) -> SumRun<F, R> {
-        SumRun(F::Out::<R>::splat(R::lit(cx, 0.0)))
+    fn begin<F: Formula, R: Real>(cx: R::Cx, _state: &Self::State<F, R>) -> F::Out<R> {
+        F::Out::<R>::splat(R::lit(cx, 0.0))
     }
 
     #[inline(always)]
     fn push<F: Formula, R: Real>(
         cx: R::Cx,
         _state: &mut Self::State<F, R>,
-        run: &mut SumRun<F, R>,
+        run: &mut F::Out<R>,
         _index: R::Index,
         c: usize,
         value: R,
     ) {
-        let sum = &mut run.0.as_mut_slice()[c];
+        let sum = &mut run.as_mut_slice()[c];
         *sum = R::add(cx, *sum, value);
     }
 
@@ -52,19 +51,19 @@ impl Reduction for Sum {
     fn push_product<F: Formula, R: Real>(
         cx: R::Cx,
         _state: &mut Self::State<F, R>,
-        run: &mut SumRun<F, R>,
+        run: &mut F::Out<R>,
         _index: R::Index,
         c: usize,
         a: R,
         b: R,
     ) {
-        let sum = &mut run.0.as_mut_slice()[c];
+        let sum = &mut run.as_mut_slice()[c];
         *sum = R::mul_add(cx, a, b, *sum);
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &SumRun<F, R>) {
-        let (high, low, sums) = (state.0.as_mut_slice(), state.1.as_mut_slice(), run.0.as_slice());
+    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &F::Out<R>) {
+        let (high, low, sums) = (state.0.as_mut_slice(), state.1.as_mut_slice(), run.as_slice());
         let mut c = 0;
         while c < components::<F>() {
             compensated::add(cx, &mut high[c], &mut low[c], sums[c]);

@@ -3,7 +3,7 @@
 
 use keops_core::{
     components::Chain,
-    formula::{Contraction, Formula, Item, Sink, SourceRow, Variable},
+    formula::{Contraction, Formula, Item, Row, Sink, Variable},
     real::Real,
 };
 
@@ -41,11 +41,11 @@ impl<const D: usize> Formula for Gauss<D> {
         out[D] = x[D];
     }
     #[inline(always)]
-    fn pair<R: Real>(cx: R::Cx, _: &[R], i: &[R], j: &impl SourceRow<R>, _: &[R], sink: &mut impl Sink<R>) {
-        let first = R::sub(cx, i[0], j.get(cx, 0));
+    fn pair<R: Real>(cx: R::Cx, _: &[R], i: &impl Row<R>, j: &impl Row<R>, _: &[R], sink: &mut impl Sink<R>) {
+        let first = R::sub(cx, i.get(cx, 0), j.get(cx, 0));
         let mut e = R::neg_mul_add(cx, first, first, R::lit(cx, 0.0));
         for d in 1..D {
-            let difference = R::sub(cx, i[d], j.get(cx, d));
+            let difference = R::sub(cx, i.get(cx, d), j.get(cx, d));
             e = R::neg_mul_add(cx, difference, difference, e);
         }
         sink.put_product(cx, 0, R::exp2(cx, e), j.get(cx, D));
@@ -62,7 +62,7 @@ impl<const D: usize> Formula for Linear<D> {
     storage! { P = [E; 0]; I = [E; D]; J = [E; D]; C = [E; 1]; Out = [E; D]; }
 
     #[inline(always)]
-    fn pair<R: Real>(cx: R::Cx, _: &[R], _: &[R], j: &impl SourceRow<R>, c: &[R], sink: &mut impl Sink<R>) {
+    fn pair<R: Real>(cx: R::Cx, _: &[R], _: &impl Row<R>, j: &impl Row<R>, c: &[R], sink: &mut impl Sink<R>) {
         sink.put_scaled(cx, 0, c[0], j, 0, D);
     }
 }
@@ -77,7 +77,7 @@ impl<const D: usize> Formula for SquaredDistance<D> {
     storage! { P = [E; 0]; I = [E; D]; J = [E; D]; C = [E; 1]; Out = [E; 1]; }
 
     #[inline(always)]
-    fn pair<R: Real>(cx: R::Cx, _: &[R], _: &[R], _: &impl SourceRow<R>, c: &[R], sink: &mut impl Sink<R>) {
+    fn pair<R: Real>(cx: R::Cx, _: &[R], _: &impl Row<R>, _: &impl Row<R>, c: &[R], sink: &mut impl Sink<R>) {
         sink.put(cx, 0, c[0]);
     }
 }
@@ -99,8 +99,8 @@ macro_rules! plain_formula {
             fn pair<R: Real>(
                 $cx: R::Cx,
                 $pv: &[R],
-                $iv: &[R],
-                $jv: &impl SourceRow<R>,
+                $iv: &impl Row<R>,
+                $jv: &impl Row<R>,
                 _: &[R],
                 $sink: &mut impl Sink<R>,
             ) $pair
@@ -121,7 +121,7 @@ plain_formula! {
     /// u³: no sources
     NoSources[0, 1, 0 => 1] (Variable::target("u", 1))
     |cx, _p, i, _j, sink| {
-        sink.put_product(cx, 0, R::mul(cx, i[0], i[0]), i[0]);
+        sink.put_product(cx, 0, R::mul(cx, i.get(cx, 0), i.get(cx, 0)), i.get(cx, 0));
     }
 }
 
@@ -131,7 +131,7 @@ plain_formula! {
     |cx, _p, i, j, sink| {
         let v = j.get(cx, 0);
         let scale = R::lit(cx, core::f64::consts::LOG2_E);
-        sink.put_product(cx, 0, R::mul(cx, scale, i[0]), v);
+        sink.put_product(cx, 0, R::mul(cx, scale, i.get(cx, 0)), v);
         sink.put(cx, 1, j.get(cx, 1));
         sink.put_product(cx, 2, j.get(cx, 2), v);
     }
@@ -141,7 +141,7 @@ plain_formula! {
     /// log2(e) (u + v): an exponent by itself
     Exponent[0, 1, 1 => 1] (Variable::target("u", 1), Variable::source("v", 1))
     |cx, _p, i, j, sink| {
-        sink.put(cx, 0, R::mul(cx, R::lit(cx, core::f64::consts::LOG2_E), R::add(cx, i[0], j.get(cx, 0))));
+        sink.put(cx, 0, R::mul(cx, R::lit(cx, core::f64::consts::LOG2_E), R::add(cx, i.get(cx, 0), j.get(cx, 0))));
     }
 }
 
@@ -150,7 +150,7 @@ plain_formula! {
     Values[0, 1, 1 => 2] (Variable::target("u", 1), Variable::source("v", 1))
     |cx, _p, i, j, sink| {
         let v = j.get(cx, 0);
-        sink.put(cx, 0, R::add(cx, i[0], v));
-        sink.put(cx, 1, R::sub(cx, i[0], v));
+        sink.put(cx, 0, R::add(cx, i.get(cx, 0), v));
+        sink.put(cx, 1, R::sub(cx, i.get(cx, 0), v));
     }
 }

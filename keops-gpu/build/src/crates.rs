@@ -92,7 +92,9 @@ fn entries(text: &mut String, number: usize, device: &Device, kernel: &Kernel) {
              data: *const *const {element}, units: *const __p::Unit, ranges: *const __p::Range, \
              values: *mut {element}, indices: *mut u32, states: *mut {element}, targets: u32, parts: u32) \
              {{ unsafe {{ ::keops::pairs::<{lane}, {marker}, {reduction}, \
-             {{ __p::rows_per_thread::<{element}, {marker}, {reduction}>() }}, {p}, {i}, {j}, {unrolled}>(\
+             {{ __p::rows_per_thread::<{element}, {marker}, {reduction}>() }}, \
+             {{ __p::group_sources::<{element}, {marker}, {reduction}>() }}, \
+             {{ __p::bundle_pairs::<{element}, {marker}, {reduction}>() }}, {p}, {i}, {j}, {unrolled}>(\
              ::keops::Arguments {{ data, units, ranges, values, indices, states, targets, parts }}) }} }}\n\
              #[unsafe(no_mangle)] pub unsafe extern \"ptx-kernel\" fn {name}_merge(\
              states: *const {element}, values: *mut {element}, indices: *mut u32, targets: u32, parts: u32) \

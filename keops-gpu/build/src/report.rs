@@ -21,7 +21,8 @@ pub struct Cost {
     pub stack: u32,
     /// Static shared memory, in bytes.
     pub shared: u32,
-    /// Instructions of the longest loop without a loop in it, by kind: that over pairs.
+    /// Instructions, by kind, of the loop that has most arithmetic of those without a loop in them: that over pairs, or
+    /// that over components where targets are long.
     pub inner: BTreeMap<String, u32>,
 }
 
@@ -71,7 +72,7 @@ pub fn assemble(ptxas: &Path, ptx: &Path, arch: &str) -> Result<BTreeMap<String,
 /// Reads the messages of `ptxas -v`.
 fn costs(text: &str) -> BTreeMap<String, Cost> {
     let mut costs: BTreeMap<String, Cost> = BTreeMap::new();
-    let mut name = String::new();
+    let (mut name, mut function) = (String::new(), String::new());
     let before = |line: &str, unit: &str| -> u32 {
         let at = line.find(unit).unwrap_or(0);
         line[..at].split_whitespace().last().and_then(|number| number.parse().ok()).unwrap_or(0)
@@ -81,10 +82,19 @@ fn costs(text: &str) -> BTreeMap<String, Cost> {
             name = quoted.split('\'').next().unwrap_or_default().to_owned();
             costs.entry(name.clone()).or_default();
         }
+        if let Some(properties) = line.split("Function properties for ").nth(1) {
+            function = properties.trim().to_owned();
+        }
         let Some(cost) = costs.get_mut(&name) else { continue };
         if line.contains("bytes stack frame") {
-            cost.stack = before(line, "bytes stack frame");
-            cost.spills = before(line, "bytes spill stores") + before(line, "bytes spill loads");
+            // those of the functions that it calls follow
+            if function == name {
+                cost.stack = before(line, "bytes stack frame");
+            }
+            cost.spills += before(line, "bytes spill stores") + before(line, "bytes spill loads");
+        }
+        if line.contains("bytes cumulative stack size") {
+            cost.stack = cost.stack.max(before(line, "bytes cumulative stack size"));
         }
         if let Some(used) = line.split("Used ").nth(1) {
             cost.registers = used.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0);
@@ -94,7 +104,7 @@ fn costs(text: &str) -> BTreeMap<String, Cost> {
     costs
 }
 
-/// The instructions of the longest innermost loop of an entry point.
+/// The instructions of the innermost loop of an entry point that has most arithmetic.
 fn inner_loop(sass: &str, name: &str) -> BTreeMap<String, u32> {
     let mut instructions: Vec<&str> = Vec::new();
     let mut labels: BTreeMap<&str, usize> = BTreeMap::new();
@@ -124,8 +134,13 @@ fn inner_loop(sass: &str, name: &str) -> BTreeMap<String, u32> {
             (other_start, other_end) != (start, end) && start <= other_start && other_end <= end
         })
     });
+    let arithmetic = |&&(start, end): &&(usize, usize)| {
+        let operations = ["FFMA", "FADD", "FMUL", "DFMA", "DADD", "DMUL", "MUFU"];
+        let is_one = |instruction: &&&str| operations.iter().any(|operation| instruction.contains(operation));
+        (instructions[start..=end].iter().filter(is_one).count(), end - start)
+    };
     let mut kinds = BTreeMap::new();
-    if let Some(&(start, end)) = innermost.max_by_key(|(start, end)| end - start) {
+    if let Some(&(start, end)) = innermost.max_by_key(arithmetic) {
         for instruction in &instructions[start..=end] {
             let word = instruction.split_whitespace().find(|word| !word.starts_with('@')).unwrap_or_default();
             *kinds.entry(word.split(['.', ';']).next().unwrap_or_default().to_owned()).or_insert(0) += 1;

@@ -11,6 +11,8 @@
 //! | `fast` | `f32` with the hardware's elementary functions |
 //! | `rows` | several targets of a thread as one number |
 //! | `pairs` | the main kernel |
+//! | `wide` | its loop over pairs if targets are long, or rows of f |
+//! | `bundle` | the pairs of several sources as one number |
 //! | `merge` | joins the states of several parts |
 //! | `total` | sums over all targets |
 #![no_std]
@@ -19,6 +21,8 @@
 /// Where the sources of this crate are, for the build script that compiles it for GPUs.
 pub const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
+#[cfg(target_arch = "nvptx64")]
+mod bundle;
 #[cfg(target_arch = "nvptx64")]
 mod fast;
 #[cfg(target_arch = "nvptx64")]
@@ -33,6 +37,8 @@ pub mod shared;
 pub mod thread;
 #[cfg(target_arch = "nvptx64")]
 mod total;
+#[cfg(target_arch = "nvptx64")]
+mod wide;
 
 #[cfg(target_arch = "nvptx64")]
 pub use fast::Fast;
@@ -51,8 +57,8 @@ pub use total::total;
 pub mod __private {
     pub use keops_core::{
         components::{Chain, Components, Grid},
-        device::{Range, Unit, rows_per_thread},
-        formula::{Contraction, Cuda, Formula, Item, Sink, SourceRow, Variable},
+        device::{Range, Unit, bundle_pairs, group_sources, rows_per_thread},
+        formula::{Contraction, Cuda, Formula, Item, Row, Sink, Variable},
         ops,
         real::Real,
         reduction::{

@@ -2,14 +2,15 @@
 //!
 //! A thread has `Q` targets, [`THREADS`] apart, so that neighbouring threads read neighbouring rows. The block prepares
 //! a tile of sources at a time, a source for each thread, and leaves it in shared memory; then every thread takes all
-//! pairs of its targets with the tile, whose numbers it reads by broadcasts of 16 bytes.
+//! pairs of its targets with the tile, whose numbers it reads by broadcasts of 16 bytes. Long targets, which are not in
+//! registers, meet groups of sources instead: see the module `wide`.
 
-use core::ptr::NonNull;
+use core::{hint, ptr::NonNull};
 
 use keops_core::{
     components::Components,
     device::{Range, THREADS, Unit, source_stride, tile_sources},
-    formula::{Formula, Role, SourceRow},
+    formula::{Formula, Role, Row},
     real::{Element, Real},
     reduction::{Push, Reduction, components},
 };
@@ -18,6 +19,7 @@ use crate::{
     rows::Rows,
     shared::{self, Shared},
     thread,
+    wide::{self, Aligned, Tile},
 };
 
 /// What a main kernel is given; see the module `device` of keops-core.
@@ -45,7 +47,8 @@ pub struct Arguments<T> {
 const LOADED: usize = 32;
 
 /// The main kernel. `WP`, `WI` and `WJ` are the components of all variables of each role: parameters, targets, sources.
-/// With `UNROLLED` the loop over sources takes four at a time.
+/// A thread takes `S` sources at a time, and of these the `B` pairs of a bundle; if `S` is one, the loop over sources is
+/// written out four times with `UNROLLED`.
 ///
 /// # Safety
 /// The contract of the module `device` of keops-core: pointers, units and the size of the grid belong together.
@@ -55,6 +58,8 @@ pub unsafe fn pairs<
     F,
     Red,
     const Q: usize,
+    const S: usize,
+    const B: usize,
     const WP: usize,
     const WI: usize,
     const WJ: usize,
@@ -88,39 +93,68 @@ pub unsafe fn pairs<
 
     // Targets beyond the last one repeat it, and are not written.
     let row = |q: usize| q as u32 * THREADS as u32 + thread;
-    let mut raw = [zero; WI];
+    let target_of = |q: usize| unit.first_target + row(q).min(unit.targets - 1);
+    let mut target = Aligned::<F::I<Rows<N, Q>>>::new();
+    let target = target.splat(zero);
     let mut q = 0;
-    while q < Q {
-        let target = unit.first_target + row(q).min(unit.targets - 1);
-        // SAFETY: a target of the unit.
-        unsafe { gather::<N::Scalar, F>(data, Role::Target, target, |c, x| raw[c].0[q] = N::splat((), x)) };
-        q += 1;
+    if S > 1 {
+        while q < Q {
+            // SAFETY: a target of the unit.
+            unsafe { wide::target::<N, F, Q, WI>(data, target_of(q), source_parameters.as_slice(), target, q) };
+            q += 1;
+        }
+    } else {
+        let mut raw = [zero; WI];
+        while q < Q {
+            // SAFETY: a target of the unit.
+            unsafe { gather::<N::Scalar, F>(data, Role::Target, target_of(q), |c, x| raw[c].0[q] = N::splat((), x)) };
+            q += 1;
+        }
+        F::target((), parameters.as_slice(), &raw, target);
     }
-    let mut target = F::I::<Rows<N, Q>>::splat(zero);
-    F::target((), parameters.as_slice(), &raw, target.as_mut_slice());
 
     let mut state = Red::init::<F, Rows<N, Q>>(());
+    let mut state = &mut state;
+    if S > 1 && Red::PUSHES_TO_STATE {
+        // Few pairs change the state, so it may be in memory: its registers are worth more to contractions.
+        state = hint::black_box(state);
+    }
     for number in 0..unit.ranges {
         // SAFETY: a range of the unit.
         let range = unsafe { *ranges.add((unit.first_range + number) as usize) };
         let mut first = range.first;
         while first < range.end {
-            let count = (range.end - first).min(const { tile_sources::<N::Scalar, F>() as u32 });
+            let count = (range.end - first).min(const { tile_sources::<N::Scalar, F, Red>() as u32 });
             // SAFETY: range and count are the same for all threads; the first barrier is behind the last read of the
             // tile before.
             unsafe { thread::sync_threads() };
+            // The last group is filled up with the last source.
+            let stored = count.next_multiple_of(S as u32);
             let mut source = thread;
-            while source < count {
+            while source < stored {
+                let row = first + source.min(count - 1);
                 // SAFETY: a source of the range; its place in the tile is this thread's alone.
                 unsafe {
-                    prepare::<N, F, WJ>(data, first + source, source_parameters.as_slice(), tile + source * stride);
+                    if S > 1 {
+                        wide::source::<N, F, WJ>(data, row, source_parameters.as_slice(), tile + source * stride);
+                    } else {
+                        prepare::<N, F, WJ>(data, row, source_parameters.as_slice(), tile + source * stride);
+                    }
                 }
                 source += THREADS as u32;
             }
             // SAFETY: as above.
             unsafe { thread::sync_threads() };
 
-            let mut run = Red::begin::<F, Rows<N, Q>>((), &state);
+            let mut run = Red::begin::<F, Rows<N, Q>>((), state);
+            if S > 1 {
+                let tile = Tile { address: tile, first, count };
+                // SAFETY: whole groups of sources were stored.
+                unsafe { wide::take::<N, F, Red, Q, S, B>(tile, parameters.as_slice(), target, state, &mut run) };
+                Red::flush::<F, Rows<N, Q>>((), state, &run);
+                first += count;
+                continue;
+            }
             let mut one = |source: u32| {
                 let address = tile + source * stride;
                 // SAFETY: a source that was stored.
@@ -129,12 +163,12 @@ pub unsafe fn pairs<
                 let c = contractions.as_mut_slice();
                 let mut k = 0;
                 while k < F::CONTRACTIONS.len() {
-                    c[k] = F::CONTRACTIONS[k].of_pair((), target.as_slice(), &stored);
+                    c[k] = F::CONTRACTIONS[k].of_pair((), target, &stored);
                     k += 1;
                 }
                 let index = <Rows<N, Q> as Real>::index_splat((), first + source);
-                let mut push = Push::<F, Rows<N, Q>, Red> { state: &mut state, run: &mut run, index };
-                F::pair((), parameters.as_slice(), target.as_slice(), &stored, c, &mut push);
+                let mut push = Push::<F, Rows<N, Q>, Red> { state, run: &mut run, index };
+                F::pair((), parameters.as_slice(), &&*target, &stored, c, &mut push);
             };
             let mut source = 0;
             if UNROLLED {
@@ -150,7 +184,7 @@ pub unsafe fn pairs<
                 one(source);
                 source += 1;
             }
-            Red::flush::<F, Rows<N, Q>>((), &mut state, &run);
+            Red::flush::<F, Rows<N, Q>>((), state, &run);
             first += count;
         }
     }
@@ -158,15 +192,15 @@ pub unsafe fn pairs<
     let mut q = 0;
     while q < Q {
         if row(q) < unit.targets {
-            let mut words = <Red::State<F, N::Scalar> as Components<N::Scalar>>::splat(N::Scalar::from_f64(0.0));
-            let (to, from) = (Components::<N::Scalar>::as_mut_slice(&mut words), state.as_slice());
-            let mut w = 0;
-            while w < from.len() {
-                from[w].0[q].store((), &mut to[w..]);
-                w += 1;
-            }
+            let (target, part, state) = (unit.first_target + row(q), unit.part, state.as_slice());
             // SAFETY: a target of the unit.
-            unsafe { leave::<N::Scalar, F, Red>(&arguments, unit.first_target + row(q), unit.part, to) };
+            unsafe {
+                if S > 1 {
+                    wide::leave::<N, F, Red, Q>(&arguments, target, part, state, q);
+                } else {
+                    leave::<N, F, Red, Q>(&arguments, target, part, state, q);
+                }
+            }
         }
         q += 1;
     }
@@ -177,7 +211,12 @@ pub unsafe fn pairs<
 /// # Safety
 /// The variables of the role must have that row.
 #[inline(always)]
-unsafe fn gather<T: Copy, F: Formula>(data: *const *const T, role: Role, row: u32, mut put: impl FnMut(usize, T)) {
+pub(crate) unsafe fn gather<T: Copy, F: Formula>(
+    data: *const *const T,
+    role: Role,
+    row: u32,
+    mut put: impl FnMut(usize, T),
+) {
     let (mut at, mut v) = (0, 0);
     while v < F::VARIABLES.len() {
         let variable = &F::VARIABLES[v];
@@ -201,8 +240,12 @@ unsafe fn gather<T: Copy, F: Formula>(data: *const *const T, role: Role, row: u3
 /// # Safety
 /// There must be such a source; the place must be this thread's alone until the next barrier.
 #[inline(always)]
-unsafe fn prepare<N, F, const WJ: usize>(data: *const *const N::Scalar, source: u32, parameters: &[N], address: u32)
-where
+pub(crate) unsafe fn prepare<N, F, const WJ: usize>(
+    data: *const *const N::Scalar,
+    source: u32,
+    parameters: &[N],
+    address: u32,
+) where
     N: Real<Cx = ()>,
     N::Scalar: Shared,
     F: Formula,
@@ -228,7 +271,7 @@ where
 }
 
 /// A prepared source in shared memory.
-struct Stored<T: Element, F: Formula> {
+pub(crate) struct Stored<T: Element, F: Formula> {
     address: u32,
     /// Its numbers, if they are few.
     loaded: F::J<T>,
@@ -240,7 +283,7 @@ impl<T: Element + Shared, F: Formula> Stored<T, F> {
     /// # Safety
     /// There must be a prepared source at the address, for as long as this is used.
     #[inline(always)]
-    unsafe fn new(address: u32) -> Self {
+    pub(crate) unsafe fn new(address: u32) -> Self {
         let mut loaded = F::J::<T>::splat(T::from_f64(0.0));
         if Self::LOADED {
             // SAFETY: rows begin at multiples of 16 bytes and are as long.
@@ -250,8 +293,7 @@ impl<T: Element + Shared, F: Formula> Stored<T, F> {
     }
 }
 
-impl<N: Real<Cx = (), Mask = bool, Index = u32>, F: Formula, const Q: usize> SourceRow<Rows<N, Q>>
-    for Stored<N::Scalar, F>
+impl<N: Real<Cx = (), Mask = bool, Index = u32>, F: Formula, const Q: usize> Row<Rows<N, Q>> for Stored<N::Scalar, F>
 where
     N::Scalar: Shared,
 {
@@ -267,23 +309,40 @@ where
     }
 }
 
-/// Writes the result of a target, or its state if there are several parts.
+/// Writes the result of a target, or its state if there are several parts: the words of `states` of number `q`.
 ///
 /// # Safety
 /// `target` must be a target of the call, `part` one of its parts.
 #[inline(always)]
-unsafe fn leave<T: Element, F: Formula, Red: Reduction>(arguments: &Arguments<T>, target: u32, part: u32, state: &[T]) {
+pub(crate) unsafe fn leave<N, F, Red, const Q: usize>(
+    arguments: &Arguments<N::Scalar>,
+    target: u32,
+    part: u32,
+    state: &[Rows<N, Q>],
+    q: usize,
+) where
+    N: Real<Cx = ()>,
+    F: Formula,
+    Red: Reduction,
+{
     let &Arguments { values, indices, states, targets, parts, .. } = arguments;
+    let mut words = Aligned::<Red::State<F, N::Scalar>>::new();
+    let words = words.splat(N::Scalar::from_f64(0.0));
+    let mut w = 0;
+    while w < words.len() {
+        state[w].0[q].store((), &mut words[w..]);
+        w += 1;
+    }
     if parts == 1 {
         // SAFETY: the contract of this function.
-        unsafe { finish::<T, F, Red>(state, target, values, indices) };
+        unsafe { finish::<N::Scalar, F, Red>(words, target, values, indices) };
         return;
     }
     let mut w = 0;
-    while w < state.len() {
-        let place = (part as usize * state.len() + w) * targets as usize + target as usize;
+    while w < words.len() {
+        let place = (part as usize * words.len() + w) * targets as usize + target as usize;
         // SAFETY: there is room for all words of all parts of all targets.
-        unsafe { *states.add(place) = state[w] };
+        unsafe { *states.add(place) = words[w] };
         w += 1;
     }
 }

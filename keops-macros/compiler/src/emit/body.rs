@@ -84,7 +84,7 @@ fn expression(value: &Expr) -> TokenStream {
             match place {
                 Place::Raw => quote!(x[#index]),
                 Place::Parameters => quote!(p[#index]),
-                Place::Target => quote!(i[#index]),
+                Place::Target => quote!(i.get(cx, #index)),
                 Place::Source => quote!(j.get(cx, #index)),
                 Place::Contractions => quote!(c[#index]),
                 Place::Array(a) => {

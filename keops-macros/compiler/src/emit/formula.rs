@@ -89,8 +89,8 @@ pub(super) fn formula(
             fn pair<R: __p::Real>(
                 cx: R::Cx,
                 p: &[R],
-                i: &[R],
-                j: &impl __p::SourceRow<R>,
+                i: &impl __p::Row<R>,
+                j: &impl __p::Row<R>,
                 c: &[R],
                 sink: &mut impl __p::Sink<R>,
             ) {

@@ -1,0 +1,163 @@
+//! Long rows of f: the pairs of several sources as one number.
+//!
+//! A row of f that is too long for registers is summed in local memory. A thread therefore computes the pairs of its `Q`
+//! targets with a bundle of sources in step, as one number of `B` pairs: a component of the targets is read once for all
+//! sources, and so is a component of the sum, which is written once. Number g `Q` + q is that of source g and target q.
+
+use keops_core::{
+    components::Components,
+    formula::{Formula, Row, Sink},
+    real::Real,
+    reduction::Reduction,
+};
+
+use crate::{rows::Rows, shared::Shared};
+
+/// What is the same for all sources, in every pair.
+#[inline(always)]
+fn repeat<N: Copy, const Q: usize, const B: usize>(targets: Rows<N, Q>) -> Rows<N, B> {
+    let mut pairs = [targets.0[0]; B];
+    let mut b = 0;
+    while b < B {
+        pairs[b] = targets.0[b % Q];
+        b += 1;
+    }
+    Rows(pairs)
+}
+
+/// The pairs of one source, the first of which is number `b`.
+#[inline(always)]
+fn part<N: Copy, const Q: usize, const B: usize>(pairs: Rows<N, B>, b: usize) -> Rows<N, Q> {
+    let mut targets = [pairs.0[b]; Q];
+    let mut q = 0;
+    while q < Q {
+        targets[q] = pairs.0[b + q];
+        q += 1;
+    }
+    Rows(targets)
+}
+
+/// The parameters, in every pair.
+#[inline(always)]
+pub(crate) fn parameters<N, F, const Q: usize, const B: usize>(from: &[Rows<N, Q>]) -> F::P<Rows<N, B>>
+where
+    N: Real<Cx = (), Mask = bool, Index = u32>,
+    F: Formula,
+{
+    let mut parameters = F::P::<Rows<N, B>>::splat(Rows::lit((), 0.0));
+    for (to, &from) in parameters.as_mut_slice().iter_mut().zip(from) {
+        *to = repeat(from);
+    }
+    parameters
+}
+
+/// The contractions of each source of the bundle, as those of its pairs.
+#[inline(always)]
+pub(crate) fn contractions<N, F, const Q: usize, const B: usize>(from: &[F::C<Rows<N, Q>>]) -> F::C<Rows<N, B>>
+where
+    N: Real<Cx = (), Mask = bool, Index = u32>,
+    F: Formula,
+{
+    let mut contractions = F::C::<Rows<N, B>>::splat(Rows::lit((), 0.0));
+    let to = contractions.as_mut_slice();
+    let mut b = 0;
+    while b < B {
+        let from = from[b / Q].as_slice();
+        let mut k = 0;
+        while k < from.len() {
+            to[k].0[b] = from[k].0[b % Q];
+            k += 1;
+        }
+        b += 1;
+    }
+    contractions
+}
+
+/// The targets, each with all sources.
+pub(crate) struct Targets<'a, N, const Q: usize>(pub(crate) &'a [Rows<N, Q>]);
+
+impl<N, const Q: usize, const B: usize> Row<Rows<N, B>> for Targets<'_, N, Q>
+where
+    N: Real<Cx = (), Mask = bool, Index = u32>,
+{
+    #[inline(always)]
+    fn get(&self, _: (), c: usize) -> Rows<N, B> {
+        repeat(self.0[c])
+    }
+}
+
+/// The sources in shared memory, each with all `Q` targets.
+pub(crate) struct Sources<const Q: usize> {
+    address: u32,
+    stride: u32,
+}
+
+impl<const Q: usize> Sources<Q> {
+    /// # Safety
+    /// At the address there must be as many prepared sources as a bundle has, `stride` bytes apart, for as long as this
+    /// is used.
+    #[inline(always)]
+    pub(crate) unsafe fn new(address: u32, stride: u32) -> Self {
+        Self { address, stride }
+    }
+}
+
+impl<N, const Q: usize, const B: usize> Row<Rows<N, B>> for Sources<Q>
+where
+    N: Real<Cx = (), Mask = bool, Index = u32>,
+    N::Scalar: Shared,
+{
+    #[inline(always)]
+    fn get(&self, cx: (), c: usize) -> Rows<N, B> {
+        let mut pairs = [N::lit(cx, 0.0); B];
+        let mut b = 0;
+        while b < B {
+            let address = self.address + (b / Q) as u32 * self.stride + (c * size_of::<N::Scalar>()) as u32;
+            // SAFETY: a component of a source that is there, by the contract of `new`.
+            let number = N::splat(cx, unsafe { N::Scalar::read(address) });
+            let mut q = 0;
+            while q < Q {
+                pairs[b + q] = number;
+                q += 1;
+            }
+            b += Q;
+        }
+        Rows(pairs)
+    }
+}
+
+/// Hands the components of a bundle's pairs to a reduction that takes them in any order of components.
+pub(crate) struct Take<'a, F: Formula, R: Real, Red: Reduction> {
+    /// What is kept between runs.
+    pub(crate) state: &'a mut Red::State<F, R>,
+    /// The run.
+    pub(crate) run: &'a mut Red::Run<F, R>,
+    /// The first source of the bundle.
+    pub(crate) first: u32,
+}
+
+impl<N, F, Red, const Q: usize, const B: usize> Sink<Rows<N, B>> for Take<'_, F, Rows<N, Q>, Red>
+where
+    N: Real<Cx = (), Mask = bool, Index = u32>,
+    F: Formula,
+    Red: Reduction,
+{
+    #[inline(always)]
+    fn put(&mut self, cx: (), c: usize, value: Rows<N, B>) {
+        let mut b = 0;
+        while b < B {
+            let index = [self.first + (b / Q) as u32; Q];
+            Red::push::<F, Rows<N, Q>>(cx, self.state, self.run, index, c, part(value, b));
+            b += Q;
+        }
+    }
+    #[inline(always)]
+    fn put_product(&mut self, cx: (), c: usize, x: Rows<N, B>, y: Rows<N, B>) {
+        let mut b = 0;
+        while b < B {
+            let index = [self.first + (b / Q) as u32; Q];
+            Red::push_product::<F, Rows<N, Q>>(cx, self.state, self.run, index, c, part(x, b), part(y, b));
+            b += Q;
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Long targets: the loop over pairs in groups of sources.
+//!
+//! A prepared target of more numbers than registers is in local memory, which the hardware interleaves, so that threads
+//! next to each other read together. Read again for every pair, it would be most of the work. Therefore a thread takes
+//! `S` sources at a time and goes through their contractions by chunks of components of 16 bytes: a chunk of its `Q`
+//! targets is read into registers once for all sources, and a chunk of a source, a broadcast from shared memory, once
+//! for all targets. The `Q * S` sums stay in registers; each is one chain of operations, as in a loop over one pair.
+//! Their results are left in local memory for the rest of the formula, pair by pair.
+//!
+//! Preparing a row is a function of its own, so that the arrays of targets and of sources share the same stack.
+
+use core::{mem::MaybeUninit, slice};
+
+use keops_core::{
+    components::Components,
+    device::{MOST_CONTRACTIONS, MOST_GROUP_SOURCES, source_stride},
+    formula::{Contraction, ContractionKind, Formula, Role},
+    real::{Element, Real},
+    reduction::{Push, Reduction},
+};
+
+use crate::{
+    bundle::{self, Sources, Take, Targets},
+    pairs::{self, Arguments, Stored, gather, prepare},
+    rows::Rows,
+    shared::Shared,
+};
+
+/// Components that are read by 16 bytes where they are in local memory.
+#[repr(C, align(16))]
+pub(crate) struct Aligned<A>(MaybeUninit<A>);
+
+impl<A> Aligned<A> {
+    /// Room for the components.
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Self(MaybeUninit::uninit())
+    }
+
+    /// The components, which are all made equal here: moved to their place, long ones would be on the stack twice.
+    #[inline(always)]
+    pub(crate) fn splat<E: Copy>(&mut self, value: E) -> &mut [E]
+    where
+        A: Components<E>,
+    {
+        let start = self.0.as_mut_ptr().cast::<E>();
+        let mut c = 0;
+        while c < A::LEN {
+            // SAFETY: by the contract of `Components` there is room for LEN values of E.
+            unsafe { start.add(c).write(value) };
+            c += 1;
+        }
+        // SAFETY: they have been written; `&mut self` makes the access exclusive.
+        unsafe { slice::from_raw_parts_mut(start, A::LEN) }
+    }
+}
+
+/// A tile of prepared sources.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tile {
+    /// Where the first one is in shared memory.
+    pub(crate) address: u32,
+    /// Its row number.
+    pub(crate) first: u32,
+    /// How many there are.
+    pub(crate) count: u32,
+}
+
+/// Prepares a target: number `q` of each component of `to`.
+///
+/// # Safety
+/// There must be such a target.
+#[inline(never)]
+pub(crate) unsafe fn target<N, F, const Q: usize, const WI: usize>(
+    data: *const *const N::Scalar,
+    target: u32,
+    parameters: &[N],
+    to: &mut [Rows<N, Q>],
+    q: usize,
+) where
+    N: Real<Cx = ()>,
+    F: Formula,
+{
+    let zero = N::lit((), 0.0);
+    let mut raw = [zero; WI];
+    // SAFETY: the contract of this function.
+    unsafe { gather::<N::Scalar, F>(data, Role::Target, target, |c, x| raw[c] = N::splat((), x)) };
+    let mut left = Aligned::<F::I<N>>::new();
+    let left = left.splat(zero);
+    F::target((), parameters, &raw, left);
+    for (to, &number) in to.iter_mut().zip(left.iter()) {
+        to.0[q] = number;
+    }
+}
+
+/// [`prepare`].
+///
+/// # Safety
+/// That of [`prepare`].
+#[inline(never)]
+pub(crate) unsafe fn source<N, F, const WJ: usize>(
+    data: *const *const N::Scalar,
+    source: u32,
+    parameters: &[N],
+    address: u32,
+) where
+    N: Real<Cx = ()>,
+    N::Scalar: Shared,
+    F: Formula,
+{
+    // SAFETY: the contract of this function.
+    unsafe { prepare::<N, F, WJ>(data, source, parameters, address) };
+}
+
+/// [`pairs::leave`].
+///
+/// # Safety
+/// That of [`pairs::leave`].
+#[inline(never)]
+pub(crate) unsafe fn leave<N, F, Red, const Q: usize>(
+    arguments: &Arguments<N::Scalar>,
+    target: u32,
+    part: u32,
+    state: &[Rows<N, Q>],
+    q: usize,
+) where
+    N: Real<Cx = ()>,
+    F: Formula,
+    Red: Reduction,
+{
+    // SAFETY: the contract of this function.
+    unsafe { pairs::leave::<N, F, Red, Q>(arguments, target, part, state, q) };
+}
+
+/// Takes all pairs of a thread's targets with a tile.
+///
+/// # Safety
+/// As many sources must be stored in the tile as it has, up to a multiple of `S`.
+#[inline(always)]
+pub(crate) unsafe fn take<N, F, Red, const Q: usize, const S: usize, const B: usize>(
+    tile: Tile,
+    parameters: &[Rows<N, Q>],
+    target: &[Rows<N, Q>],
+    state: &mut Red::State<F, Rows<N, Q>>,
+    run: &mut Red::Run<F, Rows<N, Q>>,
+) where
+    N: Real<Cx = (), Mask = bool, Index = u32>,
+    N::Scalar: Shared,
+    F: Formula,
+    Red: Reduction,
+{
+    let mut group = 0;
+    while group < tile.count {
+        let address = tile.address + group * stride::<N, F>();
+        let mut contractions = [F::C::<Rows<N, Q>>::splat(Rows::lit((), 0.0)); S];
+        // Written out, so that offsets and kinds are constants.
+        const { assert!(F::CONTRACTIONS.len() <= MOST_CONTRACTIONS) };
+        const { assert!(Red::INDEPENDENT || B == Q, "components in any order") };
+        // SAFETY: the contract of this function.
+        unsafe {
+            contract::<N, F, 0, Q, S>(address, target, &mut contractions);
+            contract::<N, F, 1, Q, S>(address, target, &mut contractions);
+            contract::<N, F, 2, Q, S>(address, target, &mut contractions);
+            contract::<N, F, 3, Q, S>(address, target, &mut contractions);
+        }
+        let end = (tile.count - group).min(S as u32);
+        let mut s = 0;
+        if B > Q {
+            let parameters = bundle::parameters::<N, F, Q, B>(parameters);
+            while s + (B / Q) as u32 <= end {
+                // SAFETY: the contract of this function.
+                let sources = unsafe { Sources::<Q>::new(address + s * stride::<N, F>(), stride::<N, F>()) };
+                let c = bundle::contractions::<N, F, Q, B>(&contractions[s as usize..]);
+                let mut take = Take::<F, Rows<N, Q>, Red> { state, run, first: tile.first + group + s };
+                F::pair((), parameters.as_slice(), &Targets(target), &sources, c.as_slice(), &mut take);
+                s += (B / Q) as u32;
+            }
+        }
+        while s < end {
+            // SAFETY: the contract of this function.
+            let stored = unsafe { Stored::<N::Scalar, F>::new(address + s * stride::<N, F>()) };
+            let index = <Rows<N, Q> as Real>::index_splat((), tile.first + group + s);
+            let mut push = Push::<F, Rows<N, Q>, Red> { state, run, index };
+            F::pair((), parameters, &target, &stored, contractions[s as usize].as_slice(), &mut push);
+            s += 1;
+        }
+        group += S as u32;
+    }
+}
+
+/// Bytes from one prepared source to the next.
+#[inline(always)]
+const fn stride<N: Real, F: Formula>() -> u32 {
+    (source_stride::<N::Scalar, F>() * size_of::<N::Scalar>()) as u32
+}
+
+/// Repeats a statement for each number below `$end`, a constant, with the number as a constant: in loops LLVM would keep
+/// the arrays that it indexes in memory.
+macro_rules! written_out {
+    ($number:ident < $end:expr; $($value:literal)* => $body:expr) => {$(
+        if $value < $end {
+            const $number: usize = $value;
+            $body;
+        }
+    )*};
+}
+
+/// Contraction `K` of a thread's targets with `S` sources, the first one at `address`, if the formula has so many.
+///
+/// # Safety
+/// `S` prepared sources must be there.
+#[inline(always)]
+unsafe fn contract<N, F, const K: usize, const Q: usize, const S: usize>(
+    address: u32,
+    target: &[Rows<N, Q>],
+    to: &mut [F::C<Rows<N, Q>>; S],
+) where
+    N: Real<Cx = (), Mask = bool, Index = u32>,
+    N::Scalar: Shared,
+    F: Formula,
+{
+    if K >= F::CONTRACTIONS.len() {
+        return;
+    }
+    let contraction = const { if K < F::CONTRACTIONS.len() { F::CONTRACTIONS[K] } else { Contraction::dot(0, 0, 0) } };
+    let Contraction { kind, target: from, source, len } = contraction;
+    // Components before and after those that are whole chunks of 16 bytes of a source are read one by one.
+    let chunk = const { 16 / size_of::<N::Scalar>() };
+    let head = (source.next_multiple_of(chunk) - source).min(len);
+    let whole = head + (len - head) / chunk * chunk;
+    let place = |d: usize| address + ((source + d) * size_of::<N::Scalar>()) as u32;
+
+    let mut sums = [Rows::<N, Q>::lit((), 0.0); S];
+    let one = |sums: &mut [Rows<N, Q>; S], d: usize| {
+        let u = target[from + d];
+        written_out!(NUMBER < S; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 => {
+            // SAFETY: a component of a source that is there, by the contract of this function.
+            let w = unsafe { N::Scalar::read(place(d) + NUMBER as u32 * stride::<N, F>()) };
+            sums[NUMBER] = add(kind, u, w, sums[NUMBER]);
+        });
+    };
+    let mut d = 0;
+    while d < head {
+        one(&mut sums, d);
+        d += 1;
+    }
+    while d < whole {
+        let targets = &target[from + d..from + d + chunk];
+        let mut u = [Rows::<N, Q>::lit((), 0.0); 4];
+        written_out!(C < chunk; 0 1 2 3 => u[C] = targets[C]);
+        written_out!(NUMBER < S; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 => {
+            let mut w = [N::Scalar::from_f64(0.0); 4];
+            // SAFETY: components of a source that is there, by the contract of this function; at a multiple of 16 bytes,
+            // which `head` leads to.
+            unsafe { N::Scalar::read_row(place(d) + NUMBER as u32 * stride::<N, F>(), &mut w[..chunk]) };
+            written_out!(C < chunk; 0 1 2 3 => sums[NUMBER] = add(kind, u[C], w[C], sums[NUMBER]));
+        });
+        d += chunk;
+    }
+    while d < len {
+        one(&mut sums, d);
+        d += 1;
+    }
+    written_out!(NUMBER < S; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 => to[NUMBER].as_mut_slice()[K] = sums[NUMBER]);
+}
+
+/// One more component of a contraction.
+#[inline(always)]
+fn add<N, const Q: usize>(kind: ContractionKind, u: Rows<N, Q>, w: N::Scalar, sum: Rows<N, Q>) -> Rows<N, Q>
+where
+    N: Real<Cx = (), Mask = bool, Index = u32>,
+{
+    let w = Rows::splat((), w);
+    match kind {
+        ContractionKind::Dot => Rows::mul_add((), u, w, sum),
+        ContractionKind::SquaredDistance => {
+            let difference = Rows::sub((), u, w);
+            Rows::mul_add((), difference, difference, sum)
+        }
+    }
+}
