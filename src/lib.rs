@@ -25,7 +25,7 @@ pub mod __private {
         components::{Chain, Components, Grid},
         cpu::{Piece, reduce},
         error::Error,
-        formula::{Contraction, Cuda, Formula, Item, Row, Sink, Variable},
+        formula::{Contraction, Cuda, Formula, Item, Row, Scaled, Sink, Variable},
         ops,
         real::{Element, Real, Stored},
         reduction::{

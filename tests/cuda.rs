@@ -17,6 +17,8 @@ const SHAPES: [(usize, usize); 9] =
 keops! {
     #[keops(order = 2)]
     fn gaussian_product(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<2>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }
+    #[keops(order = 0)]
+    fn unit_gaussian(x: Vi<2>, y: Vj<2>) -> Sum<j> { exp(-sqdist(x, y)) }
     fn over_i(x: Vi<2>, y: Vj<2>, a: Vi<1>, m: Pm<4>) -> Sum<i> { cauchy(x, y) * a * mat_vec(m, y) }
     fn log_sum(g: Pm<1>, x: Vi<3>, y: Vj<3>) -> LogSumExp<j> { -g * sqdist(x, y) }
     fn log_weighted(x: Vi<2>, y: Vj<2>, b: Vj<3>) -> LogSumExp<i> { ((x | y), exp(b)) }
@@ -328,6 +330,50 @@ fn infinities_and_nan_are_those_of_the_processor() {
     compare!(1e-13, (), log_weighted(&x, &x, &b));
     let y: Vec<[f64; 3]> = x.iter().map(|x| [x[0], x[1], 0.0]).collect();
     compare!(1e-13, (), log_sum(1.0, &y, &y));
+}
+
+fn narrow<const D: usize>(rows: &[[f64; D]]) -> Vec<[f32; D]> {
+    rows.iter().map(|row| row.map(|number| number as f32)).collect()
+}
+
+/// The fast kernels scale coordinates by the root of the factor of a Gaussian's exponent. Whatever the factor, and where
+/// that overflows, the result is that of `f64`.
+#[test]
+fn scaled_exponents() {
+    let mut random = Random::new();
+    let same = |g: f32, x: &Vec<[f32; 3]>, y: &Vec<[f32; 3]>, what: &str| {
+        let (b, wide_b) = (vec![[1.0_f32, -0.5]; y.len()], vec![[1.0, -0.5]; y.len()]);
+        let what = format!("{what}, g = {g:e}");
+        let (wide_g, wide_x, wide_y) = (f64::from(g), harness::wide(x), harness::wide(y));
+        let cpu = gaussian_product(wide_g, &wide_x, &wide_y, &wide_b).device(Device::Cpu).eval().unwrap();
+        compare_rows(&narrow(&cpu), &gaussian_product(g, x, y, &b).device(CUDA).eval().unwrap(), 2e-5, &what);
+        let cpu = log_sum(wide_g, &wide_x, &wide_y).device(Device::Cpu).eval().unwrap();
+        compare_rows(&narrow(&cpu), &log_sum(g, x, y).device(CUDA).eval().unwrap(), 2e-5, &what);
+    };
+    let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (random.cloud(40), random.cloud(140));
+    for g in [0.0, -0.0, 1e-40, 1e-20, 0.3, 100.0, 1e20, 3e38, -0.3, -10.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN]
+    {
+        same(g, &x, &y, "a cloud");
+    }
+    // equal rows whose scaled coordinates overflow, and rows that are far from each other
+    for size in [1e10_f32, 1e20, 1e30, 3e38] {
+        let rows = |rows: &[[f32; 3]]| rows.iter().map(|row| row.map(|c| c * size)).collect::<Vec<_>>();
+        let (x, mut y) = (rows(&x), rows(&y));
+        y[7] = x[3];
+        y[139] = x[39];
+        for g in [1e-38, 1e-20, 1.0, 1e10, 1e30] {
+            same(g, &x, &y, "far from 0");
+        }
+    }
+    let mut x = x;
+    x[5] = [f32::NAN, 0.0, 0.0];
+    x[6] = [f32::INFINITY, 0.0, 0.0];
+    same(0.7, &x, &y, "not finite");
+    same(0.7, &y, &x, "not finite");
+    // in one dimension and with a constant factor
+    let (x, y): (Vec<[f32; 2]>, Vec<[f32; 2]>) = (random.rows(300, -2e30..2e30), random.rows(9, -2e30..2e30));
+    let y: Vec<[f32; 2]> = y.into_iter().chain(x.iter().copied().step_by(20)).collect();
+    compare!(2e-5, (), unit_gaussian(&x, &y));
 }
 
 /// Arguments and results that stay on the device give the bits of those that do not.

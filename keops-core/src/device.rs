@@ -147,10 +147,7 @@ pub const fn rows_per_thread<T: Element, F: Formula, R: Reduction>() -> usize {
         };
     }
     let words = size_of::<T>() / 4;
-    let each = target
-        + <F::C<u8> as Components<u8>>::LEN
-        + R::REGISTERS
-        + (2 + R::REGISTERS_PER_COMPONENT) * components::<F>();
+    let each = numbers_per_target::<F, R>();
     if each * words <= 12 {
         4
     } else if each * words <= 32 {
@@ -197,6 +194,24 @@ const fn sources_that_fit<T: Element, F: Formula, R: Reduction>(registers: usize
 #[must_use]
 pub const fn bundle_pairs<T: Element, F: Formula, R: Reduction>() -> usize {
     bundle_sources::<T, F, R>() * rows_per_thread::<T, F, R>()
+}
+
+/// The most registers that a thread of the main kernel may have; 0 if the assembler decides.
+///
+/// Where a loop is there twice, for coordinates that are scaled and for the rest, the assembler gives the second one
+/// registers that cost the first one two of ten blocks on a multiprocessor.
+#[must_use]
+pub const fn most_registers<T: Element, F: Formula, R: Reduction>() -> u32 {
+    let is_sum = R::HANDS_NAN_ON && R::REGISTERS == 0;
+    if F::SCALED.is_some() && is_sum && size_of::<T>() == 4 && numbers_per_target::<F, R>() <= 7 { 48 } else { 0 }
+}
+
+/// How many numbers a thread keeps for each of its targets.
+const fn numbers_per_target<F: Formula, R: Reduction>() -> usize {
+    <F::I<u8> as Components<u8>>::LEN
+        + <F::C<u8> as Components<u8>>::LEN
+        + R::REGISTERS
+        + (2 + R::REGISTERS_PER_COMPONENT) * components::<F>()
 }
 
 /// How many targets a unit has at most.

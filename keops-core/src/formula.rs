@@ -104,6 +104,28 @@ pub enum ContractionKind {
     SquaredDistance,
 }
 
+/// A squared distance whose only use is in an exponent to base 2, times one prepared parameter c.
+///
+/// Where c is negative, c |u - w|² = -|s u - s w|² for s = √-c. An engine may scale both vectors once, and give
+/// [`Formula::pair`] 1 in the place of c and -|s u - s w|² for the contraction: a pair costs a multiplication less. Each coordinate is moved by a rounding then;
+/// where s u or s w overflows, the result is NaN, which no operation of such a formula hides, and the engine has to
+/// compute it as it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Scaled {
+    /// The number of the contraction.
+    pub contraction: usize,
+    /// Where c is in [`Formula::P`].
+    pub factor: usize,
+}
+
+impl Scaled {
+    /// This contraction with this factor.
+    #[must_use]
+    pub const fn new(contraction: usize, factor: usize) -> Self {
+        Self { contraction, factor }
+    }
+}
+
 /// The prepared components of a target or a source, read by `pair` as numbers.
 ///
 /// With lanes over targets a source is one row of scalars, splat on reading; with lanes over sources it is a row of tiles.
@@ -162,6 +184,8 @@ pub trait Formula: Send + Sync + 'static {
     const VARIABLES: &'static [Variable];
     /// The contractions of a pair.
     const CONTRACTIONS: &'static [Contraction];
+    /// A contraction that may be scaled.
+    const SCALED: Option<Scaled> = None;
     /// Its kernels for GPUs, if any were built.
     const CUDA: Option<Cuda> = None;
 

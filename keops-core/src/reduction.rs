@@ -62,6 +62,8 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     type State<F: Formula, R: Real>: Components<R>;
     /// What every pair touches, in registers.
     type Run<F: Formula, R: Real>;
+    /// Whether the state has a NaN after a component was NaN.
+    const HANDS_NAN_ON: bool = false;
     /// Whether [`Self::push`] writes to the state, and not only to the run.
     const PUSHES_TO_STATE: bool = false;
     /// Whether a component may be taken of several sources, in their order, before the next component is taken of any:

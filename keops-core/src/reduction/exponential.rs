@@ -74,6 +74,7 @@ impl<O: Outcome> Reduction for Exponential<O> {
     /// The shift, then the totals in two terms. Component 0 of the totals is the sum of the weights, if it is needed.
     type State<F: Formula, R: Real> = Chain<[R; 1], Chain<F::Out<R>, F::Out<R>>>;
     type Run<F: Formula, R: Real> = ExponentialRun<F, R>;
+    const HANDS_NAN_ON: bool = true;
     // The weight; the shift and the limit are only read, from the first-level cache if need be.
     const REGISTERS: usize = 1;
     const REGISTERS_PER_COMPONENT: usize = 1;

@@ -21,6 +21,7 @@ impl Reduction for Sum {
     /// What it has summed so far.
     type Run<F: Formula, R: Real> = F::Out<R>;
     const INDEPENDENT: bool = true;
+    const HANDS_NAN_ON: bool = true;
     const REGISTERS: usize = 0;
     const REGISTERS_PER_COMPONENT: usize = 1;
 

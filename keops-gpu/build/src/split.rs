@@ -51,10 +51,20 @@ pub fn split(ptx: &str, kernels: &[String]) -> Result<BTreeMap<String, String>> 
             }
         }
         let text = parts.iter().enumerate().filter(|(n, part)| part.name.is_none() || needed.contains(n));
-        let text: Vec<&str> = text.map(|(_, part)| part.text.trim()).filter(|text| !text.is_empty()).collect();
+        let text: Vec<String> =
+            text.map(|(_, part)| limited(part.text.trim())).filter(|text| !text.is_empty()).collect();
         modules.insert(kernel.clone(), text.join("\n") + "\n");
     }
     Ok(modules)
+}
+
+/// A function with the directive for as many registers as a comment in its code says: rustc has no way to give it.
+fn limited(text: &str) -> String {
+    let limit = text.split_once("// keops: at most ").and_then(|(_, rest)| rest.split_once(" registers"));
+    match limit.and_then(|(registers, _)| Some((registers.parse::<u32>().ok()?, text.split_once("\n{")?))) {
+        Some((registers, (head, body))) => format!("{head}\n.maxnreg {registers}\n{{{body}"),
+        None => text.to_owned(),
+    }
 }
 
 /// The parts of a PTX file: statements that end in a semicolon or a block, and the directives of the header.
@@ -143,6 +153,14 @@ mod tests {
         assert!(!a.contains("b_f32") && !a.contains("keops_shared"));
         assert!(b.contains("keops_shared[]") && b.contains("b_f32_merge"));
         assert!(!b.contains("helper") && !b.contains("table") && !b.contains("a_f32"));
+    }
+
+    #[test]
+    fn registers_are_limited() {
+        let ptx = PTX.replace(")\n{\n\tcall", ")\n{\n\t// keops: at most 48 registers\n\tcall");
+        let modules = split(&ptx, &["a_f32".to_owned()]).unwrap();
+        assert!(modules["a_f32"].contains("\n)\n.maxnreg 48\n{\n\t// keops"));
+        assert_eq!(modules["a_f32"].matches(".maxnreg").count(), 1);
     }
 
     #[test]

@@ -18,6 +18,8 @@ use core::{arch::asm, slice};
 
 use keops_core::real::{Element, Real};
 
+use crate::rows::Number;
+
 /// A number; see the module.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(transparent)]
@@ -61,6 +63,10 @@ fn reduced(x: f32) -> f32 {
     Real::neg_mul_add((), k, LOW, Real::neg_mul_add((), k, HIGH, x))
 }
 
+impl Number for Fast {
+    const SCALES: bool = true;
+}
+
 impl Real for Fast {
     type Cx = ();
     type Scalar = f32;
@@ -72,7 +78,6 @@ impl Real for Fast {
         add(a, b) -> Fast;
         sub(a, b) -> Fast;
         mul(a, b) -> Fast;
-        neg(a) -> Fast;
         mul_add(a, b, c) -> Fast;
         neg_mul_add(a, b, c) -> Fast;
         abs(a) -> Fast;
@@ -87,6 +92,12 @@ impl Real for Fast {
         pow(x, y) -> Fast;
     }
 
+    /// Written out, so that the assembler makes it part of the next instruction: LLVM would flip the sign bit of what
+    /// goes into other assembly, which is an instruction.
+    #[inline(always)]
+    fn neg(_: (), x: Self) -> Self {
+        instruction!("neg.f32 {0}, {1};", x.0)
+    }
     #[inline(always)]
     fn splat(_: (), value: f32) -> Self {
         Fast(value)

@@ -5,18 +5,18 @@
 //! pairs of its targets with the tile, whose numbers it reads by broadcasts of 16 bytes. Long targets, which are not in
 //! registers, meet groups of sources instead: see the module `wide`.
 
-use core::{hint, ptr::NonNull};
+use core::{arch::asm, hint, ptr::NonNull};
 
 use keops_core::{
     components::Components,
-    device::{Range, THREADS, Unit, source_stride, tile_sources},
-    formula::{Formula, Role, Row},
+    device::{Range, THREADS, Unit, most_registers, source_stride, tile_sources},
+    formula::{Contraction, Formula, Role, Row, Scaled},
     real::{Element, Real},
     reduction::{Push, Reduction, components},
 };
 
 use crate::{
-    rows::Rows,
+    rows::{Number, Rows},
     shared::{self, Shared},
     thread,
     wide::{self, Aligned, Tile},
@@ -67,32 +67,156 @@ pub unsafe fn pairs<
 >(
     arguments: Arguments<N::Scalar>,
 ) where
-    N: Real<Cx = (), Mask = bool, Index = u32>,
+    N: Number,
     N::Scalar: Shared,
     F: Formula,
     Red: Reduction,
 {
-    let Arguments { data, units, ranges, .. } = arguments;
+    let Arguments { data, .. } = arguments;
+    let mut raw = [N::lit((), 0.0); WP];
+    // SAFETY: parameters have one row.
+    unsafe { gather::<N::Scalar, F>(data, Role::Parameter, 0, |c, x| raw[c] = N::splat((), x)) };
+    let mut parameters = F::P::<N>::splat(N::lit((), 0.0));
+    F::parameters((), &raw, parameters.as_mut_slice());
+    let parameters = parameters.as_slice();
+
+    let mut state = Red::init::<F, Rows<N, Q>>(());
+    let mut state = &mut state;
+    if S > 1 && Red::PUSHES_TO_STATE {
+        // Few pairs change the state, so it may be in memory: its registers are worth more to contractions.
+        state = hint::black_box(state);
+    }
+    if const { N::SCALES && most_registers::<N::Scalar, F, Red>() > 0 } {
+        // SAFETY: a comment, from which the build script makes a directive.
+        unsafe {
+            asm!(
+                "// keops: at most {0} registers",
+                const most_registers::<N::Scalar, F, Red>(), options(nomem, nostack)
+            );
+        }
+    }
+    let mut done = false;
+    if let Some(scaled) = const { scaled::<N, F, Red, S>() } {
+        if N::lt((), parameters[scaled.factor], N::lit((), 0.0)) {
+            // SAFETY: the contract of this function; all threads have the same parameters.
+            done = unsafe {
+                sweep::<N, F, Red, Q, S, B, WI, WJ, UNROLLED, true>(&arguments, parameters, state);
+                !thread::sync_threads_or(has_nan(state.as_slice()))
+            };
+            if !done {
+                *state = Red::init::<F, Rows<N, Q>>(());
+            }
+        }
+    }
+    if !done {
+        // The loop is not written out again where it is the exception.
+        // SAFETY: the contract of this function; whether it is done all threads agree on.
+        unsafe {
+            if const { scaled::<N, F, Red, S>().is_some() } {
+                sweep::<N, F, Red, Q, S, B, WI, WJ, false, false>(&arguments, parameters, state);
+            } else {
+                sweep::<N, F, Red, Q, S, B, WI, WJ, UNROLLED, false>(&arguments, parameters, state);
+            }
+        }
+    }
+
+    // SAFETY: the contract of this function.
+    let unit = unsafe { unit(&arguments) };
+    let mut q = 0;
+    while q < Q {
+        let row = row(q);
+        if row < unit.targets {
+            let (target, part, state) = (unit.first_target + row, unit.part, state.as_slice());
+            // SAFETY: a target of the unit.
+            unsafe {
+                if S > 1 {
+                    wide::leave::<N, F, Red, Q>(&arguments, target, part, state, q);
+                } else {
+                    leave::<N, F, Red, Q>(&arguments, target, part, state, q);
+                }
+            }
+        }
+        q += 1;
+    }
+}
+
+/// The unit of this block. It is read again where it is needed, and not kept in registers meanwhile.
+///
+/// # Safety
+/// There must be a unit for each block.
+#[inline(always)]
+unsafe fn unit<T>(arguments: &Arguments<T>) -> Unit {
+    // SAFETY: the contract of this function.
+    unsafe { *arguments.units.add(thread::block_idx_x() as usize) }
+}
+
+/// The contraction whose vectors are scaled.
+const fn scaled<N: Number, F: Formula, Red: Reduction, const S: usize>() -> Option<Scaled> {
+    if N::SCALES && Red::HANDS_NAN_ON && S == 1 { F::SCALED } else { None }
+}
+
+/// Whether any number is NaN.
+#[inline(always)]
+fn has_nan<N: Number, const Q: usize>(state: &[Rows<N, Q>]) -> bool {
+    let (mut any, mut w) = (false, 0);
+    while w < state.len() {
+        let mut q = 0;
+        while q < Q {
+            any |= !N::eq((), state[w].0[q], state[w].0[q]);
+            q += 1;
+        }
+        w += 1;
+    }
+    any
+}
+
+/// Which row of the unit target `q` of this thread is.
+#[inline(always)]
+fn row(q: usize) -> u32 {
+    q as u32 * THREADS as u32 + thread::thread_idx_x()
+}
+
+/// Takes all pairs of a unit.
+///
+/// # Safety
+/// As for [`pairs`]. All threads of the block must come here.
+#[inline(always)]
+unsafe fn sweep<
+    N,
+    F,
+    Red,
+    const Q: usize,
+    const S: usize,
+    const B: usize,
+    const WI: usize,
+    const WJ: usize,
+    const UNROLLED: bool,
+    const SCALED: bool,
+>(
+    arguments: &Arguments<N::Scalar>,
+    source_parameters: &[N],
+    state: &mut Red::State<F, Rows<N, Q>>,
+) where
+    N: Number,
+    N::Scalar: Shared,
+    F: Formula,
+    Red: Reduction,
+{
+    let &Arguments { data, ranges, .. } = arguments;
+    // SAFETY: the contract of this function.
+    let unit = unsafe { unit(arguments) };
     let thread = thread::thread_idx_x();
     let tile = shared::start();
     let stride = const { (source_stride::<N::Scalar, F>() * size_of::<N::Scalar>()) as u32 };
     let zero = Rows::<N, Q>::lit((), 0.0);
-    // SAFETY: there is a unit for each block.
-    let unit = unsafe { *units.add(thread::block_idx_x() as usize) };
 
-    // The parameters, for the sources as they are and for the pairs in every row; the copies cost nothing.
-    let mut raw = [N::lit((), 0.0); WP];
-    // SAFETY: parameters have one row.
-    unsafe { gather::<N::Scalar, F>(data, Role::Parameter, 0, |c, x| raw[c] = N::splat((), x)) };
-    let mut source_parameters = F::P::<N>::splat(N::lit((), 0.0));
-    F::parameters((), &raw, source_parameters.as_mut_slice());
+    // The parameters as the pairs see them, in every row; the copies cost nothing.
     let mut parameters = F::P::<Rows<N, Q>>::splat(zero);
-    for (to, &from) in parameters.as_mut_slice().iter_mut().zip(source_parameters.as_slice()) {
+    for (to, &from) in parameters.as_mut_slice().iter_mut().zip(source_parameters) {
         *to = Rows([from; Q]);
     }
 
     // Targets beyond the last one repeat it, and are not written.
-    let row = |q: usize| q as u32 * THREADS as u32 + thread;
     let target_of = |q: usize| unit.first_target + row(q).min(unit.targets - 1);
     let mut target = Aligned::<F::I<Rows<N, Q>>>::new();
     let target = target.splat(zero);
@@ -100,7 +224,7 @@ pub unsafe fn pairs<
     if S > 1 {
         while q < Q {
             // SAFETY: a target of the unit.
-            unsafe { wide::target::<N, F, Q, WI>(data, target_of(q), source_parameters.as_slice(), target, q) };
+            unsafe { wide::target::<N, F, Q, WI>(data, target_of(q), source_parameters, target, q) };
             q += 1;
         }
     } else {
@@ -112,13 +236,21 @@ pub unsafe fn pairs<
         }
         F::target((), parameters.as_slice(), &raw, target);
     }
-
-    let mut state = Red::init::<F, Rows<N, Q>>(());
-    let mut state = &mut state;
-    if S > 1 && Red::PUSHES_TO_STATE {
-        // Few pairs change the state, so it may be in memory: its registers are worth more to contractions.
-        state = hint::black_box(state);
+    let mut scale = None;
+    if let (true, Some(scaled)) = (SCALED, F::SCALED) {
+        let contraction = F::CONTRACTIONS[scaled.contraction];
+        // not the fast root, for which small factors are 0
+        let root = N::map((), source_parameters[scaled.factor], |factor| Real::sqrt((), Real::neg((), factor)));
+        let mut c = 0;
+        while c < contraction.len {
+            let number = &mut target[contraction.target + c];
+            *number = <Rows<N, Q> as Real>::mul((), *number, Rows([root; Q]));
+            c += 1;
+        }
+        parameters.as_mut_slice()[scaled.factor] = <Rows<N, Q> as Real>::lit((), 1.0);
+        scale = Some((contraction, root));
     }
+
     for number in 0..unit.ranges {
         // SAFETY: a range of the unit.
         let range = unsafe { *ranges.add((unit.first_range + number) as usize) };
@@ -136,9 +268,9 @@ pub unsafe fn pairs<
                 // SAFETY: a source of the range; its place in the tile is this thread's alone.
                 unsafe {
                     if S > 1 {
-                        wide::source::<N, F, WJ>(data, row, source_parameters.as_slice(), tile + source * stride);
+                        wide::source::<N, F, WJ>(data, row, source_parameters, tile + source * stride);
                     } else {
-                        prepare::<N, F, WJ>(data, row, source_parameters.as_slice(), tile + source * stride);
+                        prepare::<N, F, WJ>(data, row, source_parameters, scale, tile + source * stride);
                     }
                 }
                 source += THREADS as u32;
@@ -164,6 +296,9 @@ pub unsafe fn pairs<
                 let mut k = 0;
                 while k < F::CONTRACTIONS.len() {
                     c[k] = F::CONTRACTIONS[k].of_pair((), target, &stored);
+                    if SCALED && F::SCALED.is_some_and(|scaled| scaled.contraction == k) {
+                        c[k] = <Rows<N, Q> as Real>::neg((), c[k]);
+                    }
                     k += 1;
                 }
                 let index = <Rows<N, Q> as Real>::index_splat((), first + source);
@@ -187,22 +322,6 @@ pub unsafe fn pairs<
             Red::flush::<F, Rows<N, Q>>((), state, &run);
             first += count;
         }
-    }
-
-    let mut q = 0;
-    while q < Q {
-        if row(q) < unit.targets {
-            let (target, part, state) = (unit.first_target + row(q), unit.part, state.as_slice());
-            // SAFETY: a target of the unit.
-            unsafe {
-                if S > 1 {
-                    wide::leave::<N, F, Red, Q>(&arguments, target, part, state, q);
-                } else {
-                    leave::<N, F, Red, Q>(&arguments, target, part, state, q);
-                }
-            }
-        }
-        q += 1;
     }
 }
 
@@ -235,7 +354,7 @@ pub(crate) unsafe fn gather<T: Copy, F: Formula>(
     }
 }
 
-/// Prepares a source and stores it at `address`.
+/// Prepares a source and stores it at `address`. The vector of a contraction is multiplied by `scale`, if there is one.
 ///
 /// # Safety
 /// There must be such a source; the place must be this thread's alone until the next barrier.
@@ -244,6 +363,7 @@ pub(crate) unsafe fn prepare<N, F, const WJ: usize>(
     data: *const *const N::Scalar,
     source: u32,
     parameters: &[N],
+    scale: Option<(Contraction, N)>,
     address: u32,
 ) where
     N: Real<Cx = ()>,
@@ -256,6 +376,14 @@ pub(crate) unsafe fn prepare<N, F, const WJ: usize>(
     unsafe { gather::<N::Scalar, F>(data, Role::Source, source, |c, x| raw[c] = N::splat((), x)) };
     let mut left = F::J::<N>::splat(zero);
     F::source((), parameters, &raw, left.as_mut_slice());
+    if let Some((contraction, scale)) = scale {
+        let mut c = contraction.source;
+        while c < contraction.source + contraction.len {
+            let number = &mut left.as_mut_slice()[c];
+            *number = N::mul((), *number, scale);
+            c += 1;
+        }
+    }
     let numbers = left.as_slice();
     // up to the next row, since rows are read by 16 bytes
     let mut c = 0;

@@ -5,6 +5,21 @@ use core::slice;
 
 use keops_core::real::{Element, Real};
 
+/// A number of one thread.
+pub trait Number: Real<Cx = (), Mask = bool, Index = u32> {
+    /// Whether coordinates are scaled where an exponent is a squared distance times a factor; see
+    /// [`keops_core::formula::Scaled`].
+    const SCALES: bool;
+}
+
+impl Number for f32 {
+    const SCALES: bool = false;
+}
+
+impl Number for f64 {
+    const SCALES: bool = false;
+}
+
 /// A number for each of `Q` targets.
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]

@@ -1,6 +1,6 @@
 //! Where a thread stands in its grid, and barriers: named as in `cuda_std`.
 
-use core::arch::nvptx;
+use core::arch::{asm, nvptx};
 
 /// The number of this thread in its block.
 #[inline(always)]
@@ -38,4 +38,26 @@ pub fn grid_dim_x() -> u32 {
 pub unsafe fn sync_threads() {
     // SAFETY: the contract of this function.
     unsafe { nvptx::_syncthreads() }
+}
+
+/// Waits as [`sync_threads`] does, and answers whether any thread of the block `says` so.
+///
+/// # Safety
+/// All threads of the block must come to the same barrier.
+#[inline(always)]
+pub unsafe fn sync_threads_or(says: bool) -> bool {
+    let any: u32;
+    // SAFETY: the contract of this function; it touches no memory, but what was written before it can be read.
+    unsafe {
+        asm!(
+            "{{",
+            ".reg .pred says, any;",
+            "setp.ne.u32 says, {1}, 0;",
+            "bar.red.or.pred any, 0, says;",
+            "selp.u32 {0}, 1, 0, any;",
+            "}}",
+            out(reg32) any, in(reg32) u32::from(says), options(nostack)
+        );
+    }
+    any != 0
 }

@@ -109,7 +109,7 @@ pub(crate) unsafe fn source<N, F, const WJ: usize>(
     F: Formula,
 {
     // SAFETY: the contract of this function.
-    unsafe { prepare::<N, F, WJ>(data, source, parameters, address) };
+    unsafe { prepare::<N, F, WJ>(data, source, parameters, None, address) };
 }
 
 /// [`pairs::leave`].

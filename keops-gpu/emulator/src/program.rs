@@ -190,6 +190,10 @@ pub(crate) enum Op {
     Exit,
     Trap,
     Barrier,
+    /// What the thread says at the barrier that comes.
+    Say(Slot),
+    /// Whether any thread said so at the last barrier.
+    AnySaid(Slot),
     Nothing,
 }
 
@@ -217,7 +221,8 @@ impl Op {
                 (reads, Vec::new())
             }
             Self::Atomic { access, to, from, .. } => (vec![access.address, from[0], from[1]], vec![to]),
-            Self::Indexed(a, _) => (vec![a], Vec::new()),
+            Self::Indexed(a, _) | Self::Say(a) => (vec![a], Vec::new()),
+            Self::AnySaid(d) => (Vec::new(), vec![d]),
             Self::Branch(_)
             | Self::Call(_)
             | Self::Return

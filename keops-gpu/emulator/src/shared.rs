@@ -20,6 +20,8 @@ pub(crate) struct Shared {
     /// A record for each byte; records of earlier intervals count as untouched.
     records: Vec<u64>,
     interval: u64,
+    /// Whether a thread has said so since the last barrier, and whether one had before it.
+    said: [bool; 2],
 }
 
 impl Shared {
@@ -30,11 +32,23 @@ impl Shared {
         self.written.resize(size, 0);
         self.records.resize(size, 0);
         self.interval += 1;
+        self.said = [false; 2];
     }
 
     /// Ends an interval: what was done before it cannot race with what comes.
     pub(crate) fn barrier(&mut self) {
         self.interval += 1;
+        self.said = [false, self.said[0]];
+    }
+
+    /// What a thread says at the barrier that comes.
+    pub(crate) fn say(&mut self, says: bool) {
+        self.said[0] |= says;
+    }
+
+    /// Whether any thread said so at the last barrier.
+    pub(crate) fn any_said(&self) -> bool {
+        self.said[1]
     }
 
     fn check(&self, address: u64, size: u64) -> Result<std::ops::Range<usize>, Trouble> {

@@ -281,6 +281,8 @@ impl Thread {
                     at += 1;
                     break Ok(Pause::Stop(stop));
                 }
+                Op::Say(a) => spaces.shared.say(slots[*a as usize] & 1 == 1),
+                Op::AnySaid(d) => slots[*d as usize] = u64::from(spaces.shared.any_said()),
                 Op::Nothing => {}
             }
             at += 1;

@@ -171,7 +171,8 @@ impl Derive {
         let reduction = PassReduction::Named(row.path, row.takes_k.then(|| k.clone()));
         let program = |g: &mut Graph, values: &[Id]| {
             let roots = lower_values(g, row.reduction, values);
-            lower::lower(g, &roots, variables, target)
+            let exponential = matches!(row.reduction, Reduction::LogSumExp | Reduction::SumSoftMaxWeight);
+            lower::lower(g, &roots, variables, target, exponential)
         };
         let pass = Pass {
             name: "Value".to_owned(),
@@ -284,7 +285,7 @@ impl Derive {
         let dim = self.graph.dim(sum.integrand).clone();
         let total = sum.target == Category::P;
         let over = if total { self.index_of(&sum.variables) } else { sum.target };
-        let program = lower::lower(&mut self.graph, &[sum.integrand], &sum.variables, over);
+        let program = lower::lower(&mut self.graph, &[sum.integrand], &sum.variables, over, false);
         self.calls.push(Call {
             name: sum.name.clone(),
             doc: "A derivative, see the method that gives it.".to_owned(),
@@ -325,7 +326,7 @@ impl Derive {
                 continue;
             }
             let roots: Vec<Id> = here.iter().map(|&k| gradients[k]).collect();
-            let program = lower::lower(&mut self.graph, &roots, &variables, index);
+            let program = lower::lower(&mut self.graph, &roots, &variables, index, false);
             let pieces = here
                 .iter()
                 .map(|&k| Piece {

@@ -8,6 +8,7 @@ mod body;
 mod component;
 pub mod program;
 mod regroup;
+mod scaled;
 mod stage;
 
 use std::collections::HashMap;
@@ -19,10 +20,12 @@ use crate::{
 use body::Body;
 use program::{Contraction, Place, Stage, Stmt, sum};
 pub use program::{Program, Role};
+use scaled::Scaled;
 use stage::{Roles, StageOf};
 
-/// Lowers the components of f, given as `roots` one after another, for rows indexed by `target` (I or J).
-pub fn lower(g: &mut Graph, roots: &[Id], variables: &[VarId], target: Category) -> Program {
+/// Lowers the components of f, given as `roots` one after another, for rows indexed by `target` (I or J). The first one
+/// may be an exponent to base 2 of the reduction.
+pub fn lower(g: &mut Graph, roots: &[Id], variables: &[VarId], target: Category, first_is_exponent: bool) -> Program {
     let roles = Roles::new(target);
     let roots = regroup::regroup(g, roots, &roles);
     let roots = parts(g, &roots);
@@ -36,9 +39,12 @@ pub fn lower(g: &mut Graph, roots: &[Id], variables: &[VarId], target: Category)
         lens: Default::default(),
         contractions: Vec::new(),
         contraction_of: HashMap::new(),
+        scaled: None,
     };
     lowering.find_contractions(&roots);
+    lowering.scaled = lowering.find_scaled(&roots, first_is_exponent);
     let pair = lowering.pair(&roots);
+    let scaled = lowering.scaled.map(|scaled| (scaled.contraction, lowering.slot(scaled.factor).1));
     let source = lowering.stage(StageOf::Source);
     let target = lowering.stage(StageOf::Target);
     let parameters = lowering.stage(StageOf::Parameters);
@@ -51,6 +57,7 @@ pub fn lower(g: &mut Graph, roots: &[Id], variables: &[VarId], target: Category)
             })
             .collect(),
         contractions: lowering.contractions,
+        scaled,
         parameters,
         target,
         source,
@@ -87,6 +94,7 @@ pub(crate) struct Lowering<'a> {
     lens: HashMap<StageOf, Dim>,
     contractions: Vec<Contraction>,
     contraction_of: HashMap<Id, usize>,
+    scaled: Option<Scaled>,
 }
 
 impl Lowering<'_> {

@@ -127,6 +127,19 @@ fn control<'a>(
             modifiers.take("aligned");
             builder.emit(Op::Barrier);
         }
+        // `or` over the predicates of all threads
+        ("bar" | "barrier", [to, Operand::Integer(0..=15), says]) if modifiers.take("red") => {
+            modifiers.take("cta");
+            modifiers.take("aligned");
+            if !(modifiers.take("or") && modifiers.take("pred")) {
+                return Ok(false);
+            }
+            let says = builder.read(says, PREDICATE, false)?;
+            let (to, _) = builder.write(to, PREDICATE, false)?;
+            builder.emit(Op::Say(says));
+            builder.emit(Op::Barrier);
+            builder.emit(Op::AnySaid(to));
+        }
         ("prefetch" | "prefetchu" | "discard" | "applypriority", _) => {
             modifiers.drop(|_| true);
             builder.emit(Op::Nothing);

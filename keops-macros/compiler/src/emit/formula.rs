@@ -36,6 +36,13 @@ pub(super) fn formula(
         let [target, source, len] = [&contraction.target, &contraction.source, &contraction.len].map(Dim::tokens);
         quote!(__p::Contraction::#kind(#target, #source, #len))
     });
+    let scaled = program.scaled.as_ref().map(|(contraction, factor)| {
+        let factor = factor.tokens();
+        quote! {
+            const SCALED: ::core::option::Option<__p::Scaled> =
+                ::core::option::Option::Some(__p::Scaled::new(#contraction, #factor));
+        }
+    });
     let e = quote!(E);
     let storage = |dim: &Dim| dim.storage(&e);
     let p = storage(&program.parameters.dim);
@@ -76,6 +83,7 @@ pub(super) fn formula(
             const NAME: &'static str = #name;
             const VARIABLES: &'static [__p::Variable] = &[#(#variables),*];
             const CONTRACTIONS: &'static [__p::Contraction] = &[#(#contractions),*];
+            #scaled
             #cuda
             type P<E: __p::Item> = #p;
             type I<E: __p::Item> = #i;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{
     body::Body,
     program::{Expr, Ix, Place, Scope, Stmt, sum},
+    stage::StageOf,
 };
 use crate::{
     dim::Dim,
@@ -63,7 +64,10 @@ impl Body<'_, '_> {
             return Expr::Read(Place::Array(array), index.clone());
         }
         let g = self.lowering.g;
+        let is_factor = self.stage == StageOf::Pair && self.lowering.scaled.is_some_and(|scaled| scaled.factor == id);
         match g.op(id).clone() {
+            // an engine may put another number in its place
+            Op::Const(_) if is_factor => {}
             Op::Const(bits) => return Expr::Lit(f64::from_bits(bits)),
             Op::Zero => return Expr::Lit(0.0),
             Op::Unit(k) => return self.unit(k, index),

@@ -14,6 +14,8 @@ pub struct Program {
     pub variables: Vec<(String, Role, Dim)>,
     /// Contractions of target and source vectors.
     pub contractions: Vec<Contraction>,
+    /// See `keops_core::formula::Scaled`: the number of the contraction, and the offset of the factor.
+    pub scaled: Option<(usize, Dim)>,
     /// Components of what the stages leave.
     pub parameters: Stage,
     /// See [`Program::parameters`].

@@ -193,7 +193,7 @@ pub(super) fn check_programs(g: &mut Graph, roots: &[Id], point: &[Vec<f64>], wh
     let variables: Vec<VarId> = g.variable_ids().collect();
     let rows: Vec<&[f64]> = point.iter().map(Vec::as_slice).collect();
     for target in [Category::I, Category::J] {
-        let program = lower::lower(g, roots, &variables, target);
+        let program = lower::lower(g, roots, &variables, target, false);
         let lowered = machine::run(&program, &rows);
         assert_eq!(lowered.len(), value.len());
         for (c, ((&a, &b), &n)) in lowered.iter().zip(&value).zip(&nudged).enumerate() {

@@ -1,0 +1,122 @@
+//! A squared distance whose only use is in an exponent, times a number that is the same for all pairs.
+//!
+//! With that factor c negative, 2^(c |u - w|²) = 2^(-|s u - s w|²) for s = √-c: where coordinates may be scaled once, a
+//! pair costs a multiplication less. That moves each coordinate by a rounding, and may turn what is finite into NaN where
+//! s u overflows; so an engine that does it needs to see such a NaN in the result, and it is offered only where every
+//! operation hands NaN on.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{
+    Lowering,
+    stage::{StageOf, is_transparent},
+};
+use crate::{
+    graph::{Graph, Id, Op},
+    table::Fun,
+};
+
+/// See the module.
+#[derive(Clone, Copy)]
+pub(super) struct Scaled {
+    /// The number of the contraction.
+    pub(super) contraction: usize,
+    /// The factor: a parameter, or a constant.
+    pub(super) factor: Id,
+}
+
+/// Whether the result is NaN where an argument is.
+fn hands_nan_on(op: &Op) -> bool {
+    match op {
+        Op::Add
+        | Op::Sub
+        | Op::Mul
+        | Op::Div
+        | Op::Neg
+        | Op::Powi(_)
+        | Op::Sum
+        | Op::Broadcast
+        | Op::Extract(_)
+        | Op::Pad(_)
+        | Op::Concat
+        | Op::MatVec
+        | Op::VecMat
+        | Op::Outer => true,
+        Op::Fun(fun) => matches!(
+            fun,
+            Fun::Exp | Fun::Exp2 | Fun::Log | Fun::Sin | Fun::Cos | Fun::Sqrt | Fun::Rsqrt | Fun::Inv | Fun::Abs
+        ),
+        Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) => false,
+    }
+}
+
+impl Lowering<'_> {
+    /// The contraction that may be scaled, if there is one; the first root may be an exponent of the reduction.
+    pub(super) fn find_scaled(&self, roots: &[Id], first_is_exponent: bool) -> Option<Scaled> {
+        let nodes = self.of_pair(roots);
+        let g = self.g;
+        if !nodes.iter().all(|&id| hands_nan_on(g.op(id))) {
+            return None;
+        }
+        let mut users: HashMap<Id, Vec<Id>> = HashMap::new();
+        for &id in &nodes {
+            for &arg in g.args(id) {
+                users.entry(arg).or_default().push(id);
+            }
+        }
+        let only_user = |id: Id| match users.get(&id).map(Vec::as_slice) {
+            Some(&[user]) if !roots.contains(&id) => Some(user),
+            _ => None,
+        };
+        let is_exponent = |id: Id| match only_user(id) {
+            Some(user) => *g.op(user) == Op::Fun(Fun::Exp2),
+            None => first_is_exponent && roots.first() == Some(&id) && !users.contains_key(&id),
+        };
+        let mut contractions: Vec<(Id, usize)> = self.contraction_of.iter().map(|(&id, &k)| (id, k)).collect();
+        contractions.sort_by_key(|&(_, k)| k);
+        contractions.into_iter().find_map(|(id, contraction)| {
+            let product = only_user(id).filter(|&user| *g.op(user) == Op::Mul)?;
+            let factor = g.args(product).iter().copied().find(|&arg| arg != id)?;
+            let wanted = self.contractions[contraction].squared_distance
+                && is_exponent(product)
+                && g.is_scalar(factor)
+                && self.stage_of(factor) == StageOf::Parameters
+                && only_user(factor) == Some(product)
+                && matches!(g.op(factor), Op::Const(_)) | !is_transparent(g, factor)
+                && self.ends_are_its_own(id, &users);
+            wanted.then_some(Scaled { contraction, factor })
+        })
+    }
+
+    /// The nodes of the pair stage, short of what is inside contractions.
+    fn of_pair(&self, roots: &[Id]) -> Vec<Id> {
+        let mut seen = HashSet::new();
+        let mut stack = roots.to_vec();
+        while let Some(id) = stack.pop() {
+            let computed = self.stage_of(id) == StageOf::Pair && !self.contraction_of.contains_key(&id);
+            if computed && seen.insert(id) {
+                stack.extend(self.g.args(id));
+            }
+        }
+        let mut nodes: Vec<Id> = seen.into_iter().collect();
+        nodes.sort();
+        nodes
+    }
+
+    /// Whether nothing but the contraction reads its two vectors.
+    fn ends_are_its_own(&self, id: Id, users: &HashMap<Id, Vec<Id>>) -> bool {
+        let ends = |id: Id| contracted(self.g, id);
+        let others = self.contraction_of.keys().filter(|&&other| other != id);
+        let read: HashSet<Id> = others.flat_map(|&other| ends(other)).collect();
+        ends(id).iter().all(|end| !users.contains_key(end) && !read.contains(end))
+    }
+}
+
+/// The two vectors of a contraction.
+fn contracted(g: &Graph, id: Id) -> Vec<Id> {
+    let inner = g.args(id)[0];
+    match g.op(inner) {
+        Op::Powi(_) => g.args(g.args(inner)[0]).to_vec(),
+        _ => g.args(inner).to_vec(),
+    }
+}
