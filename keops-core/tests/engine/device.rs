@@ -16,7 +16,7 @@ fn check<T: Element, F: Formula, R: Reduction>() {
     let what = (F::NAME, <F::I<u8> as Components<u8>>::LEN, T::NAME, targets, group, bundle, tile);
     assert!(group >= 1 && tile >= group && tile % group == 0, "{what:?}");
     assert!(bundle % targets == 0 && bundle >= targets && group >= bundle / targets, "{what:?}");
-    assert!(stride * size_of::<T>() % 16 == 0, "{what:?}");
+    assert!((stride * size_of::<T>()).is_multiple_of(16), "{what:?}");
     assert_eq!(shared_bytes::<T, F, R>(), tile * stride * size_of::<T>(), "{what:?}");
     assert!(shared_bytes::<T, F, R>() <= 48 << 10 || group == 1 && tile == 1, "{what:?}");
     assert_eq!(block_targets::<T, F, R>(), 128 * targets, "{what:?}");

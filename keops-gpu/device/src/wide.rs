@@ -5,11 +5,11 @@
 //! `S` sources at a time and goes through their contractions by chunks of components of 16 bytes: a chunk of its `Q`
 //! targets is read into registers once for all sources, and a chunk of a source, a broadcast from shared memory, once
 //! for all targets. The `Q * S` sums stay in registers; each is one chain of operations, as in a loop over one pair.
-//! Their results are left in local memory for the rest of the formula, pair by pair.
+//! Their results are left in local memory for the rest of the formula, pair by pair or bundle by bundle.
 //!
 //! Preparing a row is a function of its own, so that the arrays of targets and of sources share the same stack.
 
-use core::{mem::MaybeUninit, slice};
+use core::{hint, mem::MaybeUninit, slice};
 
 use keops_core::{
     components::Components,
@@ -181,11 +181,20 @@ pub(crate) unsafe fn take<N, F, Red, const Q: usize, const S: usize, const B: us
             let stored = unsafe { Stored::<N::Scalar, F>::new(address + s * stride::<N, F>()) };
             let index = <Rows<N, Q> as Real>::index_splat((), tile.first + group + s);
             let mut push = Push::<F, Rows<N, Q>, Red> { state, run, index };
-            F::pair((), parameters, &target, &stored, contractions[s as usize].as_slice(), &mut push);
+            F::pair((), parameters, &read_again(target), &stored, contractions[s as usize].as_slice(), &mut push);
             s += 1;
         }
         group += S as u32;
     }
+}
+
+/// The same targets, as if they were others for every pair: else all of their components that pairs read would be held in
+/// registers, and spilled.
+#[inline(always)]
+fn read_again<A>(target: &[A]) -> &[A] {
+    let offset = hint::black_box(0_usize) * 16;
+    // SAFETY: the offset is 0; as a multiple of 16 it leaves the alignment known.
+    unsafe { slice::from_raw_parts(target.as_ptr().byte_add(offset), target.len()) }
 }
 
 /// Bytes from one prepared source to the next.
