@@ -351,7 +351,7 @@ fn scaled_exponents() {
         compare_rows(&narrow(&cpu), &log_sum(g, x, y).device(CUDA).eval().unwrap(), 2e-5, &what);
     };
     let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (random.cloud(40), random.cloud(140));
-    for g in [0.0, -0.0, 1e-40, 1e-20, 0.3, 100.0, 1e20, 3e38, -0.3, -10.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN]
+    for g in [0.0, -0.0, 1e-40, 1e-20, 0.3, 100.0, 1e20, 1e38, -0.3, -10.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN]
     {
         same(g, &x, &y, "a cloud");
     }
