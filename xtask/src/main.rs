@@ -3,6 +3,7 @@
 mod bench;
 mod compile_time;
 mod ptx;
+mod test_cuda;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
@@ -27,8 +28,8 @@ enum Task {
     BenchKeops(bench::Options),
     /// Compile formulas for GPUs.
     BuildPtx(ptx::Options),
-    /// Run tests/cuda.rs on the driver of the machine, or on the emulator.
-    TestCuda(ptx::TestOptions),
+    /// Run tests/cuda.rs, or all integration tests, on the driver of the machine, or on the emulator.
+    TestCuda(test_cuda::Options),
     /// Time what one more formula costs in a release build.
     CompileTime(compile_time::Options),
 }
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
         Task::Ci => run(Command::new(root().join(".ci/run")).args(CI_STEPS)),
         Task::BenchKeops(options) => bench::run(&options),
         Task::BuildPtx(options) => ptx::run_task(&options),
-        Task::TestCuda(options) => ptx::run_tests(&options),
+        Task::TestCuda(options) => test_cuda::run_task(&options),
         Task::CompileTime(options) => compile_time::run_task(&options),
     };
     match result {
