@@ -1,6 +1,7 @@
 //! Development tasks: `cargo xtask <task>`, `cargo xtask help` for a list.
 
 mod bench;
+mod bundle;
 mod compile_time;
 mod ptx;
 mod test_cuda;
@@ -30,6 +31,8 @@ enum Task {
     BuildPtx(ptx::Options),
     /// Run tests/cuda.rs, or all integration tests, on the driver of the machine, or on the emulator.
     TestCuda(test_cuda::Options),
+    /// Make a folder that tests and times keops on another machine with an NVIDIA GPU.
+    GpuBundle(bundle::Options),
     /// Time what one more formula costs in a release build.
     CompileTime(compile_time::Options),
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Task::BenchKeops(options) => bench::run(&options),
         Task::BuildPtx(options) => ptx::run_task(&options),
         Task::TestCuda(options) => test_cuda::run_task(&options),
+        Task::GpuBundle(options) => bundle::run_task(&options),
         Task::CompileTime(options) => compile_time::run_task(&options),
     };
     match result {
