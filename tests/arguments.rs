@@ -17,6 +17,7 @@ keops! {
         sqdist(x, y)
     }
 
+    #[keops(cuda(D = 1), cuda(D = 2), cuda(D = 3), cuda(D = 4))]
     fn density<const D: usize>(x: Vi<D>, y: Vj<D>) -> LogSumExp<j> {
         -sqdist(x, y)
     }
@@ -286,6 +287,8 @@ fn errors_and_calls_go_through_threads() {
     assert_eq!(found.unwrap().as_flat(), [0.0]);
 }
 
+// with the feature, see tests/cuda.rs
+#[cfg(not(feature = "cuda"))]
 #[test]
 fn devices() {
     let all = Arguments::<f64>::new();
@@ -319,9 +322,9 @@ fn results_do_not_depend_on_the_number_of_threads() {
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
-                let call = || product(0.7, &x, &s, &y, &b, [0.3, -0.2]);
-                let logs = density(&x, &y).eval().unwrap();
-                let places = nearest(&x, &y).eval().unwrap();
+                let call = || product(0.7, &x, &s, &y, &b, [0.3, -0.2]).device(Device::Cpu);
+                let logs = density(&x, &y).device(Device::Cpu).eval().unwrap();
+                let places = nearest(&x, &y).device(Device::Cpu).eval().unwrap();
                 (
                     call().eval().unwrap(),
                     call().vjp_p(&e).eval().unwrap(),

@@ -359,7 +359,7 @@ fn gradients_of_log_sum_exp_do_not_overflow() {
 
 keops! {
     /// Derivatives inside formulas, nested, of the Gaussian.
-    #[keops(order = 0)]
+    #[keops(order = 0, cuda(D = 1), cuda(D = 2), cuda(D = 7))]
     pub fn nested<const D: usize>(g: Pm<1>, x: Vi<D>, y: Vj<D>, u: Vj<D>) -> Sum<j> {
         let k = exp(-g * sqdist(x, y));
         let gradient = grad(k, x, 1);
@@ -454,6 +454,7 @@ fn divergences_of_formulas_that_mix_components() {
 
 keops! {
     /// Wide outputs in many dimensions.
+    #[keops(cuda(D = 19, E = 23))]
     pub fn wide<const D: usize, const E: usize>(x: Vi<D>, y: Vj<D>, b: Vj<E>) -> Sum<j> {
         exp(-0.5 * sqdist(x, y)) * b
     }

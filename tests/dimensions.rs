@@ -4,7 +4,7 @@
 
 mod harness;
 
-use harness::{Exact, Random, assert_near, assert_rows, dot, squared_distance, wide};
+use harness::{Exact, Random, assert_near, assert_rows, dot, large, squared_distance, wide};
 use keops::prelude::*;
 
 /// The numbers of points: lanes are left over.
@@ -14,6 +14,7 @@ const M: usize = 41;
 
 keops! {
     /// a_i = Σ_j exp(-g |x_i - y_j|²) b_j
+    #[keops(cuda(D = 0), cuda(D = 1), cuda(D = 2), cuda(D = 3), cuda(D = 16), cuda(D = 64), cuda(D = 784), cuda(D = 1000))]
     fn gauss<const D: usize>(g: Pm<1>, x: Vi<D>, y: Vj<D>, b: Vj<1>) -> Sum<j> {
         exp(-g * sqdist(x, y)) * b
     }
@@ -71,6 +72,7 @@ fn dimension_0() {
 
 keops! {
     /// Vectors and matrices whose dimensions are sums and products of const generics.
+    #[keops(cuda(D = 1, E = 1), cuda(D = 5, E = 3), cuda(D = 16, E = 1))]
     fn polynomials<const D: usize, const E: usize>(x: Vi<D>, y: Vj<D>, u: Vi<E>, v: Vj<E>) -> Sum<j> {
         let all = concat(x * y, u * v);
         let tail = extract(all, D, E);
@@ -231,15 +233,15 @@ fn formulas_that_lack_variables() {
 
 #[test]
 fn one_variable_alone() {
-    let y = Random::new().cloud::<f64, 1>(100_000);
+    let y = Random::new().cloud::<f64, 1>(large(100_000));
     let sum: f64 = y.iter().map(|y| y[0]).sum();
     let size: f64 = y.iter().map(|y| y[0].abs()).sum();
     assert_near(total(&y).eval().unwrap()[0][0], sum, 1e-15 * size, "total");
-    assert_eq!(total(&y).vjp_y(&[[2.0]]).eval().unwrap().into_flat(), vec![2.0; 100_000]);
+    assert_eq!(total(&y).vjp_y(&[[2.0]]).eval().unwrap().into_flat(), vec![2.0; y.len()]);
     let (value, place) = smallest(&y).eval().unwrap();
     let least = (0..y.len()).min_by(|&a, &b| y[a][0].total_cmp(&y[b][0])).unwrap();
     assert_eq!((value[0][0], place[0][0]), (y[least][0], least as u32));
-    assert_eq!(count(&y).eval().unwrap().as_flat(), [100_000.0]);
+    assert_eq!(count(&y).eval().unwrap().as_flat(), [y.len() as f64]);
     assert_eq!(count(&[[0.0_f32]; 0]).eval().unwrap().as_flat(), [0.0]);
 }
 
@@ -267,10 +269,10 @@ fn check_accuracy<const D: usize>(targets: usize, sources: usize, offset: f64) {
 fn sums_in_f32_are_accurate() {
     for offset in [0.0, 100.0, 1000.0, 10_000.0] {
         for targets in [1, 3, 64, 100] {
-            check_accuracy::<3>(targets, 200_000, offset);
+            check_accuracy::<3>(targets, large(200_000), offset);
         }
-        check_accuracy::<3>(3000, 20_000, offset);
-        check_accuracy::<3>(20_000, 3, offset);
-        check_accuracy::<64>(100, 1000, offset);
+        check_accuracy::<3>(large(3000), large(20_000), offset);
+        check_accuracy::<3>(large(20_000), 3, offset);
+        check_accuracy::<64>(100, large(1000), offset);
     }
 }

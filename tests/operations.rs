@@ -7,7 +7,7 @@ mod harness;
 
 use std::collections::HashSet;
 
-use harness::{Exact, Random, assert_identical, assert_near, epsilon, slope_rows};
+use harness::{Exact, Random, assert_identical, assert_near, epsilon, slope_rows, times};
 use keops::{Element, prelude::*};
 
 keops! {
@@ -349,7 +349,7 @@ fn rational_constants_are_exact_in_f64() {
 #[test]
 fn vector_derivatives() {
     let mut random = Random::new();
-    for _ in 0..5 {
+    for _ in 0..times(5) {
         let v = Variables::<f64>::new(&mut random);
         let all = |e: [f64; VECTORS]| vectors(&[v.a], &[v.s], &[v.b], &[v.m], v.d, v.g).vjp(&[e]).eval().unwrap();
         let at = |change: &dyn Fn(&mut Variables<f64>)| {
@@ -450,7 +450,7 @@ fn kernel_values_f32() {
 #[test]
 fn kernel_derivatives() {
     let mut random = Random::new();
-    for _ in 0..5 {
+    for _ in 0..times(5) {
         let (g, d, m) = metrics::<f64>(&mut random);
         // apart, so that distances are smooth
         let (x, y): (Vec<[f64; 2]>, Vec<[f64; 2]>) = (random.rows(1, 0.3..1.0), random.rows(1, -1.0..-0.3));

@@ -340,11 +340,14 @@ mod taken {
 /// Const generics with names that the expansion has too.
 mod generics {
     ::keops::keops! {
+        #[keops(cuda(E = 4, T = 3, R = 2, P = 5))]
         pub(crate) fn wide<const E: usize, const T: usize, const R: usize, const P: usize>(
             x: Vi<T>, y: Vj<T>, u: Vi<R>, v: Vj<R>, s: Pm<P>, b: Vj<E>) -> Sum<j> {
             exp(-sqdist(x, y) - sqdist(u, v) * sqnorm2(s)) * b
         }
+        #[keops(cuda(K = 2, D = 3))]
         pub(crate) fn nearest<const K: usize, const D: usize>(x: Vi<D>, y: Vj<D>) -> ArgKMin<K, j> { sqdist(x, y) }
+        #[keops(cuda(d = 3, Value = 5))]
         #[allow(non_upper_case_globals, reason = "a user may write it so")]
         pub(crate) fn small<const d: usize, const Value: usize>(x: Vi<d>, y: Vj<d>, z: Pm<Value>) -> Sum<j> {
             (x | y) * sum(z)

@@ -62,6 +62,21 @@ impl<T: Element> Exact for T {
     }
 }
 
+/// Whether `KEOPS_TEST_SIZES=small` is set: for an emulated device.
+fn small() -> bool {
+    std::env::var_os("KEOPS_TEST_SIZES").is_some_and(|sizes| sizes == "small")
+}
+
+/// A large number of rows; if small ones are wanted at most 600, still several blocks.
+pub fn large(rows: usize) -> usize {
+    if small() { rows.min(600) } else { rows }
+}
+
+/// How often to repeat a test with other numbers; once if small ones are wanted.
+pub fn times(repeats: usize) -> usize {
+    if small() { 1 } else { repeats }
+}
+
 /// The rounding error of one operation.
 pub fn epsilon<T: Element>() -> f64 {
     T::epsilon().exact()

@@ -1,8 +1,10 @@
 //! Development tasks: `cargo xtask <task>`, `cargo xtask help` for a list.
 
 mod bench;
+mod bundle;
 mod compile_time;
 mod ptx;
+mod test_cuda;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
@@ -27,8 +29,10 @@ enum Task {
     BenchKeops(bench::Options),
     /// Compile formulas for GPUs.
     BuildPtx(ptx::Options),
-    /// Run tests/cuda.rs on the driver of the machine, or on the emulator.
-    TestCuda(ptx::TestOptions),
+    /// Run tests/cuda.rs, or all integration tests, on the driver of the machine, or on the emulator.
+    TestCuda(test_cuda::Options),
+    /// Make a folder that tests and times keops on another machine with an NVIDIA GPU.
+    GpuBundle(bundle::Options),
     /// Time what one more formula costs in a release build.
     CompileTime(compile_time::Options),
 }
@@ -41,7 +45,8 @@ fn main() -> ExitCode {
         Task::Ci => run(Command::new(root().join(".ci/run")).args(CI_STEPS)),
         Task::BenchKeops(options) => bench::run(&options),
         Task::BuildPtx(options) => ptx::run_task(&options),
-        Task::TestCuda(options) => ptx::run_tests(&options),
+        Task::TestCuda(options) => test_cuda::run_task(&options),
+        Task::GpuBundle(options) => bundle::run_task(&options),
         Task::CompileTime(options) => compile_time::run_task(&options),
     };
     match result {

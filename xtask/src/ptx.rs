@@ -1,12 +1,12 @@
 //! `cargo xtask build-ptx`: compiles the formulas of the repository, or of any sources, for GPUs.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::Command, time::Instant};
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use keops_build::{Built, build, report};
 use rayon::prelude::*;
 
-use crate::{root, run};
+use crate::root;
 
 /// Options of `cargo xtask build-ptx`.
 #[derive(clap::Args)]
@@ -16,6 +16,12 @@ pub(crate) struct Options {
     /// The oldest architecture that the kernels run on.
     #[arg(long, default_value = "sm_80")]
     arch: String,
+    /// The elementary functions of the CPU in all formulas, as with `#[keops(precise)]`.
+    #[arg(long)]
+    precise: bool,
+    /// Leave out derivatives and element types that stand nowhere in the sources.
+    #[arg(long)]
+    called: bool,
     /// Where the modules go, each kernel a file, in a folder whose name depends on what is in it.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -46,8 +52,14 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
         options.sources.clone()
     };
     let out = options.out.clone().unwrap_or_else(|| root().join("target/ptx"));
-    let build_options =
-        keops_build::Options { sources, work: out.join("crate"), out: out.clone(), arch: options.arch.clone() };
+    let build_options = keops_build::Options {
+        sources,
+        work: out.join("crate"),
+        out: out.clone(),
+        arch: options.arch.clone(),
+        precise: options.precise,
+        called: options.called,
+    };
     let start = Instant::now();
     let built = build(&build_options)?;
     let state = if built.fresh { "nothing had changed" } else { "compiled" };
@@ -59,62 +71,9 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
     costs(&options.report, &built, options.quiet, &options.no_spills)
 }
 
-/// Options of `cargo xtask test-cuda`.
-#[derive(clap::Args)]
-pub(crate) struct TestOptions {
-    /// With the emulator of keops-gpu/emulator in place of NVIDIA's driver.
-    #[arg(long)]
-    emulator: bool,
-    /// Only the test of a machine without a device: that the processor takes what may run anywhere.
-    #[arg(long, conflicts_with = "emulator")]
-    no_device: bool,
-    /// Assemble the kernels for these architectures too.
-    #[arg(long, value_delimiter = ',')]
-    assemble: Vec<String>,
-}
-
-/// Builds the kernels of tests/cuda.rs and runs the tests.
-pub(crate) fn run_tests(options: &TestOptions) -> Result<()> {
-    let out = root().join("target/ptx-tests");
-    let build_options = keops_build::Options {
-        sources: vec![root().join("tests/cuda.rs")],
-        work: out.join("crate"),
-        out: out.clone(),
-        arch: "sm_80".to_owned(),
-    };
-    let built = build(&build_options)?;
-    println!("{} kernels in {}", built.kernels.len(), built.folder.display());
-    costs(&options.assemble, &built, true, &[])?;
-    let mut test = Command::new("cargo");
-    test.current_dir(root()).args(["test", "--features", "cuda", "--test", "cuda"]).env("KEOPS_PTX_DIR", built.folder);
-    if options.no_device {
-        test.args(["--", "--ignored", "--nocapture", "without_a_device"]);
-    }
-    if options.emulator {
-        // two devices, for the calls that are shared by several
-        test.env("LD_LIBRARY_PATH", emulator()?).env("KEOPS_EMULATOR_DEVICES", "2");
-    }
-    run(&mut test)
-}
-
-/// Builds the emulator; the folder where it is called as the driver is.
-fn emulator() -> Result<PathBuf> {
-    let target = root().join("target/emulator");
-    let mut build = Command::new("cargo");
-    build
-        .current_dir(root())
-        .args(["build", "--quiet", "--release", "--package", "keops-emulator"])
-        .env("CARGO_TARGET_DIR", &target);
-    run(&mut build)?;
-    let folder = target.join("lib");
-    fs::create_dir_all(&folder)?;
-    fs::copy(target.join("release/libkeops_emulator.so"), folder.join("libcuda.so.1"))?;
-    Ok(folder)
-}
-
 /// Assembles the kernels for each architecture and prints what they cost, unless `quiet`; an error if one spills whose
 /// title begins with one of `no_spills`.
-fn costs(archs: &[String], built: &Built, quiet: bool, no_spills: &[String]) -> Result<()> {
+pub(crate) fn costs(archs: &[String], built: &Built, quiet: bool, no_spills: &[String]) -> Result<()> {
     if archs.is_empty() {
         return Ok(());
     }

@@ -4,14 +4,17 @@ use std::fmt::Write;
 
 use keops_compiler::emit::device::{Device, Kernel};
 
-/// Element types, and the numbers that kernels compute with: fast and precise.
-const ELEMENTS: [(&str, &str, &str); 2] = [("f32", "::keops::Fast", "f32"), ("f64", "f64", "f64")];
+/// An element type, and the numbers that kernels compute with: fast and precise.
+pub type ElementType = (&'static str, &'static str, &'static str);
+
+/// All element types.
+pub const ELEMENTS: [ElementType; 2] = [("f32", "::keops::Fast", "f32"), ("f64", "f64", "f64")];
 
 /// The names of all kernels, with the element type: `k0123456789abcdef_3_f32`.
-pub fn names(devices: &[Device]) -> Vec<(String, String)> {
+pub fn names(devices: &[Device], elements: &[ElementType]) -> Vec<(String, String)> {
     let mut names = Vec::new();
     for kernel in devices.iter().flat_map(|device| &device.kernels) {
-        for (element, ..) in ELEMENTS {
+        for (element, ..) in elements {
             let name = format!("{}_{element}", kernel.name);
             if !names.iter().any(|(other, _)| *other == name) {
                 names.push((name, format!("{} {element}", kernel.title)));
@@ -48,7 +51,7 @@ debug = false
 }
 
 /// `src/lib.rs`.
-pub fn source(devices: &[Device]) -> String {
+pub fn source(devices: &[Device], elements: &[ElementType]) -> String {
     let mut text = String::from(
         "#![no_std]\n#![feature(abi_ptx)]\n#![allow(warnings)]\nuse ::keops::__private as __p;\n\
          #[panic_handler]\nfn panic(_: &core::panic::PanicInfo<'_>) -> ! { loop {} }\n",
@@ -64,11 +67,11 @@ pub fn source(devices: &[Device]) -> String {
             // the same formula may be written twice
             if !written.contains(&&kernel.name) {
                 written.push(&kernel.name);
-                entries(&mut text, number, device, kernel);
+                entries(&mut text, number, device, kernel, elements);
             }
         }
     }
-    for (element, ..) in ELEMENTS {
+    for (element, ..) in elements {
         let _ = writeln!(
             text,
             "#[unsafe(no_mangle)] pub unsafe extern \"ptx-kernel\" fn keops_total_{element}(\
@@ -79,11 +82,11 @@ pub fn source(devices: &[Device]) -> String {
     text
 }
 
-fn entries(text: &mut String, number: usize, device: &Device, kernel: &Kernel) {
+fn entries(text: &mut String, number: usize, device: &Device, kernel: &Kernel, elements: &[ElementType]) {
     let (marker, reduction) = (format!("item_{number}::{}", kernel.marker), &kernel.reduction);
     let [p, i, j] = kernel.widths;
     let unrolled = kernel.short;
-    for (element, fast, precise) in ELEMENTS {
+    for (element, fast, precise) in elements {
         let lane = if device.precise { precise } else { fast };
         let name = format!("{}_{element}", kernel.name);
         let _ = writeln!(

@@ -1,13 +1,14 @@
 //! Finds the formulas of a crate: the `keops! { .. }` invocations in its sources.
 
 use std::{
-    fs,
+    collections::HashSet,
+    fs, mem,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, anyhow};
 use keops_compiler::emit::device::Device;
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 
 /// All formulas in Rust files, in the order of the files. Folders stand for the Rust files in them and below.
@@ -74,6 +75,86 @@ pub fn of_text(text: &str) -> Result<Vec<Device>> {
     Ok(devices)
 }
 
+/// What sources call, by which one can tell which kernels they need.
+pub struct Calls {
+    names: HashSet<String>,
+    /// The derivatives of one expression, in order: `.vjp_x(e).jvp_y(u)`.
+    chains: Vec<Vec<String>>,
+}
+
+impl Calls {
+    /// The calls in Rust files.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is not Rust.
+    pub fn of(files: &[PathBuf]) -> Result<Self> {
+        let mut calls = Calls { names: HashSet::new(), chains: Vec::new() };
+        for file in files {
+            let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+            calls.read(text.parse().map_err(|error| anyhow!("{}: {error}", file.display()))?);
+        }
+        Ok(calls)
+    }
+
+    /// Of tokens, since most calls of a test stand in macros.
+    fn read(&mut self, tokens: TokenStream) {
+        let mut chain = Vec::new();
+        // the name of a method, whose arguments come next
+        let mut method = None;
+        for token in tokens {
+            match token {
+                TokenTree::Ident(name) => {
+                    self.names.insert(name.to_string());
+                    method = Some(name.to_string());
+                    continue;
+                }
+                TokenTree::Literal(number) => {
+                    // `1.0_f32`
+                    let text = number.to_string();
+                    self.names.insert(text.trim_start_matches(|c: char| !c.is_alphabetic()).to_owned());
+                    self.chains.push(mem::take(&mut chain));
+                }
+                TokenTree::Group(group) => {
+                    self.read(group.stream());
+                    match method.take() {
+                        Some(name) if name.starts_with("vjp") || name.starts_with("jvp") => chain.push(name),
+                        _ => {}
+                    }
+                    continue;
+                }
+                TokenTree::Punct(dot) if dot.as_char() == '.' => {}
+                TokenTree::Punct(_) => self.chains.push(mem::take(&mut chain)),
+            }
+            method = None;
+        }
+        self.chains.push(chain);
+        self.chains.retain(|chain| !chain.is_empty());
+    }
+
+    /// Whether an identifier stands in the sources.
+    pub fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    /// Leaves only those kernels whose derivatives are called, in one expression: `Vjp_x__VjpI` needs a
+    /// `.vjp_x(..).vjp(..)`.
+    pub fn keep(&self, device: &mut Device) {
+        device.kernels.retain(|kernel| {
+            let marker = kernel.marker.to_string();
+            let parts = marker.split('<').next().unwrap_or_default().trim().split("__").filter_map(|part| match part {
+                "VjpI" | "VjpJ" => Some("vjp".to_owned()),
+                _ => match part.split_once('_')? {
+                    ("Vjp", variable) => Some(format!("vjp_{variable}")),
+                    ("Jvp", variable) => Some(format!("jvp_{variable}")),
+                    _ => None,
+                },
+            });
+            let parts: Vec<String> = parts.collect();
+            parts.is_empty() || self.chains.contains(&parts)
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +208,28 @@ mod tests {
         let changed = TEXT.replace("(x | y)", "2 * (x | y)");
         assert_ne!(names(TEXT)[0], names(&changed)[0]);
         assert_eq!(names(TEXT)[7..], names(&changed)[7..]);
+    }
+
+    #[test]
+    fn derivatives_that_are_not_called_are_left_out() {
+        let left = |calls: &str| -> Vec<String> {
+            let mut called = Calls { names: HashSet::new(), chains: Vec::new() };
+            called.read(calls.parse().unwrap());
+            let mut device = of_text(TEXT).unwrap().swap_remove(0);
+            called.keep(&mut device);
+            device.kernels.iter().map(|kernel| kernel.marker.to_string()).collect()
+        };
+        assert_eq!(left("product(&x, &y).eval()"), ["Value"]);
+        assert_eq!(left("let call = || product(&x, &y); check(call().vjp(&e).eval()?)"), ["Value", "VjpI", "VjpJ"]);
+        assert_eq!(left("check!(product(&x, &y).jvp_x(e(1)).device(CUDA).eval())"), ["Value", "Jvp_x"]);
+        let twice = "keops! { #[keops(order = 2)] fn f(X: Vi<1>, y: Vj<1>) -> Sum<j> { exp(X * y) } }";
+        let mut device = of_text(twice).unwrap().swap_remove(0);
+        let mut called = Calls { names: HashSet::new(), chains: Vec::new() };
+        called.read("f(&x, &y).vjp_X(&e).jvp_y(&u).eval(); f(&x, &y).vjp_y(1.0_f32)".parse().unwrap());
+        called.keep(&mut device);
+        let kept: Vec<String> = device.kernels.iter().map(|kernel| kernel.marker.to_string()).collect();
+        assert_eq!(kept, ["Value", "Vjp_X__Jvp_y", "Vjp_y"]);
+        assert!(called.has("f32") && !called.has("f64"));
     }
 
     #[test]

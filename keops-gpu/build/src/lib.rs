@@ -28,7 +28,7 @@ use std::{
     collections::BTreeMap,
     env, fs,
     hash::{DefaultHasher, Hash, Hasher},
-    path::{Path, PathBuf},
+    path::{Path, PathBuf, absolute},
     process::Command,
 };
 
@@ -46,6 +46,11 @@ pub struct Options {
     pub out: PathBuf,
     /// The oldest architecture that the kernels run on: `sm_80`.
     pub arch: String,
+    /// All formulas with the elementary functions of the CPU, as `#[keops(precise)]` asks for: for comparisons with it.
+    pub precise: bool,
+    /// Leave out derivatives and element types that stand nowhere in the sources: for programs, tests say, whose calls
+    /// are all there, each in one expression.
+    pub called: bool,
 }
 
 /// What was compiled.
@@ -92,7 +97,14 @@ fn compile_crate() -> Result<Option<Built>> {
     if formulas::find(&sources).is_err() {
         return Ok(None);
     }
-    let options = Options { sources, work: out.join("keops-device"), out: out.join("ptx"), arch: "sm_80".to_owned() };
+    let options = Options {
+        sources,
+        work: out.join("keops-device"),
+        out: out.join("ptx"),
+        arch: "sm_80".to_owned(),
+        precise: false,
+        called: false,
+    };
     build(&options).map(Some)
 }
 
@@ -101,10 +113,21 @@ fn compile_crate() -> Result<Option<Built>> {
 /// # Errors
 /// A source that is not Rust; a formula with a fault; no toolchain ([`toolchain::HELP`]); whatever the compiler says.
 pub fn build(options: &Options) -> Result<Built> {
-    let (files, devices) = formulas::find(&options.sources)?;
-    let kernels = crates::names(&devices);
+    // cargo runs in another folder
+    let options = &Options { work: absolute(&options.work)?, out: absolute(&options.out)?, ..options.clone() };
+    let (files, mut devices) = formulas::find(&options.sources)?;
+    for device in &mut devices {
+        device.precise |= options.precise;
+    }
+    let mut elements = crates::ELEMENTS.to_vec();
+    if options.called {
+        let calls = formulas::Calls::of(&files)?;
+        devices.iter_mut().for_each(|device| calls.keep(device));
+        elements.retain(|(element, ..)| calls.has(element));
+    }
+    let kernels = crates::names(&devices, &elements);
     let without = devices.iter().filter(|device| device.kernels.is_empty()).map(|d| d.item.clone()).collect();
-    let source = crates::source(&devices);
+    let source = crates::source(&devices, &elements);
     let device = Path::new(keops_device::FOLDER);
     let toolchain = toolchain::find()?;
     let mut hasher = DefaultHasher::new();

@@ -3,7 +3,9 @@
 //! Contract: everything is done when a call returns. After a fault of a kernel all further calls that touch memory,
 //! modules or kernels give the same error, as on a real device, unless [`Options::forgive`] is set.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::{Error, code};
@@ -33,17 +35,26 @@ pub struct Options {
     pub forgive: bool,
     /// Print faults to the standard error.
     pub print: bool,
+    /// A file to which the name of each kernel is added when it has first run, so that tests can tell what they ran.
+    pub launches: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { memory: 1 << 30, steps: 4_000_000_000, strict_registers: false, forgive: false, print: true }
+        Self {
+            memory: 1 << 30,
+            steps: 4_000_000_000,
+            strict_registers: false,
+            forgive: false,
+            print: true,
+            launches: None,
+        }
     }
 }
 
 impl Options {
     /// The options that the environment asks for: `KEOPS_EMULATOR_MEMORY`, `KEOPS_EMULATOR_STEPS`,
-    /// `KEOPS_EMULATOR_STRICT_REGISTERS=1` and `KEOPS_EMULATOR_FORGIVE=1`.
+    /// `KEOPS_EMULATOR_STRICT_REGISTERS=1`, `KEOPS_EMULATOR_FORGIVE=1` and `KEOPS_EMULATOR_LAUNCHES`.
     pub fn from_env() -> Self {
         let number = |name: &str| std::env::var(name).ok().and_then(|text| text.trim().parse::<u64>().ok());
         let default = Self::default();
@@ -53,6 +64,7 @@ impl Options {
             strict_registers: number("KEOPS_EMULATOR_STRICT_REGISTERS") == Some(1),
             forgive: number("KEOPS_EMULATOR_FORGIVE") == Some(1),
             print: true,
+            launches: std::env::var_os("KEOPS_EMULATOR_LAUNCHES").map(PathBuf::from),
         }
     }
 }
@@ -97,6 +109,8 @@ pub struct Device {
     shared: Shared,
     modules: HashMap<Module, Loaded>,
     next: u64,
+    /// Names of kernels that have run.
+    launched: HashSet<String>,
     fault: Option<Error>,
     last: String,
 }
@@ -116,6 +130,7 @@ impl Device {
             shared: Shared::default(),
             modules: HashMap::new(),
             next: 1,
+            launched: HashSet::new(),
             fault: None,
             last: String::new(),
         }
@@ -343,10 +358,24 @@ impl Device {
             steps: self.options.steps,
             strict: self.options.strict_registers,
         };
-        machine::launch(&launch, &mut self.memory, &mut self.shared).inspect_err(|error| {
+        let steps = machine::launch(&launch, &mut self.memory, &mut self.shared).inspect_err(|error| {
             self.note(error);
             self.fault = Some(error.clone());
-        })
+        })?;
+        self.record(&function.name)?;
+        Ok(steps)
+    }
+
+    /// Adds the name of a kernel that has run to the file that is asked for.
+    fn record(&mut self, name: &str) -> Result<(), Error> {
+        let Some(path) = &self.options.launches else { return Ok(()) };
+        if !self.launched.insert(name.to_owned()) {
+            return Ok(());
+        }
+        // one write for a line, since several processes may have the file
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+        let result = file.and_then(|mut file| file.write_all(format!("{name}\n").as_bytes()));
+        result.map_err(|error| Error::new(code::OPERATING_SYSTEM, format!("{}: {error}", path.display())))
     }
 }
 

@@ -23,6 +23,8 @@ pub mod code {
     pub const INVALID_CONTEXT: u32 = 201;
     /// `CUDA_ERROR_INVALID_PTX`.
     pub const INVALID_PTX: u32 = 218;
+    /// `CUDA_ERROR_OPERATING_SYSTEM`.
+    pub const OPERATING_SYSTEM: u32 = 304;
     /// `CUDA_ERROR_INVALID_HANDLE`.
     pub const INVALID_HANDLE: u32 = 400;
     /// `CUDA_ERROR_NOT_FOUND`.

@@ -1,4 +1,4 @@
-"""pykeops as one side of `cargo xtask bench-keops`: one line of JSON for each request and each answer.
+"""pykeops as one side of `cargo xtask bench-keops`, or of benches/gpu/run.py: one line of JSON for each request and each answer.
 
 `load` reads the inputs, makes the reduction and computes once (KeOps compiles then), `time` computes and answers with
 the seconds, `save` writes the last result, `versions` names what computes.
@@ -29,8 +29,9 @@ def load(request):
 
     arrays = [read(file) for file in request["files"]]
     arguments = [a[0] if is_parameter(alias) else a for a, alias in zip(arrays, request["aliases"])]
-    reduction = Genred(request["formula"], request["aliases"], reduction_op=request["reduction"], axis=1)
-    return lambda: reduction(*arguments, backend="CPU")
+    options = {"opt_arg": request["opt_arg"]} if "opt_arg" in request else {}
+    reduction = Genred(request["formula"], request["aliases"], reduction_op=request["reduction"], axis=1, **options)
+    return lambda: reduction(*arguments, backend=request.get("backend", "CPU"))
 
 
 def versions():
@@ -54,7 +55,9 @@ def main():
                     result = compute()
                     answer["seconds"] = time.perf_counter() - start
                 case "save":
-                    np.ascontiguousarray(result).tofile(request["path"])
+                    # row numbers as keops has them
+                    integers = np.issubdtype(result.dtype, np.integer)
+                    np.ascontiguousarray(result, np.uint32 if integers else None).tofile(request["path"])
                 case "versions":
                     answer["versions"] = versions()
         except Exception as error:

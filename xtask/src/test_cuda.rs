@@ -1,0 +1,179 @@
+//! `cargo xtask test-cuda`: tests on NVIDIA's driver, or on the emulator.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use keops_build::{Built, build};
+use rayon::prelude::*;
+
+use crate::{ptx::costs, root, run};
+
+/// Options of the task.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// With the emulator of keops-gpu/emulator in place of NVIDIA's driver.
+    #[arg(long)]
+    emulator: bool,
+    /// The other integration tests too: their calls take the device where there is one.
+    #[arg(long, conflicts_with = "no_device")]
+    all: bool,
+    /// Only the test of a machine without a device: that the processor takes what may run anywhere.
+    #[arg(long, conflicts_with = "emulator")]
+    no_device: bool,
+    /// Assemble the kernels of tests/cuda.rs for these architectures too.
+    #[arg(long, value_delimiter = ',')]
+    assemble: Vec<String>,
+}
+
+/// The integration tests that choose no device.
+pub(crate) const SUITE: [&str; 6] = ["arguments", "derivatives", "dimensions", "operations", "reductions", "spellings"];
+
+/// Formulas that no test calls: their types are what is tested.
+const NEVER_CALLED: [&str; 10] = [
+    "arg_max",
+    "arg_min",
+    "k_min",
+    "k_min_arg_k_min",
+    "max",
+    "min",
+    "min_arg_min",
+    "of_path",
+    "soft_max_too",
+    "weighted_too",
+];
+
+/// Runs the task.
+pub(crate) fn run_task(options: &Options) -> Result<()> {
+    let built = cuda_kernels()?;
+    println!("{} kernels in {}", built.kernels.len(), built.folder.display());
+    costs(&options.assemble, &built, true, &[])?;
+    let mut test = Command::new("cargo");
+    test.current_dir(root()).args(["test", "--features", "cuda", "--test", "cuda"]).env("KEOPS_PTX_DIR", built.folder);
+    if options.no_device {
+        test.args(["--", "--ignored", "--nocapture", "without_a_device"]);
+    }
+    let emulator = if options.emulator { Some(emulator()?) } else { None };
+    if let Some(emulator) = &emulator {
+        // two devices, for the calls that are shared by several
+        test.env("LD_LIBRARY_PATH", emulator).env("KEOPS_EMULATOR_DEVICES", "2");
+    }
+    run(&mut test)?;
+    if options.all { run_suite(emulator.as_deref()) } else { Ok(()) }
+}
+
+/// Builds the kernels of tests/cuda.rs.
+pub(crate) fn cuda_kernels() -> Result<Built> {
+    let out = root().join("target/ptx-tests");
+    build(&keops_build::Options {
+        sources: vec![root().join("tests/cuda.rs")],
+        work: out.join("crate"),
+        out,
+        arch: "sm_80".to_owned(),
+        precise: false,
+        called: false,
+    })
+}
+
+/// The kernels of [`SUITE`].
+pub(crate) struct SuiteKernels {
+    /// The folder that has those of all files, for one run of cargo.
+    pub(crate) folder: PathBuf,
+    files: Vec<(&'static str, Built)>,
+}
+
+/// Builds the kernels of the tests that choose no device, with the functions of the processor, whose errors these tests
+/// allow.
+pub(crate) fn suite_kernels() -> Result<SuiteKernels> {
+    let out = root().join("target/ptx-suite");
+    let start = Instant::now();
+    let build_file = |file: &&'static str| -> Result<(&'static str, Built)> {
+        let options = keops_build::Options {
+            sources: vec![root().join(format!("tests/{file}.rs"))],
+            work: out.join(file).join("crate"),
+            out: out.join(file),
+            arch: "sm_80".to_owned(),
+            precise: true,
+            called: true,
+        };
+        Ok((file, build(&options).with_context(|| format!("tests/{file}.rs"))?))
+    };
+    let files = SUITE.par_iter().map(build_file).collect::<Result<Vec<_>>>()?;
+    println!("kernels of {} test files: {:.1} s", files.len(), start.elapsed().as_secs_f64());
+    // the macro looks again when the name changes, so it changes with what is in the folder
+    let folders: Vec<_> = files.iter().filter_map(|(_, built)| built.folder.file_name()?.to_str()).collect();
+    let folder = out.join(folders.join("-"));
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    for (file, built) in &files {
+        if !built.without.is_empty() {
+            bail!(
+                "formulas of tests/{file}.rs lack #[keops(cuda(..))] and would run on the processor: {:?}",
+                built.without
+            );
+        }
+        for (name, _) in &built.kernels {
+            let module = format!("{name}.ptx");
+            fs::copy(built.folder.join(&module), folder.join(&module)).with_context(|| module)?;
+        }
+    }
+    Ok(SuiteKernels { folder, files })
+}
+
+/// Runs the tests that choose no device; on the emulator, makes sure that they ran there.
+fn run_suite(emulator: Option<&Path>) -> Result<()> {
+    let suite = suite_kernels()?;
+    let launches = root().join("target/ptx-suite/launches.txt");
+    let mut test = Command::new("cargo");
+    test.current_dir(root()).args(["test", "--features", "cuda", "--no-fail-fast"]).env("KEOPS_PTX_DIR", &suite.folder);
+    test.args(SUITE.iter().flat_map(|file| ["--test", file]));
+    let Some(emulator) = emulator else { return run(&mut test) };
+    fs::write(&launches, "").with_context(|| launches.display().to_string())?;
+    test.env("LD_LIBRARY_PATH", emulator).env("KEOPS_TEST_SIZES", "small").env("KEOPS_EMULATOR_LAUNCHES", &launches);
+    run(&mut test)?;
+    let launched = fs::read_to_string(&launches).with_context(|| launches.display().to_string())?;
+    check_launches(&suite.files, &launched.lines().collect())
+}
+
+/// Fails if no kernel of a formula ran, for some values of its const generics: its tests ran on the processor.
+fn check_launches(suite: &[(&str, Built)], launched: &HashSet<&str>) -> Result<()> {
+    let mut never = Vec::new();
+    for (file, built) in suite {
+        let mut formulas: BTreeMap<String, bool> = BTreeMap::new();
+        let mut ran = 0;
+        for (name, title) in &built.kernels {
+            let launched = launched.contains(name.as_str());
+            ran += usize::from(launched);
+            // `gauss: Vjp_x<3> f64`
+            let (formula, marker) = title.split_once(':').unwrap_or((title, ""));
+            let generics =
+                marker.find('<').map_or("", |at| marker[at..].trim_end_matches(" f32").trim_end_matches(" f64"));
+            *formulas.entry(format!("{formula}{generics}")).or_default() |= launched;
+        }
+        println!("tests/{file}.rs: {ran} of {} kernels ran", built.kernels.len());
+        ensure!(ran > 0, "tests/{file}.rs ran on the processor");
+        never.extend(formulas.into_iter().filter(|(_, launched)| !launched).map(|(formula, _)| formula));
+    }
+    never.sort();
+    ensure!(never == NEVER_CALLED, "no kernel ran of {never:?}, where {NEVER_CALLED:?} were expected");
+    Ok(())
+}
+
+/// Builds the emulator; the folder where it is called as the driver is.
+fn emulator() -> Result<PathBuf> {
+    let target = root().join("target/emulator");
+    let mut build = Command::new("cargo");
+    build
+        .current_dir(root())
+        .args(["build", "--quiet", "--release", "--package", "keops-emulator"])
+        .env("CARGO_TARGET_DIR", &target);
+    run(&mut build)?;
+    let folder = target.join("lib");
+    fs::create_dir_all(&folder)?;
+    fs::copy(target.join("release/libkeops_emulator.so"), folder.join("libcuda.so.1"))?;
+    Ok(folder)
+}
