@@ -12,6 +12,7 @@
 //! | `kernel` | what is compiled for each formula; all the rest is compiled once, with this crate |
 //! | `instructions` | the instruction sets that formulas are compiled for |
 //! | `sweep` | the loop over pairs |
+//! | `contract` | contractions of many components, as matrix products |
 //! | `prepare` | the hoisted stages of the formula, on plain numbers |
 //! | `lanes` | rows of lanes from rows, and back |
 //! | `over_targets` | lanes over targets: a block of targets against all sources |
@@ -22,6 +23,7 @@
 //! Results do not depend on the number of threads: neither how the work is cut nor the order in which parts are
 //! merged does. They may differ in the last digits between processors with different vector widths.
 
+mod contract;
 mod instructions;
 mod kernel;
 mod lanes;

@@ -14,7 +14,7 @@ use crate::{
         sweep::{OverSources, OverTargets, Tile, sweep},
     },
     cuda,
-    formula::{Cuda, Formula, Role, Variable, width},
+    formula::{Contraction, Cuda, Formula, Role, Variable, width},
     real::{Element, Real},
     reduction::{Reduction, components},
 };
@@ -28,6 +28,8 @@ pub struct Layout {
     pub variables: &'static [Variable],
     /// Its kernels for GPUs.
     pub cuda: Option<Cuda>,
+    /// The contractions of a pair.
+    pub contractions: &'static [Contraction],
     /// What is left of the parameters: how many numbers.
     pub parameters: usize,
     /// What is left of a target.
@@ -93,6 +95,7 @@ impl<T: Element, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
             name: F::NAME,
             variables: F::VARIABLES,
             cuda: F::CUDA,
+            contractions: F::CONTRACTIONS,
             parameters: <F::P<T> as Components<T>>::LEN,
             target: <F::I<T> as Components<T>>::LEN,
             source: <F::J<T> as Components<T>>::LEN,

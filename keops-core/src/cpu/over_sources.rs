@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use crate::{
     cpu::{
+        contract::Sources,
         instructions::Common,
         lanes::{Aligned, fill_lanes, lane, to_lanes},
         output::{self, HostPiece, Totals},
@@ -80,7 +81,7 @@ fn unit<T: Element>(common: Common, work: &Work<'_, T>, targets: &[T], chunk: Ra
         fill_lanes(&fresh[..layout.state], shape.targets, lanes, &mut states);
         let mut first = part.start;
         while first < part.end {
-            let (rows, count) = work.sources(first..part.end, most, &mut scratch);
+            let Sources { rows, count, .. } = work.sources(first..part.end, most, &mut scratch);
             to_lanes(rows, layout.source, count, lanes, &mut sources);
             kernel.over_sources(
                 common,
@@ -92,6 +93,7 @@ fn unit<T: Element>(common: Common, work: &Work<'_, T>, targets: &[T], chunk: Ra
                     source_rows: count.div_ceil(lanes),
                     // Row numbers fit: `shape` saw to it.
                     first: first as u32,
+                    contracted: &[],
                     states: states.numbers_mut(),
                 },
             );

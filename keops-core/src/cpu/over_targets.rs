@@ -10,6 +10,7 @@ use pulp::Arch;
 
 use crate::{
     cpu::{
+        contract::{Contractor, Sources, is_long},
         lanes::{Aligned, fill_lanes, to_lanes},
         output::{self, Block, HostPiece, Totals},
         plan,
@@ -66,23 +67,52 @@ fn unit<T: Element>(
     kernel.init(&mut state);
     fill_lanes(&state, rows, lanes, &mut states);
 
+    let mut contractor = is_long(layout.contractions).then(|| {
+        let widths = [layout.target, layout.source];
+        Contractor::new(layout.contractions, &work.centres, arch, lanes, widths, targets.numbers())
+    });
     for range in sources {
         let mut first = range.start;
         while first < range.end {
-            let (sources, source_rows) = work.sources(first..range.end, plan::source_tile::<T>(layout), &mut scratch);
-            kernel.over_targets(
-                arch,
-                Tile {
-                    parameters: parameters.numbers(),
-                    targets: targets.numbers(),
+            let tile = work.sources(first..range.end, plan::source_tile::<T>(layout), &mut scratch);
+            let Sources { rows: sources, count: source_rows, .. } = tile;
+            let parameters = parameters.numbers();
+            // Row numbers fit: `shape` saw to it.
+            let number = first as u32;
+            if let Some(contractor) = &mut contractor {
+                // Row by row, so that the contractions of a row stay in the first-level cache.
+                contractor.meet(tile);
+                let targets = targets.numbers().chunks_exact(layout.target * lanes);
+                let states = states.numbers_mut().chunks_exact_mut(layout.state * lanes);
+                for (row, (targets, states)) in targets.zip(states).enumerate() {
+                    let contracted = contractor.row(row, targets, tile);
+                    let tile = Tile {
+                        parameters,
+                        targets,
+                        target_rows: 1,
+                        sources,
+                        source_rows,
+                        first: number,
+                        contracted,
+                        states,
+                    };
+                    kernel.over_targets(arch, tile);
+                }
+            } else {
+                let (targets, states) = (targets.numbers(), states.numbers_mut());
+                let contracted = &[];
+                let tile = Tile {
+                    parameters,
+                    targets,
                     target_rows: rows,
                     sources,
                     source_rows,
-                    // Row numbers fit: `shape` saw to it.
-                    first: first as u32,
-                    states: states.numbers_mut(),
-                },
-            );
+                    first: number,
+                    contracted,
+                    states,
+                };
+                kernel.over_targets(arch, tile);
+            }
             first += source_rows;
         }
     }

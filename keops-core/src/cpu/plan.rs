@@ -7,7 +7,7 @@ use pulp::Simd;
 
 use crate::{
     components::Components,
-    cpu::{Shape, kernel::Layout},
+    cpu::{Shape, contract::is_long, kernel::Layout},
     formula::Formula,
     reduction::{self, Reduction, Total},
 };
@@ -48,7 +48,10 @@ pub(super) fn wave(totals: usize) -> usize {
 
 /// How many sources make a tile, with lanes over targets.
 pub(super) fn source_tile<T>(layout: &Layout) -> usize {
-    (SOURCE_TILE_BYTES / (layout.source * size_of::<T>()).max(1)).clamp(8, RUN)
+    // Long contractions go through the sources by chunks of components, of which only one is in use.
+    let (bytes, least) =
+        if is_long(layout.contractions) { (4 * SOURCE_TILE_BYTES, 48) } else { (SOURCE_TILE_BYTES, 8) };
+    (bytes / (layout.source * size_of::<T>()).max(1)).clamp(least, RUN)
 }
 
 /// How many rows of lanes make a tile, with lanes over sources.

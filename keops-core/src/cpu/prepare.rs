@@ -11,6 +11,7 @@ use crate::{
     arguments::View,
     cpu::{
         Shape,
+        contract::{self, Sources, Vectors},
         kernel::{Kernel, Layout},
         plan,
     },
@@ -33,10 +34,18 @@ pub(super) struct Work<'a, T: Element> {
     pub(super) shape: Shape,
     /// The prepared parameters.
     pub(super) parameters: Vec<T>,
+    /// The centre of each contraction, if they are long.
+    pub(super) centres: Vec<Vec<T>>,
     /// The numbers of each variable, row by row, in the order of the layout's.
     data: Vec<&'a [T]>,
     /// The prepared sources, in chunks that are made when they are first read. None if they are not kept.
-    sources: Vec<OnceLock<Vec<T>>>,
+    sources: Vec<OnceLock<Chunk<T>>>,
+}
+
+/// Prepared sources, and their vectors of long contractions.
+struct Chunk<T> {
+    rows: Vec<T>,
+    vectors: Vec<Vectors<T>>,
 }
 
 impl<'a, T: Element> Work<'a, T> {
@@ -60,19 +69,28 @@ impl<'a, T: Element> Work<'a, T> {
         let data = layout.variables.iter().zip(views);
         let data = data.map(|(variable, view)| view.host().ok_or_else(|| elsewhere(variable, view)));
         let data = data.collect::<Result<_, _>>()?;
-        let bytes = shape.sources.saturating_mul(layout.source * size_of::<T>());
+        let twice = if contract::is_long(layout.contractions) { 2 } else { 1 };
+        let bytes = shape.sources.saturating_mul(twice * layout.source * size_of::<T>());
         let chunks = if reread && bytes <= plan::PREPARED_BYTES { shape.sources.div_ceil(CHUNK) } else { 0 };
         let sources = (0..chunks).map(|_| OnceLock::new()).collect();
-        let mut work = Self { kernel, layout, shape, parameters: Vec::new(), data, sources };
+        let mut work = Self { kernel, layout, shape, parameters: Vec::new(), centres: Vec::new(), data, sources };
         let mut parameters = Vec::new();
         work.prepare(Role::Parameter, 0..1, &mut parameters);
         work.parameters = parameters;
+        if reread && contract::is_long(layout.contractions) {
+            let (mut rows, mut row) = (Vec::new(), Vec::new());
+            for source in contract::sample(shape.sources) {
+                work.prepare(Role::Source, source..source + 1, &mut row);
+                rows.extend_from_slice(&row);
+            }
+            let centre = |contraction| contract::centre(contraction, &rows, layout.source);
+            work.centres = layout.contractions.iter().map(centre).collect();
+        }
         Ok(work)
     }
 
-    /// Prepared sources from the front of a range, at most `most` of them, and how many; made in `scratch` if they are
-    /// not kept.
-    pub(super) fn sources<'s>(&'s self, range: Range<usize>, most: usize, scratch: &'s mut Vec<T>) -> (&'s [T], usize) {
+    /// Prepared sources from the front of a range, at most `most` of them; made in `scratch` if they are not kept.
+    pub(super) fn sources<'s>(&'s self, range: Range<usize>, most: usize, scratch: &'s mut Vec<T>) -> Sources<'s, T> {
         let Range { start, end } = range;
         let end = end.min(start.saturating_add(most));
         let chunk = start / CHUNK;
@@ -81,15 +99,22 @@ impl<'a, T: Element> Work<'a, T> {
         if let Some(kept) = self.sources.get(chunk) {
             let last = self.shape.sources.min(first + CHUNK);
             let kept = kept.get_or_init(|| {
-                let mut made = Vec::new();
-                self.prepare(Role::Source, first..last, &mut made);
-                made
+                let mut rows = Vec::new();
+                self.prepare(Role::Source, first..last, &mut rows);
+                let vectors = contract::centred(
+                    self.layout.contractions,
+                    &self.centres,
+                    |contraction| contraction.source,
+                    (&rows, width, 1),
+                );
+                Chunk { rows, vectors }
             });
             let end = end.min(last);
-            return (&kept[(start - first) * width..(end - first) * width], end - start);
+            let rows = &kept.rows[(start - first) * width..(end - first) * width];
+            return Sources { rows, count: end - start, vectors: Some((&kept.vectors, start - first)) };
         }
         self.prepare(Role::Source, start..end, scratch);
-        (scratch, end - start)
+        Sources { rows: scratch, count: end - start, vectors: None }
     }
 
     /// Prepares the rows of a role in a range.

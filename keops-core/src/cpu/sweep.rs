@@ -5,6 +5,7 @@
 
 use crate::{
     components::Components,
+    cpu::contract::is_long,
     formula::{Formula, Row},
     real::Real,
     reduction::{Push, Reduction},
@@ -28,6 +29,8 @@ pub struct Tile<'a, T> {
     pub source_rows: usize,
     /// The number of the first source.
     pub first: u32,
+    /// The contractions of all pairs, if they were done before; see the module `contract`.
+    pub contracted: &'a [T],
     /// The states.
     pub states: &'a mut [T],
 }
@@ -60,6 +63,8 @@ pub(super) trait Direction<F: Formula, R: Real> {
     type Source;
     /// Sources in a row of them.
     const SOURCES: u32;
+    /// Whether long contractions were done before.
+    const CONTRACTED: bool;
     /// Where a target is kept that is not stored as lanes.
     type Room;
     /// The targets and the sources of a tile.
@@ -82,6 +87,7 @@ impl<F: Formula, R: Real> Direction<F, R> for OverTargets {
     type Source = F::J<R::Scalar>;
     type Room = ();
     const SOURCES: u32 = 1;
+    const CONTRACTED: bool = true;
 
     #[inline(always)]
     fn rows<'a>(tile: &Tile<'a, R::Scalar>) -> (&'a [Self::Target], &'a [Self::Source]) {
@@ -112,6 +118,7 @@ impl<F: Formula, R: Real> Direction<F, R> for OverSources {
     type Source = F::J<R>;
     type Room = F::I<R>;
     const SOURCES: u32 = R::LANES as u32;
+    const CONTRACTED: bool = false;
 
     #[inline(always)]
     fn rows<'a>(tile: &Tile<'a, R::Scalar>) -> (&'a [Self::Target], &'a [Self::Source]) {
@@ -148,18 +155,25 @@ pub(super) fn sweep<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(cx:
     let (targets, sources) = D::rows(&tile);
     let parameters = &F::P::<R>::rows(R::view(tile.parameters), 1)[0];
     let states = <Red::State<F, R> as Components<R>>::rows_mut(R::view_mut(tile.states), tile.target_rows);
+    let contracted: &[F::C<R>] = if const { D::CONTRACTED && is_long(F::CONTRACTIONS) } {
+        F::C::<R>::rows(R::view(tile.contracted), targets.len() * sources.len())
+    } else {
+        &[]
+    };
     let mut room = D::room(cx);
     let mut row = 0;
     while row < targets.len() {
         let target = D::target(cx, &targets[row], &mut room);
+        let contracted =
+            if contracted.is_empty() { contracted } else { &contracted[row * sources.len()..][..sources.len()] };
         let state = &mut states[row];
         if const { Red::PUSHES_TO_STATE } {
             // A copy of its own, so that writing it does not stop the target from being kept in registers.
             let mut copy = *state;
-            sweep_target::<F, R, Red, D>(cx, parameters, target, sources, tile.first, &mut copy);
+            sweep_target::<F, R, Red, D>(cx, parameters, target, sources, contracted, tile.first, &mut copy);
             *state = copy;
         } else {
-            sweep_target::<F, R, Red, D>(cx, parameters, target, sources, tile.first, state);
+            sweep_target::<F, R, Red, D>(cx, parameters, target, sources, contracted, tile.first, state);
         }
         row += 1;
     }
@@ -172,6 +186,7 @@ fn sweep_target<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(
     parameters: &F::P<R>,
     target: &[R],
     sources: &[D::Source],
+    contracted: &[F::C<R>],
     first: u32,
     state: &mut Red::State<F, R>,
 ) {
@@ -180,15 +195,20 @@ fn sweep_target<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(
     let mut source = 0;
     while source < sources.len() {
         let stored = D::source(&sources[source]);
-        let mut contractions = F::C::<R>::splat(R::lit(cx, 0.0));
-        let c = contractions.as_mut_slice();
-        let mut k = 0;
-        while k < F::CONTRACTIONS.len() {
-            c[k] = F::CONTRACTIONS[k].of_pair(cx, target, &stored);
-            k += 1;
-        }
+        let contractions = if const { D::CONTRACTED && is_long(F::CONTRACTIONS) } {
+            contracted[source]
+        } else {
+            let mut contractions = F::C::<R>::splat(R::lit(cx, 0.0));
+            let c = contractions.as_mut_slice();
+            let mut k = 0;
+            while k < F::CONTRACTIONS.len() {
+                c[k] = F::CONTRACTIONS[k].of_pair(cx, target, &stored);
+                k += 1;
+            }
+            contractions
+        };
         let mut push = Push::<F, R, Red> { state, run: &mut run, index: D::index(cx, first) };
-        F::pair::<R>(cx, parameters.as_slice(), &target, &stored, c, &mut push);
+        F::pair::<R>(cx, parameters.as_slice(), &target, &stored, contractions.as_slice(), &mut push);
         first = first.wrapping_add(D::SOURCES);
         source += 1;
     }

@@ -154,3 +154,25 @@ plain_formula! {
         sink.put(cx, 1, R::sub(cx, i.get(cx, 0), v));
     }
 }
+
+/// a |x - y|² (u|v), with other numbers before the vectors
+pub(crate) struct TwoContractions;
+
+impl Formula for TwoContractions {
+    const NAME: &'static str = "two contractions";
+    const VARIABLES: &'static [Variable] = &[
+        Variable::target("a", 1),
+        Variable::target("x", 30),
+        Variable::target("u", 21),
+        Variable::source("y", 30),
+        Variable::source("v", 21),
+    ];
+    const CONTRACTIONS: &'static [Contraction] =
+        &[Contraction::squared_distance(1, 0, 30), Contraction::dot(31, 30, 21)];
+    storage! { P = [E; 0]; I = [E; 52]; J = [E; 51]; C = [E; 2]; Out = [E; 1]; }
+
+    #[inline(always)]
+    fn pair<R: Real>(cx: R::Cx, _: &[R], i: &impl Row<R>, _: &impl Row<R>, c: &[R], sink: &mut impl Sink<R>) {
+        sink.put_product(cx, 0, R::mul(cx, i.get(cx, 0), c[0]), c[1]);
+    }
+}

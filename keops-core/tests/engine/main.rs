@@ -3,6 +3,7 @@
 #![allow(clippy::needless_borrows_for_generic_args, reason = "references are what is tested")]
 
 mod arguments;
+mod contractions;
 mod device;
 mod errors;
 mod exponentials;

@@ -1,0 +1,393 @@
+//! Long contractions: a row of targets against a tile of sources, as a matrix product.
+//!
+//! A contraction of many components is most of a pair's work, and one chain of operations. Here several sources go
+//! through it in step with a row of lanes, so that what is read of the targets serves all of them. It is the same for
+//! all formulas, so it is compiled once; the formula's own loop reads the results.
+//!
+//! A squared distance is |u - c|² + |w - c|² - 2 (u - c | w - c), which takes half of the operations. The centre c is a
+//! mean of the sources, rounded to so few digits that subtracting it rarely rounds. Where the result is less than
+//! [`CLOSE`] of the two squares, digits have cancelled: those pairs are computed again as Σ_d (u_d - w_d)². So a squared
+//! distance has a relative error of a few roundings divided by `CLOSE`, and equal rows have the distance 0.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::{
+    cpu::lanes::Aligned,
+    formula::{Contraction, ContractionKind, Row},
+    real::{Element, Real},
+};
+
+/// The fewest components of a contraction that is done here: below, a pair's own work hides the latency.
+const LONG: usize = 20;
+
+/// A squared distance below this part of the two squares that it is made of is computed again.
+const CLOSE: f64 = 0.125;
+
+/// Components that are taken at a time: those of a row of targets stay in the first-level cache meanwhile.
+const CHUNK: usize = 128;
+
+/// The centre is found from so many sources.
+const SAMPLE: usize = 256;
+
+/// Whether a formula's contractions are done here.
+pub(super) const fn is_long(contractions: &[Contraction]) -> bool {
+    let mut k = 0;
+    while k < contractions.len() {
+        if contractions[k].len >= LONG {
+            return true;
+        }
+        k += 1;
+    }
+    false
+}
+
+/// The rows of the sources that a centre is found from.
+pub(super) fn sample(sources: usize) -> impl Iterator<Item = usize> {
+    (0..sources).step_by(sources.div_ceil(SAMPLE).max(1))
+}
+
+/// The centre of a contraction, given rows of `width` numbers of some sources.
+pub(super) fn centre<T: Element>(contraction: &Contraction, rows: &[T], width: usize) -> Vec<T> {
+    let &Contraction { source, len, kind, .. } = contraction;
+    let count = rows.len().checked_div(width).unwrap_or(0);
+    if kind != ContractionKind::SquaredDistance || count == 0 {
+        return vec![T::zero(); len];
+    }
+    let vectors = || rows.chunks_exact(width).map(|row| &row[source..source + len]);
+    let mut mean = vec![0.0; len];
+    for vector in vectors() {
+        mean.iter_mut().zip(vector).for_each(|(mean, &x)| *mean += Element::to_f64(x) / count as f64);
+    }
+    let differences = vectors().flat_map(|vector| vector.iter().zip(&mean));
+    let spread = differences.fold(0.0, |spread: f64, (&x, mean)| spread.max((Element::to_f64(x) - mean).abs()));
+    let step = spread.log2().floor().exp2();
+    let rounded = |mean: f64| if spread > 0.0 { (mean / step).round() * step } else { mean };
+    let finite = |centre: f64| if centre.is_finite() { T::from_f64(centre) } else { T::zero() };
+    mean.into_iter().map(|mean| finite(rounded(mean))).collect()
+}
+
+/// Targets, sources and results of a contraction are rows of the whole formula's: where its numbers are in them.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Numbers in a row.
+    width: usize,
+    /// Where the vector starts.
+    offset: usize,
+}
+
+/// The vectors of all contractions of some rows: centred ones, for the squared distances.
+pub(super) fn centred<T: Element>(
+    contractions: &[Contraction],
+    centres: &[Vec<T>],
+    offset: impl Fn(&Contraction) -> usize,
+    (rows, width, lanes): (&[T], usize, usize),
+) -> Vec<Vectors<T>> {
+    let vectors = contractions.iter().zip(centres).map(|(contraction, centre)| {
+        let mut vectors = Vectors::default();
+        if contraction.kind == ContractionKind::SquaredDistance {
+            vectors.fill(rows, Place { width, offset: offset(contraction) }, lanes, centre);
+        }
+        vectors
+    });
+    vectors.collect()
+}
+
+/// The vectors of one contraction, centred if it is a squared distance.
+pub(super) struct Vectors<T> {
+    /// Row after row.
+    centred: Aligned<T>,
+    /// Their squares.
+    squares: Vec<T>,
+}
+
+impl<T: Element> Default for Vectors<T> {
+    fn default() -> Self {
+        Self { centred: Aligned::default(), squares: Vec::new() }
+    }
+}
+
+impl<T: Element> Vectors<T> {
+    /// From `rows`, the numbers of which follow each other for each lane: lane l of component d of row r is number
+    /// (r * width + offset + d) * lanes + l.
+    fn fill(&mut self, rows: &[T], place: Place, lanes: usize, centre: &[T]) {
+        let (len, count) = (centre.len(), rows.len().checked_div(place.width * lanes).unwrap_or(0));
+        self.centred.resize(count * len * lanes);
+        self.squares.clear();
+        self.squares.resize(count * lanes, T::zero());
+        let to = self.centred.numbers_mut().chunks_exact_mut((len * lanes).max(1));
+        let from = rows.chunks_exact(place.width * lanes);
+        for ((to, from), squares) in to.zip(from).zip(self.squares.chunks_exact_mut(lanes)) {
+            let from = &from[place.offset * lanes..][..len * lanes];
+            if lanes == 1 {
+                to.iter_mut().zip(from).zip(centre).for_each(|((to, &x), &centre)| *to = x - centre);
+            } else {
+                let rows = to.chunks_exact_mut(lanes).zip(from.chunks_exact(lanes)).zip(centre);
+                rows.for_each(|((to, from), &centre)| to.iter_mut().zip(from).for_each(|(to, &x)| *to = x - centre));
+            }
+            square(to, squares);
+        }
+    }
+}
+
+/// The sum of squares of each lane of rows of lanes. In `f64`: the squares are subtracted from each other.
+fn square<T: Element>(rows: &[T], to: &mut [T]) {
+    // Several sums at a time, for the vectors of the processor: they are not in the order of the components.
+    const SUMS: usize = 8;
+    let square = |x: T| Element::to_f64(x) * Element::to_f64(x);
+    if let [to] = to {
+        let mut sums = [0.0; SUMS];
+        let (parts, rest) = rows.as_chunks::<SUMS>();
+        parts.iter().for_each(|part| sums.iter_mut().zip(part).for_each(|(sum, &x)| *sum += square(x)));
+        *to = T::from_f64(sums.iter().sum::<f64>() + rest.iter().map(|&x| square(x)).sum::<f64>());
+    } else {
+        let mut sums = vec![0.0; to.len()];
+        for row in rows.chunks_exact(to.len()) {
+            sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += square(x));
+        }
+        to.iter_mut().zip(&sums).for_each(|(to, &sum)| *to = T::from_f64(sum));
+    }
+}
+
+/// The contractions of a block of targets.
+pub(super) struct Contractor<'a, T: Element> {
+    contractions: &'static [Contraction],
+    centres: &'a [Vec<T>],
+    arch: Arch,
+    lanes: usize,
+    /// Numbers of a prepared target and of a prepared source.
+    widths: [usize; 2],
+    targets: Vec<Vectors<T>>,
+    /// Those of the tile, if they are not kept for all blocks.
+    sources: Vec<Vectors<T>>,
+    results: Aligned<T>,
+}
+
+/// A tile of prepared sources.
+#[derive(Clone, Copy)]
+pub(super) struct Sources<'s, T> {
+    /// Row after row.
+    pub(super) rows: &'s [T],
+    /// How many rows.
+    pub(super) count: usize,
+    /// The vectors of a chunk of sources, and where in it the tile begins, if they are kept.
+    pub(super) vectors: Option<(&'s [Vectors<T>], usize)>,
+}
+
+impl<'a, T: Element> Contractor<'a, T> {
+    /// For `targets`, rows of lanes.
+    pub(super) fn new(
+        contractions: &'static [Contraction],
+        centres: &'a [Vec<T>],
+        arch: Arch,
+        lanes: usize,
+        widths: [usize; 2],
+        targets: &[T],
+    ) -> Self {
+        let of_targets = centred(contractions, centres, |contraction| contraction.target, (targets, widths[0], lanes));
+        Self {
+            contractions,
+            centres,
+            arch,
+            lanes,
+            widths,
+            targets: of_targets,
+            sources: Vec::new(),
+            results: Aligned::default(),
+        }
+    }
+
+    /// Takes the tile that the next rows of targets meet.
+    pub(super) fn meet(&mut self, sources: Sources<'_, T>) {
+        if sources.vectors.is_none() {
+            let rows = (sources.rows, self.widths[1], 1);
+            self.sources = centred(self.contractions, self.centres, |contraction| contraction.source, rows);
+        }
+    }
+
+    /// All contractions of row `row` of the targets, which is `target`, with the tile that was met: contraction k of
+    /// source s is row s * K + k of lanes, for K contractions.
+    pub(super) fn row(&mut self, row: usize, target: &[T], sources: Sources<'_, T>) -> &[T] {
+        let count = sources.count;
+        self.results.resize(count * self.contractions.len() * self.lanes);
+        let mut results = core::mem::take(&mut self.results);
+        for number in 0..self.contractions.len() {
+            let task = Task { contractor: self, number, row, target, sources, results: results.numbers_mut() };
+            match self.arch {
+                #[cfg(target_arch = "x86_64")]
+                Arch::V4(simd) => Simd::vectorize(simd, task),
+                #[cfg(target_arch = "x86_64")]
+                Arch::V3(simd) => Simd::vectorize(simd, task),
+                #[cfg(target_arch = "aarch64")]
+                Arch::Neon(simd) => Simd::vectorize(simd, task),
+                _ => task.run::<T, 4>(()),
+            }
+        }
+        self.results = results;
+        self.results.numbers()
+    }
+}
+
+/// One contraction of a row of targets with a tile.
+struct Task<'t, 'a, T: Element> {
+    contractor: &'t Contractor<'a, T>,
+    number: usize,
+    row: usize,
+    target: &'t [T],
+    sources: Sources<'t, T>,
+    results: &'t mut [T],
+}
+
+impl<T: Element> WithSimd for Task<'_, '_, T> {
+    type Output = ();
+
+    /// As many vectors as the formula's own loop has, and as many sources as the registers are enough for.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let vectors = self.contractor.lanes / <T::Lanes<S, 1> as Real>::LANES;
+        if const { S::REGISTER_COUNT >= 32 } {
+            match vectors {
+                4 => self.run::<T::Lanes<S, 4>, 6>(simd),
+                2 => self.run::<T::Lanes<S, 2>, 8>(simd),
+                _ => self.run::<T::Lanes<S, 1>, 8>(simd),
+            }
+        } else {
+            match vectors {
+                4 => self.run::<T::Lanes<S, 4>, 2>(simd),
+                2 => self.run::<T::Lanes<S, 2>, 5>(simd),
+                _ => self.run::<T::Lanes<S, 1>, 8>(simd),
+            }
+        }
+    }
+}
+
+impl<T: Element> Task<'_, '_, T> {
+    /// With `S` sources at a time.
+    #[inline(always)]
+    fn run<R: Real<Scalar = T>, const S: usize>(self, cx: R::Cx) {
+        let Contractor { contractions, widths, .. } = self.contractor;
+        let contraction = &contractions[self.number];
+        let &Contraction { kind, target, source, len } = contraction;
+        let raw = R::view(self.target);
+        let results = Results { all: R::view_mut(self.results), step: contractions.len(), first: self.number };
+        match kind {
+            ContractionKind::Dot => {
+                let rows = Rows { numbers: self.sources.rows, width: widths[1], offset: source, len };
+                products::<R, S>(cx, &raw[target..target + len], &rows, results);
+            }
+            ContractionKind::SquaredDistance => {
+                let (vectors, from) = self.sources.vectors.unwrap_or((&self.contractor.sources, 0));
+                let (targets, sources) = (&self.contractor.targets[self.number], &vectors[self.number]);
+                let to = from + self.sources.count;
+                let u = &R::view(targets.centred.numbers())[self.row * len..][..len];
+                let square = R::view(&targets.squares[self.row * R::LANES..])[0];
+                let rows =
+                    Rows { numbers: &sources.centred.numbers()[from * len..to * len], width: len, offset: 0, len };
+                let Results { all, step, first } = results;
+                products::<R, S>(cx, u, &rows, Results { all: &mut *all, step, first });
+                let of_sources = &sources.squares[from..to];
+                let mut s = 0;
+                while s < of_sources.len() {
+                    let product = &mut all[s * step + first];
+                    let squares = R::add(cx, square, R::splat(cx, of_sources[s]));
+                    let distance = R::neg_mul_add(cx, R::lit(cx, 2.0), *product, squares);
+                    // also false for NaN, and the squares may have overflowed
+                    let far = R::le(cx, R::mul(cx, squares, R::lit(cx, CLOSE)), distance);
+                    let finite = R::lt(cx, squares, R::splat(cx, T::max_value()));
+                    *product = distance;
+                    if R::any(cx, R::not(cx, R::and(cx, far, finite))) {
+                        let row = Numbers(&self.sources.rows[s * widths[1]..][..widths[1]]);
+                        *product = contraction.of_pair(cx, &raw, &row);
+                    }
+                    s += 1;
+                }
+            }
+        }
+    }
+}
+
+/// The results of one contraction, among those of all.
+struct Results<'r, R> {
+    all: &'r mut [R],
+    step: usize,
+    first: usize,
+}
+
+/// Vectors of `len` numbers inside rows.
+struct Rows<'r, T> {
+    numbers: &'r [T],
+    width: usize,
+    offset: usize,
+    len: usize,
+}
+
+/// A source, the same in every lane.
+struct Numbers<'r, T>(&'r [T]);
+
+impl<R: Real> Row<R> for Numbers<'_, R::Scalar> {
+    #[inline(always)]
+    fn get(&self, cx: R::Cx, c: usize) -> R {
+        R::splat(cx, self.0[c])
+    }
+}
+
+/// Σ_d u_d w_d for each row w.
+#[inline(always)]
+fn products<R: Real, const S: usize>(cx: R::Cx, u: &[R], rows: &Rows<'_, R::Scalar>, results: Results<'_, R>) {
+    let Results { all, step, first } = results;
+    let count = rows.numbers.len().checked_div(rows.width).unwrap_or(0);
+    let mut start = 0;
+    while start < rows.len {
+        let end = if start + CHUNK < rows.len { start + CHUNK } else { rows.len };
+        let part = &u[start..end];
+        let mut s = 0;
+        while s + S <= count {
+            group::<R, S>(cx, part, rows, start, s, &mut *all, step, first);
+            s += S;
+        }
+        while s < count {
+            group::<R, 1>(cx, part, rows, start, s, &mut *all, step, first);
+            s += 1;
+        }
+        start = end;
+    }
+}
+
+/// Adds what components from `start` on contribute to the products with `S` rows from `s` on.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "the state of the loop around it")]
+fn group<R: Real, const S: usize>(
+    cx: R::Cx,
+    u: &[R],
+    rows: &Rows<'_, R::Scalar>,
+    start: usize,
+    s: usize,
+    all: &mut [R],
+    step: usize,
+    first: usize,
+) {
+    let mut w: [&[R::Scalar]; S] = [&[]; S];
+    let mut sums = [R::lit(cx, 0.0); S];
+    let mut k = 0;
+    while k < S {
+        w[k] = &rows.numbers[(s + k) * rows.width + rows.offset + start..][..u.len()];
+        if start > 0 {
+            sums[k] = all[(s + k) * step + first];
+        }
+        k += 1;
+    }
+    let mut d = 0;
+    while d < u.len() {
+        let x = u[d];
+        let mut k = 0;
+        while k < S {
+            sums[k] = R::mul_add(cx, x, R::splat(cx, w[k][d]), sums[k]);
+            k += 1;
+        }
+        d += 1;
+    }
+    let mut k = 0;
+    while k < S {
+        all[(s + k) * step + first] = sums[k];
+        k += 1;
+    }
+}
