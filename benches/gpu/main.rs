@@ -2,11 +2,11 @@
 //! request and each answer, in the words of `cargo xtask bench-keops`.
 //!
 //! `open` runs another formula, so that the driver is ready; `load` reads the inputs; `time` computes and answers with
-//! the seconds, which include copying the arguments there and the result back; `save` writes the last result, row after
+//! the seconds, which include copying the arguments there and the result back, unless these stay `on_device`; `save` writes the last result, row after
 //! row; `versions` names what computes.
 
 use anyhow::{Context, Result, bail};
-use keops::{Device, Element, prelude::*};
+use keops::{Element, prelude::*};
 use serde::Deserialize;
 use serde_json::json;
 use std::{
@@ -38,14 +38,38 @@ keops! {
 #[serde(tag = "request", rename_all = "lowercase")]
 enum Request {
     Open,
-    Load { workload: String, dim: usize, element: String, files: Vec<PathBuf> },
-    Time,
-    Save { path: PathBuf },
+    Load {
+        workload: String,
+        dim: usize,
+        element: String,
+        files: Vec<PathBuf>,
+    },
+    Time {
+        #[serde(default)]
+        on_device: bool,
+    },
+    Save {
+        path: PathBuf,
+    },
     Versions,
 }
 
 /// Computes a loaded workload.
-type Job = Box<dyn Fn() -> Result<Output, Error>>;
+type Compute<R> = Box<dyn Fn() -> Result<R, Error>>;
+
+/// A loaded workload.
+struct Job {
+    /// From memory of the host to memory of the host.
+    copied: Compute<Output>,
+    /// With arguments and the result on the device, for the workloads that are timed so.
+    on_device: Option<Compute<()>>,
+}
+
+impl Job {
+    fn copied(compute: impl Fn() -> Result<Output, Error> + 'static) -> Self {
+        Self { copied: Box::new(compute), on_device: None }
+    }
+}
 
 /// A result as a flat list.
 enum Output {
@@ -97,15 +121,19 @@ fn inputs<T: Number, const N: usize>(files: &[PathBuf]) -> Result<[Vec<T>; N]> {
 
 fn gaussian_job<T: Number, const D: usize>(files: &[PathBuf]) -> Result<Job> {
     let [g, x, y, b] = inputs::<T, 4>(files)?;
-    Ok(Box::new(move || {
+    let (left_x, left_y): (DeviceRows<T, D>, DeviceRows<T, D>) = (CUDA.upload(&x)?, CUDA.upload(&y)?);
+    let (left_g, left_b): (DeviceRows<T, 1>, DeviceRows<T, 1>) = (CUDA.upload(&g)?, CUDA.upload(&b)?);
+    let on_device = move || gaussian::<D, _>(&left_g, &left_x, &left_y, &left_b).eval_on_device().map(drop);
+    let copied = Job::copied(move || {
         let rows = gaussian::<D, _>(&g, &x, &y, &b).device(CUDA).eval()?;
         Ok(T::output(rows.into_flat()))
-    }))
+    });
+    Ok(Job { on_device: Some(Box::new(on_device)), ..copied })
 }
 
 fn gradient_job<T: Number>(files: &[PathBuf]) -> Result<Job> {
     let [g, x, y, b, e] = inputs::<T, 5>(files)?;
-    Ok(Box::new(move || {
+    Ok(Job::copied(move || {
         let rows = gaussian::<3, _>(&g, &x, &y, &b).vjp_x(&e).device(CUDA).eval()?;
         Ok(T::output(rows.into_flat()))
     }))
@@ -119,11 +147,11 @@ fn job<T: Number>(workload: &str, dim: usize, files: &[PathBuf]) -> Result<Job> 
         ("gradient", 3) => gradient_job::<T>(files),
         ("soft_minimum", 3) => {
             let [g, x, y] = inputs::<T, 3>(files)?;
-            Ok(Box::new(move || Ok(T::output(soft_minimum(&g, &x, &y).device(CUDA).eval()?.into_flat()))))
+            Ok(Job::copied(move || Ok(T::output(soft_minimum(&g, &x, &y).device(CUDA).eval()?.into_flat()))))
         }
         ("nearest", 3) => {
             let [x, y] = inputs::<T, 2>(files)?;
-            Ok(Box::new(move || Ok(Output::U32(nearest(&x, &y).device(CUDA).eval()?.into_flat()))))
+            Ok(Job::copied(move || Ok(Output::U32(nearest(&x, &y).device(CUDA).eval()?.into_flat()))))
         }
         _ => bail!("no workload {workload} with D = {dim}"),
     }
@@ -150,13 +178,16 @@ impl Side {
                     _ => bail!("no element type {element}"),
                 });
             }
-            Request::Time => {
+            Request::Time { on_device } => {
                 let job = self.job.as_ref().context("nothing is loaded")?;
                 let start = Instant::now();
-                let result = job()?;
-                let seconds = start.elapsed().as_secs_f64();
-                self.result = Some(result);
-                return Ok(json!({ "seconds": seconds }));
+                if on_device {
+                    let Some(compute) = &job.on_device else { return Ok(json!({ "seconds": null })) };
+                    compute()?;
+                } else {
+                    self.result = Some((job.copied)()?);
+                }
+                return Ok(json!({ "seconds": start.elapsed().as_secs_f64() }));
             }
             Request::Save { path } => self.save(&path)?,
             Request::Versions => return Ok(json!({ "versions": concat!("keops ", env!("CARGO_PKG_VERSION")) })),

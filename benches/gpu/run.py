@@ -250,6 +250,10 @@ def measure_one(workload, sides, repeats, folder):
     for _ in range(repeats if longest < LONG else 3):
         for side in timed:
             result[side]["seconds"].append(sides[side].ask("time")["seconds"])
+            if side == "keops":
+                # without the copies, which pykeops has to make
+                seconds = sides[side].ask("time", on_device=True)["seconds"]
+                result[side].setdefault("seconds_on_device", []).extend([seconds] if seconds else [])
     print(line(result, timed), flush=True)
     return result
 
@@ -261,6 +265,8 @@ def line(result, timed):
             median = result[side]["median"] = statistics.median(result[side]["seconds"])
             pairs = result["targets"] * result["sources"] / median / 1e9
             text += f"  {side} {median * 1e3:.3f} ms, {pairs:.1f} Gpairs/s, error {result[side]['largest_error']:.0e}"
+            if resident := result[side].get("seconds_on_device"):
+                text += f" (on the device {statistics.median(resident) * 1e3:.3f} ms)"
         else:
             text += f"  {side}: {result[side]['error'][:200]}"
     if len(timed) == 2:
