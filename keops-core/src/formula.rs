@@ -186,6 +186,8 @@ pub trait Formula: Send + Sync + 'static {
     const CONTRACTIONS: &'static [Contraction];
     /// A contraction that may be scaled.
     const SCALED: Option<Scaled> = None;
+    /// Whether [`Self::source`] leaves the variables as they are.
+    const KEEPS_SOURCES: bool = false;
     /// Its kernels for GPUs, if any were built.
     const CUDA: Option<Cuda> = None;
 

@@ -296,7 +296,7 @@ impl<T: Element> Task<'_, '_, T> {
                     *product = distance;
                     if R::any(cx, R::not(cx, R::and(cx, far, finite))) {
                         let row = Numbers(&self.sources.rows[s * widths[1]..][..widths[1]]);
-                        *product = contraction.of_pair(cx, &raw, &row);
+                        *product = contraction.of_pair(cx, raw, &row);
                     }
                     s += 1;
                 }

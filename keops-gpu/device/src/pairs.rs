@@ -263,6 +263,11 @@ unsafe fn sweep<
             // The last group is filled up with the last source.
             let stored = count.next_multiple_of(S as u32);
             let mut source = thread;
+            if const { S > 1 && F::KEEPS_SOURCES } {
+                // SAFETY: sources of the range; the tile has room for whole groups.
+                unsafe { wide::copy::<N::Scalar, F>(data, Tile { address: tile, first, count }, stored) };
+                source = stored;
+            }
             while source < stored {
                 let row = first + source.min(count - 1);
                 // SAFETY: a source of the range; its place in the tile is this thread's alone.

@@ -13,7 +13,7 @@ use core::{hint, mem::MaybeUninit, slice};
 
 use keops_core::{
     components::Components,
-    device::{MOST_CONTRACTIONS, MOST_GROUP_SOURCES, source_stride},
+    device::{MOST_CONTRACTIONS, MOST_GROUP_SOURCES, THREADS, source_stride},
     formula::{Contraction, ContractionKind, Formula, Role},
     real::{Element, Real},
     reduction::{Push, Reduction},
@@ -24,6 +24,7 @@ use crate::{
     pairs::{self, Arguments, Stored, gather, prepare},
     rows::Rows,
     shared::Shared,
+    thread,
 };
 
 /// Components that are read by 16 bytes where they are in local memory.
@@ -112,6 +113,46 @@ pub(crate) unsafe fn source<N, F, const WJ: usize>(
     unsafe { prepare::<N, F, WJ>(data, source, parameters, None, address) };
 }
 
+/// Copies sources that need no preparation to a tile, and fills it up with the last one to `stored` rows. All threads
+/// share the components of each, so that threads next to each other read together.
+///
+/// # Safety
+/// There must be such sources, and room for so many; no other thread touches the tile until the next barrier.
+#[inline(never)]
+pub(crate) unsafe fn copy<T: Element + Shared, F: Formula>(data: *const *const T, tile: Tile, stored: u32) {
+    let place = |row: u32, c: u32| {
+        tile.address + (row * const { source_stride::<T, F>() as u32 } + c) * const { size_of::<T>() as u32 }
+    };
+    let (mut at, mut v) = (0, 0);
+    while v < F::VARIABLES.len() {
+        let variable = &F::VARIABLES[v];
+        if variable.role as u8 == Role::Source as u8 {
+            let dim = variable.dim as u32;
+            let mut number = thread::thread_idx_x();
+            while number < stored * dim {
+                let (row, c) = (number / dim, number % dim);
+                let source = (tile.first + row.min(tile.count - 1)) as usize;
+                // SAFETY: there is a pointer for each variable, and the row is there; the place is this thread's alone.
+                unsafe { (*(*data.add(v)).add(source * variable.dim + c as usize)).write(place(row, at + c)) };
+                number += THREADS as u32;
+            }
+            at += dim;
+        }
+        v += 1;
+    }
+    // up to the next row, since short rows are read by 16 bytes
+    let mut row = thread::thread_idx_x();
+    while row < stored {
+        let mut c = at;
+        while c < const { source_stride::<T, F>() as u32 } {
+            // SAFETY: as above.
+            unsafe { T::from_f64(0.0).write(place(row, c)) };
+            c += 1;
+        }
+        row += THREADS as u32;
+    }
+}
+
 /// [`pairs::leave`].
 ///
 /// # Safety
@@ -154,8 +195,9 @@ pub(crate) unsafe fn take<N, F, Red, const Q: usize, const S: usize, const B: us
         let address = tile.address + group * stride::<N, F>();
         let mut contractions = [F::C::<Rows<N, Q>>::splat(Rows::lit((), 0.0)); S];
         // Written out, so that offsets and kinds are constants.
-        const { assert!(F::CONTRACTIONS.len() <= MOST_CONTRACTIONS) };
-        const { assert!(Red::INDEPENDENT || B == Q, "components in any order") };
+        // Constants are checked also where nothing is taken by groups.
+        const { assert!(S == 1 || F::CONTRACTIONS.len() <= MOST_CONTRACTIONS) };
+        const { assert!(S == 1 || Red::INDEPENDENT || B == Q, "components in any order") };
         // SAFETY: the contract of this function.
         unsafe {
             contract::<N, F, 0, Q, S>(address, target, &mut contractions);

@@ -77,6 +77,11 @@ pub(super) fn formula(
         &program.source,
         quote!(source<R: __p::Real>(cx: R::Cx, p: &[R], x: &[R], out: &mut [R])),
     );
+    let keeps_sources = source.is_none().then(|| {
+        quote!(
+            const KEEPS_SOURCES: bool = true;
+        )
+    });
     let pair = statements(&program.pair);
     quote! {
         impl #params __p::Formula for #marker {
@@ -84,6 +89,7 @@ pub(super) fn formula(
             const VARIABLES: &'static [__p::Variable] = &[#(#variables),*];
             const CONTRACTIONS: &'static [__p::Contraction] = &[#(#contractions),*];
             #scaled
+            #keeps_sources
             #cuda
             type P<E: __p::Item> = #p;
             type I<E: __p::Item> = #i;
