@@ -54,7 +54,7 @@ fn clouds<T: Element, const D: usize>() {
         let mut close = x.clone();
         close.resize(m.min(4 * n) * D, T::one());
         for (number, x) in close.iter_mut().enumerate() {
-            let noise = if number / D % 3 == 0 { 0.0 } else { (number % 7) as f64 * 1e-4 };
+            let noise = if (number / D).is_multiple_of(3) { 0.0 } else { (number % 7) as f64 * 1e-4 };
             *x = T::from_f64(Element::to_f64(*x) + noise);
         }
         nearest::<T, D>(&x, &close, error, "close");
