@@ -15,7 +15,7 @@ mod workload;
 
 use crate::root;
 use anyhow::{Context, Result, ensure};
-use check::Inputs;
+use check::{File, Inputs};
 use rival::Kind;
 use side::Side;
 use std::{collections::BTreeMap, fs, num::NonZero, path::Path, path::PathBuf, thread, time::Duration};
@@ -42,10 +42,10 @@ pub(crate) struct Options {
     python: PathBuf,
 }
 
-/// Repeats of slow sides, and of all sides where a picture is made.
+/// Repeats of slow sides.
 const FEW: u16 = 3;
 /// A side that has computed for so many seconds does not repeat more than [`FEW`] times.
-const ENOUGH: f64 = 5.0;
+const ENOUGH: f64 = 3.0;
 /// A side has no place in a picture from where one computation takes more seconds than this.
 const LONGEST: f64 = 10.0;
 /// Bytes that dense rivals may take for their matrices.
@@ -69,7 +69,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut sides = vec![Side::keops(threads)?];
     sides.extend(rival::start(&folder, &options.python, threads)?);
     let repeats = if options.quick { FEW } else { options.repeats };
-    let mut compare = |workload: &Workload, repeats, before: &Before, store: &Store| -> Result<Comparison> {
+    let mut compare = |workload: &Workload, before: &Before, store: &Store| -> Result<Comparison> {
         println!("{}, {}", workload.family.title(), workload.title());
         let comparison = measure(workload, &mut sides, &folder, repeats, before)?;
         print!("{}", report::lines(workload, &comparison));
@@ -79,12 +79,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Ok(comparison)
     };
     for workload in chosen {
-        compare(workload, repeats, &Before::new(), &table)?;
+        compare(workload, &Before::new(), &table)?;
     }
     for curve in curves {
         let mut before = Before::new();
         for workload in curve.workloads(options.quick) {
-            for measurement in compare(&workload, FEW, &before, &points)?.measurements {
+            for measurement in compare(&workload, &before, &points)?.measurements {
                 // What is left out once stays so: its last time is the longest that is known.
                 if let Some(median) = measurement.median() {
                     before.insert(measurement.side, (workload.pairs(), median));
@@ -115,18 +115,7 @@ fn measure(
     let inputs = Inputs::random(workload);
     let expected = inputs.expected(workload);
     let files = inputs.write(workload.element, folder)?;
-    // Compilers of formulas may run at the same time.
-    let (compiled, others): (Vec<&mut &mut Side>, Vec<_>) =
-        there.iter_mut().partition(|side| side.kind() == Kind::Pykeops);
-    for group in [compiled].into_iter().chain(others.into_iter().map(|side| vec![side])) {
-        let mut group = group;
-        for side in &mut group {
-            side.load(workload, &files)?;
-        }
-        for side in &mut group {
-            side.loaded().with_context(|| format!("{} does not load {}", side.name(), workload.name()))?;
-        }
-    }
+    load(workload, &mut there, &files)?;
     let mut errors = Vec::new();
     for side in &mut there {
         let result = side.result(&folder.join("result.bin"))?;
@@ -144,15 +133,11 @@ fn measure(
             }
         }
     }
-    let names: Vec<String> = there.iter().map(|side| side.name().to_owned()).collect();
-    let mut measured: BTreeMap<String, Outcome> = names
-        .into_iter()
-        .zip(seconds.into_iter().zip(errors))
-        .map(|(side, (mut seconds, error))| {
-            seconds.sort_by(f64::total_cmp);
-            (side, Outcome::Measured { seconds, error })
-        })
-        .collect();
+    let mut measured = BTreeMap::new();
+    for ((side, mut seconds), error) in there.iter().zip(seconds).zip(errors) {
+        seconds.sort_by(f64::total_cmp);
+        measured.insert(side.name().to_owned(), Outcome::Measured { seconds, error });
+    }
     let mut versions = Vec::new();
     for side in there {
         versions.extend(side.versions()?);
@@ -163,6 +148,21 @@ fn measure(
     };
     let measurements = sides.iter().zip(reasons).filter_map(outcome).collect();
     Ok(Comparison { date: time::UtcDateTime::now().date().to_string(), load: report::load(), versions, measurements })
+}
+
+/// Makes all sides compute once.
+fn load(workload: &Workload, sides: &mut [&mut Side], files: &[File]) -> Result<()> {
+    // Only compilers of formulas do so at the same time: matrices might not fit into memory together.
+    let (compilers, others): (Vec<_>, Vec<_>) = sides.iter_mut().partition(|side| side.kind() == Kind::Pykeops);
+    for mut group in [compilers].into_iter().chain(others.into_iter().map(|side| vec![side])) {
+        for side in &mut group {
+            side.load(workload, files)?;
+        }
+        for side in &mut group {
+            side.loaded().with_context(|| format!("{} does not load {}", side.name(), workload.name()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Why a side cannot take part in a workload that it could compute in principle.
