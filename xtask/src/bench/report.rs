@@ -109,10 +109,12 @@ that of the \
 
 /// What the reader should know to judge the numbers.
 const HOW: &str = "\
-NumPy and torch hold the matrix of all pairs, made with a matrix product and changed in place. Neighbours by k-d trees \
-include the\nbuilding of the tree. In few dimensions a k-d tree compares a point with few others, and its time \
-grows as N log N: for D = 3 it\nis the better tool as soon as there are many points, see the picture. In many \
-dimensions it compares almost all of them, with\nmore work for each. Batches are not among the workloads, because keops has none yet.\n\n";
+NumPy and torch hold the matrix of all pairs, made with a matrix product and changed in place. Neighbours by k-d trees
+include the building of the tree. In few dimensions a k-d tree compares a point with few others, and its time grows as
+N log N: for D = 3 it is the better tool as soon as there are many points, see the picture. In many dimensions it
+compares almost all of them, with more work for each. Batches are not among the workloads, because keops has none yet.
+
+";
 
 /// One line for each workload: how many times as long as keops each rival takes.
 fn summary(results: &[(Workload, Comparison)]) -> Result<String> {

@@ -1,5 +1,5 @@
-//! What is timed. A new workload is a row of [`all`]; a new formula is also a [`Family`], with a plain loop in `check.rs`
-//! and a function in `bin/keops_side.rs` and `rivals/dense.py`.
+//! What is timed. A new workload is a row of [`all`]; a new formula is also a [`Family`], with a plain loop in
+//! `check.rs` and a function in `bin/keops_side.rs` and `rivals/dense.py`.
 
 use serde::Serialize;
 

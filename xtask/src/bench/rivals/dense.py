@@ -1,4 +1,4 @@
-"""NumPy and torch: the whole matrix of pairs, by matrix products where there are any, and in place where that is possible.
+"""NumPy and torch: the whole matrix of pairs, by matrix products where there are any, and in place where it can be.
 
 Squared distances are |x|² + |y|² - 2 x·y, as torch.cdist and scikit-learn compute them: the matrix product makes them
 fast, and the differences of large numbers cost some digits.
