@@ -52,7 +52,7 @@ impl Upload for Device {
             (Some(array), _) if array.device() == self || self == Device::Auto => array.clone(),
             (_, Some(memory)) => {
                 let mut numbers = vec![T::default(); view.len()];
-                T::read(&**memory, &mut numbers)?;
+                T::copy_from_device(&**memory, &mut numbers)?;
                 settings.upload(&numbers)?
             }
             _ => settings.upload(view.host().unwrap_or_default())?,

@@ -143,7 +143,7 @@ impl<T: Stored, const D: usize> DeviceRows<T, D> {
         }
         match &self.array {
             Array::Host(numbers) => to.copy_from_slice(numbers),
-            Array::Cuda(memory, _) => T::read(&**memory, to)?,
+            Array::Cuda(memory, _) => T::copy_from_device(&**memory, to)?,
         }
         Ok(())
     }

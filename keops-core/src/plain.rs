@@ -251,7 +251,7 @@ macro_rules! plain {
 
         impl Stored for $t {
             #[cfg(feature = "std")]
-            fn read(memory: &dyn crate::array::Memory, to: &mut [$t]) -> Result<(), crate::error::Error> {
+            fn copy_from_device(memory: &dyn crate::array::Memory, to: &mut [$t]) -> Result<(), crate::error::Error> {
                 memory.$read(to)
             }
         }
@@ -290,7 +290,7 @@ macro_rules! plain {
             }
 
             #[cfg(feature = "std")]
-            fn upload(
+            fn copy_to_device(
                 engine: &dyn crate::cuda::Engine,
                 ordinal: usize,
                 numbers: &[$t],
@@ -343,7 +343,7 @@ plain!(
 
 impl Stored for u32 {
     #[cfg(feature = "std")]
-    fn read(memory: &dyn crate::array::Memory, to: &mut [u32]) -> Result<(), crate::error::Error> {
+    fn copy_from_device(memory: &dyn crate::array::Memory, to: &mut [u32]) -> Result<(), crate::error::Error> {
         memory.read_u32(to)
     }
 }

@@ -23,7 +23,7 @@ pub trait Stored: Copy + Default + core::fmt::Debug + Send + Sync + 'static {
     /// Whatever the device says.
     #[cfg(feature = "std")]
     #[doc(hidden)]
-    fn read(memory: &dyn crate::array::Memory, to: &mut [Self]) -> Result<(), crate::error::Error>;
+    fn copy_from_device(memory: &dyn crate::array::Memory, to: &mut [Self]) -> Result<(), crate::error::Error>;
 }
 
 /// A scalar element type: `f32` or `f64`.
@@ -70,7 +70,7 @@ pub trait Element: Float + Real<Cx = (), Scalar = Self, Index = u32> + Stored + 
     /// Whatever the device says.
     #[cfg(feature = "std")]
     #[doc(hidden)]
-    fn upload(
+    fn copy_to_device(
         engine: &dyn crate::cuda::Engine,
         ordinal: usize,
         numbers: &[Self],

@@ -56,8 +56,8 @@ impl Settings {
         match (self.device, self.cuda) {
             (Device::Cpu, _) | (Device::Auto, None) => Ok(here()),
             (Device::Auto, Some(engine)) if !engine.is_available(0) => Ok(here()),
-            (Device::Auto, Some(engine)) => T::upload(engine, 0, numbers),
-            (Device::Cuda(ordinal), Some(engine)) => T::upload(engine, ordinal, numbers),
+            (Device::Auto, Some(engine)) => T::copy_to_device(engine, 0, numbers),
+            (Device::Cuda(ordinal), Some(engine)) => T::copy_to_device(engine, ordinal, numbers),
             (Device::Cuda(_), None) => Err(Error::BuiltWithoutCuda),
             (Device::AllCuda, _) => Err(Error::NotOnePlace),
         }

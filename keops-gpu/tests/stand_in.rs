@@ -250,7 +250,7 @@ fn arrays_of(case: &Case) -> Result<(), Error> {
 
 fn read<T: Stored>(array: &Array<T>, to: &mut [T]) -> Result<(), Error> {
     match array {
-        Array::Cuda(memory, _) => T::read(&**memory, to),
+        Array::Cuda(memory, _) => T::copy_from_device(&**memory, to),
         Array::Host(_) => panic!("it was to stay on the device"),
     }
 }

@@ -20,8 +20,10 @@ const LEFT_OUT: [&str; 2] = ["arguments", "spellings"];
 /// What runs pykeops; numpy must be on the other machine, since its wheels fit one version of Python.
 const PACKAGES: [&str; 3] = ["pykeops==2.3", "keopscore==2.3", "pybind11==3.0.1"];
 /// The programs of Python, as they are called in the folder.
-const SCRIPTS: [(&str, &str); 2] =
-    [("run.py", include_str!("../../benches/gpu/run.py")), ("pykeops_side.py", include_str!("bench/pykeops_side.py"))];
+const SCRIPTS: [(&str, &str); 2] = [
+    ("run.py", include_str!("../../benches/gpu/run.py")),
+    ("pykeops_side.py", include_str!("../../benches/gpu/pykeops_side.py")),
+];
 
 /// Options of `cargo xtask gpu-bundle`.
 #[derive(clap::Args)]

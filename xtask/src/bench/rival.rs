@@ -1,4 +1,5 @@
-//! pykeops, in a virtual environment of its own, twice: as installed, and with the compiler flags that help it most.
+//! The rivals, in a virtual environment of their own. pykeops is there twice: as installed, and with the compiler flags
+//! that help it most.
 
 use super::side::Side;
 use crate::run;
@@ -6,44 +7,98 @@ use anyhow::{Context, Result};
 use std::{fs, num::NonZero, path::Path, process::Command};
 
 /// What is installed, in these versions.
-const PACKAGES: &[&str] = &["pykeops==2.3", "numpy==2.4.6"];
-/// The program that computes.
-const SCRIPT: &str = include_str!("pykeops_side.py");
-/// Name and C++ flags of each rival; no flags are KeOps' own.
-const RIVALS: &[(&str, Option<&str>)] = &[("pykeops", None), ("pykeops tuned", Some(TUNED))];
+const PACKAGES: &[&str] = &["pykeops==2.3", "numpy==2.4.6", "scipy==1.17.1", "scikit-learn==1.9.1"];
+/// torch without CUDA, which is not on PyPI; the measurements do without it where this cannot be reached.
+const TORCH: [&str; 3] = ["torch==2.12.0", "--index-url", "https://download.pytorch.org/whl/cpu"];
+/// The programs that compute.
+const SCRIPTS: &[(&str, &str)] = &[
+    ("side.py", include_str!("rivals/side.py")),
+    ("with_pykeops.py", include_str!("rivals/with_pykeops.py")),
+    ("dense.py", include_str!("rivals/dense.py")),
+    ("neighbours.py", include_str!("rivals/neighbours.py")),
+];
 /// What makes KeOps' C++ code fastest.
 pub(super) const TUNED: &str = "-march=native -ffast-math";
 /// What to do if something is missing.
 const HINT: &str = "the rivals need Python with venv and its headers, a C++ compiler and, the first time, PyPI \
                     (Debian: apt-get install g++ python3-dev python3-venv)";
 
-/// Installs pykeops unless it is there, and starts the rivals. Everything lies in `folder`.
+/// What a side can compute, and what it needs for that.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Everything.
+    Keops,
+    /// Everything, after its formulas are compiled.
+    Pykeops,
+    /// What fits into memory as a matrix.
+    Dense,
+    /// Nearest neighbours.
+    Search,
+}
+
+/// A rival's name, what it can compute, and how its program is called.
+struct Rival {
+    name: &'static str,
+    kind: Kind,
+    argument: &'static str,
+    flags: Option<&'static str>,
+}
+
+const RIVALS: &[Rival] = &[
+    Rival { name: "pykeops", kind: Kind::Pykeops, argument: "pykeops", flags: None },
+    Rival { name: "pykeops tuned", kind: Kind::Pykeops, argument: "pykeops", flags: Some(TUNED) },
+    Rival { name: "NumPy", kind: Kind::Dense, argument: "numpy", flags: None },
+    Rival { name: "torch", kind: Kind::Dense, argument: "torch", flags: None },
+    Rival { name: "scipy cKDTree", kind: Kind::Search, argument: "ckdtree", flags: None },
+    Rival { name: "scikit-learn k-d tree", kind: Kind::Search, argument: "kd_tree", flags: None },
+    Rival { name: "scikit-learn brute", kind: Kind::Search, argument: "brute", flags: None },
+];
+
+/// Installs the rivals unless they are there, and starts them. Everything lies in `folder`.
 pub(super) fn start(folder: &Path, python: &Path, threads: NonZero<usize>) -> Result<Vec<Side>> {
     let environment = folder.join("venv");
+    let program = environment.join("bin/python");
     let installed = environment.join("installed");
     let wanted = PACKAGES.join(" ");
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
     if fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
         println!("{wanted}: already installed");
     } else {
         println!("{wanted}: installing");
         run(Command::new(python).args(["-m", "venv", "--clear"]).arg(&environment)).context(HINT)?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        run(Command::new(environment.join("bin/python")).args(pip).args(PACKAGES)).context(HINT)?;
+        run(Command::new(&program).args(pip).args(PACKAGES)).context(HINT)?;
         fs::write(&installed, wanted)?;
     }
-    let script = folder.join("pykeops_side.py");
-    fs::write(&script, SCRIPT)?;
-    let start = |(number, &(name, flags)): (usize, &(&str, Option<&str>))| {
+    let imports = || Command::new(&program).args(["-c", "import torch"]).output().is_ok_and(|out| out.status.success());
+    let patience = ["--retries", "0", "--timeout", "20"];
+    let mut with_torch = imports();
+    if !with_torch && run(Command::new(&program).args(pip).args(patience).args(TORCH)).is_ok() {
+        with_torch = imports();
+    }
+    if !with_torch {
+        println!("torch is left out: {} cannot be installed from {}", TORCH[0], TORCH[2]);
+    }
+    for (name, text) in SCRIPTS {
+        fs::write(folder.join(name), text)?;
+    }
+    let start = |(number, rival): (usize, &Rival)| {
         // A cache of its own: KeOps does not look at the flags when it looks for a compiled kernel.
         let cache = folder.join(format!("cache-{number}"));
         fs::create_dir_all(&cache)?;
-        let mut command = Command::new(environment.join("bin/python"));
-        command.arg(&script).env("KEOPS_CACHE_FOLDER", cache).env("OMP_NUM_THREADS", threads.to_string());
-        match flags {
+        let mut command = Command::new(&program);
+        command
+            .arg(folder.join("side.py"))
+            .arg(rival.argument)
+            .env("KEOPS_CACHE_FOLDER", cache)
+            .env("PYKEOPS_VERBOSE", "0");
+        for variable in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"] {
+            command.env(variable, threads.to_string());
+        }
+        match rival.flags {
             Some(flags) => command.env("CXXFLAGS", flags),
             None => command.env_remove("CXXFLAGS"),
         };
-        Side::start(name, &mut command).context(HINT)
+        Side::start(rival.name, rival.kind, &mut command).context(HINT)
     };
-    RIVALS.iter().enumerate().map(start).collect()
+    RIVALS.iter().filter(|rival| with_torch || rival.argument != "torch").enumerate().map(start).collect()
 }

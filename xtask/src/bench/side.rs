@@ -1,6 +1,10 @@
 //! A process that computes workloads on request: one line of JSON for each request and each answer.
 
-use super::workload::{Element, File, Workload};
+use super::{
+    check::File,
+    rival::Kind,
+    workload::{Call, Element, Family, Variable, Workload},
+};
 use crate::{root, run};
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
@@ -15,27 +19,29 @@ use std::{
 /// A running side. It ends when this is dropped, because its input ends.
 pub(super) struct Side {
     name: String,
+    kind: Kind,
     process: Child,
     requests: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
-/// What a side is asked. The two sides (`bin/keops_side.rs`, `pykeops_side.py`) read the same words.
+/// What a side is asked. The programs (`bin/keops_side.rs`, `rivals/side.py`) read the same words.
 #[derive(Serialize)]
 #[serde(tag = "request", rename_all = "lowercase")]
 enum Request<'a> {
     /// Read the inputs and compute once.
     Load {
-        name: &'a str,
-        formula: &'a str,
-        aliases: Vec<String>,
-        reduction: &'a str,
+        family: Family,
+        dim: usize,
+        columns: usize,
         element: Element,
+        aliases: Vec<String>,
+        calls: Vec<Call>,
         files: &'a [File],
     },
     /// Compute, and answer with the seconds.
     Time,
-    /// Write the last result, row after row, as the inputs are written.
+    /// Write the last result as `f64`, row after row and part after part.
     Save { path: &'a Path },
     /// Answer with the versions of what computes.
     Versions,
@@ -46,7 +52,7 @@ enum Request<'a> {
 #[serde(default, deny_unknown_fields)]
 struct Answer {
     seconds: Option<f64>,
-    versions: Option<String>,
+    versions: Option<Vec<String>>,
     error: Option<String>,
 }
 
@@ -58,11 +64,11 @@ impl Side {
         run(Command::new(&cargo).arg("build").args(arguments).current_dir(root()))?;
         let mut command = Command::new(&cargo);
         command.arg("run").args(arguments).current_dir(root()).env("RAYON_NUM_THREADS", threads.to_string());
-        Self::start("keops", &mut command)
+        Self::start("keops", Kind::Keops, &mut command)
     }
 
     /// Starts the command that is the side's process.
-    pub(super) fn start(name: &str, command: &mut Command) -> Result<Self> {
+    pub(super) fn start(name: &str, kind: Kind, command: &mut Command) -> Result<Self> {
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -70,7 +76,7 @@ impl Side {
             .with_context(|| format!("{name} does not start: {command:?}"))?;
         let requests = process.stdin.take();
         let answers = BufReader::new(process.stdout.take().context("the process has no output")?);
-        Ok(Side { name: name.to_owned(), process, requests, answers })
+        Ok(Side { name: name.to_owned(), kind, process, requests, answers })
     }
 
     /// What readers know it by.
@@ -78,17 +84,27 @@ impl Side {
         &self.name
     }
 
-    /// Makes it read the inputs and compute once.
+    /// What it can compute.
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Makes it read the inputs and compute once; it has when [`Side::loaded`] returns.
     pub(super) fn load(&mut self, workload: &Workload, files: &[File]) -> Result<()> {
-        self.ask(&Request::Load {
-            name: workload.name,
-            formula: workload.formula,
-            aliases: workload.variables.iter().map(super::workload::Variable::alias).collect(),
-            reduction: workload.reduction,
+        self.send(&Request::Load {
+            family: workload.family,
+            dim: workload.dim,
+            columns: workload.columns,
             element: workload.element,
+            aliases: workload.variables().iter().map(Variable::alias).collect(),
+            calls: workload.family.calls(),
             files,
         })
-        .map(drop)
+    }
+
+    /// Waits until a workload is loaded.
+    pub(super) fn loaded(&mut self) -> Result<()> {
+        self.receive().map(drop)
     }
 
     /// Makes it compute, and says how many seconds that took.
@@ -97,30 +113,45 @@ impl Side {
     }
 
     /// Its last result, through a file at `path`.
-    pub(super) fn result(&mut self, path: &Path) -> Result<Vec<u8>> {
+    pub(super) fn result(&mut self, path: &Path) -> Result<Vec<f64>> {
         self.ask(&Request::Save { path })?;
-        fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+        let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let (numbers, rest) = bytes.as_chunks();
+        ensure!(rest.is_empty(), "the result ends within a number");
+        Ok(numbers.iter().map(|&number| f64::from_le_bytes(number)).collect())
     }
 
-    /// The versions of what computes.
-    pub(super) fn versions(&mut self) -> Result<String> {
+    /// What computes, each with its version.
+    pub(super) fn versions(&mut self) -> Result<Vec<String>> {
         self.ask(&Request::Versions)?.versions.with_context(|| format!("{} gave no versions", self.name))
     }
 
     fn ask(&mut self, request: &Request<'_>) -> Result<Answer> {
-        let ended = || anyhow!("{} ended early; its messages are above", self.name);
+        self.send(request)?;
+        self.receive()
+    }
+
+    fn send(&mut self, request: &Request<'_>) -> Result<()> {
         let mut line = serde_json::to_string(request)?;
         line.push('\n');
-        let requests = self.requests.as_mut().with_context(ended)?;
-        requests.write_all(line.as_bytes()).and_then(|()| requests.flush()).with_context(ended)?;
-        line.clear();
-        ensure!(self.answers.read_line(&mut line).with_context(ended)? > 0, ended());
+        let requests = self.requests.as_mut().with_context(|| ended(&self.name))?;
+        requests.write_all(line.as_bytes()).and_then(|()| requests.flush()).with_context(|| ended(&self.name))
+    }
+
+    fn receive(&mut self) -> Result<Answer> {
+        let mut line = String::new();
+        let length = self.answers.read_line(&mut line).with_context(|| ended(&self.name))?;
+        ensure!(length > 0, ended(&self.name));
         let answer: Answer = serde_json::from_str(&line).with_context(|| format!("{} answered {line:?}", self.name))?;
         match answer.error {
             Some(error) => Err(anyhow!("{}: {error}", self.name)),
             None => Ok(answer),
         }
     }
+}
+
+fn ended(name: &str) -> String {
+    format!("{name} ended early; its messages are above")
 }
 
 impl Drop for Side {

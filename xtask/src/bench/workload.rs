@@ -1,34 +1,54 @@
-//! What is timed. A new workload is a row of [`WORKLOADS`] and a function of the same name in `bin/keops_side.rs`.
+//! What is timed. A new workload is a row of [`all`]; a new formula is also a [`Family`], with a plain loop in
+//! `check.rs` and a function in `bin/keops_side.rs` and `rivals/dense.py`.
 
-use anyhow::{Context, Result, ensure};
 use serde::Serialize;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
 
-/// A formula, a reduction and sizes.
-pub(super) struct Workload {
-    /// What both sides know it by.
-    pub(super) name: &'static str,
-    /// What readers know it by.
-    pub(super) title: &'static str,
-    /// In KeOps' words.
-    pub(super) formula: &'static str,
-    /// KeOps' reduction over j.
-    pub(super) reduction: &'static str,
-    pub(super) element: Element,
-    /// Rows of the result.
-    pub(super) targets: usize,
-    /// Rows that are reduced over.
-    pub(super) sources: usize,
-    /// The variables, in the order of the arguments.
-    pub(super) variables: &'static [Variable],
-    /// Row i of the result by plain loops: the value, and the sum of the terms' absolute values, of each component.
-    row: fn(&Inputs, usize) -> Vec<(f64, f64)>,
+/// A formula and its reduction.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Family {
+    Gaussian,
+    /// The gradient of the Gaussian product by x.
+    GaussianX,
+    /// All gradients of the Gaussian product: by x, y, b and g.
+    GaussianAll,
+    Laplacian,
+    Matern,
+    Cauchy,
+    SoftMinimum,
+    Attention,
+    Neighbours,
 }
 
-/// A variable of a formula: `name = kind(dim)`.
+use Family::{Attention, Cauchy, Gaussian, GaussianAll, GaussianX, Laplacian, Matern, Neighbours, SoftMinimum};
+
+/// Neighbours that a search finds.
+pub(super) const NEIGHBOURS: usize = 10;
+
+/// The type of all numbers of a workload.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Element {
+    Float32,
+    Float64,
+}
+
+/// A formula with dimensions and sizes.
+#[derive(Clone, Copy)]
+pub(super) struct Workload {
+    pub(super) family: Family,
+    /// Dimension of x and y.
+    pub(super) dim: usize,
+    /// Dimension of b, if there is a b.
+    pub(super) columns: usize,
+    pub(super) element: Element,
+    /// Rows of x.
+    pub(super) targets: usize,
+    /// Rows of y.
+    pub(super) sources: usize,
+}
+
+/// A variable of a formula.
 pub(super) struct Variable {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
@@ -46,52 +66,223 @@ pub(super) enum Kind {
     Pm(f64),
 }
 
-/// The type of all numbers of a workload.
-#[derive(Clone, Copy, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Element {
-    Float32,
+/// A reduction in KeOps' words.
+#[derive(Serialize)]
+pub(super) struct Call {
+    formula: &'static str,
+    reduction: &'static str,
+    /// 1 reduces over j, 0 over i.
+    axis: u8,
+    /// What KeOps calls `formula2`.
+    weight: Option<&'static str>,
+    /// What KeOps calls `opt_arg`.
+    count: Option<usize>,
+    /// Whether the rows of the result are summed as well.
+    total: bool,
 }
 
-/// All workloads.
-pub(super) const WORKLOADS: &[Workload] = &[Workload {
-    name: "gaussian_d3_f32",
-    title: "Gaussian product, D = 3, f32, N = M = 20,000",
-    formula: "Exp(-G*SqDist(X,Y))*B",
-    reduction: "Sum",
-    element: Element::Float32,
-    targets: 20_000,
-    sources: 20_000,
-    variables: &[
-        Variable { name: "G", kind: Kind::Pm(2.0), dim: 1 },
-        Variable { name: "X", kind: Kind::Vi, dim: 3 },
-        Variable { name: "Y", kind: Kind::Vj, dim: 3 },
-        Variable { name: "B", kind: Kind::Vj, dim: 1 },
-    ],
-    row: gaussian,
-}];
+/// All workloads in the order of the document. They are small where KeOps with its own flags is slow: its longest run
+/// takes a few seconds where only one side is long, and less than one elsewhere. `quick` makes all of them small.
+pub(super) fn all(quick: bool) -> Vec<Workload> {
+    const MANY: usize = 10_000_000;
+    let square = |family, dim, points| (family, dim, 1, points, points);
+    let rows = [
+        square(Gaussian, 1, 10_000),
+        square(Gaussian, 3, 10_000),
+        square(Gaussian, 10, 5_000),
+        square(Gaussian, 64, 3_000),
+        square(Gaussian, 100, 2_000),
+        square(Gaussian, 784, 1_000),
+        (Gaussian, 3, 100, 3_000, 3_000),
+        (Gaussian, 3, 1, 100, MANY),
+        (Gaussian, 3, 1, MANY, 100),
+        square(Gaussian, 3, 100),
+        square(GaussianX, 3, 5_000),
+        square(GaussianX, 10, 4_000),
+        square(GaussianX, 64, 2_000),
+        square(GaussianX, 784, 700),
+        square(GaussianAll, 3, 3_000),
+        square(GaussianAll, 10, 2_000),
+        square(GaussianAll, 64, 1_000),
+        square(Laplacian, 3, 5_000),
+        square(Matern, 3, 5_000),
+        square(Cauchy, 3, 5_000),
+        square(SoftMinimum, 3, 5_000),
+        (Attention, 64, 64, 2_000, 2_000),
+        square(Neighbours, 3, 10_000),
+        square(Neighbours, 10, 5_000),
+        square(Neighbours, 64, 3_000),
+    ];
+    let size = |points: usize| if quick { points.min(1_000) } else { points };
+    rows.into_iter()
+        .flat_map(|row| [(row, Element::Float32), (row, Element::Float64)])
+        .map(|((family, dim, columns, targets, sources), element)| {
+            // What is there because one side is long stays so.
+            let (targets, sources) = match (targets, sources) {
+                (MANY, _) | (_, MANY) if quick => (targets.div_ceil(100), sources.div_ceil(100)),
+                _ => (size(targets), size(sources)),
+            };
+            Workload { family, dim, columns, element, targets, sources }
+        })
+        .collect()
+}
 
-/// Σ_j exp(-g |x_i - y_j|²) b_j.
-fn gaussian(inputs: &Inputs, i: usize) -> Vec<(f64, f64)> {
-    let [g, x, y, b] = inputs.arrays();
-    let terms = y.rows().zip(b.rows()).map(|(y_j, b_j)| {
-        let distance: f64 = x.row(i).iter().zip(y_j).map(|(x, y)| (x - y).powi(2)).sum();
-        (-g.row(0)[0] * distance).exp() * b_j[0]
-    });
-    vec![terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()))]
+/// A workload in many sizes, for a picture.
+pub(super) struct Curve {
+    /// The name of the picture's file.
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    family: Family,
+}
+
+/// All pictures.
+pub(super) const CURVES: &[Curve] = &[
+    Curve { name: "gaussian_d3_f32", title: "Gaussian product, D = 3, f32", family: Gaussian },
+    Curve { name: "neighbours_d3_f32", title: "10 nearest neighbours, D = 3, f32", family: Neighbours },
+];
+
+impl Curve {
+    /// The workload for each number of points.
+    pub(super) fn workloads(&self, quick: bool) -> impl Iterator<Item = Workload> {
+        const POINTS: [usize; 11] = [100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000];
+        let family = self.family;
+        POINTS.into_iter().filter(move |&points| !quick || points <= 1_000).map(move |points| Workload {
+            family,
+            dim: 3,
+            columns: 1,
+            element: Element::Float32,
+            targets: points,
+            sources: points,
+        })
+    }
+}
+
+impl Family {
+    /// What readers know it by.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Gaussian => "Gaussian product",
+            GaussianX => "Gaussian product, gradient by x",
+            GaussianAll => "Gaussian product, all gradients",
+            Laplacian => "Laplacian (exponential) product",
+            Matern => "Matérn 3/2 product",
+            Cauchy => "Cauchy product",
+            SoftMinimum => "LogSumExp",
+            Attention => "SumSoftMaxWeight (attention)",
+            Neighbours => "10 nearest neighbours",
+        }
+    }
+
+    /// The reductions that make the result.
+    pub(super) fn calls(self) -> Vec<Call> {
+        let call = |formula, reduction| Call { formula, reduction, axis: 1, weight: None, count: None, total: false };
+        let by = |formula, axis| Call { axis, ..call(formula, "Sum") };
+        match self {
+            Gaussian => vec![call("Exp(-G*SqDist(X,Y))*B", "Sum")],
+            GaussianX => vec![by("Grad(Exp(-G*SqDist(X,Y))*B,X,E)", 1)],
+            GaussianAll => vec![
+                by("Grad(Exp(-G*SqDist(X,Y))*B,X,E)", 1),
+                by("Grad(Exp(-G*SqDist(X,Y))*B,Y,E)", 0),
+                by("Grad(Exp(-G*SqDist(X,Y))*B,B,E)", 0),
+                Call { total: true, ..by("Grad(Exp(-G*SqDist(X,Y))*B,G,E)", 1) },
+            ],
+            Laplacian => vec![call("Exp(-G*Sqrt(SqDist(X,Y)))*B", "Sum")],
+            Matern => vec![call("(IntCst(1)+G*Sqrt(SqDist(X,Y)))*Exp(-G*Sqrt(SqDist(X,Y)))*B", "Sum")],
+            Cauchy => vec![call("B/(IntCst(1)+G*SqDist(X,Y))", "Sum")],
+            SoftMinimum => vec![call("-G*SqDist(X,Y)", "LogSumExp")],
+            Attention => vec![Call { weight: Some("B"), ..call("G*(X|Y)", "SumSoftMaxWeight") }],
+            Neighbours => vec![Call { count: Some(NEIGHBOURS), ..call("SqDist(X,Y)", "ArgKMin") }],
+        }
+    }
 }
 
 impl Workload {
-    /// How often f is computed.
+    /// What files are called by, and what `--only` looks at.
+    pub(super) fn name(&self) -> String {
+        let family = match self.family {
+            Gaussian => "gaussian",
+            GaussianX => "gaussian_x",
+            GaussianAll => "gaussian_all",
+            Laplacian => "laplacian",
+            Matern => "matern",
+            Cauchy => "cauchy",
+            SoftMinimum => "soft_minimum",
+            Attention => "attention",
+            Neighbours => "neighbours",
+        };
+        let (dim, columns, targets, sources) = (self.dim, self.columns, self.targets, self.sources);
+        format!("{family}_d{dim}_e{columns}_{targets}x{sources}_{}", self.element.title())
+    }
+
+    /// What readers know it by, within its family.
+    pub(super) fn title(&self) -> String {
+        let columns = if self.columns == 1 { String::new() } else { format!(", E = {}", self.columns) };
+        let (n, m) = (thousands(self.targets), thousands(self.sources));
+        let sizes = if n == m { format!("N = M = {n}") } else { format!("N = {n}, M = {m}") };
+        format!("D = {}{columns}, {sizes}, {}", self.dim, self.element.title())
+    }
+
+    /// The variables, in the order of the arguments.
+    pub(super) fn variables(&self) -> Vec<Variable> {
+        // Such that the formulas are neither 1 everywhere nor 0: random points are at a squared distance of D / 6.
+        let g = match self.family {
+            Attention => 1.0 / (self.dim as f64).sqrt(),
+            Laplacian | Matern => (6.0 / self.dim as f64).sqrt(),
+            _ => 6.0 / self.dim as f64,
+        };
+        let g = Variable { name: "G", kind: Kind::Pm(g), dim: 1 };
+        let x = Variable { name: "X", kind: Kind::Vi, dim: self.dim };
+        let y = Variable { name: "Y", kind: Kind::Vj, dim: self.dim };
+        let b = Variable { name: "B", kind: Kind::Vj, dim: self.columns };
+        let e = Variable { name: "E", kind: Kind::Vi, dim: self.columns };
+        match self.family {
+            Gaussian | Laplacian | Matern | Cauchy | Attention => vec![g, x, y, b],
+            GaussianX | GaussianAll => vec![g, x, y, b, e],
+            SoftMinimum => vec![g, x, y],
+            Neighbours => vec![x, y],
+        }
+    }
+
+    /// How often f is computed, as far as the user sees.
     pub(super) fn pairs(&self) -> f64 {
         self.targets as f64 * self.sources as f64
     }
 
-    fn rows_of(&self, kind: Kind) -> usize {
+    /// Rows of a variable.
+    pub(super) fn rows_of(&self, kind: Kind) -> usize {
         match kind {
             Kind::Vi => self.targets,
             Kind::Vj => self.sources,
             Kind::Pm(_) => 1,
+        }
+    }
+
+    /// Rows and dimension of each part of the result.
+    pub(super) fn results(&self) -> Vec<(usize, usize)> {
+        match self.family {
+            Gaussian | Laplacian | Matern | Cauchy | Attention => vec![(self.targets, self.columns)],
+            GaussianX => vec![(self.targets, self.dim)],
+            GaussianAll => vec![(self.targets, self.dim), (self.sources, self.dim), (self.sources, 1), (1, 1)],
+            SoftMinimum => vec![(self.targets, 1)],
+            Neighbours => vec![(self.targets, NEIGHBOURS)],
+        }
+    }
+}
+
+impl Element {
+    /// What Rust calls it.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Element::Float32 => "f32",
+            Element::Float64 => "f64",
+        }
+    }
+
+    /// Bytes of a number.
+    pub(super) fn bytes(self) -> f64 {
+        match self {
+            Element::Float32 => 4.0,
+            Element::Float64 => 8.0,
         }
     }
 }
@@ -99,94 +290,46 @@ impl Workload {
 impl Variable {
     /// The declaration as KeOps wants it.
     pub(super) fn alias(&self) -> String {
-        let kind = match self.kind {
+        format!("{} = {}({})", self.name, self.kind.title(), self.dim)
+    }
+
+    /// For readers, in any dimension.
+    pub(super) fn title(&self) -> String {
+        format!("{} = {}", self.name, self.kind.title())
+    }
+}
+
+impl Kind {
+    /// What KeOps calls it.
+    fn title(self) -> &'static str {
+        match self {
             Kind::Vi => "Vi",
             Kind::Vj => "Vj",
             Kind::Pm(_) => "Pm",
-        };
-        format!("{} = {kind}({})", self.name, self.dim)
-    }
-}
-
-/// Rows of equal length.
-pub(super) struct Array {
-    values: Vec<f64>,
-    dim: usize,
-}
-
-impl Array {
-    fn row(&self, i: usize) -> &[f64] {
-        &self.values[i * self.dim..][..self.dim]
-    }
-
-    fn rows(&self) -> impl Iterator<Item = &[f64]> {
-        self.values.chunks_exact(self.dim)
-    }
-}
-
-/// The arrays of a workload, as numbers of its element type.
-pub(super) struct Inputs(Vec<Array>);
-
-/// An array in a file: numbers of the element type, row after row, little-endian.
-#[derive(Serialize)]
-pub(super) struct File {
-    path: PathBuf,
-    rows: usize,
-    dim: usize,
-}
-
-impl Inputs {
-    /// Random arrays, the same ones every time.
-    pub(super) fn random(workload: &Workload) -> Self {
-        let mut random = fastrand::Rng::with_seed(1);
-        let array = |variable: &Variable| {
-            let value = |_| match variable.kind {
-                Kind::Pm(value) => value,
-                Kind::Vi | Kind::Vj => f64::from(random.f32()),
-            };
-            let count = workload.rows_of(variable.kind) * variable.dim;
-            Array { values: (0..count).map(value).collect(), dim: variable.dim }
-        };
-        Inputs(workload.variables.iter().map(array).collect())
-    }
-
-    /// All arrays; there must be `N`.
-    fn arrays<const N: usize>(&self) -> [&Array; N] {
-        assert_eq!(self.0.len(), N, "a row of WORKLOADS has another number of variables than its loop");
-        std::array::from_fn(|k| &self.0[k])
-    }
-
-    /// Writes a file for each array.
-    pub(super) fn write(&self, workload: &Workload, folder: &Path) -> Result<Vec<File>> {
-        let write = |(variable, array): (&Variable, &Array)| {
-            let path = folder.join(format!("{}.{}.bin", workload.name, variable.name));
-            let bytes: Vec<u8> = match workload.element {
-                Element::Float32 => array.values.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect(),
-            };
-            fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
-            Ok(File { path, rows: workload.rows_of(variable.kind), dim: array.dim })
-        };
-        workload.variables.iter().zip(&self.0).map(write).collect()
-    }
-
-    /// The largest error of a result over a sample of rows, each relative to the sum of the terms' absolute values.
-    pub(super) fn largest_error(&self, workload: &Workload, bytes: &[u8], sample: usize) -> Result<f64> {
-        let result: Vec<f64> = match workload.element {
-            Element::Float32 => {
-                let (numbers, rest) = bytes.as_chunks();
-                ensure!(rest.is_empty(), "the result ends within a number");
-                numbers.iter().map(|&number| f64::from(f32::from_le_bytes(number))).collect()
-            }
-        };
-        let width = (workload.row)(self, 0).len();
-        ensure!(result.len() == workload.targets * width, "the result has {} numbers", result.len());
-        let mut worst = 0.0_f64;
-        for i in (0..workload.targets).step_by(workload.targets.div_ceil(sample)) {
-            for (component, (value, size)) in (workload.row)(self, i).into_iter().enumerate() {
-                let error = (result[i * width + component] - value).abs() / size;
-                worst = if error.is_nan() { f64::NAN } else { worst.max(error) };
-            }
         }
-        Ok(worst)
     }
+}
+
+impl Call {
+    /// For readers.
+    pub(super) fn title(&self) -> String {
+        let axis = if self.axis == 1 { "j" } else { "i" };
+        let over = if self.total { "i and j" } else { axis };
+        let weight = self.weight.map_or_else(String::new, |weight| format!(" with weight `{weight}`"));
+        let count = self.count.map_or_else(String::new, |count| format!(" (K = {count})"));
+        format!("`{}`{count} over {over} of `{}`{weight}", self.reduction, self.formula)
+    }
+}
+
+/// A number with commas.
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }

@@ -1,4 +1,4 @@
-"""pykeops as one side of `cargo xtask bench-keops`, or of benches/gpu/run.py: one line of JSON for each request and each answer.
+"""pykeops as one side of run.py: one line of JSON for each request and each answer.
 
 `load` reads the inputs, makes the reduction and computes once (KeOps compiles then), `time` computes and answers with
 the seconds, `save` writes the last result, `versions` names what computes.
@@ -31,7 +31,7 @@ def load(request):
     arguments = [a[0] if is_parameter(alias) else a for a, alias in zip(arrays, request["aliases"])]
     options = {"opt_arg": request["opt_arg"]} if "opt_arg" in request else {}
     reduction = Genred(request["formula"], request["aliases"], reduction_op=request["reduction"], axis=1, **options)
-    return lambda: reduction(*arguments, backend=request.get("backend", "CPU"))
+    return lambda: reduction(*arguments, backend=request["backend"])
 
 
 def versions():
