@@ -77,8 +77,12 @@ fn unit<T: Element>(
             let tile = work.sources(first..range.end, plan::source_tile::<T>(layout), &mut scratch);
             let Sources { rows: sources, count: source_rows, .. } = tile;
             let parameters = parameters.numbers();
-            // Row numbers fit: `shape` saw to it.
-            let number = first as u32;
+            let take = |targets: &[T], target_rows: usize, contracted: &[T], states: &mut [T]| {
+                // Row numbers fit: `shape` saw to it.
+                let first = first as u32;
+                let tile = Tile { parameters, targets, target_rows, sources, source_rows, first, contracted, states };
+                kernel.over_targets(arch, tile);
+            };
             if let Some(contractor) = &mut contractor {
                 // Row by row, so that the contractions of a row stay in the first-level cache.
                 contractor.meet(tile);
@@ -86,32 +90,10 @@ fn unit<T: Element>(
                 let states = states.numbers_mut().chunks_exact_mut(layout.state * lanes);
                 for (row, (targets, states)) in targets.zip(states).enumerate() {
                     let contracted = contractor.row(row, targets, tile);
-                    let tile = Tile {
-                        parameters,
-                        targets,
-                        target_rows: 1,
-                        sources,
-                        source_rows,
-                        first: number,
-                        contracted,
-                        states,
-                    };
-                    kernel.over_targets(arch, tile);
+                    take(targets, 1, contracted, states);
                 }
             } else {
-                let (targets, states) = (targets.numbers(), states.numbers_mut());
-                let contracted = &[];
-                let tile = Tile {
-                    parameters,
-                    targets,
-                    target_rows: rows,
-                    sources,
-                    source_rows,
-                    first: number,
-                    contracted,
-                    states,
-                };
-                kernel.over_targets(arch, tile);
+                take(targets.numbers(), rows, &[], states.numbers_mut());
             }
             first += source_rows;
         }
