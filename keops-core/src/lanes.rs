@@ -13,6 +13,7 @@ use crate::{math, real::Real};
 
 #[cfg(test)]
 mod tests;
+mod tables;
 mod vectors;
 
 pub use vectors::Vectors;
@@ -213,6 +214,15 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
     #[inline(always)]
     fn shift_to_exponent(cx: S, t: Self) -> Self {
         Self(each!(q => T::from_bits(T::shift_left(cx, T::bits(t.0[q]), T::MANTISSA_BITS))))
+    }
+    const SIXTEENTHS: bool = vectors::has_tables::<S>();
+    #[inline(always)]
+    fn pow2_sixteenths(cx: S, t: Self) -> Self {
+        Self(each!(q => {
+            let bits = T::bits(t.0[q]);
+            let exponent = T::shift_left(cx, bits, T::MANTISSA_BITS - 4);
+            T::from_bits(T::integer_add(cx, T::table(cx, bits), exponent))
+        }))
     }
     #[inline(always)]
     fn bit(cx: S, t: Self, bit: u32) -> Self::Mask {

@@ -64,6 +64,8 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     type Run<F: Formula, R: Real>;
     /// Whether the state has a NaN after a component was NaN.
     const HANDS_NAN_ON: bool = false;
+    /// Whether most pairs only compare their value, which is less than the operations of a loop.
+    const COMPARES: bool = false;
     /// Whether [`Self::push`] writes to the state, and not only to the run.
     const PUSHES_TO_STATE: bool = false;
     /// Whether a component may be taken of several sources, in their order, before the next component is taken of any:

@@ -79,15 +79,17 @@ pub(super) fn chunk_sources(shape: Shape) -> usize {
 /// Vectors in step hide the latency of the operations and share broadcasts and constants. Against them speaks what
 /// must stay in registers for each of them: the run of the reduction and the contractions. The target itself may be
 /// read from the first-level cache. With 32 registers the constants of an exponential stay in registers too if there
-/// are only two vectors, which is worth more than sharing the loads, unless the target is long. Very long rows are
-/// kept to one vector, since copies of them go over the stack.
+/// are only two vectors, which is worth more than sharing the loads, unless the target is long. AVX-512 is faster still
+/// with one vector, unless a pair is a few operations beside those of the loop: the processor overlaps the pairs of
+/// successive sources by itself. Very long rows are kept to one vector, since copies of them go over the stack.
 pub(super) const fn tile_vectors<S: Simd, F: Formula, Red: Reduction>() -> usize {
     let components = reduction::components::<F>();
     let contractions = <F::C<u8> as Components<u8>>::LEN;
     let target = <F::I<u8> as Components<u8>>::LEN;
     let each = contractions + Red::REGISTERS + Red::REGISTERS_PER_COMPONENT * components;
     let many = S::REGISTER_COUNT >= 32;
-    if target > 256 || <F::J<u8> as Components<u8>>::LEN > 256 {
+    let wide = many && size_of::<S::f32s>() == 64;
+    if target > 256 || <F::J<u8> as Components<u8>>::LEN > 256 || (wide && target < 16 && !Red::COMPARES) {
         1
     } else if 8 * each <= S::REGISTER_COUNT && (!many || target >= 16) {
         4

@@ -3,6 +3,8 @@
 
 use pulp::{Simd, bytemuck, cast};
 
+pub(super) use super::tables::has_tables;
+use super::tables;
 use crate::real::Element;
 
 /// Declares the trait and its two implementations from one table: a row is a method of this trait and its two names
@@ -136,6 +138,10 @@ vectors! {
             Self::from_bits::<S>(bits)
         }
 
+        /// The entry of the table of 2^(j/16) that the lowest four bits of each integer count; see `math::exp2`. Only
+        /// where [`has_tables`] says so.
+        fn table<S: Simd>(simd: S, bits: Self::U<S>) -> Self::U<S>;
+
         /// A row number in every lane.
         fn row<S: Simd>(simd: S, row: u32) -> Self::U<S>;
         /// `first`, `first + 1`, ..., wrapping at 2^32.
@@ -182,6 +188,11 @@ vectors! {
         #[inline(always)]
         fn shift_right<S: Simd>(simd: S, a: S::u32s, by: u32) -> S::u32s {
             simd.wrapping_dyn_shr_u32s(a, simd.splat_u32s(by))
+        }
+
+        #[inline(always)]
+        fn table<S: Simd>(simd: S, bits: S::u32s) -> S::u32s {
+            tables::entries_f32(simd, bits)
         }
 
         #[inline(always)]
@@ -242,6 +253,11 @@ vectors! {
                 *word >>= by;
             }
             a
+        }
+
+        #[inline(always)]
+        fn table<S: Simd>(simd: S, bits: S::u64s) -> S::u64s {
+            tables::entries_f64(simd, bits)
         }
 
         #[inline(always)]

@@ -55,12 +55,12 @@ pub(crate) const F64: Pow<f64, 7> = Pow {
 
 /// x^y. Largest errors: [`Element::pow_real`](crate::real::Element::pow_real).
 #[inline(always)]
-pub(crate) fn pow<R: Real, const N: usize, const K: usize>(
+pub(crate) fn pow<R: Real, const N: usize, const K: usize, const H: usize>(
     cx: R::Cx,
     x: R,
     y: R,
     c: &Pow<R::Scalar, N>,
-    exp2: &Exp2<R::Scalar, K>,
+    exp2: &Exp2<R::Scalar, K, H>,
 ) -> R {
     let smallest = R::splat(cx, R::Scalar::min_positive_value());
     let infinity = R::splat(cx, R::Scalar::infinity());
@@ -82,13 +82,13 @@ pub(crate) fn pow<R: Real, const N: usize, const K: usize>(
 
 /// (m 2^e)^y for m in [sqrt(1/2), sqrt(2)).
 #[inline(always)]
-fn usual_pow<R: Real, const N: usize, const K: usize>(
+fn usual_pow<R: Real, const N: usize, const K: usize, const H: usize>(
     cx: R::Cx,
     m: R,
     e: R,
     y: R,
     c: &Pow<R::Scalar, N>,
-    exp2: &Exp2<R::Scalar, K>,
+    exp2: &Exp2<R::Scalar, K, H>,
 ) -> R {
     // s: the quotient's remainder, with the rounding of m + 1, makes its second term.
     let one = R::lit(cx, 1.0);

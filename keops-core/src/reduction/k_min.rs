@@ -97,6 +97,7 @@ fn before<T: Element>(value: T, index: u32, other: T, other_index: u32) -> bool 
 impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best<K, VALUES, INDICES> {
     type State<F: Formula, R: Real> = State<F, R, K>;
     type Run<F: Formula, R: Real> = BestRun<F, R>;
+    const COMPARES: bool = true;
     const PUSHES_TO_STATE: bool = true;
     // The list is in memory, but an insertion goes through it for all vectors of a tile, and most tiles have one in the
     // first few hundred sources: a tile of one vector is two to three times as fast as one of four.

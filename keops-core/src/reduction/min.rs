@@ -23,6 +23,7 @@ fn smaller<R: Real>(cx: R::Cx, new: R, old: R) -> R {
 impl Reduction for Min {
     type State<F: Formula, R: Real> = F::Out<R>;
     type Run<F: Formula, R: Real> = MinRun<F, R>;
+    const COMPARES: bool = true;
     const REGISTERS: usize = 0;
     const REGISTERS_PER_COMPONENT: usize = 1;
 

@@ -20,6 +20,7 @@ pub type MaxArgMax = Negated<MinArgMin>;
 impl<N: Reduction> Reduction for Negated<N> {
     type State<F: Formula, R: Real> = N::State<F, R>;
     type Run<F: Formula, R: Real> = N::Run<F, R>;
+    const COMPARES: bool = N::COMPARES;
     const PUSHES_TO_STATE: bool = N::PUSHES_TO_STATE;
     const REGISTERS: usize = N::REGISTERS;
     const REGISTERS_PER_COMPONENT: usize = N::REGISTERS_PER_COMPONENT;

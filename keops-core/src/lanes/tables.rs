@@ -1,0 +1,83 @@
+//! Tables of sixteen numbers in registers, from which every lane takes an entry in one instruction: AVX-512 has it for
+//! both element types.
+//!
+//! `pulp` has no such operation for all instruction sets, so it is called by its name, behind a test for the one that has it.
+
+use pulp::Simd;
+
+/// Whether the vectors of `S` are those of AVX-512: no other instruction set of `pulp` has so many registers of that size.
+pub(super) const fn has_tables<S: Simd>() -> bool {
+    cfg!(target_arch = "x86_64") && S::REGISTER_COUNT == 32 && size_of::<S::f32s>() == 64
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use core::{
+        any::TypeId,
+        arch::x86_64::{__m512, __m512d, __m512i},
+        mem::transmute_copy,
+    };
+
+    use pulp::{Simd, x86::V4};
+
+    use crate::math::exp2::{TABLE_F32, TABLE_F64};
+
+    /// `value`, of which the type has two names.
+    ///
+    /// # Safety
+    /// `From` and `To` must be of the same size, and every bit pattern valid for `To`.
+    #[inline(always)]
+    unsafe fn same<From: Copy, To: Copy>(value: From) -> To {
+        debug_assert_eq!(size_of::<From>(), size_of::<To>());
+        // SAFETY: the sizes are the same, the rest is the contract.
+        unsafe { transmute_copy(&value) }
+    }
+
+    /// The proof of AVX-512, if `simd` is that.
+    #[inline(always)]
+    fn token<S: Simd>(simd: S) -> V4 {
+        assert!(TypeId::of::<S>() == TypeId::of::<V4>(), "only AVX-512 has tables in registers");
+        // SAFETY: they are the same type.
+        unsafe { transmute_copy(&simd) }
+    }
+
+    #[inline(always)]
+    pub(in super::super) fn entries_f32<S: Simd>(simd: S, bits: S::u32s) -> S::u32s {
+        let v4 = token(simd);
+        // SAFETY: 64 bytes each, in which every pattern is a number.
+        unsafe {
+            let (table, bits) = (same::<[u32; 16], __m512>(TABLE_F32), same::<S::u32s, __m512i>(bits));
+            same::<__m512, S::u32s>(v4.avx512f._mm512_permutexvar_ps(bits, table))
+        }
+    }
+
+    #[inline(always)]
+    pub(in super::super) fn entries_f64<S: Simd>(simd: S, bits: S::u64s) -> S::u64s {
+        let v4 = token(simd);
+        let (low, high) = const { (*TABLE_F64.first_chunk::<8>().unwrap(), *TABLE_F64.last_chunk::<8>().unwrap()) };
+        // SAFETY: 64 bytes each, in which every pattern is a number.
+        unsafe {
+            let (low, high) = (same::<[u64; 8], __m512d>(low), same::<[u64; 8], __m512d>(high));
+            let bits = same::<S::u64s, __m512i>(bits);
+            same::<__m512d, S::u64s>(v4.avx512f._mm512_permutex2var_pd(low, bits, high))
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use avx512::{entries_f32, entries_f64};
+
+#[cfg(not(target_arch = "x86_64"))]
+mod absent {
+    use pulp::Simd;
+
+    pub(in super::super) fn entries_f32<S: Simd>(_: S, _: S::u32s) -> S::u32s {
+        unreachable!("only AVX-512 has tables in registers")
+    }
+    pub(in super::super) fn entries_f64<S: Simd>(_: S, _: S::u64s) -> S::u64s {
+        unreachable!("only AVX-512 has tables in registers")
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) use absent::{entries_f32, entries_f64};
