@@ -109,7 +109,7 @@ const MOST_BUNDLE_SOURCES: usize = 8;
 /// Whether the rest of the formula is computed for a bundle of sources at a time, because a row of f is too long for
 /// registers: then it is read and written once for all of them.
 const fn is_bundled<T: Element, F: Formula, R: Reduction>() -> bool {
-    R::INDEPENDENT
+    R::BUNDLES
         && components::<F>() * size_of::<T>() > LONG_RESULT_BYTES
         && <F::P<u8> as Components<u8>>::LEN <= FEW_PARAMETERS
 }

@@ -11,9 +11,9 @@ use pulp::{Simd, WithSimd, bytemuck};
 
 use crate::{math, real::Real};
 
+mod tables;
 #[cfg(test)]
 mod tests;
-mod tables;
 mod vectors;
 
 pub use vectors::Vectors;

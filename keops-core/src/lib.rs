@@ -5,6 +5,7 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(target_arch = "nvptx64", feature(core_intrinsics), allow(internal_features))]
 
+pub mod bundle;
 pub mod components;
 pub mod device;
 pub mod formula;

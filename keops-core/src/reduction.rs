@@ -48,6 +48,7 @@ pub use soft_max::{LogAndMean, Mean, SoftMaxSaved, SumSoftMaxWeight};
 pub use sum::Sum;
 
 use crate::{
+    bundle::Bundle,
     components::Components,
     formula::{Formula, Sink},
     real::{Element, Real},
@@ -62,15 +63,16 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     type State<F: Formula, R: Real>: Components<R>;
     /// What every pair touches, in registers.
     type Run<F: Formula, R: Real>;
+    /// What component 0 of a pair leaves for the components behind it.
+    type Kept<R: Real>: Copy;
     /// Whether the state has a NaN after a component was NaN.
     const HANDS_NAN_ON: bool = false;
     /// Whether most pairs only compare their value, which is less than the operations of a loop.
     const COMPARES: bool = false;
     /// Whether [`Self::push`] writes to the state, and not only to the run.
     const PUSHES_TO_STATE: bool = false;
-    /// Whether a component may be taken of several sources, in their order, before the next component is taken of any:
-    /// if none depends on those before it.
-    const INDEPENDENT: bool = false;
+    /// Whether a component may be taken of several sources, in their order, before the next component is taken of any.
+    const BUNDLES: bool = false;
     /// How many numbers of a run every pair writes, whatever the formula: what must stay in registers.
     const REGISTERS: usize;
     /// How many more for each component of the formula.
@@ -80,11 +82,17 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     fn init<F: Formula, R: Real>(cx: R::Cx) -> Self::State<F, R>;
     /// Begins a short run of sources.
     fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> Self::Run<F, R>;
+    /// Before component 0 of the next source: something to be written over.
+    fn keep<R: Real>(cx: R::Cx) -> Self::Kept<R>;
+    /// Comes before component 0 of the next sources is taken, the largest value of which is `largest` (or NaN, if one is).
+    #[inline(always)]
+    fn lead<F: Formula, R: Real>(_cx: R::Cx, _run: &mut Self::Run<F, R>, _largest: R) {}
     /// Takes component `c` of source `index`.
     fn push<F: Formula, R: Real>(
         cx: R::Cx,
         state: &mut Self::State<F, R>,
         run: &mut Self::Run<F, R>,
+        kept: &mut Self::Kept<R>,
         index: R::Index,
         c: usize,
         value: R,
@@ -95,12 +103,12 @@ pub trait Reduction: Copy + Send + Sync + 'static {
         cx: R::Cx,
         state: &mut Self::State<F, R>,
         run: &mut Self::Run<F, R>,
+        kept: &mut Self::Kept<R>,
         index: R::Index,
         c: usize,
-        a: R,
-        b: R,
+        (a, b): (R, R),
     ) {
-        Self::push::<F, R>(cx, state, run, index, c, R::mul(cx, a, b));
+        Self::push::<F, R>(cx, state, run, kept, index, c, R::mul(cx, a, b));
     }
     /// Ends a run: sums move what they gathered into their compensated total.
     fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &Self::Run<F, R>);
@@ -118,22 +126,94 @@ pub trait Reduction: Copy + Send + Sync + 'static {
 
 /// Hands the components of a pair to the reduction.
 pub struct Push<'a, F: Formula, R: Real, Red: Reduction> {
-    /// What is kept between runs.
-    pub state: &'a mut Red::State<F, R>,
-    /// The run.
-    pub run: &'a mut Red::Run<F, R>,
-    /// The source of the pair.
-    pub index: R::Index,
+    state: &'a mut Red::State<F, R>,
+    run: &'a mut Red::Run<F, R>,
+    kept: Red::Kept<R>,
+    index: R::Index,
+}
+
+impl<'a, F: Formula, R: Real, Red: Reduction> Push<'a, F, R, Red> {
+    /// Those of a pair with source `index`.
+    #[inline(always)]
+    pub fn new(cx: R::Cx, state: &'a mut Red::State<F, R>, run: &'a mut Red::Run<F, R>, index: R::Index) -> Self {
+        Self { state, run, kept: Red::keep(cx), index }
+    }
 }
 
 impl<F: Formula, R: Real, Red: Reduction> Sink<R> for Push<'_, F, R, Red> {
     #[inline(always)]
     fn put(&mut self, cx: R::Cx, c: usize, value: R) {
-        Red::push::<F, R>(cx, self.state, self.run, self.index, c, value);
+        if c == 0 {
+            Red::lead::<F, R>(cx, self.run, value);
+        }
+        Red::push::<F, R>(cx, self.state, self.run, &mut self.kept, self.index, c, value);
     }
     #[inline(always)]
     fn put_product(&mut self, cx: R::Cx, c: usize, a: R, b: R) {
-        Red::push_product::<F, R>(cx, self.state, self.run, self.index, c, a, b);
+        if c == 0 {
+            Red::lead::<F, R>(cx, self.run, R::mul(cx, a, b));
+        }
+        Red::push_product::<F, R>(cx, self.state, self.run, &mut self.kept, self.index, c, (a, b));
+    }
+}
+
+/// Hands the components of the pairs with `B` sources to a reduction that takes [`Reduction::BUNDLES`].
+pub struct PushBundle<'a, F: Formula, R: Real, Red: Reduction, const B: usize> {
+    state: &'a mut Red::State<F, R>,
+    run: &'a mut Red::Run<F, R>,
+    kept: [Red::Kept<R>; B],
+    indices: [R::Index; B],
+}
+
+impl<'a, F: Formula, R: Real, Red: Reduction, const B: usize> PushBundle<'a, F, R, Red, B> {
+    /// Those of the pairs with these sources.
+    #[inline(always)]
+    pub fn new(
+        cx: R::Cx,
+        state: &'a mut Red::State<F, R>,
+        run: &'a mut Red::Run<F, R>,
+        indices: [R::Index; B],
+    ) -> Self {
+        debug_assert!(Red::BUNDLES, "the reduction takes one source after another");
+        Self { state, run, kept: [Red::keep(cx); B], indices }
+    }
+
+    #[inline(always)]
+    fn lead(&mut self, cx: R::Cx, values: &[R; B]) {
+        let mut largest = values[0];
+        let mut b = 1;
+        while b < B {
+            largest = R::max(cx, largest, values[b]);
+            b += 1;
+        }
+        Red::lead::<F, R>(cx, self.run, largest);
+    }
+}
+
+impl<F: Formula, R: Real, Red: Reduction, const B: usize> Sink<Bundle<R, B>> for PushBundle<'_, F, R, Red, B> {
+    #[inline(always)]
+    fn put(&mut self, cx: R::Cx, c: usize, value: Bundle<R, B>) {
+        if c == 0 {
+            self.lead(cx, &value.0);
+        }
+        let mut b = 0;
+        while b < B {
+            let (kept, index) = (&mut self.kept[b], self.indices[b]);
+            Red::push::<F, R>(cx, self.state, self.run, kept, index, c, value.0[b]);
+            b += 1;
+        }
+    }
+    #[inline(always)]
+    fn put_product(&mut self, cx: R::Cx, c: usize, x: Bundle<R, B>, y: Bundle<R, B>) {
+        if c == 0 {
+            self.lead(cx, &Bundle::mul(cx, x, y).0);
+        }
+        let mut b = 0;
+        while b < B {
+            let (kept, index) = (&mut self.kept[b], self.indices[b]);
+            Red::push_product::<F, R>(cx, self.state, self.run, kept, index, c, (x.0[b], y.0[b]));
+            b += 1;
+        }
     }
 }
 

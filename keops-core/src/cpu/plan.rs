@@ -24,6 +24,9 @@ const BLOCK_BYTES: usize = 256 << 10;
 /// What a tile of sources may take, so that it stays in the first-level cache next to what is computed with it.
 const SOURCE_TILE_BYTES: usize = 16 << 10;
 
+/// How many sources make a bundle; see [`bundles`].
+pub(super) const BUNDLE: usize = 8;
+
 /// The most sources in a run: sums are flushed into their compensated total behind it.
 const RUN: usize = 256;
 
@@ -51,12 +54,14 @@ pub(super) fn source_tile<T>(layout: &Layout) -> usize {
     // Long contractions go through the sources by chunks of components, of which only one is in use.
     let (bytes, least) =
         if is_long(layout.contractions) { (4 * SOURCE_TILE_BYTES, 48) } else { (SOURCE_TILE_BYTES, 8) };
-    (bytes / (layout.source * size_of::<T>()).max(1)).clamp(least, RUN)
+    let sources = (bytes / (layout.source * size_of::<T>()).max(1)).clamp(least, RUN);
+    // Sources that are left over by bundles take longer.
+    sources / BUNDLE * BUNDLE
 }
 
 /// How many rows of lanes make a tile, with lanes over sources.
 pub(super) fn lane_tile<T>(layout: &Layout, lanes: usize) -> usize {
-    (2 * SOURCE_TILE_BYTES / (lanes * layout.source * size_of::<T>()).max(1)).clamp(8, RUN)
+    (2 * SOURCE_TILE_BYTES / (lanes * layout.source * size_of::<T>()).max(1)).clamp(BUNDLE, RUN) / BUNDLE * BUNDLE
 }
 
 /// Whether lanes and threads run over sources: few targets would leave most of both idle.
@@ -74,6 +79,13 @@ pub(super) fn chunk_sources(shape: Shape) -> usize {
     (shape.sources / 64).next_power_of_two().clamp(8192, 65536)
 }
 
+/// Whether a row of targets takes several sources at a time, because a row of f is too long for registers: its sums are
+/// then read and written once for all of these sources. The limit is that of 16 registers, as the code is the same for
+/// all instruction sets.
+pub(super) const fn bundles<F: Formula, Red: Reduction>() -> bool {
+    Red::BUNDLES && reduction::components::<F>() >= 16
+}
+
 /// How many vectors make a tile.
 ///
 /// Vectors in step hide the latency of the operations and share broadcasts and constants. Against them speaks what
@@ -89,7 +101,11 @@ pub(super) const fn tile_vectors<S: Simd, F: Formula, Red: Reduction>() -> usize
     let each = contractions + Red::REGISTERS + Red::REGISTERS_PER_COMPONENT * components;
     let many = S::REGISTER_COUNT >= 32;
     let wide = many && size_of::<S::f32s>() == 64;
-    if target > 256 || <F::J<u8> as Components<u8>>::LEN > 256 || (wide && target < 16 && !Red::COMPARES) {
+    if bundles::<F, Red>()
+        || target > 256
+        || <F::J<u8> as Components<u8>>::LEN > 256
+        || (wide && target < 16 && !Red::COMPARES)
+    {
         1
     } else if 8 * each <= S::REGISTER_COUNT && (!many || target >= 16) {
         4

@@ -4,12 +4,20 @@
 //! compiler that iterators are, and it is less than half of the code without checks to remove.
 
 use crate::{
+    bundle::Bundle,
     components::Components,
-    cpu::contract::is_long,
+    cpu::{contract::is_long, plan},
     formula::{Formula, Row},
     real::Real,
-    reduction::{Push, Reduction},
+    reduction::{Push, PushBundle, Reduction},
 };
+
+/// How many sources make a bundle.
+const B: usize = plan::BUNDLE;
+
+/// The run of a reduction, such that none of its vectors lies across two lines of the cache.
+#[repr(align(64))]
+struct Aligned<T>(T);
 
 /// Targets against sources.
 ///
@@ -36,6 +44,7 @@ pub struct Tile<'a, T> {
 }
 
 /// A row of numbers, the same in every lane: a source when lanes run over targets.
+#[derive(Clone, Copy)]
 struct Same<'a, A>(&'a A);
 
 impl<R: Real, A: Components<R::Scalar>> Row<R> for Same<'_, A> {
@@ -46,12 +55,39 @@ impl<R: Real, A: Components<R::Scalar>> Row<R> for Same<'_, A> {
 }
 
 /// A row of lanes: [`Real::LANES`] sources when lanes run over sources.
+#[derive(Clone, Copy)]
 struct Own<'a, A>(&'a A);
 
 impl<R: Real, A: Components<R>> Row<R> for Own<'_, A> {
     #[inline(always)]
     fn get(&self, _cx: R::Cx, c: usize) -> R {
         self.0.as_slice()[c]
+    }
+}
+
+/// The sources of a bundle, each a row that is read as `S` says.
+struct Each<S>([S; B]);
+
+impl<R: Real, S: Row<R>> Row<Bundle<R, B>> for Each<S> {
+    #[inline(always)]
+    fn get(&self, cx: R::Cx, c: usize) -> Bundle<R, B> {
+        let mut numbers = [self.0[0].get(cx, c); B];
+        let mut b = 1;
+        while b < B {
+            numbers[b] = self.0[b].get(cx, c);
+            b += 1;
+        }
+        Bundle(numbers)
+    }
+}
+
+/// What is the same for all sources of a bundle.
+struct All<'a, R>(&'a [R]);
+
+impl<R: Real> Row<Bundle<R, B>> for All<'_, R> {
+    #[inline(always)]
+    fn get(&self, _cx: R::Cx, c: usize) -> Bundle<R, B> {
+        Bundle([self.0[c]; B])
     }
 }
 
@@ -74,7 +110,7 @@ pub(super) trait Direction<F: Formula, R: Real> {
     /// The target as the formula reads it.
     fn target<'a>(cx: R::Cx, stored: &'a Self::Target, room: &'a mut Self::Room) -> &'a [R];
     /// The source as the formula reads it.
-    fn source(stored: &Self::Source) -> impl Row<R>;
+    fn source<'a>(stored: &'a Self::Source) -> impl Row<R> + Copy + use<'a, Self, F, R>;
     /// The sources of the lanes in the row whose first source is `first`.
     fn index(cx: R::Cx, first: u32) -> R::Index;
 }
@@ -101,7 +137,7 @@ impl<F: Formula, R: Real> Direction<F, R> for OverTargets {
         stored.as_slice()
     }
     #[inline(always)]
-    fn source(stored: &Self::Source) -> impl Row<R> {
+    fn source<'a>(stored: &'a Self::Source) -> impl Row<R> + Copy + use<'a, F, R> {
         Same(stored)
     }
     #[inline(always)]
@@ -140,7 +176,7 @@ impl<F: Formula, R: Real> Direction<F, R> for OverSources {
         to
     }
     #[inline(always)]
-    fn source(stored: &Self::Source) -> impl Row<R> {
+    fn source<'a>(stored: &'a Self::Source) -> impl Row<R> + Copy + use<'a, F, R> {
         Own(stored)
     }
     #[inline(always)]
@@ -190,27 +226,80 @@ fn sweep_target<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(
     first: u32,
     state: &mut Red::State<F, R>,
 ) {
-    let mut run = Red::begin::<F, R>(cx, state);
+    let mut run = Aligned(Red::begin::<F, R>(cx, state));
+    let run = &mut run.0;
     let mut first = first;
     let mut source = 0;
+    if const { plan::bundles::<F, Red>() } {
+        let mut every = F::P::<Bundle<R, B>>::splat(Bundle::lit(cx, 0.0));
+        let (to, from) = (every.as_mut_slice(), parameters.as_slice());
+        let mut c = 0;
+        while c < from.len() {
+            to[c] = Bundle([from[c]; B]);
+            c += 1;
+        }
+        while source + B <= sources.len() {
+            let stored = &sources[source..source + B];
+            let mut contractions = F::C::<Bundle<R, B>>::splat(Bundle::lit(cx, 0.0));
+            let mut indices = [D::index(cx, first); B];
+            let mut b = 0;
+            while b < B {
+                let one = contract::<F, R, D>(cx, target, &stored[b], contracted, source + b);
+                let (to, from) = (contractions.as_mut_slice(), one.as_slice());
+                let mut k = 0;
+                while k < from.len() {
+                    to[k].0[b] = from[k];
+                    k += 1;
+                }
+                indices[b] = D::index(cx, first.wrapping_add(b as u32 * D::SOURCES));
+                b += 1;
+            }
+            let rows = Each([
+                D::source(&stored[0]),
+                D::source(&stored[1]),
+                D::source(&stored[2]),
+                D::source(&stored[3]),
+                D::source(&stored[4]),
+                D::source(&stored[5]),
+                D::source(&stored[6]),
+                D::source(&stored[7]),
+            ]);
+            let mut push = PushBundle::<F, R, Red, B>::new(cx, state, run, indices);
+            F::pair::<Bundle<R, B>>(cx, every.as_slice(), &All(target), &rows, contractions.as_slice(), &mut push);
+            first = first.wrapping_add(B as u32 * D::SOURCES);
+            source += B;
+        }
+    }
     while source < sources.len() {
         let stored = D::source(&sources[source]);
-        let contractions = if const { D::CONTRACTED && is_long(F::CONTRACTIONS) } {
-            contracted[source]
-        } else {
-            let mut contractions = F::C::<R>::splat(R::lit(cx, 0.0));
-            let c = contractions.as_mut_slice();
-            let mut k = 0;
-            while k < F::CONTRACTIONS.len() {
-                c[k] = F::CONTRACTIONS[k].of_pair(cx, target, &stored);
-                k += 1;
-            }
-            contractions
-        };
-        let mut push = Push::<F, R, Red> { state, run: &mut run, index: D::index(cx, first) };
+        let contractions = contract::<F, R, D>(cx, target, &sources[source], contracted, source);
+        let mut push = Push::<F, R, Red>::new(cx, state, run, D::index(cx, first));
         F::pair::<R>(cx, parameters.as_slice(), &target, &stored, contractions.as_slice(), &mut push);
         first = first.wrapping_add(D::SOURCES);
         source += 1;
     }
-    Red::flush::<F, R>(cx, state, &run);
+    Red::flush::<F, R>(cx, state, run);
+}
+
+/// The contractions of a row of targets with source number `source` of a tile.
+#[inline(always)]
+fn contract<F: Formula, R: Real, D: Direction<F, R>>(
+    cx: R::Cx,
+    target: &[R],
+    stored: &D::Source,
+    contracted: &[F::C<R>],
+    source: usize,
+) -> F::C<R> {
+    if const { D::CONTRACTED && is_long(F::CONTRACTIONS) } {
+        return contracted[source];
+    }
+    let stored = D::source(stored);
+    let mut contractions = F::C::<R>::splat(R::lit(cx, 0.0));
+    let c = contractions.as_mut_slice();
+    let mut k = 0;
+    while k < F::CONTRACTIONS.len() {
+        c[k] = F::CONTRACTIONS[k].of_pair(cx, target, &stored);
+        k += 1;
+    }
+    contractions
 }

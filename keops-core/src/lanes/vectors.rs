@@ -3,8 +3,8 @@
 
 use pulp::{Simd, bytemuck, cast};
 
-pub(super) use super::tables::has_tables;
 use super::tables;
+pub(super) use super::tables::has_tables;
 use crate::real::Element;
 
 /// Declares the trait and its two implementations from one table: a row is a method of this trait and its two names

@@ -97,8 +97,8 @@ pub(crate) const F64: Exp2<f64, 12, 7> = Exp2 {
 /// field: the table for `f32`.
 pub(crate) const TABLE_F32: [u32; 16] = {
     const DIGITS: [u32; 16] = [
-        0, 0x05_aac3, 0x0b_95c2, 0x11_c3d3, 0x18_37f0, 0x1e_f532, 0x25_fed7, 0x2d_583f, 0x35_04f3, 0x3d_08a4, 0x45_672a,
-        0x4e_248c, 0x57_44fd, 0x60_ccdf, 0x6a_c0c7, 0x75_257d,
+        0, 0x05_aac3, 0x0b_95c2, 0x11_c3d3, 0x18_37f0, 0x1e_f532, 0x25_fed7, 0x2d_583f, 0x35_04f3, 0x3d_08a4,
+        0x45_672a, 0x4e_248c, 0x57_44fd, 0x60_ccdf, 0x6a_c0c7, 0x75_257d,
     ];
     let mut table = DIGITS;
     let mut j = 0;
@@ -112,9 +112,22 @@ pub(crate) const TABLE_F32: [u32; 16] = {
 /// [`TABLE_F32`] for `f64`.
 pub(crate) const TABLE_F64: [u64; 16] = {
     const DIGITS: [u64; 16] = [
-        0, 0x0_b558_6cf9_890f, 0x1_72b8_3c7d_517b, 0x2_387a_6e75_6238, 0x3_06fe_0a31_b715, 0x3_dea6_4c12_3422,
-        0x4_bfda_d536_2a27, 0x5_ab07_dd48_5429, 0x6_a09e_667f_3bcd, 0x7_a114_73eb_0187, 0x8_ace5_422a_a0db,
-        0x9_c491_82a3_f090, 0xa_e89f_995a_d3ad, 0xc_199b_dd85_529c, 0xd_5818_dcfb_a487, 0xe_a4af_a2a4_90da,
+        0,
+        0x0_b558_6cf9_890f,
+        0x1_72b8_3c7d_517b,
+        0x2_387a_6e75_6238,
+        0x3_06fe_0a31_b715,
+        0x3_dea6_4c12_3422,
+        0x4_bfda_d536_2a27,
+        0x5_ab07_dd48_5429,
+        0x6_a09e_667f_3bcd,
+        0x7_a114_73eb_0187,
+        0x8_ace5_422a_a0db,
+        0x9_c491_82a3_f090,
+        0xa_e89f_995a_d3ad,
+        0xc_199b_dd85_529c,
+        0xd_5818_dcfb_a487,
+        0xe_a4af_a2a4_90da,
     ];
     let mut table = DIGITS;
     let mut j = 0;

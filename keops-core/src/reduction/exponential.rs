@@ -40,8 +40,6 @@ pub struct ExponentialRun<F: Formula, R: Real> {
     shift: R,
     /// shift + SLACK
     limit: R,
-    /// The weight of the present pair.
-    weight: R,
     sums: F::Out<R>,
 }
 
@@ -74,6 +72,9 @@ impl<O: Outcome> Reduction for Exponential<O> {
     /// The shift, then the totals in two terms. Component 0 of the totals is the sum of the weights, if it is needed.
     type State<F: Formula, R: Real> = Chain<[R; 1], Chain<F::Out<R>, F::Out<R>>>;
     type Run<F: Formula, R: Real> = ExponentialRun<F, R>;
+    /// The weight.
+    type Kept<R: Real> = R;
+    const BUNDLES: bool = true;
     const HANDS_NAN_ON: bool = true;
     // The weight; the shift and the limit are only read, from the first-level cache if need be.
     const REGISTERS: usize = 1;
@@ -87,13 +88,21 @@ impl<O: Outcome> Reduction for Exponential<O> {
 
     #[inline(always)]
     fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> ExponentialRun<F, R> {
-        let zero = R::lit(cx, 0.0);
         let [shift] = state.0;
-        ExponentialRun {
-            shift,
-            limit: R::add(cx, shift, R::lit(cx, SLACK)),
-            weight: zero,
-            sums: F::Out::<R>::splat(zero),
+        let limit = R::add(cx, shift, R::lit(cx, SLACK));
+        ExponentialRun { shift, limit, sums: F::Out::<R>::splat(R::lit(cx, 0.0)) }
+    }
+
+    #[inline(always)]
+    fn keep<R: Real>(cx: R::Cx) -> R {
+        R::lit(cx, 0.0)
+    }
+
+    #[inline(always)]
+    fn lead<F: Formula, R: Real>(cx: R::Cx, run: &mut ExponentialRun<F, R>, largest: R) {
+        let beyond = R::lt(cx, run.limit, largest);
+        if R::any(cx, beyond) {
+            raise::<F, R>(cx, run, beyond, largest);
         }
     }
 
@@ -102,23 +111,20 @@ impl<O: Outcome> Reduction for Exponential<O> {
         cx: R::Cx,
         _state: &mut Self::State<F, R>,
         run: &mut ExponentialRun<F, R>,
+        weight: &mut R,
         _index: R::Index,
         c: usize,
         value: R,
     ) {
         if c == 0 {
-            let beyond = R::lt(cx, run.limit, value);
-            if R::any(cx, beyond) {
-                raise::<F, R>(cx, run, beyond, value);
-            }
-            run.weight = R::exp2(cx, R::sub(cx, value, run.shift));
+            *weight = R::exp2(cx, R::sub(cx, value, run.shift));
             if const { weights::<F, O>() } {
                 let sum = &mut run.sums.as_mut_slice()[0];
-                *sum = R::add(cx, *sum, run.weight);
+                *sum = R::add(cx, *sum, *weight);
             }
         } else {
             let sum = &mut run.sums.as_mut_slice()[c];
-            *sum = R::mul_add(cx, run.weight, value, *sum);
+            *sum = R::mul_add(cx, *weight, value, *sum);
         }
     }
 

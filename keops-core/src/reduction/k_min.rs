@@ -97,6 +97,7 @@ fn before<T: Element>(value: T, index: u32, other: T, other_index: u32) -> bool 
 impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best<K, VALUES, INDICES> {
     type State<F: Formula, R: Real> = State<F, R, K>;
     type Run<F: Formula, R: Real> = BestRun<F, R>;
+    type Kept<R: Real> = ();
     const COMPARES: bool = true;
     const PUSHES_TO_STATE: bool = true;
     // The list is in memory, but an insertion goes through it for all vectors of a tile, and most tiles have one in the
@@ -121,10 +122,14 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
     }
 
     #[inline(always)]
+    fn keep<R: Real>(_cx: R::Cx) {}
+
+    #[inline(always)]
     fn push<F: Formula, R: Real>(
         cx: R::Cx,
         state: &mut Self::State<F, R>,
         run: &mut BestRun<F, R>,
+        _kept: &mut (),
         index: R::Index,
         c: usize,
         value: R,

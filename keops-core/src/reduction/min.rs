@@ -23,6 +23,7 @@ fn smaller<R: Real>(cx: R::Cx, new: R, old: R) -> R {
 impl Reduction for Min {
     type State<F: Formula, R: Real> = F::Out<R>;
     type Run<F: Formula, R: Real> = MinRun<F, R>;
+    type Kept<R: Real> = ();
     const COMPARES: bool = true;
     const REGISTERS: usize = 0;
     const REGISTERS_PER_COMPONENT: usize = 1;
@@ -38,10 +39,14 @@ impl Reduction for Min {
     }
 
     #[inline(always)]
+    fn keep<R: Real>(_cx: R::Cx) {}
+
+    #[inline(always)]
     fn push<F: Formula, R: Real>(
         cx: R::Cx,
         _state: &mut F::Out<R>,
         run: &mut MinRun<F, R>,
+        _kept: &mut (),
         _index: R::Index,
         c: usize,
         value: R,

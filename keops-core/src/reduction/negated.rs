@@ -20,6 +20,7 @@ pub type MaxArgMax = Negated<MinArgMin>;
 impl<N: Reduction> Reduction for Negated<N> {
     type State<F: Formula, R: Real> = N::State<F, R>;
     type Run<F: Formula, R: Real> = N::Run<F, R>;
+    type Kept<R: Real> = N::Kept<R>;
     const COMPARES: bool = N::COMPARES;
     const PUSHES_TO_STATE: bool = N::PUSHES_TO_STATE;
     const REGISTERS: usize = N::REGISTERS;
@@ -36,15 +37,21 @@ impl<N: Reduction> Reduction for Negated<N> {
     }
 
     #[inline(always)]
+    fn keep<R: Real>(cx: R::Cx) -> N::Kept<R> {
+        N::keep(cx)
+    }
+
+    #[inline(always)]
     fn push<F: Formula, R: Real>(
         cx: R::Cx,
         state: &mut Self::State<F, R>,
         run: &mut Self::Run<F, R>,
+        kept: &mut N::Kept<R>,
         index: R::Index,
         c: usize,
         value: R,
     ) {
-        N::push::<F, R>(cx, state, run, index, c, R::neg(cx, value));
+        N::push::<F, R>(cx, state, run, kept, index, c, R::neg(cx, value));
     }
 
     #[inline(always)]

@@ -20,7 +20,8 @@ impl Reduction for Sum {
     type State<F: Formula, R: Real> = Chain<F::Out<R>, F::Out<R>>;
     /// What it has summed so far.
     type Run<F: Formula, R: Real> = F::Out<R>;
-    const INDEPENDENT: bool = true;
+    type Kept<R: Real> = ();
+    const BUNDLES: bool = true;
     const HANDS_NAN_ON: bool = true;
     const REGISTERS: usize = 0;
     const REGISTERS_PER_COMPONENT: usize = 1;
@@ -36,10 +37,14 @@ impl Reduction for Sum {
     }
 
     #[inline(always)]
+    fn keep<R: Real>(_cx: R::Cx) {}
+
+    #[inline(always)]
     fn push<F: Formula, R: Real>(
         cx: R::Cx,
         _state: &mut Self::State<F, R>,
         run: &mut F::Out<R>,
+        _kept: &mut (),
         _index: R::Index,
         c: usize,
         value: R,
@@ -53,10 +58,10 @@ impl Reduction for Sum {
         cx: R::Cx,
         _state: &mut Self::State<F, R>,
         run: &mut F::Out<R>,
+        _kept: &mut (),
         _index: R::Index,
         c: usize,
-        a: R,
-        b: R,
+        (a, b): (R, R),
     ) {
         let sum = &mut run.as_mut_slice()[c];
         *sum = R::mul_add(cx, a, b, *sum);

@@ -3,11 +3,11 @@
 use keops_core::{
     arguments::View,
     real::Element,
-    reduction::{LogSumExp, SoftMaxSaved, SumSoftMaxWeight},
+    reduction::{LogSumExp, SoftMaxSaved, Sum, SumSoftMaxWeight, Total},
 };
 
 use crate::{
-    formulas::{Exponent, Weighted},
+    formulas::{Exponent, Weighted, Wide},
     harness::{Random, SHAPES, assert_close, epsilon, run_all, to_f64},
 };
 
@@ -133,4 +133,81 @@ fn lanes_are_independent() {
             assert_close(f64::from(found), expected, 1e-6 * expected);
         }
     });
+}
+
+/// Not rounded more often than what is judged by it.
+fn sum(terms: impl Iterator<Item = f64>) -> f64 {
+    let mut total = Total::default();
+    terms.for_each(|term| total.add(term));
+    total.value()
+}
+
+/// Rows that are summed for several sources at a time, whose exponents may rise within them.
+fn wide<T: Element>(exponents: impl Fn(usize) -> f64, m: usize) {
+    let (n, mut random) = (37, Random::new(m as u64));
+    let u = random.numbers::<T>(n);
+    let v: Vec<T> = (0..m).map(|j| T::from_f64(exponents(j))).collect();
+    let w: Vec<T> = (0..20 * m).map(|_| T::from_f64(1.5 + random.next())).collect();
+    let views = [View::from_flat(&u, 1), View::from_flat(&v, 1), View::from_flat(&w, 20)];
+    let (u, v, w) = (to_f64(&u), to_f64(&v), to_f64(&w));
+    let top = v.iter().copied().filter(|v| v.is_finite()).fold(0.0, |top: f64, v| top.max(v.abs()));
+    let error = epsilon::<T>() * (4.0 * top + 30.0);
+    let term = |j: usize, c: usize| w[20 * j + c] * (v[j] + 1.0);
+
+    run_all::<T, Wide, Sum>(&views, |outcome| {
+        for (row, &u) in outcome.values.chunks(21).zip(&u) {
+            let exponents = v.iter().map(|v| (u + v) * std::f64::consts::LOG2_E);
+            let size = exponents.clone().map(f64::abs).sum::<f64>();
+            assert_close(Element::to_f64(row[0]), sum(exponents), error * size);
+            for (c, &found) in row[1..].iter().enumerate() {
+                let size = (0..m).map(|j| term(j, c).abs()).sum::<f64>();
+                assert_close(Element::to_f64(found), sum((0..m).map(|j| term(j, c))), error * size);
+            }
+        }
+    });
+    run_all::<T, Wide, SoftMaxSaved>(&views, |outcome| {
+        for (row, &u) in outcome.values.chunks(21).zip(&u) {
+            let log = log_sum(v.iter().map(|v| u + v));
+            assert_close(Element::to_f64(row[0]), log, error * log.abs().max(1.0));
+            for (c, &found) in row[1..].iter().enumerate() {
+                let weights = v.iter().map(|v| (u + v - log).exp());
+                // No weight is no term, whatever it would have multiplied.
+                let terms = weights.enumerate().filter(|&(_, w)| w != 0.0).map(|(j, w)| w * term(j, c));
+                let size = terms.clone().map(f64::abs).sum::<f64>();
+                assert_close(Element::to_f64(found), sum(terms), 2.0 * error * size);
+            }
+        }
+    });
+}
+
+#[test]
+fn wide_rows() {
+    for m in [1, 7, 8, 9, 100, 5003] {
+        wide::<f32>(|j| (j % 13) as f64 / 13.0, m);
+        wide::<f64>(|j| (j % 13) as f64 / 13.0, m);
+        // up by 25 a source, and down
+        wide::<f32>(|j| 25.0 * (j % 17) as f64, m);
+        wide::<f64>(|j| 25.0 * (16 - j % 17) as f64, m);
+    }
+}
+
+/// A source of exponent -infinity counts for nothing, and one NaN makes all of a row NaN.
+#[test]
+fn wide_rows_with_infinite_and_nan_exponents() {
+    let (n, m) = (40, 21);
+    let u = vec![0.0_f32; n];
+    let w = vec![2.0_f32; 20 * m];
+    let run = |v: &[f32], check: &dyn Fn(&[f32])| {
+        let views = [View::from_flat(&u, 1), View::from_flat(v, 1), View::from_flat(&w, 20)];
+        run_all::<f32, Wide, LogSumExp>(&views, |outcome| outcome.values.chunks(20).for_each(check));
+    };
+    for place in [0, 3, 8, 20] {
+        let mut v = vec![0.5_f32; m];
+        v[place] = f32::NAN;
+        run(&v, &|row| assert!(row.iter().all(|value| value.is_nan()), "{place}: {row:?}"));
+        // exp(200) is more than f32 can hold; its own term is the sum
+        v[place] = 200.0;
+        let expected = 200.0 + (2.0_f64 * 201.0).ln();
+        run(&v, &|row| row.iter().for_each(|&value| assert_close(f64::from(value), expected, 1e-4)));
+    }
 }

@@ -138,6 +138,17 @@ plain_formula! {
 }
 
 plain_formula! {
+    /// (log2(e) (u + v), w_0 (v + 1), .., w_19 (v + 1)): longer than what stays in registers
+    Wide[0, 1, 21 => 21] (Variable::target("u", 1), Variable::source("v", 1), Variable::source("w", 20))
+    |cx, _p, i, j, sink| {
+        let v = j.get(cx, 0);
+        sink.put_product(cx, 0, R::lit(cx, core::f64::consts::LOG2_E), R::add(cx, i.get(cx, 0), v));
+        let weight = R::add(cx, v, R::lit(cx, 1.0));
+        sink.put_scaled(cx, 1, weight, j, 1, 20);
+    }
+}
+
+plain_formula! {
     /// log2(e) (u + v): an exponent by itself
     Exponent[0, 1, 1 => 1] (Variable::target("u", 1), Variable::source("v", 1))
     |cx, _p, i, j, sink| {

@@ -126,17 +126,49 @@ where
     }
 }
 
-/// Hands the components of a bundle's pairs to a reduction that takes them in any order of components.
-pub(crate) struct Take<'a, F: Formula, R: Real, Red: Reduction> {
-    /// What is kept between runs.
-    pub(crate) state: &'a mut Red::State<F, R>,
-    /// The run.
-    pub(crate) run: &'a mut Red::Run<F, R>,
+/// Hands the components of a bundle's pairs to a reduction that takes [`Reduction::BUNDLES`].
+pub(crate) struct Take<'a, N, F, Red, const Q: usize, const B: usize>
+where
+    N: Real<Cx = (), Mask = bool, Index = u32>,
+    F: Formula,
+    Red: Reduction,
+{
+    state: &'a mut Red::State<F, Rows<N, Q>>,
+    run: &'a mut Red::Run<F, Rows<N, Q>>,
+    /// For the first pair of each source.
+    kept: [Red::Kept<Rows<N, Q>>; B],
     /// The first source of the bundle.
-    pub(crate) first: u32,
+    first: u32,
 }
 
-impl<N, F, Red, const Q: usize, const B: usize> Sink<Rows<N, B>> for Take<'_, F, Rows<N, Q>, Red>
+impl<'a, N, F, Red, const Q: usize, const B: usize> Take<'a, N, F, Red, Q, B>
+where
+    N: Real<Cx = (), Mask = bool, Index = u32>,
+    F: Formula,
+    Red: Reduction,
+{
+    #[inline(always)]
+    pub(crate) fn new(
+        state: &'a mut Red::State<F, Rows<N, Q>>,
+        run: &'a mut Red::Run<F, Rows<N, Q>>,
+        first: u32,
+    ) -> Self {
+        Self { state, run, kept: [Red::keep(()); B], first }
+    }
+
+    #[inline(always)]
+    fn lead(&mut self, value: Rows<N, B>) {
+        let mut largest = part(value, 0);
+        let mut b = Q;
+        while b < B {
+            largest = Rows::max((), largest, part(value, b));
+            b += Q;
+        }
+        Red::lead::<F, Rows<N, Q>>((), self.run, largest);
+    }
+}
+
+impl<N, F, Red, const Q: usize, const B: usize> Sink<Rows<N, B>> for Take<'_, N, F, Red, Q, B>
 where
     N: Real<Cx = (), Mask = bool, Index = u32>,
     F: Formula,
@@ -144,19 +176,26 @@ where
 {
     #[inline(always)]
     fn put(&mut self, cx: (), c: usize, value: Rows<N, B>) {
+        if c == 0 {
+            self.lead(value);
+        }
         let mut b = 0;
         while b < B {
-            let index = [self.first + (b / Q) as u32; Q];
-            Red::push::<F, Rows<N, Q>>(cx, self.state, self.run, index, c, part(value, b));
+            let (kept, index) = (&mut self.kept[b], [self.first + (b / Q) as u32; Q]);
+            Red::push::<F, Rows<N, Q>>(cx, self.state, self.run, kept, index, c, part(value, b));
             b += Q;
         }
     }
     #[inline(always)]
     fn put_product(&mut self, cx: (), c: usize, x: Rows<N, B>, y: Rows<N, B>) {
+        if c == 0 {
+            self.lead(Rows::mul(cx, x, y));
+        }
         let mut b = 0;
         while b < B {
-            let index = [self.first + (b / Q) as u32; Q];
-            Red::push_product::<F, Rows<N, Q>>(cx, self.state, self.run, index, c, part(x, b), part(y, b));
+            let (kept, index) = (&mut self.kept[b], [self.first + (b / Q) as u32; Q]);
+            let factors = (part(x, b), part(y, b));
+            Red::push_product::<F, Rows<N, Q>>(cx, self.state, self.run, kept, index, c, factors);
             b += Q;
         }
     }

@@ -307,7 +307,7 @@ unsafe fn sweep<
                     k += 1;
                 }
                 let index = <Rows<N, Q> as Real>::index_splat((), first + source);
-                let mut push = Push::<F, Rows<N, Q>, Red> { state, run: &mut run, index };
+                let mut push = Push::<F, Rows<N, Q>, Red>::new((), state, &mut run, index);
                 F::pair((), parameters.as_slice(), &&*target, &stored, c, &mut push);
             };
             let mut source = 0;

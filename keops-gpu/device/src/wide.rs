@@ -197,7 +197,7 @@ pub(crate) unsafe fn take<N, F, Red, const Q: usize, const S: usize, const B: us
         // Written out, so that offsets and kinds are constants.
         // Constants are checked also where nothing is taken by groups.
         const { assert!(S == 1 || F::CONTRACTIONS.len() <= MOST_CONTRACTIONS) };
-        const { assert!(S == 1 || Red::INDEPENDENT || B == Q, "components in any order") };
+        const { assert!(S == 1 || Red::BUNDLES || B == Q, "one source after another") };
         // SAFETY: the contract of this function.
         unsafe {
             contract::<N, F, 0, Q, S>(address, target, &mut contractions);
@@ -213,7 +213,7 @@ pub(crate) unsafe fn take<N, F, Red, const Q: usize, const S: usize, const B: us
                 // SAFETY: the contract of this function.
                 let sources = unsafe { Sources::<Q>::new(address + s * stride::<N, F>(), stride::<N, F>()) };
                 let c = bundle::contractions::<N, F, Q, B>(&contractions[s as usize..]);
-                let mut take = Take::<F, Rows<N, Q>, Red> { state, run, first: tile.first + group + s };
+                let mut take = Take::<N, F, Red, Q, B>::new(state, run, tile.first + group + s);
                 F::pair((), parameters.as_slice(), &Targets(target), &sources, c.as_slice(), &mut take);
                 s += (B / Q) as u32;
             }
@@ -222,7 +222,7 @@ pub(crate) unsafe fn take<N, F, Red, const Q: usize, const S: usize, const B: us
             // SAFETY: the contract of this function.
             let stored = unsafe { Stored::<N::Scalar, F>::new(address + s * stride::<N, F>()) };
             let index = <Rows<N, Q> as Real>::index_splat((), tile.first + group + s);
-            let mut push = Push::<F, Rows<N, Q>, Red> { state, run, index };
+            let mut push = Push::<F, Rows<N, Q>, Red>::new((), state, run, index);
             F::pair((), parameters, &read_again(target), &stored, contractions[s as usize].as_slice(), &mut push);
             s += 1;
         }
