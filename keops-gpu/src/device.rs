@@ -116,19 +116,18 @@ impl Device {
         Ok(restore)
     }
 
-    /// The module of a kernel, loaded at the first call. The device must be current.
-    pub(crate) fn module(&self, kernel: &Kernel) -> Result<Arc<Module>, Error> {
-        let ptx = kernel.ptx;
+    /// The module of an entry point of a kernel, loaded when it is first launched: the driver compiles it then. The device
+    /// must be current.
+    pub(crate) fn module(&self, kernel: &Kernel, entry: &str) -> Result<Arc<Module>, Error> {
+        let ptx = kernel.module(entry).filter(|_| !entry.contains('\0')); // `cust` would panic.
+        let ptx = ptx.ok_or_else(|| failure::no_kernel(kernel.formula, entry))?;
         let key = (ptx.as_ptr().addr(), ptx.len());
         // The lock is kept while the driver compiles: a thread that wants the same module must wait anyway.
         let mut modules = lock(&self.modules);
         if let Some(module) = modules.get(&key) {
             return Ok(Arc::clone(module));
         }
-        if ptx.is_empty() {
-            return Err(failure::no_kernel(kernel.formula, &kernel.name));
-        }
-        let failed = |error| failure::cuda(format!("loading the kernels of `{}`", kernel.formula), error);
+        let failed = |error| failure::cuda(format!("loading the kernel {entry}"), error);
         if ptx.contains('\0') {
             return Err(failed(CudaError::InvalidPtx)); // `cust` would panic.
         }

@@ -137,8 +137,7 @@ impl<T: Element> Call<'_, T> {
             }
             return Ok(output::totals(&[], kernel.values));
         }
-        let module = device.module(kernel)?;
-        let launches = Launches { kernel, module: &module, shape };
+        let launches = Launches { kernel, device: &device, shape };
         device.with_lane(|lane| self.run(&device, &launches, lane, pieces, indices))
     }
 

@@ -79,7 +79,7 @@ impl StandIn {
 
 fn kernel() -> Kernel {
     Kernel {
-        ptx: "of the stand-in",
+        modules: &[("f", "f"), ("f_merge", "f_merge"), ("keops_total_f32", "keops_total_f32")],
         name: "f".to_owned(),
         formula: "f",
         variables: VARIABLES,
@@ -255,6 +255,27 @@ fn read<T: Stored>(array: &Array<T>, to: &mut [T]) -> Result<(), Error> {
     }
 }
 
+/// A module is loaded when its kernel is first launched: the driver compiles it then.
+#[test]
+#[ignore = "run by the test that provides the library"]
+fn modules_are_loaded_for_what_is_launched() {
+    let Some(stand_in) = StandIn::new() else { return };
+    // texts of its own: other tests have loaded theirs
+    let modules = kernel().modules.iter().map(|&(name, text)| (name, &*text.to_owned().leak()));
+    let kernel = Kernel { modules: modules.collect::<Vec<_>>().leak(), ..kernel() };
+    let loaded = stand_in.number("stand_in_modules");
+    let (whole, split) = (Case::new(300, 40), Case::new(3, 900));
+    for (case, total, expected) in
+        [(&whole, false, 1), (&whole, false, 1), (&split, false, 2), (&whole, true, 3), (&split, true, 3)]
+    {
+        let (mut values, mut indices) = (vec![0.0; 2 * case.targets()], vec![0; case.targets()]);
+        let mut pieces = [if total { Piece::total(2, &mut values[..2]) } else { Piece::rows(2, &mut values) }];
+        let result = alone(|| reduce(ONE, &kernel, &case.views(), &mut pieces, Some((&mut indices).into())));
+        assert_eq!((result, stand_in.number("stand_in_modules") - loaded), (Ok(()), expected));
+    }
+    stand_in.assert_clean();
+}
+
 /// Two parts of the staging buffers, and more.
 #[test]
 #[ignore = "run by the test that provides the library"]
@@ -369,8 +390,13 @@ fn what_there_is_not() {
     let none = |kernel: &str| Err(Error::NoKernel { formula: "f", kernel: kernel.to_owned() });
     assert_eq!(call(&Kernel { name: "g".to_owned(), ..kernel() }, 0), none("g"));
     assert_eq!(call(&Kernel { name: "f\0".to_owned(), ..kernel() }, 0), none("f\0"));
-    assert_eq!(call(&Kernel { ptx: "", ..kernel() }, 0), none("f"));
-    assert!(matches!(call(&Kernel { ptx: "a\0b", ..kernel() }, 0), Err(Error::Cuda { code: 218, .. })));
+    assert_eq!(call(&Kernel { modules: &[], ..kernel() }, 0), none("f"));
+    assert_eq!(call(&Kernel { modules: &[("f", "f_merge")], ..kernel() }, 0), none("f"));
+    assert_eq!(call(&Kernel { modules: &[("f\0", "f")], name: "f\0".to_owned(), ..kernel() }, 0), none("f\0"));
+    for text in ["f\0", "no PTX"] {
+        let kernel = Kernel { modules: Box::leak(Box::new([("f", text)])), ..kernel() };
+        assert!(matches!(call(&kernel, 0), Err(Error::Cuda { code: 218, .. })));
+    }
     let reason = "there is one, number 0".to_owned();
     assert_eq!(call(&kernel(), 1), Err(Error::NoCudaDevice { ordinal: 1, reason }));
     stand_in.assert_clean();

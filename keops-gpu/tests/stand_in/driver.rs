@@ -1,6 +1,6 @@
 //! A library to be loaded in the place of the CUDA driver, by tests of what the engine does with it.
 //!
-//! It has the functions that the engine calls, one module with one formula, whatever text it is loaded from, and no
+//! It has the functions that the engine calls, the kernels of one formula, each a module whose text is its name, and no
 //! device but the host's memory. Everything on a stream runs when the stream is synchronized, not before: work that
 //! needs memory which is gone by then is counted as a violation, as is letting memory go while work is pending.
 //! Any call can be made to fail.
@@ -23,11 +23,16 @@ use std::{
 
 const INVALID_VALUE: u32 = 1;
 const OUT_OF_MEMORY: u32 = 2;
+const INVALID_PTX: u32 = 218;
 const NOT_FOUND: u32 = 500;
 /// Not a code that `cust` knows.
 const NEW_CODE: u32 = 912;
 
+/// The kernels; the handles of modules and functions are their numbers, from 1.
+const KERNELS: [&[u8]; 3] = [b"f", b"f_merge", b"keops_total_f32"];
+
 static CALLS: AtomicU64 = AtomicU64::new(0);
+static LOADED: AtomicU64 = AtomicU64::new(0);
 static FAIL_AT: AtomicI64 = AtomicI64::new(-1);
 static MULTIPROCESSORS: AtomicI64 = AtomicI64::new(2);
 static FREE: AtomicU64 = AtomicU64::new(1 << 30);
@@ -90,6 +95,12 @@ pub extern "C" fn stand_in_calls() -> u64 {
     CALLS.load(SeqCst)
 }
 
+/// How many modules were loaded.
+#[unsafe(no_mangle)]
+pub extern "C" fn stand_in_modules() -> u64 {
+    LOADED.load(SeqCst)
+}
+
 #[unsafe(no_mangle)]
 pub extern "C" fn stand_in_live_bytes() -> u64 {
     lock(&LIVE).values().map(|&bytes| bytes as u64).sum()
@@ -119,20 +130,19 @@ driver! {
     fn cuCtxGetCurrent(context: *mut usize) { *context = 0; 0 }
     fn cuModuleLoadDataEx(
         module: *mut usize,
-        _image: *const c_void,
+        image: *const c_char,
         _count: u32,
         _options: *mut u32,
         _values: *mut *mut c_void
-    ) { *module = 0x20; 0 }
+    ) {
+        *module = number(image);
+        LOADED.fetch_add(1, SeqCst);
+        if *module == 0 { INVALID_PTX } else { 0 }
+    }
     fn cuModuleUnload(_module: usize) { 0 }
-    fn cuModuleGetFunction(function: *mut usize, _module: usize, name: *const c_char) {
-        *function = match CStr::from_ptr(name).to_str() {
-            Ok("f") => 1,
-            Ok("f_merge") => 2,
-            Ok("keops_total_f32") => 3,
-            _ => return NOT_FOUND,
-        };
-        0
+    fn cuModuleGetFunction(function: *mut usize, module: usize, name: *const c_char) {
+        *function = number(name);
+        if *function == module { 0 } else { NOT_FOUND }
     }
     fn cuStreamCreateWithPriority(stream: *mut usize, _flags: u32, _priority: i32) {
         let mut streams = lock(&STREAMS);
@@ -203,6 +213,12 @@ driver! {
         };
         push(stream, work)
     }
+}
+
+/// The number of the kernel of this name; 0 if there is none.
+unsafe fn number(name: *const c_char) -> usize {
+    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+    KERNELS.iter().position(|kernel| *kernel == name).map_or(0, |at| at + 1)
 }
 
 unsafe fn allocate(address: *mut u64, bytes: usize) -> u32 {
