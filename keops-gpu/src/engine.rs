@@ -216,7 +216,7 @@ impl<T: Element> Call<'_, T> {
         };
         let kept = KeptOutputs::sizes::<T>(shape, kernel, whole, pieces, indices);
 
-        // How the work is cut, and memory for it: what this thread has already, if that is enough.
+        // How the work is cut, and memory for it: what the lane has already, if that is enough.
         let sizes = Sizes {
             block_targets: kernel.block_targets,
             tile_sources: kernel.tile_sources,
@@ -231,8 +231,12 @@ impl<T: Element> Call<'_, T> {
             if plan.bytes() > lane.scratch_bytes() {
                 lane.release();
             }
-            let free = free_bytes()?.saturating_add(lane.scratch_bytes());
             let needed = |bytes: usize| bytes.saturating_add(kept.bytes());
+            let mut free = free_bytes()?.saturating_add(lane.scratch_bytes());
+            if needed(plan.bytes()) > free {
+                device.release_idle();
+                free = free_bytes()?.saturating_add(lane.scratch_bytes());
+            }
             if parts > 1 && needed(plan.bytes()) > free {
                 parts = 1;
                 (plan, regions) = plan_for(parts);
