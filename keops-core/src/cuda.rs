@@ -21,8 +21,8 @@ use crate::{
 /// device that is not its own.
 #[derive(Clone, Debug)]
 pub struct Kernel {
-    /// The PTX text of the module that has the kernels.
-    pub ptx: &'static str,
+    /// Names of entry points, and the PTX module of each; there may be others besides those that this kernel needs.
+    pub modules: &'static [(&'static str, &'static str)],
     /// The name of the main kernel; that of the merge kernel is `<name>_merge`.
     pub name: String,
     /// The name of the formula, for messages.
@@ -44,12 +44,13 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// The kernel `name` of the module `ptx`, which was compiled for these types.
-    #[must_use]
-    pub fn new<T: Element, F: Formula, R: Reduction>(ptx: &'static str, name: String) -> Self {
+    /// The kernel of a formula with its reduction, if it was built.
+    pub(crate) fn of<T: Element, F: Formula, R: Reduction>() -> Option<Self> {
+        let cuda = F::CUDA?;
+        let name = kernel_name(cuda.name, cuda.dims, T::NAME);
         let components = components::<F>();
-        Self {
-            ptx,
+        let kernel = Self {
+            modules: cuda.modules,
             name,
             formula: F::NAME,
             variables: F::VARIABLES,
@@ -59,15 +60,14 @@ impl Kernel {
             block_targets: device::block_targets::<T, F, R>(),
             tile_sources: device::tile_sources::<T, F, R>(),
             shared_bytes: device::shared_bytes::<T, F, R>(),
-        }
+        };
+        kernel.module(&kernel.name).is_some().then_some(kernel)
     }
 
-    /// The kernel of a formula with its reduction, if it was built.
-    pub(crate) fn of<T: Element, F: Formula, R: Reduction>() -> Option<Self> {
-        let cuda = F::CUDA?;
-        let name = kernel_name(cuda.name, cuda.dims, T::NAME);
-        let &(_, ptx) = cuda.modules.iter().find(|(built, _)| *built == name)?;
-        Some(Self::new::<T, F, R>(ptx, name))
+    /// The PTX module of an entry point.
+    #[must_use]
+    pub fn module(&self, entry: &str) -> Option<&'static str> {
+        self.modules.iter().find(|(name, _)| *name == entry).map(|&(_, ptx)| ptx)
     }
 
     /// The name of the merge kernel.

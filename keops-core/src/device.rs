@@ -1,7 +1,7 @@
 //! What the host and the kernels on a GPU agree on: names, memory layout, and how the work is cut.
 //!
-//! A formula with its reduction becomes two kernels for each element type, `<name>` and `<name>_merge`, and a module
-//! has one `keops_total_f32` and one `keops_total_f64`. All numbers in their parameters are little-endian; pointers are
+//! A formula with its reduction becomes two kernels for each element type, `<name>` and `<name>_merge`; all formulas
+//! share `keops_total_f32` and `keops_total_f64`. Each kernel is a PTX module of its own. All numbers in their parameters are little-endian; pointers are
 //! device pointers of 8 bytes, aligned like what they point to.
 //!
 //! ```text

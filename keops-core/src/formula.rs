@@ -164,7 +164,7 @@ pub struct Cuda {
     pub name: &'static str,
     /// The values of the const generics.
     pub dims: &'static [usize],
-    /// Names of kernels that were built, and the PTX of each.
+    /// Names of entry points that were built, and the PTX module of each.
     pub modules: &'static [(&'static str, &'static str)],
 }
 

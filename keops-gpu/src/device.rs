@@ -1,11 +1,10 @@
-//! Devices, and what is kept for each: its context, its modules, a stream and some memory for each thread.
+//! Devices, and what is kept for each: its context, its modules, and lanes, which are a stream and memory for a call.
 //!
 //! The context is the primary one of the device, which other CUDA code in the program shares. It is retained at the
 //! first call and never released: a program may call at any time until it ends, and the driver ends with it.
 
 use core::ptr;
 use std::{
-    cell::RefCell,
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -65,7 +64,12 @@ pub(crate) struct Device {
     pub(crate) memory: usize,
     /// The modules that were loaded, by where their text is and how long it is.
     modules: Mutex<HashMap<(usize, usize), Arc<Module>>>,
+    /// The lanes that no call has; the last one was used last.
+    lanes: Mutex<Vec<Lane>>,
 }
+
+/// The devices that were opened.
+static DEVICES: Mutex<BTreeMap<usize, Arc<Device>>> = Mutex::new(BTreeMap::new());
 
 /// What a mutex guards, also if a thread panicked meanwhile: maps whose entries are complete.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -75,8 +79,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Device {
     /// The device of this number.
     pub(crate) fn open(ordinal: usize) -> Result<Arc<Self>, Error> {
-        static DEVICES: Mutex<BTreeMap<usize, Arc<Device>>> = Mutex::new(BTreeMap::new());
-
         let status = keops_driver::status();
         if !matches!(status, Status::Devices(count) if ordinal < *count) {
             return Err(failure::no_device(ordinal, status));
@@ -100,7 +102,7 @@ impl Device {
         let _restore = Restore::new();
         let context = Context::new(device).map_err(failed)?;
         let multiprocessors = usize::try_from(count).unwrap_or(1);
-        Ok(Self { ordinal, context, multiprocessors, memory, modules: Mutex::default() })
+        Ok(Self { ordinal, context, multiprocessors, memory, modules: Mutex::default(), lanes: Mutex::default() })
     }
 
     /// Its number.
@@ -116,19 +118,18 @@ impl Device {
         Ok(restore)
     }
 
-    /// The module of a kernel, loaded at the first call. The device must be current.
-    pub(crate) fn module(&self, kernel: &Kernel) -> Result<Arc<Module>, Error> {
-        let ptx = kernel.ptx;
+    /// The module of an entry point of a kernel, loaded when it is first launched: the driver compiles it then. The device
+    /// must be current.
+    pub(crate) fn module(&self, kernel: &Kernel, entry: &str) -> Result<Arc<Module>, Error> {
+        let ptx = kernel.module(entry).filter(|_| !entry.contains('\0')); // `cust` would panic.
+        let ptx = ptx.ok_or_else(|| failure::no_kernel(kernel.formula, entry))?;
         let key = (ptx.as_ptr().addr(), ptx.len());
         // The lock is kept while the driver compiles: a thread that wants the same module must wait anyway.
         let mut modules = lock(&self.modules);
         if let Some(module) = modules.get(&key) {
             return Ok(Arc::clone(module));
         }
-        if ptx.is_empty() {
-            return Err(failure::no_kernel(kernel.formula, &kernel.name));
-        }
-        let failed = |error| failure::cuda(format!("loading the kernels of `{}`", kernel.formula), error);
+        let failed = |error| failure::cuda(format!("loading the kernel {entry}"), error);
         if ptx.contains('\0') {
             return Err(failed(CudaError::InvalidPtx)); // `cust` would panic.
         }
@@ -137,81 +138,88 @@ impl Device {
         Ok(module)
     }
 
-    /// Runs a call with what this thread keeps for the device, made at the first call. The device must be current.
-    pub(crate) fn with_lane<R>(self: &Arc<Self>, call: impl FnOnce(&mut Lane) -> Result<R, Error>) -> Result<R, Error> {
-        thread_local! {
-            static LANES: RefCell<Vec<Lane>> = const { RefCell::new(Vec::new()) };
-        }
-        // It is taken out, not borrowed, so that nothing can find it in use. In a thread that is ending there is no
-        // place to keep one, and it lives for this call.
-        let kept = LANES.try_with(|lanes| {
-            let mut lanes = lanes.borrow_mut();
-            let at = lanes.iter().position(|lane| lane.device.ordinal == self.ordinal)?;
-            Some(lanes.swap_remove(at))
-        });
-        let mut lane = match kept.ok().flatten() {
+    /// Runs a call with a lane that no other call has meanwhile: one that is kept, or a new one. The device must be current.
+    pub(crate) fn with_lane<R>(&self, call: impl FnOnce(&mut Lane) -> Result<R, Error>) -> Result<R, Error> {
+        // The lock is not kept: calls of several threads run at a time.
+        let kept = lock(&self.lanes).pop();
+        let mut lane = match kept {
             Some(lane) => lane,
-            None => Lane::new(self)?,
+            None => Lane::new()?,
         };
         let result = call(&mut lane);
         lane.trim();
-        let mut lane = Some(lane);
-        let _ = LANES.try_with(|lanes| lanes.borrow_mut().extend(lane.take()));
+        let mut lanes = lock(&self.lanes);
+        if lanes.len() < KEPT_LANES {
+            lanes.push(lane);
+        }
         result
+    }
+
+    /// Lets the memory of lanes go that no call has, for a call that needs more than is free. The device must be current.
+    pub(crate) fn release_idle(&self) {
+        lock(&self.lanes).iter_mut().for_each(Lane::release);
+    }
+
+    /// Lets all lanes go that no call has.
+    fn release_lanes(&self) -> Result<(), Error> {
+        let _restore = self.make_current()?;
+        lock(&self.lanes).clear();
+        Ok(())
     }
 }
 
-/// Memory up to this size is kept for the next call.
-const KEPT: usize = 64 << 20;
-
-/// What a thread keeps for a device: its stream, and memory for its next call.
-#[derive(Debug)]
-pub(crate) struct Lane {
-    device: Arc<Device>,
-    /// None once it is being dropped.
-    parts: Option<Parts>,
+/// Lets everything go that is kept for the next calls on all devices but their contexts and modules: streams, page-locked
+/// memory, and memory of the devices. Calls that run meanwhile are not disturbed.
+///
+/// # Errors
+/// A device cannot be switched to.
+pub fn release_kept() -> Result<(), Error> {
+    let devices: Vec<_> = lock(&DEVICES).values().cloned().collect();
+    devices.iter().try_for_each(|device| device.release_lanes())
 }
 
-/// Memory is let go before the stream.
+/// How many lanes a device keeps: calls that run at a time beyond that make their own.
+const KEPT_LANES: usize = 8;
+
+/// A lane keeps memory up to this size.
+const KEPT: usize = 64 << 20;
+
+/// What a call has to itself on a device: a stream, and memory that is kept for the next call. It belongs to the device's
+/// context, which must be current wherever it is used or dropped, and to no thread.
 #[derive(Debug)]
-struct Parts {
+pub(crate) struct Lane {
+    // memory is let go before the stream
     scratch: Option<Memory>,
     staging: Staging,
     stream: Stream,
 }
 
 impl Lane {
-    fn new(device: &Arc<Device>) -> Result<Self, Error> {
+    fn new() -> Result<Self, Error> {
         let stream = Stream::new(StreamFlags::DEFAULT, None);
         let stream = stream.map_err(|error| failure::cuda("making a stream", error))?;
-        let parts = Parts { scratch: None, staging: Staging::default(), stream };
-        Ok(Self { device: Arc::clone(device), parts: Some(parts) })
-    }
-
-    fn parts(&mut self) -> &mut Parts {
-        self.parts.as_mut().expect("there until it is dropped")
+        Ok(Self { scratch: None, staging: Staging::default(), stream })
     }
 
     /// What copies go through, and the stream that they are on. There is nothing on it yet.
     pub(crate) fn staging(&mut self) -> (&mut Staging, &Stream) {
-        let Parts { staging, stream, .. } = self.parts();
-        staging.idle();
-        (staging, stream)
+        self.staging.idle();
+        (&mut self.staging, &self.stream)
     }
 
     /// How much memory is there already, in bytes.
-    pub(crate) fn scratch_bytes(&mut self) -> usize {
-        self.parts().scratch.as_ref().map_or(0, Memory::bytes)
+    pub(crate) fn scratch_bytes(&self) -> usize {
+        self.scratch.as_ref().map_or(0, Memory::bytes)
     }
 
     /// Lets that memory go.
     pub(crate) fn release(&mut self) {
-        self.parts().scratch = None;
+        self.scratch = None;
     }
 
     /// Memory of at least so many bytes, what copies go through, and the stream. There is nothing on it yet.
     pub(crate) fn scratch(&mut self, bytes: usize) -> Result<(&Memory, &mut Staging, &Stream), Error> {
-        let Parts { scratch, staging, stream } = self.parts();
+        let Self { scratch, staging, stream } = self;
         staging.idle();
         if scratch.as_ref().is_none_or(|scratch| scratch.bytes() < bytes) {
             *scratch = None;
@@ -228,14 +236,6 @@ impl Lane {
         if self.scratch_bytes() > KEPT {
             self.release();
         }
-    }
-}
-
-impl Drop for Lane {
-    fn drop(&mut self) {
-        // without its device there is no way to let things go, and nobody to tell
-        let _restore = self.device.make_current();
-        self.parts = None;
     }
 }
 

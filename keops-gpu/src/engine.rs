@@ -137,8 +137,7 @@ impl<T: Element> Call<'_, T> {
             }
             return Ok(output::totals(&[], kernel.values));
         }
-        let module = device.module(kernel)?;
-        let launches = Launches { kernel, module: &module, shape };
+        let launches = Launches { kernel, device: &device, shape };
         device.with_lane(|lane| self.run(&device, &launches, lane, pieces, indices))
     }
 
@@ -217,7 +216,7 @@ impl<T: Element> Call<'_, T> {
         };
         let kept = KeptOutputs::sizes::<T>(shape, kernel, whole, pieces, indices);
 
-        // How the work is cut, and memory for it: what this thread has already, if that is enough.
+        // How the work is cut, and memory for it: what the lane has already, if that is enough.
         let sizes = Sizes {
             block_targets: kernel.block_targets,
             tile_sources: kernel.tile_sources,
@@ -232,8 +231,12 @@ impl<T: Element> Call<'_, T> {
             if plan.bytes() > lane.scratch_bytes() {
                 lane.release();
             }
-            let free = free_bytes()?.saturating_add(lane.scratch_bytes());
             let needed = |bytes: usize| bytes.saturating_add(kept.bytes());
+            let mut free = free_bytes()?.saturating_add(lane.scratch_bytes());
+            if needed(plan.bytes()) > free {
+                device.release_idle();
+                free = free_bytes()?.saturating_add(lane.scratch_bytes());
+            }
             if parts > 1 && needed(plan.bytes()) > free {
                 parts = 1;
                 (plan, regions) = plan_for(parts);

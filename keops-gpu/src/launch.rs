@@ -4,8 +4,6 @@ use core::{ffi::c_void, ptr};
 
 use cust::{
     error::{CudaError, CudaResult},
-    function::Function,
-    module::Module,
     stream::Stream,
 };
 use keops_core::{
@@ -17,7 +15,9 @@ use keops_core::{
 };
 
 use crate::{
-    Kernel, failure,
+    Kernel,
+    device::Device,
+    failure,
     memory::{Memory, Plan, Region},
     output::PARTIAL_BYTES,
 };
@@ -116,8 +116,8 @@ fn words<const N: usize, const BYTES: usize>(words: [u32; N]) -> [u8; BYTES] {
 #[derive(Clone, Copy)]
 pub(crate) struct Launches<'c> {
     pub(crate) kernel: &'c Kernel,
-    /// Where they are.
-    pub(crate) module: &'c Module,
+    /// Where they run; it is current.
+    pub(crate) device: &'c Device,
     pub(crate) shape: Shape,
 }
 
@@ -194,7 +194,11 @@ impl Launches<'_> {
         stream: &Stream,
         parameters: &[*mut c_void],
     ) -> Result<(), Error> {
-        let function = self.function(name)?;
+        let module = self.device.module(self.kernel, name)?;
+        let function = module.get_function(name).map_err(|error| match error {
+            CudaError::NotFound => failure::no_kernel(self.kernel.formula, name),
+            error => failure::cuda(format!("looking for the kernel {name}"), error),
+        })?;
         let launched = || -> CudaResult<()> {
             let count = |number| u32::try_from(number).map_err(|_| CudaError::InvalidValue);
             let (blocks, threads, shared) = (count(blocks)?, count(THREADS)?, count(shared_bytes)?);
@@ -202,17 +206,6 @@ impl Launches<'_> {
             unsafe { stream.launch(&function, blocks, threads, shared, parameters) }
         };
         launched().map_err(|error| failure::cuda(format!("launching the kernel {name}"), error))
-    }
-
-    fn function(&self, name: &str) -> Result<Function<'_>, Error> {
-        let none = || failure::no_kernel(self.kernel.formula, name);
-        if name.contains('\0') {
-            return Err(none()); // `cust` would panic.
-        }
-        self.module.get_function(name).map_err(|error| match error {
-            CudaError::NotFound => none(),
-            error => failure::cuda(format!("looking for the kernel {name}"), error),
-        })
     }
 }
 

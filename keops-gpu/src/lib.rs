@@ -16,7 +16,7 @@
 //! | `memory` | the one allocation of a call, and memory that stays |
 //! | `staging` | copies to and from the host, through page-locked memory |
 //! | `numbers` | `f32` and `f64` as bytes |
-//! | `device` | devices, and what is kept for each: its context, its modules, a stream and some memory for each thread |
+//! | `device` | devices, and what is kept for each: its context, its modules, and streams and memory for calls |
 //! | `failure` | errors of the driver as errors of a call |
 
 mod cut;
@@ -29,7 +29,7 @@ mod numbers;
 mod output;
 mod staging;
 
-pub use device::{devices, is_available};
+pub use device::{devices, is_available, release_kept};
 pub use engine::{reduce, upload};
 pub use keops_core::cuda::Kernel;
 

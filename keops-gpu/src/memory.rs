@@ -1,7 +1,7 @@
 //! Memory of a device.
 //!
 //! Allocating takes the driver longer than a small kernel runs, so a call does it at most once: a [`Plan`] lays out
-//! everything that it needs, [`Memory`] is the allocation, which the next call of the thread uses again, and a
+//! everything that it needs, [`Memory`] is the allocation, which a later call uses again, and a
 //! [`Region`] a part of it. Results that stay on the device are allocations of their own, [`Kept`].
 
 use core::any::Any;
@@ -112,7 +112,14 @@ pub(crate) struct Kept {
 impl Kept {
     /// So many bytes of a device, which is current.
     pub(crate) fn allocate(device: &Arc<Device>, bytes: usize) -> Result<Self, Error> {
-        Ok(Self { device: Arc::clone(device), memory: Some(Memory::allocate(bytes)?), bytes })
+        let memory = match Memory::allocate(bytes) {
+            Err(Error::DeviceMemory { .. }) => {
+                device.release_idle();
+                Memory::allocate(bytes)?
+            }
+            allocated => allocated?,
+        };
+        Ok(Self { device: Arc::clone(device), memory: Some(memory), bytes })
     }
 
     /// Where it begins on the device.

@@ -15,10 +15,10 @@ use keops_core::{
     formula::Variable,
     real::Stored,
 };
-use keops_gpu::{Kernel, devices, is_available, reduce, upload};
+use keops_gpu::{Kernel, devices, is_available, reduce, release_kept, upload};
 use libloading::Library;
 
-/// The device.
+/// The first device.
 const ONE: Devices = Devices::One(0);
 
 /// Set in the process that has the library.
@@ -72,14 +72,17 @@ impl StandIn {
         unsafe { (self.0.get::<extern "C" fn(i64)>("stand_in_fail").expect("it has it"))(call) }
     }
 
+    /// Nothing is left, once what is kept for the next calls is let go.
     fn assert_clean(&self) {
-        assert_eq!((self.number("stand_in_live_bytes"), self.number("stand_in_violations")), (0, 0));
+        assert_eq!(release_kept(), Ok(()));
+        let left = ["stand_in_live_bytes", "stand_in_live_handles", "stand_in_violations"];
+        assert_eq!(left.map(|name| self.number(name)), [0; 3]);
     }
 }
 
 fn kernel() -> Kernel {
     Kernel {
-        ptx: "of the stand-in",
+        modules: &[("f", "f"), ("f_merge", "f_merge"), ("keops_total_f32", "keops_total_f32")],
         name: "f".to_owned(),
         formula: "f",
         variables: VARIABLES,
@@ -130,15 +133,14 @@ impl Case {
         (values, vec![self.b.len() as u32; self.targets()])
     }
 
-    /// The whole result, in one piece, by a thread that ends: so nothing is kept for its next call.
+    /// The whole result, in one piece.
     fn whole(&self) -> Result<(Vec<f32>, Vec<u32>), Error> {
-        alone(|| self.whole_here())
+        self.whole_on(ONE)
     }
 
-    /// The whole result, in one piece.
-    fn whole_here(&self) -> Result<(Vec<f32>, Vec<u32>), Error> {
+    fn whole_on(&self, devices: Devices) -> Result<(Vec<f32>, Vec<u32>), Error> {
         let (mut values, mut indices) = (vec![0.0; 2 * self.targets()], vec![0; self.targets()]);
-        reduce(ONE, &kernel(), &self.views(), &mut [Piece::rows(2, &mut values)], Some((&mut indices).into()))?;
+        reduce(devices, &kernel(), &self.views(), &mut [Piece::rows(2, &mut values)], Some((&mut indices).into()))?;
         Ok((values, indices))
     }
 }
@@ -147,7 +149,7 @@ impl Case {
 #[ignore = "run by the test that provides the library"]
 fn results() {
     let Some(stand_in) = StandIn::new() else { return };
-    assert_eq!((devices(), is_available(0), is_available(1)), (Ok(1), true, false));
+    assert_eq!((devices(), is_available(1), is_available(2)), (Ok(2), true, false));
     for (targets, sources) in [(1, 1), (1, 1000), (300, 0), (129, 31), (128, 32), (1000, 77), (5, 4099)] {
         let case = Case::new(targets, sources);
         assert_eq!(case.whole(), Ok(case.expected()), "{targets} x {sources}");
@@ -166,13 +168,13 @@ fn pieces_and_totals() {
         let (mut indices, mut total, mut rows) = (vec![0; targets], [f32::NAN; 2], vec![0.0; targets]);
 
         let mut pieces = [Piece::total(2, &mut total)];
-        let result = alone(|| reduce(ONE, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into())));
+        let result = reduce(ONE, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into()));
         assert_eq!(result, Ok(()));
         assert_eq!(total, [0, 1].map(|c| column(c).sum::<f32>()));
         assert_eq!(indices, counts);
 
         let mut pieces = [Piece::rows(1, &mut rows), Piece::total(1, &mut total[..1])];
-        let result = alone(|| reduce(ONE, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into())));
+        let result = reduce(ONE, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into()));
         assert_eq!(result, Ok(()));
         assert_eq!((rows.clone(), total[0]), (column(0).collect(), column(1).sum()));
         stand_in.assert_clean();
@@ -186,14 +188,14 @@ fn arrays() {
     let Some(stand_in) = StandIn::new() else { return };
     for (targets, sources) in [(300, 40), (3, 900), (0, 10)] {
         let case = Case::new(targets, sources);
-        alone(|| arrays_of(&case).expect("nothing fails"));
+        arrays_of(&case).expect("nothing fails");
         stand_in.assert_clean();
     }
     // nothing is lost, whatever fails
     let case = Case::new(3, 900);
     for failing in 0.. {
         stand_in.fail(failing);
-        let result = alone(|| arrays_of(&case));
+        let result = arrays_of(&case);
         let calls = stand_in.number("stand_in_calls");
         stand_in.fail(-1);
         stand_in.assert_clean();
@@ -255,6 +257,27 @@ fn read<T: Stored>(array: &Array<T>, to: &mut [T]) -> Result<(), Error> {
     }
 }
 
+/// A module is loaded when its kernel is first launched: the driver compiles it then.
+#[test]
+#[ignore = "run by the test that provides the library"]
+fn modules_are_loaded_for_what_is_launched() {
+    let Some(stand_in) = StandIn::new() else { return };
+    // texts of its own: other tests have loaded theirs
+    let modules = kernel().modules.iter().map(|&(name, text)| (name, &*text.to_owned().leak()));
+    let kernel = Kernel { modules: modules.collect::<Vec<_>>().leak(), ..kernel() };
+    let loaded = stand_in.number("stand_in_modules");
+    let (whole, split) = (Case::new(300, 40), Case::new(3, 900));
+    for (case, total, expected) in
+        [(&whole, false, 1), (&whole, false, 1), (&split, false, 2), (&whole, true, 3), (&split, true, 3)]
+    {
+        let (mut values, mut indices) = (vec![0.0; 2 * case.targets()], vec![0; case.targets()]);
+        let mut pieces = [if total { Piece::total(2, &mut values[..2]) } else { Piece::rows(2, &mut values) }];
+        let result = reduce(ONE, &kernel, &case.views(), &mut pieces, Some((&mut indices).into()));
+        assert_eq!((result, stand_in.number("stand_in_modules") - loaded), (Ok(()), expected));
+    }
+    stand_in.assert_clean();
+}
+
 /// Two parts of the staging buffers, and more.
 #[test]
 #[ignore = "run by the test that provides the library"]
@@ -262,50 +285,65 @@ fn long_copies() {
     let Some(stand_in) = StandIn::new() else { return };
     for len in [0, 1, 16 << 10, (512 << 10) + 3, (1 << 20) + 1, (3 << 20) + 7] {
         let numbers = numbers(len, 5);
-        alone(|| {
-            let array = upload(0, &numbers).expect("it fits");
-            let mut back = vec![f32::NAN; len];
-            read(&array, &mut back).expect("it is there");
-            assert!(back == numbers, "{len}");
-        });
+        let array = upload(0, &numbers).expect("it fits");
+        let mut back = vec![f32::NAN; len];
+        read(&array, &mut back).expect("it is there");
+        assert!(back == numbers, "{len}");
+        drop(array);
+        stand_in.assert_clean();
+    }
+}
+
+/// Whichever thread it is of.
+#[test]
+#[ignore = "run by the test that provides the library"]
+fn the_next_call_uses_what_is_kept() {
+    let Some(stand_in) = StandIn::new() else { return };
+    let case = Case::new(300, 40);
+    for (devices, streams) in [(ONE, 1), (Devices::All, 2)] {
+        assert_eq!(case.whole_on(devices), Ok(case.expected()));
+        let state = || ["stand_in_live_bytes", "stand_in_made"].map(|name| stand_in.number(name));
+        let before = state();
+        stand_in.fail(-1);
+        assert_eq!(alone(|| case.whole_on(devices)), Ok(case.expected()));
+        let calls = stand_in.number("stand_in_calls");
+        assert_eq!(state(), before);
+        assert!(calls < 20 * streams, "{calls} calls of the driver");
+        // more than what is there
+        let larger = Case::new(1000, 31);
+        assert_eq!(larger.whole_on(devices), Ok(larger.expected()));
+        assert_eq!(case.whole_on(devices), Ok(case.expected()));
         stand_in.assert_clean();
     }
 }
 
 #[test]
 #[ignore = "run by the test that provides the library"]
-fn the_next_call_of_a_thread_uses_its_memory() {
+fn what_is_kept_is_let_go_where_memory_is_needed() {
     let Some(stand_in) = StandIn::new() else { return };
-    let case = Case::new(129, 31);
-    alone(|| {
-        assert_eq!(case.whole_here(), Ok(case.expected()));
-        let kept = stand_in.number("stand_in_live_bytes");
-        stand_in.fail(-1);
-        assert_eq!(case.whole_here(), Ok(case.expected()));
-        let first = stand_in.number("stand_in_calls");
-        assert_eq!(stand_in.number("stand_in_live_bytes"), kept);
-        assert!(first < 20, "{first} calls of the driver");
-        // more than what is there
-        let larger = Case::new(1000, 31);
-        assert_eq!(larger.whole_here(), Ok(larger.expected()));
-        assert_eq!(case.whole_here(), Ok(case.expected()));
-    });
+    let case = Case::new(3, 40_000);
+    assert_eq!(case.whole(), Ok(case.expected()));
+    // room for what is kept, about half a megabyte, or for the array
+    stand_in.set(2, 600_000);
+    let numbers = numbers(100_000, 1);
+    let array = upload(0, &numbers).expect("there is room without what is kept");
+    let mut back = vec![0.0; numbers.len()];
+    read(&array, &mut back).expect("it is there");
+    assert!(back == numbers);
+    stand_in.set(2, 1 << 30);
+    drop(array);
     stand_in.assert_clean();
 }
 
 #[test]
 #[ignore = "run by the test that provides the library"]
-fn all_devices_keep_nothing() {
+fn results_of_all_devices_do_not_stay() {
     let Some(stand_in) = StandIn::new() else { return };
     let case = Case::new(300, 40);
     let (mut values, mut indices) = (Array::default(), vec![0; 300]);
     let mut pieces = [Piece::rows(2, To::Array(&mut values))];
     let result = reduce(Devices::All, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into()));
     assert_eq!(result, Err(Error::NotOnePlace));
-    let mut values = vec![0.0; 600];
-    let mut pieces = [Piece::rows(2, &mut values)];
-    let result = alone(|| reduce(Devices::All, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into())));
-    assert_eq!((result, (values, indices)), (Ok(()), case.expected()));
     stand_in.assert_clean();
 }
 
@@ -313,31 +351,32 @@ fn all_devices_keep_nothing() {
 #[ignore = "run by the test that provides the library"]
 fn any_call_of_the_driver_may_fail() {
     let Some(stand_in) = StandIn::new() else { return };
-    let case = Case::new(3, 900);
-    assert_eq!(case.whole(), Ok(case.expected()), "the device is open from here on");
-    let (values, mut total) = (case.expected().0, [0.0_f32; 2]);
-    for failing in 0.. {
-        stand_in.fail(failing);
-        let result = case.whole();
-        let calls = stand_in.number("stand_in_calls");
-        stand_in.fail(-1);
-        stand_in.assert_clean();
-        if calls <= failing as u64 {
-            assert_eq!(result, Ok((values, case.expected().1)), "no call failed");
-            assert!(failing > 10);
-            break;
-        }
-        match result {
-            Ok(result) => assert_eq!(result, case.expected(), "whatever failed did not matter"),
-            Err(Error::Cuda { operation, name, code }) => {
-                assert_eq!((name, code), ("CUDA_ERROR_INVALID_CLUSTER_SIZE", 912), "{operation}");
+    for (case, devices) in [(Case::new(3, 900), ONE), (Case::new(300, 40), Devices::All)] {
+        assert_eq!(case.whole_on(devices), Ok(case.expected()), "the devices are open from here on");
+        for failing in 0.. {
+            stand_in.fail(failing);
+            let result = case.whole_on(devices);
+            let calls = stand_in.number("stand_in_calls");
+            stand_in.fail(-1);
+            stand_in.assert_clean();
+            if calls <= failing as u64 {
+                assert_eq!(result, Ok(case.expected()), "no call failed");
+                assert!(failing > 10);
+                break;
             }
-            Err(error) => panic!("{error}"),
+            match result {
+                Ok(result) => assert_eq!(result, case.expected(), "whatever failed did not matter"),
+                Err(Error::Cuda { operation, name, code }) => {
+                    assert_eq!((name, code), ("CUDA_ERROR_INVALID_CLUSTER_SIZE", 912), "{operation}");
+                }
+                Err(error) => panic!("{error}"),
+            }
         }
     }
+    let (case, mut total) = (Case::new(3, 900), [0.0_f32; 2]);
     let mut indices = [0; 3];
     let mut pieces = [Piece::total(2, &mut total)];
-    let call = alone(|| reduce(ONE, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into())));
+    let call = reduce(ONE, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into()));
     assert_eq!(call, Ok(()), "the device still works");
 }
 
@@ -346,7 +385,6 @@ fn any_call_of_the_driver_may_fail() {
 fn too_little_memory() {
     let Some(stand_in) = StandIn::new() else { return };
     let case = Case::new(3, 900);
-    assert_eq!(case.whole(), Ok(case.expected()));
     stand_in.set(2, 1000);
     let error = case.whole();
     assert!(matches!(error, Err(Error::DeviceMemory { needed: 10_000..20_000, free: 1000 })), "{error:?}");
@@ -364,15 +402,20 @@ fn what_there_is_not() {
     let (case, mut values, mut indices) = (Case::new(3, 4), [0.0_f32; 6], [0; 3]);
     let mut call = |kernel: &Kernel, ordinal| {
         let mut pieces = [Piece::rows(2, &mut values)];
-        alone(|| reduce(Devices::One(ordinal), kernel, &case.views(), &mut pieces, Some((&mut indices).into())))
+        reduce(Devices::One(ordinal), kernel, &case.views(), &mut pieces, Some((&mut indices).into()))
     };
     let none = |kernel: &str| Err(Error::NoKernel { formula: "f", kernel: kernel.to_owned() });
     assert_eq!(call(&Kernel { name: "g".to_owned(), ..kernel() }, 0), none("g"));
     assert_eq!(call(&Kernel { name: "f\0".to_owned(), ..kernel() }, 0), none("f\0"));
-    assert_eq!(call(&Kernel { ptx: "", ..kernel() }, 0), none("f"));
-    assert!(matches!(call(&Kernel { ptx: "a\0b", ..kernel() }, 0), Err(Error::Cuda { code: 218, .. })));
-    let reason = "there is one, number 0".to_owned();
-    assert_eq!(call(&kernel(), 1), Err(Error::NoCudaDevice { ordinal: 1, reason }));
+    assert_eq!(call(&Kernel { modules: &[], ..kernel() }, 0), none("f"));
+    assert_eq!(call(&Kernel { modules: &[("f", "f_merge")], ..kernel() }, 0), none("f"));
+    assert_eq!(call(&Kernel { modules: &[("f\0", "f")], name: "f\0".to_owned(), ..kernel() }, 0), none("f\0"));
+    for text in ["f\0", "no PTX"] {
+        let kernel = Kernel { modules: Box::leak(Box::new([("f", text)])), ..kernel() };
+        assert!(matches!(call(&kernel, 0), Err(Error::Cuda { code: 218, .. })));
+    }
+    let reason = "there are 2, from 0 to 1".to_owned();
+    assert_eq!(call(&kernel(), 2), Err(Error::NoCudaDevice { ordinal: 2, reason }));
     stand_in.assert_clean();
 }
 

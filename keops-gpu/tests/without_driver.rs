@@ -14,7 +14,7 @@ const VARIABLES: &[Variable] = &[Variable::target("x", 2), Variable::source("y",
 
 fn kernel() -> Kernel {
     Kernel {
-        ptx: "",
+        modules: &[],
         name: "f".to_owned(),
         formula: "f",
         variables: VARIABLES,

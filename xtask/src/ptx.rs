@@ -22,7 +22,7 @@ pub(crate) struct Options {
     /// Leave out derivatives and element types that stand nowhere in the sources.
     #[arg(long)]
     called: bool,
-    /// Where the modules go, each kernel a file, in a folder whose name depends on what is in it.
+    /// Where the modules go, each entry point a file, in a folder whose name depends on what is in it.
     #[arg(long)]
     out: Option<PathBuf>,
     /// Assemble all kernels for these architectures and print what they cost; needs `ptxas`, and `nvdisasm` for the
@@ -83,9 +83,9 @@ pub(crate) fn costs(archs: &[String], built: &Built, quiet: bool, no_spills: &[S
     )?;
     for arch in archs {
         let costs = built
-            .kernels
+            .modules
             .par_iter()
-            .map(|(name, _)| report::assemble(&ptxas, &built.folder.join(format!("{name}.ptx")), arch));
+            .map(|name| report::assemble(&ptxas, &built.folder.join(format!("{name}.ptx")), arch));
         let all: BTreeMap<_, _> = costs.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         if !quiet {
             println!("\n{}", report::table(arch, &built.kernels, &all));

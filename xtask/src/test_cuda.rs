@@ -116,7 +116,7 @@ pub(crate) fn suite_kernels() -> Result<SuiteKernels> {
                 built.without
             );
         }
-        for (name, _) in &built.kernels {
+        for name in &built.modules {
             let module = format!("{name}.ptx");
             fs::copy(built.folder.join(&module), folder.join(&module)).with_context(|| module)?;
         }

@@ -24,6 +24,12 @@ pub fn names(devices: &[Device], elements: &[ElementType]) -> Vec<(String, Strin
     names
 }
 
+/// The names of all entry points: for each of the kernels its own and that of its merge kernel, and the total kernels.
+pub fn entry_points(kernels: &[(String, String)], elements: &[ElementType]) -> Vec<String> {
+    let of_kernels = kernels.iter().flat_map(|(name, _)| [name.clone(), format!("{name}_merge")]);
+    of_kernels.chain(elements.iter().map(|(element, ..)| format!("keops_total_{element}"))).collect()
+}
+
 /// `Cargo.toml`; `device` is the folder of the crate keops-device.
 pub fn manifest(device: &str) -> String {
     format!(

@@ -15,7 +15,7 @@
 //! | [`formulas`] | finds `keops! { .. }` in the sources |
 //! | [`toolchain`] | a compiler for GPUs |
 //! | [`crates`] | the device crate: formulas and entry points |
-//! | [`split`] | one PTX module for each kernel |
+//! | [`split`] | one PTX module for each entry point |
 //! | [`report`] | what the kernels cost |
 
 pub mod crates;
@@ -56,8 +56,10 @@ pub struct Options {
 /// What was compiled.
 #[derive(Clone, Debug)]
 pub struct Built {
-    /// The folder with a module for each kernel, `<name>.ptx`. Its name depends on what is in it.
+    /// The folder with the modules, `<name>.ptx`. Its name depends on what is in it.
     pub folder: PathBuf,
+    /// Names of the modules, each that of its only entry point.
+    pub modules: Vec<String>,
     /// The files that were looked at.
     pub files: Vec<PathBuf>,
     /// Names of the kernels, and what they are.
@@ -126,6 +128,7 @@ pub fn build(options: &Options) -> Result<Built> {
         elements.retain(|(element, ..)| calls.has(element));
     }
     let kernels = crates::names(&devices, &elements);
+    let modules = crates::entry_points(&kernels, &elements);
     let without = devices.iter().filter(|device| device.kernels.is_empty()).map(|d| d.item.clone()).collect();
     let source = crates::source(&devices, &elements);
     let device = Path::new(keops_device::FOLDER);
@@ -133,8 +136,15 @@ pub fn build(options: &Options) -> Result<Built> {
     let mut hasher = DefaultHasher::new();
     (&source, &toolchain.version, &options.arch, stamp(device)?).hash(&mut hasher);
     let folder = options.out.join(format!("{:016x}", hasher.finish()));
-    let built = |fresh| Built { folder: folder.clone(), files, kernels: kernels.clone(), without, fresh };
-    if kernels.is_empty() || kernels.iter().all(|(name, _)| folder.join(format!("{name}.ptx")).is_file()) {
+    let built = |fresh| Built {
+        folder: folder.clone(),
+        modules: modules.clone(),
+        files,
+        kernels: kernels.clone(),
+        without,
+        fresh,
+    };
+    if kernels.is_empty() || modules.iter().all(|name| folder.join(format!("{name}.ptx")).is_file()) {
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         return Ok(built(true));
     }
@@ -142,10 +152,8 @@ pub fn build(options: &Options) -> Result<Built> {
     fs::write(options.work.join("Cargo.toml"), crates::manifest(&device.display().to_string()))?;
     fs::write(options.work.join("src/lib.rs"), source)?;
     let ptx = run(&toolchain, options)?;
-    let names: Vec<String> = kernels.iter().map(|(name, _)| name.clone()).collect();
-    let modules = split::split(&ptx, &names)?;
     fs::create_dir_all(&folder)?;
-    for (name, text) in modules {
+    for (name, text) in split::split(&ptx, &modules)? {
         fs::write(folder.join(format!("{name}.ptx")), text)?;
     }
     fs::write(options.out.join("kernels.ptx"), ptx)?;

@@ -1,8 +1,7 @@
-//! One PTX module for each kernel, from the one that the compiler wrote.
+//! One PTX module for each entry point, from the one that the compiler wrote.
 //!
-//! The driver compiles a whole module when it is loaded, so a program loads the kernels that it runs and no others. A
-//! module of a kernel has its entry points, the total kernel of its element type, and the functions and variables that
-//! these need.
+//! The driver compiles a whole module when it is loaded, and most calls launch the main kernel alone: a module has one
+//! entry point, and the functions and variables that it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,11 +15,11 @@ struct Part<'a> {
     entry: bool,
 }
 
-/// The module of each of the kernels, by name.
+/// The module of each of the entry points, by name.
 ///
 /// # Errors
-/// The PTX lacks a kernel, or needs a function that is not in it.
-pub fn split(ptx: &str, kernels: &[String]) -> Result<BTreeMap<String, String>> {
+/// The PTX lacks one of them, or needs a function that is not in it.
+pub fn split(ptx: &str, entries: &[String]) -> Result<BTreeMap<String, String>> {
     let parts = parts(ptx)?;
     // a function is declared before it is defined
     let mut defined: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -35,14 +34,9 @@ pub fn split(ptx: &str, kernels: &[String]) -> Result<BTreeMap<String, String>> 
         }
     }
     let mut modules = BTreeMap::new();
-    for kernel in kernels {
-        let element = kernel.rsplit('_').next().unwrap_or_default();
-        let entries = [kernel.clone(), format!("{kernel}_merge"), format!("keops_total_{element}")];
+    for entry in entries {
         let mut needed = BTreeSet::new();
-        let mut stack: Vec<usize> = Vec::new();
-        for entry in &entries {
-            stack.extend(defined.get(entry.as_str()).with_context(|| format!("the PTX has no kernel {entry}"))?);
-        }
+        let mut stack = defined.get(entry.as_str()).with_context(|| format!("the PTX has no kernel {entry}"))?.clone();
         while let Some(n) = stack.pop() {
             if needed.insert(n) {
                 for others in words(parts[n].text).filter_map(|word| defined.get(word)) {
@@ -53,7 +47,7 @@ pub fn split(ptx: &str, kernels: &[String]) -> Result<BTreeMap<String, String>> 
         let text = parts.iter().enumerate().filter(|(n, part)| part.name.is_none() || needed.contains(n));
         let text: Vec<String> =
             text.map(|(_, part)| limited(part.text.trim())).filter(|text| !text.is_empty()).collect();
-        modules.insert(kernel.clone(), text.join("\n") + "\n");
+        modules.insert(entry.clone(), text.join("\n") + "\n");
     }
     Ok(modules)
 }
@@ -143,16 +137,18 @@ mod tests {
 
     #[test]
     fn modules_have_what_they_need_and_no_more() {
-        let modules = split(PTX, &["a_f32".to_owned(), "b_f32".to_owned()]).unwrap();
-        let (a, b) = (&modules["a_f32"], &modules["b_f32"]);
-        for module in [a, b] {
+        let entries = ["a_f32", "a_f32_merge", "b_f32", "keops_total_f32"].map(str::to_owned);
+        let modules = split(PTX, &entries).unwrap();
+        assert!(modules.keys().eq(&entries));
+        for (entry, module) in &modules {
             assert!(module.starts_with(".version 7.8\n.target sm_80\n.address_size 64\n"));
-            assert_eq!(module.matches("keops_total_f32").count(), 1);
+            assert_eq!(module.matches(".entry").count(), 1);
+            assert!(module.contains(&format!(".visible .entry {entry}(")));
         }
-        assert!(a.contains("table[8]") && a.matches("helper(").count() == 2 && a.contains("a_f32_merge"));
-        assert!(!a.contains("b_f32") && !a.contains("keops_shared"));
-        assert!(b.contains("keops_shared[]") && b.contains("b_f32_merge"));
-        assert!(!b.contains("helper") && !b.contains("table") && !b.contains("a_f32"));
+        let [a, a_merge, b, _] = entries.each_ref().map(|entry| &modules[entry]);
+        assert!(a.contains("table[8]") && a.matches("helper(").count() == 2 && !a.contains("keops_shared"));
+        assert!(b.contains("keops_shared[]") && !b.contains("helper") && !b.contains("table"));
+        assert!(!a_merge.contains("helper") && !a_merge.contains("keops_shared"));
     }
 
     #[test]

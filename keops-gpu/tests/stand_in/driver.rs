@@ -1,7 +1,7 @@
 //! A library to be loaded in the place of the CUDA driver, by tests of what the engine does with it.
 //!
-//! It has the functions that the engine calls, one module with one formula, whatever text it is loaded from, and no
-//! device but the host's memory. Everything on a stream runs when the stream is synchronized, not before: work that
+//! It has the functions that the engine calls, the kernels of one formula, each a module whose text is its name, and two
+//! devices that are the host's memory. Everything on a stream runs when the stream is synchronized, not before: work that
 //! needs memory which is gone by then is counted as a violation, as is letting memory go while work is pending.
 //! Any call can be made to fail.
 //!
@@ -13,7 +13,7 @@
 
 use std::{
     alloc::{Layout, alloc, dealloc},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::{CStr, c_char, c_void},
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -23,16 +23,24 @@ use std::{
 
 const INVALID_VALUE: u32 = 1;
 const OUT_OF_MEMORY: u32 = 2;
+const INVALID_PTX: u32 = 218;
 const NOT_FOUND: u32 = 500;
 /// Not a code that `cust` knows.
 const NEW_CODE: u32 = 912;
 
+/// The kernels; the handles of modules and functions are their numbers, from 1.
+const KERNELS: [&[u8]; 3] = [b"f", b"f_merge", b"keops_total_f32"];
+
 static CALLS: AtomicU64 = AtomicU64::new(0);
+static LOADED: AtomicU64 = AtomicU64::new(0);
+static MADE: AtomicU64 = AtomicU64::new(0);
 static FAIL_AT: AtomicI64 = AtomicI64::new(-1);
 static MULTIPROCESSORS: AtomicI64 = AtomicI64::new(2);
 static FREE: AtomicU64 = AtomicU64::new(1 << 30);
 static VIOLATIONS: AtomicU64 = AtomicU64::new(0);
 static LIVE: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
+/// The allocations that are memory of the devices, and not page-locked memory of the host.
+static ON_DEVICE: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
 static STREAMS: Mutex<BTreeMap<usize, Vec<Work>>> = Mutex::new(BTreeMap::new());
 
 /// The stream that an event was recorded on.
@@ -90,6 +98,24 @@ pub extern "C" fn stand_in_calls() -> u64 {
     CALLS.load(SeqCst)
 }
 
+/// How many streams and events there are.
+#[unsafe(no_mangle)]
+pub extern "C" fn stand_in_live_handles() -> u64 {
+    (lock(&STREAMS).len() + lock(&EVENTS).len()) as u64
+}
+
+/// How many streams, events and allocations were made.
+#[unsafe(no_mangle)]
+pub extern "C" fn stand_in_made() -> u64 {
+    MADE.load(SeqCst)
+}
+
+/// How many modules were loaded.
+#[unsafe(no_mangle)]
+pub extern "C" fn stand_in_modules() -> u64 {
+    LOADED.load(SeqCst)
+}
+
 #[unsafe(no_mangle)]
 pub extern "C" fn stand_in_live_bytes() -> u64 {
     lock(&LIVE).values().map(|&bytes| bytes as u64).sum()
@@ -102,7 +128,7 @@ pub extern "C" fn stand_in_violations() -> u64 {
 
 driver! {
     fn cuInit(_flags: u32) { 0 }
-    fn cuDeviceGetCount(count: *mut i32) { *count = 1; 0 }
+    fn cuDeviceGetCount(count: *mut i32) { *count = 2; 0 }
     fn cuDeviceGet(device: *mut i32, ordinal: i32) { *device = ordinal; 0 }
     fn cuDeviceTotalMem_v2(bytes: *mut usize, _device: i32) { *bytes = 1 << 30; 0 }
     fn cuDeviceGetAttribute(value: *mut i32, attribute: u32, _device: i32) {
@@ -119,25 +145,25 @@ driver! {
     fn cuCtxGetCurrent(context: *mut usize) { *context = 0; 0 }
     fn cuModuleLoadDataEx(
         module: *mut usize,
-        _image: *const c_void,
+        image: *const c_char,
         _count: u32,
         _options: *mut u32,
         _values: *mut *mut c_void
-    ) { *module = 0x20; 0 }
+    ) {
+        *module = number(image);
+        LOADED.fetch_add(1, SeqCst);
+        if *module == 0 { INVALID_PTX } else { 0 }
+    }
     fn cuModuleUnload(_module: usize) { 0 }
-    fn cuModuleGetFunction(function: *mut usize, _module: usize, name: *const c_char) {
-        *function = match CStr::from_ptr(name).to_str() {
-            Ok("f") => 1,
-            Ok("f_merge") => 2,
-            Ok("keops_total_f32") => 3,
-            _ => return NOT_FOUND,
-        };
-        0
+    fn cuModuleGetFunction(function: *mut usize, module: usize, name: *const c_char) {
+        *function = number(name);
+        if *function == module { 0 } else { NOT_FOUND }
     }
     fn cuStreamCreateWithPriority(stream: *mut usize, _flags: u32, _priority: i32) {
         let mut streams = lock(&STREAMS);
         let number = streams.last_key_value().map_or(1, |(last, _)| last + 1);
         streams.insert(number, Vec::new());
+        MADE.fetch_add(1, SeqCst);
         *stream = number;
         0
     }
@@ -148,12 +174,17 @@ driver! {
         0
     }
     fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize) {
-        *free = usize::try_from(FREE.load(SeqCst)).unwrap_or(usize::MAX);
+        *free = free_bytes();
         *total = *free;
         0
     }
     fn cuMemAlloc_v2(address: *mut u64, bytes: usize) {
-        if bytes as u64 > FREE.load(SeqCst) { OUT_OF_MEMORY } else { allocate(address, bytes) }
+        if bytes > free_bytes() {
+            return OUT_OF_MEMORY;
+        }
+        let code = allocate(address, bytes);
+        lock(&ON_DEVICE).insert(*address);
+        code
     }
     fn cuMemAllocHost_v2(memory: *mut *mut c_void, bytes: usize) {
         let mut address = 0;
@@ -165,6 +196,7 @@ driver! {
         let mut events = lock(&EVENTS);
         let number = events.last_key_value().map_or(1, |(last, _)| last + 1);
         events.insert(number, None);
+        MADE.fetch_add(1, SeqCst);
         *event = number;
         0
     }
@@ -205,6 +237,19 @@ driver! {
     }
 }
 
+/// What is left of the memory of the devices.
+fn free_bytes() -> usize {
+    let live = lock(&LIVE);
+    let taken: usize = lock(&ON_DEVICE).iter().filter_map(|address| live.get(&(*address as usize))).sum();
+    usize::try_from(FREE.load(SeqCst)).unwrap_or(usize::MAX).saturating_sub(taken)
+}
+
+/// The number of the kernel of this name; 0 if there is none.
+unsafe fn number(name: *const c_char) -> usize {
+    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+    KERNELS.iter().position(|kernel| *kernel == name).map_or(0, |at| at + 1)
+}
+
 unsafe fn allocate(address: *mut u64, bytes: usize) -> u32 {
     let Ok(layout) = Layout::from_size_align(bytes, 256) else { return INVALID_VALUE };
     unsafe {
@@ -212,6 +257,7 @@ unsafe fn allocate(address: *mut u64, bytes: usize) -> u32 {
         memory.write_bytes(0xff, bytes); // NaN, and row numbers that there are not.
         let exposed = memory.expose_provenance();
         lock(&LIVE).insert(exposed, bytes);
+        MADE.fetch_add(1, SeqCst);
         *address = exposed as u64;
     }
     0
@@ -259,6 +305,7 @@ pub unsafe extern "C" fn cuMemFree_v2(address: u64) -> u32 {
     if lock(&STREAMS).values().flatten().any(pending) {
         VIOLATIONS.fetch_add(1, SeqCst);
     }
+    lock(&ON_DEVICE).remove(&address);
     match lock(&LIVE).remove(&(address as usize)) {
         None => VIOLATIONS.fetch_add(1, SeqCst),
         Some(bytes) => {

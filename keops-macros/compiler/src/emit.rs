@@ -224,15 +224,18 @@ fn formula_name(printer: &Printer, pass: &Pass) -> String {
     format!("{}: {}", printer.item.name, pass.name)
 }
 
-/// The constant that holds the kernels of a pass: all files in the folder that have its name.
+/// The constant that holds the kernels of a pass: all files in the folder that have its name, and the total kernels if
+/// any piece of its result is a total.
 fn kernels(printer: &Printer, pass: &Pass) -> TokenStream {
     let Some(folder) = printer.kernels else { return TokenStream::new() };
     let name = device::fingerprint(printer, pass);
     // A folder that is not there has no kernels; calls on a GPU say so.
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let total = pass.pieces.iter().any(|piece| piece.total);
+    let needed = |stem: &str| stem.starts_with(&name) || total && stem.starts_with("keops_total_");
     let mut files: Vec<PathBuf> = files
         .filter(|file| file.extension().is_some_and(|extension| extension == "ptx"))
-        .filter(|file| file.file_stem().and_then(|stem| stem.to_str()).is_some_and(|stem| stem.starts_with(&name)))
+        .filter(|file| file.file_stem().and_then(|stem| stem.to_str()).is_some_and(needed))
         .collect();
     files.sort();
     let modules = files.iter().filter_map(|file| {
