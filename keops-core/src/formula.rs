@@ -78,22 +78,42 @@ impl Contraction {
     /// The contraction of a prepared target with a prepared source.
     #[inline(always)]
     pub fn of_pair<R: Real>(&self, cx: R::Cx, i: &[R], j: &impl Row<R>) -> R {
-        let mut sum = R::lit(cx, 0.0);
-        let mut d = 0;
-        while d < self.len {
-            let (u, w) = (i[self.target + d], j.get(cx, self.source + d));
-            sum = match self.kind {
-                ContractionKind::Dot => R::mul_add(cx, u, w, sum),
-                ContractionKind::SquaredDistance => {
-                    let difference = R::sub(cx, u, w);
-                    R::mul_add(cx, difference, difference, sum)
-                }
-            };
-            d += 1;
+        let zero = R::lit(cx, 0.0);
+        let (mut even, mut odd, mut d) = (zero, zero, 0);
+        if self.len < TWO_SUMS || !R::SIMD {
+            while d < self.len {
+                even = self.add_term(cx, i, j, d, even);
+                d += 1;
+            }
+            return even;
         }
-        sum
+        while d + 1 < self.len {
+            even = self.add_term(cx, i, j, d, even);
+            odd = self.add_term(cx, i, j, d + 1, odd);
+            d += 2;
+        }
+        if d < self.len {
+            even = self.add_term(cx, i, j, d, even);
+        }
+        R::add(cx, even, odd)
+    }
+
+    /// `sum` and the term of component `d`.
+    #[inline(always)]
+    fn add_term<R: Real>(&self, cx: R::Cx, i: &[R], j: &impl Row<R>, d: usize, sum: R) -> R {
+        let (u, w) = (i[self.target + d], j.get(cx, self.source + d));
+        match self.kind {
+            ContractionKind::Dot => R::mul_add(cx, u, w, sum),
+            ContractionKind::SquaredDistance => {
+                let difference = R::sub(cx, u, w);
+                R::mul_add(cx, difference, difference, sum)
+            }
+        }
     }
 }
+
+/// So many components are summed in two sums on a processor, which hide each other's latency.
+const TWO_SUMS: usize = 6;
 
 /// What a [`Contraction`] sums over its components d.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
