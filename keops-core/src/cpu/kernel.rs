@@ -78,8 +78,8 @@ pub trait Kernel<T: Element>: Sync {
     fn over_sources(&self, common: Common, tile: Tile<'_, T>);
     /// Joins the state of other sources of the same target.
     fn merge(&self, state: &mut [T], other: &[T]);
-    /// Writes the result row.
-    fn finish(&self, state: &[T], values: &mut [T], indices: &mut [u32]);
+    /// Writes the result rows of the first `count` states, given in rows of so many lanes.
+    fn finish(&self, states: &[T], lanes: usize, count: usize, values: &mut [T], indices: &mut [u32]);
 }
 
 /// The kernel of `F` and `Red`.
@@ -144,8 +144,28 @@ impl<T: Element, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
         Red::merge(components::<F>(), state, other);
     }
 
-    fn finish(&self, state: &[T], values: &mut [T], indices: &mut [u32]) {
-        Red::finish(components::<F>(), state, values, indices);
+    fn finish(&self, states: &[T], lanes: usize, count: usize, values: &mut [T], indices: &mut [u32]) {
+        let mut state = <Red::State<F, T> as Components<T>>::splat(T::from_f64(0.0));
+        let state = state.as_mut_slice();
+        let widths = [Red::values(components::<F>()), Red::indices(components::<F>())];
+        let (mut first, mut row) = (0, 0);
+        while row < count {
+            let lanes_in_use = lanes.min(count - row);
+            let mut number = 0;
+            while number < lanes_in_use {
+                let mut c = 0;
+                while c < state.len() {
+                    state[c] = states[first + c * lanes + number];
+                    c += 1;
+                }
+                let values = &mut values[row * widths[0]..][..widths[0]];
+                let indices = &mut indices[row * widths[1]..][..widths[1]];
+                Red::finish(components::<F>(), state, values, indices);
+                number += 1;
+                row += 1;
+            }
+            first += state.len() * lanes;
+        }
     }
 }
 

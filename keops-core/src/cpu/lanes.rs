@@ -35,11 +35,16 @@ impl<T: Element> Aligned<T> {
 /// the lanes that are left.
 pub(super) fn to_lanes<T: Element>(rows: &[T], width: usize, count: usize, lanes: usize, to: &mut Aligned<T>) {
     to.resize(count.div_ceil(lanes) * width * lanes);
-    let mut numbers = to.numbers_mut().iter_mut();
-    for first in (0..count).step_by(lanes) {
-        for c in 0..width {
-            for (lane, to) in numbers.by_ref().take(lanes).enumerate() {
-                *to = rows[(first + lane).min(count - 1) * width + c];
+    if width == 0 {
+        return;
+    }
+    let last = &rows[(count - 1) * width..][..width];
+    for (number, to) in to.numbers_mut().chunks_exact_mut(width * lanes).enumerate() {
+        let rows = &rows[number * lanes * width..count * width];
+        let rows = rows.chunks_exact(width).chain(core::iter::repeat(last)).take(lanes);
+        for (lane, row) in rows.enumerate() {
+            for (&from, to) in row.iter().zip(to.chunks_exact_mut(lanes)) {
+                to[lane] = from;
             }
         }
     }
@@ -48,8 +53,9 @@ pub(super) fn to_lanes<T: Element>(rows: &[T], width: usize, count: usize, lanes
 /// `rows` rows of lanes, every lane of which is `row`.
 pub(super) fn fill_lanes<T: Element>(row: &[T], rows: usize, lanes: usize, to: &mut Aligned<T>) {
     to.resize(rows * row.len() * lanes);
-    for (n, to) in to.numbers_mut().chunks_exact_mut(lanes).enumerate() {
-        to.fill(row[n % row.len()]);
+    let numbers = row.iter().cycle();
+    for (to, &number) in to.numbers_mut().chunks_exact_mut(lanes).zip(numbers) {
+        to.fill(number);
     }
 }
 

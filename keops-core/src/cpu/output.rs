@@ -7,7 +7,6 @@ use crate::{
     cpu::{
         Shape,
         kernel::{Kernel, Layout},
-        lanes::lane,
     },
     error::Error,
     real::{Element, Stored},
@@ -81,10 +80,10 @@ impl<T: Stored> To<'_, T> {
 pub fn room<T: Stored>(rows: usize, width: usize) -> Result<Vec<T>, Error> {
     let too_large = || Error::OutputTooLarge { rows, width };
     let len = rows.checked_mul(width).ok_or_else(too_large)?;
-    let mut room = Vec::new();
-    room.try_reserve_exact(len).map_err(|_| too_large())?;
-    room.resize(len, T::default());
-    Ok(room)
+    // Asked for and let go, because `vec!` would abort; it takes memory that is zero already, whose pages are first
+    // touched by the threads that write them.
+    Vec::<T>::new().try_reserve_exact(len).map_err(|_| too_large())?;
+    Ok(vec![T::default(); len])
 }
 
 /// The output for a consecutive range of the components of a result row.
@@ -214,13 +213,15 @@ fn take_front<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
 impl<T: Element> Block<'_, T> {
     /// Finishes the states of all `count` targets of the block, which are rows of lanes.
     pub(super) fn finish(&mut self, kernel: &dyn Kernel<T>, layout: &Layout, states: &[T], lanes: usize, count: usize) {
-        let mut state = vec![T::zero(); layout.state];
-        let mut values = vec![T::zero(); layout.values];
+        if let [Part { rows: Some(rows), .. }] = &mut self.parts[..] {
+            // Nothing is to be taken apart.
+            kernel.finish(states, lanes, count, rows, self.indices);
+            return;
+        }
+        let mut values = vec![T::zero(); count * layout.values];
+        kernel.finish(states, lanes, count, &mut values, self.indices);
         for row in 0..count {
-            lane(states, row / lanes, row % lanes, lanes, &mut state);
-            let indices = &mut self.indices[row * layout.indices..][..layout.indices];
-            kernel.finish(&state, &mut values, indices);
-            self.write(row, &values);
+            self.write(row, &values[row * layout.values..][..layout.values]);
         }
     }
 

@@ -124,6 +124,12 @@ impl<'a, T: Element> Work<'a, T> {
         to.clear();
         to.reserve_exact(range.len() * left);
         to.resize(range.len() * left, T::zero());
+        if let [data] = self.of(role).collect::<Vec<_>>()[..] {
+            // The rows of the only variable need not be gathered.
+            let rows = &data.1[range.start * width..range.end * width];
+            self.kernel.prepare(role, &self.parameters, rows, range.len(), to);
+            return;
+        }
         let mut rows = vec![T::zero(); width * GATHERED.min(range.len())];
         for start in range.clone().step_by(GATHERED) {
             let count = GATHERED.min(range.end - start);
@@ -137,14 +143,21 @@ impl<'a, T: Element> Work<'a, T> {
     /// Copies rows of all variables of a role, one variable after another.
     fn gather(&self, role: Role, start: usize, count: usize, width: usize, to: &mut [T]) {
         let mut at = 0;
-        for (variable, data) in self.layout.variables.iter().zip(&self.data) {
-            if variable.role == role {
-                let dim = variable.dim;
-                for row in 0..count {
-                    to[row * width + at..][..dim].copy_from_slice(&data[(start + row) * dim..][..dim]);
+        for (dim, data) in self.of(role).filter(|&(dim, _)| dim > 0) {
+            let rows = data[start * dim..][..count * dim].chunks_exact(dim);
+            for (from, to) in rows.zip(to.chunks_exact_mut(width)) {
+                // A loop and not a copy, which is a call and takes longer for a few numbers.
+                for (from, to) in from.iter().zip(&mut to[at..]) {
+                    *to = *from;
                 }
-                at += dim;
             }
+            at += dim;
         }
+    }
+
+    /// The variables of a role: dimension and numbers.
+    fn of(&self, role: Role) -> impl Iterator<Item = (usize, &'a [T])> {
+        let all = self.layout.variables.iter().zip(&self.data);
+        all.filter(move |(variable, _)| variable.role == role).map(|(variable, &data)| (variable.dim, data))
     }
 }
