@@ -24,6 +24,7 @@
 //! merged does. They may differ in the last digits between processors with different vector widths.
 
 mod contract;
+mod filter;
 mod instructions;
 mod kernel;
 mod lanes;

@@ -11,7 +11,7 @@ use pulp::{Simd, WithSimd, bytemuck};
 
 use crate::{math, real::Real};
 
-mod tables;
+mod named;
 #[cfg(test)]
 mod tests;
 mod vectors;
@@ -109,6 +109,7 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
     type Mask = Truths<T, S, Q>;
     type Index = RowNumbers<T, S, Q>;
     const LANES: usize = Q * (size_of::<T::N<S>>() / size_of::<T>());
+    const SIMD: bool = size_of::<T::N<S>>() > size_of::<T>();
 
     #[inline(always)]
     fn splat(cx: S, value: T) -> Self {
@@ -186,6 +187,18 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
             q += 1;
         }
         vectors::any(&all)
+    }
+
+    #[inline(always)]
+    fn truths(cx: S, mask: Self::Mask) -> u64 {
+        let width = Self::LANES / Q;
+        let mut all = 0;
+        let mut q = 0;
+        while q < Q {
+            all |= <T as Vectors>::truths(cx, mask.0[q]) << (q * width);
+            q += 1;
+        }
+        all
     }
 
     #[inline(always)]

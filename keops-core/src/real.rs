@@ -104,6 +104,8 @@ pub trait Real: Copy + Send + Sync + 'static {
     type Index: Copy + Send + Sync + 'static;
     /// How many numbers there are in one `Self`.
     const LANES: usize;
+    /// Whether they are lanes of a processor, so that a branch is taken for all of them.
+    const SIMD: bool = false;
 
     /// The same number in every lane.
     fn splat(cx: Self::Cx, value: Self::Scalar) -> Self;
@@ -170,6 +172,11 @@ pub trait Real: Copy + Send + Sync + 'static {
     fn not(cx: Self::Cx, a: Self::Mask) -> Self::Mask;
     /// Whether any lane is true.
     fn any(cx: Self::Cx, mask: Self::Mask) -> bool;
+    /// A bit for each lane, that of lane 0 the lowest. Only where [`Self::SIMD`] says so.
+    #[inline(always)]
+    fn truths(_cx: Self::Cx, _mask: Self::Mask) -> u64 {
+        unimplemented!("these are no lanes of a processor")
+    }
     /// `yes` where the mask is true, `no` elsewhere: the bits of one or the other, never arithmetic on both.
     fn select(cx: Self::Cx, mask: Self::Mask, yes: Self, no: Self) -> Self;
 

@@ -69,6 +69,8 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     const HANDS_NAN_ON: bool = false;
     /// Whether most pairs only compare their value, which is less than the operations of a loop.
     const COMPARES: bool = false;
+    /// Whether most sources are refused by one comparison, [`Self::admits`], and the others are worth being collected.
+    const FILTERS: bool = false;
     /// Whether [`Self::push`] writes to the state, and not only to the run.
     const PUSHES_TO_STATE: bool = false;
     /// Whether a component may be taken of several sources, in their order, before the next component is taken of any.
@@ -87,6 +89,11 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     /// Comes before component 0 of the next sources is taken, the largest value of which is `largest` (or NaN, if one is).
     #[inline(always)]
     fn lead<F: Formula, R: Real>(_cx: R::Cx, _run: &mut Self::Run<F, R>, _largest: R) {}
+    /// Where a component 0 of this value could change the state. Only where [`Self::FILTERS`] says so.
+    #[inline(always)]
+    fn admits<F: Formula, R: Real>(_cx: R::Cx, _run: &Self::Run<F, R>, _value: R) -> R::Mask {
+        unimplemented!("every source counts")
+    }
     /// Takes component `c` of source `index`.
     fn push<F: Formula, R: Real>(
         cx: R::Cx,

@@ -6,7 +6,7 @@
 use crate::{
     bundle::Bundle,
     components::Components,
-    cpu::{contract::is_long, plan},
+    cpu::{contract::is_long, filter, plan},
     formula::{Formula, Row},
     real::Real,
     reduction::{Push, PushBundle, Reduction},
@@ -113,6 +113,8 @@ pub(super) trait Direction<F: Formula, R: Real> {
     fn source<'a>(stored: &'a Self::Source) -> impl Row<R> + Copy + use<'a, Self, F, R>;
     /// The sources of the lanes in the row whose first source is `first`.
     fn index(cx: R::Cx, first: u32) -> R::Index;
+    /// The source of a lane in row number `row`, where the first row's first source is `first`.
+    fn row(first: u32, row: usize, lane: usize) -> u32;
 }
 
 /// Lanes run over targets; every lane sees the same source.
@@ -143,6 +145,10 @@ impl<F: Formula, R: Real> Direction<F, R> for OverTargets {
     #[inline(always)]
     fn index(cx: R::Cx, first: u32) -> R::Index {
         R::index_splat(cx, first)
+    }
+    #[inline(always)]
+    fn row(first: u32, row: usize, _lane: usize) -> u32 {
+        first.wrapping_add(row as u32)
     }
 }
 
@@ -183,6 +189,10 @@ impl<F: Formula, R: Real> Direction<F, R> for OverSources {
     fn index(cx: R::Cx, first: u32) -> R::Index {
         R::index_ramp(cx, first)
     }
+    #[inline(always)]
+    fn row(first: u32, row: usize, lane: usize) -> u32 {
+        first.wrapping_add((row * R::LANES + lane) as u32)
+    }
 }
 
 /// Takes all pairs of a tile.
@@ -206,7 +216,13 @@ pub(super) fn sweep<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(cx:
         if const { Red::PUSHES_TO_STATE } {
             // A copy of its own, so that writing it does not stop the target from being kept in registers.
             let mut copy = *state;
-            sweep_target::<F, R, Red, D>(cx, parameters, target, sources, contracted, tile.first, &mut copy);
+            if const { filter::filters::<F, R, Red>() } {
+                filter::sweep_target::<F, R, Red, D>(
+                    cx, parameters, target, sources, contracted, tile.first, &mut copy,
+                );
+            } else {
+                sweep_target::<F, R, Red, D>(cx, parameters, target, sources, contracted, tile.first, &mut copy);
+            }
             *state = copy;
         } else {
             sweep_target::<F, R, Red, D>(cx, parameters, target, sources, contracted, tile.first, state);
@@ -283,7 +299,7 @@ fn sweep_target<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(
 
 /// The contractions of a row of targets with source number `source` of a tile.
 #[inline(always)]
-fn contract<F: Formula, R: Real, D: Direction<F, R>>(
+pub(super) fn contract<F: Formula, R: Real, D: Direction<F, R>>(
     cx: R::Cx,
     target: &[R],
     stored: &D::Source,

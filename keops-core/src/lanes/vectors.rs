@@ -3,8 +3,8 @@
 
 use pulp::{Simd, bytemuck, cast};
 
-use super::tables;
-pub(super) use super::tables::has_tables;
+use super::named;
+pub(super) use super::named::has_tables;
 use crate::real::Element;
 
 /// Declares the trait and its two implementations from one table: a row is a method of this trait and its two names
@@ -142,6 +142,9 @@ vectors! {
         /// where [`has_tables`] says so.
         fn table<S: Simd>(simd: S, bits: Self::U<S>) -> Self::U<S>;
 
+        /// A bit for each lane, that of lane 0 the lowest.
+        fn truths<S: Simd>(simd: S, mask: Self::M<S>) -> u64;
+
         /// A row number in every lane.
         fn row<S: Simd>(simd: S, row: u32) -> Self::U<S>;
         /// `first`, `first + 1`, ..., wrapping at 2^32.
@@ -192,7 +195,12 @@ vectors! {
 
         #[inline(always)]
         fn table<S: Simd>(simd: S, bits: S::u32s) -> S::u32s {
-            tables::entries_f32(simd, bits)
+            named::entries_f32(simd, bits)
+        }
+
+        #[inline(always)]
+        fn truths<S: Simd>(simd: S, mask: S::m32s) -> u64 {
+            named::signs_f32(simd, mask).unwrap_or_else(|| truths(&mask, size_of::<S::f32s>() / size_of::<f32>()))
         }
 
         #[inline(always)]
@@ -257,7 +265,12 @@ vectors! {
 
         #[inline(always)]
         fn table<S: Simd>(simd: S, bits: S::u64s) -> S::u64s {
-            tables::entries_f64(simd, bits)
+            named::entries_f64(simd, bits)
+        }
+
+        #[inline(always)]
+        fn truths<S: Simd>(simd: S, mask: S::m64s) -> u64 {
+            named::signs_f64(simd, mask).unwrap_or_else(|| truths(&mask, size_of::<S::f64s>() / size_of::<f64>()))
         }
 
         #[inline(always)]
@@ -285,4 +298,26 @@ pub(super) fn any<M: bytemuck::NoUninit>(mask: &M) -> bool {
         bits |= u64::from(byte);
     }
     bits != 0
+}
+
+/// A bit for each of `lanes` lanes. A mask has either those bits or a word for each lane.
+#[inline(always)]
+fn truths<M: bytemuck::NoUninit>(mask: &M, lanes: usize) -> u64 {
+    let bytes = bytemuck::bytes_of(mask);
+    let width = bytes.len() / lanes;
+    // A mask of fewer than eight lanes leaves the rest of its byte alone.
+    let used = u64::MAX >> (64 - lanes);
+    if bytes.len() == 1 && width == 0 {
+        return u64::from(bytes[0]) & used;
+    }
+    if bytes.len() == 2 && width == 0 {
+        return u64::from(u16::from_ne_bytes([bytes[0], bytes[1]])) & used;
+    }
+    let mut bits = 0;
+    let mut l = 0;
+    while l < lanes {
+        bits |= u64::from(bytes[l * width] & 1) << l;
+        l += 1;
+    }
+    bits
 }

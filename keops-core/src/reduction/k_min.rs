@@ -99,6 +99,7 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
     type Run<F: Formula, R: Real> = BestRun<F, R>;
     type Kept<R: Real> = ();
     const COMPARES: bool = true;
+    const FILTERS: bool = K > 1;
     const PUSHES_TO_STATE: bool = true;
     // The list is in memory, but an insertion goes through it for all vectors of a tile, and most tiles have one in the
     // first few hundred sources: a tile of one vector is two to three times as fast as one of four.
@@ -123,6 +124,12 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
 
     #[inline(always)]
     fn keep<R: Real>(_cx: R::Cx) {}
+
+    #[inline(always)]
+    fn admits<F: Formula, R: Real>(cx: R::Cx, run: &BestRun<F, R>, value: R) -> R::Mask {
+        // Not `lt`, which would refuse +infinity a place that is not taken.
+        R::le(cx, value, run.0.as_slice()[0])
+    }
 
     #[inline(always)]
     fn push<F: Formula, R: Real>(

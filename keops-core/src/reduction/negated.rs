@@ -22,6 +22,7 @@ impl<N: Reduction> Reduction for Negated<N> {
     type Run<F: Formula, R: Real> = N::Run<F, R>;
     type Kept<R: Real> = N::Kept<R>;
     const COMPARES: bool = N::COMPARES;
+    const FILTERS: bool = N::FILTERS;
     const PUSHES_TO_STATE: bool = N::PUSHES_TO_STATE;
     const REGISTERS: usize = N::REGISTERS;
     const REGISTERS_PER_COMPONENT: usize = N::REGISTERS_PER_COMPONENT;
@@ -39,6 +40,11 @@ impl<N: Reduction> Reduction for Negated<N> {
     #[inline(always)]
     fn keep<R: Real>(cx: R::Cx) -> N::Kept<R> {
         N::keep(cx)
+    }
+
+    #[inline(always)]
+    fn admits<F: Formula, R: Real>(cx: R::Cx, run: &Self::Run<F, R>, value: R) -> R::Mask {
+        N::admits::<F, R>(cx, run, R::neg(cx, value))
     }
 
     #[inline(always)]

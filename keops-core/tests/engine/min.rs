@@ -56,6 +56,54 @@ fn shapes<T: Element>() {
     }
 }
 
+/// One component, whose sources are filtered before they are inserted: ties, infinities, NaN, values that fall.
+fn one_component<T: Element>(n: usize, v: &[T]) {
+    fn check<T: Element, R: Reduction>(u: &[T], v: &[T], k: usize) {
+        let views = [View::from_flat(u, 1), View::from_flat(v, 1)];
+        run_all::<T, SquaredDistance<1>, R>(&views, |outcome: &Outcome<T>| {
+            for (i, &u) in u.iter().enumerate() {
+                let best = k_best(v.iter().map(|&v| (u - v) * (u - v)), k);
+                let values: Vec<_> = best.iter().map(|best| best.0).collect();
+                let indices: Vec<_> = best.iter().map(|best| best.1).collect();
+                assert_eq!(outcome.values[i * k..][..k], values, "target {i}");
+                assert_eq!(outcome.indices[i * k..][..k], indices, "target {i}");
+            }
+        });
+    }
+    let u = Random::new(v.len() as u64).whole::<T>(n, 40.0);
+    check::<T, KMinArgKMin<2>>(&u, v, 2);
+    check::<T, KMinArgKMin<10>>(&u, v, 10);
+}
+
+#[test]
+fn one_component_in_every_order() {
+    fn all<T: Element>() {
+        for &(n, m) in SHAPES.iter().filter(|shape| shape.0 > 0) {
+            let mut v = Random::new((n * 13 + m) as u64).whole::<T>(m, 50.0);
+            one_component(n, &v);
+            for (j, v) in v.iter_mut().enumerate() {
+                match j % 7 {
+                    1 => *v = T::nan(),
+                    2 | 5 => *v = T::infinity(),
+                    _ => {}
+                }
+            }
+            one_component(n, &v);
+        }
+        let falling: Vec<T> = (0..3000).map(|j| T::from_f64(f64::from(3000 - j))).collect();
+        one_component(20, &falling);
+        one_component(20, &vec![T::nan(); 300]);
+    }
+    all::<f32>();
+    all::<f64>();
+}
+
+/// More sources than one unit of work takes where there are few targets.
+#[test]
+fn few_targets_and_many_sources() {
+    one_component(40, &Random::new(3).whole::<f32>(140_000, 1000.0));
+}
+
 #[test]
 fn shapes_f32() {
     shapes::<f32>();

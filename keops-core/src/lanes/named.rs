@@ -1,7 +1,7 @@
-//! Tables of sixteen numbers in registers, from which every lane takes an entry in one instruction: AVX-512 has it for
-//! both element types.
+//! Operations that `pulp` does not have for all instruction sets, called by their names where they are.
 //!
-//! `pulp` has no such operation for all instruction sets, so it is called by its name, behind a test for the one that has it.
+//! AVX-512 has tables of sixteen numbers in registers, from which every lane takes an entry in one instruction; AVX2 has
+//! one that makes bits of a mask.
 
 use pulp::Simd;
 
@@ -11,14 +11,17 @@ pub(super) const fn has_tables<S: Simd>() -> bool {
 }
 
 #[cfg(target_arch = "x86_64")]
-mod avx512 {
+mod x86 {
     use core::{
         any::TypeId,
-        arch::x86_64::{__m512, __m512d, __m512i},
+        arch::x86_64::{__m256, __m256d, __m512, __m512d, __m512i},
         mem::transmute_copy,
     };
 
-    use pulp::{Simd, x86::V4};
+    use pulp::{
+        Simd,
+        x86::{V3, V4},
+    };
 
     use crate::math::exp2::{TABLE_F32, TABLE_F64};
 
@@ -33,17 +36,16 @@ mod avx512 {
         unsafe { transmute_copy(&value) }
     }
 
-    /// The proof of AVX-512, if `simd` is that.
+    /// `simd` as a `V`, if that is what it is.
     #[inline(always)]
-    fn token<S: Simd>(simd: S) -> V4 {
-        assert!(TypeId::of::<S>() == TypeId::of::<V4>(), "only AVX-512 has tables in registers");
+    fn token<S: Simd, V: Simd>(simd: S) -> Option<V> {
         // SAFETY: they are the same type.
-        unsafe { transmute_copy(&simd) }
+        (TypeId::of::<S>() == TypeId::of::<V>()).then(|| unsafe { transmute_copy(&simd) })
     }
 
     #[inline(always)]
     pub(in super::super) fn entries_f32<S: Simd>(simd: S, bits: S::u32s) -> S::u32s {
-        let v4 = token(simd);
+        let v4: V4 = token(simd).expect("only AVX-512 has tables in registers");
         // SAFETY: 64 bytes each, in which every pattern is a number.
         unsafe {
             let (table, bits) = (same::<[u32; 16], __m512>(TABLE_F32), same::<S::u32s, __m512i>(bits));
@@ -53,7 +55,7 @@ mod avx512 {
 
     #[inline(always)]
     pub(in super::super) fn entries_f64<S: Simd>(simd: S, bits: S::u64s) -> S::u64s {
-        let v4 = token(simd);
+        let v4: V4 = token(simd).expect("only AVX-512 has tables in registers");
         let (low, high) = const { (*TABLE_F64.first_chunk::<8>().unwrap(), *TABLE_F64.last_chunk::<8>().unwrap()) };
         // SAFETY: 64 bytes each, in which every pattern is a number.
         unsafe {
@@ -62,10 +64,28 @@ mod avx512 {
             same::<__m512d, S::u64s>(v4.avx512f._mm512_permutex2var_pd(low, bits, high))
         }
     }
+
+    /// The bits of a mask, if there is an instruction.
+    #[inline(always)]
+    pub(in super::super) fn signs_f32<S: Simd>(simd: S, mask: S::m32s) -> Option<u64> {
+        let v3: V3 = token(simd)?;
+        // SAFETY: 32 bytes each, in which every pattern is a number.
+        let mask = unsafe { same::<S::m32s, __m256>(mask) };
+        Some(u64::from(v3.avx._mm256_movemask_ps(mask) as u32))
+    }
+
+    /// The bits of a mask, if there is an instruction.
+    #[inline(always)]
+    pub(in super::super) fn signs_f64<S: Simd>(simd: S, mask: S::m64s) -> Option<u64> {
+        let v3: V3 = token(simd)?;
+        // SAFETY: 32 bytes each, in which every pattern is a number.
+        let mask = unsafe { same::<S::m64s, __m256d>(mask) };
+        Some(u64::from(v3.avx._mm256_movemask_pd(mask) as u32))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use avx512::{entries_f32, entries_f64};
+pub(super) use x86::{entries_f32, entries_f64, signs_f32, signs_f64};
 
 #[cfg(not(target_arch = "x86_64"))]
 mod absent {
@@ -77,7 +97,15 @@ mod absent {
     pub(in super::super) fn entries_f64<S: Simd>(_: S, _: S::u64s) -> S::u64s {
         unreachable!("only AVX-512 has tables in registers")
     }
+    #[inline(always)]
+    pub(in super::super) fn signs_f32<S: Simd>(_: S, _: S::m32s) -> Option<u64> {
+        None
+    }
+    #[inline(always)]
+    pub(in super::super) fn signs_f64<S: Simd>(_: S, _: S::m64s) -> Option<u64> {
+        None
+    }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) use absent::{entries_f32, entries_f64};
+pub(super) use absent::{entries_f32, entries_f64, signs_f32, signs_f64};
