@@ -59,18 +59,26 @@ pub(super) fn source_tile<T>(layout: &Layout) -> usize {
     sources / BUNDLE * BUNDLE
 }
 
+/// How many sources a block of targets takes in one unit of work, with lanes over targets: all, unless there are few
+/// blocks. A multiple of what is prepared at a time.
+pub(super) fn part_sources(shape: Shape, blocks: usize) -> usize {
+    const LEAST: usize = 1 << 16;
+    const UNITS: usize = 128;
+    let parts = (UNITS / blocks.max(1)).max(1).min(shape.sources / LEAST).max(1);
+    shape.sources.div_ceil(parts).next_multiple_of(LEAST / 16)
+}
+
 /// How many rows of lanes make a tile, with lanes over sources.
 pub(super) fn lane_tile<T>(layout: &Layout, lanes: usize) -> usize {
     (2 * SOURCE_TILE_BYTES / (lanes * layout.source * size_of::<T>()).max(1)).clamp(BUNDLE, RUN) / BUNDLE * BUNDLE
 }
 
-/// Whether lanes and threads run over sources: few targets would leave most of both idle.
+/// Whether lanes and threads run over sources: few targets would leave most lanes idle.
 pub(super) fn lanes_over_sources<T>(layout: &Layout, shape: Shape) -> bool {
     let Shape { targets, sources } = shape;
     // Joining the states of all lanes and chunks must be worth it.
-    let least = if targets <= 64 { 64 } else { 1024 };
     let states = targets.saturating_mul(layout.state * size_of::<T>());
-    targets <= 1024 && sources >= 4096 && sources / least >= targets && states <= 64 << 10
+    targets <= 32 && sources >= 4096 && sources / 64 >= targets && states <= 64 << 10
 }
 
 /// How many sources make a chunk, with lanes over sources: a power of two, so that only the last chunk does not
@@ -80,10 +88,9 @@ pub(super) fn chunk_sources(shape: Shape) -> usize {
 }
 
 /// Whether a row of targets takes several sources at a time, because a row of f is too long for registers: its sums are
-/// then read and written once for all of these sources. The limit is that of 16 registers, as the code is the same for
-/// all instruction sets.
+/// then read and written once for all of these sources.
 pub(super) const fn bundles<F: Formula, Red: Reduction>() -> bool {
-    Red::BUNDLES && reduction::components::<F>() >= 16
+    Red::BUNDLES && reduction::components::<F>() > 8
 }
 
 /// How many vectors make a tile.

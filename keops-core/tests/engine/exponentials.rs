@@ -191,6 +191,20 @@ fn wide_rows() {
     }
 }
 
+/// More sources than one unit of work takes where there are few targets: the parts have other shifts.
+#[test]
+fn few_targets_and_many_sources() {
+    let m = 140_000;
+    let u: Vec<f64> = (0..40).map(|i| f64::from(i) * 0.1).collect();
+    let v: Vec<f64> = (0..m).map(|j| f64::from(j) * 0.01).collect();
+    let top = log_sum(v.iter().copied());
+    run_all::<f64, Exponent, LogSumExp>(&[View::from_flat(&u, 1), View::from_flat(&v, 1)], |outcome| {
+        for (&u, &found) in u.iter().zip(&outcome.values) {
+            assert_close(found, u + top, 1e-12 * top);
+        }
+    });
+}
+
 /// A source of exponent -infinity counts for nothing, and one NaN makes all of a row NaN.
 #[test]
 fn wide_rows_with_infinite_and_nan_exponents() {
