@@ -24,6 +24,9 @@ const BLOCK_BYTES: usize = 256 << 10;
 /// What a tile of sources may take, so that it stays in the first-level cache next to what is computed with it.
 const SOURCE_TILE_BYTES: usize = 16 << 10;
 
+/// States of more numbers take a while at the end of each run.
+const WIDE_STATE: usize = 32;
+
 /// How many sources make a bundle; see [`bundles`].
 pub(super) const BUNDLE: usize = 8;
 
@@ -51,9 +54,15 @@ pub(super) fn wave(totals: usize) -> usize {
 
 /// How many sources make a tile, with lanes over targets.
 pub(super) fn source_tile<T>(layout: &Layout) -> usize {
-    // Long contractions go through the sources by chunks of components, of which only one is in use.
-    let (bytes, least) =
-        if is_long(layout.contractions) { (4 * SOURCE_TILE_BYTES, 48) } else { (SOURCE_TILE_BYTES, 8) };
+    let (bytes, least) = if layout.state > WIDE_STATE {
+        // The end of a run costs as much as several sources, each of which is a line of the cache for every 16 FMAs.
+        (8 * SOURCE_TILE_BYTES, 48)
+    } else if is_long(layout.contractions) {
+        // Long contractions go through the sources by chunks of components, of which only one is in use.
+        (4 * SOURCE_TILE_BYTES, 48)
+    } else {
+        (SOURCE_TILE_BYTES, BUNDLE)
+    };
     let sources = (bytes / (layout.source * size_of::<T>()).max(1)).clamp(least, RUN);
     // Sources that are left over by bundles take longer.
     sources / BUNDLE * BUNDLE
