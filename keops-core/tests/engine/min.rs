@@ -92,7 +92,7 @@ fn one_component_in_every_order() {
         }
         let falling: Vec<T> = (0..3000).map(|j| T::from_f64(f64::from(3000 - j))).collect();
         one_component(20, &falling);
-        one_component(20, &vec![T::nan(); 300]);
+        one_component(20, &[T::nan(); 300]);
     }
     all::<f32>();
     all::<f64>();
