@@ -663,6 +663,502 @@ fn derivatives_at_kinks() {
     assert_eq!(beyond[4..10], [1.0, 1.0, 0.0, 0.0, 0.0, 3.0]);
 }
 
+/// Tests of a formula of x and y, of `$d` components each: values against an oracle in `f32` and `f64`, within `$error`
+/// roundings, and its derivatives by x.
+macro_rules! group {
+    ($tests:ident: $name:ident, $d:literal, $out:literal, $oracle:ident, $x:expr, $y:expr, $error:expr) => {
+        mod $tests {
+            use super::*;
+
+            fn values<T: Element>() {
+                let mut random = Random::new();
+                let x: Vec<[T; $d]> = (0..200).map(|_| $x(&mut random).map(T::from_f64)).collect();
+                let y: [[T; $d]; 1] = [$y(&mut random).map(T::from_f64)];
+                let found = $name(&x, &y).eval().unwrap();
+                for (x, found) in x.iter().zip(found.iter()) {
+                    let expected: [f64; $out] = $oracle(x.map(T::exact), y[0].map(T::exact));
+                    for (c, (&found, expected)) in found.iter().zip(expected).enumerate() {
+                        let error = $error * epsilon::<T>() * expected.abs().max(1.0);
+                        assert_near(found.exact(), expected, error, (c, x));
+                    }
+                }
+            }
+
+            #[test]
+            fn values_f64() {
+                values::<f64>();
+            }
+
+            #[test]
+            fn values_f32() {
+                values::<f32>();
+            }
+
+            #[test]
+            fn derivatives() {
+                let mut random = Random::new();
+                let x: Vec<[f64; $d]> = (0..times(10)).map(|_| $x(&mut random)).collect();
+                let y = [$y(&mut random)];
+                check_jacobian::<$d, $out>(
+                    stringify!($name),
+                    1e-8,
+                    |k, h| $name(&stepped(&x, k, h), &y).eval().unwrap().into_vec(),
+                    |e| $name(&x, &y).vjp_x(&vec![e; x.len()]).eval().unwrap().into_vec(),
+                    // the compiler's own tests hold forward against reverse mode, for every row
+                    None,
+                );
+            }
+        }
+    };
+}
+
+/// What changes nothing when it is added.
+fn nothing<const D: usize>(_: &mut Random) -> [f64; D] {
+    [-0.0; D]
+}
+
+fn numbers<const D: usize>(random: &mut Random, range: std::ops::Range<f64>) -> [f64; D] {
+    std::array::from_fn(|_| random.number(range.clone()))
+}
+
+/// The distance to the nearest integer.
+fn to_integer(x: f64) -> f64 {
+    (x - x.round()).abs()
+}
+
+keops! {
+    /// Angles, and what is flat between steps.
+    pub fn circular(x: Vi<3>, y: Vj<3>) -> Sum<j> {
+        let v = x + y;
+        let s = Elem(v, 0);
+        let q = Elem(v, 1);
+        let t = Elem(v, 2);
+        let angles = Concat(Asin(s / 3), Concat(Acos(s / 3), Concat(Atan(s), Concat(Atan2(s, t), SinXDivX(s)))));
+        let steps = Concat(Floor(s), Concat(Round(s, 1), Concat(Round(100 * t, -1), Round(q))));
+        let rest = Concat(Mod(s, q), Concat(Mod(s, q, t), Concat(ClampInt(s, -1, 1), DiffClampInt(s, -1, 1))));
+        Concat(angles, Concat(steps, rest))
+    }
+}
+
+fn circular_inputs(random: &mut Random) -> [f64; 3] {
+    loop {
+        let [s, q, t]: [f64; 3] = [random.number(-2.5..2.5), random.number(0.5..2.5), random.number(-2.0..2.0)];
+        let steps = [s, 10.0 * s + 0.5, 10.0 * t + 0.5, q + 0.5, s / q, (s - t) / q];
+        if steps.into_iter().all(|x| to_integer(x) > 0.05) {
+            return [s, q, t];
+        }
+    }
+}
+
+fn circular_oracle([s, q, t]: [f64; 3], _: [f64; 3]) -> [f64; 13] {
+    let inside = f64::from(u8::from(s.abs() <= 1.0));
+    [
+        (s / 3.0).asin(),
+        (s / 3.0).acos(),
+        s.atan(),
+        s.atan2(t),
+        s.sin() / s,
+        s.floor(),
+        (s * 10.0).round() / 10.0,
+        (t * 10.0).round() * 10.0,
+        q.round(),
+        s - q * (s / q).floor(),
+        s - q * ((s - t) / q).floor(),
+        s.clamp(-1.0, 1.0),
+        inside,
+    ]
+}
+
+group!(circular_of_points: circular, 3, 13, circular_oracle, circular_inputs, nothing, 6.0);
+
+keops! {
+    /// Places of components, metrics and tensors: f is 2 x 3 and g is 3 x 2.
+    pub fn tensors(x: Vi<12>, y: Vj<12>) -> Sum<j> {
+        let v = x + y;
+        let f = Extract(v, 0, 6);
+        let g = Extract(v, 6, 6);
+        let most = Concat(Max(f), Concat(Min(f), Concat(ArgMax(f), Concat(ArgMin(f), OneHot(ArgMax(f), 6)))));
+        let parts = Concat(ElemT(Elem(f, 0), 3, 1), ExtractT(Extract(f, 1, 2), 1, 4));
+        let metrics = Concat(SqNormIso(Elem(f, 0), g), Concat(SqNormDiag(f, g), SymSqNorm(Extract(f, 0, 4), Extract(g, 0, 2))));
+        let products = Concat(TensorDot(f, g, [2, 3], [3, 2], [1], [0]), TensorDot(f, g, [2, 3], [3, 2], [1], [0], [1, 0]));
+        let more = Concat(TensorDot(f, g, [2, 3], [3, 2], [0, 1], [1, 0]), TensorDot(f, g, [3, 2, 1], [1, 2, 3], [1], [1], [3, 0, 2, 1]));
+        Concat(most, Concat(parts, Concat(metrics, Concat(products, Concat(more, Kron(f, g, [2, 3], [3, 2]))))))
+    }
+}
+
+/// Numbers of which the first six are apart, so that the largest stays the largest.
+fn tensor_inputs(random: &mut Random) -> [f64; 12] {
+    loop {
+        let v: [f64; 12] = numbers(random, -1.5..1.5);
+        if (0..6).all(|a| (0..a).all(|b| (v[a] - v[b]).abs() > 0.01)) {
+            return v;
+        }
+    }
+}
+
+fn tensors_oracle(v: [f64; 12], _: [f64; 12]) -> [f64; 74] {
+    let (f, g) = v.split_at(6);
+    let place = |sign: f64| (0..6).max_by(|&a, &b| (sign * f[a]).total_cmp(&(sign * f[b]))).unwrap();
+    let (most, least) = (place(1.0), place(-1.0));
+    let mut out = vec![f[most], f[least], most as f64, least as f64];
+    out.extend((0..6).map(|k| if k == most { 1.0 } else { 0.0 }));
+    out.extend([0.0, f[0], 0.0, 0.0, f[1], f[2], 0.0]);
+    out.push(g.iter().map(|x| f[0] * x * x).sum());
+    out.push((0..6).map(|k| f[k] * g[k] * g[k]).sum());
+    out.push((0..4).map(|k| g[k / 2] * f[k] * g[k % 2]).sum());
+    let product = |r: usize, c: usize| (0..3).map(|k| f[3 * r + k] * g[2 * k + c]).sum::<f64>();
+    out.extend([product(0, 0), product(0, 1), product(1, 0), product(1, 1)]);
+    out.extend([product(0, 0), product(1, 0), product(0, 1), product(1, 1)]);
+    out.push((0..6).map(|k| f[k] * g[2 * (k % 3) + k / 3]).sum());
+    // the axes of length 3 that are left, of f last and of g before it
+    out.extend((0..9).map(|n| (0..2).map(|k| f[2 * (n % 3) + k] * g[3 * k + n / 3]).sum::<f64>()));
+    // of shape 6 x 6: rows (r, s) of f and g, columns likewise
+    out.extend((0..36).map(|n| {
+        let (row, column) = (n / 6, n % 6);
+        f[3 * (row / 3) + column / 2] * g[2 * (row % 3) + column % 2]
+    }));
+    out.try_into().expect("74 numbers")
+}
+
+group!(tensors_of_points: tensors, 12, 74, tensors_oracle, tensor_inputs, nothing, 8.0);
+
+keops! {
+    /// Complex numbers: two of them, f, and one, h, whose components are two real numbers as well.
+    pub fn complexes(x: Vi<6>, y: Vj<6>) -> Sum<j> {
+        let v = x + y;
+        let f = Extract(v, 0, 4);
+        let h = Extract(v, 4, 2);
+        let parts = Concat(ComplexReal(f), Concat(ComplexImag(f), Concat(Real2Complex(h), Concat(Imag2Complex(h), Conj(f)))));
+        let sums = Concat(ComplexAdd(f, h), Concat(ComplexSubtract(h, f), Concat(ComplexSum(f), ComplexSumT(h, 6))));
+        let products = Concat(ComplexMult(f, h), ComplexDivide(f, h));
+        let scaled = Concat(ComplexRealScal(Elem(h, 0), f), Concat(ComplexRealScal(f, Elem(h, 0)), ComplexRealScal(h, f)));
+        let polar = Concat(ComplexSquareAbs(f), Concat(ComplexAbs(f), ComplexAngle(f)));
+        let exponentials = Concat(ComplexExp(f), ComplexExp1j(h));
+        Concat(parts, Concat(sums, Concat(products, Concat(scaled, Concat(polar, exponentials)))))
+    }
+}
+
+/// Three complex numbers away from 0 and from the negative numbers.
+fn complex_inputs(random: &mut Random) -> [f64; 6] {
+    let polar: [(f64, f64); 3] = std::array::from_fn(|_| (random.number(0.7..1.5), random.number(-3.0..3.0)));
+    std::array::from_fn(|k| {
+        let (size, angle) = polar[k / 2];
+        size * if k % 2 == 0 { angle.cos() } else { angle.sin() }
+    })
+}
+
+fn complexes_oracle(v: [f64; 6], _: [f64; 6]) -> [f64; 66] {
+    type Complex = [f64; 2];
+    let ([a, b], h): ([Complex; 2], Complex) = ([[v[0], v[1]], [v[2], v[3]]], [v[4], v[5]]);
+    let times = |x: Complex, y: Complex| [x[0] * y[0] - x[1] * y[1], x[0] * y[1] + x[1] * y[0]];
+    let square = |x: Complex| x[0] * x[0] + x[1] * x[1];
+    let over = |x: Complex, y: Complex| times(x, [y[0], -y[1]]).map(|part| part / square(y));
+    let exp = |x: Complex| [x[0].exp() * x[1].cos(), x[0].exp() * x[1].sin()];
+    let mut out = vec![a[0], b[0], a[1], b[1], h[0], 0.0, h[1], 0.0, 0.0, h[0], 0.0, h[1], a[0], -a[1], b[0], -b[1]];
+    let mut put = |x: &[Complex]| out.extend(x.iter().flatten());
+    put(&[a, b].map(|x| [x[0] + h[0], x[1] + h[1]]));
+    put(&[a, b].map(|x| [h[0] - x[0], h[1] - x[1]]));
+    put(&[[a[0] + b[0], a[1] + b[1]], h, h, h]);
+    put(&[times(a, h), times(b, h), over(a, h), over(b, h)]);
+    put(&[a, b].map(|x| x.map(|part| h[0] * part)));
+    put(&[a, b].map(|x| x.map(|part| h[0] * part)));
+    put(&[a.map(|part| h[0] * part), b.map(|part| h[1] * part)]);
+    put(&[[square(a), square(b)], [square(a).sqrt(), square(b).sqrt()], [a[1].atan2(a[0]), b[1].atan2(b[0])]]);
+    put(&[exp(a), exp(b), exp([0.0, h[0]]), exp([0.0, h[1]])]);
+    out.try_into().expect("66 numbers")
+}
+
+group!(complexes_of_points: complexes, 6, 66, complexes_oracle, complex_inputs, nothing, 16.0);
+
+keops! {
+    /// Splines over seven knots at p, and the warping of a onto b with the smoothness c.
+    pub fn sequences(x: Vi<16>, y: Vj<16>) -> Sum<j> {
+        let v = x + y;
+        let knots = Extract(v, 0, 7);
+        let p = Elem(v, 7);
+        let c = Elem(v, 8);
+        let a = Extract(v, 9, 3);
+        let b = Extract(v, 12, 4);
+        let splines = Concat(BSpline(knots, p, 0), Concat(BSpline(knots, p, 2), BSpline(knots, p, 3)));
+        Concat(splines, Concat(SoftDTW_SqDist(a, b, c), Concat(SoftDTW_SqDist(b, a, c), SoftDTW_SqDist(p, a, c))))
+    }
+}
+
+fn sequence_inputs(random: &mut Random) -> [f64; 16] {
+    let mut v: [f64; 16] = numbers(random, -1.0..1.0);
+    for k in 0..7 {
+        v[k] = k as f64 / 2.0 + random.number::<f64>(0.0..0.4);
+    }
+    // in the middle of the gap after a knot
+    let gap = random.integer(0..6);
+    v[7] = v[gap] + (v[gap + 1] - v[gap]) * random.number::<f64>(0.2..0.8);
+    v[8] = random.number(0.3..2.0);
+    v
+}
+
+fn spline(knots: &[f64], x: f64, i: usize, degree: usize) -> f64 {
+    if degree == 0 {
+        return f64::from(u8::from(knots[i] <= x && x < knots[i + 1]));
+    }
+    let ratio = |i: usize| {
+        let width = knots[i + degree] - knots[i];
+        if width == 0.0 { 0.0 } else { (x - knots[i]) / width }
+    };
+    ratio(i) * spline(knots, x, i, degree - 1) + (1.0 - ratio(i + 1)) * spline(knots, x, i + 1, degree - 1)
+}
+
+/// The soft minimum over all ways through the grid, each written out.
+fn warping(a: &[f64], b: &[f64], gamma: f64) -> f64 {
+    fn ways(a: &[f64], b: &[f64], so_far: f64, sums: &mut Vec<f64>) {
+        let sum = so_far + (a[0] - b[0]) * (a[0] - b[0]);
+        match (a.len(), b.len()) {
+            (1, 1) => sums.push(sum),
+            (1, _) => ways(a, &b[1..], sum, sums),
+            (_, 1) => ways(&a[1..], b, sum, sums),
+            _ => {
+                ways(a, &b[1..], sum, sums);
+                ways(&a[1..], b, sum, sums);
+                ways(&a[1..], &b[1..], sum, sums);
+            }
+        }
+    }
+    let mut sums = Vec::new();
+    ways(a, b, 0.0, &mut sums);
+    -gamma * sums.iter().map(|sum| (-sum / gamma).exp()).sum::<f64>().ln()
+}
+
+fn sequences_oracle(v: [f64; 16], _: [f64; 16]) -> [f64; 16] {
+    let (knots, p, gamma, a, b) = (&v[..7], v[7], v[8], &v[9..12], &v[12..]);
+    let mut out: Vec<f64> = [0, 2, 3].iter().flat_map(|&d| (0..6 - d).map(move |i| spline(knots, p, i, d))).collect();
+    out.extend([warping(a, b, gamma), warping(b, a, gamma), warping(&[p], a, gamma)]);
+    out.try_into().expect("16 numbers")
+}
+
+group!(sequences_of_points: sequences, 16, 16, sequences_oracle, sequence_inputs, nothing, 30.0);
+
+keops! {
+    /// Operators on formulas.
+    pub fn operators(x: Vi<3>, y: Vj<3>) -> Sum<j> {
+        let f = y * SqDist(x, y);
+        let l = y * (x | y) + 2 * x;
+        let matrices = Concat(GradMatrix(f, x), GradMatrix(TensorProd(x, Extract(x, 1, 2)), x));
+        let traces = Concat(TraceOperator(l, x), Concat(TraceOperator(l, x, y), AdjointOperator(l, x, x)));
+        let sums = Concat(SumLinOperator(l, x), Concat(SumLinOperator(l, x, y), SumLinOperator(l, x, y, x)));
+        Concat(matrices, Concat(traces, Concat(sums, Concat(Factorize(f, x), AutoFactorize(f)))))
+    }
+}
+
+fn operators_oracle(x: [f64; 3], y: [f64; 3]) -> [f64; 41] {
+    let r2 = harness::squared_distance(&x, &y);
+    let is = |b: bool| f64::from(u8::from(b));
+    let mut out: Vec<f64> = (0..9).map(|n| 2.0 * y[n / 3] * (x[n % 3] - y[n % 3])).collect();
+    // component (r, c) of the product is x_r x_(c + 1)
+    out.extend((0..18).map(|n| {
+        let (r, c, k) = (n / 6, n / 3 % 2 + 1, n % 3);
+        is(r == k) * x[c] + is(c == k) * x[r]
+    }));
+    let entry = |r: usize, c: usize| y[r] * y[c] + 2.0 * is(r == c);
+    out.push((0..3).map(|k| entry(k, k)).sum());
+    out.push((0..3).map(|k| y[k] * entry(k, k)).sum());
+    out.extend((0..3).map(|c| (0..3).map(|r| entry(r, c) * x[r]).sum::<f64>()));
+    out.push((0..9).map(|n| entry(n / 3, n % 3)).sum());
+    out.push((0..9).map(|n| y[n / 3] * entry(n / 3, n % 3)).sum());
+    out.push((0..9).map(|n| y[n / 3] * entry(n / 3, n % 3) * x[n % 3]).sum());
+    out.extend([y.map(|y| y * r2), y.map(|y| y * r2)].concat());
+    out.try_into().expect("41 numbers")
+}
+
+fn triple(random: &mut Random) -> [f64; 3] {
+    numbers(random, -1.5..1.5)
+}
+
+group!(operators_of_points: operators, 3, 41, operators_oracle, triple, triple, 30.0);
+
+keops! {
+    /// Operations under two names each: all of this is 0.
+    #[keops(order = 0)]
+    pub fn still_other_names(x: Vi<6>, y: Vj<6>) -> Sum<j> {
+        let c = x + y;
+        let s = elem(c, 0);
+        let q = elem(c, 1);
+        let functions = concat(asin(s) - Asin(s), acos(s) - Acos(s)).concat(s.atan() - Atan(s)).concat(atan2(s, q) - Atan2(s, q))
+            .concat(sinxdivx(s) - SinXDivX(s)).concat(sinc(s) - SinXDivX(s)).concat(floor(c) - Floor(c))
+            .concat(c.round(2) - Round(c, 2)).concat(mod(c, q) - Mod(c, q)).concat(c.rem(q, s) - Mod(c, q, s))
+            .concat(clamp_int(c, -1, 1) - ClampInt(c, -1, 1)).concat(diff_clamp_int(c, -1, 1) - DiffClampInt(c, -1, 1));
+        let vectors = concat(sqnorm_iso(s, c) - SqNormIso(s, c), sqnorm_diag(c, x) - SqNormDiag(c, x))
+            .concat(sym_sqnorm(extract(c, 0, 4), extract(x, 0, 2)) - SymSqNorm(extract(c, 0, 4), extract(x, 0, 2)))
+            .concat(max(c) - Max(c)).concat(c.min() - Min(c)).concat(argmax(c) - ArgMax(c)).concat(argmin(c) - ArgMin(c))
+            .concat(one_hot(3 * q, 4) - OneHot(3 * q, 4)).concat(elem_t(q, 3, 1) - ElemT(q, 3, 1))
+            .concat(extract_t(c, 1, 8) - ExtractT(c, 1, 8));
+        let tensors = concat(tensordot(c, x, [2, 3], [2, 3], [0], [0]) - TensorDot(c, x, [2, 3], [2, 3], [0], [0]),
+            keops_tensordot(c, x, [6], [6], [], []) - TensorDot(c, x, [6], [6], [], []))
+            .concat(kron(c, x, [6], [6]) - Kron(c, x, [6], [6])).concat(keops_kron(c, x, [2, 3], [3, 2]) - Kron(c, x, [2, 3], [3, 2]))
+            .concat(bspline(c, s, 2) - BSpline(c, s, 2)).concat(softdtw_sqdist(c, x, q) - SoftDTW_SqDist(c, x, q));
+        let h = extract(c, 2, 2);
+        let complexes = concat(complex_real(c) - ComplexReal(c), real(c) - ComplexReal(c)).concat(complex_imag(c) - ComplexImag(c))
+            .concat(c.imag() - ComplexImag(c)).concat(real2complex(c) - Real2Complex(c)).concat(imag2complex(c) - Imag2Complex(c))
+            .concat(conj(c) - Conj(c)).concat(complex_add(c, h) - ComplexAdd(c, h)).concat(complex_subtract(c, h) - ComplexSubtract(c, h))
+            .concat(complex_mult(c, h) - ComplexMult(c, h)).concat(complex_divide(c, h) - ComplexDivide(c, h))
+            .concat(complex_real_scal(s, c) - ComplexRealScal(s, c)).concat(complex_square_abs(c) - ComplexSquareAbs(c))
+            .concat(complex_abs(c) - ComplexAbs(c)).concat(complex_angle(c) - ComplexAngle(c)).concat(c.angle() - ComplexAngle(c))
+            .concat(complex_sum(c) - ComplexSum(c)).concat(complex_sum_t(h, 4) - ComplexSumT(h, 4))
+            .concat(complex_exp(c) - ComplexExp(c)).concat(complex_exp1j(c) - ComplexExp1j(c)).concat(c.exp1j() - ComplexExp1j(c));
+        let l = x * s;
+        let operators = concat(grad_matrix(x * q, x) - GradMatrix(x * q, x), trace_operator(y * x, x) - TraceOperator(y * x, x))
+            .concat(adjoint_operator(y * x, x, c) - AdjointOperator(y * x, x, c)).concat(sum_lin_operator(y * x, x) - SumLinOperator(y * x, x))
+            .concat(factorize(l, c) - Factorize(l, c)).concat(auto_factorize(l) - AutoFactorize(l));
+        functions.concat(vectors).concat(tensors).concat(complexes).concat(operators)
+    }
+}
+
+#[test]
+fn still_other_names_are_names_of_one_operation() {
+    let mut random = Random::new();
+    let (x, y): (Vec<[f64; 6]>, Vec<[f64; 6]>) = (random.rows(10, 0.1..0.4), random.rows(1, 0.1..0.4));
+    let zeros = still_other_names(&x, &y).eval().unwrap();
+    assert!(zeros.as_flat().iter().all(|&zero| zero == 0.0), "{zeros:?}");
+}
+
+keops! {
+    /// The structure factor of points, a complex number: no code of it depends on D.
+    #[keops(cuda(D = 3), cuda(D = 5))]
+    pub fn structure<const D: usize>(x: Vi<D>, y: Vj<D>) -> Sum<j> { ComplexSum(ComplexMult(exp1j(x), conj(exp1j(y)))) }
+}
+
+fn structure_of<const D: usize>(random: &mut Random) {
+    let (x, y): (Vec<[f64; D]>, Vec<[f64; D]>) = (random.cloud(20), random.cloud(30));
+    let found = structure(&x, &y).eval().unwrap();
+    for (x, found) in x.iter().zip(found.iter()) {
+        let terms = || y.iter().flat_map(|y| (0..D).map(|d| x[d] - y[d]));
+        assert_near(found[0], terms().map(f64::cos).sum(), 1e-12, "real part");
+        assert_near(found[1], terms().map(f64::sin).sum(), 1e-12, "imaginary part");
+    }
+}
+
+#[test]
+fn complex_numbers_of_any_dimension() {
+    let mut random = Random::new();
+    structure_of::<3>(&mut random);
+    structure_of::<5>(&mut random);
+}
+
+keops! {
+    /// Where the newer operations have conventions, at a and b.
+    pub fn corners(x: Vi<2>, y: Vj<1>) -> Sum<j> {
+        let v = x + y;
+        let a = Elem(v, 0);
+        let b = Elem(v, 1);
+        let angles = Concat(Asin(a), Concat(Acos(a), Concat(Atan(a), Concat(Atan2(a, b), SinXDivX(a)))));
+        let steps = Concat(Floor(a), Concat(Round(a), Concat(Round(a, 2), ClampInt(a, -1, 1))));
+        Concat(angles, Concat(steps, Concat(Max(v), Concat(ArgMax(v), Concat(Min(v), OneHot(a, 3))))))
+    }
+}
+
+fn corners_oracle(a: f64, b: f64) -> [f64; 15] {
+    let sinc = if a == 0.0 { 1.0 } else { a.sin() / a };
+    // NaN is skipped
+    let (most, least) = (f64::NEG_INFINITY.max(a).max(b), f64::INFINITY.min(a).min(b));
+    let place = if b > a || (a.is_nan() && b > f64::NEG_INFINITY) { 1.0 } else { 0.0 };
+    let hot = |k: f64| f64::from(u8::from((a + 0.5).floor() == k));
+    let low = if a < -1.0 { -1.0 } else { a };
+    let clamped = if low > 1.0 { 1.0 } else { low };
+    let decimals = if a.abs() < 1e15 { (a * 100.0).round() / 100.0 } else { a };
+    let angles = [a.asin(), a.acos(), a.atan(), a.atan2(b), sinc];
+    let steps = [a.floor(), a.round(), decimals, clamped, most, place, least, hot(0.0), hot(1.0), hot(2.0)];
+    [angles.as_slice(), &steps].concat().try_into().expect("15 numbers")
+}
+
+fn check_corners<T: Element>() {
+    let tiny = T::min_positive_value().exact();
+    let mut special = vec![0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 0.25, 1.75, 3.0, 1e6, tiny, -tiny];
+    special.extend([f64::INFINITY, f64::NEG_INFINITY, f64::NAN, T::max_value().exact()]);
+    let x: Vec<[T; 2]> = special.iter().flat_map(|&a| special.iter().map(move |&b| [a, b].map(T::from_f64))).collect();
+    let found = corners(&x, &[[-T::zero()]]).eval().unwrap();
+    for (x, found) in x.iter().zip(found.iter()) {
+        let [a, b] = x.map(T::exact);
+        for (c, (&found, expected)) in found.iter().zip(corners_oracle(a, b)).enumerate() {
+            assert_near(found.exact(), expected, 3.0 * epsilon::<T>() * expected.abs() + tiny, (c, a, b));
+        }
+    }
+}
+
+#[test]
+fn corners_f64() {
+    check_corners::<f64>();
+}
+
+#[test]
+fn corners_f32() {
+    check_corners::<f32>();
+}
+
+#[test]
+fn derivatives_at_corners() {
+    let slopes = |a: f64, b: f64, c: usize| {
+        let mut e = [0.0; 15];
+        e[c] = 1.0;
+        let gradient = corners(&[[a, b]], &[[-0.0]]).vjp_x(&[e]).eval().unwrap();
+        gradient[0]
+    };
+    // asin and acos are flat at their ends as roots are at 0, and so is the angle of the origin
+    for (c, a) in [(0, 1.0), (0, -1.0), (1, 1.0), (1, -1.0), (3, 0.0)] {
+        assert_eq!(slopes(a, 0.0, c), [0.0; 2], "component {c} at {a}");
+    }
+    // the ends of a clamp are inside; the first of two largest has the slope
+    assert_eq!([slopes(1.0, 0.0, 8), slopes(-1.0, 0.0, 8)], [[1.0, 0.0]; 2]);
+    assert_eq!([slopes(0.5, 0.5, 9), slopes(0.5, 0.5, 11)], [[1.0, 0.0]; 2]);
+    // sin(x)/x is 1 - x²/6 + ...
+    for a in [0.0, 1e-200, 1e-9, 1e-4] {
+        assert_near(slopes(a, 0.0, 4)[0], -a / 3.0, 1e-9 * a, ("slope of sin(x)/x", a));
+        let curvature = wave(&[[a]], &[[-0.0]]).vjp_x(&[[1.0]]).jvp_x(&[[1.0]]).eval().unwrap();
+        assert_near(curvature[0][0], -1.0 / 3.0, 1e-8, ("curvature of sin(x)/x", a));
+    }
+}
+
+keops! {
+    /// Splines over knots that coincide at both ends.
+    pub fn clamped_splines(k: Pm<8>, x: Vi<1>, y: Vj<1>) -> Sum<j> { BSpline(k, x + y, 2) }
+    /// A wave that is differentiated twice.
+    #[keops(order = 2)]
+    pub fn wave(x: Vi<1>, y: Vj<1>) -> Sum<j> { SinXDivX(x + y) }
+    /// A warping that is differentiated twice.
+    #[keops(order = 2)]
+    pub fn warped(a: Vi<3>, b: Vj<4>, c: Pm<1>) -> Sum<j> { SoftDTW_SqDist(a, b, c) }
+}
+
+#[test]
+fn clamped_splines_are_a_partition_of_unity() {
+    let knots = [0.0, 0.0, 0.0, 0.3, 0.7, 1.0, 1.0, 1.0];
+    let x: Vec<[f64; 1]> = (0..100).map(|k| [f64::from(k) / 100.0]).collect();
+    let (found, e) = (clamped_splines(knots, &x, &[[0.0]]).eval().unwrap(), vec![[1.0; 5]; x.len()]);
+    let all = clamped_splines(knots, &x, &[[0.0]]).vjp(&e).eval().unwrap();
+    for (i, splines) in found.iter().enumerate() {
+        for (k, &value) in splines.iter().enumerate() {
+            assert_near(value, spline(&knots, x[i][0], k, 2), 1e-15, (i, k));
+        }
+        assert_near(splines.iter().sum(), 1.0, 1e-15, i);
+        assert_near(all.x[i][0], 0.0, 1e-13, ("the slopes cancel", i));
+    }
+    assert!(all.k.as_flat().iter().all(|slope| slope.is_finite()), "{:?}", all.k);
+}
+
+#[test]
+fn a_warping_has_second_derivatives() {
+    let mut random = Random::new();
+    let (a, b, u): ([[f64; 3]; 1], [[f64; 4]; 1], [f64; 4]) =
+        ([numbers(&mut random, -1.0..1.0)], [numbers(&mut random, -1.0..1.0)], numbers(&mut random, -1.0..1.0));
+    let c: f64 = random.number(0.4..1.5);
+    let gradient = |b: [[f64; 4]; 1], c: f64| warped(&a, &b, c).vjp_a(&[[1.0]]).eval().unwrap().into_vec();
+    let along_b = slope_rows(|h| gradient([std::array::from_fn(|k| b[0][k] + h * u[k])], c));
+    let found = warped(&a, &b, c).vjp_a(&[[1.0]]).jvp_b(&[u]).eval().unwrap();
+    let along_c = slope_rows(|h| gradient(b, c + h));
+    let found_c = warped(&a, &b, c).vjp_a(&[[1.0]]).jvp_c([1.0]).eval().unwrap();
+    for k in 0..3 {
+        assert_near(found[0][k], along_b[0][k], 1e-8, ("by a and b", k));
+        assert_near(found_c[0][k], along_c[0][k], 1e-8, ("by a and γ", k));
+    }
+}
+
 /// The names of the operations called inside the formulas of this file.
 fn called() -> HashSet<String> {
     let mut names = HashSet::new();

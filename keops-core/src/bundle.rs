@@ -75,6 +75,10 @@ impl<R: Real, const B: usize> Real for Bundle<R, B> {
         sin(x);
         cos(x);
         pow(x, y);
+        asin(x);
+        acos(x);
+        atan(x);
+        atan2(y, x);
     }
     comparisons! {
         lt;

@@ -277,5 +277,8 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
         x
     }
 
-    outlined! { log2 => log2_real(x), log => log_real(x), sin => sin_real(x), cos => cos_real(x), pow => pow_real(x, y) }
+    outlined! {
+        log2 => log2_real(x), log => log_real(x), sin => sin_real(x), cos => cos_real(x), pow => pow_real(x, y),
+        asin => asin_real(x), acos => acos_real(x), atan => atan_real(x), atan2 => atan2_real(y, x)
+    }
 }

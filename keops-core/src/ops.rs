@@ -3,7 +3,9 @@
 //! Edge conventions are those of KeOps: 1/√0 = 0, 0 log 0 = 0, step(0) = 1. NaN propagates, except through
 //! comparisons, which are false for it.
 
-use crate::real::Real;
+use num_traits::Float;
+
+use crate::real::{Element, Real};
 
 /// Operations that [`Real`] has under the same name.
 macro_rules! forward {
@@ -45,6 +47,14 @@ forward! {
     abs(x);
     /// x^y
     pow(x, y);
+    /// arc sine
+    asin(x);
+    /// arc cosine
+    acos(x);
+    /// arc tangent
+    atan(x);
+    /// The angle of the point (x, y).
+    atan2(y, x);
 }
 
 /// 1 where the mask is true, 0 elsewhere.
@@ -113,6 +123,113 @@ pub fn relu<R: Real>(cx: R::Cx, x: R) -> R {
 pub fn x_log_x<R: Real>(cx: R::Cx, x: R) -> R {
     let zero = R::lit(cx, 0.0);
     R::select(cx, R::eq(cx, x, zero), zero, R::mul(cx, x, R::log(cx, x)))
+}
+
+/// The largest integer that is not above x.
+#[inline(always)]
+pub fn floor<R: Real>(cx: R::Cx, x: R) -> R {
+    let nearest = R::round(cx, x);
+    R::select(cx, R::lt(cx, x, nearest), R::sub(cx, nearest, R::lit(cx, 1.0)), nearest)
+}
+
+/// x rounded to `decimals` decimals, ties away from 0: that is C's `round`, of x 10^decimals.
+#[inline(always)]
+pub fn round<R: Real>(cx: R::Cx, x: R, decimals: i32) -> R {
+    if decimals == 0 {
+        return nearest(cx, x);
+    }
+    let mut power = 1.0;
+    let mut k = 0;
+    while k < decimals.unsigned_abs() {
+        power *= 10.0;
+        k += 1;
+    }
+    let power = R::lit(cx, power);
+    if decimals < 0 {
+        return R::mul(cx, nearest(cx, R::div(cx, x, power)), power);
+    }
+    let rounded = R::div(cx, nearest(cx, R::mul(cx, x, power)), power);
+    // large numbers have no decimals, and their product might overflow
+    let integers = R::splat(cx, R::Scalar::epsilon().recip());
+    R::select(cx, R::lt(cx, R::abs(cx, x), integers), rounded, x)
+}
+
+/// The nearest integer, ties away from 0.
+#[inline(always)]
+fn nearest<R: Real>(cx: R::Cx, x: R) -> R {
+    // the difference is exact, so it tells which ties went towards 0
+    let even = R::round(cx, x);
+    let (left, half) = (R::sub(cx, x, even), R::lit(cx, 0.5));
+    let signed = |size: f64| R::select(cx, R::lt(cx, x, R::lit(cx, 0.0)), R::lit(cx, -size), R::lit(cx, size));
+    let short = R::and(cx, R::eq(cx, R::abs(cx, left), half), R::eq(cx, left, signed(0.5)));
+    R::select(cx, short, R::add(cx, even, signed(1.0)), even)
+}
+
+/// sin(x) / x, and 1 at 0, for `order` = 0. In general g_n = (1/x d/dx)^n of that: the derivative of g_n is x g_{n+1},
+/// and all are even functions without a pole.
+///
+/// g_n is (-1)^n j_n(x) / x^n with the spherical Bessel function j_n (Abramowitz and Stegun 1964, section 10.1): for
+/// |x| > n + 2 by the recurrence in n, which is stable there, else by the power series: it divides by nothing small, and
+/// asks nothing of a sine that is only accurate beside 1.
+#[inline(always)]
+pub fn sin_x_div_x<R: Real>(cx: R::Cx, x: R, order: i32) -> R {
+    let (one, square) = (R::lit(cx, 1.0), R::mul(cx, x, x));
+    let mut far = R::div(cx, R::sin(cx, x), x);
+    let mut before = if order > 0 { R::neg(cx, R::cos(cx, x)) } else { one };
+    let mut n = 0;
+    while n < order {
+        let next = R::mul_add(cx, R::lit(cx, f64::from(2 * n + 1)), far, before);
+        (before, far) = (far, R::div(cx, R::neg(cx, next), square));
+        n += 1;
+    }
+
+    // of each term the factor to the next one
+    let terms = order + if R::Scalar::epsilon().to_f64() > 1e-10 { 8 } else { 13 };
+    let mut near = one;
+    let mut k = terms;
+    while k > 0 {
+        let factor = R::lit(cx, 0.5 / f64::from(k * (2 * (order + k) + 1)));
+        near = R::neg_mul_add(cx, R::mul(cx, square, factor), near, one);
+        k -= 1;
+    }
+    let mut first = 1.0;
+    let mut n = 1;
+    while n <= order {
+        first /= -f64::from(2 * n + 1);
+        n += 1;
+    }
+    let near = R::mul(cx, R::lit(cx, first), near);
+    R::select(cx, R::lt(cx, R::lit(cx, f64::from(order + 2)), R::abs(cx, x)), far, near)
+}
+
+/// -γ ln(e^(-a/γ) + e^(-b/γ) + e^(-c/γ)): the least of three numbers, smoothly.
+#[inline(always)]
+pub fn soft_min<R: Real>(cx: R::Cx, a: R, b: R, c: R, gamma: R) -> R {
+    // sorted, one of the exponentials is 1 and no other is larger
+    let (low, high) = (R::min(cx, a, b), R::max(cx, a, b));
+    let least = R::min(cx, low, c);
+    let (middle, most) = (R::max(cx, low, R::min(cx, high, c)), R::max(cx, high, c));
+    let weight = |x: R| R::exp(cx, R::div(cx, R::sub(cx, least, x), gamma));
+    let sum = R::add(cx, R::lit(cx, 1.0), R::add(cx, weight(middle), weight(most)));
+    R::neg_mul_add(cx, gamma, R::log(cx, sum), least)
+}
+
+/// Where the search for a largest number starts: -∞.
+#[inline(always)]
+pub fn lowest<R: Real>(cx: R::Cx) -> R {
+    R::splat(cx, R::Scalar::neg_infinity())
+}
+
+/// x if it is larger than the best so far. NaN is not.
+#[inline(always)]
+pub fn larger<R: Real>(cx: R::Cx, best: R, x: R) -> R {
+    R::select(cx, R::lt(cx, best, x), x, best)
+}
+
+/// `here` if x is larger than the best so far, else `place`.
+#[inline(always)]
+pub fn place_of_larger<R: Real>(cx: R::Cx, best: R, x: R, place: R, here: R) -> R {
+    R::select(cx, R::lt(cx, best, x), here, place)
 }
 
 /// y if x >= 0, else z.

@@ -247,6 +247,26 @@ macro_rules! plain {
             fn pow(cx: (), x: $t, y: $t) -> $t {
                 <$t>::pow_real(cx, x, y)
             }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn asin(cx: (), x: $t) -> $t {
+                <$t>::asin_real(cx, x)
+            }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn acos(cx: (), x: $t) -> $t {
+                <$t>::acos_real(cx, x)
+            }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn atan(cx: (), x: $t) -> $t {
+                <$t>::atan_real(cx, x)
+            }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn atan2(cx: (), y: $t, x: $t) -> $t {
+                <$t>::atan2_real(cx, y, x)
+            }
         }
 
         impl Stored for $t {
@@ -325,6 +345,22 @@ macro_rules! plain {
             #[inline(always)]
             fn pow_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R, y: R) -> R {
                 math::pow::pow(cx, x, y, &math::pow::$constants, &math::exp2::$constants)
+            }
+            #[inline(always)]
+            fn asin_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::asin::asin(cx, x, &math::asin::$constants)
+            }
+            #[inline(always)]
+            fn acos_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::asin::acos(cx, x, &math::asin::$constants)
+            }
+            #[inline(always)]
+            fn atan_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::atan::atan(cx, x, &math::atan::$constants)
+            }
+            #[inline(always)]
+            fn atan2_real<R: Real<Scalar = $t>>(cx: R::Cx, y: R, x: R) -> R {
+                math::atan::atan2(cx, y, x, &math::atan::$constants)
             }
         }
     };

@@ -51,6 +51,10 @@ functions! {
     Sin: |cx, x, _| R::sin(cx, x), |x: f64, _| x.sin(), bounds: [1.6, 3.0];
     Cos: |cx, x, _| R::cos(cx, x), |x: f64, _| x.cos(), bounds: [1.6, 3.0];
     Pow: |cx, x, y| R::pow(cx, x, y), |x: f64, y| x.powf(y), bounds: [1.3, 3.0], flushes: true;
+    Asin: |cx, x, _| R::asin(cx, x), |x: f64, _| x.asin(), bounds: [1.25, 3.0];
+    Acos: |cx, x, _| R::acos(cx, x), |x: f64, _| x.acos(), bounds: [1.2, 3.0];
+    Atan: |cx, x, _| R::atan(cx, x), |x: f64, _| x.atan(), bounds: [1.55, 3.0];
+    Atan2: |cx, y, x| R::atan2(cx, y, x), |y: f64, x| y.atan2(x), bounds: [1.65, 3.0];
 }
 
 /// Applies a function to whole slices on one instruction set.
@@ -304,6 +308,65 @@ fn cos_f64() {
     judge_f64::<Cos>(&[(-1.6, 1.6), (-100.0, 100.0), (-1.7e6, 1.7e6)]);
 }
 
+#[test]
+fn asin_f32() {
+    judge_f32::<Asin>();
+}
+#[test]
+fn asin_f64() {
+    judge_f64::<Asin>(&[(-1.0, 1.0), (0.49, 0.51), (-1e-3, 1e-3)]);
+}
+#[test]
+fn acos_f32() {
+    judge_f32::<Acos>();
+}
+#[test]
+fn acos_f64() {
+    judge_f64::<Acos>(&[(-1.0, 1.0), (0.49, 0.51), (0.99, 1.0)]);
+}
+#[test]
+fn atan_f32() {
+    judge_f32::<Atan>();
+}
+#[test]
+fn atan_f64() {
+    judge_f64::<Atan>(&[(-1.1, 1.1), (0.99, 1.01), (-30.0, 30.0)]);
+}
+
+/// Random bit patterns, directions, and quotients near 1.
+fn judge_atan2<T: Element>(bound: f64, blocks: usize, any: impl Fn(&mut Random) -> T + Sync) {
+    let number = |x: f64| <T as Element>::from_f64(x);
+    judge::<Atan2, T>(
+        bound,
+        (0..blocks).into_par_iter().map(|k| {
+            let mut random = Random(k as u64);
+            (0..BLOCK)
+                .map(|i| match i % 4 {
+                    0 => (any(&mut random), any(&mut random)),
+                    1 => (number(random.between(-1.0, 1.0)), number(random.between(-1.0, 1.0))),
+                    2 => {
+                        let y = random.between(-20.0, 20.0).exp2();
+                        (number(y), number(y * random.between(0.99, 1.01)))
+                    }
+                    _ => (number(random.between(-9.0, 9.0).round()), number(random.between(-9.0, 9.0).round())),
+                })
+                .unzip()
+        }),
+    );
+}
+
+#[test]
+fn atan2_f32() {
+    let blocks = if exhaustive() { 300_000 } else { 300 };
+    judge_atan2::<f32>(Atan2::BOUNDS[0], blocks, |random| f32::from_bits(random.bits() as u32));
+}
+
+#[test]
+fn atan2_f64() {
+    let blocks = if exhaustive() { 10_000 } else { 30 };
+    judge_atan2::<f64>(Atan2::BOUNDS[1], blocks, |random| f64::from_bits(random.bits()));
+}
+
 /// Random pairs whose power mostly is in range, and random bit patterns.
 #[test]
 fn pow_f32() {
@@ -350,7 +413,7 @@ fn pow_f64() {
 }
 
 /// Every pair of special numbers, and the sign of a zero.
-fn special_pow<T: Element>(bound: f64) {
+fn special_pairs<F: Function, T: Element>(bound: f64) {
     let numbers = [
         0.0,
         1e-320,
@@ -378,21 +441,30 @@ fn special_pow<T: Element>(bound: f64) {
     x.resize(found.len(), T::one());
     y.resize(found.len(), T::one());
     for (name, engine) in Engine::all() {
-        engine.apply::<Pow, T>(&x, &y, &mut found);
+        engine.apply::<F, T>(&x, &y, &mut found);
         for i in 0..x.len() {
-            let exact = wide(x[i]).powf(wide(y[i]));
-            let error = ulps(found[i], exact, true);
-            assert!(error <= bound, "{name}: {}^{} = {}, not {exact}", x[i], y[i], found[i]);
+            let exact = F::reference(wide(x[i]), wide(y[i]));
+            let error = ulps(found[i], exact, F::FLUSHES);
+            assert!(error <= bound, "{} {name}: of {} and {} it is {}, not {exact}", F::NAME, x[i], y[i], found[i]);
             let sign = found[i].is_nan() || found[i].is_sign_negative() == exact.is_sign_negative();
-            assert!(sign, "{name}: {}^{} = {}, not {exact}", x[i], y[i], found[i]);
+            assert!(sign, "{} {name}: of {} and {} it is {}, not {exact}", F::NAME, x[i], y[i], found[i]);
         }
     }
 }
 
 #[test]
-fn pow_of_special_numbers() {
-    special_pow::<f32>(Pow::BOUNDS[0]);
-    special_pow::<f64>(Pow::BOUNDS[1]);
+fn functions_of_special_pairs() {
+    special_pairs::<Pow, f32>(Pow::BOUNDS[0]);
+    special_pairs::<Pow, f64>(Pow::BOUNDS[1]);
+    special_pairs::<Atan2, f32>(Atan2::BOUNDS[0]);
+    special_pairs::<Atan2, f64>(Atan2::BOUNDS[1]);
+    // of the first number alone
+    special_pairs::<Asin, f32>(Asin::BOUNDS[0]);
+    special_pairs::<Asin, f64>(Asin::BOUNDS[1]);
+    special_pairs::<Acos, f32>(Acos::BOUNDS[0]);
+    special_pairs::<Acos, f64>(Acos::BOUNDS[1]);
+    special_pairs::<Atan, f32>(Atan::BOUNDS[0]);
+    special_pairs::<Atan, f64>(Atan::BOUNDS[1]);
 }
 
 /// What the documentation promises beyond the bounds, on every engine.

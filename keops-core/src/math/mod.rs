@@ -8,6 +8,8 @@
 
 use crate::real::Real;
 
+pub(crate) mod asin;
+pub(crate) mod atan;
 pub(crate) mod exp;
 pub(crate) mod exp2;
 pub(crate) mod log;

@@ -90,6 +90,10 @@ impl Real for Fast {
         pow2_integer(n) -> Fast;
         shift_to_exponent(t) -> Fast;
         pow(x, y) -> Fast;
+        asin(x) -> Fast;
+        acos(x) -> Fast;
+        atan(x) -> Fast;
+        atan2(y, x) -> Fast;
     }
 
     /// Written out, so that the assembler makes it part of the next instruction: LLVM would flip the sign bit of what

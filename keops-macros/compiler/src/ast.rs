@@ -106,6 +106,8 @@ pub enum ExprKind {
     Integer(i64),
     /// `0.5`
     Float(f64),
+    /// `[3, 4]`, which only some operations take.
+    List(Vec<Expr>),
     /// `name(args)` or `receiver.name(args)`.
     Call(Ident, Vec<Expr>),
     /// `-f`
@@ -174,6 +176,10 @@ impl fmt::Display for Expr {
             ExprKind::Name(name) => write!(f, "{name}"),
             ExprKind::Integer(n) => write!(f, "{n}"),
             ExprKind::Float(x) => write!(f, "{x:?}"),
+            ExprKind::List(items) => {
+                let items: Vec<String> = items.iter().map(Expr::to_string).collect();
+                write!(f, "[{}]", items.join(", "))
+            }
             ExprKind::Neg(x) => write!(f, "-{}", operand(x)),
             ExprKind::Binary(op, a, b) => write!(f, "{} {} {}", operand(a), op.sign(), operand(b)),
             ExprKind::Call(name, args) => {

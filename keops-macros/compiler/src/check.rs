@@ -79,6 +79,11 @@ impl<'a> Checker<'a> {
             }
             ExprKind::Binary(op, a, b) => self.binary(expr, *op, a, b),
             ExprKind::Call(name, args) => self.call(name, args),
+            ExprKind::List(items) => {
+                items.iter().for_each(|item| self.mention(item));
+                self.errors.push(expr.span, "a list stands only where an operation takes one".to_owned());
+                None
+            }
         }
     }
 
@@ -198,7 +203,7 @@ impl<'a> Checker<'a> {
             ExprKind::Integer(_) | ExprKind::Float(_) => {}
             ExprKind::Neg(operand) => self.mention(operand),
             ExprKind::Binary(_, a, b) => [a, b].into_iter().for_each(|operand| self.mention(operand)),
-            ExprKind::Call(_, args) => args.iter().for_each(|arg| self.mention(arg)),
+            ExprKind::Call(_, args) | ExprKind::List(args) => args.iter().for_each(|arg| self.mention(arg)),
         }
     }
 

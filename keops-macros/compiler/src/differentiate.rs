@@ -6,4 +6,4 @@ mod trace;
 
 pub(crate) use forward::diff;
 pub(crate) use reverse::{grad, grads};
-pub(crate) use trace::divergence;
+pub(crate) use trace::{divergence, is_linear, trace};

@@ -81,6 +81,26 @@ impl Dim {
         Some(Dim(terms))
     }
 
+    /// `self - other` where no coefficient is negative.
+    pub fn minus(&self, other: &Dim) -> Option<Dim> {
+        let mut terms = self.0.clone();
+        for (monomial, n) in &other.0 {
+            let left = terms.get(monomial)?.checked_sub(*n)?;
+            if left == 0 {
+                terms.remove(monomial);
+            } else {
+                terms.insert(monomial.clone(), left);
+            }
+        }
+        Some(Dim(terms))
+    }
+
+    /// Its size where all const generics are large: of two dimensions of which one divides the other it tells which.
+    pub(crate) fn magnitude(&self) -> u128 {
+        let terms = self.0.iter().map(|(monomial, &n)| u128::from(n) << (10 * monomial.len()).min(60));
+        terms.fold(0, u128::saturating_add)
+    }
+
     /// Whether it is at most `other` for all values of the const generics; `None` if that depends on them.
     pub fn at_most(&self, other: &Dim) -> Option<bool> {
         if self.0.iter().all(|(monomial, n)| other.0.get(monomial).is_some_and(|m| n <= m)) {

@@ -13,7 +13,7 @@
 
 use std::collections::HashMap;
 
-use crate::{dim::Dim, table::Fun};
+use crate::{dim::Dim, table::Fun, view::View};
 
 /// A node of a [`Graph`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,6 +34,8 @@ pub enum Op {
     Zero,
     /// The vector with 1 at the component and 0 elsewhere.
     Unit(u64),
+    /// The vector 0, 1, 2, ...
+    Places,
     /// Element-wise arithmetic.
     Add,
     /// Element-wise arithmetic.
@@ -48,14 +50,18 @@ pub enum Op {
     Powi(i32),
     /// An element-wise function of the operation table.
     Fun(Fun),
-    /// Sum of the components.
+    /// Sums of as many components each as there are, one after another: of all, where the dimension is 1.
     Sum,
+    /// The largest component; NaN is skipped.
+    Max,
+    /// The place of the largest component, the first of several.
+    ArgMax,
     /// A scalar, repeated.
     Broadcast,
-    /// `dim` components from an offset on.
-    Extract(Dim),
-    /// The argument at an offset in a vector of zeros: the adjoint of `Extract`.
-    Pad(Dim),
+    /// Components of a vector, by their places in it.
+    View(View),
+    /// The argument at the places of a view, which are all different, in a vector of zeros: the adjoint of `View`.
+    Spread(View),
     /// The components of all arguments, one after another.
     Concat,
     /// Matrix (n x p, row-major) times vector (p).
@@ -253,18 +259,20 @@ impl Graph {
             let node = self.node(id);
             assert!(node.args.iter().all(|&a| a < id), "{node:?} comes before an argument");
             let dims: Vec<&Dim> = node.args.iter().map(|&a| self.dim(a)).collect();
+            let inside = |view: &View, dim: &Dim| view.end().is_none_or(|end| end.at_most(dim) != Some(false));
             let sum = |dims: &[&Dim]| dims.iter().fold(Dim::default(), |s, d| s.checked_add(d).unwrap());
             let holds = match &node.op {
                 Op::Var(v) => self.variable(*v).dim == node.dim,
                 Op::Const(_) => node.dim.is_one(),
-                Op::Zero | Op::Unit(_) => dims.is_empty(),
+                Op::Zero | Op::Unit(_) | Op::Places => dims.is_empty(),
                 Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Neg | Op::Powi(_) | Op::Fun(_) => {
                     dims.iter().all(|d| d.is_one() || **d == node.dim) && dims.contains(&&node.dim)
                 }
-                Op::Sum => node.dim.is_one(),
+                Op::Sum => dims[0].divide(&node.dim).is_some(),
+                Op::Max | Op::ArgMax => node.dim.is_one(),
                 Op::Broadcast => dims[0].is_one(),
-                Op::Extract(start) => start.checked_add(&node.dim).unwrap().at_most(dims[0]) != Some(false),
-                Op::Pad(start) => start.checked_add(dims[0]).unwrap().at_most(&node.dim) != Some(false),
+                Op::View(view) => inside(view, dims[0]) && view.dim() == node.dim,
+                Op::Spread(view) => inside(view, &node.dim) && view.dim() == *dims[0] && !view.repeats(),
                 Op::Concat => sum(&dims) == node.dim,
                 Op::MatVec | Op::VecMat => {
                     let (matrix, vector) = if node.op == Op::MatVec { (dims[0], dims[1]) } else { (dims[1], dims[0]) };

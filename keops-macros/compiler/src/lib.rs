@@ -23,6 +23,7 @@ mod simplify;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::path::Path;
 

@@ -124,7 +124,7 @@ impl Lowering<'_> {
     /// Σ_d u_d w_d and Σ_d (u_d - w_d)² with u of the target and w of the source.
     fn find_contractions(&mut self, roots: &[Id]) {
         for id in self.g.reachable(roots) {
-            if *self.g.op(id) != Op::Sum || self.stage_of(id) != StageOf::Pair {
+            if *self.g.op(id) != Op::Sum || !self.g.is_scalar(id) || self.stage_of(id) != StageOf::Pair {
                 continue;
             }
             let inner = self.g.args(id)[0];

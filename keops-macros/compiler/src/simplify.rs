@@ -8,6 +8,7 @@ use crate::{
     dim::Dim,
     graph::{Category, Graph, Id, Op},
     table::Fun,
+    view::View,
 };
 
 impl Graph {
@@ -299,8 +300,18 @@ impl Graph {
     pub fn fun(&mut self, fun: Fun, args: &[Id]) -> Id {
         let dim = self.broadcast_dim(args);
         let zero_maps_to = match fun {
-            Fun::Exp | Fun::Exp2 | Fun::Cos | Fun::Step => Some(1.0),
-            Fun::Sin | Fun::Sqrt | Fun::Rsqrt | Fun::Abs | Fun::Sign | Fun::Relu | Fun::XLogX => Some(0.0),
+            Fun::Exp | Fun::Exp2 | Fun::Cos | Fun::SinXDivX(0) | Fun::Step => Some(1.0),
+            Fun::Sin
+            | Fun::Asin
+            | Fun::Atan
+            | Fun::Sqrt
+            | Fun::Rsqrt
+            | Fun::Abs
+            | Fun::Sign
+            | Fun::Floor
+            | Fun::Round(_)
+            | Fun::Relu
+            | Fun::XLogX => Some(0.0),
             _ => None,
         };
         if let (&[a], Some(value)) = (args, zero_maps_to)
@@ -318,31 +329,53 @@ impl Graph {
 
     /// The sum of the components.
     pub fn sum(&mut self, a: Id) -> Id {
-        if self.is_scalar(a) {
+        self.sums(a, Dim::number(1))
+    }
+
+    /// The sums of `dim` blocks of components of one length, which divides the dimension.
+    pub fn sums(&mut self, a: Id, dim: Dim) -> Id {
+        if *self.dim(a) == dim {
             return a;
         }
-        let one = Dim::number(1);
         if self.is_zero(a) {
-            return self.zero(one);
+            return self.zero(dim);
         }
         let args = self.args(a).to_vec();
         match (self.op(a), args.as_slice()) {
             (Op::Neg, &[x]) => {
-                let sum = self.sum(x);
-                self.neg(sum)
+                let sums = self.sums(x, dim);
+                self.neg(sums)
             }
             (Op::Mul, &[s, v]) if self.is_scalar(s) => {
-                let sum = self.sum(v);
-                self.mul(s, sum)
+                let sums = self.sums(v, dim);
+                self.mul(s, sums)
             }
             (Op::Broadcast, &[s]) => {
-                let n = self.count(&self.dim(a).clone());
-                self.mul(n, s)
+                let block = self.dim(a).divide(&dim).expect("blocks of one length");
+                let n = self.count(&block);
+                let sum = self.mul(n, s);
+                self.broadcast(sum, &dim)
             }
-            (Op::Pad(_), &[x]) => self.sum(x),
-            (Op::Unit(_), _) => self.constant(1.0),
-            _ => self.intern(Op::Sum, vec![a], one),
+            (Op::Spread(_), &[x]) if dim.is_one() => self.sum(x),
+            (Op::Unit(_), _) if dim.is_one() => self.constant(1.0),
+            _ => self.intern(Op::Sum, vec![a], dim),
         }
+    }
+
+    /// The largest component.
+    pub fn max(&mut self, a: Id) -> Id {
+        if self.is_scalar(a) { a } else { self.intern(Op::Max, vec![a], Dim::number(1)) }
+    }
+
+    /// The place of the largest component.
+    pub fn arg_max(&mut self, a: Id) -> Id {
+        if self.is_scalar(a) { self.constant(0.0) } else { self.intern(Op::ArgMax, vec![a], Dim::number(1)) }
+    }
+
+    /// 1 at the component that `place` is a number of, 0 elsewhere.
+    pub fn one_hot(&mut self, place: Id, dim: Dim) -> Id {
+        let places = if dim.is_one() { self.constant(0.0) } else { self.intern(Op::Places, vec![], dim) };
+        self.fun(Fun::Equal, &[places, place])
     }
 
     /// How many components there are, as a scalar: a sum of ones where a const generic decides.
@@ -364,43 +397,77 @@ impl Graph {
 
     /// `dim` components from `start` on.
     pub fn extract(&mut self, a: Id, start: Dim, dim: Dim) -> Id {
-        if self.dim(a) == &dim {
+        self.view(a, View::part(start, dim))
+    }
+
+    /// Components of a vector.
+    pub fn view(&mut self, a: Id, view: View) -> Id {
+        let dim = view.dim();
+        if view.is_whole(self.dim(a)) {
             return a;
         }
         if self.is_zero(a) {
             return self.zero(dim);
         }
+        if !view.axes.is_empty() && view.axes.iter().all(|axis| axis.stride == Dim::default()) {
+            let component = self.view(a, View { start: view.start, axes: vec![] });
+            return self.broadcast(component, &dim);
+        }
         let args = self.args(a).to_vec();
         match self.op(a).clone() {
-            Op::Broadcast => self.broadcast(args[0], &dim),
-            Op::Extract(inner) => {
-                let start = inner.checked_add(&start).expect("an offset inside the argument");
-                self.intern(Op::Extract(start), args, dim)
+            Op::Broadcast => return self.broadcast(args[0], &dim),
+            Op::View(inner) => {
+                if let Some(both) = view.of(&inner) {
+                    return self.view(args[0], both);
+                }
             }
+            Op::Spread(places) if places == view => return args[0],
+            // parts of a grid that do not meet: the imaginary parts where only real ones are
+            Op::Spread(places) if places.axes == view.axes && self.apart(&places, &view) => return self.zero(dim),
             Op::Concat => {
                 // inside one of the parts, if that can be seen
+                let end = view.end();
                 let mut before = Dim::default();
                 for part in args {
-                    if before == start && *self.dim(part) == dim {
-                        return part;
+                    let after = before.checked_add(self.dim(part)).expect("a dimension that was checked");
+                    if let (Some(start), Some(true)) =
+                        (view.start.minus(&before), end.as_ref().and_then(|end| end.at_most(&after)))
+                    {
+                        return self.view(part, View { start, axes: view.axes });
                     }
-                    before = before.checked_add(self.dim(part)).expect("a dimension that was checked");
+                    before = after;
                 }
-                self.intern(Op::Extract(start), vec![a], dim)
             }
-            _ => self.intern(Op::Extract(start), vec![a], dim),
+            _ => {}
+        }
+        self.intern(Op::View(view), vec![a], dim)
+    }
+
+    /// Whether two views of the same axes start so close to each other that they share no component.
+    fn apart(&self, a: &View, b: &View) -> bool {
+        let least = a.axes.iter().map(|axis| axis.stride.value()).min().flatten();
+        match (a.start.value(), b.start.value(), least) {
+            (Some(a), Some(b), Some(least)) => a != b && a.abs_diff(b) < least,
+            _ => false,
         }
     }
 
-    /// `a` at `start` in `dim` zeros.
-    pub fn pad(&mut self, a: Id, start: Dim, dim: Dim) -> Id {
-        if self.dim(a) == &dim {
-            a
-        } else if self.is_zero(a) {
-            self.zero(dim)
-        } else {
-            self.intern(Op::Pad(start), vec![a], dim)
+    /// `a` at the places of a view in `dim` zeros.
+    pub fn spread(&mut self, a: Id, view: View, dim: Dim) -> Id {
+        if self.is_zero(a) {
+            return self.zero(dim);
         }
+        match view.inverse(&dim) {
+            Some(back) => self.view(a, back),
+            None => self.intern(Op::Spread(view), vec![a], dim),
+        }
+    }
+
+    /// Two vectors of one dimension, their components in turn: complex numbers of real and imaginary parts.
+    pub fn interleave(&mut self, a: Id, b: Id) -> Option<Id> {
+        let n = self.dim(a).clone();
+        let both = self.concat(&[a, b])?;
+        Some(self.view(both, View::transpose(&Dim::number(2), &n)))
     }
 
     /// All components, one after another; `None` if there are too many to count.
@@ -472,7 +539,7 @@ impl Graph {
     pub fn rebuild(&mut self, id: Id, args: &[Id]) -> Id {
         let dim = self.dim(id).clone();
         match self.op(id).clone() {
-            Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) => id,
+            Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Places => id,
             Op::Add => self.add(args[0], args[1]),
             Op::Sub => self.sub(args[0], args[1]),
             Op::Mul => self.mul(args[0], args[1]),
@@ -480,10 +547,12 @@ impl Graph {
             Op::Neg => self.neg(args[0]),
             Op::Powi(n) => self.powi(args[0], n),
             Op::Fun(fun) => self.fun(fun, args),
-            Op::Sum => self.sum(args[0]),
+            Op::Sum => self.sums(args[0], dim),
+            Op::Max => self.max(args[0]),
+            Op::ArgMax => self.arg_max(args[0]),
             Op::Broadcast => self.broadcast(args[0], &dim),
-            Op::Extract(start) => self.extract(args[0], start, dim),
-            Op::Pad(start) => self.pad(args[0], start, dim),
+            Op::View(view) => self.view(args[0], view),
+            Op::Spread(view) => self.spread(args[0], view, dim),
             Op::Concat => self.intern(Op::Concat, args.to_vec(), dim),
             Op::MatVec => self.mat_vec(args[0], args[1], dim),
             Op::VecMat => self.vec_mat(args[0], args[1], dim),
@@ -499,6 +568,10 @@ fn of_constants(fun: Fun, args: &[f64]) -> Option<f64> {
         (Fun::Log, [x]) => x.ln(),
         (Fun::Sin, [x]) => x.sin(),
         (Fun::Cos, [x]) => x.cos(),
+        (Fun::Asin, [x]) => x.asin(),
+        (Fun::Acos, [x]) => x.acos(),
+        (Fun::Atan, [x]) => x.atan(),
+        (Fun::Floor, [x]) => x.floor(),
         (Fun::Sqrt, [x]) => x.sqrt(),
         (Fun::Rsqrt, [x]) => x.sqrt().recip(),
         (Fun::Inv, [x]) => x.recip(),

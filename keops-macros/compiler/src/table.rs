@@ -3,11 +3,14 @@
 //! `keops_core::ops`).
 
 mod autodiff;
+mod complex;
 mod elementwise;
 mod kernels;
+mod sequences;
+mod tensors;
 mod vectors;
 
-use std::fmt;
+use std::{fmt, mem};
 
 use crate::{
     dim::Dim,
@@ -27,6 +30,22 @@ pub enum Fun {
     Sin,
     /// cos x
     Cos,
+    /// arc sine
+    Asin,
+    /// arc cosine
+    Acos,
+    /// arc tangent
+    Atan,
+    /// the angle of the point (y, x)
+    Atan2,
+    /// (1/x d/dx)^n of sin(x) / x, for this n
+    SinXDivX(i32),
+    /// the largest integer that is not above x
+    Floor,
+    /// x to this many decimals
+    Round(i32),
+    /// -γ ln(e^(-x/γ) + e^(-y/γ) + e^(-z/γ)) of x, y, z, γ
+    SoftMin,
     /// √x
     Sqrt,
     /// 1/√x, and 0 at 0
@@ -59,6 +78,16 @@ pub enum Fun {
     LessOrEqual,
 }
 
+impl Fun {
+    /// The integer that the function takes behind its arguments.
+    pub fn integer(self) -> Option<i32> {
+        match self {
+            Fun::SinXDivX(n) | Fun::Round(n) => Some(n),
+            _ => None,
+        }
+    }
+}
+
 /// What an argument of an operation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -66,6 +95,8 @@ pub enum Kind {
     Formula,
     /// An integer, known while compiling.
     Integer,
+    /// A list of integers: the shape of a tensor, or some of its axes.
+    List,
     /// The name of a variable.
     Variable,
 }
@@ -112,6 +143,8 @@ pub struct Arguments {
     pub spelled: Vec<String>,
     /// The integers.
     pub integers: Vec<Integer>,
+    /// The lists.
+    pub lists: Vec<Vec<u64>>,
     /// The variables.
     pub variables: Vec<VarId>,
 }
@@ -151,7 +184,17 @@ impl fmt::Debug for Operation {
 
 /// All rows.
 pub fn operations() -> impl Iterator<Item = &'static Operation> {
-    elementwise::OPERATIONS.iter().chain(vectors::OPERATIONS).chain(autodiff::OPERATIONS).chain(kernels::OPERATIONS)
+    [
+        elementwise::OPERATIONS,
+        vectors::OPERATIONS,
+        tensors::OPERATIONS,
+        sequences::OPERATIONS,
+        complex::OPERATIONS,
+        autodiff::OPERATIONS,
+        kernels::OPERATIONS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The row of a name.
@@ -161,17 +204,15 @@ pub fn find(name: &str) -> Option<&'static Operation> {
 
 /// The name in `keops_core::ops` and the derivative of an element-wise function.
 pub fn lanes(fun: Fun) -> (&'static str, Partial) {
-    if fun == Fun::Exp2 {
-        // made after differentiation
-        return ("exp2", |_, _, _, _| unreachable!("2^x is made by the lowering, after all derivatives"));
-    }
-    elementwise::OPERATIONS
-        .iter()
-        .find_map(|row| match row.value {
-            Value::Lanes(f, method, partial) if f == fun => Some((method, partial)),
-            _ => None,
-        })
-        .expect("every element-wise function has a row")
+    // rows stand for a function whatever integer it takes
+    let same = |f: Fun| mem::discriminant(&f) == mem::discriminant(&fun);
+    let of_rows = elementwise::OPERATIONS.iter().filter_map(|row| match row.value {
+        Value::Lanes(f, method, partial) => Some((f, method, partial)),
+        Value::Built(_) => None,
+    });
+    let mut all = of_rows.chain(elementwise::PARTS.iter().copied());
+    let (_, method, partial) = all.find(|&(f, ..)| same(f)).expect("every element-wise function has a row");
+    (method, partial)
 }
 
 impl Operation {
@@ -189,6 +230,7 @@ impl Operation {
 
 const F: Kind = Kind::Formula;
 const INT: Kind = Kind::Integer;
+const LIST: Kind = Kind::List;
 const VAR: Kind = Kind::Variable;
 
 /// The dims rule of element-wise operations: all dimensions are equal, but 1 broadcasts.
@@ -202,6 +244,13 @@ fn same_or_scalar(g: &Graph, args: &Arguments) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// A vector of pairs: complex numbers, say. Half of its dimension.
+fn half(g: &Graph, args: &Arguments, k: usize) -> Result<Dim, Fault> {
+    let dim = g.dim(args.formulas[k]);
+    let odd = || Fault(format!("`{}` must have an even dimension, it has dimension {dim}", args.spelled[k]));
+    dim.divide(&Dim::number(2)).ok_or_else(odd)
 }
 
 /// The dims rule of two vectors of one dimension.
@@ -220,6 +269,13 @@ fn scalar(g: &Graph, args: &Arguments, k: usize) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault(format!("`{}` must have dimension 1, it has dimension {}", args.spelled[k], g.dim(args.formulas[k]))))
+}
+
+/// A dimension that is known while the macro runs.
+fn literal(g: &Graph, args: &Arguments, k: usize) -> Result<u64, Fault> {
+    let dim = g.dim(args.formulas[k]);
+    let symbolic = || Fault(format!("`{}` needs a literal dimension, it has dimension {dim}", args.spelled[k]));
+    dim.value().ok_or_else(symbolic)
 }
 
 fn too_large() -> Fault {

@@ -11,54 +11,6 @@ use crate::{
     table::{self, Arguments, Integer, Kind, Operation},
 };
 
-/// KeOps' operations that are not built yet.
-const NOT_YET: &[&str] = &[
-    "Asin",
-    "Acos",
-    "Atan",
-    "Atan2",
-    "SinXDivX",
-    "Floor",
-    "Round",
-    "Mod",
-    "ClampInt",
-    "DiffClampInt",
-    "Max",
-    "Min",
-    "ArgMax",
-    "ArgMin",
-    "OneHot",
-    "ElemT",
-    "ExtractT",
-    "TensorDot",
-    "Kron",
-    "BSpline",
-    "SoftDTW_SqDist",
-    "GradMatrix",
-    "Factorize",
-    "AutoFactorize",
-    "ComplexReal",
-    "ComplexImag",
-    "Real2Complex",
-    "Imag2Complex",
-    "Conj",
-    "ComplexAdd",
-    "ComplexSubtract",
-    "ComplexMult",
-    "ComplexDivide",
-    "ComplexRealScal",
-    "ComplexSquareAbs",
-    "ComplexAbs",
-    "ComplexAngle",
-    "ComplexSum",
-    "ComplexSumT",
-    "ComplexExp",
-    "ComplexExp1j",
-    "TraceOperator",
-    "AdjointOperator",
-    "SumLinOperator",
-];
-
 impl Checker<'_> {
     pub(super) fn call(&mut self, name: &Ident, args: &[Expr]) -> Option<Id> {
         let Some(row) = self.operation(name, args) else {
@@ -95,6 +47,10 @@ impl Checker<'_> {
                     Some(n) => arguments.integers.push(n),
                     None => complete = false,
                 },
+                Kind::List => match self.list(name, arg) {
+                    Some(list) => arguments.lists.push(list),
+                    None => complete = false,
+                },
                 Kind::Variable => match self.variable(name, arg) {
                     Some(v) => arguments.variables.push(v),
                     None => complete = false,
@@ -113,13 +69,8 @@ impl Checker<'_> {
         if let Some(row) = table::find(&text) {
             return Some(row);
         }
-        let message = if NOT_YET.contains(&text.as_str()) {
-            format!("the operation `{text}` is not built yet")
-        } else {
-            let names = table::operations().flat_map(|row| std::iter::once(&row.name).chain(row.aliases));
-            format!("unknown operation `{text}`{}", hint(&text, names.copied()))
-        };
-        self.errors.push(name.span(), message);
+        let names = table::operations().flat_map(|row| std::iter::once(&row.name).chain(row.aliases));
+        self.errors.push(name.span(), format!("unknown operation `{text}`{}", hint(&text, names.copied())));
         None
     }
 
@@ -157,6 +108,23 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    /// Literals in square brackets, none of them negative.
+    fn list(&mut self, call: &Ident, arg: &Expr) -> Option<Vec<u64>> {
+        let number = |item: &Expr| match item.kind {
+            ExprKind::Integer(n) => u64::try_from(n).ok(),
+            _ => None,
+        };
+        let list = match &arg.kind {
+            ExprKind::List(items) => items.iter().map(number).collect(),
+            _ => None,
+        };
+        if list.is_none() {
+            self.mention(arg);
+            self.errors.push(arg.span, format!("`{call}` needs a list of integers here, like `[2, 3]`, not `{arg}`"));
+        }
+        list
     }
 
     fn variable(&mut self, call: &Ident, arg: &Expr) -> Option<VarId> {

@@ -30,10 +30,16 @@ fn push_forward(g: &mut Graph, id: Id, tangents: &HashMap<Id, Id>) -> Id {
         None => g.zero(g.dim(args[k]).clone()),
     };
     match node.op {
-        Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) => g.zero(node.dim),
-        Op::Add | Op::Sub | Op::Neg | Op::Sum | Op::Broadcast | Op::Extract(_) | Op::Pad(_) | Op::Concat => {
+        Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Places | Op::ArgMax => g.zero(node.dim),
+        Op::Add | Op::Sub | Op::Neg | Op::Sum | Op::Broadcast | Op::View(_) | Op::Spread(_) | Op::Concat => {
             let images: Vec<Id> = (0..args.len()).map(|k| tangent(g, k)).collect();
             g.rebuild(id, &images)
+        }
+        Op::Max => {
+            let t = tangent(g, 0);
+            let place = g.arg_max(args[0]);
+            let there = g.one_hot(place, g.dim(args[0]).clone());
+            g.dot(there, t)
         }
         Op::Powi(n) => {
             let (n, power, t) = (g.constant(f64::from(n)), g.powi(args[0], n.saturating_sub(1)), tangent(g, 0));

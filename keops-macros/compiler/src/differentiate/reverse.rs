@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use crate::{
+    dim::Dim,
     graph::{Graph, Id, Op, VarId},
     table,
+    view::{View, product},
 };
 
 /// (∂f/∂v)ᵀ e: a vector of the dimension of `v`. `e` has the dimension of `f`.
@@ -56,7 +58,7 @@ fn pull_back(g: &mut Graph, id: Id, k: usize, e: Id) -> Id {
     let node = g.node(id).clone();
     let args = &node.args;
     match node.op {
-        Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) => unreachable!("a leaf has no arguments"),
+        Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Places => unreachable!("a leaf has no arguments"),
         Op::Add => e,
         Op::Sub => match k {
             0 => e,
@@ -81,12 +83,23 @@ fn pull_back(g: &mut Graph, id: Id, k: usize, e: Id) -> Id {
             let slope = table::lanes(fun).1(g, args, id, k);
             g.mul(slope, e)
         }
-        Op::Sum => g.broadcast(e, &g.dim(args[0]).clone()),
+        Op::Sum if node.dim.is_one() => g.broadcast(e, &g.dim(args[0]).clone()),
+        Op::Sum => {
+            let block = g.dim(args[0]).divide(&node.dim).expect("blocks of one length");
+            let repeated = [(node.dim, Dim::number(1)), (block, Dim::default())];
+            g.view(e, View::new(Dim::default(), repeated))
+        }
+        Op::Max => {
+            let place = g.arg_max(args[0]);
+            let there = g.one_hot(place, g.dim(args[0]).clone());
+            g.mul(there, e)
+        }
+        Op::ArgMax => g.zero(g.dim(args[0]).clone()),
         Op::Broadcast => e,
-        Op::Extract(start) => g.pad(e, start, g.dim(args[0]).clone()),
-        Op::Pad(start) => g.extract(e, start, g.dim(args[0]).clone()),
+        Op::View(view) => view_back(g, e, &view, g.dim(args[0]).clone()),
+        Op::Spread(view) => g.view(e, view),
         Op::Concat => {
-            let start = args[..k].iter().fold(Default::default(), |sum: crate::dim::Dim, &a| {
+            let start = args[..k].iter().fold(Default::default(), |sum: Dim, &a| {
                 sum.checked_add(g.dim(a)).expect("a part of a dimension that was counted")
             });
             g.extract(e, start, g.dim(args[k]).clone())
@@ -105,4 +118,17 @@ fn pull_back(g: &mut Graph, id: Id, k: usize, e: Id) -> Id {
             _ => g.vec_mat(args[0], e, g.dim(args[1]).clone()),
         },
     }
+}
+
+/// The cotangent of what a view shows, of dimension `dim`: each component of `e` at its place, those of one place summed.
+fn view_back(g: &mut Graph, e: Id, view: &View, dim: Dim) -> Id {
+    let axes = || view.axes.iter().zip(view.weights());
+    let repeats = |repeats: bool| axes().filter(move |(axis, _)| (axis.stride == Dim::default()) == repeats);
+    // the axes that repeat to the end, where blocks of components are summed
+    let order = repeats(false).chain(repeats(true)).map(|(axis, weight)| (axis.len.clone(), weight));
+    let sorted = g.view(e, View::new(Dim::default(), order));
+    let shown = repeats(false).fold(Dim::number(1), |dim, (axis, _)| product(&dim, &axis.len));
+    let sums = g.sums(sorted, shown);
+    let places = repeats(false).map(|(axis, _)| (axis.len.clone(), axis.stride.clone()));
+    g.spread(sums, View::new(view.start.clone(), places), dim)
 }

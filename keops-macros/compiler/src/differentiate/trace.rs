@@ -2,11 +2,12 @@
 //!
 //! With L(u) = (∂f/∂v) u the trace is Σ_k (L(e_k))_k. L is linear in u, so it is a sum of paths from u to the result,
 //! and on each path the trace follows from rules: a vector a times L weighs the trace by a; a scalar form s(u) times
-//! a vector a gives s(a). Both cost no more than L itself. Where a path mixes components (Extract, Concat, a matrix)
+//! a vector a gives s(a). Both cost no more than L itself. Where a path mixes components (a view, a concatenation, a matrix)
 //! the sum is written out over the unit vectors.
 
 use super::forward;
 use crate::{
+    dim::Dim,
     graph::{Graph, Id, Op, VarId},
     table::{Fault, Fun},
 };
@@ -18,35 +19,57 @@ const DEEPEST: usize = 500;
 
 /// Σ_k ∂f_k/∂v_k, for f of the dimension of v.
 pub(crate) fn divergence(g: &mut Graph, f: Id, v: VarId) -> Result<Id, Fault> {
-    let dim = g.variable(v).dim.clone();
-    // a stand-in for the tangent, which no formula can name
-    let tangent = g.push_variable("tangent of a divergence".to_owned(), g.variable(v).category, dim.clone());
-    let u = g.var(tangent);
-    let image = forward::diff(g, f, v, u);
     let one = g.constant(1.0);
-    let weight = g.broadcast(one, &dim);
-    let trace = match weighted_trace(g, image, u, weight, 0) {
-        Some(trace) => Ok(trace),
-        None => match dim.value() {
-            Some(n) if n <= WRITTEN_OUT => {
-                let zero = g.constant(0.0);
-                Ok((0..n).fold(zero, |sum, k| {
-                    let unit = g.unit(k, dim.clone());
-                    let column = g.substitute(image, u, unit);
-                    let diagonal = g.extract(column, crate::dim::Dim::number(k), crate::dim::Dim::number(1));
-                    g.add(sum, diagonal)
-                }))
-            }
-            _ => Err(Fault(format!(
+    trace(g, f, v, one)
+}
+
+/// Σ_k w_k ∂f_k/∂v_k, for f of the dimension of v, and weights of that dimension or a scalar.
+pub(crate) fn trace(g: &mut Graph, f: Id, v: VarId, weight: Id) -> Result<Id, Fault> {
+    let dim = g.variable(v).dim.clone();
+    with_tangent(g, v, |g, u| {
+        let image = forward::diff(g, f, v, u);
+        let weight = g.broadcast(weight, &dim);
+        if let Some(trace) = weighted_trace(g, image, u, weight, 0) {
+            return Ok(trace);
+        }
+        let Some(n @ 0..=WRITTEN_OUT) = dim.value() else {
+            return Err(Fault(format!(
                 "the divergence of a formula that mixes components needs a literal dimension of at most \
                  {WRITTEN_OUT}, `{}` has dimension {dim}",
                 g.variable(v).name
-            ))),
-        },
-    };
-    // the stand-in is the newest variable, and nothing refers to it any more
+            )));
+        };
+        let zero = g.constant(0.0);
+        Ok((0..n).fold(zero, |sum, k| {
+            let unit = g.unit(k, dim.clone());
+            let column = g.substitute(image, u, unit);
+            let [diagonal, weight] = [column, weight].map(|of| g.extract(of, Dim::number(k), Dim::number(1)));
+            let part = g.mul(weight, diagonal);
+            g.add(sum, part)
+        }))
+    })
+}
+
+/// Whether f is linear in v, as far as the rules of differentiation and simplification can see.
+pub(crate) fn is_linear(g: &mut Graph, f: Id, v: VarId) -> bool {
+    let constant_slope = with_tangent(g, v, |g, u| {
+        let image = forward::diff(g, f, v, u);
+        !g.depends(image, v)
+    });
+    let (node, zero) = (g.var(v), g.zero(g.variable(v).dim.clone()));
+    let at_zero = g.substitute(f, node, zero);
+    constant_slope && g.is_zero(at_zero)
+}
+
+/// Runs `action` with a stand-in for a tangent of v, which no formula can name, and to which its result must not refer.
+fn with_tangent<T>(g: &mut Graph, v: VarId, action: impl FnOnce(&mut Graph, Id) -> T) -> T {
+    let (category, dim) = (g.variable(v).category, g.variable(v).dim.clone());
+    let tangent = g.push_variable("tangent".to_owned(), category, dim);
+    let u = g.var(tangent);
+    let result = action(g, u);
+    // it is the newest variable
     g.variables.pop();
-    trace
+    result
 }
 
 /// Σ_k w_k (L(e_k))_k for L = `image` as a function of `u`, by the rules; `None` where none applies. `depth` counts how

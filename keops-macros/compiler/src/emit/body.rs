@@ -28,9 +28,13 @@ fn statement(stmt: &Stmt) -> TokenStream {
             let (t, value) = (temp(*t), expression(value));
             quote!(let #t = #value;)
         }
-        Stmt::Accumulator(t) => {
-            let t = temp(*t);
-            quote!(let mut #t = R::lit(cx, 0.0);)
+        Stmt::Start(t, value) => {
+            let (t, value) = (temp(*t), expression(value));
+            quote!(let mut #t = #value;)
+        }
+        Stmt::Replace(t, value) => {
+            let (t, value) = (temp(*t), expression(value));
+            quote!(#t = #value;)
         }
         Stmt::Accumulate(t, a, b) => {
             let (t, a) = (temp(*t), expression(a));
@@ -98,9 +102,10 @@ fn expression(value: &Expr) -> TokenStream {
             let args = args.iter().map(expression);
             quote!(ops::#name(cx, #(#args),*))
         }
-        Expr::Powi(base, n) => {
-            let base = expression(base);
-            quote!(ops::powi(cx, #base, #n))
+        Expr::Integer(n) => quote!(#n),
+        Expr::Place(index) => {
+            let index = ix(index);
+            quote!(R::lit(cx, (#index) as f64))
         }
         Expr::Branch(index, limit, yes, no) => {
             let (index, limit, yes, no) = (ix(index), limit.tokens(), scope(yes), scope(no));
@@ -132,6 +137,14 @@ fn ix(index: &Ix) -> TokenStream {
         Ix::Row(a, n, b) => {
             let (a, n, b) = (ix(a), n.tokens(), ix(b));
             quote!(((#a) * (#n) + #b))
+        }
+        Ix::Times(a, n) => {
+            let (a, n) = (ix(a), n.tokens());
+            quote!((#a) * (#n))
+        }
+        Ix::Sum(a, b) => {
+            let (a, b) = (ix(a), ix(b));
+            quote!((#a + #b))
         }
         Ix::Div(a, n) => {
             let (a, n) = (ix(a), n.tokens());

@@ -35,7 +35,8 @@ pub(super) struct Body<'l, 'g> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Item {
     Scalar,
-    Sum,
+    /// A sum, a largest component or its place: a loop that leaves one number.
+    Fold,
     Array,
 }
 
@@ -69,7 +70,7 @@ impl<'l, 'g> Body<'l, 'g> {
         let g = self.lowering.g;
         self.lowering.contraction_of.contains_key(&id) && self.stage == StageOf::Pair
             || !is_transparent(g, id) && self.lowering.stage_of(id) != self.stage
-            || matches!(g.op(id), Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Var(_))
+            || matches!(g.op(id), Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Places | Op::Var(_))
     }
 
     /// The nodes that this stage computes, arguments first.
@@ -105,6 +106,7 @@ impl<'l, 'g> Body<'l, 'g> {
                 Op::MatVec => drop(often.insert(args[1])),
                 Op::VecMat => drop(often.insert(args[0])),
                 Op::Outer => often.extend(args),
+                Op::View(view) if view.repeats() => drop(often.insert(args[0])),
                 _ => {}
             }
         }
@@ -112,8 +114,8 @@ impl<'l, 'g> Body<'l, 'g> {
         // for what is written where it is read: operations, and how deep they nest
         let mut cost: HashMap<Id, (u32, u32)> = HashMap::new();
         for &id in needed {
-            if *g.op(id) == Op::Sum {
-                items.insert(id, Item::Sum);
+            if matches!(g.op(id), Op::Sum | Op::Max | Op::ArgMax) && g.is_scalar(id) {
+                items.insert(id, Item::Fold);
             } else if g.is_scalar(id) {
                 items.insert(id, Item::Scalar);
             } else {
@@ -138,7 +140,7 @@ impl<'l, 'g> Body<'l, 'g> {
         let mut last = 0;
         for &id in needed {
             let ready = self.lowering.g.args(id).iter().filter_map(|a| round.get(a)).copied().max().unwrap_or(0);
-            let is_loop = matches!(self.items.get(&id), Some(Item::Sum | Item::Array));
+            let is_loop = matches!(self.items.get(&id), Some(Item::Fold | Item::Array));
             round.insert(id, ready + usize::from(is_loop));
             last = last.max(ready + usize::from(is_loop));
         }
@@ -163,7 +165,7 @@ impl<'l, 'g> Body<'l, 'g> {
     fn loops(&mut self, loops: &[(Id, Item)]) {
         let mut by_len: Vec<(Dim, Vec<(Id, Item)>)> = Vec::new();
         for &(id, item) in loops {
-            let over = if item == Item::Sum { self.lowering.g.args(id)[0] } else { id };
+            let over = if item == Item::Fold { self.lowering.g.args(id)[0] } else { id };
             let len = self.dim(over);
             match by_len.iter_mut().find(|(dim, _)| dim == len) {
                 Some((_, same)) => same.push((id, item)),
@@ -177,10 +179,8 @@ impl<'l, 'g> Body<'l, 'g> {
             for (id, item) in same {
                 let index = Ix::Loop(variable);
                 let temp = self.fresh();
-                if item == Item::Sum {
-                    self.frame.body.push(Stmt::Accumulator(temp));
-                    let summand = self.lowering.g.args(id)[0];
-                    self.accumulate(temp, summand, &index, &mut inner);
+                if item == Item::Fold {
+                    self.fold(id, temp, &index, &mut inner);
                     results.push(((id, Ix::Number(Dim::default())), Expr::Temp(temp)));
                 } else {
                     self.frame.body.push(Stmt::Array(temp, dim.clone()));
@@ -203,6 +203,32 @@ impl<'l, 'g> Body<'l, 'g> {
             (Op::Mul, &[a, b]) => Some((a, b)),
             (Op::Powi(2), &[a]) => Some((a, a)),
             _ => None,
+        }
+    }
+
+    /// Starts a temporary, and has the loop `inner` make the sum, the largest component or its place of it.
+    fn fold(&mut self, id: Id, temp: u32, index: &Ix, inner: &mut Frame) {
+        let over = self.lowering.g.args(id)[0];
+        let lowest = || Expr::Call("lowest", vec![]);
+        match self.lowering.g.op(id) {
+            Op::Max => {
+                self.frame.body.push(Stmt::Start(temp, lowest()));
+                let value = self.component(over, index, inner);
+                inner.body.push(Stmt::Replace(temp, Expr::Call("larger", vec![Expr::Temp(temp), value])));
+            }
+            Op::ArgMax => {
+                let best = self.fresh();
+                self.frame.body.extend([Stmt::Start(best, lowest()), Stmt::Start(temp, Expr::Lit(0.0))]);
+                let value = self.component(over, index, inner);
+                let place = vec![Expr::Temp(best), value.clone(), Expr::Temp(temp), Expr::Place(index.clone())];
+                let larger = vec![Expr::Temp(best), value];
+                inner.body.push(Stmt::Replace(temp, Expr::Call("place_of_larger", place)));
+                inner.body.push(Stmt::Replace(best, Expr::Call("larger", larger)));
+            }
+            _ => {
+                self.frame.body.push(Stmt::Start(temp, Expr::Lit(0.0)));
+                self.accumulate(temp, over, index, inner);
+            }
         }
     }
 

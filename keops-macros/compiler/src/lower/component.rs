@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use super::{
     body::Body,
-    program::{Expr, Ix, Place, Scope, Stmt, sum},
+    program::{Expr, Ix, Place, Scope, Stmt},
     stage::StageOf,
 };
 use crate::{
     dim::Dim,
     graph::{Id, Op},
     table::{self, Fun},
+    view::{Axis, View},
 };
 
 /// A scope that is being written, and what is known in it.
@@ -33,7 +34,7 @@ impl Frame {
 /// Whether a component costs no more than an instruction or two beyond its arguments.
 pub(super) fn is_cheap(op: &Op) -> bool {
     match op {
-        Op::MatVec | Op::VecMat | Op::Div => false,
+        Op::MatVec | Op::VecMat | Op::Div | Op::Sum => false,
         Op::Powi(n) => (2..=3).contains(n),
         Op::Fun(fun) => matches!(
             fun,
@@ -71,6 +72,7 @@ impl Body<'_, '_> {
             Op::Const(bits) => return Expr::Lit(f64::from_bits(bits)),
             Op::Zero => return Expr::Lit(0.0),
             Op::Unit(k) => return self.unit(k, index),
+            Op::Places => return Expr::Place(index.clone()),
             Op::Broadcast => return self.component(g.args(id)[0], &zero, frame),
             _ => {}
         }
@@ -100,9 +102,9 @@ impl Body<'_, '_> {
             Op::Div => "div",
             Op::Neg => "neg",
             Op::Fun(fun) => table::lanes(fun).0,
-            Op::Powi(n) => return Expr::Powi(Box::new(self.component(args[0], index, frame)), n),
-            Op::Extract(start) => return self.component(args[0], &index.plus(&start), frame),
-            Op::Pad(start) => return self.pad(args[0], &start, index, frame),
+            Op::Powi(n) => return Expr::Call("powi", vec![self.component(args[0], index, frame), Expr::Integer(n)]),
+            Op::View(view) => return self.component(args[0], &behind(&view, index), frame),
+            Op::Spread(view) => return self.spread(args[0], &view, index, frame),
             Op::Concat => return self.concat(&args, index, frame),
             Op::MatVec => {
                 let columns = g.dim(args[1]).clone();
@@ -122,10 +124,15 @@ impl Body<'_, '_> {
                 let b = self.component(args[1], &remainder(index, &columns), frame);
                 return Expr::Call("mul", vec![a, b]);
             }
-            Op::Sum => unreachable!("sums are computed before their readers"),
-            Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Broadcast => unreachable!("taken before"),
+            Op::Sum if !g.is_scalar(id) => return self.sum_of_block(id, index, frame),
+            Op::Sum | Op::Max | Op::ArgMax => unreachable!("computed before their readers"),
+            Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Places | Op::Broadcast => {
+                unreachable!("taken before")
+            }
         };
-        Expr::Call(name, args.into_iter().map(|arg| self.component(arg, index, frame)).collect())
+        let integer = if let Op::Fun(fun) = g.op(id) { fun.integer().map(Expr::Integer) } else { None };
+        let args = args.into_iter().map(|arg| self.component(arg, index, frame));
+        Expr::Call(name, args.chain(integer).collect())
     }
 
     /// Σ_k a(k) b(k), in a loop of its own.
@@ -142,8 +149,22 @@ impl Body<'_, '_> {
         let x = self.component(a.0, &a.1(&k), &mut inner);
         let y = self.component(b.0, &b.1(&k), &mut inner);
         inner.body.push(Stmt::Accumulate(temp, x, Some(y)));
-        frame.body.push(Stmt::Accumulator(temp));
+        frame.body.push(Stmt::Start(temp, Expr::Lit(0.0)));
         frame.body.push(Stmt::For(variable, len.clone(), inner.body));
+        Expr::Temp(temp)
+    }
+
+    /// The sum of block `index` of components, in a loop of its own.
+    fn sum_of_block(&mut self, id: Id, index: &Ix, frame: &mut Frame) -> Expr {
+        let g = self.lowering.g;
+        let summand = g.args(id)[0];
+        let len = g.dim(summand).divide(g.dim(id)).expect("blocks of one length");
+        let (temp, variable) = (self.fresh(), self.fresh());
+        let at = Ix::Row(Box::new(index.clone()), len.clone(), Box::new(Ix::Loop(variable)));
+        let mut inner = frame.nested();
+        self.accumulate(temp, summand, &at, &mut inner);
+        frame.body.push(Stmt::Start(temp, Expr::Lit(0.0)));
+        frame.body.push(Stmt::For(variable, len, inner.body));
         Expr::Temp(temp)
     }
 
@@ -157,16 +178,39 @@ impl Body<'_, '_> {
         Expr::Branch(index.clone(), Dim::number(k), literal(0.0), upper)
     }
 
-    fn pad(&mut self, inner: Id, start: &Dim, index: &Ix, frame: &mut Frame) -> Expr {
-        let end = sum(start, self.dim(inner));
-        let inside = |body: &mut Self, frame: &mut Frame| body.component(inner, &minus(index, start), frame);
+    /// What is at the places of a view, and 0 between them.
+    fn spread(&mut self, inner: Id, view: &View, index: &Ix, frame: &mut Frame) -> Expr {
+        let mut axes: Vec<(Axis, Dim)> = view.axes.iter().cloned().zip(view.weights()).collect();
+        axes.sort_by_key(|(axis, _)| std::cmp::Reverse(axis.stride.magnitude()));
         self.branch(
             index,
-            start,
+            &view.start,
             frame,
             |_, _| Expr::Lit(0.0),
-            |body, frame| body.branch(index, &end, frame, inside, |_, _| Expr::Lit(0.0)),
+            |body, frame| {
+                let left = minus(index, &view.start);
+                body.digits(inner, &axes, left, Ix::Number(Dim::default()), frame)
+            },
         )
+    }
+
+    /// Takes the digits of `left` along the axes that are left, the widest stride first. `at` is the component of
+    /// `inner` so far; 0 where `left` lies on no component.
+    fn digits(&mut self, inner: Id, axes: &[(Axis, Dim)], left: Ix, at: Ix, frame: &mut Frame) -> Expr {
+        let Some(((axis, weight), rest)) = axes.split_first() else {
+            let one = Dim::number(1);
+            let found = |body: &mut Self, frame: &mut Frame| body.component(inner, &at, frame);
+            return self.branch(&left, &one, frame, found, |_, _| Expr::Lit(0.0));
+        };
+        let digit = divide(&left, &axis.stride);
+        let found = |body: &mut Self, frame: &mut Frame| {
+            let at = at.and(&digit.times(weight));
+            if axis.stride.is_one() {
+                return body.component(inner, &at, frame);
+            }
+            body.digits(inner, rest, remainder(&left, &axis.stride), at, frame)
+        };
+        self.branch(&digit, &axis.len, frame, found, |_, _| Expr::Lit(0.0))
     }
 
     fn concat(&mut self, parts: &[Id], index: &Ix, frame: &mut Frame) -> Expr {
@@ -219,7 +263,26 @@ fn minus(index: &Ix, n: &Dim) -> Ix {
     }
 }
 
+/// The component behind a view that its component `index` is.
+fn behind(view: &View, index: &Ix) -> Ix {
+    let mut at = Ix::Number(view.start.clone());
+    for (a, (axis, weight)) in view.axes.iter().zip(view.weights()).enumerate() {
+        let steps = divide(index, &weight);
+        let digit = if a == 0 { steps } else { remainder(&steps, &axis.len) };
+        at = at.and(&digit.times(&axis.stride));
+    }
+    at
+}
+
 pub(super) fn divide(index: &Ix, n: &Dim) -> Ix {
+    if n.is_one() {
+        return index.clone();
+    }
+    if let Ix::Row(row, columns, _) = index
+        && columns == n
+    {
+        return Ix::clone(row);
+    }
     match (index.number(), n.value()) {
         (Some(a), Some(b @ 1..)) => Ix::Number(Dim::number(a / b)),
         _ => Ix::Div(Box::new(index.clone()), n.clone()),
@@ -227,6 +290,11 @@ pub(super) fn divide(index: &Ix, n: &Dim) -> Ix {
 }
 
 pub(super) fn remainder(index: &Ix, n: &Dim) -> Ix {
+    if let Ix::Row(_, columns, column) = index
+        && columns == n
+    {
+        return Ix::clone(column);
+    }
     match (index.number(), n.value()) {
         (Some(a), Some(b @ 1..)) => Ix::Number(Dim::number(a % b)),
         _ => Ix::Rem(Box::new(index.clone()), n.clone()),

@@ -6,7 +6,7 @@
 //! - A temporary is assigned once, before it is read, in its scope or one around it.
 //! - Offsets are in components and stay inside their place for every value of the const generics.
 
-use crate::dim::Dim;
+use crate::{dim::Dim, view::product};
 
 /// A formula, ready to be printed.
 pub struct Program {
@@ -88,12 +88,16 @@ pub enum Ix {
     Add(Box<Ix>, Dim),
     /// a - n, not negative
     Sub(Box<Ix>, Dim),
-    /// a * n + b
+    /// a * n + b, with b below n
     Row(Box<Ix>, Dim, Box<Ix>),
     /// a / n
     Div(Box<Ix>, Dim),
     /// a % n
     Rem(Box<Ix>, Dim),
+    /// a * n
+    Times(Box<Ix>, Dim),
+    /// a + b
+    Sum(Box<Ix>, Box<Ix>),
 }
 
 impl Ix {
@@ -106,6 +110,24 @@ impl Ix {
             Ix::Number(m) => Ix::Number(sum(m, n)),
             Ix::Add(a, m) => Ix::Add(a.clone(), sum(m, n)),
             _ => Ix::Add(Box::new(self.clone()), n.clone()),
+        }
+    }
+
+    /// self * n
+    pub fn times(&self, n: &Dim) -> Ix {
+        match self {
+            _ if n.is_one() => self.clone(),
+            _ if *n == Dim::default() => Ix::Number(Dim::default()),
+            Ix::Number(m) => Ix::Number(product(m, n)),
+            _ => Ix::Times(Box::new(self.clone()), n.clone()),
+        }
+    }
+
+    /// self + other
+    pub fn and(&self, other: &Ix) -> Ix {
+        match (self, other) {
+            (a, Ix::Number(n)) | (Ix::Number(n), a) => a.plus(n),
+            (a, b) => Ix::Sum(Box::new(a.clone()), Box::new(b.clone())),
         }
     }
 
@@ -129,10 +151,12 @@ pub enum Expr {
     Lit(f64),
     /// A component.
     Read(Place, Ix),
-    /// A function of `keops_core::ops` on numbers.
+    /// A function of `keops_core::ops` on numbers; an integer that it takes comes last.
     Call(&'static str, Vec<Expr>),
-    /// A fixed power.
-    Powi(Box<Expr>, i32),
+    /// An integer that a function takes, known while compiling.
+    Integer(i32),
+    /// An index as a number.
+    Place(Ix),
     /// `yes` if the index is below the limit, else `no`. Each side is a scope: it is computed only if taken.
     Branch(Ix, Dim, Box<Scope>, Box<Scope>),
 }
@@ -151,10 +175,12 @@ pub struct Scope {
 pub enum Stmt {
     /// Assigns a temporary.
     Let(u32, Expr),
-    /// A temporary that starts at 0 and that `Accumulate` adds to.
-    Accumulator(u32),
+    /// A temporary that starts at a value and that `Accumulate` and `Replace` change.
+    Start(u32, Expr),
     /// Adds a, or a b, to a temporary.
     Accumulate(u32, Expr, Option<Expr>),
+    /// Gives a temporary another value.
+    Replace(u32, Expr),
     /// An array of this many components.
     Array(u32, Dim),
     /// Sets a component of an array.

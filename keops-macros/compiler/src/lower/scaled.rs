@@ -36,17 +36,29 @@ fn hands_nan_on(op: &Op) -> bool {
         | Op::Powi(_)
         | Op::Sum
         | Op::Broadcast
-        | Op::Extract(_)
-        | Op::Pad(_)
+        | Op::View(_)
+        | Op::Spread(_)
         | Op::Concat
         | Op::MatVec
         | Op::VecMat
         | Op::Outer => true,
         Op::Fun(fun) => matches!(
             fun,
-            Fun::Exp | Fun::Exp2 | Fun::Log | Fun::Sin | Fun::Cos | Fun::Sqrt | Fun::Rsqrt | Fun::Inv | Fun::Abs
+            Fun::Exp
+                | Fun::Exp2
+                | Fun::Log
+                | Fun::Sin
+                | Fun::Cos
+                | Fun::Asin
+                | Fun::Acos
+                | Fun::Atan
+                | Fun::Atan2
+                | Fun::Sqrt
+                | Fun::Rsqrt
+                | Fun::Inv
+                | Fun::Abs
         ),
-        Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) => false,
+        Op::Max | Op::ArgMax | Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Places => false,
     }
 }
 

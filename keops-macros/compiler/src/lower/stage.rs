@@ -55,7 +55,11 @@ impl Roles {
     }
 }
 
-/// Whether a node is written where it is read, in whatever stage: constants, and repetitions of a scalar.
+/// Whether a node is written where it is read, in whatever stage: constants, and what repeats.
 pub(super) fn is_transparent(g: &Graph, id: Id) -> bool {
-    matches!(g.op(id), Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Broadcast)
+    match g.op(id) {
+        Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Places | Op::Broadcast => true,
+        Op::View(view) => view.repeats(),
+        _ => false,
+    }
 }

@@ -8,11 +8,11 @@
 //! sign        -f
 //! power       f ** g                      (to the right: -x**2 is -(x**2), 2**-n has a sign on the right)
 //! method      f.name(args)
-//! atom        name  name(args)  3  0.5  (f)
+//! atom        name  name(args)  3  0.5  (f)  [3, 4]     (lists only where an operation takes one)
 //! ```
 
 use proc_macro2::Span;
-use syn::{Ident, Token, ext::IdentExt, parenthesized, parse::ParseStream};
+use syn::{Ident, Token, bracketed, ext::IdentExt, parenthesized, parse::ParseStream};
 
 use crate::ast::{BinaryOp, Expr, ExprKind};
 
@@ -183,14 +183,19 @@ fn method(input: ParseStream, depth: usize) -> syn::Result<Expr> {
 fn arguments(input: ParseStream, depth: usize) -> syn::Result<Vec<Expr>> {
     let content;
     parenthesized!(content in input);
-    let mut args = Vec::new();
+    items(&content, depth)
+}
+
+/// Expressions with commas between them, to the end of the brackets.
+fn items(content: ParseStream, depth: usize) -> syn::Result<Vec<Expr>> {
+    let mut items = Vec::new();
     while !content.is_empty() {
-        args.push(comparison(&content, depth + 1)?);
+        items.push(comparison(content, depth + 1)?);
         if !content.is_empty() && content.parse::<Option<Token![,]>>()?.is_none() {
-            return Err(unexpected(&content));
+            return Err(unexpected(content));
         }
     }
-    Ok(args)
+    Ok(items)
 }
 
 fn atom(input: ParseStream, depth: usize) -> syn::Result<Expr> {
@@ -200,6 +205,13 @@ fn atom(input: ParseStream, depth: usize) -> syn::Result<Expr> {
         parenthesized!(content in input);
         let inner = comparison(&content, depth + 1)?;
         return if content.is_empty() { Ok(inner) } else { Err(unexpected(&content)) };
+    }
+    if input.peek(syn::token::Bracket) {
+        let content;
+        bracketed!(content in input);
+        let items = items(&content, depth)?;
+        let depth = 1 + items.iter().map(|item| item.depth).max().unwrap_or(0);
+        return Ok(Expr { kind: ExprKind::List(items), span, depth });
     }
     if input.peek(syn::Lit) {
         return match input.parse()? {

@@ -219,7 +219,7 @@ impl Variables {
                 value.kind = ExprKind::Name(decl.name.clone());
                 Ok(())
             }
-            ExprKind::Call(_, args) => args.iter_mut().try_for_each(|arg| self.raw(arg, text)),
+            ExprKind::List(args) | ExprKind::Call(_, args) => args.iter_mut().try_for_each(|arg| self.raw(arg, text)),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Arithmetic and element-wise functions. KeOps' conventions at the edges: 1/√0 = 0, 0 ln 0 = 0, the derivatives of
-//! steps are 0.
+//! steps are 0. With that of 1/√, the slopes of asin and acos at ±1 are 0, and so are those of atan2 at the origin.
 
 use super::{Arguments, F, Fault, Fun, INT, Operation, Value, same_or_scalar};
-use crate::graph::{Graph, Id};
+use crate::graph::{Graph, Id, Op};
 
 type Partial = fn(&mut Graph, &[Id], Id, usize) -> Id;
 
@@ -16,7 +16,7 @@ const fn lanes(
 ) -> Operation {
     let args = match fun {
         Fun::IfElse | Fun::Clamp => &[F, F, F] as &[_],
-        Fun::Pow | Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual => &[F, F],
+        Fun::Pow | Fun::Atan2 | Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual => &[F, F],
         _ => &[F],
     };
     Operation { name, aliases, args, optional: 0, value: Value::Lanes(fun, method, partial), range }
@@ -43,6 +43,54 @@ const fn unary(
 fn flat(g: &mut Graph, _: &[Id], _: Id, _: usize) -> Id {
     g.constant(0.0)
 }
+
+/// 1/√(1 - x²), with the difference as a product: near ±1 it cancels otherwise.
+fn slope_of_asin(g: &mut Graph, x: Id) -> Id {
+    let one = g.constant(1.0);
+    let (less, more) = (g.sub(one, x), g.add(one, x));
+    let product = g.mul(less, more);
+    g.fun(Fun::Rsqrt, &[product])
+}
+
+/// 1 where low <= x <= high, else 0.
+fn inside(g: &mut Graph, x: Id, low: Id, high: Id) -> Id {
+    let (below, above) = (g.fun(Fun::LessThan, &[x, low]), g.fun(Fun::LessThan, &[high, x]));
+    let (one, outside) = (g.constant(1.0), g.add(below, above));
+    g.sub(one, outside)
+}
+
+/// Two integers as the ends of an interval.
+fn bounds(g: &mut Graph, a: &Arguments) -> Result<(Id, Id), Fault> {
+    let (low, high) = (a.integers[0].number("the lower bound")?, a.integers[1].number("the upper bound")?);
+    if low > high {
+        return Err(Fault(format!("the lower bound {low} is above the upper bound {high}")));
+    }
+    Ok((g.constant(low as f64), g.constant(high as f64)))
+}
+
+/// Functions that are no row of their own: rows, or the lowering, are made of them.
+pub(super) const PARTS: &[(Fun, &str, Partial)] = &[
+    (Fun::Exp2, "exp2", |_, _, _, _| unreachable!("2^x is made by the lowering, after all derivatives")),
+    (Fun::Round(0), "round", flat),
+    // with the value s: by each number x it is e^((s - x)/γ), and by γ (s - Σ_x x e^((s - x)/γ)) / γ
+    (Fun::SoftMin, "soft_min", |g, a, s, k| {
+        let weight = |g: &mut Graph, x: Id| {
+            let difference = g.sub(s, x);
+            let exponent = g.div(difference, a[3]);
+            g.fun(Fun::Exp, &[exponent])
+        };
+        if k < 3 {
+            return weight(g, a[k]);
+        }
+        let mean = a[..3].iter().fold(g.constant(0.0), |sum, &x| {
+            let weight = weight(g, x);
+            let part = g.mul(weight, x);
+            g.add(sum, part)
+        });
+        let difference = g.sub(s, mean);
+        g.div(difference, a[3])
+    }),
+];
 
 pub(super) const OPERATIONS: &[Operation] = &[
     binary("Add", &["add"], |g, a| same_or_scalar(g, a).map(|()| g.add(a.formulas[0], a.formulas[1])), (-2.0, 2.0)),
@@ -113,6 +161,59 @@ pub(super) const OPERATIONS: &[Operation] = &[
         },
         (-4.0, 4.0),
     ),
+    lanes("Asin", &["asin"], Fun::Asin, "asin", |g, a, _, _| slope_of_asin(g, a[0]), (-0.9, 0.9)),
+    lanes(
+        "Acos",
+        &["acos"],
+        Fun::Acos,
+        "acos",
+        |g, a, _, _| {
+            let slope = slope_of_asin(g, a[0]);
+            g.neg(slope)
+        },
+        (-0.9, 0.9),
+    ),
+    lanes(
+        "Atan",
+        &["atan"],
+        Fun::Atan,
+        "atan",
+        |g, a, _, _| {
+            let (one, square) = (g.constant(1.0), g.powi(a[0], 2));
+            let sum = g.add(one, square);
+            g.fun(Fun::Inv, &[sum])
+        },
+        (-3.0, 3.0),
+    ),
+    // (x, -y) / (x² + y²), and 0 at the origin
+    lanes(
+        "Atan2",
+        &["atan2"],
+        Fun::Atan2,
+        "atan2",
+        |g, a, _, k| {
+            let (y, x) = (g.powi(a[0], 2), g.powi(a[1], 2));
+            let square = g.add(y, x);
+            let inverse = g.fun(Fun::Rsqrt, &[square]);
+            let inverse = g.powi(inverse, 2);
+            let slope = g.mul(a[1 - k], inverse);
+            if k == 0 { slope } else { g.neg(slope) }
+        },
+        (0.3, 2.0),
+    ),
+    // of each order x times the next one: without a quotient, so right at 0 too
+    lanes(
+        "SinXDivX",
+        &["sinxdivx", "sinc"],
+        Fun::SinXDivX(0),
+        "sin_x_div_x",
+        |g, a, y, _| {
+            let Op::Fun(Fun::SinXDivX(n)) = *g.op(y) else { unreachable!("the value is that of the function") };
+            let next = g.fun(Fun::SinXDivX(n + 1), &[a[0]]);
+            g.mul(a[0], next)
+        },
+        (-4.0, 4.0),
+    ),
     // through 1/√x, which is 0 at 0: the derivative of a distance at distance 0 is 0
     lanes(
         "Sqrt",
@@ -149,6 +250,38 @@ pub(super) const OPERATIONS: &[Operation] = &[
     ),
     lanes("Abs", &["abs"], Fun::Abs, "abs", |g, a, _, _| g.fun(Fun::Sign, &[a[0]]), (-2.0, 2.0)),
     lanes("Sign", &["sign", "signum"], Fun::Sign, "sign", flat, (-2.0, 2.0)),
+    lanes("Floor", &["floor"], Fun::Floor, "floor", flat, (-2.0, 2.0)),
+    Operation {
+        name: "Round",
+        aliases: &["round"],
+        args: &[F, INT],
+        optional: 1,
+        value: Value::Built(|g, a| {
+            let decimals = a.integers.first().map_or(Ok(0), |d| d.number("the number of decimals"))?;
+            match i32::try_from(decimals) {
+                Ok(d @ -300..=300) => Ok(g.fun(Fun::Round(d), &[a.formulas[0]])),
+                _ => Err(Fault(format!("no number has {decimals} decimals"))),
+            }
+        }),
+        range: (-2.0, 2.0),
+    },
+    // f - m floor((f - offset) / m)
+    Operation {
+        name: "Mod",
+        aliases: &["mod", "rem"],
+        args: &[F, F, F],
+        optional: 1,
+        value: Value::Built(|g, a| {
+            same_or_scalar(g, a)?;
+            let (f, modulus) = (a.formulas[0], a.formulas[1]);
+            let above = a.formulas.get(2).map_or(f, |&offset| g.sub(f, offset));
+            let quotient = g.div(above, modulus);
+            let steps = g.fun(Fun::Floor, &[quotient]);
+            let whole = g.mul(modulus, steps);
+            Ok(g.sub(f, whole))
+        }),
+        range: (0.5, 3.0),
+    },
     lanes("Step", &["step"], Fun::Step, "step", flat, (-2.0, 2.0)),
     lanes("ReLU", &["relu"], Fun::Relu, "relu", |g, a, _, _| g.fun(Fun::Step, &[a[0]]), (-2.0, 2.0)),
     lanes(
@@ -184,20 +317,36 @@ pub(super) const OPERATIONS: &[Operation] = &[
         &["clamp"],
         Fun::Clamp,
         "clamp",
-        |g, a, _, k| {
-            let below = g.fun(Fun::LessThan, &[a[0], a[1]]);
-            let above = g.fun(Fun::LessThan, &[a[2], a[0]]);
-            match k {
-                0 => {
-                    let (one, outside) = (g.constant(1.0), g.add(below, above));
-                    g.sub(one, outside)
-                }
-                1 => below,
-                _ => above,
-            }
+        |g, a, _, k| match k {
+            0 => inside(g, a[0], a[1], a[2]),
+            1 => g.fun(Fun::LessThan, &[a[0], a[1]]),
+            _ => g.fun(Fun::LessThan, &[a[2], a[0]]),
         },
         (-2.0, 2.0),
     ),
+    Operation {
+        name: "ClampInt",
+        aliases: &["clamp_int"],
+        args: &[F, INT, INT],
+        optional: 0,
+        value: Value::Built(|g, a| {
+            let (low, high) = bounds(g, a)?;
+            Ok(g.fun(Fun::Clamp, &[a.formulas[0], low, high]))
+        }),
+        range: (-2.0, 4.0),
+    },
+    // the derivative of the former: 1 inside, ends included
+    Operation {
+        name: "DiffClampInt",
+        aliases: &["diff_clamp_int"],
+        args: &[F, INT, INT],
+        optional: 0,
+        value: Value::Built(|g, a| {
+            let (low, high) = bounds(g, a)?;
+            Ok(inside(g, a.formulas[0], low, high))
+        }),
+        range: (-2.0, 4.0),
+    },
     lanes("Equal", &["equal"], Fun::Equal, "equal", flat, (-2.0, 2.0)),
     lanes("NotEqual", &["not_equal"], Fun::NotEqual, "not_equal", flat, (-2.0, 2.0)),
     lanes("LessThan", &["less_than"], Fun::LessThan, "less_than", flat, (-2.0, 2.0)),

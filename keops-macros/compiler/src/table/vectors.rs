@@ -4,6 +4,7 @@ use super::{Arguments, F, Fault, Fun, INT, Integer, Kind, Operation, Value, same
 use crate::{
     dim::Dim,
     graph::{Graph, Id},
+    view::View,
 };
 
 type Build = fn(&mut Graph, &Arguments) -> Result<Id, Fault>;
@@ -66,6 +67,19 @@ fn inside(g: &Graph, a: &Arguments, start: &Dim, dim: &Dim) -> Result<(), Fault>
     }
 }
 
+/// The argument from component `start` on, in a vector of zeros of this dimension.
+fn padded(g: &mut Graph, a: &Arguments, start: Dim, dim: Dim) -> Result<Id, Fault> {
+    let part = g.dim(a.formulas[0]).clone();
+    let end = start.checked_add(&part).ok_or_else(too_large)?;
+    match end.at_most(&dim) {
+        Some(true) => Ok(g.spread(a.formulas[0], View::part(start, part), dim)),
+        Some(false) => Err(Fault(format!("components {start}..{end} do not fit into dimension {dim}"))),
+        None => Err(Fault(format!(
+            "whether components {start}..{end} fit into dimension {dim} depends on the const generics"
+        ))),
+    }
+}
+
 fn positive(dim: Dim) -> Result<Dim, Fault> {
     if dim.value() == Some(0) { Err(Fault("a dimension must be at least 1".to_owned())) } else { Ok(dim) }
 }
@@ -113,6 +127,27 @@ pub(super) const OPERATIONS: &[Operation] = &[
     row("WeightedSqNorm", &["weighted_sqnorm", "weightedsqnorm"], &[F, F], |g, a| {
         weighted_sq_norm(g, a, 0, a.formulas[1])
     }),
+    // the same with one shape of the metric each
+    row("SqNormIso", &["sqnorm_iso"], &[F, F], |g, a| {
+        scalar(g, a, 0)?;
+        weighted_sq_norm(g, a, 0, a.formulas[1])
+    }),
+    row("SqNormDiag", &["sqnorm_diag"], &[F, F], |g, a| {
+        same(g, a, 0, 1)?;
+        weighted_sq_norm(g, a, 0, a.formulas[1])
+    }),
+    row("SymSqNorm", &["sym_sqnorm"], &[F, F], |g, a| {
+        let dim = g.dim(a.formulas[1]);
+        let full = dim.checked_mul(dim).ok_or_else(too_large)?;
+        if *g.dim(a.formulas[0]) != full {
+            return Err(Fault(format!(
+                "the metric `{}` must have dimension {full}, it has dimension {}",
+                a.spelled[0],
+                g.dim(a.formulas[0])
+            )));
+        }
+        weighted_sq_norm(g, a, 0, a.formulas[1])
+    }),
     row("WeightedSqDist", &["weighted_sqdist", "weightedsqdist"], &[F, F, F], |g, a| {
         same(g, a, 1, 2)?;
         let difference = g.sub(a.formulas[1], a.formulas[2]);
@@ -128,24 +163,35 @@ pub(super) const OPERATIONS: &[Operation] = &[
         inside(g, a, &start, &dim)?;
         Ok(g.extract(a.formulas[0], start, dim))
     }),
+    row("ElemT", &["elem_t"], &[F, INT, INT], |g, a| {
+        scalar(g, a, 0)?;
+        let (dim, place) = (positive(a.integers[0].dim("the dimension")?)?, a.integers[1].dim("the component")?);
+        padded(g, a, place, dim)
+    }),
+    row("ExtractT", &["extract_t"], &[F, INT, INT], |g, a| {
+        let (start, dim) = (a.integers[0].dim("the start")?, positive(a.integers[1].dim("the dimension")?)?);
+        padded(g, a, start, dim)
+    }),
+    row("Max", &["max"], &[F], |g, a| Ok(g.max(a.formulas[0]))),
+    // by signs, which round nothing, and leave ties and NaN as they are
+    row("Min", &["min"], &[F], |g, a| {
+        let mirrored = g.neg(a.formulas[0]);
+        let most = g.max(mirrored);
+        Ok(g.neg(most))
+    }),
+    row("ArgMax", &["argmax"], &[F], |g, a| Ok(g.arg_max(a.formulas[0]))),
+    row("ArgMin", &["argmin"], &[F], |g, a| {
+        let mirrored = g.neg(a.formulas[0]);
+        Ok(g.arg_max(mirrored))
+    }),
+    // at the nearest integer
+    row("OneHot", &["one_hot"], &[F, INT], |g, a| {
+        scalar(g, a, 0)?;
+        let dim = positive(a.integers[0].dim("the dimension")?)?;
+        let half = g.constant(0.5);
+        let above = g.add(a.formulas[0], half);
+        let place = g.fun(Fun::Floor, &[above]);
+        Ok(g.one_hot(place, dim))
+    }),
     row("Concat", &["concat"], &[F, F], |g, a| g.concat(&a.formulas).ok_or_else(too_large)),
-    row("MatVecMult", &["matvecmult", "mat_vec"], &[F, F], |g, a| {
-        let (matrix, vector) = (a.formulas[0], a.formulas[1]);
-        let dim = g.dim(matrix).divide(g.dim(vector)).ok_or_else(|| not_a_matrix(g, a, 0, 1))?;
-        Ok(g.mat_vec(matrix, vector, dim))
-    }),
-    row("VecMatMult", &["vecmatmult", "vec_mat"], &[F, F], |g, a| {
-        let (vector, matrix) = (a.formulas[0], a.formulas[1]);
-        let dim = g.dim(matrix).divide(g.dim(vector)).ok_or_else(|| not_a_matrix(g, a, 1, 0))?;
-        Ok(g.vec_mat(vector, matrix, dim))
-    }),
-    row("TensorProd", &["tensorprod", "outer"], &[F, F], |g, a| {
-        g.outer(a.formulas[0], a.formulas[1]).ok_or_else(too_large)
-    }),
 ];
-
-fn not_a_matrix(g: &Graph, a: &Arguments, matrix: usize, vector: usize) -> Fault {
-    let dim = |k: usize| (a.spelled[k].as_str(), g.dim(a.formulas[k]));
-    let ((m, mn), (v, n)) = (dim(matrix), dim(vector));
-    Fault(format!("`{m}` has dimension {mn}, which is not a multiple of the dimension {n} of `{v}`"))
-}

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::oracle::size;
+use super::oracle::{size, spherical};
 use crate::lower::{
     Program, Role,
     program::{Expr, Ix, Place, Scope, Stmt},
@@ -118,7 +118,14 @@ impl Machine {
                 let value = self.expr(value);
                 self.assign(*t, value);
             }
-            Stmt::Accumulator(t) => self.assign(*t, 0.0),
+            Stmt::Start(t, value) => {
+                let value = self.expr(value);
+                self.assign(*t, value);
+            }
+            Stmt::Replace(t, value) => {
+                let value = self.expr(value);
+                *self.temps.get_mut(t).expect("a temporary that was started") = value;
+            }
             Stmt::Accumulate(t, a, b) => {
                 let a = self.expr(a);
                 let b = b.as_ref().map_or(1.0, |b| self.expr(b));
@@ -178,7 +185,8 @@ impl Machine {
                 let args: Vec<f64> = args.iter().map(|arg| self.expr(arg)).collect();
                 call(name, &args)
             }
-            Expr::Powi(base, n) => self.expr(base).powi(*n),
+            Expr::Integer(n) => f64::from(*n),
+            Expr::Place(index) => self.ix(index) as f64,
             Expr::Branch(index, limit, yes, no) => {
                 let side: &Scope = if self.ix(index) < size(limit) { yes } else { no };
                 self.scope(|machine| {
@@ -195,7 +203,13 @@ impl Machine {
             Ix::Loop(d) => self.loops[d],
             Ix::Add(a, n) => self.ix(a) + size(n),
             Ix::Sub(a, n) => self.ix(a).checked_sub(size(n)).expect("an index is not negative"),
-            Ix::Row(a, n, b) => self.ix(a) * size(n) + self.ix(b),
+            Ix::Row(a, n, b) => {
+                let b = self.ix(b);
+                assert!(b < size(n), "column {b} of {n}");
+                self.ix(a) * size(n) + b
+            }
+            Ix::Times(a, n) => self.ix(a) * size(n),
+            Ix::Sum(a, b) => self.ix(a) + self.ix(b),
             Ix::Div(a, n) => self.ix(a) / size(n),
             Ix::Rem(a, n) => self.ix(a) % size(n),
         }
@@ -220,6 +234,24 @@ fn call(name: &str, x: &[f64]) -> f64 {
         ("rsqrt", [a]) if *a == 0.0 => 0.0,
         ("rsqrt", [a]) => a.sqrt().recip(),
         ("inv", [a]) => a.recip(),
+        ("powi", [a, n]) => a.powi(*n as i32),
+        ("asin", [a]) => a.asin(),
+        ("acos", [a]) => a.acos(),
+        ("atan", [a]) => a.atan(),
+        ("atan2", [a, b]) => a.atan2(*b),
+        ("sin_x_div_x", [a, n]) => spherical(*n as i32, *a),
+        ("floor", [a]) => a.floor(),
+        ("round", [a, n]) => (a * 10_f64.powi(*n as i32)).round() / 10_f64.powi(*n as i32),
+        ("soft_min", [a, b, c, gamma]) => -gamma * [a, b, c].map(|x| (-x / gamma).exp()).iter().sum::<f64>().ln(),
+        ("lowest", []) => f64::NEG_INFINITY,
+        ("larger", [best, a]) => best.max(*a),
+        ("place_of_larger", [best, a, place, here]) => {
+            if a > best {
+                *here
+            } else {
+                *place
+            }
+        }
         ("abs", [a]) => a.abs(),
         ("sign", [a]) if *a == 0.0 => 0.0,
         ("sign", [a]) => a.signum(),

@@ -6,6 +6,7 @@ use crate::{
     dim::Dim,
     graph::{Graph, Id, Op},
     table::Fun,
+    view::View,
 };
 
 /// The number of components: `D` is 3 and `E` is 5 in all tests.
@@ -74,13 +75,18 @@ fn node(g: &Graph, id: Id, args: &[&[f64]], variables: &[Vec<f64>]) -> Vec<f64> 
             let numbers: Vec<f64> = (0..args.len()).map(|k| at(k, c)).collect();
             fun(*f, &numbers)
         }),
-        Op::Sum => vec![args[0].iter().sum()],
+        Op::Places => each(&|c| c as f64),
+        Op::Sum => args[0].chunks(args[0].len() / len).map(|block| block.iter().sum()).collect(),
+        Op::Max => vec![args[0].iter().copied().fold(f64::NEG_INFINITY, f64::max)],
+        Op::ArgMax => vec![arg_max(args[0]) as f64],
         Op::Broadcast => vec![args[0][0]; len],
-        Op::Extract(start) => args[0][size(start)..][..len].to_vec(),
-        Op::Pad(start) => {
-            let mut padded = vec![0.0; len];
-            padded[size(start)..][..args[0].len()].copy_from_slice(args[0]);
-            padded
+        Op::View(view) => places(view).map(|k| args[0][k]).collect(),
+        Op::Spread(view) => {
+            let mut spread = vec![0.0; len];
+            for (k, x) in places(view).zip(args[0]) {
+                assert_eq!(std::mem::replace(&mut spread[k], *x), 0.0, "{view:?} has a place twice");
+            }
+            spread
         }
         Op::Concat => args.concat(),
         Op::MatVec => {
@@ -92,6 +98,30 @@ fn node(g: &Graph, id: Id, args: &[&[f64]], variables: &[Vec<f64>]) -> Vec<f64> 
     }
 }
 
+/// The components behind a view.
+fn places(view: &View) -> impl Iterator<Item = usize> + use<> {
+    let list = view.axes.iter().fold(vec![size(&view.start)], |list, axis| {
+        let (len, stride) = (size(&axis.len), size(&axis.stride));
+        list.iter().flat_map(|first| (0..len).map(move |k| first + k * stride)).collect()
+    });
+    list.into_iter()
+}
+
+/// The place of the first largest number.
+fn arg_max(x: &[f64]) -> usize {
+    (0..x.len()).rev().max_by(|&a, &b| x[a].total_cmp(&x[b])).expect("a component")
+}
+
+/// (1/x d/dx)^n of sin(x) / x, by 40 terms of its power series.
+pub(super) fn spherical(n: i32, x: f64) -> f64 {
+    let (mut term, mut sum) = ((1..=n).fold(1.0, |product, k| -product / f64::from(2 * k + 1)), 0.0);
+    for k in 1..40 {
+        sum += term;
+        term *= -x * x / f64::from(2 * k * (2 * n + 2 * k + 1));
+    }
+    sum
+}
+
 fn fun(f: Fun, x: &[f64]) -> f64 {
     let truth = |holds: bool| if holds { 1.0 } else { 0.0 };
     match f {
@@ -100,6 +130,14 @@ fn fun(f: Fun, x: &[f64]) -> f64 {
         Fun::Log => x[0].ln(),
         Fun::Sin => x[0].sin(),
         Fun::Cos => x[0].cos(),
+        Fun::Asin => x[0].asin(),
+        Fun::Acos => x[0].acos(),
+        Fun::Atan => x[0].atan(),
+        Fun::Atan2 => x[0].atan2(x[1]),
+        Fun::SinXDivX(n) => spherical(n, x[0]),
+        Fun::Floor => x[0].floor(),
+        Fun::Round(decimals) => (x[0] * 10_f64.powi(decimals)).round() / 10_f64.powi(decimals),
+        Fun::SoftMin => -x[3] * x[..3].iter().map(|k| (-k / x[3]).exp()).sum::<f64>().ln(),
         Fun::Sqrt => x[0].sqrt(),
         Fun::Rsqrt if x[0] == 0.0 => 0.0,
         Fun::Rsqrt => 1.0 / x[0].sqrt(),
@@ -119,6 +157,11 @@ fn fun(f: Fun, x: &[f64]) -> f64 {
         Fun::LessThan => truth(x[0] < x[1]),
         Fun::LessOrEqual => truth(x[0] <= x[1]),
     }
+}
+
+/// On which step each number lies, and 0 at the edge of one.
+fn stairs(x: impl Iterator<Item = f64>) -> Vec<i8> {
+    x.map(|x| if x.fract() == 0.0 { 0 } else { 1 + x.floor().rem_euclid(100.0) as i8 }).collect()
 }
 
 /// The signs of what is 0 on the kinks and singularities of an operation.
@@ -152,6 +195,17 @@ fn sides(op: &Op, args: &[&[f64]]) -> Vec<i8> {
             | Fun::Pow,
         ) => each(&|c| at(0, c)),
         Op::Fun(Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual) => each(&|c| at(0, c) - at(1, c)),
+        Op::Fun(Fun::Asin | Fun::Acos) => each(&|c| 1.0 - at(0, c).abs()),
+        Op::Fun(Fun::Atan2) => each(&|c| at(0, c).abs() + at(1, c).abs()),
+        Op::Fun(Fun::SoftMin) => each(&|c| at(3, c)),
+        Op::Fun(Fun::Floor) => stairs(args[0].iter().copied()),
+        // the steps lie half way
+        Op::Fun(Fun::Round(decimals)) => stairs(args[0].iter().map(|x| x * 10_f64.powi(*decimals) + 0.5)),
+        Op::Max | Op::ArgMax => {
+            let first = arg_max(args[0]);
+            let tie = (0..len).any(|c| c != first && args[0][c] == args[0][first]);
+            vec![if tie { 0 } else { 1 + first as i8 }]
+        }
         Op::Fun(Fun::Clamp) => {
             let ends = [each(&|c| at(0, c) - at(1, c)), each(&|c| at(0, c) - at(2, c))];
             // with its ends crossed it has no derivative that is worth a rule

@@ -80,7 +80,7 @@ impl Formula<'_> {
 
     fn element_wise(&mut self, dim: Dim, depth: u32) -> String {
         let f = self.draw(dim, depth);
-        match self.choose(10) {
+        match self.choose(12) {
             0 => format!("exp({f})"),
             1 => format!("(-{f})"),
             2 => {
@@ -88,7 +88,8 @@ impl Formula<'_> {
                 format!("({f})**{n}")
             }
             3 => {
-                let name = self.pick(&["sin", "cos", "abs", "relu", "square", "inv", "sign", "step"]);
+                let name = self
+                    .pick(&["sin", "cos", "abs", "relu", "square", "inv", "sign", "step", "atan", "sinxdivx", "floor"]);
                 format!("{name}({f})")
             }
             4 => {
@@ -109,6 +110,14 @@ impl Formula<'_> {
                 let g = self.narrow(dim, depth);
                 format!("(1 + {f}**2).pow({g})")
             }
+            9 => {
+                let g = self.narrow(dim, depth);
+                format!("atan2(1 + {f}**2, {g})")
+            }
+            10 => {
+                let g = self.narrow(dim, depth);
+                format!("mod({f}, 1 + {g}**2)")
+            }
             _ => format!("exp(-{f}**2)"),
         }
     }
@@ -116,7 +125,7 @@ impl Formula<'_> {
     fn scalar(&mut self, depth: u32) -> String {
         let (f, g) = (self.draw(Vector, depth), self.draw(Vector, depth));
         let derivative = self.derivatives > 0;
-        match self.choose(if derivative { 11 } else { 8 }) {
+        match self.choose(if derivative { 13 } else { 10 }) {
             0 => format!("sqdist({f}, {g})"),
             1 => format!("({f} | {g})"),
             2 => {
@@ -133,11 +142,13 @@ impl Formula<'_> {
             6 => format!("sum({f})"),
             7 if self.symbolic => format!("elem(concat(p, {f}), 0)"),
             7 => format!("elem({f}, {})", self.choose(3)),
-            8 => {
+            8 => format!("{}({f})", self.pick(&["max", "min"])),
+            9 => format!("elem(complex_sum(complex_mult(exp1j({f}), real2complex({g}))), {})", self.choose(2)),
+            10 => {
                 self.derivatives -= 1;
                 format!("divergence({f} * 1, {})", self.pick(&["x", "y", "q"]))
             }
-            9 => {
+            11 => {
                 self.derivatives -= 1;
                 format!("Laplacian(({f} | {g}), {})", self.pick(&["x", "y"]))
             }
@@ -150,7 +161,7 @@ impl Formula<'_> {
 
     fn vector(&mut self, depth: u32) -> String {
         let derivative = self.derivatives > 0;
-        match self.choose(if derivative { 9 } else { 6 }) {
+        match self.choose(if derivative { 13 } else { 10 }) {
             0 => format!("mat_vec({}, {})", self.draw(Matrix, depth), self.draw(Vector, depth)),
             1 => format!("vec_mat({}, {})", self.draw(Vector, depth), self.draw(Matrix, depth)),
             2 => format!("normalize({})", self.draw(Vector, depth)),
@@ -170,6 +181,25 @@ impl Formula<'_> {
             5 if !self.symbolic => format!("extract({}, {}, 3)", self.draw(Matrix, depth), self.choose(7)),
             5 => self.leaf(Vector),
             6 => {
+                let (f, g) = (self.draw(Vector, depth), self.draw(Vector, depth));
+                let part = self.pick(&["real", "imag", "complex_square_abs"]);
+                let operation = self.pick(&["complex_mult", "complex_add", "complex_real_scal"]);
+                match operation {
+                    "complex_real_scal" => format!("{part}(complex_real_scal({f}, exp1j({g})))"),
+                    _ => format!("{part}({operation}(conj(exp1j({f})), imag2complex({g})))"),
+                }
+            }
+            7 => {
+                let (f, n) = (self.draw(Vector, depth), if self.symbolic { "D" } else { "3" });
+                format!("one_hot(argmax({f}), {n})")
+            }
+            8 | 9 if !self.symbolic => {
+                let (a, f) = (self.draw(Matrix, depth), self.draw(Vector, depth));
+                let axis = self.choose(2);
+                format!("tensordot({a}, {f}, [3, 3], [3], [{axis}], [0])")
+            }
+            8 | 9 => self.leaf(Vector),
+            10 => {
                 self.derivatives -= 1;
                 format!(
                     "grad({}, {}, {})",
@@ -178,7 +208,7 @@ impl Formula<'_> {
                     self.draw(Scalar, depth)
                 )
             }
-            7 => {
+            11 => {
                 self.derivatives -= 1;
                 format!("grad({}, {}, {})", self.draw(Vector, depth), self.pick(&["x", "y"]), self.draw(Vector, depth))
             }
