@@ -26,7 +26,7 @@ keops! {
     fn min(x: Vi<2>, y: Vj<2>) -> Min<j> { x * y }
     fn max_arg_max(x: Vi<2>, y: Vj<2>) -> MaxArgMax<j> { x * y }
     fn nearest(x: Vi<3>, y: Vj<3>) -> ArgKMin<4, j> { sqdist(x, y) }
-    fn nearest_too(x: Vi<3>, y: Vj<3>) -> KMinArgKMin<3, i> { sqdist(x, y) }
+    fn nearest_too(x: Vi<3>, y: Vj<3>) -> KMinArgKMin<10, i> { sqdist(x, y) }
     #[keops(cuda(D = 1), cuda(D = 40), cuda(D = 300))]
     fn wide<const D: usize>(x: Vi<D>, y: Vj<D>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y) / 40) * b }
     #[keops(order = 0, cuda(D = 31), cuda(D = 32), cuda(D = 33), cuda(D = 1000))]
@@ -37,6 +37,12 @@ keops! {
     fn wide_log_sum<const D: usize>(x: Vi<D>, y: Vj<D>) -> LogSumExp<i> { (x | y) }
     #[keops(order = 1, cuda(D = 40))]
     fn wide_mean<const D: usize>(x: Vi<D>, y: Vj<D>, b: Vj<6>) -> SumSoftMaxWeight<j> { ((x | y), b) }
+    #[keops(order = 0)]
+    fn many_weighted(x: Vi<1>, y: Vj<1>, b: Vj<70>) -> SumSoftMaxWeight<j> { (x * y, b) }
+    #[keops(order = 0)]
+    fn log_many_weighted(x: Vi<1>, y: Vj<1>, b: Vj<70>) -> LogSumExp<j> { (x * y, b) }
+    #[keops(order = 0)]
+    fn attention(x: Vi<34>, y: Vj<34>, b: Vj<40>) -> SumSoftMaxWeight<j> { ((x | y), b) }
     #[keops(order = 0, cuda(D = 70))]
     fn long_right<const D: usize>(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<D>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }
     #[keops(order = 0, cuda(D = 50))]
@@ -275,6 +281,44 @@ fn wide_reductions<T: Element>(error: f64) {
 fn reductions_over_long_targets() {
     wide_reductions::<f32>(4e-5);
     wide_reductions::<f64>(1e-13);
+}
+
+/// Exponents that rise or fall by up to 62 from source to source, in sums over bundles of sources.
+fn steep_exponents<T: Element>(error: f64) {
+    let mut random = Random::new();
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    let x: Vec<[T; 1]> =
+        [1.0, -1.0, 0.0, 0.3, 2.5, -0.01, 1e-3].iter().cycle().take(140).map(|&x| [T::from_f64(x)]).collect();
+    for m in [1, 7, 8, 37] {
+        let b: Vec<[T; 70]> = random.rows(m, 0.5..1.5);
+        for special in
+            [&[][..], &[(0, -inf)], &[(3, inf)], &[(5, nan)], &[(0, -inf), (9, -inf), (33, inf)], &[(30, nan)]]
+        {
+            let mut exponents: Vec<f64> = (0..m).map(|j| 25.0 * (j as f64 - 10.0)).collect();
+            for &(j, exponent) in special {
+                if let Some(at) = exponents.get_mut(j) {
+                    *at = exponent;
+                }
+            }
+            let y: Vec<[T; 1]> = exponents.iter().map(|&y| [T::from_f64(y)]).collect();
+            compare!(error, special, many_weighted(&x, &y, &b));
+            compare!(error, special, log_many_weighted(&x, &y, &b));
+        }
+        let y = vec![[T::neg_infinity()]; m];
+        compare!(error, m, many_weighted(&x, &y, &b));
+        compare!(error, m, log_many_weighted(&x, &y, &b));
+    }
+    for (n, m) in WIDE_SHAPES {
+        let (x, y): (Vec<[T; 34]>, Vec<[T; 34]>) = (random.cloud(n), random.cloud(m));
+        let b: Vec<[T; 40]> = random.cloud(m);
+        compare!(error, (n, m), attention(&x, &y, &b));
+    }
+}
+
+#[test]
+fn exponentials_of_many_components() {
+    steep_exponents::<f32>(4e-5);
+    steep_exponents::<f64>(1e-13);
 }
 
 fn wide_neighbours<T: Element, const D: usize>() {

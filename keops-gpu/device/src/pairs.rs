@@ -5,11 +5,15 @@
 //! pairs of its targets with the tile, whose numbers it reads by broadcasts of 16 bytes. Long targets, which are not in
 //! registers, meet groups of sources instead: see the module `wide`.
 
-use core::{arch::asm, hint, ptr::NonNull};
+use core::{
+    arch::asm,
+    hint,
+    ptr::{self, NonNull},
+};
 
 use keops_core::{
     components::Components,
-    device::{Range, THREADS, Unit, most_registers, source_stride, tile_sources},
+    device::{Range, THREADS, Unit, most_registers, source_stride, state_words, tile_sources},
     formula::{Contraction, Formula, Role, Row, Scaled},
     real::{Element, Real},
     reduction::{Push, Reduction, components},
@@ -45,6 +49,17 @@ pub struct Arguments<T> {
 
 /// Prepared sources of at most so many numbers are loaded as a whole before the pair is computed.
 const LOADED: usize = 32;
+
+/// How many numbers a state has that goes to local memory if few pairs write to it; longer ones are there anyway. In
+/// registers, each end of an insertion moves all of them: ten neighbours took 90 registers instead of 32, and `ptxas` twice
+/// the time.
+const LOCAL_STATE: (usize, usize) = (9, 64);
+
+/// Whether a state goes there.
+const fn is_local<T: Element, F: Formula, Red: Reduction>() -> bool {
+    let words = state_words::<T, F, Red>();
+    Red::PUSHES_TO_STATE && LOCAL_STATE.0 <= words && words <= LOCAL_STATE.1
+}
 
 /// The main kernel. `WP`, `WI` and `WJ` are the components of all variables of each role: parameters, targets, sources.
 /// A thread takes `S` sources at a time, and of these the `B` pairs of a bundle; if `S` is one, the loop over sources is
@@ -85,6 +100,8 @@ pub unsafe fn pairs<
     if S > 1 && Red::PUSHES_TO_STATE {
         // Few pairs change the state, so it may be in memory: its registers are worth more to contractions.
         state = hint::black_box(state);
+    } else if const { is_local::<N::Scalar, F, Red>() } {
+        state = in_local_memory(state);
     }
     if const { N::SCALES && most_registers::<N::Scalar, F, Red>() > 0 } {
         // SAFETY: a comment, from which the build script makes a directive.
@@ -168,6 +185,14 @@ fn has_nan<N: Number, const Q: usize>(state: &[Rows<N, Q>]) -> bool {
         w += 1;
     }
     any
+}
+
+/// The same state, at an address that the optimiser does not know, though it knows in which memory.
+#[inline(always)]
+fn in_local_memory<A>(state: &mut A) -> &mut A {
+    let offset = hint::black_box(0_usize);
+    // SAFETY: the offset is 0.
+    unsafe { &mut *ptr::from_mut(state).byte_add(offset) }
 }
 
 /// Which row of the unit target `q` of this thread is.
