@@ -139,7 +139,7 @@ vectors! {
         }
 
         /// The entry of the table of 2^(j/16) that the lowest four bits of each integer count; see `math::exp2`. Only
-        /// where [`has_tables`] says so.
+        /// where `has_tables` says so.
         fn table<S: Simd>(simd: S, bits: Self::U<S>) -> Self::U<S>;
 
         /// A bit for each lane, that of lane 0 the lowest.
