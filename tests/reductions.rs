@@ -31,11 +31,11 @@ keops! {
     #[keops(order = 0)]
     fn log_sum_of_one(x: Vi<2>, y: Vj<2>, b: Vj<1>) -> LogSumExp<j> { (-sqdist(x, y), b) }
     #[keops(order = 0)]
-    fn log_sum_of_five(x: Vi<2>, y: Vj<2>, b: Vj<5>) -> LogSumExp<j> { (-sqdist(x, y), b) }
+    fn log_sum_of_five(x: Vi<2>, y: Vj<2>, b: Vj<5>) -> LogSumExpWeight<j> { (-sqdist(x, y), b) }
     #[keops(order = 0)]
     fn mean(x: Vi<2>, y: Vj<2>, b: Vj<5>) -> SumSoftMaxWeight<j> { (-sqdist(x, y), b) }
     #[keops(order = 0)]
-    fn mean_over_i(y: Vi<2>, b: Vi<5>, x: Vj<2>) -> SumSoftMaxWeight<i> { (-sqdist(x, y), b) }
+    fn mean_over_i(y: Vi<2>, b: Vi<5>, x: Vj<2>) -> SoftMax<i> { (-sqdist(x, y), b) }
 }
 
 /// Compares the sums of every shape with plain loops; `T` is that of the calls.

@@ -3,6 +3,7 @@
 mod bench;
 mod bundle;
 mod compile_time;
+mod parity;
 mod ptx;
 mod test_cuda;
 
@@ -33,6 +34,8 @@ enum Task {
     TestCuda(test_cuda::Options),
     /// Make a folder that tests and times keops on another machine with an NVIDIA GPU.
     GpuBundle(bundle::Options),
+    /// Write docs/parity.md: what KeOps has, and the test that shows each of it here.
+    Parity(parity::Options),
     /// Time what one more formula costs in a release build.
     CompileTime(compile_time::Options),
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Task::BuildPtx(options) => ptx::run_task(&options),
         Task::TestCuda(options) => test_cuda::run_task(&options),
         Task::GpuBundle(options) => bundle::run_task(&options),
+        Task::Parity(options) => parity::run_task(&options),
         Task::CompileTime(options) => compile_time::run_task(&options),
     };
     match result {

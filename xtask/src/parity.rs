@@ -1,0 +1,122 @@
+//! `cargo xtask parity`: docs/parity.md, KeOps' list row by row with the test that shows each row.
+//!
+//! The rows come from the operation table and the reduction table of the compiler, the tests from their sources and from
+//! what `cargo test` printed: the document cannot claim what no test shows.
+
+mod keops;
+mod scan;
+
+use self::{keops::Entry, scan::Shown};
+use crate::{root, run};
+use anyhow::{Context, Result, bail};
+use keops_compiler::{reduction, table};
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The files of tests whose formulas are looked at.
+const FILES: [&str; 6] = ["operations", "reductions", "derivatives", "spellings", "arguments", "dimensions"];
+
+/// Write docs/parity.md.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// What `cargo test` printed; without it the tests run.
+    #[arg(long)]
+    results: Option<PathBuf>,
+    /// Only compare the document with what it should be.
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) fn run_task(options: &Options) -> Result<()> {
+    let log = match &options.results {
+        Some(file) => fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?,
+        None => test()?,
+    };
+    let passed = scan::passed(&log);
+    let mut shown = Shown::default();
+    for stem in FILES {
+        let file = format!("tests/{stem}.rs");
+        let Some(passed) = passed.get(&file) else { bail!("the results have no test of {file}") };
+        shown.read(&root().join(&file), passed)?;
+    }
+    let text = document(&shown)?;
+    let path = root().join("docs/parity.md");
+    if !options.check {
+        return fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()));
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    if found != text {
+        bail!("{} is not what the tests show: run `cargo xtask parity`", path.display());
+    }
+    Ok(())
+}
+
+/// Runs the tests; what they print.
+fn test() -> Result<String> {
+    let log = root().join("target/parity.log");
+    let mut command = Command::new("cargo");
+    command.current_dir(root()).arg("test");
+    FILES.iter().for_each(|stem| {
+        command.args(["--test", stem]);
+    });
+    let file = || fs::File::create(Path::new(&log)).with_context(|| format!("{} cannot be written", log.display()));
+    let both = file()?;
+    let same = both.try_clone().context("the log cannot be opened twice")?;
+    run(command.stdout(both).stderr(same)).with_context(|| format!("see {}", log.display()))?;
+    fs::read_to_string(&log).with_context(|| format!("{} cannot be read", log.display()))
+}
+
+fn document(shown: &Shown) -> Result<String> {
+    let mut text = String::from(
+        "# KeOps and keops\n\n\
+         What KeOps 2.3 has, under its names, with ours and a test that computes it (file::test below `tests/`).\n\
+         Written by `cargo xtask parity` from the compiler's tables and the results of the tests; CI fails if it is not up \
+         to date.\n",
+    );
+    let mut unshown = Vec::new();
+    let mut line = |text: &mut String, name: &str, ours: &str, test: Option<&str>| -> std::fmt::Result {
+        if test.is_none() {
+            unshown.push(name.to_owned());
+        }
+        writeln!(text, "| `{name}` | {ours} | `{}` |", test.unwrap_or_default())
+    };
+    for section in keops::SECTIONS {
+        write!(text, "\n## {}\n\n| KeOps | here | test |\n|---|---|---|\n", section.title)?;
+        for Entry { name, ours } in section.entries {
+            match (ours, table::find(name)) {
+                (Some(ours), _) => line(&mut text, name, &format!("`{ours}`"), shown.operation([*ours]))?,
+                (None, Some(row)) => {
+                    // The test of KeOps' own name, where there is one.
+                    let test = shown.operation([*name]).or(shown.operation([row.name]));
+                    line(&mut text, name, &names(name, row.name, row.aliases), test)?;
+                }
+                (None, None) => writeln!(text, "| `{name}` | not yet | |")?,
+            }
+        }
+    }
+    write!(text, "\n## Reductions\n\n| KeOps | here | test |\n|---|---|---|\n")?;
+    for name in keops::REDUCTIONS {
+        match reduction::find(name) {
+            Some(row) => {
+                let test = shown.reduction([*name]).or(shown.reduction([row.name]));
+                line(&mut text, name, &names(name, row.name, row.aliases), test)?;
+            }
+            None => writeln!(text, "| `{name}` | not yet | |")?,
+        }
+    }
+    if !unshown.is_empty() {
+        bail!("no test that passed shows {}", unshown.join(", "));
+    }
+    Ok(text)
+}
+
+/// All names of a row but KeOps'.
+fn names(keops: &str, name: &str, aliases: &[&str]) -> String {
+    let others = std::iter::once(&name).chain(aliases).filter(|other| **other != keops);
+    let others: Vec<String> = others.map(|other| format!("`{other}`")).collect();
+    if others.is_empty() { "the same".to_owned() } else { format!("the same, {}", others.join(", ")) }
+}
