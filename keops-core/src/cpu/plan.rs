@@ -114,7 +114,9 @@ pub(super) const fn tile_vectors<S: Simd, F: Formula, Red: Reduction>() -> usize
     let components = reduction::components::<F>();
     let contractions = <F::C<u8> as Components<u8>>::LEN;
     let target = <F::I<u8> as Components<u8>>::LEN;
-    let each = contractions + Red::REGISTERS + Red::REGISTERS_PER_COMPONENT * components;
+    // What a reduction makes of a pair is made of its contractions, and takes their place.
+    let pair = if contractions > Red::REGISTERS { contractions } else { Red::REGISTERS };
+    let each = pair + Red::REGISTERS_PER_COMPONENT * components;
     let many = S::REGISTER_COUNT >= 32;
     let wide = many && size_of::<S::f32s>() == 64;
     if bundles::<F, Red>()

@@ -76,8 +76,8 @@ impl<O: Outcome> Reduction for Exponential<O> {
     type Kept<R: Real> = R;
     const BUNDLES: bool = true;
     const HANDS_NAN_ON: bool = true;
-    // The weight replaces the exponent; the shift and the limit are only read, from the first-level cache if need be.
-    const REGISTERS: usize = 0;
+    // The weight; the shift and the limit are only read, from the first-level cache if need be.
+    const REGISTERS: usize = 1;
     const REGISTERS_PER_COMPONENT: usize = 1;
 
     #[inline(always)]
