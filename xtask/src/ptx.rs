@@ -35,6 +35,10 @@ pub(crate) struct Options {
     /// With a report: fail if a kernel spills whose title begins with one of these.
     #[arg(long, value_delimiter = ',', requires = "report")]
     no_spills: Vec<String>,
+    /// With a report: fail if a kernel has memory of its own beside registers, spilled or not, whose title begins with one of
+    /// these.
+    #[arg(long, value_delimiter = ',', requires = "report")]
+    no_stack: Vec<String>,
 }
 
 /// Runs the task.
@@ -68,12 +72,12 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
         println!("without kernels, since it has const generics and no #[keops(cuda(..))]: {name}");
     }
     println!("KEOPS_PTX_DIR={}", built.folder.display());
-    costs(&options.report, &built, options.quiet, &options.no_spills)
+    costs(&options.report, &built, options.quiet, [&options.no_spills, &options.no_stack])
 }
 
 /// Assembles the kernels for each architecture and prints what they cost, unless `quiet`; an error if one spills whose
-/// title begins with one of `no_spills`.
-pub(crate) fn costs(archs: &[String], built: &Built, quiet: bool, no_spills: &[String]) -> Result<()> {
+/// title begins with one of `no_spills`, or has a stack and begins with one of `no_stack`.
+pub(crate) fn costs(archs: &[String], built: &Built, quiet: bool, guarded: [&[String]; 2]) -> Result<()> {
     if archs.is_empty() {
         return Ok(());
     }
@@ -92,9 +96,9 @@ pub(crate) fn costs(archs: &[String], built: &Built, quiet: bool, no_spills: &[S
         }
         println!("{} kernels assembled for {arch}", built.kernels.len());
         for (name, title) in &built.kernels {
-            let guarded = no_spills.iter().any(|start| title.starts_with(start));
-            let cost = all.get(name).filter(|cost| guarded && cost.spills + cost.stack > 0);
-            if let Some(cost) = cost {
+            let [no_spills, no_stack] = guarded.map(|starts| starts.iter().any(|start| title.starts_with(start)));
+            let Some(cost) = all.get(name) else { continue };
+            if (no_spills || no_stack) && cost.spills > 0 || no_stack && cost.stack > 0 {
                 bail!("{title} spills on {arch}: {} bytes, and {} bytes of stack", cost.spills, cost.stack);
             }
         }

@@ -52,7 +52,7 @@ const NEVER_CALLED: [&str; 10] = [
 pub(crate) fn run_task(options: &Options) -> Result<()> {
     let built = cuda_kernels()?;
     println!("{} kernels in {}", built.kernels.len(), built.folder.display());
-    costs(&options.assemble, &built, true, &[])?;
+    costs(&options.assemble, &built, true, [&[], &[]])?;
     let mut test = Command::new("cargo");
     test.current_dir(root()).args(["test", "--features", "cuda", "--test", "cuda"]).env("KEOPS_PTX_DIR", built.folder);
     if options.no_device {
