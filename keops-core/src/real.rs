@@ -183,7 +183,7 @@ pub trait Real: Copy + Send + Sync + 'static {
     /// A bit for each lane, that of lane 0 the lowest. Only where [`Self::SIMD`] says so.
     #[inline(always)]
     fn truths(_cx: Self::Cx, _mask: Self::Mask) -> u64 {
-        unimplemented!("these are no lanes of a processor")
+        unreachable!("these are no lanes of a processor")
     }
     /// `yes` where the mask is true, `no` elsewhere: the bits of one or the other, never arithmetic on both.
     fn select(cx: Self::Cx, mask: Self::Mask, yes: Self, no: Self) -> Self;
@@ -214,7 +214,7 @@ pub trait Real: Copy + Send + Sync + 'static {
     /// Only where [`Self::SIXTEENTHS`] says so.
     #[inline(always)]
     fn pow2_sixteenths(_cx: Self::Cx, _t: Self) -> Self {
-        unimplemented!("there is no table of powers for these lanes")
+        unreachable!("there is no table of powers for these lanes")
     }
     /// Whether bit `bit` of `t` is set, 0 being the lowest: for t = [`Element::ROUND`] + n, that bit of the integer n.
     fn bit(cx: Self::Cx, t: Self, bit: u32) -> Self::Mask;

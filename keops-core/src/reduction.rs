@@ -92,7 +92,7 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     /// Where a component 0 of this value could change the state. Only where [`Self::FILTERS`] says so.
     #[inline(always)]
     fn admits<F: Formula, R: Real>(_cx: R::Cx, _run: &Self::Run<F, R>, _value: R) -> R::Mask {
-        unimplemented!("every source counts")
+        unreachable!("every source counts: `FILTERS` is false")
     }
     /// Takes component `c` of source `index`.
     fn push<F: Formula, R: Real>(
