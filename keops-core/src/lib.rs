@@ -30,6 +30,8 @@ pub mod error;
 #[cfg(feature = "std")]
 pub mod lanes;
 #[cfg(feature = "std")]
+pub mod ranges;
+#[cfg(feature = "std")]
 pub mod rows;
 #[cfg(feature = "std")]
 pub mod settings;
