@@ -5,14 +5,22 @@
 
 mod upload;
 
-pub use keops_core::{array::DeviceRows, error::Error, real::Element, rows::Rows, settings::Device};
+pub use keops_core::{
+    arguments::{Batched, batched},
+    array::DeviceRows,
+    error::Error,
+    ranges::Ranges,
+    real::Element,
+    rows::Rows,
+    settings::Device,
+};
 #[doc = include_str!("keops.md")]
 pub use keops_macros::keops;
 pub use upload::Upload;
 
 /// What a program that uses [`keops!`] imports.
 pub mod prelude {
-    pub use crate::{Device, DeviceRows, Error, Rows, Upload, keops};
+    pub use crate::{Device, DeviceRows, Error, Ranges, Rows, Upload, batched, keops};
 }
 
 /// What the expansions of [`keops!`] name. Not for use by hand: it changes without notice.
@@ -21,12 +29,14 @@ pub mod __private {
     pub use keops_core::{
         arguments::{AsParameter, AsRows, View},
         array::{Buffer, Host, OnDevice, Storage},
-        call::{OnePass, Plan, PlanInto, index_rows, rows, rows_into, shape_of, value_and_index_rows, with_saved},
+        call::{
+            OnePass, Part, Plan, PlanInto, index_rows, rows, rows_into, rows_of, run, value_and_index_rows, with_saved,
+        },
         components::{Chain, Components, Grid},
-        cpu::{Piece, reduce},
         error::Error,
-        formula::{Contraction, Cuda, Formula, Item, Row, Scaled, Sink, Variable},
+        formula::{Contraction, Cuda, Formula, Index, Item, Row, Scaled, Sink, Variable},
         ops,
+        ranges::Ranges,
         real::{Element, Real, Stored},
         reduction::{
             ArgKMin, ArgMax, ArgMin, KMin, KMinArgKMin, LogSumExp, Max, MaxArgMax, Min, MinArgMin, SoftMaxSaved, Sum,

@@ -22,6 +22,7 @@ pub struct View<'a, T> {
     data: Data<'a, T>,
     dim: usize,
     rows: usize,
+    batch: Vec<usize>,
     fault: Option<Fault>,
 }
 
@@ -43,34 +44,36 @@ pub enum Fault {
     FlatLength,
     /// A parameter's length is not its dimension.
     ParameterLength,
+    /// The rows are no whole number for each batch.
+    Batch,
 }
 
 impl<'a, T> View<'a, T> {
     /// Rows of fixed length.
     #[must_use]
     pub fn from_rows<const D: usize>(rows: &'a [[T; D]]) -> Self {
-        Self { data: Data::Borrowed(rows.as_flattened()), dim: D, rows: rows.len(), fault: None }
+        Self { data: Data::Borrowed(rows.as_flattened()), dim: D, rows: rows.len(), batch: Vec::new(), fault: None }
     }
 
     /// Rows of length `dim`, one after another.
     #[must_use]
     pub fn from_flat(data: &'a [T], dim: usize) -> Self {
         let (rows, fault) = whole_rows(data.len(), dim);
-        Self { data: Data::Borrowed(data), dim, rows, fault }
+        Self { data: Data::Borrowed(data), dim, rows, batch: Vec::new(), fault }
     }
 
     /// Rows of length `dim` that were copied, because they were not one after another.
     #[must_use]
     pub fn from_owned(data: Vec<T>, dim: usize) -> Self {
         let (rows, fault) = whole_rows(data.len(), dim);
-        Self { data: Data::Owned(data), dim, rows, fault }
+        Self { data: Data::Owned(data), dim, rows, batch: Vec::new(), fault }
     }
 
     /// Rows of length `dim` in an array.
     #[must_use]
     pub fn from_array(data: Array<T>, dim: usize) -> Self {
         let (rows, fault) = whole_rows(data.len(), dim);
-        Self { data: Data::Array(data), dim, rows, fault }
+        Self { data: Data::Array(data), dim, rows, batch: Vec::new(), fault }
     }
 
     /// A parameter of `dim` components.
@@ -92,11 +95,45 @@ impl<'a, T> View<'a, T> {
     }
 
     fn one_row(data: Data<'a, T>, len: usize, dim: usize) -> Self {
-        Self { data, dim, rows: 1, fault: (len != dim).then_some(Fault::ParameterLength) }
+        Self { data, dim, rows: 1, batch: Vec::new(), fault: (len != dim).then_some(Fault::ParameterLength) }
     }
 
-    /// All numbers, row by row, unless they are on a CUDA device. If there is no [`Self::fault`], `rows` times `dim` of
-    /// them.
+    /// The same rows, shared out among batches in row-major order: the rows of each follow each other.
+    #[must_use]
+    pub fn batched(mut self, batch: &[usize]) -> Self {
+        if self.fault.is_none() {
+            let rows = self.rows.saturating_mul(self.batches());
+            match rows.checked_rem(count(batch)) {
+                Some(0) => self.rows = rows / count(batch),
+                _ => (self.rows, self.fault) = (rows, Some(Fault::Batch)),
+            }
+        }
+        self.batch = batch.to_vec();
+        self
+    }
+
+    /// Rows of one variable as those of a parameter, of which each batch has one.
+    fn into_parameters(mut self) -> Self {
+        if self.fault.is_none() && self.rows != 1 {
+            (self.rows, self.fault) = (self.rows.saturating_mul(self.batches()), Some(Fault::Batch));
+        }
+        self
+    }
+
+    /// Its batch dimensions; none if it has one batch.
+    #[must_use]
+    pub fn batch(&self) -> &[usize] {
+        &self.batch
+    }
+
+    /// How many batches it has.
+    #[must_use]
+    pub fn batches(&self) -> usize {
+        count(&self.batch)
+    }
+
+    /// All numbers, row by row, unless they are on a CUDA device. If there is no [`Self::fault`], batches times `rows`
+    /// times `dim` of them.
     #[must_use]
     pub fn host(&self) -> Option<&[T]> {
         match &self.data {
@@ -147,11 +184,17 @@ impl<'a, T> View<'a, T> {
         self.len() == 0
     }
 
-    /// Rows `range`, if they are on the host.
+    /// Rows `range` of a view of one batch, if they are on the host.
     #[must_use]
     pub fn part(&self, range: core::ops::Range<usize>) -> Option<View<'_, T>> {
         let data = self.host()?.get(range.start.checked_mul(self.dim)?..range.end.checked_mul(self.dim)?)?;
-        Some(View { data: Data::Borrowed(data), dim: self.dim, rows: range.len(), fault: self.fault })
+        Some(View {
+            data: Data::Borrowed(data),
+            dim: self.dim,
+            rows: range.len(),
+            batch: Vec::new(),
+            fault: self.fault,
+        })
     }
 
     /// Numbers in a row.
@@ -160,7 +203,7 @@ impl<'a, T> View<'a, T> {
         self.dim
     }
 
-    /// How many rows there are.
+    /// How many rows a batch has; all rows, if they could not be shared out.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
@@ -171,6 +214,11 @@ impl<'a, T> View<'a, T> {
     pub fn fault(&self) -> Option<Fault> {
         self.fault
     }
+}
+
+/// The number of batches of this shape.
+fn count(batch: &[usize]) -> usize {
+    batch.iter().fold(1, |product: usize, &size| product.saturating_mul(size))
 }
 
 fn whole_rows(len: usize, dim: usize) -> (usize, Option<Fault>) {
@@ -303,5 +351,44 @@ impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Rows<T, D> {
 impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a DeviceRows<T, D> {
     fn as_parameter(self) -> View<'a, T> {
         self.view()
+    }
+}
+
+/// Rows that are shared out among batches; made by [`batched`].
+#[derive(Clone, Debug)]
+pub struct Batched<A> {
+    rows: A,
+    batch: Vec<usize>,
+}
+
+/// Shares the rows of an argument out among batches of this shape, in row-major order: a call computes each batch by
+/// itself.
+///
+/// With `batched(&x, [8, 2])`, `x` holds 16 N rows, those of batch (0, 0) first, then those of batch (0, 1). The batch
+/// dimensions of all arguments are broadcast as arrays are in NumPy: the last ones belong together, missing ones count
+/// as 1, and those of size 1 serve for all. Arguments without batches are shared by all of them. The result has the rows of all batches, one
+/// batch after another; a gradient has as many as its variable, and is the sum over the batches that share it. A
+/// parameter is given as rows, one for each batch.
+///
+/// ```
+/// # use keops_core::{arguments::{AsRows, Batched, batched}, arguments::View};
+/// let x: Vec<[f32; 3]> = vec![[0.0; 3]; 80];
+/// let view: View<f32> = batched(&x, [4]).as_rows();
+/// assert_eq!((view.batches(), view.rows()), (4, 20));
+/// ```
+#[must_use]
+pub fn batched<A>(rows: A, batch: impl AsRef<[usize]>) -> Batched<A> {
+    Batched { rows, batch: batch.as_ref().to_vec() }
+}
+
+impl<'a, T: Element, const D: usize, A: AsRows<'a, T, D>> AsRows<'a, T, D> for Batched<A> {
+    fn as_rows(self) -> View<'a, T> {
+        self.rows.as_rows().batched(&self.batch)
+    }
+}
+
+impl<'a, T: Element, const D: usize, A: AsRows<'a, T, D>> AsParameter<'a, T, D> for Batched<A> {
+    fn as_parameter(self) -> View<'a, T> {
+        self.rows.as_rows().batched(&self.batch).into_parameters()
     }
 }

@@ -10,10 +10,9 @@ use std::sync::OnceLock;
 use crate::{
     arguments::View,
     cpu::{
-        Shape,
+        Batches, Shape,
         contract::{self, Sources, Vectors},
         kernel::{Kernel, Layout},
-        plan,
     },
     error::Error,
     formula::{Role, Variable, width},
@@ -49,16 +48,16 @@ struct Chunk<T> {
 }
 
 impl<'a, T: Element> Work<'a, T> {
-    /// Prepares the parameters. `views` were checked to have `shape`. Prepared sources are kept if `reread` and if
-    /// they are not too large.
+    /// Prepares the parameters of a batch. `views` were checked to have batches of this `shape`. Prepared sources are
+    /// kept if they are not larger than so many bytes; with 0 they are read once.
     ///
     /// # Errors
     /// Views that are not on the host.
     pub(super) fn new(
         kernel: &'a dyn Kernel<T>,
-        views: &'a [View<'_, T>],
+        (views, batches, batch): (&'a [View<'_, T>], &Batches, usize),
         shape: Shape,
-        reread: bool,
+        kept: usize,
     ) -> Result<Self, Error> {
         let layout = kernel.layout();
         let elsewhere = |variable: &Variable, view: &View<'_, T>| Error::OtherDevice {
@@ -66,18 +65,22 @@ impl<'a, T: Element> Work<'a, T> {
             place: view.device().unwrap_or_default(),
             device: Device::Cpu,
         };
-        let data = layout.variables.iter().zip(views);
-        let data = data.map(|(variable, view)| view.host().ok_or_else(|| elsewhere(variable, view)));
+        let data = layout.variables.iter().zip(views).enumerate().map(|(number, (variable, view))| {
+            let numbers = view.host().ok_or_else(|| elsewhere(variable, view))?;
+            let len = numbers.len() / view.batches();
+            let first = if len < numbers.len() { batches.of(number, batch) * len } else { 0 };
+            Ok(&numbers[first..][..len])
+        });
         let data = data.collect::<Result<_, _>>()?;
         let twice = if contract::is_long(layout.contractions) { 2 } else { 1 };
         let bytes = shape.sources.saturating_mul(twice * layout.source * size_of::<T>());
-        let chunks = if reread && bytes <= plan::PREPARED_BYTES { shape.sources.div_ceil(CHUNK) } else { 0 };
+        let chunks = if kept > 0 && bytes <= kept { shape.sources.div_ceil(CHUNK) } else { 0 };
         let sources = (0..chunks).map(|_| OnceLock::new()).collect();
         let mut work = Self { kernel, layout, shape, parameters: Vec::new(), centres: Vec::new(), data, sources };
         let mut parameters = Vec::new();
         work.prepare(Role::Parameter, 0..1, &mut parameters);
         work.parameters = parameters;
-        if reread && contract::is_long(layout.contractions) {
+        if kept > 0 && contract::is_long(layout.contractions) {
             let (mut rows, mut row) = (Vec::new(), Vec::new());
             for source in contract::sample(shape.sources) {
                 work.prepare(Role::Source, source..source + 1, &mut row);

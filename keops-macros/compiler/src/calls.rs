@@ -88,6 +88,8 @@ pub struct Piece {
     pub dim: Dim,
     /// Summed over all targets.
     pub total: bool,
+    /// If it is a gradient, that of which argument of the call.
+    pub gradient: Option<usize>,
 }
 
 /// All calls of an item.
@@ -143,6 +145,8 @@ struct Sum {
     integrand: Id,
     variables: Vec<VarId>,
     target: Category,
+    /// If it is a gradient, that of which variable.
+    gradient: Option<usize>,
     saved: Option<usize>,
 }
 
@@ -178,7 +182,7 @@ impl Derive {
             name: "Value".to_owned(),
             program: program(&mut self.graph, values),
             reduction,
-            pieces: vec![Piece { field: 0, dim: width.clone(), total: false }],
+            pieces: vec![Piece { field: 0, dim: width.clone(), total: false, gradient: None }],
         };
         let output = match row.reduction {
             Reduction::KMin { values: true, indices: true } => Output::ValuesAndIndices(width),
@@ -210,7 +214,7 @@ impl Derive {
                 name: "Saved".to_owned(),
                 program: program(&mut self.graph, values),
                 reduction: PassReduction::Named(path, None),
-                pieces: vec![Piece { field: 0, dim, total: false }],
+                pieces: vec![Piece { field: 0, dim, total: false, gradient: None }],
             });
             (variables.len(), v, row.reduction)
         });
@@ -228,7 +232,7 @@ impl Derive {
             rule.variables.iter().copied().chain([extra]).chain(rule.saved.map(|s| s.1)).collect()
         };
         let gradients = grads(&mut self.graph, &cotangents, rule.variables);
-        for (&v, &gradient) in rule.variables.iter().zip(&gradients) {
+        for (number, (&v, &gradient)) in rule.variables.iter().zip(&gradients).enumerate() {
             let mut variable = self.graph.variable(v).clone();
             // `r#in` gives `vjp_in`
             variable.name = variable.name.trim_start_matches("r#").to_owned();
@@ -244,6 +248,7 @@ impl Derive {
                 integrand: gradient,
                 variables: arguments(e),
                 target: variable.category,
+                gradient: Some(number),
                 saved: rule.saved.map(|s| s.0),
             });
 
@@ -262,6 +267,7 @@ impl Derive {
                 integrand,
                 variables: arguments(u),
                 target: rule.target,
+                gradient: None,
                 saved: rule.saved.map(|s| s.0),
             });
         }
@@ -293,7 +299,7 @@ impl Derive {
                 name: sum.name.clone(),
                 program,
                 reduction: PassReduction::Named("Sum", None),
-                pieces: vec![Piece { field: 0, dim: dim.clone(), total }],
+                pieces: vec![Piece { field: 0, dim: dim.clone(), total, gradient: sum.gradient }],
             }],
             output: Output::Values(dim.clone()),
             saved: sum.saved,
@@ -333,6 +339,7 @@ impl Derive {
                     field: k,
                     dim: self.graph.variable(rule.variables[k]).dim.clone(),
                     total: categories[k] == Category::P,
+                    gradient: Some(k),
                 })
                 .collect();
             let suffix = if index == Category::I { "I" } else { "J" };

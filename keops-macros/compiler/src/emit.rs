@@ -169,6 +169,11 @@ fn call_type(name: &Ident) -> TokenStream {
                 self.views.push(argument);
                 Call { views: self.views, settings: self.settings, kind: ::core::marker::PhantomData }
             }
+            /// Reduces over the pairs in these ranges only, in every batch; so do its derivatives.
+            pub fn ranges(mut self, ranges: &__p::Ranges) -> Self {
+                self.settings.ranges = ::core::option::Option::Some(::core::clone::Clone::clone(ranges));
+                self
+            }
             /// Runs on this device.
             pub fn device(mut self, device: __p::Device) -> Self {
                 self.settings.device = device;
@@ -271,7 +276,11 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     });
     let Some(pass) = call.passes.first() else { return TokenStream::new() };
     let (formula, reduced) = (printer.marker(&pass.name), reduction(&pass.reduction));
-    let total = pass.pieces.iter().any(|piece| piece.total);
+    let gradient = |number: Option<usize>| match number {
+        Some(number) => quote!(::core::option::Option::Some(#number)),
+        None => quote!(::core::option::Option::None),
+    };
+    let of = pass.pieces.first().and_then(|piece| piece.gradient);
     let eval = |output: TokenStream, body: TokenStream| {
         quote! {
             impl #params __p::Plan for #marker {
@@ -289,24 +298,25 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     match &call.output {
         Output::Values(dim) if saved.is_none() => {
             let dim = const_argument(dim);
-            let total = total.then(|| {
+            let of = of.map(|of| {
+                let of = gradient(Some(of));
                 quote!(
-                    const TOTAL: bool = true;
+                    const GRADIENT: ::core::option::Option<usize> = #of;
                 )
             });
             quote! {
                 impl #params __p::OnePass for #marker {
                     type Reduction = #reduced;
                     type Row<T: __p::Element> = [T; #dim];
-                    #total
+                    #of
                 }
             }
         }
         Output::Values(dim) => {
-            let dim = const_argument(dim);
+            let (dim, of) = (const_argument(dim), gradient(of));
             let plan = eval(
                 quote!(S::Rows<T, #dim>),
-                quote!(__p::rows::<T, S, #formula, #reduced, #dim>(views, settings, #total)),
+                quote!(__p::rows::<T, S, #formula, #reduced, #dim>(views, settings, #of)),
             );
             quote! {
                 #plan
@@ -318,7 +328,7 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
                         out: &mut [[T; #dim]],
                     ) -> ::core::result::Result<(), __p::Error> {
                         #saved
-                        __p::rows_into::<T, #formula, #reduced, #dim>(views, settings, #total, out)
+                        __p::rows_into::<T, #formula, #reduced, #dim>(views, settings, #of, out)
                     }
                 }
             }
@@ -343,20 +353,17 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
             let docs = fields.iter().map(|f| format!("The gradient in `{}`.", f.0));
             let passes = call.passes.iter().map(|pass| {
                 let (formula, reduction) = (printer.marker(&pass.name), reduction(&pass.reduction));
-                let pieces = pass.pieces.iter().map(|piece| {
-                    let (name, dim) = (&names[piece.field], &dims[piece.field]);
-                    let kind = if piece.total { quote!(total) } else { quote!(rows) };
-                    quote!(__p::Piece::#kind(#dim, __p::Buffer::to(&mut out.#name)))
+                let parts = pass.pieces.iter().map(|piece| {
+                    let (name, width, of) = (&names[piece.field], &dims[piece.field], gradient(piece.gradient));
+                    quote!(__p::Part { width: #width, gradient: #of, to: __p::Buffer::to(&mut out.#name) })
                 });
-                let sizes = pass.pieces.iter().map(|piece| {
-                    let name = &names[piece.field];
-                    let rows = if piece.total { quote!(1) } else { quote!(shape.targets) };
-                    quote!(out.#name = __p::Buffer::room(#rows)?;)
+                let rooms = pass.pieces.iter().map(|piece| {
+                    let (name, of) = (&names[piece.field], gradient(piece.gradient));
+                    quote!(out.#name = __p::Buffer::room(__p::rows_of::<T, #formula>(views, #of)?)?;)
                 });
                 quote! {
-                    let shape = __p::shape_of::<T, #formula>(views)?;
-                    #(#sizes)*
-                    __p::reduce::<T, #formula, #reduction>(views, settings, &mut [#(#pieces),*], ::core::option::Option::None)?;
+                    #(#rooms)*
+                    __p::run::<T, #formula, #reduction>(views, settings, &mut [#(#parts),*], ::core::option::Option::None)?;
                 }
             });
             let plan = eval(
