@@ -5,6 +5,8 @@
 
 mod upload;
 
+/// Numbers of 16 bits, as which rows may be stored; see [`keops!`].
+pub use keops_core::halves::{bf16, f16};
 pub use keops_core::{
     arguments::{Batched, batched},
     array::DeviceRows,

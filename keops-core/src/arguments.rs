@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::{
     array::{Array, DeviceRows, Memory},
+    halves::Halves,
     real::Element,
     rows::Rows,
     settings::Device,
@@ -35,6 +36,8 @@ enum Data<'a, T> {
     Owned(Vec<T>),
     /// On a device, maybe.
     Array(Array<T>),
+    /// Stored in 16 bits.
+    Halves(Halves<'a>),
 }
 
 /// What is wrong with a view.
@@ -74,6 +77,19 @@ impl<'a, T> View<'a, T> {
     pub fn from_array(data: Array<T>, dim: usize) -> Self {
         let (rows, fault) = whole_rows(data.len(), dim);
         Self { data: Data::Array(data), dim, rows, batch: Vec::new(), fault }
+    }
+
+    /// Rows of length `dim`, one after another, stored in 16 bits.
+    #[must_use]
+    pub fn from_halves(data: Halves<'a>, dim: usize) -> Self {
+        let (rows, fault) = whole_rows(data.len(), dim);
+        Self { data: Data::Halves(data), dim, rows, batch: Vec::new(), fault }
+    }
+
+    /// A parameter of `dim` components, stored in 16 bits.
+    #[must_use]
+    pub fn halves_parameter(data: Halves<'a>, dim: usize) -> Self {
+        Self::one_row(Data::Halves(data), data.len(), dim)
     }
 
     /// A parameter of `dim` components.
@@ -132,7 +148,16 @@ impl<'a, T> View<'a, T> {
         count(&self.batch)
     }
 
-    /// All numbers, row by row, unless they are on a CUDA device. If there is no [`Self::fault`], batches times `rows`
+    /// All numbers, row by row, if they are stored in 16 bits.
+    #[must_use]
+    pub fn halves(&self) -> Option<Halves<'_>> {
+        match self.data {
+            Data::Halves(data) => Some(data),
+            _ => None,
+        }
+    }
+
+    /// All numbers, row by row, unless they are on a CUDA device or stored in 16 bits. If there is no [`Self::fault`], batches times `rows`
     /// times `dim` of them.
     #[must_use]
     pub fn host(&self) -> Option<&[T]> {
@@ -141,7 +166,7 @@ impl<'a, T> View<'a, T> {
             Data::One(data) => Some(data),
             Data::Owned(data) => Some(data),
             Data::Array(Array::Host(data)) => Some(data),
-            Data::Array(Array::Cuda(..)) => None,
+            Data::Array(Array::Cuda(..)) | Data::Halves(_) => None,
         }
     }
 
@@ -174,6 +199,7 @@ impl<'a, T> View<'a, T> {
     pub fn len(&self) -> usize {
         match &self.data {
             Data::Array(data) => data.len(),
+            Data::Halves(data) => data.len(),
             _ => self.host().map_or(0, <[T]>::len),
         }
     }
@@ -221,6 +247,18 @@ fn count(batch: &[usize]) -> usize {
     batch.iter().fold(1, |product: usize, &size| product.saturating_mul(size))
 }
 
+impl<'a, T: Element> View<'a, T> {
+    /// The same view, with numbers that were stored in 16 bits as numbers that are computed with.
+    #[must_use]
+    pub fn widened(&self) -> View<'a, T> {
+        let mut view = self.clone();
+        if let Data::Halves(data) = self.data {
+            view.data = Data::Owned(data.widen());
+        }
+        view
+    }
+}
+
 fn whole_rows(len: usize, dim: usize) -> (usize, Option<Fault>) {
     match len.checked_rem(dim) {
         Some(0) => (len / dim, None),
@@ -231,7 +269,8 @@ fn whole_rows(len: usize, dim: usize) -> (usize, Option<Fault>) {
 /// Rows of `D` numbers of type `T`: an argument for a variable `Vi<D>` or `Vj<D>`.
 ///
 /// References to `[[T; D]]`, `Vec<[T; D]>`, `[[T; D]; N]`, [`Rows<T, D>`] and [`DeviceRows<T, D>`], and flat ones, row
-/// after row: `[T]`, `Vec<T>` and `[T; N]`.
+/// after row: `[T]`, `Vec<T>` and `[T; N]`. Where `T` is `f32` they may be stored as `f16` or `bf16`: see
+/// [`halves`](crate::halves).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not rows of dimension {D} with elements of type `{T}`",
     label = "expected rows of dimension {D}",

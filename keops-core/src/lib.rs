@@ -28,6 +28,8 @@ pub mod cuda;
 #[cfg(feature = "std")]
 pub mod error;
 #[cfg(feature = "std")]
+pub mod halves;
+#[cfg(feature = "std")]
 pub mod lanes;
 #[cfg(feature = "std")]
 pub mod ranges;

@@ -57,6 +57,12 @@ pub fn reduce<T: Element>(
     pieces: &mut [Piece<'_, T>],
     indices: Option<To<'_, u32>>,
 ) -> Result<(), Error> {
+    let widened: Vec<_>;
+    let mut views = views;
+    if views.iter().any(|view| view.halves().is_some()) {
+        widened = views.iter().map(View::widened).collect();
+        views = &widened;
+    }
     let shape = shape(kernel.formula, kernel.variables, views)?;
     let mut indices = indices.unwrap_or_default();
     check_outputs(kernel.formula, (kernel.values, kernel.indices), shape, pieces, &indices)?;

@@ -16,6 +16,7 @@ use crate::{
     },
     error::Error,
     formula::{Role, Variable, width},
+    halves::Halves,
     real::Element,
     settings::Device,
 };
@@ -36,9 +37,16 @@ pub(super) struct Work<'a, T: Element> {
     /// The centre of each contraction, if they are long.
     pub(super) centres: Vec<Vec<T>>,
     /// The numbers of each variable, row by row, in the order of the layout's.
-    data: Vec<&'a [T]>,
+    data: Vec<Numbers<'a, T>>,
     /// The prepared sources, in chunks that are made when they are first read. None if they are not kept.
     sources: Vec<OnceLock<Chunk<T>>>,
+}
+
+/// The numbers of a variable.
+#[derive(Clone, Copy)]
+enum Numbers<'a, T> {
+    Whole(&'a [T]),
+    Halves(Halves<'a>),
 }
 
 /// Prepared sources, and their vectors of long contractions.
@@ -66,10 +74,13 @@ impl<'a, T: Element> Work<'a, T> {
             device: Device::Cpu,
         };
         let data = layout.variables.iter().zip(views).enumerate().map(|(number, (variable, view))| {
-            let numbers = view.host().ok_or_else(|| elsewhere(variable, view))?;
-            let len = numbers.len() / view.batches();
-            let first = if len < numbers.len() { batches.of(number, batch) * len } else { 0 };
-            Ok(&numbers[first..][..len])
+            let len = view.len() / view.batches();
+            let first = if len < view.len() { batches.of(number, batch) * len } else { 0 };
+            match (view.host(), view.halves()) {
+                (Some(numbers), _) => Ok(Numbers::Whole(&numbers[first..][..len])),
+                (None, Some(halves)) => Ok(Numbers::Halves(halves.part(first..first + len))),
+                (None, None) => Err(elsewhere(variable, view)),
+            }
         });
         let data = data.collect::<Result<_, _>>()?;
         let twice = if contract::is_long(layout.contractions) { 2 } else { 1 };
@@ -127,9 +138,9 @@ impl<'a, T: Element> Work<'a, T> {
         to.clear();
         to.reserve_exact(range.len() * left);
         to.resize(range.len() * left, T::zero());
-        if let [data] = self.of(role).collect::<Vec<_>>()[..] {
+        if let [(_, Numbers::Whole(data))] = self.of(role).collect::<Vec<_>>()[..] {
             // The rows of the only variable need not be gathered.
-            let rows = &data.1[range.start * width..range.end * width];
+            let rows = &data[range.start * width..range.end * width];
             self.kernel.prepare(role, &self.parameters, rows, range.len(), to);
             return;
         }
@@ -147,8 +158,16 @@ impl<'a, T: Element> Work<'a, T> {
     fn gather(&self, role: Role, start: usize, count: usize, width: usize, to: &mut [T]) {
         let mut at = 0;
         for (dim, data) in self.of(role).filter(|&(dim, _)| dim > 0) {
-            let rows = data[start * dim..][..count * dim].chunks_exact(dim);
-            for (from, to) in rows.zip(to.chunks_exact_mut(width)) {
+            let range = start * dim..(start + count) * dim;
+            let widened;
+            let rows = match data {
+                Numbers::Whole(data) => &data[range],
+                Numbers::Halves(data) => {
+                    widened = data.part(range).widen();
+                    &widened[..]
+                }
+            };
+            for (from, to) in rows.chunks_exact(dim).zip(to.chunks_exact_mut(width)) {
                 // A loop and not a copy, which is a call and takes longer for a few numbers.
                 for (from, to) in from.iter().zip(&mut to[at..]) {
                     *to = *from;
@@ -159,7 +178,7 @@ impl<'a, T: Element> Work<'a, T> {
     }
 
     /// The variables of a role: dimension and numbers.
-    fn of(&self, role: Role) -> impl Iterator<Item = (usize, &'a [T])> {
+    fn of(&self, role: Role) -> impl Iterator<Item = (usize, Numbers<'a, T>)> {
         let all = self.layout.variables.iter().zip(&self.data);
         all.filter(move |(variable, _)| variable.role == role).map(|(variable, &data)| (variable.dim, data))
     }
