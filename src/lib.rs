@@ -21,7 +21,9 @@ pub mod __private {
     pub use keops_core::{
         arguments::{AsParameter, AsRows, View},
         array::{Buffer, Host, OnDevice, Storage},
-        call::{OnePass, Plan, PlanInto, index_rows, rows, rows_into, shape_of, value_and_index_rows, with_saved},
+        call::{
+            OnePass, Plan, PlanInto, index_rows, rows, rows_into, saved, shape_of, value_and_index_rows, with_saved,
+        },
         components::{Chain, Components, Grid},
         cpu::{Piece, reduce},
         error::Error,

@@ -14,7 +14,7 @@ use quote::{format_ident, quote};
 
 use crate::{
     ast::Item,
-    calls::{Call, Calls, Derivative, Output, Pass, PassReduction},
+    calls::{Call, Calls, Derivative, Output, Pass, PassReduction, Saved},
     dim::{Dim, const_generic},
     graph::Category,
 };
@@ -124,7 +124,8 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
     let (visibility, name) = (&item.visibility, &item.name);
     let doc = format!("What [`{name}`](fn@{name}) gives: its calls, and the formulas behind them.");
     let call_type = call_type(name);
-    let saved = calls.saved.as_ref().map(|pass| pass_tokens(&printer, pass, "What the derivatives need of the value."));
+    let saved =
+        calls.saved.iter().map(|saved| pass_tokens(&printer, &saved.pass, "What derivatives need for each target."));
     let calls_tokens = calls.calls.iter().map(|call| call_tokens(&printer, call, calls));
     // what decides whether there is a function, or whether it is shown, holds for its module too
     let attributes = item.attributes.iter().filter(|attribute| {
@@ -144,7 +145,7 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
             // so that a change of it is noticed
             const __PTX: ::core::option::Option<&'static str> = ::core::option_env!("KEOPS_PTX_DIR");
             #call_type
-            #saved
+            #(#saved)*
             #(#calls_tokens)*
         }
     }
@@ -261,14 +262,26 @@ fn reduction(reduction: &PassReduction) -> TokenStream {
     }
 }
 
+/// The passes that run before those of a call, and what they add to its arguments.
+fn saved(printer: &Printer, call: &Call, calls: &Calls) -> Option<TokenStream> {
+    let rows = |reads: &[usize]| {
+        let names = reads.iter().map(|k| format_ident!("saved_{k}"));
+        quote!(&[#(&#names),*])
+    };
+    let passes = calls.needed(call).into_iter().map(|k| {
+        let Saved { pass, arguments, reads } = &calls.saved[k];
+        let (formula, reduction) = (printer.marker(&pass.name), reduction(&pass.reduction));
+        let (name, reads) = (format_ident!("saved_{k}"), rows(reads));
+        quote!(let #name = __p::saved::<T, #formula, #reduction>(views, #arguments, #reads, settings)?;)
+    });
+    let all = rows(&call.saved);
+    (!call.saved.is_empty()).then(|| quote!(#(#passes)* let views = &*__p::with_saved(views, #all);))
+}
+
 /// The `Plan` of a call: which passes run, and what becomes of them.
 fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     let (params, marker) = (printer.impl_params(), printer.marker(&call.name));
-    // the exponential reductions compute their own value first
-    let saved = call.saved.and_then(|count| calls.saved.as_ref().map(|pass| (count, pass))).map(|(count, pass)| {
-        let (formula, reduction) = (printer.marker(&pass.name), reduction(&pass.reduction));
-        quote!(let views = &*__p::with_saved::<T, #formula, #reduction>(views, #count, settings)?;)
-    });
+    let saved = saved(printer, call, calls);
     let Some(pass) = call.passes.first() else { return TokenStream::new() };
     let (formula, reduced) = (printer.marker(&pass.name), reduction(&pass.reduction));
     let total = pass.pieces.iter().any(|piece| piece.total);

@@ -47,7 +47,7 @@ pub struct Kernel {
 /// The formulas and kernels of an item.
 pub fn device(item: &Item, calls: &Calls) -> Device {
     let printer = Printer { item, kernels: None };
-    let passes = || calls.saved.iter().chain(calls.calls.iter().flat_map(|call| &call.passes));
+    let passes = || calls.saved.iter().map(|saved| &saved.pass).chain(calls.calls.iter().flat_map(|call| &call.passes));
     let formulas = passes().map(|pass| super::pass_tokens(&printer, pass, ""));
     let module = quote!(use ::keops::__private::{self as __p, ops}; #(#formulas)*);
     let instances = if item.generics.is_empty() { vec![Vec::new()] } else { item.cuda.instances.clone() };

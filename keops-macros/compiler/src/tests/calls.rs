@@ -1,13 +1,15 @@
 //! The calls of whole items: every derivative that a user can ask for against finite differences of the call it is
 //! taken of, with a loop over all pairs as the engine.
 
+use std::collections::BTreeMap;
+
 use super::{
     item, machine,
     oracle::size,
     sample::{Draw, dot, slope},
 };
 use crate::{
-    calls::{self, Call, Calls, Output, Pass, PassReduction},
+    calls::{self, Call, Calls, Output, Pass, PassReduction, Saved},
     check,
     graph::Category,
     lower::Role,
@@ -88,10 +90,14 @@ fn reduce(name: &str, terms: &Rows) -> Vec<f64> {
 
 fn run(calls: &Calls, call: &Call, data: &[Rows]) -> Vec<Rows> {
     let mut data = data.to_vec();
-    if let (Some(count), Some(saved)) = (call.saved, &calls.saved) {
-        let (_, rows) = pass(saved, &data[..count]).remove(0);
-        data.push(rows);
+    let mut saved: BTreeMap<usize, Rows> = BTreeMap::new();
+    for k in calls.needed(call) {
+        let Saved { pass: formula, arguments, reads } = &calls.saved[k];
+        let mut data = data[..*arguments].to_vec();
+        data.extend(reads.iter().map(|earlier| saved[earlier].clone()));
+        saved.insert(k, pass(formula, &data).remove(0).1);
     }
+    data.extend(call.saved.iter().map(|k| saved[k].clone()));
     let mut fields: Vec<(usize, Rows)> = call.passes.iter().flat_map(|p| pass(p, &data)).collect();
     fields.sort_by_key(|field| field.0);
     fields.into_iter().map(|field| field.1).collect()
@@ -187,6 +193,20 @@ fn derivatives_of_exponential_reductions() {
         "fn f(saved: Pm<1>, x: Vi<3>, y: Vj<3>) -> SoftMax<i> { ((x | y), saved * x * y) }",
     ] {
         assert!(check_item(text) >= 5, "{text}");
+    }
+}
+
+#[test]
+fn derivatives_of_derivatives_of_exponential_reductions() {
+    for (text, least) in [
+        ("#[keops(order = 2)] fn f(g: Pm<1>, x: Vi<2>, y: Vj<2>) -> LogSumExp<j> { -g * sqdist(x, y) }", 7 + 6 * 9),
+        ("#[keops(order = 2)] fn f(x: Vi<2>, y: Vj<2>, b: Vj<2>) -> LogSumExp<i> { ((x | y), b * b * x) }", 7 + 6 * 9),
+        ("#[keops(order = 2)] fn f(x: Vi<2>, y: Vj<2>, b: Vj<2>) -> SoftMax<j> { ((x | y), b * sum(x)) }", 7 + 6 * 9),
+        ("#[keops(order = 2)] fn f(s: Pm<1>, x: Vi<2>, y: Vj<2>) -> SoftMax<i> { (s * (x | y), x * y) }", 7 + 6 * 9),
+        ("#[keops(order = 3)] fn f(x: Vi<1>, y: Vj<1>) -> LogSumExp<j> { sin(x * y) }", 5 + 4 * (7 + 6 * 9)),
+        ("#[keops(order = 3)] fn f(x: Vi<1>, y: Vj<1>) -> SoftMax<j> { (x * y, y * y) }", 5 + 4 * (7 + 6 * 9)),
+    ] {
+        assert!(check_item(text) >= least, "{text}");
     }
 }
 
