@@ -34,6 +34,7 @@ pub mod __private {
             ArgKMin, ArgMax, ArgMin, KMin, KMinArgKMin, LogSumExp, Max, MaxArgMax, Min, MinArgMin, SoftMaxSaved, Sum,
             SumSoftMaxWeight,
         },
+        selection::{Selection, Side},
         settings::{Device, Settings},
     };
 

@@ -32,4 +32,6 @@ pub mod lanes;
 #[cfg(feature = "std")]
 pub mod rows;
 #[cfg(feature = "std")]
+pub mod selection;
+#[cfg(feature = "std")]
 pub mod settings;

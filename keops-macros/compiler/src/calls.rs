@@ -10,9 +10,13 @@
 //! The exponential reductions need their own result first: with a = log Σ exp(f) g the derivative is a sum of
 //! exp(f - a) (g df + dg), and a is one more variable, *saved* by a first pass. What a further derivative asks of it is
 //! a sum again, saved by a further pass: [`saved`].
+//!
+//! What a reduction selects (the least, the K least) depends on one source only: its derivatives are those of this one
+//! term, and the same rules give them, of rows that were gathered: [`selection`].
 
 mod derive;
 mod saved;
+mod selection;
 
 use crate::{
     ast::Item,
@@ -36,6 +40,8 @@ pub struct Call {
     pub output: Output,
     /// Which of [`Calls::saved`] its formulas read, behind the arguments.
     pub saved: Vec<usize>,
+    /// For a derivative of what was selected, how it goes from rows to pairs and back.
+    pub selected: Option<Selected>,
     /// The derivatives of this call.
     pub derivatives: Vec<Derivative>,
 }
@@ -93,6 +99,23 @@ pub struct Piece {
     pub total: bool,
 }
 
+/// See [`selection`].
+pub struct Selected {
+    /// Of each argument.
+    pub arguments: Vec<Side>,
+    /// Of each piece of the pass.
+    pub pieces: Vec<Side>,
+}
+
+/// What the rows of an argument or of a result belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// An index, or nothing, for a parameter.
+    Index(Category),
+    /// One number for each pair that was selected.
+    Pair,
+}
+
 /// A pass that runs before that of a call, and whose rows, one for each target, are one more variable.
 pub struct Saved {
     /// The pass.
@@ -109,6 +132,8 @@ pub struct Calls {
     pub calls: Vec<Call>,
     /// What their derivatives need to know of all sources, each after those that it reads.
     pub saved: Vec<Saved>,
+    /// For derivatives of what was selected, the pass over the arguments of the value that finds the row numbers.
+    pub selection: Option<Pass>,
 }
 
 impl Calls {

@@ -47,6 +47,19 @@ pub struct Row {
     pub path: &'static str,
 }
 
+impl Row {
+    /// The reduction that gives the row numbers of what this one selects: derivatives go through them. `None` if the
+    /// result depends on all terms, or is row numbers.
+    pub fn selection(&self) -> Option<&'static str> {
+        match self.path {
+            "Min" | "MinArgMin" => Some("ArgMin"),
+            "Max" | "MaxArgMax" => Some("ArgMax"),
+            "KMin" | "KMinArgKMin" => Some("ArgKMin"),
+            _ => None,
+        }
+    }
+}
+
 const fn row(
     name: &'static str,
     aliases: &'static [&'static str],

@@ -1,13 +1,14 @@
 //! The calls of an item, one order of derivatives after another.
 
 use super::{
-    Call, Calls, Derivative, Output, Pass, PassReduction, Piece,
+    Call, Calls, Derivative, Output, Pass, PassReduction, Piece, Selected, Side,
     saved::{Reduced, Source},
+    selection::Selecting,
 };
 use crate::{
     dim::Dim,
     graph::{Category, Graph, Id, VarId},
-    lower,
+    lower::{self, Program},
     reduction::{Reduction, Row},
 };
 
@@ -19,7 +20,9 @@ pub(super) struct Derive {
     pub(super) inputs: Vec<VarId>,
     /// What the rows of the value are indexed by.
     pub(super) target: Category,
-    calls: Vec<Call>,
+    /// For the derivatives of what a reduction selects.
+    pub(super) selecting: Option<Selecting>,
+    pub(super) calls: Vec<Call>,
 }
 
 /// The call of a sum, which can be differentiated again.
@@ -27,24 +30,25 @@ struct Sum {
     name: String,
     formula: Id,
     arguments: Vec<VarId>,
-    target: Category,
+    target: Side,
 }
 
 /// A call that is differentiated.
-struct Rule<'a> {
-    of: Reduced,
-    arguments: &'a [VarId],
-    target: Category,
-    out: &'a Dim,
+pub(super) struct Rule<'a> {
+    pub(super) of: Reduced,
+    pub(super) arguments: &'a [VarId],
+    pub(super) target: Side,
+    pub(super) out: &'a Dim,
 }
 
 impl Derive {
     pub(super) fn new(graph: Graph, inputs: Vec<VarId>, target: Category) -> Self {
-        Self { graph, saved: vec![], inputs, target, calls: vec![] }
+        Self { graph, saved: vec![], inputs, target, selecting: None, calls: vec![] }
     }
 
     pub(super) fn finish(self) -> Calls {
-        Calls { calls: self.calls, saved: self.saved.into_iter().map(|source| source.saved).collect() }
+        let saved = self.saved.into_iter().map(|source| source.saved).collect();
+        Calls { calls: self.calls, saved, selection: self.selecting.map(|selecting| selecting.pass) }
     }
 
     /// Adds the call of the value, and its derivatives.
@@ -61,9 +65,9 @@ impl Derive {
             pieces: vec![Piece { field: 0, dim: width.clone(), total: false }],
         };
         let output = match row.reduction {
-            Reduction::KMin { values: true, indices: true } => Output::ValuesAndIndices(width),
-            Reduction::KMin { indices: true, .. } => Output::Indices(width),
-            _ => Output::Values(width),
+            Reduction::KMin { values: true, indices: true } => Output::ValuesAndIndices(width.clone()),
+            Reduction::KMin { indices: true, .. } => Output::Indices(width.clone()),
+            _ => Output::Values(width.clone()),
         };
         self.calls.push(Call {
             name: "Value".to_owned(),
@@ -71,6 +75,7 @@ impl Derive {
             passes: vec![pass],
             output,
             saved: vec![],
+            selected: None,
             derivatives: vec![],
         });
         if order == 0 {
@@ -82,7 +87,12 @@ impl Derive {
             Reduction::SumSoftMaxWeight => {
                 ("SoftMaxSaved", out.checked_add(&Dim::number(1)).expect("a dimension that was checked"))
             }
-            Reduction::Min | Reduction::KMin { .. } => return,
+            Reduction::Min | Reduction::KMin { .. } => {
+                if let Some(path) = row.selection() {
+                    self.select(PassReduction::Named(path, row.takes_k.then(|| k.clone())), &width, f, order);
+                }
+                return;
+            }
         };
         let reduced = |all: bool| {
             move |row_node: Id| Reduced::Exponential { reduction: row.reduction, f, weight, row: row_node, all }
@@ -95,14 +105,15 @@ impl Derive {
         } else {
             Reduced::Sum(f)
         };
-        let rule = Rule { of, arguments: &inputs, target: self.target, out: &out };
+        let rule = Rule { of, arguments: &inputs, target: Side::Index(self.target), out: &out };
         self.derivatives(0, "", &rule, order);
     }
 
     /// Adds the derivatives of call number `parent`.
-    fn derivatives(&mut self, parent: usize, prefix: &str, rule: &Rule, order: u32) {
+    pub(super) fn derivatives(&mut self, parent: usize, prefix: &str, rule: &Rule, order: u32) {
         let mut sums = Vec::new();
         let mut methods = Vec::new();
+        let category = self.category(rule.target);
         let e = self.fresh(rule.arguments, "cotangent", rule.target, rule.out.clone());
         let with = |extra: VarId| [rule.arguments, &[extra]].concat();
         let cotangent = self.graph.var(e);
@@ -116,11 +127,13 @@ impl Derive {
                 method: format!("vjp_{}", variable.name),
                 doc: format!("(∂a/∂{0})ᵀ e: the gradient in `{0}`, for the cotangent `e` of this call.", variable.name),
                 call: call.clone(),
-                argument: ("e", rule.target, rule.out.clone()),
+                argument: ("e", category, rule.out.clone()),
             });
-            sums.push(Sum { name: call, formula: gradient, arguments: with(e), target: variable.category });
+            let side = self.side(v);
+            sums.push(Sum { name: call, formula: gradient, arguments: with(e), target: side });
 
-            let u = self.fresh(rule.arguments, "tangent", variable.category, variable.dim.clone());
+            let dim = self.width(side, &variable.dim);
+            let u = self.fresh(rule.arguments, "tangent", side, dim.clone());
             let tangent = self.graph.var(u);
             let formula = self.tangent(rule.of, v, tangent, &with(u));
             let call = format!("{prefix}Jvp_{}", variable.name);
@@ -128,7 +141,7 @@ impl Derive {
                 method: format!("jvp_{}", variable.name),
                 doc: format!("(∂a/∂{0}) u: the change of this call along the tangent `u` of `{0}`.", variable.name),
                 call: call.clone(),
-                argument: ("u", variable.category, variable.dim),
+                argument: ("u", variable.category, dim),
             });
             sums.push(Sum { name: call, formula, arguments: with(u), target: rule.target });
         }
@@ -138,7 +151,7 @@ impl Derive {
             doc: "(∂a/∂v)ᵀ e for every variable v at once, in as few passes as there are indices among them."
                 .to_owned(),
             call: all.clone(),
-            argument: ("e", rule.target, rule.out.clone()),
+            argument: ("e", category, rule.out.clone()),
         });
         self.calls[parent].derivatives = methods;
         for sum in sums {
@@ -149,12 +162,11 @@ impl Derive {
 
     /// Adds the call of a sum, and its derivatives.
     fn sum(&mut self, sum: Sum, order: u32) {
-        let dim = self.graph.dim(sum.formula).clone();
-        let total = sum.target == Category::P;
-        let over = if total { self.index_of(&sum.arguments) } else { sum.target };
-        let reads = self.reads(&[sum.formula]);
-        let variables = self.variables(&sum.arguments, &reads);
-        let program = lower::lower(&mut self.graph, &[sum.formula], &variables, over, false);
+        let dim = self.width(sum.target, &self.graph.dim(sum.formula).clone());
+        let (program, reads, total) = match self.selecting {
+            Some(_) => (self.lower_selected(&[sum.formula], &sum.arguments), vec![], false),
+            None => self.lower_sum(&sum),
+        };
         self.calls.push(Call {
             name: sum.name.clone(),
             doc: "A derivative, see the method that gives it.".to_owned(),
@@ -166,6 +178,7 @@ impl Derive {
             }],
             output: Output::Values(dim.clone()),
             saved: reads,
+            selected: self.selected(&sum.arguments, vec![sum.target]),
             derivatives: vec![],
         });
         if order > 0 {
@@ -176,9 +189,23 @@ impl Derive {
         }
     }
 
+    /// The program of a sum, which saved rows it reads, and whether it is one row.
+    fn lower_sum(&mut self, sum: &Sum) -> (Program, Vec<usize>, bool) {
+        let category = self.category(sum.target);
+        let total = category == Category::P;
+        let over = if total { self.index_of(&sum.arguments) } else { category };
+        let reads = self.reads(&[sum.formula]);
+        let variables = self.variables(&sum.arguments, &reads);
+        let program = lower::lower(&mut self.graph, &[sum.formula], &variables, over, false);
+        (program, reads, total)
+    }
+
     /// Adds the call that gives all gradients: parameters join the pass over i, or that over j if nothing is indexed
     /// by i.
     fn all_gradients(&mut self, name: String, rule: &Rule, gradients: &[Id], arguments: &[VarId]) {
+        if self.selecting.is_some() {
+            return self.all_selected(name, rule, gradients, arguments);
+        }
         let categories: Vec<Category> = rule.arguments.iter().map(|&v| self.graph.variable(v).category).collect();
         let home = self.index_of(rule.arguments);
         let reads = self.reads(gradients);
@@ -205,13 +232,24 @@ impl Derive {
             let reduction = PassReduction::Named("Sum", None);
             passes.push(Pass { name: format!("{name}{suffix}"), program, reduction, pieces });
         }
-        let fields = rule.arguments.iter().map(|&v| {
+        self.push_gradients(name, passes, rule.arguments, reads, None);
+    }
+
+    pub(super) fn push_gradients(
+        &mut self,
+        name: String,
+        passes: Vec<Pass>,
+        of: &[VarId],
+        saved: Vec<usize>,
+        selected: Option<Selected>,
+    ) {
+        let fields = of.iter().map(|&v| {
             let variable = self.graph.variable(v);
-            (variable.name.clone(), variable.dim.clone())
+            (variable.name.clone(), self.width(self.side(v), &variable.dim))
         });
         let output = Output::Gradients(fields.collect());
         let doc = "All gradients, see the method `vjp`.".to_owned();
-        self.calls.push(Call { name, doc, passes, output, saved: reads, derivatives: vec![] });
+        self.calls.push(Call { name, doc, passes, output, saved, selected, derivatives: vec![] });
     }
 
     /// The index that the gradient of a parameter runs over as rows: i, if anything is indexed by it.
@@ -220,17 +258,25 @@ impl Derive {
         if has(Category::I) || !has(Category::J) { Category::I } else { Category::J }
     }
 
-    /// A variable of this category and dimension that is not among `taken`, with a name that none of them has.
-    fn fresh(&mut self, taken: &[VarId], name: &str, category: Category, dim: Dim) -> VarId {
+    /// A variable of this side whose arguments have this dimension, which is not among `taken`, with a name that none of
+    /// them has.
+    fn fresh(&mut self, taken: &[VarId], name: &str, side: Side, dim: Dim) -> VarId {
         let name = (1..)
             .map(|n| if n == 1 { name.to_owned() } else { format!("{name}{n}") })
             .find(|name| taken.iter().all(|&v| self.graph.variable(v).name != *name))
             .expect("integers do not end");
+        let dim = if side == Side::Pair { Dim::number(1) } else { dim };
         let found = self.graph.variable_ids().find(|&v| {
             let variable = self.graph.variable(v);
-            !taken.contains(&v) && variable.name == name && variable.category == category && variable.dim == dim
+            !taken.contains(&v) && variable.name == name && variable.dim == dim && self.side(v) == side
         });
-        found.unwrap_or_else(|| self.graph.push_variable(name, category, dim))
+        found.unwrap_or_else(|| {
+            let v = self.graph.push_variable(name, self.category(side), dim);
+            if let (Side::Pair, Some(selecting)) = (side, &mut self.selecting) {
+                selecting.pairs.push(v);
+            }
+            v
+        })
     }
 }
 

@@ -102,7 +102,7 @@ impl Derive {
     }
 
     /// A variable for rows that are saved, with a name that no other has.
-    fn new_variable(&mut self, dim: Dim) -> VarId {
+    pub(super) fn new_variable(&mut self, dim: Dim) -> VarId {
         let taken = |name: &String| self.graph.variables.iter().any(|variable| variable.name == *name);
         let name = (self.saved.len() + 1..)
             .map(|n| if n == 1 { "saved".to_owned() } else { format!("saved{n}") })

@@ -9,7 +9,7 @@ use super::{
     sample::{Draw, dot, slope},
 };
 use crate::{
-    calls::{self, Call, Calls, Output, Pass, PassReduction, Saved},
+    calls::{self, Call, Calls, Output, Pass, PassReduction, Saved, Side},
     check,
     graph::Category,
     lower::Role,
@@ -222,9 +222,25 @@ fn derivatives_of_derivatives() {
 }
 
 #[test]
+fn what_is_selected_has_derivatives_of_pairs() {
+    let (calls, _) = calls_of("#[keops(order = 2)] fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>) -> KMin<4, j> { g * x * y }");
+    assert!(calls.saved.is_empty() && calls.selection.is_some());
+    let of = |name: &str| calls.calls.iter().find(|call| call.name == name).unwrap();
+    let sides = |name: &str| of(name).selected.as_ref().map(|selected| selected.arguments.clone()).unwrap();
+    let inputs = [Category::P, Category::I, Category::J].map(Side::Index);
+    assert_eq!(sides("Vjp_y__Jvp_x"), [&inputs[..], &[Side::Pair, Side::Index(Category::I)]].concat());
+    assert_eq!(sides("Jvp_y__Vjp"), [&inputs[..], &[Side::Index(Category::J), Side::Pair]].concat());
+    // nothing is a source, and the component of a pair comes last
+    let program = &of("Vjp_y").passes[0].program;
+    assert!(program.variables.iter().all(|(_, role, _)| *role != Role::Source));
+    assert_eq!(program.variables.len(), 5);
+}
+
+#[test]
 fn no_derivatives_are_made_that_cannot_be() {
     let none = |text: &str| calls_of(text).0.calls[0].derivatives.is_empty();
-    assert!(none("fn f(x: Vi<3>, y: Vj<3>) -> Min<j> { sqdist(x, y) }"));
-    assert!(none("fn f(x: Vi<3>, y: Vj<3>) -> KMinArgKMin<4, j> { sqdist(x, y) }"));
+    assert!(none("fn f(x: Vi<3>, y: Vj<3>) -> ArgMin<j> { sqdist(x, y) }"));
+    assert!(none("fn f(x: Vi<3>, y: Vj<3>) -> ArgKMin<4, j> { sqdist(x, y) }"));
+    assert!(none("#[keops(order = 0)] fn f(x: Vi<3>, y: Vj<3>) -> KMin<4, j> { sqdist(x, y) }"));
     assert!(none("#[keops(order = 0)] fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> { sqdist(x, y) }"));
 }
