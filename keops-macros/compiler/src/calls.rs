@@ -24,7 +24,7 @@ use crate::{
     dim::Dim,
     graph::{Category, VarId},
     lower::Program,
-    reduction::Reduction,
+    reduction::{Reduction, Scheme},
 };
 use derive::Derive;
 
@@ -152,11 +152,12 @@ impl Calls {
 
 /// Derives the calls of a checked item.
 pub fn calls(item: &Item, checked: Checked) -> syn::Result<Calls> {
-    let Checked { graph, values, reduction, k } = checked;
+    let Checked { mut graph, mut values, reduction, k } = checked;
     let target = if item.reduction.over == Category::J { Category::I } else { Category::J };
     let out = graph.dim(*values.last().expect("a formula")).clone();
     let width = match reduction.reduction {
         Reduction::KMin { .. } => out.checked_mul(&k),
+        Reduction::MaxSumShiftExp => out.checked_add(&Dim::number(1)),
         _ => Some(out.clone()),
     };
     let width = match width {
@@ -172,7 +173,15 @@ pub fn calls(item: &Item, checked: Checked) -> syn::Result<Calls> {
         }
     };
     let variables: Vec<VarId> = graph.variable_ids().collect();
-    let mut derive = Derive::new(graph, variables, target);
+    let sum = match reduction.reduction {
+        // all of it, and of its derivatives
+        Reduction::Zero => {
+            values = vec![graph.zero(out)];
+            reduction.path
+        }
+        _ => item.scheme.map_or(Scheme::Blocked, |(scheme, _)| scheme).path(),
+    };
+    let mut derive = Derive::new(graph, variables, target, sum);
     derive.forward(reduction, &k, &values, width, item.order);
     Ok(derive.finish())
 }

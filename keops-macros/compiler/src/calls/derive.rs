@@ -20,6 +20,8 @@ pub(super) struct Derive {
     pub(super) inputs: Vec<VarId>,
     /// What the rows of the value are indexed by.
     pub(super) target: Category,
+    /// The type in `keops_core::reduction` of sums.
+    pub(super) sum: &'static str,
     /// For the derivatives of what a reduction selects.
     pub(super) selecting: Option<Selecting>,
     pub(super) calls: Vec<Call>,
@@ -42,8 +44,8 @@ pub(super) struct Rule<'a> {
 }
 
 impl Derive {
-    pub(super) fn new(graph: Graph, inputs: Vec<VarId>, target: Category) -> Self {
-        Self { graph, saved: vec![], inputs, target, selecting: None, calls: vec![] }
+    pub(super) fn new(graph: Graph, inputs: Vec<VarId>, target: Category, sum: &'static str) -> Self {
+        Self { graph, saved: vec![], inputs, target, sum, selecting: None, calls: vec![] }
     }
 
     pub(super) fn finish(self) -> Calls {
@@ -56,12 +58,13 @@ impl Derive {
         let (f, weight) = (values[0], values.get(1).copied());
         let out = self.graph.dim(weight.unwrap_or(f)).clone();
         let roots = lower_values(&mut self.graph, row.reduction, values);
-        let exponential = matches!(row.reduction, Reduction::LogSumExp | Reduction::SumSoftMaxWeight);
+        let exponential = row.reduction.is_exponential();
+        let path = if row.reduction == Reduction::Sum { self.sum } else { row.path };
         let inputs = self.inputs.clone();
         let pass = Pass {
             name: "Value".to_owned(),
             program: lower::lower(&mut self.graph, &roots, &inputs, self.target, exponential),
-            reduction: PassReduction::Named(row.path, row.takes_k.then(|| k.clone())),
+            reduction: PassReduction::Named(path, row.takes_k.then(|| k.clone())),
             pieces: vec![Piece { field: 0, dim: width.clone(), total: false }],
         };
         let output = match row.reduction {
@@ -82,11 +85,12 @@ impl Derive {
             return;
         }
         let (path, dim) = match row.reduction {
-            Reduction::Sum => ("", Dim::default()),
+            Reduction::Sum | Reduction::Zero => ("", Dim::default()),
             Reduction::LogSumExp => ("LogSumExp", out.clone()),
             Reduction::SumSoftMaxWeight => {
                 ("SoftMaxSaved", out.checked_add(&Dim::number(1)).expect("a dimension that was checked"))
             }
+            Reduction::MaxSumShiftExp => return,
             Reduction::Min | Reduction::KMin { .. } => {
                 if let Some(path) = row.selection() {
                     self.select(PassReduction::Named(path, row.takes_k.then(|| k.clone())), &width, f, order);
@@ -173,7 +177,7 @@ impl Derive {
             passes: vec![Pass {
                 name: sum.name.clone(),
                 program,
-                reduction: PassReduction::Named("Sum", None),
+                reduction: PassReduction::Named(self.sum, None),
                 pieces: vec![Piece { field: 0, dim: dim.clone(), total }],
             }],
             output: Output::Values(dim.clone()),
@@ -229,7 +233,7 @@ impl Derive {
                 })
                 .collect();
             let suffix = if index == Category::I { "I" } else { "J" };
-            let reduction = PassReduction::Named("Sum", None);
+            let reduction = PassReduction::Named(self.sum, None);
             passes.push(Pass { name: format!("{name}{suffix}"), program, reduction, pieces });
         }
         self.push_gradients(name, passes, rule.arguments, reads, None);
@@ -283,7 +287,7 @@ impl Derive {
 /// What the engine's reduction expects: the exponential ones take their exponent in base 2.
 fn lower_values(g: &mut Graph, reduction: Reduction, values: &[Id]) -> Vec<Id> {
     let mut values = values.to_vec();
-    if matches!(reduction, Reduction::LogSumExp | Reduction::SumSoftMaxWeight) {
+    if reduction.is_exponential() {
         let log2_e = g.constant(std::f64::consts::LOG2_E);
         values[0] = g.mul(log2_e, values[0]);
     }

@@ -92,7 +92,7 @@ impl Derive {
         let pass = Pass {
             name: format!("Saved{}", self.saved.len() + 1),
             program,
-            reduction: PassReduction::Named("Sum", None),
+            reduction: PassReduction::Named(self.sum, None),
             pieces: vec![Piece { field: 0, dim: dim.clone(), total: false }],
         };
         let saved = Saved { pass, arguments: arguments.len(), reads };
