@@ -32,7 +32,8 @@ pub mod __private {
         arguments::{AsParameter, AsRows, View},
         array::{Buffer, Host, OnDevice, Storage},
         call::{
-            OnePass, Part, Plan, PlanInto, index_rows, rows, rows_into, rows_of, run, value_and_index_rows, with_saved,
+            OnePass, Part, Plan, PlanInto, index_rows, rows, rows_into, rows_of, run, saved, value_and_index_rows,
+            with_saved,
         },
         components::{Chain, Components, Grid},
         error::Error,
@@ -41,9 +42,10 @@ pub mod __private {
         ranges::Ranges,
         real::{Element, Real, Stored},
         reduction::{
-            ArgKMin, ArgMax, ArgMin, KMin, KMinArgKMin, LogSumExp, Max, MaxArgMax, Min, MinArgMin, SoftMaxSaved, Sum,
-            SumSoftMaxWeight,
+            ArgKMin, ArgMax, ArgMin, CompensatedSum, DirectSum, KMin, KMinArgKMin, LogSumExp, Max, MaxArgMax,
+            MaxSumShiftExp, Min, MinArgMin, SoftMaxSaved, Sum, SumSoftMaxWeight, Zero,
         },
+        selection::{Part as SelectionPart, Selection, Side},
         settings::{Device, Settings},
     };
 

@@ -19,6 +19,7 @@ keops! {
     fn nearest(x: Vi<3>, y: Vj<3>) -> KMinArgKMin<3, j> { sqdist(x, y) }
     #[keops(order = 0)]
     fn largest(x: Vi<3>, y: Vj<3>) -> Max<j> { (x | y) }
+    fn least(p: Pm<1>, x: Vi<3>, y: Vj<3>) -> KMin<2, j> { p * sqdist(x, y) }
     /// Long enough for matrix products.
     #[keops(order = 0)]
     fn many_components(x: Vi<40>, y: Vj<40>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y) / 20) * b }
@@ -357,4 +358,42 @@ fn batches_that_do_not_fit_are_refused() {
     assert_eq!(error, Error::BatchRows { variable: "g", rows: 2, batch: vec![1] });
     let error = log_sum(batched(&x, [2]), batched(&x, [3])).eval().unwrap_err();
     assert_eq!(error.to_string(), "`y` has batches of shape [3], which do not broadcast with [2]");
+}
+
+#[test]
+fn what_is_selected_has_derivatives_in_batches_and_ranges() {
+    let mut random = Random::new();
+    let (n, m, batches) = (20, 30, 3);
+    let ranges = random_ranges(&mut random, n, m, 2);
+    let p = random.rows::<f64, 1>(batches, 0.5..2.0);
+    let (x, y) = (random.cloud::<f64, 3>(n), random.cloud::<f64, 3>(m * batches));
+    let e = random.cloud::<f64, 2>(n * batches);
+    let call = || least(batched(&p, [batches]), &x, batched(&y, [batches])).ranges(&ranges);
+    let all = call().vjp(batched(&e, [batches])).eval().unwrap();
+    let mut slopes_x = vec![[0.0; 3]; n];
+    for batch in 0..batches {
+        let (y, e) = (&y[batch * m..][..m], &e[batch * n..][..n]);
+        let one = least(p[batch][0], &x, y).ranges(&ranges).vjp(e).eval().unwrap();
+        // by hand
+        let (_, rows) = nearest(&x, y).ranges(&ranges).eval().unwrap();
+        let mut by_hand = vec![[0.0; 3]; m];
+        for i in 0..n {
+            for k in 0..2 {
+                let j = rows[i][k] as usize;
+                (0..3).for_each(|d| by_hand[j][d] -= 2.0 * p[batch][0] * (x[i][d] - y[j][d]) * e[i][k]);
+            }
+        }
+        assert_rows(&one.y, &by_hand, 1e-13, "by hand");
+        assert_rows(&all.y[batch * m..][..m], &one.y, 1e-13, "y");
+        assert_rows(&all.p[batch..][..1], &one.p, 1e-13, "p");
+        add(&mut slopes_x, 0, &one.x);
+        let tangent = call().jvp_y(batched(&all.y, [batches])).eval().unwrap();
+        let of_batch = least(p[batch][0], &x, y).ranges(&ranges).jvp_y(&one.y).eval().unwrap();
+        assert_rows(&tangent[batch * n..][..n], &of_batch, 1e-13, "a tangent");
+    }
+    assert_rows(&all.x, &slopes_x, 1e-13, "x, which the batches share");
+    assert_rows(&call().vjp_x(batched(&e, [batches])).eval().unwrap(), &slopes_x, 1e-13, "x alone");
+    let error = least(p[0][0], &x, &y[..m]).vjp_x(batched(&e, [batches])).eval().unwrap_err();
+    let expected = Error::BatchShape { variable: "cotangent", batch: vec![batches], other: vec![] };
+    assert_eq!(error, expected);
 }

@@ -198,28 +198,33 @@ pub fn value_and_index_rows<T: Element, S: Storage, F: Formula, R: Reduction, co
     Ok((values, indices))
 }
 
-/// The views, and behind them what a first pass over the first `count` of them saves for each target; that stays where
-/// the pass ran.
+/// What a pass over the first `count` views, and over rows that earlier passes saved, saves for each target; that stays
+/// where the pass ran.
 ///
 /// # Errors
 /// Those of [`reduce`].
-pub fn with_saved<'a, T: Element, F: Formula, R: Reduction>(
+pub fn saved<'a, T: Element, F: Formula, R: Reduction>(
     views: &[View<'a, T>],
     count: usize,
+    earlier: &[&View<'a, T>],
     settings: &Settings,
-) -> Result<Vec<View<'a, T>>, Error> {
-    let first = views.get(..count).unwrap_or(views);
+) -> Result<View<'a, T>, Error> {
+    let views = &*with_saved(views.get(..count).unwrap_or(views), earlier);
     let width = R::values(<F::Out<T> as Components<T>>::LEN);
     let saved = if settings.device == Device::AllCuda {
-        let mut saved: Vec<T> = room(rows_of::<T, F>(first, None)?, width)?;
-        one_pass::<T, F, R>(first, settings, None, width, To::Host(&mut saved))?;
+        let mut saved: Vec<T> = room(rows_of::<T, F>(views, None)?, width)?;
+        one_pass::<T, F, R>(views, settings, None, width, To::Host(&mut saved))?;
         View::from_owned(saved, width)
     } else {
         let mut saved = Array::default();
-        one_pass::<T, F, R>(first, settings, None, width, To::Array(&mut saved))?;
+        one_pass::<T, F, R>(views, settings, None, width, To::Array(&mut saved))?;
         View::from_array(saved, width)
     };
-    let mut all = views.to_vec();
-    all.push(saved.batched(Batches::new(F::VARIABLES, first)?.dims()));
-    Ok(all)
+    Ok(saved.batched(Batches::new(F::VARIABLES, views)?.dims()))
+}
+
+/// The views, and behind them what passes saved.
+#[must_use]
+pub fn with_saved<'a, T: Element>(views: &[View<'a, T>], saved: &[&View<'a, T>]) -> Vec<View<'a, T>> {
+    views.iter().chain(saved.iter().copied()).cloned().collect()
 }

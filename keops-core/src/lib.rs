@@ -36,4 +36,6 @@ pub mod ranges;
 #[cfg(feature = "std")]
 pub mod rows;
 #[cfg(feature = "std")]
+pub mod selection;
+#[cfg(feature = "std")]
 pub mod settings;

@@ -32,8 +32,18 @@ pub(crate) struct Options {
 }
 
 /// The integration tests that choose no device.
-pub(crate) const SUITE: [&str; 7] =
-    ["arguments", "derivatives", "dimensions", "operations", "reductions", "sparse", "spellings"];
+pub(crate) const SUITE: [&str; 10] = [
+    "arguments",
+    "derivatives",
+    "dimensions",
+    "operations",
+    "reductions",
+    "second_order",
+    "selection",
+    "sparse",
+    "spellings",
+    "sums",
+];
 
 /// Formulas that no test calls: their types are what is tested.
 const NEVER_CALLED: [&str; 10] = [

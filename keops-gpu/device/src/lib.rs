@@ -62,8 +62,8 @@ pub mod __private {
         ops,
         real::Real,
         reduction::{
-            ArgKMin, ArgMax, ArgMin, KMin, KMinArgKMin, LogSumExp, Max, MaxArgMax, Min, MinArgMin, SoftMaxSaved, Sum,
-            SumSoftMaxWeight,
+            ArgKMin, ArgMax, ArgMin, CompensatedSum, DirectSum, KMin, KMinArgKMin, LogSumExp, Max, MaxArgMax,
+            MaxSumShiftExp, Min, MinArgMin, SoftMaxSaved, Sum, SumSoftMaxWeight, Zero,
         },
     };
 }

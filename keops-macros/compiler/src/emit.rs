@@ -6,6 +6,7 @@
 mod body;
 pub mod device;
 mod formula;
+mod selection;
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use quote::{format_ident, quote};
 
 use crate::{
     ast::Item,
-    calls::{Call, Calls, Derivative, Output, Pass, PassReduction},
+    calls::{Call, Calls, Derivative, Output, Pass, PassReduction, Saved},
     dim::{Dim, const_generic},
     graph::Category,
 };
@@ -124,7 +125,8 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
     let (visibility, name) = (&item.visibility, &item.name);
     let doc = format!("What [`{name}`](fn@{name}) gives: its calls, and the formulas behind them.");
     let call_type = call_type(name);
-    let saved = calls.saved.as_ref().map(|pass| pass_tokens(&printer, pass, "What the derivatives need of the value."));
+    let first = calls.selection.iter().chain(calls.saved.iter().map(|saved| &saved.pass));
+    let first = first.map(|pass| pass_tokens(&printer, pass, "What derivatives need for each target."));
     let calls_tokens = calls.calls.iter().map(|call| call_tokens(&printer, call, calls));
     // what decides whether there is a function, or whether it is shown, holds for its module too
     let attributes = item.attributes.iter().filter(|attribute| {
@@ -144,7 +146,7 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
             // so that a change of it is noticed
             const __PTX: ::core::option::Option<&'static str> = ::core::option_env!("KEOPS_PTX_DIR");
             #call_type
-            #saved
+            #(#first)*
             #(#calls_tokens)*
         }
     }
@@ -266,35 +268,91 @@ fn reduction(reduction: &PassReduction) -> TokenStream {
     }
 }
 
+/// `impl Plan`: the type of the result, and how it is computed.
+fn eval(printer: &Printer, call: &Call, output: &TokenStream, body: &TokenStream) -> TokenStream {
+    let (params, marker) = (printer.impl_params(), printer.marker(&call.name));
+    quote! {
+        impl #params __p::Plan for #marker {
+            type Output<T: __p::Element, S: __p::Storage> = #output;
+            fn eval<T: __p::Element, S: __p::Storage>(
+                views: &[__p::View<'_, T>],
+                settings: &__p::Settings,
+            ) -> ::core::result::Result<Self::Output<T, S>, __p::Error> {
+                #body
+            }
+        }
+    }
+}
+
+/// `impl PlanInto`, for rows of `dim` numbers.
+fn eval_into(printer: &Printer, call: &Call, dim: &TokenStream, body: &TokenStream) -> TokenStream {
+    let (params, marker) = (printer.impl_params(), printer.marker(&call.name));
+    quote! {
+        impl #params __p::PlanInto for #marker {
+            type Row<T: __p::Element> = [T; #dim];
+            fn eval_into<T: __p::Element>(
+                views: &[__p::View<'_, T>],
+                settings: &__p::Settings,
+                out: &mut [[T; #dim]],
+            ) -> ::core::result::Result<(), __p::Error> {
+                #body
+            }
+        }
+    }
+}
+
+/// The type of all gradients of a call, and its name.
+fn gradients(printer: &Printer, call: &Call, fields: &[(String, Dim)]) -> (TokenStream, Ident) {
+    let name = format_ident!("{}Gradients", call.name.trim_end_matches("Vjp"));
+    let const_params = printer.const_params();
+    let names = fields.iter().map(|f| field(&f.0));
+    let dims = fields.iter().map(|f| const_argument(&f.1));
+    let docs = fields.iter().map(|f| format!("The gradient in `{}`.", f.0));
+    let definition = quote! {
+        /// All gradients of a call.
+        #[derive(Clone, Debug)]
+        pub struct #name<#const_params T: __p::Stored, S: __p::Storage = __p::Host> {
+            #(#[doc = #docs] pub #names: S::Rows<T, #dims>,)*
+        }
+    };
+    (definition, name)
+}
+
+/// Which argument something is the gradient of, if any.
+fn gradient(number: Option<usize>) -> TokenStream {
+    match number {
+        Some(number) => quote!(::core::option::Option::Some(#number)),
+        None => quote!(::core::option::Option::None),
+    }
+}
+
+/// The passes that run before those of a call, and what they add to its arguments.
+fn saved(printer: &Printer, call: &Call, calls: &Calls) -> Option<TokenStream> {
+    let rows = |reads: &[usize]| {
+        let names = reads.iter().map(|k| format_ident!("saved_{k}"));
+        quote!(&[#(&#names),*])
+    };
+    let passes = calls.needed(call).into_iter().map(|k| {
+        let Saved { pass, arguments, reads } = &calls.saved[k];
+        let (formula, reduction) = (printer.marker(&pass.name), reduction(&pass.reduction));
+        let (name, reads) = (format_ident!("saved_{k}"), rows(reads));
+        quote!(let #name = __p::saved::<T, #formula, #reduction>(views, #arguments, #reads, settings)?;)
+    });
+    let all = rows(&call.saved);
+    (!call.saved.is_empty()).then(|| quote!(#(#passes)* let views = &*__p::with_saved(views, #all);))
+}
+
 /// The `Plan` of a call: which passes run, and what becomes of them.
 fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     let (params, marker) = (printer.impl_params(), printer.marker(&call.name));
-    // the exponential reductions compute their own value first
-    let saved = call.saved.and_then(|count| calls.saved.as_ref().map(|pass| (count, pass))).map(|(count, pass)| {
-        let (formula, reduction) = (printer.marker(&pass.name), reduction(&pass.reduction));
-        quote!(let views = &*__p::with_saved::<T, #formula, #reduction>(views, #count, settings)?;)
-    });
     let Some(pass) = call.passes.first() else { return TokenStream::new() };
+    if let (Some(selected), Some(found)) = (&call.selected, &calls.selection) {
+        return selection::plan(printer, call, pass, selected, found);
+    }
+    let saved = saved(printer, call, calls);
     let (formula, reduced) = (printer.marker(&pass.name), reduction(&pass.reduction));
-    let gradient = |number: Option<usize>| match number {
-        Some(number) => quote!(::core::option::Option::Some(#number)),
-        None => quote!(::core::option::Option::None),
-    };
     let of = pass.pieces.first().and_then(|piece| piece.gradient);
-    let eval = |output: TokenStream, body: TokenStream| {
-        quote! {
-            impl #params __p::Plan for #marker {
-                type Output<T: __p::Element, S: __p::Storage> = #output;
-                fn eval<T: __p::Element, S: __p::Storage>(
-                    views: &[__p::View<'_, T>],
-                    settings: &__p::Settings,
-                ) -> ::core::result::Result<Self::Output<T, S>, __p::Error> {
-                    #saved
-                    #body
-                }
-            }
-        }
-    };
+    let eval = |output: TokenStream, body: TokenStream| eval(printer, call, &output, &quote!(#saved #body));
     match &call.output {
         Output::Values(dim) if saved.is_none() => {
             let dim = const_argument(dim);
@@ -318,20 +376,9 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
                 quote!(S::Rows<T, #dim>),
                 quote!(__p::rows::<T, S, #formula, #reduced, #dim>(views, settings, #of)),
             );
-            quote! {
-                #plan
-                impl #params __p::PlanInto for #marker {
-                    type Row<T: __p::Element> = [T; #dim];
-                    fn eval_into<T: __p::Element>(
-                        views: &[__p::View<'_, T>],
-                        settings: &__p::Settings,
-                        out: &mut [[T; #dim]],
-                    ) -> ::core::result::Result<(), __p::Error> {
-                        #saved
-                        __p::rows_into::<T, #formula, #reduced, #dim>(views, settings, #of, out)
-                    }
-                }
-            }
+            let body = quote!(#saved __p::rows_into::<T, #formula, #reduced, #dim>(views, settings, #of, out));
+            let into = eval_into(printer, call, &dim, &body);
+            quote!(#plan #into)
         }
         Output::Indices(dim) => {
             let dim = const_argument(dim);
@@ -345,12 +392,10 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
             )
         }
         Output::Gradients(fields) => {
-            let gradients = format_ident!("{}Gradients", call.name.trim_end_matches("Vjp"));
+            let (definition, gradients) = gradients(printer, call, fields);
             let generics = printer.generics();
-            let const_params = printer.const_params();
             let names: Vec<Ident> = fields.iter().map(|f| field(&f.0)).collect();
             let dims: Vec<TokenStream> = fields.iter().map(|f| const_argument(&f.1)).collect();
-            let docs = fields.iter().map(|f| format!("The gradient in `{}`.", f.0));
             let passes = call.passes.iter().map(|pass| {
                 let (formula, reduction) = (printer.marker(&pass.name), reduction(&pass.reduction));
                 let parts = pass.pieces.iter().map(|piece| {
@@ -374,14 +419,7 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
                     ::core::result::Result::Ok(out)
                 },
             );
-            quote! {
-                /// All gradients of a call.
-                #[derive(Clone, Debug)]
-                pub struct #gradients<#const_params T: __p::Stored, S: __p::Storage = __p::Host> {
-                    #(#[doc = #docs] pub #names: S::Rows<T, #dims>,)*
-                }
-                #plan
-            }
+            quote!(#definition #plan)
         }
     }
 }

@@ -9,7 +9,7 @@ use quote::{format_ident, quote};
 use super::{Printer, formula, reduction};
 use crate::{
     ast::Item,
-    calls::{Calls, Pass},
+    calls::{Call, Calls, Pass},
     lower::{
         Program, Role,
         program::{Expr, Stmt},
@@ -47,7 +47,12 @@ pub struct Kernel {
 /// The formulas and kernels of an item.
 pub fn device(item: &Item, calls: &Calls) -> Device {
     let printer = Printer { item, kernels: None };
-    let passes = || calls.saved.iter().chain(calls.calls.iter().flat_map(|call| &call.passes));
+    // the formulas of pairs that were selected run on the host
+    let own = |call: &&Call| call.selected.is_none();
+    let passes = || {
+        let first = calls.selection.iter().chain(calls.saved.iter().map(|saved| &saved.pass));
+        first.chain(calls.calls.iter().filter(own).flat_map(|call| &call.passes))
+    };
     let formulas = passes().map(|pass| super::pass_tokens(&printer, pass, ""));
     let module = quote!(use ::keops::__private::{self as __p, ops}; #(#formulas)*);
     let instances = if item.generics.is_empty() { vec![Vec::new()] } else { item.cuda.instances.clone() };
