@@ -53,10 +53,10 @@ fn compensated_sums_are_rounded_once() {
     let y = square_that_is_rounded();
     for (n, m) in [(3, 5000), (100, 700), (1, 100_000)] {
         // (x|y) y = y²
-        let (x, y) = (vec![1.0, 0.0].repeat(n), vec![y, 0.0].repeat(m));
+        let (x, y) = ([1.0, 0.0].repeat(n), [y, 0.0].repeat(m));
         let exact = m as f64 * f64::from(y[0]).powi(2);
         run_all::<f32, Linear<2>, CompensatedSum>(&[View::from_flat(&x, 2), View::from_flat(&y, 2)], |outcome| {
-            assert_eq!(outcome.values, vec![exact as f32, 0.0].repeat(n));
+            assert_eq!(outcome.values, [exact as f32, 0.0].repeat(n));
         });
     }
 }
