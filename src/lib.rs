@@ -5,7 +5,7 @@
 
 mod upload;
 
-pub use keops_core::{array::DeviceRows, error::Error, real::Element, rows::Rows, settings::Device};
+pub use keops_core::{array::DeviceRows, cluster, error::Error, real::Element, rows::Rows, settings::Device};
 #[doc = include_str!("keops.md")]
 pub use keops_macros::keops;
 pub use upload::Upload;

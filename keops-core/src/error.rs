@@ -98,6 +98,42 @@ pub enum Error {
         /// Numbers in a row.
         width: usize,
     },
+    /// A number that has to be finite is not.
+    #[error("component {component} of row {row} of `{what}` is not a finite number")]
+    NotFinite {
+        /// What it belongs to.
+        what: &'static str,
+        /// Its row.
+        row: usize,
+        /// Its place in the row.
+        component: usize,
+    },
+    /// The cells of a grid cannot be counted.
+    #[error("cells of size {size} in dimension {dimension} are not positive and finite, or too many to be counted")]
+    CellSize {
+        /// The dimension.
+        dimension: usize,
+        /// The edge of a cell.
+        size: f64,
+    },
+    /// A label that is not the number of a cluster.
+    #[error("row {row} has the label {label}, but labels are smaller than the number of rows, {limit}")]
+    Label {
+        /// The row.
+        row: usize,
+        /// Its label.
+        label: usize,
+        /// How many rows there are.
+        limit: usize,
+    },
+    /// A weight that is negative.
+    #[error("row {row} has the weight {weight}, which is negative")]
+    Weight {
+        /// The row.
+        row: usize,
+        /// Its weight.
+        weight: f64,
+    },
     /// A CUDA device was asked for.
     #[error("built without CUDA")]
     BuiltWithoutCuda,

@@ -22,11 +22,15 @@ pub mod array;
 #[cfg(feature = "std")]
 pub mod call;
 #[cfg(feature = "std")]
+pub mod cluster;
+#[cfg(feature = "std")]
 pub mod cpu;
 #[cfg(feature = "std")]
 pub mod cuda;
 #[cfg(feature = "std")]
 pub mod error;
+#[cfg(feature = "std")]
+mod host;
 #[cfg(feature = "std")]
 pub mod lanes;
 #[cfg(feature = "std")]
