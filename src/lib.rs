@@ -5,7 +5,9 @@
 
 mod upload;
 
-pub use keops_core::{array::DeviceRows, cluster, error::Error, real::Element, rows::Rows, settings::Device};
+pub use keops_core::{
+    array::DeviceRows, cluster, error::Error, operator, real::Element, rows::Rows, settings::Device, solve,
+};
 #[doc = include_str!("keops.md")]
 pub use keops_macros::keops;
 pub use upload::Upload;
@@ -26,6 +28,7 @@ pub mod __private {
         cpu::{Piece, reduce},
         error::Error,
         formula::{Contraction, Cuda, Formula, Item, Row, Scaled, Sink, Variable},
+        operator::Operator,
         ops,
         real::{Element, Real, Stored},
         reduction::{
@@ -33,6 +36,7 @@ pub mod __private {
             SumSoftMaxWeight,
         },
         settings::{Device, Settings},
+        solve::Solve,
     };
 
     /// The settings of a new call.

@@ -134,6 +134,40 @@ pub enum Error {
         /// Its weight.
         weight: f64,
     },
+    /// A result has to be finite, and is not.
+    #[error("{what} is not finite")]
+    NotFiniteValue {
+        /// What was computed.
+        what: &'static str,
+    },
+    /// Equations with fewer or more unknowns than there are.
+    #[error("equations need as many rows on both sides, but there are {rows} and {cols}")]
+    NotSquare {
+        /// Rows of the result.
+        rows: usize,
+        /// Rows of the unknown.
+        cols: usize,
+    },
+    /// The matrix of equations is not symmetric.
+    #[error("the matrix is not symmetric: it is off by {asymmetry:.1e} of its norm")]
+    NotSymmetric {
+        /// |(u|K v) - (v|K u)| for two vectors u and v, in parts of |u| |v| |K|.
+        asymmetry: f64,
+    },
+    /// The matrix of equations is not positive definite.
+    #[error("the matrix is not positive definite: its curvature along a direction is {curvature:e}")]
+    NotPositiveDefinite {
+        /// (v|K v) / (v|v) for a vector v.
+        curvature: f64,
+    },
+    /// An option that makes no sense.
+    #[error("`{what}` cannot be {value}")]
+    Option {
+        /// The option.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+    },
     /// A CUDA device was asked for.
     #[error("built without CUDA")]
     BuiltWithoutCuda,

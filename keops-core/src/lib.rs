@@ -34,6 +34,10 @@ mod host;
 #[cfg(feature = "std")]
 pub mod lanes;
 #[cfg(feature = "std")]
+pub mod operator;
+#[cfg(feature = "std")]
 pub mod rows;
 #[cfg(feature = "std")]
 pub mod settings;
+#[cfg(feature = "std")]
+pub mod solve;
