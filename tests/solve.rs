@@ -4,7 +4,7 @@ mod harness;
 
 use std::ops::ControlFlow;
 
-use harness::{Random, assert_near, assert_rows, inner, squared_distance};
+use harness::{Random, assert_near, assert_rows, few, inner, squared_distance};
 use keops::{
     operator::LinearOperator,
     prelude::*,
@@ -13,6 +13,7 @@ use keops::{
 
 keops! {
     /// Σ_j exp(-g |x_i - y_j|²) b_j
+    #[keops(cuda(E = 1), cuda(E = 2), cuda(E = 4))]
     fn gaussian_product<const E: usize>(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<E>) -> Sum<j> {
         exp(-g * sqdist(x, y)) * b
     }
@@ -151,9 +152,9 @@ fn assert_solved<const E: usize>(report: &Report, residuals: [f64; E], tolerance
 
 #[test]
 fn equations_in_f64() {
-    let mut random = Random::new();
-    let x: Vec<[f64; 3]> = random.cloud(300);
-    let mut b: Vec<[f64; 4]> = random.cloud(300);
+    let (mut random, n) = (Random::new(), few(300));
+    let x: Vec<[f64; 3]> = random.cloud(n);
+    let mut b: Vec<[f64; 4]> = random.cloud(n);
     // one right-hand side is zero, one is solved at once: K is nearly constant on it
     b.iter_mut().for_each(|b| (b[1], b[2]) = (0.0, 1.0));
     let k = gaussian(3.0, &x, &x);
@@ -168,9 +169,9 @@ fn equations_in_f64() {
 
 #[test]
 fn equations_in_f32_are_solved_as_in_f64() {
-    let mut random = Random::new();
-    let x: Vec<[f32; 3]> = random.cloud(400);
-    let b: Vec<[f32; 2]> = random.cloud(400);
+    let (mut random, n) = (Random::new(), few(400));
+    let x: Vec<[f32; 3]> = random.cloud(n);
+    let b: Vec<[f32; 2]> = random.cloud(n);
     let (wide_x, wide_b) = (harness::wide(&x), harness::wide(&b));
     let k = gaussian(2.0, &wide_x, &wide_x);
     for (alpha, tolerance) in [(0.1, 1e-6), (1e-3, 1e-6), (0.1, 1e-11)] {
@@ -198,13 +199,13 @@ fn equations_that_mix_components() {
 
 #[test]
 fn jacobi_saves_iterations() {
-    let mut random = Random::new();
+    let (mut random, n) = (Random::new(), few(300));
     // far from each other, so that the matrix is nearly its diagonal
-    let x: Vec<[f64; 3]> = random.rows(300, -10.0..10.0);
-    let b: Vec<[f64; 1]> = random.cloud(300);
-    let s: Vec<[f64; 1]> = (0..300).map(|_| [10f64.powf(random.number(-1.0..1.0))]).collect();
+    let x: Vec<[f64; 3]> = random.rows(n, -10.0..10.0);
+    let b: Vec<[f64; 1]> = random.cloud(n);
+    let s: Vec<[f64; 1]> = (0..n).map(|_| [10f64.powf(random.number(-1.0..1.0))]).collect();
     let k = |i: usize, j: usize| (-squared_distance(&x[i], &x[j])).exp() * s[i][0] * s[j][0];
-    let k: Vec<Vec<f64>> = (0..300).map(|i| (0..300).map(|j| k(i, j)).collect()).collect();
+    let k: Vec<Vec<f64>> = (0..n).map(|i| (0..n).map(|j| k(i, j)).collect()).collect();
     let solve = |preconditioner| {
         let call = weighted(&x, &s, &x, &s, &b).solve_b(1e-2).tolerance(1e-8).max_iterations(5000);
         let solution = call.preconditioner(preconditioner).eval().unwrap();
@@ -218,9 +219,9 @@ fn jacobi_saves_iterations() {
 #[cfg(feature = "nystrom")]
 #[test]
 fn nystrom_saves_iterations() {
-    let mut random = Random::new();
-    let x: Vec<[f64; 3]> = random.cloud(300);
-    let b: Vec<[f64; 2]> = random.cloud(300);
+    let (mut random, n) = (Random::new(), few(300));
+    let x: Vec<[f64; 3]> = random.cloud(n);
+    let b: Vec<[f64; 2]> = random.cloud(n);
     let k = gaussian(1.0, &x, &x);
     let solve = |preconditioner| {
         let call = gaussian_product(1.0, &x, &x, &b).solve_b(1e-4).tolerance(1e-8).max_iterations(5000);
@@ -235,14 +236,14 @@ fn nystrom_saves_iterations() {
     assert_ne!(nystrom.1, solve(Preconditioner::Nystrom { rank: 150, seed: 2 }).1);
 
     // f32, and a matrix that mixes components
-    let (narrow, c): (Vec<[f32; 3]>, Vec<[f32; 2]>) = (random.cloud(300), random.cloud(300));
+    let (narrow, c): (Vec<[f32; 3]>, Vec<[f32; 2]>) = (random.cloud(n), random.cloud(n));
     let k = gaussian(1.0, &harness::wide(&narrow), &harness::wide(&narrow));
     let preconditioner = Preconditioner::Nystrom { rank: 100, seed: 7 };
     let call = gaussian_product(1.0, &narrow, &narrow, &c).solve_b(1e-2).preconditioner(preconditioner);
     let solution = call.eval().unwrap();
     assert_solved(&solution.report, residuals(&k, 1e-2, &solution.values, &harness::wide(&c)), 1e-6);
     assert!(solution.report.iterations < 40, "{:?}", solution.report);
-    let points: Vec<[f64; 2]> = random.cloud(300);
+    let points: Vec<[f64; 2]> = random.cloud(n);
     let mixed = field(&points, &points, &b).solve_b(1e-3).preconditioner(preconditioner).eval().unwrap();
     assert!(mixed.report.converged() && mixed.report.iterations < 40, "{:?}", mixed.report);
 }
@@ -299,9 +300,9 @@ fn gradients_of_solutions() {
 
 #[test]
 fn iterations_end_when_they_should() {
-    let mut random = Random::new();
-    let x: Vec<[f64; 3]> = random.cloud(200);
-    let b: Vec<[f64; 1]> = random.cloud(200);
+    let (mut random, n) = (Random::new(), few(200));
+    let x: Vec<[f64; 3]> = random.cloud(n);
+    let b: Vec<[f64; 1]> = random.cloud(n);
     let k = gaussian(3.0, &x, &x);
     let solve = || gaussian_product(3.0, &x, &x, &b).solve_b(1e-3).tolerance(1e-8);
     let solution = solve().max_iterations(5).eval().unwrap();
@@ -326,7 +327,7 @@ fn iterations_end_when_they_should() {
     let solution = solve().max_iterations(0).eval().unwrap();
     assert_eq!((solution.report.residual(), solution.report.stop), (1.0, Stop::MaxIterations));
     assert!(solution.values.iter().all(|a| a[0] == 0.0));
-    let zero = vec![[0.0; 1]; 200];
+    let zero = vec![[0.0; 1]; n];
     let solution = gaussian_product(3.0, &x, &x, &zero).solve_b(1e-3).eval().unwrap();
     assert_eq!((solution.report.iterations, solution.report.converged()), (0, true));
     // beyond what f64 can tell

@@ -32,7 +32,8 @@ pub(crate) struct Options {
 }
 
 /// The integration tests that choose no device.
-pub(crate) const SUITE: [&str; 6] = ["arguments", "derivatives", "dimensions", "operations", "reductions", "spellings"];
+pub(crate) const SUITE: [&str; 7] =
+    ["arguments", "derivatives", "dimensions", "operations", "reductions", "solve", "spellings"];
 
 /// Formulas that no test calls: their types are what is tested.
 const NEVER_CALLED: [&str; 10] = [

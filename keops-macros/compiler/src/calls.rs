@@ -13,10 +13,11 @@
 use crate::{
     ast::Item,
     check::Checked,
-    differentiate::{diff, grads, is_linear, is_multiple},
+    differentiate::{diff, grads},
     dim::Dim,
     graph::{Category, Graph, Id, VarId},
     lower::{self, Program},
+    operator::{Operator, operators},
     reduction::{Reduction, Row},
     table::Fun,
 };
@@ -37,20 +38,6 @@ pub struct Call {
     pub derivatives: Vec<Derivative>,
     /// The variables that are reduced over and in which it is linear.
     pub operators: Vec<Operator>,
-}
-
-/// A view of a sum as a linear operator on one of its variables.
-pub struct Operator {
-    /// The variable.
-    pub variable: String,
-    /// Its place among the arguments.
-    pub place: usize,
-    /// Its components.
-    pub dim: Dim,
-    /// Components of a row of the result.
-    pub width: Dim,
-    /// Each pair multiplies the variable by a number.
-    pub multiple: bool,
 }
 
 /// A method of a call that gives a derivative.
@@ -234,24 +221,8 @@ impl Derive {
         let rule = Rule { values, variables, target, out: &out, saved };
         self.derivatives(0, "", &rule, order);
         if row.reduction == Reduction::Sum {
-            self.calls[0].operators = self.operators(values[0], variables, target);
+            self.calls[0].operators = operators(&mut self.graph, values[0], variables, target);
         }
-    }
-
-    /// The variables of a sum that stand for the vector of a matrix product: of the index that is summed over, and f is
-    /// linear in them.
-    fn operators(&mut self, f: Id, variables: &[VarId], target: Category) -> Vec<Operator> {
-        let mut operators = Vec::new();
-        for (place, &v) in variables.iter().enumerate() {
-            let variable = self.graph.variable(v).clone();
-            let source = variable.category != target && variable.category != Category::P;
-            if source && is_linear(&mut self.graph, f, v) {
-                let multiple = is_multiple(&mut self.graph, f, v);
-                let width = self.graph.dim(f).clone();
-                operators.push(Operator { variable: variable.name, place, dim: variable.dim, width, multiple });
-            }
-        }
-        operators
     }
 
     /// Adds the derivatives of call number `parent`.

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
 use super::{Printer, const_argument, field};
-use crate::calls::{Call, Operator};
+use crate::{calls::Call, operator::Operator};
 
 /// `operator_b` and, where the result has the components of `b`, `solve_b`.
 pub(super) fn operators(printer: &Printer, call: &Call) -> TokenStream {
