@@ -10,11 +10,14 @@ pub use keops_core::halves::{bf16, f16};
 pub use keops_core::{
     arguments::{Batched, batched},
     array::DeviceRows,
+    cluster,
     error::Error,
+    operator,
     ranges::Ranges,
     real::Element,
     rows::Rows,
     settings::Device,
+    solve,
 };
 #[doc = include_str!("keops.md")]
 pub use keops_macros::keops;
@@ -38,6 +41,7 @@ pub mod __private {
         components::{Chain, Components, Grid},
         error::Error,
         formula::{Contraction, Cuda, Formula, Index, Item, Row, Scaled, Sink, Variable},
+        operator::Operator,
         ops,
         ranges::Ranges,
         real::{Element, Real, Stored},
@@ -47,6 +51,7 @@ pub mod __private {
         },
         selection::{Part as SelectionPart, Selection, Side},
         settings::{Device, Settings},
+        solve::Solve,
     };
 
     /// The settings of a new call.

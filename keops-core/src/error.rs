@@ -130,6 +130,12 @@ pub enum Error {
         /// How many rows there are.
         rows: usize,
     },
+    /// What takes one batch was given several.
+    #[error("{what} has no batches")]
+    Batches {
+        /// What it is.
+        what: &'static str,
+    },
     /// The rows of a variable cannot be shared out among its batches.
     #[error("`{variable}` has {rows} rows, which are no batches of shape {batch:?}")]
     BatchRows {
@@ -149,6 +155,76 @@ pub enum Error {
         batch: Vec<usize>,
         /// Those of the variables before it.
         other: Vec<usize>,
+    },
+    /// A number that has to be finite is not.
+    #[error("component {component} of row {row} of `{what}` is not a finite number")]
+    NotFinite {
+        /// What it belongs to.
+        what: &'static str,
+        /// Its row.
+        row: usize,
+        /// Its place in the row.
+        component: usize,
+    },
+    /// The cells of a grid cannot be counted.
+    #[error("cells of size {size} in dimension {dimension} are not positive and finite, or too many to be counted")]
+    CellSize {
+        /// The dimension.
+        dimension: usize,
+        /// The edge of a cell.
+        size: f64,
+    },
+    /// A label that is not the number of a cluster.
+    #[error("row {row} has the label {label}, but labels are smaller than the number of rows, {limit}")]
+    Label {
+        /// The row.
+        row: usize,
+        /// Its label.
+        label: usize,
+        /// How many rows there are.
+        limit: usize,
+    },
+    /// A weight that is negative.
+    #[error("row {row} has the weight {weight}, which is negative")]
+    Weight {
+        /// The row.
+        row: usize,
+        /// Its weight.
+        weight: f64,
+    },
+    /// A result has to be finite, and is not.
+    #[error("{what} is not finite")]
+    NotFiniteValue {
+        /// What was computed.
+        what: &'static str,
+    },
+    /// Equations with fewer or more unknowns than there are.
+    #[error("equations need as many rows on both sides, but there are {rows} and {cols}")]
+    NotSquare {
+        /// Rows of the result.
+        rows: usize,
+        /// Rows of the unknown.
+        cols: usize,
+    },
+    /// The matrix of equations is not symmetric.
+    #[error("the matrix is not symmetric: it is off by {asymmetry:.1e} of its norm")]
+    NotSymmetric {
+        /// |(u|K v) - (v|K u)| for two vectors u and v, in parts of |u| |v| |K|.
+        asymmetry: f64,
+    },
+    /// The matrix of equations is not positive definite.
+    #[error("the matrix is not positive definite: its curvature along a direction is {curvature:e}")]
+    NotPositiveDefinite {
+        /// (v|K v) / (v|v) for a vector v.
+        curvature: f64,
+    },
+    /// An option that makes no sense.
+    #[error("`{what}` cannot be {value}")]
+    Option {
+        /// The option.
+        what: &'static str,
+        /// Its value.
+        value: f64,
     },
     /// A CUDA device was asked for.
     #[error("built without CUDA")]

@@ -22,6 +22,8 @@ pub mod array;
 #[cfg(feature = "std")]
 pub mod call;
 #[cfg(feature = "std")]
+pub mod cluster;
+#[cfg(feature = "std")]
 pub mod cpu;
 #[cfg(feature = "std")]
 pub mod cuda;
@@ -30,7 +32,11 @@ pub mod error;
 #[cfg(feature = "std")]
 pub mod halves;
 #[cfg(feature = "std")]
+mod host;
+#[cfg(feature = "std")]
 pub mod lanes;
+#[cfg(feature = "std")]
+pub mod operator;
 #[cfg(feature = "std")]
 pub mod ranges;
 #[cfg(feature = "std")]
@@ -39,3 +45,5 @@ pub mod rows;
 pub mod selection;
 #[cfg(feature = "std")]
 pub mod settings;
+#[cfg(feature = "std")]
+pub mod solve;

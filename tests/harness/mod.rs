@@ -72,6 +72,11 @@ pub fn large(rows: usize) -> usize {
     if small() { rows.min(600) } else { rows }
 }
 
+/// A number of rows that all take part in many calls; at most 40 if small ones are wanted.
+pub fn few(rows: usize) -> usize {
+    if small() { rows.min(40) } else { rows }
+}
+
 /// How often to repeat a test with other numbers; once if small ones are wanted.
 pub fn times(repeats: usize) -> usize {
     if small() { 1 } else { repeats }

@@ -32,7 +32,7 @@ pub(crate) struct Options {
 }
 
 /// The integration tests that choose no device.
-pub(crate) const SUITE: [&str; 10] = [
+pub(crate) const SUITE: [&str; 11] = [
     "arguments",
     "derivatives",
     "dimensions",
@@ -40,6 +40,7 @@ pub(crate) const SUITE: [&str; 10] = [
     "reductions",
     "second_order",
     "selection",
+    "solve",
     "sparse",
     "spellings",
     "sums",

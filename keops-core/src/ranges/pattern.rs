@@ -108,6 +108,19 @@ impl Pattern {
         [rows, self.ranges.iter().map(|range| range.end).max().unwrap_or(0)]
     }
 
+    /// Whether a row meets a row of the other side.
+    #[must_use]
+    pub fn contains(&self, row: usize, other: usize) -> bool {
+        let (Ok(row), Ok(other)) = (u32::try_from(row), u32::try_from(other)) else { return false };
+        let in_range = |ranges: &[Range]| {
+            let after = ranges.partition_point(|range| range.end <= other);
+            ranges.get(after).is_some_and(|range| range.first <= other)
+        };
+        let after = self.segments.partition_point(|segment| segment.rows.end <= row);
+        let segment = self.segments.get(after).filter(|segment| segment.rows.first <= row);
+        segment.is_some_and(|segment| in_range(self.ranges_of(segment)))
+    }
+
     /// How many pairs.
     pub(super) fn pairs(&self) -> u64 {
         let length = |range: &Range| u64::from(range.end - range.first);

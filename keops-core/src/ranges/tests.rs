@@ -34,7 +34,9 @@ fn pairs_are_those_of_the_blocks() {
         let mut expected = Vec::new();
         for row in 0..30 {
             for column in 0..30 {
-                if blocks.iter().any(|(i, j)| i.contains(&row) && j.contains(&column)) {
+                let expected_here = blocks.iter().any(|(i, j)| i.contains(&row) && j.contains(&column));
+                assert_eq!(ranges.by_i().contains(row, column), expected_here);
+                if expected_here {
                     expected.push((row as u32, column as u32));
                 }
             }

@@ -118,7 +118,9 @@ impl Calls {
                     self.read(group.stream());
                     match method.take() {
                         Some(name) if name.starts_with("vjp") || name.starts_with("jvp") => chain.push(name),
-                        _ => {}
+                        // the transpose of an operator is a derivative
+                        Some(name) => chain.extend(name.strip_prefix("operator_").map(|v| format!("vjp_{v}"))),
+                        None => {}
                     }
                     continue;
                 }
@@ -219,6 +221,7 @@ mod tests {
         };
         assert_eq!(left("product(&x, &y).eval()"), ["Value"]);
         assert_eq!(left("let call = || product(&x, &y); check(call().vjp(&e).eval()?)"), ["Value", "VjpI", "VjpJ"]);
+        assert_eq!(left("product(&x, &y).operator_y()?.apply_transpose(&w)?"), ["Value", "Vjp_y"]);
         assert_eq!(left("check!(product(&x, &y).jvp_x(e(1)).device(CUDA).eval())"), ["Value", "Jvp_x"]);
         let twice = "keops! { #[keops(order = 2)] fn f(X: Vi<1>, y: Vj<1>) -> Sum<j> { exp(X * y) } }";
         let mut device = of_text(twice).unwrap().swap_remove(0);

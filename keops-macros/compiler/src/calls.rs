@@ -24,6 +24,7 @@ use crate::{
     dim::Dim,
     graph::{Category, VarId},
     lower::Program,
+    operator::Operator,
     reduction::{Reduction, Scheme},
 };
 use derive::Derive;
@@ -44,6 +45,8 @@ pub struct Call {
     pub selected: Option<Selected>,
     /// The derivatives of this call.
     pub derivatives: Vec<Derivative>,
+    /// The variables that are reduced over and in which it is linear.
+    pub operators: Vec<Operator>,
 }
 
 /// A method of a call that gives a derivative.

@@ -6,6 +6,7 @@
 mod body;
 pub mod device;
 mod formula;
+mod operator;
 mod selection;
 
 use std::path::{Path, PathBuf};
@@ -216,7 +217,8 @@ fn call_tokens(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     // a call of one pass is its own formula; all gradients have a formula for each pass, and are a type besides
     let passes = call.passes.iter().map(|pass| pass_tokens(printer, pass, &call.doc));
     let own = (!call.passes.iter().any(|pass| pass.name == call.name)).then(|| printer.define(&call.name, &call.doc));
-    quote!(#own #(#passes)* #plan #derivatives)
+    let operators = operator::operators(printer, call);
+    quote!(#own #(#passes)* #plan #derivatives #operators)
 }
 
 fn pass_tokens(printer: &Printer, pass: &Pass, doc: &str) -> TokenStream {

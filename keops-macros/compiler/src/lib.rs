@@ -17,6 +17,7 @@ pub mod emit;
 mod error;
 mod graph;
 pub mod lower;
+pub mod operator;
 pub mod parse;
 pub mod reduction;
 mod simplify;

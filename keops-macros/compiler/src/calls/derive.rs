@@ -9,6 +9,7 @@ use crate::{
     dim::Dim,
     graph::{Category, Graph, Id, VarId},
     lower::{self, Program},
+    operator::operators,
     reduction::{Reduction, Row},
 };
 
@@ -82,6 +83,7 @@ impl Derive {
             saved: vec![],
             selected: None,
             derivatives: vec![],
+            operators: vec![],
         });
         if order == 0 {
             return;
@@ -113,6 +115,9 @@ impl Derive {
         };
         let rule = Rule { of, arguments: &inputs, target: Side::Index(self.target), out: &out };
         self.derivatives(0, "", &rule, order);
+        if row.reduction == Reduction::Sum {
+            self.calls[0].operators = operators(&mut self.graph, f, &inputs, self.target);
+        }
     }
 
     /// Adds the derivatives of call number `parent`.
@@ -186,6 +191,7 @@ impl Derive {
             saved: reads,
             selected: self.selected(&sum.arguments, vec![sum.target]),
             derivatives: vec![],
+            operators: vec![],
         });
         if order > 0 {
             let parent = self.calls.len() - 1;
@@ -256,7 +262,7 @@ impl Derive {
         });
         let output = Output::Gradients(fields.collect());
         let doc = "All gradients, see the method `vjp`.".to_owned();
-        self.calls.push(Call { name, doc, passes, output, saved, selected, derivatives: vec![] });
+        self.calls.push(Call { name, doc, passes, output, saved, selected, derivatives: vec![], operators: vec![] });
     }
 
     /// The index that the gradient of a parameter runs over as rows: i, if anything is indexed by it.

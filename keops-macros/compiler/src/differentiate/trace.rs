@@ -50,19 +50,8 @@ pub(crate) fn trace(g: &mut Graph, f: Id, v: VarId, weight: Id) -> Result<Id, Fa
     })
 }
 
-/// Whether f is linear in v, as far as the rules of differentiation and simplification can see.
-pub(crate) fn is_linear(g: &mut Graph, f: Id, v: VarId) -> bool {
-    let constant_slope = with_tangent(g, v, |g, u| {
-        let image = forward::diff(g, f, v, u);
-        !g.depends(image, v)
-    });
-    let (node, zero) = (g.var(v), g.zero(g.variable(v).dim.clone()));
-    let at_zero = g.substitute(f, node, zero);
-    constant_slope && g.is_zero(at_zero)
-}
-
 /// Runs `action` with a stand-in for a tangent of v, which no formula can name, and to which its result must not refer.
-fn with_tangent<T>(g: &mut Graph, v: VarId, action: impl FnOnce(&mut Graph, Id) -> T) -> T {
+pub(super) fn with_tangent<T>(g: &mut Graph, v: VarId, action: impl FnOnce(&mut Graph, Id) -> T) -> T {
     let (category, dim) = (g.variable(v).category, g.variable(v).dim.clone());
     let tangent = g.push_variable("tangent".to_owned(), category, dim);
     let u = g.var(tangent);

@@ -244,3 +244,38 @@ fn no_derivatives_are_made_that_cannot_be() {
     assert!(none("#[keops(order = 0)] fn f(x: Vi<3>, y: Vj<3>) -> KMin<4, j> { sqdist(x, y) }"));
     assert!(none("#[keops(order = 0)] fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> { sqdist(x, y) }"));
 }
+
+/// The variables for which there is an operator; those with a star are multiplied by a number.
+fn operators(text: &str) -> String {
+    let operators = &calls_of(text).0.calls[0].operators;
+    let names = operators.iter().map(|operator| {
+        let star = if operator.multiple { "*" } else { "" };
+        format!("{}{star}", operator.variable)
+    });
+    names.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn sums_are_operators_on_what_they_are_linear_in() {
+    for (text, expected) in [
+        ("fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<1>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }", "b*"),
+        ("fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<2>) -> Sum<j> { -b / (1 + sqdist(x, y)) + g * b }", "b*"),
+        ("fn f<const E: usize>(x: Vi<3>, y: Vj<3>, b: Vj<E>) -> Sum<j> { cauchy(x, y) * b * 2 }", "b*"),
+        // other factors for other components, another dimension, a matrix
+        ("fn f(x: Vi<2>, y: Vj<2>, b: Vj<2>) -> Sum<j> { exp(x) * b * (sqnorm2(y) + 1) }", "b"),
+        ("fn f(x: Vi<2>, y: Vj<2>, b: Vj<1>) -> Sum<j> { exp(x + y) * b }", "b"),
+        ("fn f(x: Vi<2>, a: Pm<4>, b: Vj<2>) -> Sum<j> { mat_vec(a, b) * (x | x) }", "b"),
+        ("fn f(x: Vi<2>, y: Vj<2>, b: Vj<2>) -> Sum<j> { exp(x | y) * (b + (x | b) * y) }", "b"),
+        // of several, over i, none, not of a parameter or of a target
+        ("fn f(x: Vi<3>, y: Vj<3>, b: Vj<1>, c: Vj<1>) -> Sum<j> { (x | y) * b * c }", "y b* c*"),
+        ("fn f(x: Vi<3>, b: Vi<1>, y: Vj<3>) -> Sum<i> { exp(-sqdist(x, y)) * b }", "b*"),
+        ("fn f(x: Vi<3>, b: Vi<1>, y: Vj<3>, c: Pm<1>) -> Sum<j> { exp(-sqdist(x, y)) * b * c }", ""),
+        ("fn f(x: Vi<3>, y: Vj<3>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * (b + 1) }", ""),
+        ("fn f(x: Vi<3>, y: Vj<3>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * abs(b) }", ""),
+        // not of other reductions, nor without derivatives
+        ("fn f(x: Vi<3>, y: Vj<3>, b: Vj<1>) -> LogSumExp<j> { (x | y) * b }", ""),
+        ("#[keops(order = 0)] fn f(x: Vi<3>, b: Vj<1>) -> Sum<j> { sqnorm2(x) * b }", ""),
+    ] {
+        assert_eq!(operators(text), expected, "{text}");
+    }
+}

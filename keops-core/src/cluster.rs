@@ -1,0 +1,100 @@
+//! Clusters of points, from which block-sparse reductions are made.
+//!
+//! Points are put into clusters ([`grid_cluster`], or labels of any other origin), sorted so that each cluster is a range
+//! of rows ([`sort_clusters`], [`cluster_ranges`]), and a mask over pairs of clusters, from their [`centroids`] and
+//! [`radii`], says which blocks of pairs matter. The names are those of `pykeops.numpy.cluster`.
+//!
+//! A label is the number of a cluster, smaller than the number of points.
+
+mod centroids;
+mod sort;
+
+use crate::{arguments::AsRows, error::Error, host::numbers, real::Element};
+
+pub use centroids::{centroids, radii, weighted_centroids};
+pub use sort::{Permutation, cluster_ranges, sort_clusters};
+
+/// The edges of the cells of a grid: one number for all dimensions, or one for each.
+pub trait CellSize<T, const D: usize> {
+    /// The edge in each dimension.
+    fn edges(self) -> [T; D];
+}
+
+impl<T: Element, const D: usize> CellSize<T, D> for T {
+    fn edges(self) -> [T; D] {
+        [self; D]
+    }
+}
+
+impl<T: Element, const D: usize> CellSize<T, D> for [T; D] {
+    fn edges(self) -> [T; D] {
+        self
+    }
+}
+
+/// Puts points into the cells of a grid, ⌊x_d / size_d⌋ in dimension d: a label for each point.
+///
+/// Labels are numbered without holes, in the lexicographic order of the cells. O(N log N), in any dimension.
+///
+/// # Errors
+/// [`Error::NotFinite`] for a point with a component that is infinite or NaN; [`Error::CellSize`] for an edge that is
+/// not positive and finite, or so small that the cells cannot be counted; flat rows of a wrong length.
+pub fn grid_cluster<'a, T: Element, const D: usize>(
+    points: impl AsRows<'a, T, D>,
+    size: impl CellSize<T, D>,
+) -> Result<Vec<usize>, Error> {
+    /// From here on neighbouring integers are the same f64.
+    const COUNTABLE: f64 = (1_u64 << 53) as f64;
+    let view = points.as_rows();
+    let points = numbers(&view, "points")?;
+    let points = points.as_chunks::<D>().0;
+    let edges = size.edges().map(Element::to_f64);
+    if let Some(dimension) = edges.iter().position(|edge| !(*edge > 0.0 && edge.is_finite())) {
+        return Err(Error::CellSize { dimension, size: edges[dimension] });
+    }
+    let mut cells = Vec::with_capacity(points.len());
+    for (row, point) in points.iter().enumerate() {
+        let mut cell = [0_i64; D];
+        for d in 0..D {
+            let x = Element::to_f64(point[d]);
+            if !x.is_finite() {
+                return Err(Error::NotFinite { what: "points", row, component: d });
+            }
+            let place = (x / edges[d]).floor();
+            if place.abs() >= COUNTABLE {
+                return Err(Error::CellSize { dimension: d, size: edges[d] });
+            }
+            cell[d] = place as i64;
+        }
+        cells.push(cell);
+    }
+    let mut order: Vec<usize> = (0..cells.len()).collect();
+    order.sort_unstable_by_key(|&row| cells[row]);
+    let mut labels = vec![0; cells.len()];
+    let mut label = 0;
+    for pair in order.windows(2) {
+        label += usize::from(cells[pair[0]] != cells[pair[1]]);
+        labels[pair[1]] = label;
+    }
+    Ok(labels)
+}
+
+/// Checks labels, and counts the points of each cluster.
+fn sizes(labels: &[usize]) -> Result<Vec<usize>, Error> {
+    // Clusters are never more than points, so that a wrong label costs an error and not all of the memory.
+    let wrong = labels.iter().position(|&label| label >= labels.len());
+    if let Some(row) = wrong {
+        return Err(Error::Label { row, label: labels[row], limit: labels.len() });
+    }
+    let mut sizes = vec![0; labels.iter().max().map_or(0, |last| last + 1)];
+    labels.iter().for_each(|&label| sizes[label] += 1);
+    Ok(sizes)
+}
+
+/// Checks that there are as many of `what` as there are labels.
+fn check_rows(what: &'static str, rows: usize, labels: &[usize]) -> Result<(), Error> {
+    if rows == labels.len() {
+        return Ok(());
+    }
+    Err(Error::RowCount { variable: what, rows, other: "labels", other_rows: labels.len() })
+}

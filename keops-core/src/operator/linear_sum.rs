@@ -1,0 +1,143 @@
+//! The arguments of a sum, with one of them left open.
+
+use core::{fmt, marker::PhantomData};
+
+use crate::{
+    arguments::View,
+    call::{OnePass, shape_of},
+    cpu::{Piece, Shape, reduce},
+    error::Error,
+    formula::{Index, Role},
+    host::numbers,
+    real::Element,
+    settings::{Device, Settings},
+};
+
+/// See the [module](self).
+pub(crate) struct LinearSum<'a, T, F> {
+    pub(crate) views: Vec<View<'a, T>>,
+    pub(crate) settings: Settings,
+    /// The place of the variable.
+    pub(crate) variable: usize,
+    /// Each pair multiplies the variable by a number.
+    pub(crate) multiple: bool,
+    /// Components of the variable and of the result.
+    pub(crate) dims: [usize; 2],
+    pub(crate) shape: Shape,
+    formula: PhantomData<F>,
+}
+
+// By hand: the formula, which is a name, need not be cloned or shown.
+impl<T: Element, F> Clone for LinearSum<'_, T, F> {
+    fn clone(&self) -> Self {
+        let Self { views, settings, .. } = self;
+        Self { views: views.clone(), settings: settings.clone(), ..*self }
+    }
+}
+
+impl<T: fmt::Debug, F> fmt::Debug for LinearSum<'_, T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { views, settings, variable, dims, shape, .. } = self;
+        let mut fields = f.debug_struct("LinearSum");
+        fields.field("views", views).field("settings", settings).field("variable", variable);
+        fields.field("dims", dims).field("shape", shape).finish_non_exhaustive()
+    }
+}
+
+impl<'a, T: Element, F: OnePass> LinearSum<'a, T, F> {
+    /// # Errors
+    /// Arguments that do not fit together, or that have batches.
+    pub(crate) fn new(
+        views: Vec<View<'a, T>>,
+        settings: Settings,
+        (variable, multiple): (usize, bool),
+        dims: [usize; 2],
+    ) -> Result<Self, Error> {
+        let shape = shape_of::<T, F>(&views)?;
+        if views.iter().any(|view| !view.batch().is_empty()) {
+            return Err(Error::Batches { what: "a linear operator" });
+        }
+        Ok(Self { views, settings, variable, multiple, dims, shape, formula: PhantomData })
+    }
+
+    /// The name of the variable.
+    pub(crate) fn name(&self) -> &'static str {
+        F::VARIABLES.get(self.variable).map_or("", |variable| variable.name)
+    }
+
+    /// The sum with `v` in the place of the variable.
+    pub(crate) fn apply(&self, v: View<'_, T>, out: &mut [T]) -> Result<(), Error> {
+        reduce::<T, F, F::Reduction>(&self.with(v), &self.settings, &mut [Piece::rows(self.dims[1], out)], None)
+    }
+
+    /// The transpose, whose formula `A` has the cotangent behind the other arguments.
+    pub(crate) fn apply_transpose<A: OnePass>(&self, w: View<'_, T>, out: &mut [T]) -> Result<(), Error> {
+        let mut views: Vec<View<'_, T>> = self.views.clone();
+        views.push(w);
+        reduce::<T, A, A::Reduction>(&views, &self.settings, &mut [Piece::rows(self.dims[0], out)], None)
+    }
+
+    /// The arguments, with `v` in the place of the variable.
+    pub(crate) fn with<'v>(&self, v: View<'v, T>) -> Vec<View<'v, T>>
+    where
+        'a: 'v,
+    {
+        let mut views: Vec<View<'v, T>> = self.views.clone();
+        if let Some(view) = views.get_mut(self.variable) {
+            *view = v;
+        }
+        views
+    }
+
+    /// The same sum in f64, of the same numbers.
+    pub(crate) fn exact(&self) -> Result<LinearSum<'static, f64, F>, Error> {
+        let exact = |(view, variable): (&View<'_, T>, &crate::formula::Variable)| {
+            let numbers = numbers(view, variable.name)?;
+            Ok(View::from_owned(numbers.iter().map(|&x| Element::to_f64(x)).collect(), variable.dim))
+        };
+        let views = self.views.iter().zip(F::VARIABLES).map(exact).collect::<Result<Vec<_>, Error>>()?;
+        LinearSum::new(views, self.settings.clone(), (self.variable, self.multiple), self.dims)
+    }
+
+    /// The diagonal of a square operator, one pair at a time on the processor: N (or N B) pairs.
+    pub(crate) fn diagonal(&self) -> Result<Vec<f64>, Error> {
+        let [dim, width] = self.dims;
+        let views = self.views.iter().zip(F::VARIABLES);
+        let all = views.map(|(view, variable)| numbers(view, variable.name)).collect::<Result<Vec<_>, Error>>()?;
+        let settings = Settings { device: Device::Cpu, ..Settings::default() };
+        let (mut out, mut unit) = (vec![T::zero(); width], vec![T::zero(); dim]);
+        let mut diagonal = Vec::with_capacity(self.shape.targets * dim);
+        let pattern = self.settings.pattern(Index::I);
+        for row in 0..self.shape.targets {
+            if pattern.is_some_and(|pattern| !pattern.contains(row, row)) {
+                diagonal.resize((row + 1) * dim, 0.0);
+                continue;
+            }
+            for component in 0..if self.multiple { dim.min(1) } else { dim } {
+                unit[component] = T::one();
+                let view = |(place, variable): (usize, &crate::formula::Variable)| {
+                    let numbers = match variable.role {
+                        _ if place == self.variable => &unit[..],
+                        Role::Parameter => &all[place],
+                        Role::Target | Role::Source => all[place].get(row * variable.dim..)?.get(..variable.dim)?,
+                    };
+                    Some(View::from_flat(numbers, variable.dim))
+                };
+                let pair: Option<Vec<View<'_, T>>> = F::VARIABLES.iter().enumerate().map(view).collect();
+                reduce::<T, F, F::Reduction>(
+                    &pair.unwrap_or_default(),
+                    &settings,
+                    &mut [Piece::rows(width, &mut out[..])],
+                    None,
+                )?;
+                unit[component] = T::zero();
+                diagonal.extend(out.get(component).map(|&value| Element::to_f64(value)));
+            }
+            if self.multiple {
+                let value = diagonal.last().copied().unwrap_or_default();
+                diagonal.resize((row + 1) * dim, value);
+            }
+        }
+        Ok(diagonal)
+    }
+}

@@ -1,0 +1,37 @@
+//! Vectors of several right-hand sides: number k belongs to column k modulo their number.
+
+/// (x | y), for each column.
+pub(super) fn dots(x: &[f64], y: &[f64], columns: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; columns];
+    for (x, y) in x.chunks(columns.max(1)).zip(y.chunks(columns.max(1))) {
+        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *sum += x * y;
+        }
+    }
+    sums
+}
+
+/// The length of each column.
+pub(super) fn norms(x: &[f64], columns: usize) -> Vec<f64> {
+    dots(x, x, columns).into_iter().map(f64::sqrt).collect()
+}
+
+/// x + s y, with a factor s for each column; a column whose factor is 0 does not change.
+pub(super) fn add_scaled(x: &mut [f64], factors: &[f64], y: &[f64]) {
+    let columns = factors.len().max(1);
+    for (x, y) in x.chunks_mut(columns).zip(y.chunks(columns)) {
+        for ((x, y), s) in x.iter_mut().zip(y).zip(factors) {
+            *x += s * y;
+        }
+    }
+}
+
+/// y + s x in the place of x: how a direction becomes the next one.
+pub(super) fn scale_and_add(x: &mut [f64], factors: &[f64], y: &[f64]) {
+    let columns = factors.len().max(1);
+    for (x, y) in x.chunks_mut(columns).zip(y.chunks(columns)) {
+        for ((x, y), s) in x.iter_mut().zip(y).zip(factors) {
+            *x = y + s * *x;
+        }
+    }
+}

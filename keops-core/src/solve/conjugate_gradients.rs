@@ -1,0 +1,288 @@
+//! Conjugate gradients for several right-hand sides, with residuals that are true.
+//!
+//! ```text
+//! r = b, x = 0
+//! until |r| <= tolerance |b|:
+//!     z = P⁻¹ r,  p = z + ((r|z) / last (r|z)) p
+//!     q = αp + K p
+//!     x += s p,  r -= s q   with s = (r|z) / (p|q)
+//!     now and then: r = b - αx - K x in f64
+//! ```
+//!
+//! - The recurrence for r holds for the products as they were rounded, so r drifts away from the true residual. It is
+//!   renewed when it has fallen as far as the type of the products can tell, and always before the iterations end. The
+//!   directions go on as they were, unless most of r was drift: starting anew would lose what they know of K.
+//! - Neighbouring directions are conjugate, (p|q) = 0 for p of the last iteration, if and only if the matrix is symmetric;
+//!   that costs one inner product to look at.
+
+use core::ops::ControlFlow;
+
+use super::{
+    Limits,
+    columns::{add_scaled, dots, norms, scale_and_add},
+    precondition::Precondition,
+    report::{Progress, Report, Stop},
+    system::{Precision, System},
+};
+use crate::error::Error;
+
+/// Products in f32 renew the residual when it fell by this factor: the directions hardly notice what it was off by.
+const FALL_IN_F32: f64 = 3e-4;
+/// The same for f64.
+const FALL_IN_F64: f64 = 1e-10;
+/// The most iterations with products in f32 between renewals.
+const LONGEST: usize = 100;
+/// A renewed residual that is off by more of its length has a direction of its own.
+const FOREIGN: f64 = 0.1;
+/// The recurrence goes a little below the tolerance, so that the true residual is there too.
+const MARGIN: f64 = 0.95;
+/// How often the conjugacy of directions is looked at, and what they may be off by.
+const SYMMETRY: (usize, f64) = (10, 1e-3);
+/// A curvature that is negative by this part of the largest one is no rounding error.
+const NEGATIVE: f64 = 1e-10;
+
+/// Solves (αI + K) x = b.
+pub(super) fn conjugate_gradients(
+    system: &dyn System,
+    b: &[f64],
+    limits: Limits,
+    precondition: &dyn Precondition,
+    progress: &mut dyn FnMut(&Progress<'_>) -> ControlFlow<()>,
+) -> Result<(Vec<f64>, Report), Error> {
+    let mut run = Run::new(system, b, limits);
+    let mut called = ControlFlow::Continue(());
+    loop {
+        let out_of_time = called.is_break() || run.iterations >= limits.iterations;
+        let mut lost = false;
+        if run.since > 0 && (out_of_time || run.is_due()) {
+            lost = run.renew()?;
+        }
+        let stop = match () {
+            () if run.is_solved() => Some(Stop::Converged),
+            () if called.is_break() => Some(Stop::Callback),
+            () if out_of_time => Some(Stop::MaxIterations),
+            () if lost && run.precision == Precision::Exact => Some(Stop::Stagnated),
+            () => None,
+        };
+        if let Some(stop) = stop {
+            return Ok(run.end(stop));
+        }
+        if lost {
+            run.be_exact();
+        }
+        run.turn(precondition);
+        match run.go()? {
+            Step::Taken => {
+                let residuals = run.relative();
+                called = progress(&Progress { iteration: run.iterations, residuals: &residuals });
+            }
+            Step::Flat if run.precision == Precision::Given => {
+                run.renew()?;
+                run.be_exact();
+            }
+            Step::Flat => {
+                run.renew()?;
+                let stop = if run.is_solved() { Stop::Converged } else { Stop::Stagnated };
+                return Ok(run.end(stop));
+            }
+        }
+    }
+}
+
+/// What became of a step.
+enum Step {
+    Taken,
+    /// There is no curvature along the direction, up to rounding.
+    Flat,
+}
+
+/// The state of the iterations.
+struct Run<'s> {
+    system: &'s dyn System,
+    limits: Limits,
+    columns: usize,
+    b: &'s [f64],
+    b_norms: Vec<f64>,
+    x: Vec<f64>,
+    r: Vec<f64>,
+    z: Vec<f64>,
+    p: Vec<f64>,
+    /// The direction before, while symmetry is looked at.
+    p_before: Vec<f64>,
+    q: Vec<f64>,
+    /// (r|z) of the last direction.
+    rz: Vec<f64>,
+    /// The columns that the last step changed.
+    moving: Vec<bool>,
+    /// The length of r when it was last renewed.
+    seen: Vec<f64>,
+    /// The largest |q| / |p|, a lower bound of the norm of the matrix.
+    norm: f64,
+    precision: Precision,
+    iterations: usize,
+    renewals: usize,
+    /// Iterations since r was last renewed.
+    since: usize,
+}
+
+impl<'s> Run<'s> {
+    fn new(system: &'s dyn System, b: &'s [f64], limits: Limits) -> Self {
+        let columns = system.columns();
+        let b_norms = norms(b, columns);
+        let zeros = vec![0.0; b.len()];
+        Self {
+            system,
+            limits,
+            columns,
+            b,
+            seen: b_norms.clone(),
+            b_norms,
+            r: b.to_vec(),
+            z: zeros.clone(),
+            p: zeros.clone(),
+            p_before: zeros.clone(),
+            q: zeros.clone(),
+            x: zeros,
+            rz: vec![0.0; columns],
+            moving: vec![false; columns],
+            norm: 0.0,
+            precision: if system.is_exact() { Precision::Exact } else { Precision::Given },
+            iterations: 0,
+            renewals: 0,
+            since: 0,
+        }
+    }
+
+    /// Whether each column is to go on, for residuals of these lengths.
+    fn active(&self, lengths: &[f64]) -> Vec<bool> {
+        let goal = MARGIN * self.limits.tolerance;
+        lengths.iter().zip(&self.b_norms).map(|(r, b)| *r > goal * b).collect()
+    }
+
+    /// Whether every column is solved; r is true.
+    fn is_solved(&self) -> bool {
+        let solved = |(r, b): (&f64, &f64)| *r <= self.limits.tolerance * b;
+        self.since == 0 && self.seen.iter().zip(&self.b_norms).all(solved)
+    }
+
+    /// |r| / |b| of each column.
+    fn relative(&self) -> Vec<f64> {
+        let relative = |(r, &b): (f64, &f64)| if b > 0.0 { r / b } else { 0.0 };
+        norms(&self.r, self.columns).into_iter().zip(&self.b_norms).map(relative).collect()
+    }
+
+    /// Whether r is to be renewed.
+    fn is_due(&self) -> bool {
+        let lengths = norms(&self.r, self.columns);
+        let active = self.active(&lengths);
+        let (fall, longest) = match self.precision {
+            Precision::Given => (FALL_IN_F32, LONGEST),
+            Precision::Exact => (FALL_IN_F64, usize::MAX),
+        };
+        let fallen = (0..self.columns).any(|c| active[c] && lengths[c] <= fall * self.seen[c]);
+        fallen || self.since >= longest || !active.contains(&true)
+    }
+
+    /// r = b - (αI + K) x in f64. Whether a column of it has got nowhere: it is what the products are off by.
+    fn renew(&mut self) -> Result<bool, Error> {
+        let mut truth = vec![0.0; self.r.len()];
+        self.system.product(Precision::Exact, &mut self.x, &mut truth)?;
+        let alpha = self.system.alpha();
+        for (((t, x), b), r) in truth.iter_mut().zip(&self.x).zip(self.b).zip(&mut self.r) {
+            *t = b - (alpha * x + *t);
+            *r -= *t;
+        }
+        let drifts = norms(&self.r, self.columns);
+        let lengths = norms(&truth, self.columns);
+        if lengths.iter().any(|length| !length.is_finite()) {
+            return Err(Error::NotFiniteValue { what: "the product with K" });
+        }
+        let lost = (0..self.columns).any(|c| {
+            let unsolved = lengths[c] > self.limits.tolerance * self.b_norms[c];
+            unsolved && lengths[c] > 0.5 * self.seen[c] && drifts[c] > 0.5 * lengths[c]
+        });
+        // a direction that belongs to another residual leads nowhere
+        for c in 0..self.columns {
+            self.moving[c] &= drifts[c] <= FOREIGN * lengths[c];
+        }
+        self.r = truth;
+        self.seen = lengths;
+        self.since = 0;
+        self.renewals += 1;
+        Ok(lost)
+    }
+
+    /// From here on products are f64, and directions start anew.
+    fn be_exact(&mut self) {
+        self.precision = Precision::Exact;
+        self.moving.fill(false);
+    }
+
+    /// The next direction.
+    fn turn(&mut self, precondition: &dyn Precondition) {
+        precondition.apply(&self.r, &mut self.z);
+        let rz = dots(&self.r, &self.z, self.columns);
+        let factor = |c: usize| if self.moving[c] && self.rz[c] > 0.0 { rz[c] / self.rz[c] } else { 0.0 };
+        let factors: Vec<f64> = (0..self.columns).map(factor).collect();
+        self.p_before.clone_from(&self.p);
+        scale_and_add(&mut self.p, &factors, &self.z);
+        self.rz = rz;
+    }
+
+    /// The step along the direction.
+    fn go(&mut self) -> Result<Step, Error> {
+        self.system.product(self.precision, &mut self.p, &mut self.q)?;
+        add_scaled(&mut self.q, &vec![self.system.alpha(); self.columns], &self.p);
+        let (p, q) = (norms(&self.p, self.columns), norms(&self.q, self.columns));
+        let curvature = dots(&self.p, &self.q, self.columns);
+        if q.iter().chain(&self.rz).any(|number| !number.is_finite()) {
+            return Err(Error::NotFiniteValue { what: "the product with K" });
+        }
+        let stretch = |c: usize| if p[c] > 0.0 { q[c] / p[c] } else { 0.0 };
+        self.norm = (0..self.columns).map(stretch).fold(self.norm, f64::max);
+        let active = self.active(&norms(&self.r, self.columns));
+        self.check_symmetry(&active, &p)?;
+
+        let mut steps = vec![0.0; self.columns];
+        for c in (0..self.columns).filter(|&c| active[c]) {
+            if curvature[c] <= 0.0 {
+                let relative = curvature[c] / (p[c] * p[c]);
+                if self.precision == Precision::Exact && relative < -NEGATIVE * self.norm {
+                    return Err(Error::NotPositiveDefinite { curvature: relative });
+                }
+                return Ok(Step::Flat);
+            }
+            steps[c] = self.rz[c] / curvature[c];
+        }
+        add_scaled(&mut self.x, &steps, &self.p);
+        steps.iter_mut().for_each(|step| *step = -*step);
+        add_scaled(&mut self.r, &steps, &self.q);
+        self.moving = active;
+        self.iterations += 1;
+        self.since += 1;
+        Ok(Step::Taken)
+    }
+
+    /// Looks at (p|q) for the direction before and this product.
+    fn check_symmetry(&self, active: &[bool], p: &[f64]) -> Result<(), Error> {
+        let (times, largest) = SYMMETRY;
+        // just renewed, r has moved by what it was off
+        if self.iterations >= times || self.since == 0 {
+            return Ok(());
+        }
+        let products = dots(&self.p_before, &self.q, self.columns);
+        let before = norms(&self.p_before, self.columns);
+        for c in (0..self.columns).filter(|&c| active[c] && self.moving[c]) {
+            let asymmetry = products[c].abs() / (before[c] * p[c] * self.norm);
+            if asymmetry > largest {
+                return Err(Error::NotSymmetric { asymmetry });
+            }
+        }
+        Ok(())
+    }
+
+    fn end(self, stop: Stop) -> (Vec<f64>, Report) {
+        let residuals = self.relative();
+        (self.x, Report { iterations: self.iterations, renewals: self.renewals, residuals, stop })
+    }
+}

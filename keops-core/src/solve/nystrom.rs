@@ -1,0 +1,135 @@
+//! The randomized Nyström preconditioner.
+//!
+//! Frangella, Tropp and Udell, "Randomized Nyström preconditioning", SIAM J. Matrix Anal. Appl. 44 (2023): algorithms 2.1
+//! and 5.3. A sketch Y = K Ω of K with orthonormal random vectors Ω gives the approximation U Λ Uᵀ = Y (Ωᵀ Y)⁻¹ Yᵀ, whose
+//! small matrices are factored by nalgebra. With λ the least eigenvalue in Λ,
+//!
+//! P⁻¹ = (λ + α) U (Λ + αI)⁻¹ Uᵀ + (I - U Uᵀ).
+//!
+//! A little ν is added to K before it is factored and taken off the eigenvalues again, so that the products may be
+//! rounded.
+
+use core::f64::consts::TAU;
+
+use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
+
+use super::{
+    precondition::Precondition,
+    system::{Precision, System},
+};
+use crate::error::Error;
+
+/// How often ν is made ten times larger before K counts as indefinite.
+const ATTEMPTS: usize = 8;
+
+/// See the [module](self).
+pub(super) struct Nystrom {
+    /// U
+    vectors: DMatrix<f64>,
+    /// (λ + α) / (Λ + α) - 1
+    factors: DVector<f64>,
+    /// Right-hand sides that each go through it.
+    columns: usize,
+}
+
+impl Nystrom {
+    /// Sketches K with `rank` random vectors.
+    pub(super) fn new(system: &dyn System, rank: usize, seed: u64) -> Result<Self, Error> {
+        if rank == 0 {
+            return Err(Error::Option { what: "rank", value: 0.0 });
+        }
+        let columns = system.columns();
+        let len = system.len().checked_div(columns).unwrap_or(0);
+        let rank = rank.min(len);
+        if rank == 0 {
+            return Ok(Self { vectors: DMatrix::zeros(len, 0), factors: DVector::zeros(0), columns });
+        }
+        let mut random = fastrand::Rng::with_seed(seed);
+        let test = DMatrix::from_fn(len, rank, |_, _| normal(&mut random)).qr().q();
+        let mut sketch = products(system, &test)?;
+
+        let epsilon = if system.is_exact() { f64::EPSILON } else { f64::from(f32::EPSILON) };
+        let least = epsilon * sketch.norm().max(f64::MIN_POSITIVE);
+        let (factor, shift) = factor(&test, &mut sketch, least)?;
+        // B = Y C⁻¹ for the factor C = Lᵀ: Bᵀ = L⁻¹ Yᵀ
+        let Some(b) = factor.l_dirty().solve_lower_triangular(&sketch.transpose()) else {
+            return Err(Error::NotFiniteValue { what: "the sketch of K" });
+        };
+        // the singular values of the small factor of B are those of B
+        let qr = b.transpose().qr();
+        let Some(small) = qr.r().try_svd(true, false, f64::EPSILON, 0) else {
+            return Err(Error::NotFiniteValue { what: "the sketch of K" });
+        };
+        let Some(u) = small.u else { return Err(Error::NotFiniteValue { what: "the sketch of K" }) };
+        let values = small.singular_values.map(|s| (s * s - shift).max(0.0));
+        let bottom = values.min() + system.alpha();
+        let factors = values.map(|value| {
+            let pivot = value + system.alpha();
+            if pivot > 0.0 && bottom > 0.0 { bottom / pivot - 1.0 } else { 0.0 }
+        });
+        Ok(Self { vectors: qr.q() * u, factors, columns })
+    }
+}
+
+/// K times each column, as many at a time as there are right-hand sides.
+fn products(system: &dyn System, test: &DMatrix<f64>) -> Result<DMatrix<f64>, Error> {
+    let columns = system.columns();
+    let mut sketch = DMatrix::zeros(test.nrows(), test.ncols());
+    let (mut p, mut q) = (vec![0.0; system.len()], vec![0.0; system.len()]);
+    for first in (0..test.ncols()).step_by(columns) {
+        let some = first..test.ncols().min(first + columns);
+        for (c, number) in some.clone().enumerate() {
+            for (row, &value) in test.column(number).iter().enumerate() {
+                p[row * columns + c] = value;
+            }
+        }
+        system.product(Precision::Given, &mut p, &mut q)?;
+        for (c, number) in some.enumerate() {
+            for (row, value) in sketch.column_mut(number).iter_mut().enumerate() {
+                *value = q[row * columns + c];
+            }
+        }
+    }
+    if sketch.iter().any(|value| !value.is_finite()) {
+        return Err(Error::NotFiniteValue { what: "the product with K" });
+    }
+    Ok(sketch)
+}
+
+/// The Cholesky factor of Ωᵀ (Y + νΩ), and ν, which is added to Y.
+fn factor(test: &DMatrix<f64>, sketch: &mut DMatrix<f64>, least: f64) -> Result<(Cholesky<f64, Dyn>, f64), Error> {
+    let (mut shift, mut added) = (least, 0.0);
+    for _ in 0..ATTEMPTS {
+        *sketch += test * (shift - added);
+        added = shift;
+        let small = test.tr_mul(sketch);
+        let symmetric = (&small + small.transpose()) * 0.5;
+        if let Some(factor) = Cholesky::new(symmetric) {
+            return Ok((factor, shift));
+        }
+        shift *= 10.0;
+    }
+    // the eigenvalues of a part of K lie between those of K
+    let small = test.tr_mul(sketch);
+    let eigenvalues = ((&small + small.transpose()) * 0.5).symmetric_eigenvalues();
+    Err(Error::NotPositiveDefinite { curvature: eigenvalues.min() - added })
+}
+
+/// A normally distributed number, by the method of Box and Muller.
+fn normal(random: &mut fastrand::Rng) -> f64 {
+    let radius = (-2.0 * (1.0 - random.f64()).ln()).sqrt();
+    radius * (TAU * random.f64()).cos()
+}
+
+impl Precondition for Nystrom {
+    fn apply(&self, r: &[f64], z: &mut [f64]) {
+        z.copy_from_slice(r);
+        let columns = self.columns.max(1);
+        for c in 0..self.columns {
+            let column = DVector::from_iterator(self.vectors.nrows(), r.iter().skip(c).step_by(columns).copied());
+            let weights = self.vectors.tr_mul(&column).component_mul(&self.factors);
+            let change = &self.vectors * weights;
+            z.iter_mut().skip(c).step_by(columns).zip(change.iter()).for_each(|(z, change)| *z += change);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The matrix αI + K, seen without its formula.
+
+use std::sync::OnceLock;
+
+use crate::{arguments::View, call::OnePass, error::Error, operator::LinearSum, real::Element};
+
+/// In which type a product is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Precision {
+    /// In that of the arguments.
+    Given,
+    /// In f64.
+    Exact,
+}
+
+/// A symmetric matrix αI + K. What solves equations with it is compiled once, for all formulas.
+pub(super) trait System {
+    /// Numbers of a vector.
+    #[cfg_attr(not(feature = "nystrom"), allow(dead_code, reason = "only a sketch has vectors before there is b"))]
+    fn len(&self) -> usize;
+    /// Right-hand sides: number k of a vector belongs to side k modulo this.
+    fn columns(&self) -> usize;
+    /// α
+    fn alpha(&self) -> f64;
+    /// Whether the arguments are f64.
+    fn is_exact(&self) -> bool;
+    /// q = K p, after p was rounded to the type of the product.
+    fn product(&self, precision: Precision, p: &mut [f64], q: &mut [f64]) -> Result<(), Error>;
+    /// The diagonal of K.
+    fn diagonal(&self) -> Result<Vec<f64>, Error>;
+}
+
+/// Products by a formula.
+pub(super) struct Products<'a, T: Element, F> {
+    pub(super) sum: LinearSum<'a, T, F>,
+    /// The arguments in f64, once they are needed.
+    exact: OnceLock<LinearSum<'static, f64, F>>,
+    alpha: f64,
+}
+
+impl<'a, T: Element, F: OnePass> Products<'a, T, F> {
+    pub(super) fn new(sum: LinearSum<'a, T, F>, alpha: f64) -> Result<Self, Error> {
+        Ok(Self { sum, exact: OnceLock::new(), alpha })
+    }
+
+    fn in_f64(&self) -> Result<&LinearSum<'static, f64, F>, Error> {
+        if let Some(sum) = self.exact.get() {
+            return Ok(sum);
+        }
+        let sum = self.sum.exact()?;
+        Ok(self.exact.get_or_init(|| sum))
+    }
+}
+
+impl<T: Element, F: OnePass> System for Products<'_, T, F> {
+    fn len(&self) -> usize {
+        self.sum.shape.targets * self.sum.dims[1]
+    }
+
+    fn columns(&self) -> usize {
+        if self.sum.multiple { self.sum.dims[1] } else { 1 }
+    }
+
+    fn alpha(&self) -> f64 {
+        self.alpha
+    }
+
+    fn is_exact(&self) -> bool {
+        size_of::<T>() == size_of::<f64>()
+    }
+
+    fn product(&self, precision: Precision, p: &mut [f64], q: &mut [f64]) -> Result<(), Error> {
+        let dim = self.sum.dims[0];
+        if precision == Precision::Exact && !self.is_exact() {
+            return self.in_f64()?.apply(View::from_flat(p, dim), q);
+        }
+        let rounded: Vec<T> = p.iter().map(|&p| T::from_f64(p)).collect();
+        p.iter_mut().zip(&rounded).for_each(|(p, &rounded)| *p = Element::to_f64(rounded));
+        let mut out = vec![T::zero(); q.len()];
+        self.sum.apply(View::from_flat(&rounded, dim), &mut out)?;
+        q.iter_mut().zip(out).for_each(|(q, out)| *q = Element::to_f64(out));
+        Ok(())
+    }
+
+    fn diagonal(&self) -> Result<Vec<f64>, Error> {
+        self.sum.diagonal()
+    }
+}

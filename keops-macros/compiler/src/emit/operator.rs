@@ -1,0 +1,55 @@
+//! The methods of a sum that is linear in a variable it sums over: as an operator, and as equations.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+use super::{Printer, const_argument, field};
+use crate::{calls::Call, operator::Operator};
+
+/// `operator_b` and, where the result has the components of `b`, `solve_b`.
+pub(super) fn operators(printer: &Printer, call: &Call) -> TokenStream {
+    if call.operators.is_empty() {
+        return TokenStream::new();
+    }
+    let (params, value, vjp) = (printer.const_params(), printer.marker(&call.name), printer.marker("Vjp"));
+    let methods = call.operators.iter().map(|operator| {
+        let Operator { variable, place, dim, width, multiple } = operator;
+        let (field, name) = (field(variable), variable.trim_start_matches("r#"));
+        let (method, solve) = (format_ident!("operator_{name}"), format_ident!("solve_{name}"));
+        let adjoint = printer.marker(&format!("Vjp_{name}"));
+        let [b, a] = [dim, width].map(const_argument);
+        let doc = format!(
+            "This sum as a linear operator on `{name}`: v -> a, with `v` in the place of `{name}`, of which only the \
+             number of rows matters."
+        );
+        let solve = (dim == width).then(|| {
+            let doc = format!(
+                "The solution v of (αI + K) v = `{name}`, where K v is this sum with `v` in the place of `{name}`, by \
+                 conjugate gradients."
+            );
+            quote! {
+                #[doc = #doc]
+                pub fn #solve(self, alpha: f64) -> __p::Solve<'a, 'static, T, #value, #vjp, #b> {
+                    __p::Solve::<'a, 'static, T, #value, #vjp, #b>::__new(self.views, self.settings, (#place, #multiple), alpha, |all, u| all.#field = u)
+                }
+            }
+        });
+        quote! {
+            #[doc = #doc]
+            ///
+            /// # Errors
+            /// Where the arguments do not fit together, see [`Error`](__p::Error).
+            pub fn #method(
+                self,
+            ) -> ::core::result::Result<__p::Operator<'a, T, #value, #adjoint, #b, #a>, __p::Error> {
+                __p::Operator::__new(self.views, self.settings, (#place, #multiple))
+            }
+            #solve
+        }
+    });
+    quote! {
+        impl<'a, #params T: __p::Element> Call<'a, T, #value> {
+            #(#methods)*
+        }
+    }
+}
