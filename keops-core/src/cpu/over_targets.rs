@@ -39,7 +39,7 @@ pub(super) fn run<T: Element>(
     let shape = work.shape;
     let step = plan::block_targets::<T>(&work.layout, shape);
     let units = if let Some(pattern) = pattern {
-        Units::sparse(pattern, shape.targets, step)
+        Units::sparse(pattern, shape.targets, step, work.kernel.lanes(arch))
     } else {
         let part = plan::part_sources(shape, shape.targets.div_ceil(step));
         if part < shape.sources {

@@ -1,19 +1,50 @@
 //! Which targets meet which sources: the units of work of lanes over targets.
 //!
-//! A unit is a block of consecutive targets and ranges of sources that all of them meet. Short segments of a block-sparse
-//! pattern, whose targets would not fill a row of lanes, share a unit: what all of them meet is met by all lanes, and
-//! what only some meet is met by all lanes too, the others of which then forget it. A triangle, where each row has a
-//! range of its own, is so for the most part computed as a dense product is.
+//! A unit is a block of consecutive targets and ranges of sources that all of them meet. Neighbouring segments of a
+//! block-sparse pattern, whose targets may not fill their rows of lanes, share a unit where that is less work: what all of
+//! them meet is met by all lanes, and what only some meet is met by all lanes of their rows too, the others of which then
+//! forget it. A triangle, where each row has a range of its own, is so for the most part computed as a dense product is.
 
 use core::ops::Range;
 
 use crate::{device, ranges::Pattern};
 
-/// A segment of fewer targets shares a unit with its neighbours.
+/// A segment of fewer targets does not fill its rows of lanes.
 const SHORT: usize = 32;
 
-/// How many targets neighbours have together at most.
-const SHARED: usize = 64;
+/// How many targets share a unit at most, if the first segment is short and if it is not.
+const SHARED: [usize; 2] = [64, 256];
+
+/// Neighbouring segments that are to share a unit.
+#[derive(Default)]
+struct Group {
+    segments: Vec<(Range<usize>, Vec<Range<usize>>)>,
+    /// What all of them meet.
+    all: Vec<Range<usize>>,
+    /// How many rows of lanes meet a source, in all.
+    cost: usize,
+}
+
+impl Group {
+    fn targets(&self) -> Range<usize> {
+        match (self.segments.first(), self.segments.last()) {
+            (Some((first, _)), Some((last, _))) => first.start..last.end,
+            _ => 0..0,
+        }
+    }
+
+    /// This group with one more segment.
+    fn with(&self, segment: &(Range<usize>, Vec<Range<usize>>), lanes: usize) -> Self {
+        let segments: Vec<_> = self.segments.iter().chain([segment]).cloned().collect();
+        let all = if self.segments.is_empty() { segment.1.clone() } else { common(&self.all, &segment.1) };
+        let first = segments[0].0.start;
+        let rows = |targets: &Range<usize>| (targets.end - first).div_ceil(lanes) - (targets.start - first) / lanes;
+        let met = length(&all);
+        let rest: usize = segments.iter().map(|(targets, ranges)| rows(targets) * (length(ranges) - met)).sum();
+        let cost = rows(&(first..segment.0.end)) * met + rest;
+        Self { segments, all, cost }
+    }
+}
 
 /// All units of a call, in the order of their targets, which are all targets.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,30 +78,33 @@ impl Units {
         Self { units: (0..targets).step_by(step).map(block).collect(), ranges: vec![sources], some: Vec::new() }
     }
 
-    /// The pairs of a pattern, in blocks of at most `step` targets.
-    pub(super) fn sparse(pattern: &Pattern, targets: usize, step: usize) -> Self {
+    /// The pairs of a pattern, in blocks of at most `step` targets, for rows of so many lanes.
+    pub(super) fn sparse(pattern: &Pattern, targets: usize, step: usize, lanes: usize) -> Self {
         let mut units = Self::default();
-        let mut short: Vec<(Range<usize>, Vec<Range<usize>>)> = Vec::new();
+        let mut group = Group::default();
         let mut end = 0;
         for segment in pattern.segments() {
             let rows = usize_range(segment.rows);
             if rows.start > end {
-                units.share(&mut short);
+                units.share(&mut group, step);
                 units.own(end..rows.start, &[], step);
             }
             end = rows.end;
-            let ranges: Vec<_> = pattern.ranges_of(segment).iter().copied().map(usize_range).collect();
-            if rows.len() >= SHORT {
-                units.share(&mut short);
-                units.own(rows, &ranges, step);
-                continue;
+            let segment = (rows, pattern.ranges_of(segment).iter().copied().map(usize_range).collect());
+            let alone = Group::default().with(&segment, lanes);
+            let together = group.with(&segment, lanes);
+            let first = together.segments[0].0.len();
+            let most = SHARED[usize::from(first >= SHORT)];
+            if !group.segments.is_empty()
+                && (together.targets().len() > most || together.cost > group.cost + alone.cost)
+            {
+                units.share(&mut group, step);
+                group = alone;
+            } else {
+                group = together;
             }
-            if short.first().is_some_and(|(first, _)| rows.end - first.start > SHARED) {
-                units.share(&mut short);
-            }
-            short.push((rows, ranges));
         }
-        units.share(&mut short);
+        units.share(&mut group, step);
         units.own(end..targets, &[], step);
         units
     }
@@ -90,22 +124,21 @@ impl Units {
         let all = self.push(ranges);
         // Of about the same size, so that they take about as long.
         let count = targets.len().div_ceil(step).max(1);
-        let step = targets.len().div_ceil(count).next_multiple_of(SHARED).max(1);
+        let step = targets.len().div_ceil(count).next_multiple_of(64).max(1);
         for first in targets.clone().step_by(step) {
             self.units.push(Unit { targets: first..targets.end.min(first + step), all: all.clone(), some: 0..0 });
         }
     }
 
-    /// Adds a unit of neighbouring segments, and forgets them.
-    fn share(&mut self, segments: &mut Vec<(Range<usize>, Vec<Range<usize>>)>) {
-        let (Some((first, _)), Some((last, _))) = (segments.first(), segments.last()) else { return };
-        let targets = first.start..last.end;
-        let mut all = segments[0].1.clone();
-        for (_, ranges) in &segments[1..] {
-            all = common(&all, ranges);
+    /// Adds a unit of neighbouring segments, or several if it is one long segment, and forgets them.
+    fn share(&mut self, group: &mut Group, step: usize) {
+        let targets = group.targets();
+        let Group { segments, all, .. } = core::mem::take(group);
+        if segments.len() <= 1 {
+            return self.own(targets, &all, step);
         }
         let first_some = self.some.len();
-        for (targets, ranges) in segments.drain(..) {
+        for (targets, ranges) in segments {
             let rest = without(&ranges, &all);
             if !rest.is_empty() {
                 let ranges = self.push(&rest);
@@ -126,6 +159,11 @@ impl Units {
 fn usize_range(range: device::Range) -> Range<usize> {
     // Row numbers are memory addresses' smaller brothers on every machine that has `std`.
     range.first as usize..range.end as usize
+}
+
+/// How many rows.
+fn length(ranges: &[Range<usize>]) -> usize {
+    ranges.iter().map(ExactSizeIterator::len).sum()
 }
 
 /// What is in both; ranges are in order and apart.
@@ -202,7 +240,7 @@ mod tests {
                 };
                 let blocks: Vec<_> = (0..20).map(|_| (range(targets), range(sources))).collect();
                 let ranges = Ranges::new(blocks.clone()).expect("they are small");
-                let units = Units::sparse(ranges.by_i(), targets, step);
+                let units = Units::sparse(ranges.by_i(), targets, step, 16);
                 let counts = counts(&units, targets, sources);
                 for (number, &count) in counts.iter().enumerate() {
                     let (i, j) = (number / sources, number % sources);
@@ -217,7 +255,7 @@ mod tests {
     #[test]
     fn most_of_a_triangle_is_met_by_whole_units() {
         let triangle = Ranges::lower_triangle(640).expect("few rows");
-        let units = Units::sparse(triangle.by_i(), 640, 128);
+        let units = Units::sparse(triangle.by_i(), 640, 128, 16);
         assert_eq!(units.units.len(), 10);
         for unit in &units.units {
             assert_eq!(units.all(unit), std::slice::from_ref(&(0..unit.targets.start + 1)));
