@@ -5,8 +5,19 @@
 
 mod upload;
 
+/// Numbers of 16 bits, as which rows may be stored; see [`keops!`].
+pub use keops_core::halves::{bf16, f16};
 pub use keops_core::{
-    array::DeviceRows, cluster, error::Error, operator, real::Element, rows::Rows, settings::Device, solve,
+    arguments::{Batched, batched},
+    array::DeviceRows,
+    cluster,
+    error::Error,
+    operator,
+    ranges::Ranges,
+    real::Element,
+    rows::Rows,
+    settings::Device,
+    solve,
 };
 #[doc = include_str!("keops.md")]
 pub use keops_macros::keops;
@@ -14,7 +25,7 @@ pub use upload::Upload;
 
 /// What a program that uses [`keops!`] imports.
 pub mod prelude {
-    pub use crate::{Device, DeviceRows, Error, Rows, Upload, keops};
+    pub use crate::{Device, DeviceRows, Error, Ranges, Rows, Upload, batched, keops};
 }
 
 /// What the expansions of [`keops!`] name. Not for use by hand: it changes without notice.
@@ -23,18 +34,22 @@ pub mod __private {
     pub use keops_core::{
         arguments::{AsParameter, AsRows, View},
         array::{Buffer, Host, OnDevice, Storage},
-        call::{OnePass, Plan, PlanInto, index_rows, rows, rows_into, shape_of, value_and_index_rows, with_saved},
+        call::{
+            OnePass, Part, Plan, PlanInto, index_rows, rows, rows_into, rows_of, run, saved, value_and_index_rows,
+            with_saved,
+        },
         components::{Chain, Components, Grid},
-        cpu::{Piece, reduce},
         error::Error,
-        formula::{Contraction, Cuda, Formula, Item, Row, Scaled, Sink, Variable},
+        formula::{Contraction, Cuda, Formula, Index, Item, Row, Scaled, Sink, Variable},
         operator::Operator,
         ops,
+        ranges::Ranges,
         real::{Element, Real, Stored},
         reduction::{
-            ArgKMin, ArgMax, ArgMin, KMin, KMinArgKMin, LogSumExp, Max, MaxArgMax, Min, MinArgMin, SoftMaxSaved, Sum,
-            SumSoftMaxWeight,
+            ArgKMin, ArgMax, ArgMin, CompensatedSum, DirectSum, KMin, KMinArgKMin, LogSumExp, Max, MaxArgMax,
+            MaxSumShiftExp, Min, MinArgMin, SoftMaxSaved, Sum, SumSoftMaxWeight, Zero,
         },
+        selection::{Part as SelectionPart, Selection, Side},
         settings::{Device, Settings},
         solve::Solve,
     };

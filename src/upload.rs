@@ -42,7 +42,7 @@ pub trait Upload {
 
 impl Upload for Device {
     fn upload<'a, T: Element, const D: usize>(self, rows: impl AsRows<'a, T, D>) -> Result<DeviceRows<T, D>, Error> {
-        let view = rows.as_rows();
+        let view = rows.as_rows().widened();
         if let Some(Fault::FlatLength | Fault::ParameterLength) = view.fault() {
             return Err(Error::FlatLength { variable: "rows", len: view.len(), dim: view.dim() });
         }

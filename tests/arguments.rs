@@ -4,13 +4,17 @@
 
 mod harness;
 
-use harness::{Random, assert_identical, assert_rows};
-use keops::{Element, prelude::*};
+use harness::{Random, assert_identical, assert_rows, large};
+use keops::{Element, bf16, f16, prelude::*};
 
 keops! {
     /// a_i = Σ_j exp(-g |x_i - y_j|² s_i) (b_j | p)
     fn product(g: Pm<1>, x: Vi<3>, s: Vi<1>, y: Vj<3>, b: Vj<2>, p: Pm<2>) -> Sum<j> {
         exp(-g * sqdist(x, y) * s) * (b | p)
+    }
+
+    fn gaussian(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<2>) -> Sum<j> {
+        exp(-g * sqdist(x, y)) * b
     }
 
     fn nearest(x: Vi<3>, y: Vj<3>) -> ArgMin<j> {
@@ -344,4 +348,47 @@ fn results_do_not_depend_on_the_number_of_threads() {
             assert_eq!(again.4, places);
         }
     }
+}
+
+/// Numbers that both kinds of 16 bits hold exactly.
+fn short<const D: usize>(random: &mut Random, rows: usize) -> Vec<[f32; D]> {
+    let row = |random: &mut Random| std::array::from_fn(|_| (random.integer(0..128) as f32 - 64.0) / 32.0);
+    (0..rows).map(|_| row(random)).collect()
+}
+
+#[test]
+fn rows_of_16_bits_are_computed_as_f32() {
+    let mut random = Random::new();
+    for (n, m) in [(1, 1), (70, 200), (3, 5000)] {
+        let m = large(m);
+        let (x, y) = (short::<3>(&mut random, n), short::<3>(&mut random, m));
+        let b = short::<2>(&mut random, m);
+        let p = [0.5_f32];
+        let expected = gaussian(0.5_f32, &x, &y, &b).eval().unwrap();
+        let e = short::<2>(&mut random, n);
+        let slopes = gaussian(0.5_f32, &x, &y, &b).vjp_y(&e).eval().unwrap();
+
+        let half_x: Vec<[f16; 3]> = x.iter().map(|row| row.map(f16::from_f32)).collect();
+        let half_y: Vec<[bf16; 3]> = y.iter().map(|row| row.map(bf16::from_f32)).collect();
+        let half_b: Vec<bf16> = b.iter().flatten().copied().map(bf16::from_f32).collect();
+        let half_p = p.map(f16::from_f32);
+        // all, some, and one of them; rows and flat; a parameter in each form
+        let found = gaussian(half_p[0], &half_x, &half_y, &half_b).eval().unwrap();
+        assert_identical(&found, &expected, "all");
+        let found = gaussian(&half_p, &half_x[..], &y, &half_b[..]).eval().unwrap();
+        assert_identical(&found, &expected, "some");
+        let found = gaussian(&half_p[..], &x, &half_y, &b).vjp_y(&e).eval().unwrap();
+        assert_identical(&found, &slopes, "a gradient");
+        let half_e: Vec<[f16; 2]> = e.iter().map(|row| row.map(f16::from_f32)).collect();
+        let found = gaussian(0.5, &x, &half_y, &b).vjp_y(&half_e).eval().unwrap();
+        assert_identical(&found, &slopes, "a cotangent");
+        let on_device = Device::Auto.upload(&half_x).unwrap();
+        let found = gaussian(0.5, &on_device, &half_y, &b).eval().unwrap();
+        assert_identical(&found, &expected, "on a device");
+        let found = gaussian(0.5, &x, batched(&half_y, [1]), &b).eval().unwrap();
+        assert_identical(&found, &expected, "a batch");
+    }
+    let odd = vec![f16::ONE; 7];
+    let error = gaussian(0.5, &odd, &[[0.0_f32; 3]], &[[0.0_f32; 2]]).eval().unwrap_err();
+    assert_eq!(error, Error::FlatLength { variable: "x", len: 7, dim: 3 });
 }

@@ -987,6 +987,11 @@ keops! {
             .concat(clamp_int(c, -1, 1) - ClampInt(c, -1, 1)).concat(diff_clamp_int(c, -1, 1) - DiffClampInt(c, -1, 1));
         let vectors = concat(sqnorm_iso(s, c) - SqNormIso(s, c), sqnorm_diag(c, x) - SqNormDiag(c, x))
             .concat(sym_sqnorm(extract(c, 0, 4), extract(x, 0, 2)) - SymSqNorm(extract(c, 0, 4), extract(x, 0, 2)))
+            .concat(sym_sqdist(extract(c, 0, 4), extract(x, 0, 2), extract(y, 1, 2))
+                - SymSqDist(extract(c, 0, 4), extract(x, 0, 2), extract(y, 1, 2)))
+            .concat(SymSqDist(extract(c, 0, 4), extract(x, 0, 2), extract(y, 1, 2))
+                - SymSqNorm(extract(c, 0, 4), difference_matrix(extract(x, 0, 2), extract(y, 1, 2))))
+            .concat(cat(c, x) - Concat(c, x)).concat(concatenate(x, s) - Concat(x, s))
             .concat(max(c) - Max(c)).concat(c.min() - Min(c)).concat(argmax(c) - ArgMax(c)).concat(argmin(c) - ArgMin(c))
             .concat(one_hot(3 * q, 4) - OneHot(3 * q, 4)).concat(elem_t(q, 3, 1) - ElemT(q, 3, 1))
             .concat(extract_t(c, 1, 8) - ExtractT(c, 1, 8));

@@ -452,6 +452,60 @@ fn sums_overflow_to_infinity() {
     }
 }
 
+keops! {
+    fn raw(x: Vi<1>, y: Vj<1>) -> Max_SumShiftExp<j> { 100 * x * y }
+    fn raw_weighted(x: Vi<1>, y: Vj<1>, b: Vj<2>) -> MaxSumShiftExpWeight<j> { (100 * x * y, b) }
+    fn raw_over_i = Genred("IntCst(100) * X * Y", ["Y = Vi(1)", "X = Vj(1)", "B = Vi(2)"],
+        reduction_op = "Max_SumShiftExpWeight", formula2 = "B", axis = 0);
+    fn zero(x: Vi<2>, y: Vj<2>) -> Zero<j> { x / y }
+    fn zero_over_i = Genred("X / Y", ["Y = Vi(2)", "X = Vj(2)"], reduction_op = "Zero", axis = 0);
+}
+
+fn check_raw<T: Element>() {
+    let mut random = Random::new();
+    for (n, m) in [(1, 1), (20, 33), (3, large(9000)), (70, 500)] {
+        let (x, y): (Vec<[T; 1]>, Vec<[T; 1]>) = (random.cloud(n), random.cloud(m));
+        let b: Vec<[T; 2]> = random.rows(m, 0.2..1.0);
+        let found = raw(&x, &y).eval().unwrap();
+        let weighted = raw_weighted(&x, &y, &b).eval().unwrap();
+        let over_i = raw_over_i(&y, &x, &b).eval().unwrap();
+        let (x, y, b) = (wide(&x), wide(&y), wide(&b));
+        for i in 0..n {
+            let exponent = |j: usize| 100.0 * x[i][0] * y[j][0];
+            let top = (0..m).map(exponent).fold(f64::NEG_INFINITY, f64::max);
+            let sum = |weight: &dyn Fn(usize) -> f64| (0..m).map(|j| (exponent(j) - top).exp() * weight(j)).sum();
+            let sums: [f64; 3] = [sum(&|_| 1.0), sum(&|j| b[j][0]), sum(&|j| b[j][1])];
+            // exponents are rounded, relative to their own size
+            let error = 1000.0 * epsilon::<T>();
+            let what = |name: &'static str| (name, n, m, i);
+            for row in [found[i].as_slice(), &weighted[i], &over_i[i]] {
+                assert_near(row[0].exact(), top, error, what("the largest exponent"));
+            }
+            assert_near(found[i][1].exact(), sums[0], error * sums[0], what("Σ exp(f - m)"));
+            for c in 0..2 {
+                assert_near(weighted[i][c + 1].exact(), sums[c + 1], error * sums[c + 1], what("with a weight"));
+                assert_near(over_i[i][c + 1].exact(), sums[c + 1], error * sums[c + 1], what("over i"));
+            }
+        }
+    }
+}
+
+#[test]
+fn exponential_sums_in_two_parts() {
+    check_raw::<f64>();
+    check_raw::<f32>();
+}
+
+#[test]
+fn zero_is_zero() {
+    let (x, y) = (vec![[f64::NAN, 1.0]; 3], vec![[0.0; 2]; 5]);
+    assert_eq!(zero(&x, &y).eval().unwrap().as_flat(), [0.0; 6]);
+    assert_eq!(zero_over_i(&y, &x).eval().unwrap().as_flat(), [0.0; 6]);
+    let all = zero(&x, &y).vjp(&x).eval().unwrap();
+    assert_eq!((all.x.as_flat(), all.y.as_flat()), (&[0.0; 6][..], &[0.0; 10][..]));
+    assert_eq!(zero(&x, &y).jvp_x(&x).eval().unwrap().as_flat(), [0.0; 6]);
+}
+
 #[test]
 fn nothing_to_reduce() {
     let (x, none): (Vec<[f64; 2]>, Vec<[f64; 2]>) = (vec![[1.0; 2]; 3], vec![]);
@@ -464,6 +518,8 @@ fn nothing_to_reduce() {
     assert_eq!(max(&x, &none).eval().unwrap().as_flat(), [f64::NEG_INFINITY; 6]);
     assert_eq!(arg_min(&x, &none).eval().unwrap().as_flat(), [MISSING; 6]);
     assert_eq!(arg_max(&x, &none).eval().unwrap().as_flat(), [MISSING; 6]);
+    let none_of_one: Vec<[f64; 1]> = vec![];
+    assert_eq!(raw(&[[1.0]], &none_of_one).eval().unwrap().as_flat(), [f64::NEG_INFINITY, 0.0]);
     let (values, places) = k_min_arg_k_min(&x, &none).eval().unwrap();
     assert_eq!((values.as_flat(), places.as_flat()), (&[f64::INFINITY; 18][..], &[MISSING; 18][..]));
     assert!(min(&none, &x).eval().unwrap().is_empty() && min(&none, &none).eval().unwrap().is_empty());

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use harness::{Random, assert_near, assert_rows, few, inner, squared_distance};
 use keops::{
+    f16,
     operator::LinearOperator,
     prelude::*,
     solve::{Preconditioner, Report, Stop},
@@ -441,4 +442,33 @@ fn equations_of_many_points() {
         many_points::<f32>(Preconditioner::Nystrom { rank: 300, seed: 1 });
         many_points::<f64>(Preconditioner::Nystrom { rank: 300, seed: 1 });
     }
+}
+
+#[test]
+fn equations_over_ranges_and_of_rows_of_16_bits() {
+    let mut random = Random::new();
+    let n = 24;
+    let x: Vec<[f16; 3]> = (0..n).map(|_| std::array::from_fn(|_| f16::from_f64(random.number(-1.0..1.0)))).collect();
+    let b: Vec<[f32; 2]> = random.cloud(n);
+    // two blocks; rows 20.. have no pair, and so no entry on the diagonal
+    let ranges = Ranges::new([(0..8, 0..8), (8..20, 8..20)]).unwrap();
+    let call = || gaussian_product(0.75, &x, &x, &b).ranges(&ranges);
+    let exact: Vec<[f64; 3]> = x.iter().map(|row| row.map(f64::from)).collect();
+    let mut k = gaussian(0.75, &exact, &exact);
+    for (i, row) in k.iter_mut().enumerate() {
+        for (j, k) in row.iter_mut().enumerate() {
+            *k *= f64::from(u8::from(i < 8 && j < 8 || (8..20).contains(&i) && (8..20).contains(&j)));
+        }
+    }
+    let dense = call().operator_b().unwrap().to_dense().unwrap();
+    for (i, row) in k.iter().enumerate() {
+        row.iter().enumerate().for_each(|(j, &k)| assert_near(dense[(i, j)].into(), k, 1e-6, (i, j)));
+    }
+    for preconditioner in [Preconditioner::None, Preconditioner::Jacobi] {
+        let solution = call().solve_b(0.5).tolerance(1e-8).preconditioner(preconditioner).eval().unwrap();
+        let b: Vec<[f64; 2]> = b.iter().map(|row| row.map(f64::from)).collect();
+        assert_solved(&solution.report, residuals(&k, 0.5, &solution.values, &b), 1e-8);
+    }
+    let error = gaussian_product(0.75, batched(&x, [2]), batched(&x, [2]), batched(&b, [2])).operator_b().unwrap_err();
+    assert_eq!(error, Error::Batches { what: "a linear operator" });
 }

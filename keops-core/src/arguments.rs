@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::{
     array::{Array, DeviceRows, Memory},
+    halves::Halves,
     real::Element,
     rows::Rows,
     settings::Device,
@@ -22,6 +23,7 @@ pub struct View<'a, T> {
     data: Data<'a, T>,
     dim: usize,
     rows: usize,
+    batch: Vec<usize>,
     fault: Option<Fault>,
 }
 
@@ -34,6 +36,8 @@ enum Data<'a, T> {
     Owned(Vec<T>),
     /// On a device, maybe.
     Array(Array<T>),
+    /// Stored in 16 bits.
+    Halves(Halves<'a>),
 }
 
 /// What is wrong with a view.
@@ -43,34 +47,49 @@ pub enum Fault {
     FlatLength,
     /// A parameter's length is not its dimension.
     ParameterLength,
+    /// The rows are no whole number for each batch.
+    Batch,
 }
 
 impl<'a, T> View<'a, T> {
     /// Rows of fixed length.
     #[must_use]
     pub fn from_rows<const D: usize>(rows: &'a [[T; D]]) -> Self {
-        Self { data: Data::Borrowed(rows.as_flattened()), dim: D, rows: rows.len(), fault: None }
+        Self { data: Data::Borrowed(rows.as_flattened()), dim: D, rows: rows.len(), batch: Vec::new(), fault: None }
     }
 
     /// Rows of length `dim`, one after another.
     #[must_use]
     pub fn from_flat(data: &'a [T], dim: usize) -> Self {
         let (rows, fault) = whole_rows(data.len(), dim);
-        Self { data: Data::Borrowed(data), dim, rows, fault }
+        Self { data: Data::Borrowed(data), dim, rows, batch: Vec::new(), fault }
     }
 
     /// Rows of length `dim` that were copied, because they were not one after another.
     #[must_use]
     pub fn from_owned(data: Vec<T>, dim: usize) -> Self {
         let (rows, fault) = whole_rows(data.len(), dim);
-        Self { data: Data::Owned(data), dim, rows, fault }
+        Self { data: Data::Owned(data), dim, rows, batch: Vec::new(), fault }
     }
 
     /// Rows of length `dim` in an array.
     #[must_use]
     pub fn from_array(data: Array<T>, dim: usize) -> Self {
         let (rows, fault) = whole_rows(data.len(), dim);
-        Self { data: Data::Array(data), dim, rows, fault }
+        Self { data: Data::Array(data), dim, rows, batch: Vec::new(), fault }
+    }
+
+    /// Rows of length `dim`, one after another, stored in 16 bits.
+    #[must_use]
+    pub fn from_halves(data: Halves<'a>, dim: usize) -> Self {
+        let (rows, fault) = whole_rows(data.len(), dim);
+        Self { data: Data::Halves(data), dim, rows, batch: Vec::new(), fault }
+    }
+
+    /// A parameter of `dim` components, stored in 16 bits.
+    #[must_use]
+    pub fn halves_parameter(data: Halves<'a>, dim: usize) -> Self {
+        Self::one_row(Data::Halves(data), data.len(), dim)
     }
 
     /// A parameter of `dim` components.
@@ -92,11 +111,54 @@ impl<'a, T> View<'a, T> {
     }
 
     fn one_row(data: Data<'a, T>, len: usize, dim: usize) -> Self {
-        Self { data, dim, rows: 1, fault: (len != dim).then_some(Fault::ParameterLength) }
+        Self { data, dim, rows: 1, batch: Vec::new(), fault: (len != dim).then_some(Fault::ParameterLength) }
     }
 
-    /// All numbers, row by row, unless they are on a CUDA device. If there is no [`Self::fault`], `rows` times `dim` of
-    /// them.
+    /// The same rows, shared out among batches in row-major order: the rows of each follow each other.
+    #[must_use]
+    pub fn batched(mut self, batch: &[usize]) -> Self {
+        if self.fault.is_none() {
+            let rows = self.rows.saturating_mul(self.batches());
+            match rows.checked_rem(count(batch)) {
+                Some(0) => self.rows = rows / count(batch),
+                _ => (self.rows, self.fault) = (rows, Some(Fault::Batch)),
+            }
+        }
+        self.batch = batch.to_vec();
+        self
+    }
+
+    /// Rows of one variable as those of a parameter, of which each batch has one.
+    fn into_parameters(mut self) -> Self {
+        if self.fault.is_none() && self.rows != 1 {
+            (self.rows, self.fault) = (self.rows.saturating_mul(self.batches()), Some(Fault::Batch));
+        }
+        self
+    }
+
+    /// Its batch dimensions; none if it has one batch.
+    #[must_use]
+    pub fn batch(&self) -> &[usize] {
+        &self.batch
+    }
+
+    /// How many batches it has.
+    #[must_use]
+    pub fn batches(&self) -> usize {
+        count(&self.batch)
+    }
+
+    /// All numbers, row by row, if they are stored in 16 bits.
+    #[must_use]
+    pub fn halves(&self) -> Option<Halves<'_>> {
+        match self.data {
+            Data::Halves(data) => Some(data),
+            _ => None,
+        }
+    }
+
+    /// All numbers, row by row, unless they are on a CUDA device or stored in 16 bits. If there is no [`Self::fault`], batches times `rows`
+    /// times `dim` of them.
     #[must_use]
     pub fn host(&self) -> Option<&[T]> {
         match &self.data {
@@ -104,7 +166,7 @@ impl<'a, T> View<'a, T> {
             Data::One(data) => Some(data),
             Data::Owned(data) => Some(data),
             Data::Array(Array::Host(data)) => Some(data),
-            Data::Array(Array::Cuda(..)) => None,
+            Data::Array(Array::Cuda(..)) | Data::Halves(_) => None,
         }
     }
 
@@ -137,6 +199,7 @@ impl<'a, T> View<'a, T> {
     pub fn len(&self) -> usize {
         match &self.data {
             Data::Array(data) => data.len(),
+            Data::Halves(data) => data.len(),
             _ => self.host().map_or(0, <[T]>::len),
         }
     }
@@ -147,11 +210,17 @@ impl<'a, T> View<'a, T> {
         self.len() == 0
     }
 
-    /// Rows `range`, if they are on the host.
+    /// Rows `range` of a view of one batch, if they are on the host.
     #[must_use]
     pub fn part(&self, range: core::ops::Range<usize>) -> Option<View<'_, T>> {
         let data = self.host()?.get(range.start.checked_mul(self.dim)?..range.end.checked_mul(self.dim)?)?;
-        Some(View { data: Data::Borrowed(data), dim: self.dim, rows: range.len(), fault: self.fault })
+        Some(View {
+            data: Data::Borrowed(data),
+            dim: self.dim,
+            rows: range.len(),
+            batch: Vec::new(),
+            fault: self.fault,
+        })
     }
 
     /// Numbers in a row.
@@ -160,7 +229,7 @@ impl<'a, T> View<'a, T> {
         self.dim
     }
 
-    /// How many rows there are.
+    /// How many rows a batch has; all rows, if they could not be shared out.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
@@ -170,6 +239,23 @@ impl<'a, T> View<'a, T> {
     #[must_use]
     pub fn fault(&self) -> Option<Fault> {
         self.fault
+    }
+}
+
+/// The number of batches of this shape.
+fn count(batch: &[usize]) -> usize {
+    batch.iter().fold(1, |product: usize, &size| product.saturating_mul(size))
+}
+
+impl<'a, T: Element> View<'a, T> {
+    /// The same view, with numbers that were stored in 16 bits as numbers that are computed with.
+    #[must_use]
+    pub fn widened(&self) -> View<'a, T> {
+        let mut view = self.clone();
+        if let Data::Halves(data) = self.data {
+            view.data = Data::Owned(data.widen());
+        }
+        view
     }
 }
 
@@ -183,7 +269,8 @@ fn whole_rows(len: usize, dim: usize) -> (usize, Option<Fault>) {
 /// Rows of `D` numbers of type `T`: an argument for a variable `Vi<D>` or `Vj<D>`.
 ///
 /// References to `[[T; D]]`, `Vec<[T; D]>`, `[[T; D]; N]`, [`Rows<T, D>`] and [`DeviceRows<T, D>`], and flat ones, row
-/// after row: `[T]`, `Vec<T>` and `[T; N]`.
+/// after row: `[T]`, `Vec<T>` and `[T; N]`. Where `T` is `f32` they may be stored as `f16` or `bf16`: see
+/// [`halves`](crate::halves).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not rows of dimension {D} with elements of type `{T}`",
     label = "expected rows of dimension {D}",
@@ -303,5 +390,44 @@ impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Rows<T, D> {
 impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a DeviceRows<T, D> {
     fn as_parameter(self) -> View<'a, T> {
         self.view()
+    }
+}
+
+/// Rows that are shared out among batches; made by [`batched`].
+#[derive(Clone, Debug)]
+pub struct Batched<A> {
+    rows: A,
+    batch: Vec<usize>,
+}
+
+/// Shares the rows of an argument out among batches of this shape, in row-major order: a call computes each batch by
+/// itself.
+///
+/// With `batched(&x, [8, 2])`, `x` holds 16 N rows, those of batch (0, 0) first, then those of batch (0, 1). The batch
+/// dimensions of all arguments are broadcast as arrays are in NumPy: the last ones belong together, missing ones count
+/// as 1, and those of size 1 serve for all. Arguments without batches are shared by all of them. The result has the rows of all batches, one
+/// batch after another; a gradient has as many as its variable, and is the sum over the batches that share it. A
+/// parameter is given as rows, one for each batch.
+///
+/// ```
+/// # use keops_core::{arguments::{AsRows, Batched, batched}, arguments::View};
+/// let x: Vec<[f32; 3]> = vec![[0.0; 3]; 80];
+/// let view: View<f32> = batched(&x, [4]).as_rows();
+/// assert_eq!((view.batches(), view.rows()), (4, 20));
+/// ```
+#[must_use]
+pub fn batched<A>(rows: A, batch: impl AsRef<[usize]>) -> Batched<A> {
+    Batched { rows, batch: batch.as_ref().to_vec() }
+}
+
+impl<'a, T: Element, const D: usize, A: AsRows<'a, T, D>> AsRows<'a, T, D> for Batched<A> {
+    fn as_rows(self) -> View<'a, T> {
+        self.rows.as_rows().batched(&self.batch)
+    }
+}
+
+impl<'a, T: Element, const D: usize, A: AsRows<'a, T, D>> AsParameter<'a, T, D> for Batched<A> {
+    fn as_parameter(self) -> View<'a, T> {
+        self.rows.as_rows().batched(&self.batch).into_parameters()
     }
 }

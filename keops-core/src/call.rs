@@ -1,10 +1,14 @@
 //! What the calls made by the macro run: a pass of the engine, with its result allocated.
 
+mod parts;
+
+pub use parts::Part;
+
 use crate::{
     arguments::View,
     array::{Array, Buffer, Storage},
     components::Components,
-    cpu::{Piece, Place, Shape, To, reduce, room, shape},
+    cpu::{Batches, Piece, Shape, To, reduce, room, shape},
     error::Error,
     formula::Formula,
     real::{Element, Stored},
@@ -41,8 +45,8 @@ pub trait OnePass: Formula {
     type Reduction: Reduction;
     /// A row of the result.
     type Row<T: Element>: Row<T>;
-    /// Whether the result is one row, the sum over all targets.
-    const TOTAL: bool = false;
+    /// If it is a gradient, that of which argument.
+    const GRADIENT: Option<usize> = None;
 }
 
 impl<K: OnePass> Plan for K {
@@ -50,7 +54,7 @@ impl<K: OnePass> Plan for K {
 
     fn eval<T: Element, S: Storage>(views: &[View<'_, T>], settings: &Settings) -> Result<Self::Output<T, S>, Error> {
         let width = <K::Row<T> as Row<T>>::WIDTH;
-        result::<T, K, K::Reduction, _>(views, settings, K::TOTAL, width)
+        result::<T, K, K::Reduction, _>(views, settings, K::GRADIENT, width)
     }
 }
 
@@ -63,7 +67,7 @@ impl<K: OnePass> PlanInto for K {
         out: &mut [Self::Row<T>],
     ) -> Result<(), Error> {
         let width = <K::Row<T> as Row<T>>::WIDTH;
-        one_pass::<T, K, K::Reduction>(views, settings, K::TOTAL, width, Row::flatten(out).into())
+        one_pass::<T, K, K::Reduction>(views, settings, K::GRADIENT, width, Row::flatten(out).into())
     }
 }
 
@@ -85,29 +89,42 @@ impl<T: Stored, const D: usize> Row<T> for [T; D] {
     }
 }
 
-/// One pass into `to`, rows of so many values, or one row if `total`.
+/// One pass into `to`, rows of so many values.
 fn one_pass<T: Element, F: Formula, R: Reduction>(
     views: &[View<'_, T>],
     settings: &Settings,
-    total: bool,
+    gradient: Option<usize>,
     width: usize,
     to: To<'_, T>,
 ) -> Result<(), Error> {
-    let place = if total { Place::Total } else { Place::Rows };
-    reduce::<T, F, R>(views, settings, &mut [Piece { width, place, to }], None)
+    run::<T, F, R>(views, settings, &mut [Part { width, gradient, to }], None)
 }
 
 /// [`one_pass`] into rows of its own.
 fn result<T: Element, F: Formula, R: Reduction, B: Buffer<T>>(
     views: &[View<'_, T>],
     settings: &Settings,
-    total: bool,
+    gradient: Option<usize>,
     width: usize,
 ) -> Result<B, Error> {
-    let targets = shape_of::<T, F>(views)?.targets;
-    let mut out = B::room(if total { 1 } else { targets })?;
-    one_pass::<T, F, R>(views, settings, total, width, out.to())?;
+    let mut out = B::room(rows_of::<T, F>(views, gradient)?)?;
+    one_pass::<T, F, R>(views, settings, gradient, width, out.to())?;
     Ok(out)
+}
+
+/// Runs a pass.
+///
+/// # Errors
+/// Those of [`reduce`].
+pub fn run<T: Element, F: Formula, R: Reduction>(
+    views: &[View<'_, T>],
+    settings: &Settings,
+    parts: &mut [Part<'_, T>],
+    indices: Option<To<'_, u32>>,
+) -> Result<(), Error> {
+    let mut pass =
+        |pieces: &mut [Piece<'_, T>], indices: Option<To<'_, u32>>| reduce::<T, F, R>(views, settings, pieces, indices);
+    parts::run((F::NAME, F::VARIABLES), views, settings, parts, indices, &mut pass)
 }
 
 /// The shape of a call of `F`.
@@ -118,16 +135,24 @@ pub fn shape_of<T: Element, F: Formula>(views: &[View<'_, T>]) -> Result<Shape, 
     shape(F::NAME, F::VARIABLES, views)
 }
 
-/// Rows of values; one row, the sum over all targets, if `total`.
+/// How many rows the result of a pass has, or the gradient of an argument: those of all its batches.
+///
+/// # Errors
+/// Those of [`shape_of`].
+pub fn rows_of<T: Element, F: Formula>(views: &[View<'_, T>], gradient: Option<usize>) -> Result<usize, Error> {
+    Ok(parts::rows(F::VARIABLES, views, shape_of::<T, F>(views)?, gradient))
+}
+
+/// Rows of values; if they are a gradient, that of which argument.
 ///
 /// # Errors
 /// Those of [`reduce`].
 pub fn rows<T: Element, S: Storage, F: Formula, R: Reduction, const D: usize>(
     views: &[View<'_, T>],
     settings: &Settings,
-    total: bool,
+    gradient: Option<usize>,
 ) -> Result<S::Rows<T, D>, Error> {
-    result::<T, F, R, _>(views, settings, total, D)
+    result::<T, F, R, _>(views, settings, gradient, D)
 }
 
 /// [`rows`] into memory of the caller.
@@ -137,10 +162,10 @@ pub fn rows<T: Element, S: Storage, F: Formula, R: Reduction, const D: usize>(
 pub fn rows_into<T: Element, F: Formula, R: Reduction, const D: usize>(
     views: &[View<'_, T>],
     settings: &Settings,
-    total: bool,
+    gradient: Option<usize>,
     out: &mut [[T; D]],
 ) -> Result<(), Error> {
-    one_pass::<T, F, R>(views, settings, total, D, out.as_flattened_mut().into())
+    one_pass::<T, F, R>(views, settings, gradient, D, out.as_flattened_mut().into())
 }
 
 /// Rows of row numbers.
@@ -151,8 +176,8 @@ pub fn index_rows<T: Element, S: Storage, F: Formula, R: Reduction, const K: usi
     views: &[View<'_, T>],
     settings: &Settings,
 ) -> Result<S::Rows<u32, K>, Error> {
-    let mut out = S::Rows::<u32, K>::room(shape_of::<T, F>(views)?.targets)?;
-    reduce::<T, F, R>(views, settings, &mut [], Some(out.to()))?;
+    let mut out = S::Rows::<u32, K>::room(rows_of::<T, F>(views, None)?)?;
+    run::<T, F, R>(views, settings, &mut [], Some(out.to()))?;
     Ok(out)
 }
 
@@ -167,34 +192,39 @@ pub fn value_and_index_rows<T: Element, S: Storage, F: Formula, R: Reduction, co
     views: &[View<'_, T>],
     settings: &Settings,
 ) -> Result<ValuesAndIndices<T, S, K>, Error> {
-    let targets = shape_of::<T, F>(views)?.targets;
-    let (mut values, mut indices) = (S::Rows::<T, K>::room(targets)?, S::Rows::<u32, K>::room(targets)?);
-    reduce::<T, F, R>(views, settings, &mut [Piece::rows(K, values.to())], Some(indices.to()))?;
+    let rows = rows_of::<T, F>(views, None)?;
+    let (mut values, mut indices) = (S::Rows::<T, K>::room(rows)?, S::Rows::<u32, K>::room(rows)?);
+    run::<T, F, R>(views, settings, &mut [Part { width: K, gradient: None, to: values.to() }], Some(indices.to()))?;
     Ok((values, indices))
 }
 
-/// The views, and behind them what a first pass over the first `count` of them saves for each target; that stays where
-/// the pass ran.
+/// What a pass over the first `count` views, and over rows that earlier passes saved, saves for each target; that stays
+/// where the pass ran.
 ///
 /// # Errors
 /// Those of [`reduce`].
-pub fn with_saved<'a, T: Element, F: Formula, R: Reduction>(
+pub fn saved<'a, T: Element, F: Formula, R: Reduction>(
     views: &[View<'a, T>],
     count: usize,
+    earlier: &[&View<'a, T>],
     settings: &Settings,
-) -> Result<Vec<View<'a, T>>, Error> {
-    let first = views.get(..count).unwrap_or(views);
+) -> Result<View<'a, T>, Error> {
+    let views = &*with_saved(views.get(..count).unwrap_or(views), earlier);
     let width = R::values(<F::Out<T> as Components<T>>::LEN);
     let saved = if settings.device == Device::AllCuda {
-        let mut saved: Vec<T> = room(shape_of::<T, F>(first)?.targets, width)?;
-        one_pass::<T, F, R>(first, settings, false, width, To::Host(&mut saved))?;
+        let mut saved: Vec<T> = room(rows_of::<T, F>(views, None)?, width)?;
+        one_pass::<T, F, R>(views, settings, None, width, To::Host(&mut saved))?;
         View::from_owned(saved, width)
     } else {
         let mut saved = Array::default();
-        one_pass::<T, F, R>(first, settings, false, width, To::Array(&mut saved))?;
+        one_pass::<T, F, R>(views, settings, None, width, To::Array(&mut saved))?;
         View::from_array(saved, width)
     };
-    let mut all = views.to_vec();
-    all.push(saved);
-    Ok(all)
+    Ok(saved.batched(Batches::new(F::VARIABLES, views)?.dims()))
+}
+
+/// The views, and behind them what passes saved.
+#[must_use]
+pub fn with_saved<'a, T: Element>(views: &[View<'a, T>], saved: &[&View<'a, T>]) -> Vec<View<'a, T>> {
+    views.iter().chain(saved.iter().copied()).cloned().collect()
 }

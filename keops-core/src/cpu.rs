@@ -15,10 +15,14 @@
 //! | `contract` | contractions of many components, as matrix products |
 //! | `prepare` | the hoisted stages of the formula, on plain numbers |
 //! | `lanes` | rows of lanes from rows, and back |
+//! | `units` | which targets meet which sources |
 //! | `over_targets` | lanes over targets: a block of targets against all sources |
 //! | `over_sources` | lanes over sources: few targets against a chunk of many sources |
 //! | `threads` | hands out units |
 //! | `output` | results: rows, and totals over all rows |
+//!
+//! Batches are problems of their own, which threads take as they take blocks. A block-sparse pattern is another list of
+//! units.
 //!
 //! Results do not depend on the number of threads: neither how the work is cut nor the order in which parts are
 //! merged does. They may differ in the last digits between processors with different vector widths.
@@ -36,12 +40,15 @@ mod prepare;
 mod shape;
 mod sweep;
 mod threads;
+mod units;
 
 pub use instructions::Common;
 pub use kernel::{Kernel, Layout};
 pub use output::{HostPiece, Piece, Place, To, check_outputs, room};
-pub use shape::{MAX_ROWS, Shape, shape};
+pub use shape::{Batches, MAX_ROWS, Shape, check_ranges, shape};
 pub use sweep::Tile;
+
+use std::sync::{Mutex, PoisonError};
 
 use kernel::Compiled;
 use pulp::Arch;
@@ -50,6 +57,7 @@ use crate::{
     arguments::View,
     error::Error,
     formula::Formula,
+    ranges::Pattern,
     real::Element,
     reduction::Reduction,
     settings::{Device, Settings},
@@ -92,6 +100,7 @@ pub fn reduce_on<T: Element, F: Formula, R: Reduction>(
 pub(crate) fn reduce_kernel<T: Element>(
     arch: Arch,
     kernel: &dyn Kernel<T>,
+    pattern: Option<&Pattern>,
     views: &[View<'_, T>],
     pieces: &mut [Piece<'_, T>],
     indices: Option<To<'_, u32>>,
@@ -101,16 +110,43 @@ pub(crate) fn reduce_kernel<T: Element>(
     let mut indices = indices.unwrap_or_default();
     check_outputs(layout.name, (layout.values, layout.indices), shape, pieces, &indices)?;
     let pieces = pieces.iter_mut().map(|piece| piece.host(shape)).collect::<Result<Vec<_>, _>>()?;
-    let (pieces, indices) = (&mut { pieces }[..], indices.host(shape.targets, layout.indices)?);
-    if shape.targets == 0 {
-        output::Totals::new(pieces).write(pieces);
-        return Ok(());
+    let (pieces, indices) = (&mut { pieces }[..], indices.host(shape.rows(), layout.indices)?);
+    if let Some(pattern) = pattern {
+        check_ranges(layout.name, layout.targets, pattern, shape)?;
     }
-    let common = instructions::Common::of(arch).filter(|_| plan::lanes_over_sources::<T>(&layout, shape));
-    let work = prepare::Work::new(kernel, views, shape, common.is_none())?;
-    match common {
-        Some(common) => over_sources::run(common, &work, pieces, indices),
-        None => over_targets::run(arch, &work, pieces, indices),
+    let mut totals = output::Totals::new(pieces);
+    if shape.targets > 0 {
+        let batches = Batches::new(layout.variables, views)?;
+        let run = |batch: usize, pieces: &mut [HostPiece<'_, T>], indices: &mut [u32]| {
+            let shape = Shape { batches: 1, ..shape };
+            let over_sources = pattern.is_none() && plan::lanes_over_sources::<T>(&layout, shape);
+            let common = instructions::Common::of(arch).filter(|_| over_sources);
+            let kept = if common.is_some() { 0 } else { plan::prepared_bytes(pattern.is_some()) };
+            let work = prepare::Work::new(kernel, (views, &batches, batch), shape, kept)?;
+            Ok(match common {
+                Some(common) => over_sources::run(common, &work, pieces, indices),
+                None => over_targets::run(arch, &work, pattern, pieces, indices),
+            })
+        };
+        if shape.batches == 1 {
+            totals = run(0, pieces, indices)?;
+        } else {
+            let of_batches = output::batches(pieces, indices, shape.batches);
+            // Each lock is taken by the one thread that has the batch.
+            let of_batches: Vec<_> = of_batches.into_iter().map(|outputs| Mutex::new((outputs, None))).collect();
+            threads::for_each(0..shape.batches, plan::in_parallel(shape), &|batch| {
+                let mut outputs = of_batches[batch].lock().unwrap_or_else(PoisonError::into_inner);
+                let ((pieces, indices), result) = &mut *outputs;
+                *result = Some(run(batch, pieces, indices));
+            });
+            for outputs in of_batches {
+                let (_, result) = outputs.into_inner().unwrap_or_else(PoisonError::into_inner);
+                if let Some(result) = result {
+                    totals.join(&result?);
+                }
+            }
+        }
     }
+    totals.write(pieces);
     Ok(())
 }

@@ -8,7 +8,8 @@ use crate::{
     cpu::{self, Piece, To},
     device,
     error::Error,
-    formula::{Formula, Variable},
+    formula::{Formula, Index, Variable},
+    ranges::Pattern,
     real::Element,
     reduction::{Reduction, components},
     settings::{Device, Settings},
@@ -29,6 +30,8 @@ pub struct Kernel {
     pub formula: &'static str,
     /// The variables, in the order of the arguments.
     pub variables: &'static [Variable],
+    /// Which index the targets are.
+    pub targets: Index,
     /// Values in a row of the result.
     pub values: usize,
     /// Row numbers in a row of the result.
@@ -54,6 +57,7 @@ impl Kernel {
             name,
             formula: F::NAME,
             variables: F::VARIABLES,
+            targets: F::TARGETS,
             values: R::values(components),
             indices: R::indices(components),
             state_words: device::state_words::<T, F, R>(),
@@ -153,7 +157,7 @@ fn prefers_cuda<T: Element>(settings: &Settings, kernel: &dyn cpu::Kernel<T>) ->
 pub trait Engine: Debug + Sync {
     /// Whether there is such a device that can run the kernels; cheap after the first call.
     fn is_available(&self, ordinal: usize) -> bool;
-    /// [`crate::cpu::reduce`] on CUDA devices.
+    /// [`crate::cpu::reduce`] on CUDA devices, for the pairs of a pattern if there is one.
     ///
     /// # Errors
     /// Those of [`crate::cpu::reduce`], and whatever the device says.
@@ -161,6 +165,7 @@ pub trait Engine: Debug + Sync {
         &self,
         devices: Devices,
         kernel: &Kernel,
+        pattern: Option<&Pattern>,
         views: &[View<'_, f32>],
         pieces: &mut [Piece<'_, f32>],
         indices: Option<To<'_, u32>>,
@@ -173,6 +178,7 @@ pub trait Engine: Debug + Sync {
         &self,
         devices: Devices,
         kernel: &Kernel,
+        pattern: Option<&Pattern>,
         views: &[View<'_, f64>],
         pieces: &mut [Piece<'_, f64>],
         indices: Option<To<'_, u32>>,

@@ -11,11 +11,13 @@
 //! keops_total_<t>(values: *const T, partial: *mut [f64; 2], rows: u32, width: u32)
 //! ```
 //!
-//! - `data` has the pointer of each variable, in the order of [`Formula::VARIABLES`]; its rows follow each other.
-//! - Block b of the main kernel, of [`THREADS`] threads, takes unit b: at most [`block_targets`] targets against a list
-//!   of ranges of sources. There are as many blocks as units.
+//! - `data` has for each batch the pointer of each variable, in the order of [`Formula::VARIABLES`]; its rows in the batch
+//!   follow each other.
+//! - Block b of the main kernel, of [`THREADS`] threads, takes unit b: at most [`block_targets`] targets of a batch
+//!   against a list of ranges of its sources. There are as many blocks as units. The targets of all batches are rows of
+//!   the result; there are `targets` of them.
 //! - With one part, a unit writes the rows of its targets: [`Reduction::values`] numbers of `values` and
-//!   [`Reduction::indices`] of `indices` each. With more, unit after unit leaves states: number w of the state of target
+//!   [`Reduction::indices`] of `indices` each. With more, unit after unit leaves states: number w of the state of row
 //!   t in part p is number (p * words + w) * targets + t of `states`, where words is [`state_words`]. Then the merge
 //!   kernel, a thread for each target in blocks of [`THREADS`], joins them in the order of the parts and writes the rows.
 //! - The total kernel has [`TOTAL_BLOCKS`] blocks of [`THREADS`] threads. Block b leaves for each of the `width` columns
@@ -49,7 +51,7 @@ const TILE_SOURCES: usize = 128;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unit {
-    /// The first target.
+    /// The first target, in its batch.
     pub first_target: u32,
     /// How many targets.
     pub targets: u32,
@@ -59,6 +61,10 @@ pub struct Unit {
     pub ranges: u32,
     /// Which part of the sources of its targets it is.
     pub part: u32,
+    /// The row of the result of the first target.
+    pub first_row: u32,
+    /// The number of the pointer to the first variable of its batch.
+    pub data: u32,
 }
 
 /// Consecutive sources.

@@ -98,6 +98,64 @@ pub enum Error {
         /// Numbers in a row.
         width: usize,
     },
+    /// A range of rows that ends before it starts, or behind the last row that there is.
+    #[error("{start}..{end} is no range of rows of at most {rows}")]
+    RangeEnd {
+        /// The first row.
+        start: usize,
+        /// One past the last row.
+        end: usize,
+        /// How many rows there can be.
+        rows: usize,
+    },
+    /// A mask over clusters has the wrong number of entries.
+    #[error("a mask of {rows} by {columns} clusters has {} entries, but {found} were given", rows.saturating_mul(*columns))]
+    MaskLength {
+        /// Clusters of rows i.
+        rows: usize,
+        /// Clusters of rows j.
+        columns: usize,
+        /// How many entries were given.
+        found: usize,
+    },
+    /// The ranges of a call go beyond its rows.
+    #[error("the ranges of `{formula}` go up to row {end} of {index}, of which there are {rows}")]
+    RangeBeyond {
+        /// The formula.
+        formula: &'static str,
+        /// `i` or `j`.
+        index: char,
+        /// One past the last row of the ranges.
+        end: usize,
+        /// How many rows there are.
+        rows: usize,
+    },
+    /// What takes one batch was given several.
+    #[error("{what} has no batches")]
+    Batches {
+        /// What it is.
+        what: &'static str,
+    },
+    /// The rows of a variable cannot be shared out among its batches.
+    #[error("`{variable}` has {rows} rows, which are no batches of shape {batch:?}")]
+    BatchRows {
+        /// The variable.
+        variable: &'static str,
+        /// All its rows.
+        rows: usize,
+        /// The batch dimensions it was given.
+        batch: Vec<usize>,
+    },
+    /// The batch dimensions of two variables do not go together.
+    #[error("`{variable}` has batches of shape {batch:?}, which do not broadcast with {other:?}")]
+    BatchShape {
+        /// The variable.
+        variable: &'static str,
+        /// Its batch dimensions.
+        batch: Vec<usize>,
+        /// Those of the variables before it.
+        other: Vec<usize>,
+    },
     /// A number that has to be finite is not.
     #[error("component {component} of row {row} of `{what}` is not a finite number")]
     NotFinite {

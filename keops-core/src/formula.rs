@@ -18,6 +18,15 @@ pub enum Role {
     Parameter,
 }
 
+/// Which of the two indices of a formula it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Index {
+    /// That of variables `Vi`.
+    I,
+    /// That of variables `Vj`.
+    J,
+}
+
 /// A variable of a formula.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
@@ -202,6 +211,8 @@ pub trait Formula: Send + Sync + 'static {
     const NAME: &'static str;
     /// Its variables, in the order of the call's arguments.
     const VARIABLES: &'static [Variable];
+    /// Which index the targets are; sources are the other one.
+    const TARGETS: Index = Index::I;
     /// The contractions of a pair.
     const CONTRACTIONS: &'static [Contraction];
     /// A contraction that may be scaled.

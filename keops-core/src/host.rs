@@ -8,7 +8,7 @@ use crate::{
     real::Element,
 };
 
-/// The numbers of a view, copied if they are on a CUDA device; `what` is the name of the argument.
+/// The numbers of a view, copied if they are on a CUDA device or stored in 16 bits; `what` is the name of the argument.
 ///
 /// # Errors
 /// A view that does not consist of whole rows; whatever the device says.
@@ -17,7 +17,13 @@ pub(crate) fn numbers<'v, T: Element>(view: &'v View<'_, T>, what: &'static str)
     match view.fault() {
         Some(Fault::FlatLength) => return Err(Error::FlatLength { variable: what, len, dim }),
         Some(Fault::ParameterLength) => return Err(Error::ParameterLength { variable: what, len, dim }),
+        Some(Fault::Batch) => {
+            return Err(Error::BatchRows { variable: what, rows: view.rows(), batch: view.batch().to_vec() });
+        }
         None => {}
+    }
+    if let Some(halves) = view.halves() {
+        return Ok(Cow::Owned(halves.widen()));
     }
     let Some(memory) = view.memory() else { return Ok(Cow::Borrowed(view.host().unwrap_or_default())) };
     let mut numbers = vec![T::default(); len];

@@ -30,13 +30,19 @@ pub mod cuda;
 #[cfg(feature = "std")]
 pub mod error;
 #[cfg(feature = "std")]
+pub mod halves;
+#[cfg(feature = "std")]
 mod host;
 #[cfg(feature = "std")]
 pub mod lanes;
 #[cfg(feature = "std")]
 pub mod operator;
 #[cfg(feature = "std")]
+pub mod ranges;
+#[cfg(feature = "std")]
 pub mod rows;
+#[cfg(feature = "std")]
+pub mod selection;
 #[cfg(feature = "std")]
 pub mod settings;
 #[cfg(feature = "std")]

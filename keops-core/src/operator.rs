@@ -7,16 +7,16 @@
 mod linear_sum;
 mod matrix;
 
-use core::marker::PhantomData;
+use core::{fmt, marker::PhantomData};
 
 pub(crate) use linear_sum::LinearSum;
 pub use matrix::Matrix;
 
 use crate::{
     arguments::{AsRows, View},
+    call::OnePass,
     cpu::room,
     error::Error,
-    formula::Formula,
     real::Element,
     rows::Rows,
     settings::Settings,
@@ -44,13 +44,24 @@ pub trait LinearOperator<T: Element> {
 /// transpose; rows have `B` components in the argument and `C` in the result.
 ///
 /// It has the settings of the call. On a CUDA device arguments and results are copied for each product.
-#[derive(Clone, Debug)]
 pub struct Operator<'a, T, F, A, const B: usize, const C: usize> {
     sum: LinearSum<'a, T, F>,
     adjoint: PhantomData<A>,
 }
 
-impl<'a, T: Element, F: Formula, A: Formula, const B: usize, const C: usize> Operator<'a, T, F, A, B, C> {
+impl<T: Element, F, A, const B: usize, const C: usize> Clone for Operator<'_, T, F, A, B, C> {
+    fn clone(&self) -> Self {
+        Self { sum: self.sum.clone(), adjoint: PhantomData }
+    }
+}
+
+impl<T: fmt::Debug, F, A, const B: usize, const C: usize> fmt::Debug for Operator<'_, T, F, A, B, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operator").field("sum", &self.sum).finish()
+    }
+}
+
+impl<'a, T: Element, F: OnePass, A: OnePass, const B: usize, const C: usize> Operator<'a, T, F, A, B, C> {
     #[doc(hidden)]
     pub fn __new(views: Vec<View<'a, T>>, settings: Settings, variable: (usize, bool)) -> Result<Self, Error> {
         Ok(Self { sum: LinearSum::new(views, settings, variable, [B, C])?, adjoint: PhantomData })
@@ -104,7 +115,7 @@ impl<'a, T: Element, F: Formula, A: Formula, const B: usize, const C: usize> Ope
     }
 }
 
-impl<T: Element, F: Formula, A: Formula, const B: usize, const C: usize> LinearOperator<T>
+impl<T: Element, F: OnePass, A: OnePass, const B: usize, const C: usize> LinearOperator<T>
     for Operator<'_, T, F, A, B, C>
 {
     fn rows(&self) -> usize {

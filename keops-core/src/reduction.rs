@@ -17,10 +17,12 @@
 //!
 //! | type | row of the result, for f with components f_0, f_1, .. |
 //! |---|---|
-//! | [`Sum`] | Σ_j f |
+//! | [`Sum`], [`DirectSum`], [`CompensatedSum`] | Σ_j f, rounded in blocks, at each term, once |
+//! | [`Zero`] | 0 |
 //! | [`LogSumExp`] | log Σ_j 2^(f_0) (f_1, ..); without f_1: log Σ_j 2^(f_0) |
 //! | [`SumSoftMaxWeight`] | Σ_j 2^(f_0) (f_1, ..) / Σ_j 2^(f_0) |
 //! | [`SoftMaxSaved`] | log Σ_j 2^(f_0), then the row of `SumSoftMaxWeight` |
+//! | [`MaxSumShiftExp`] | m = log max_j 2^(f_0), then Σ_j 2^(f_0) e^(-m) (f_1, ..) |
 //! | [`Min`], [`Max`] | the smallest (largest) value of each component |
 //! | [`ArgMin`], [`ArgMax`] | the row number of the smallest (largest) value |
 //! | [`MinArgMin`], [`MaxArgMax`] | both |
@@ -33,19 +35,25 @@ mod compensated;
 mod exponential;
 mod k_min;
 mod log_sum_exp;
+mod max_sum;
 mod min;
 mod negated;
+mod schemes;
 mod soft_max;
 mod sum;
+mod zero;
 
 pub use compensated::Total;
 pub use exponential::{Exponential, ExponentialRun, Outcome};
 pub use k_min::{ArgKMin, ArgMin, Best, BestRun, KMin, KMinArgKMin, MISSING, MinArgMin};
 pub use log_sum_exp::{LogOfSum, LogSumExp};
+pub use max_sum::MaxSumShiftExp;
 pub use min::{Min, MinRun};
 pub use negated::{ArgMax, Max, MaxArgMax, Negated};
+pub use schemes::{CompensatedSum, DirectSum};
 pub use soft_max::{LogAndMean, Mean, SoftMaxSaved, SumSoftMaxWeight};
 pub use sum::Sum;
+pub use zero::Zero;
 
 use crate::{
     bundle::Bundle,

@@ -2,7 +2,14 @@
 
 use core::fmt;
 
-use crate::{array::Array, cuda::Engine, error::Error, real::Element};
+use crate::{
+    array::Array,
+    cuda::Engine,
+    error::Error,
+    formula::Index,
+    ranges::{Pattern, Ranges},
+    real::Element,
+};
 
 /// Where a call runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,14 +46,26 @@ pub struct Settings {
     pub device: Device,
     /// What runs it on CUDA devices, if the program has it.
     pub cuda: Option<&'static dyn Engine>,
+    /// The pairs that count, in every batch; all of them if there are no ranges.
+    pub ranges: Option<Ranges>,
 }
 
 impl Settings {
     /// The default settings of a program that has an engine for CUDA.
     #[must_use]
     pub fn with_cuda(engine: &'static dyn Engine) -> Self {
-        Self { device: Device::Auto, cuda: Some(engine) }
+        Self { cuda: Some(engine), ..Self::default() }
     }
+
+    /// The pairs that count, for targets of this index.
+    pub(crate) fn pattern(&self, targets: Index) -> Option<&Pattern> {
+        let ranges = self.ranges.as_ref()?;
+        Some(match targets {
+            Index::I => ranges.by_i(),
+            Index::J => ranges.by_j(),
+        })
+    }
+
     /// Leaves numbers on the device: for [`Device::Auto`] the first CUDA device if there is one, else the host.
     ///
     /// # Errors

@@ -29,8 +29,15 @@ pub use report::{Progress, Report, Stop};
 pub use solution::{Solution, SolutionGradients};
 
 use crate::{
-    arguments::View, array::Host, call::Plan, error::Error, formula::Formula, host::numbers, operator::LinearSum,
-    real::Element, rows::Rows, settings::Settings,
+    arguments::View,
+    array::Host,
+    call::{OnePass, Plan},
+    error::Error,
+    host::numbers,
+    operator::LinearSum,
+    real::Element,
+    rows::Rows,
+    settings::Settings,
 };
 use conjugate_gradients::conjugate_gradients;
 use system::Products;
@@ -67,7 +74,7 @@ pub struct Solve<'a, 'p, T: Element, F, G: Plan, const E: usize> {
     formula: core::marker::PhantomData<F>,
 }
 
-impl<'a, 'p, T: Element, F: Formula, G: Plan, const E: usize> Solve<'a, 'p, T, F, G, E> {
+impl<'a, 'p, T: Element, F: OnePass, G: Plan, const E: usize> Solve<'a, 'p, T, F, G, E> {
     #[doc(hidden)]
     pub fn __new(
         views: Vec<View<'a, T>>,

@@ -5,12 +5,16 @@
 //! there are some blocks for each multiprocessor, but none so short that reading targets and writing states would be
 //! most of its work.
 //!
+//! Each batch has units of its own. A block-sparse pattern has as many for each of its segments as that has blocks of
+//! targets; its sources are not split.
+//!
 //! A result depends on how its sources are split, in the last digits: so on the device, and on the free memory if there
 //! is little.
 
 use keops_core::{
     cpu::Shape,
     device::{Range, Unit},
+    ranges::Pattern,
 };
 
 /// Blocks that keep a multiprocessor busy while others of them wait for memory or end early.
@@ -40,17 +44,43 @@ pub(crate) struct Sizes {
     pub(crate) memory: usize,
 }
 
-/// How many blocks of targets there are.
-fn blocks(shape: Shape, sizes: &Sizes) -> usize {
-    shape.targets.div_ceil(sizes.block_targets.max(1))
+/// What is cut.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Job<'a> {
+    pub(crate) shape: Shape,
+    /// The pairs that count, in every batch; all of them if there is none.
+    pub(crate) pattern: Option<&'a Pattern>,
+    /// Which rows of the result, of all batches.
+    pub(crate) rows: [usize; 2],
+    /// How many variables there are.
+    pub(crate) variables: usize,
+}
+
+impl Job<'_> {
+    /// How many rows of the result.
+    pub(crate) fn count(&self) -> usize {
+        self.rows[1] - self.rows[0]
+    }
+}
+
+/// How many blocks of targets there are, for all pairs.
+fn blocks(job: &Job<'_>, sizes: &Sizes) -> usize {
+    let step = sizes.block_targets.max(1);
+    if job.shape.batches == 1 {
+        return job.count().div_ceil(step);
+    }
+    job.shape.targets.div_ceil(step).saturating_mul(job.count().div_ceil(job.shape.targets.max(1)))
 }
 
 /// Into how many parts the sources are split.
-pub(crate) fn parts(shape: Shape, sizes: &Sizes) -> usize {
-    let blocks = blocks(shape, sizes).max(1);
+pub(crate) fn parts(job: &Job<'_>, sizes: &Sizes) -> usize {
+    if job.pattern.is_some() {
+        return 1;
+    }
+    let blocks = blocks(job, sizes).max(1);
     let wanted = sizes.multiprocessors.saturating_mul(BLOCKS_PER_MULTIPROCESSOR).div_ceil(blocks).min(MOST_PARTS);
-    let by_sources = shape.sources / (LEAST_TILES * sizes.tile_sources.max(1));
-    let states = shape.targets.saturating_mul(sizes.state_bytes).max(1);
+    let by_sources = job.shape.sources / (LEAST_TILES * sizes.tile_sources.max(1));
+    let states = job.count().saturating_mul(sizes.state_bytes).max(1);
     wanted.next_power_of_two().min(by_sources).min(sizes.memory / states).max(1)
 }
 
@@ -61,36 +91,77 @@ pub(crate) struct Cut {
     pub(crate) ranges: Vec<Range>,
 }
 
-/// The numbers of units and ranges that [`cut`] makes for so many parts.
-pub(crate) fn counts(shape: Shape, sizes: &Sizes, parts: usize) -> (usize, usize) {
-    let ranges = if shape.sources == 0 { 0 } else { parts };
-    (blocks(shape, sizes).saturating_mul(parts), ranges)
-}
-
 /// Cuts the work. All units of a part follow each other, so that blocks that run at the same time read the same
 /// sources. `None` if there are more than a launch can have, or rows that no `u32` can count.
-pub(crate) fn cut(shape: Shape, sizes: &Sizes, parts: usize) -> Option<Cut> {
-    let (units, ranges) = counts(shape, sizes, parts);
-    if units > MOST_BLOCKS {
+pub(crate) fn cut(job: &Job<'_>, sizes: &Sizes, parts: usize) -> Option<Cut> {
+    let &Job { shape, pattern, rows, .. } = job;
+    if blocks(job, sizes).checked_mul(parts)? > MOST_BLOCKS || u32::try_from(rows[1]).is_err() {
         return None;
     }
-    let (targets, sources) = (u32::try_from(shape.targets).ok()?, u32::try_from(shape.sources).ok()?);
-    let step = u32::try_from(sizes.block_targets.max(1)).ok()?;
-    let mut cut = Cut { units: Vec::with_capacity(units), ranges: Vec::with_capacity(ranges) };
-    for part in 0..u32::try_from(parts).ok()? {
-        let first_range = u32::try_from(cut.ranges.len()).ok()?;
-        if sources > 0 {
-            cut.ranges.push(range(sources, sizes.tile_sources, part, parts)?);
+    let mut cut = Cut::default();
+    let Some(pattern) = pattern else {
+        let (targets, sources) = (u32::try_from(shape.targets).ok()?, u32::try_from(shape.sources).ok()?);
+        for part in 0..u32::try_from(parts).ok()? {
+            let first_range = u32::try_from(cut.ranges.len()).ok()?;
+            if sources > 0 {
+                cut.ranges.push(range(sources, sizes.tile_sources, part, parts)?);
+            }
+            let ranges = u32::try_from(cut.ranges.len()).ok()? - first_range;
+            let all = Unit { targets, first_range, ranges, part, ..Unit::default() };
+            cut.batches(job, sizes, &[all])?;
         }
-        let ranges = u32::try_from(cut.ranges.len()).ok()? - first_range;
-        let mut first_target = 0;
-        while first_target < targets {
-            let count = step.min(targets - first_target);
-            cut.units.push(Unit { first_target, targets: count, first_range, ranges, part });
-            first_target += count;
-        }
+        return Some(cut);
+    };
+    cut.ranges.extend_from_slice(pattern.ranges());
+    let mut segments = Vec::with_capacity(2 * pattern.segments().len() + 1);
+    let (mut end, mut first_range) = (0, 0);
+    let none = |first, end| Unit { first_target: first, targets: end - first, ..Unit::default() };
+    for segment in pattern.segments() {
+        let Range { first, end: next } = segment.rows;
+        segments.push(none(end, first));
+        let ranges = u32::try_from(pattern.ranges_of(segment).len()).ok()?;
+        segments.push(Unit { first_range, ranges, ..none(first, next) });
+        first_range = first_range.checked_add(ranges)?;
+        end = next;
     }
+    segments.push(none(end, u32::try_from(shape.targets).ok()?.max(end)));
+    cut.batches(job, sizes, &segments)?;
     Some(cut)
+}
+
+impl Cut {
+    /// Adds units for these segments of the targets of every batch.
+    fn batches(&mut self, job: &Job<'_>, sizes: &Sizes, segments: &[Unit]) -> Option<()> {
+        let [start, end] = job.rows;
+        let targets = job.shape.targets;
+        let step = sizes.block_targets.max(1);
+        for batch in 0..job.shape.batches {
+            let first = batch * targets;
+            if first + targets <= start || end <= first {
+                continue;
+            }
+            let data = u32::try_from(batch.checked_mul(job.variables)?).ok()?;
+            for segment in segments {
+                let from = usize::try_from(segment.first_target).ok()?;
+                let to = from + usize::try_from(segment.targets).ok()?;
+                // Only what is among the rows of the job.
+                let (from, to) = (from.max(start.saturating_sub(first)), to.min(end - first));
+                for target in (from..to).step_by(step) {
+                    self.units.push(Unit {
+                        first_target: u32::try_from(target).ok()?,
+                        targets: u32::try_from(step.min(to - target)).ok()?,
+                        first_row: u32::try_from(first + target - start).ok()?,
+                        data,
+                        ..*segment
+                    });
+                }
+                if self.units.len() > MOST_BLOCKS {
+                    return None;
+                }
+            }
+        }
+        Some(())
+    }
 }
 
 /// The sources of a part: whole tiles, evenly shared; the last part has the incomplete one too.
@@ -105,13 +176,50 @@ fn range(sources: u32, tile: usize, part: u32, parts: usize) -> Option<Range> {
 
 #[cfg(test)]
 mod tests {
+    use keops_core::ranges::Ranges;
+
     use super::*;
 
     const H200: Sizes =
         Sizes { block_targets: 512, tile_sources: 128, state_bytes: 8, multiprocessors: 132, memory: 1 << 30 };
 
-    fn shape(targets: usize, sources: usize) -> Shape {
-        Shape { targets, sources }
+    fn job(targets: usize, sources: usize) -> Job<'static> {
+        let shape = Shape { targets, sources, batches: 1 };
+        Job { shape, pattern: None, rows: [0, targets], variables: 2 }
+    }
+
+    /// Checks that the units of all shares together have each pair of each batch once, in every part all rows in order.
+    fn check(job: &Job<'_>, sizes: &Sizes, shares: usize, counts: impl Fn(u32, u32) -> bool) {
+        let Shape { targets, sources, batches } = job.shape;
+        let all = targets * batches;
+        let mut seen = vec![0_u8; all * sources];
+        for share in 0..shares {
+            let job = Job { rows: [all * share / shares, all * (share + 1) / shares], ..*job };
+            let parts = parts(&job, sizes);
+            let cut = cut(&job, sizes, parts).expect("it is small");
+            let mut parts_of = vec![0; job.count()];
+            for unit in &cut.units {
+                assert!(unit.targets >= 1 && unit.targets as usize <= sizes.block_targets);
+                let batch = unit.data as usize / job.variables;
+                for number in 0..unit.targets {
+                    let (row, target) = ((unit.first_row + number) as usize, unit.first_target + number);
+                    assert_eq!(job.rows[0] + row, batch * targets + target as usize);
+                    assert_eq!(parts_of[row], unit.part, "parts of a row, in ascending order");
+                    parts_of[row] += 1;
+                    for range in &cut.ranges[unit.first_range as usize..][..unit.ranges as usize] {
+                        for source in range.first..range.end {
+                            seen[(job.rows[0] + row) * sources + source as usize] += 1;
+                        }
+                    }
+                }
+            }
+            assert!(parts_of.iter().all(|&count| count as usize == parts), "every part has every row");
+        }
+        for (number, &count) in seen.iter().enumerate() {
+            let (row, source) = (number / sources, number % sources);
+            let expected = counts((row % targets) as u32, source as u32);
+            assert_eq!(count, u8::from(expected), "row {row}, source {source} of {job:?}, {sizes:?}");
+        }
     }
 
     #[test]
@@ -122,57 +230,53 @@ mod tests {
             for (block_targets, tile_sources) in [(128, 128), (512, 1), (128, 3), (256, 100)] {
                 for multiprocessors in [1, 3, 132] {
                     let sizes = Sizes { block_targets, tile_sources, multiprocessors, ..H200 };
-                    let shape = shape(targets, sources);
-                    let parts = parts(shape, &sizes);
-                    let cut = cut(shape, &sizes, parts).expect("it is small");
-                    let mut seen = vec![0_u8; targets * sources];
-                    let mut parts_of = vec![0; targets];
-                    for unit in &cut.units {
-                        assert!(unit.targets >= 1 && unit.targets as usize <= block_targets);
-                        for target in unit.first_target..unit.first_target + unit.targets {
-                            assert_eq!(parts_of[target as usize], unit.part, "parts of a target, in ascending order");
-                            parts_of[target as usize] += 1;
-                            for range in &cut.ranges[unit.first_range as usize..][..unit.ranges as usize] {
-                                for source in range.first..range.end {
-                                    seen[target as usize * sources + source as usize] += 1;
-                                }
-                            }
-                        }
-                    }
-                    assert!(parts_of.iter().all(|&count| count as usize == parts), "every part has every target");
-                    assert!(seen.iter().all(|&count| count == 1), "{shape:?} {sizes:?}");
-                    assert_eq!((cut.units.len(), cut.ranges.len()), counts(shape, &sizes, parts));
+                    check(&job(targets, sources), &sizes, 1, |_, _| true);
                 }
             }
         }
     }
 
     #[test]
+    fn batches_and_shares_are_covered_once() {
+        let sizes = Sizes { block_targets: 4, tile_sources: 8, ..H200 };
+        for (targets, sources, batches) in [(1, 40, 5), (10, 3, 7), (13, 70, 3), (4, 1, 1)] {
+            let shape = Shape { targets, sources, batches };
+            let job = Job { shape, pattern: None, rows: [0, targets * batches], variables: 3 };
+            for shares in [1, 2, 3] {
+                check(&job, &sizes, shares, |_, _| true);
+                let ranges = Ranges::new([(0..1, 0..sources), (targets / 2..targets, 0..1)]).expect("they are short");
+                let job = Job { pattern: Some(ranges.by_i()), ..job };
+                check(&job, &sizes, shares, |i, j| i == 0 || i >= targets as u32 / 2 && j == 0);
+            }
+        }
+    }
+
+    #[test]
     fn parts_are_as_many_as_help() {
-        assert_eq!(parts(shape(1_000_000, 1_000_000), &H200), 1, "targets alone make enough blocks");
-        assert_eq!(parts(shape(1, 1_000_000), &H200), MOST_PARTS);
-        assert_eq!(parts(shape(10_000, 10_000), &H200), 10_000 / (4 * 128), "no part is too short");
-        assert_eq!(parts(shape(100_000, 100_000), &H200), 4, "196 blocks of targets, 528 wanted");
-        assert_eq!(parts(shape(1, 511), &H200), 1);
-        assert_eq!(parts(shape(1, 0), &H200), 1);
-        assert_eq!(parts(shape(1, 1_000_000), &Sizes { multiprocessors: 0, ..H200 }), 1);
+        assert_eq!(parts(&job(1_000_000, 1_000_000), &H200), 1, "targets alone make enough blocks");
+        assert_eq!(parts(&job(1, 1_000_000), &H200), MOST_PARTS);
+        assert_eq!(parts(&job(10_000, 10_000), &H200), 10_000 / (4 * 128), "no part is too short");
+        assert_eq!(parts(&job(100_000, 100_000), &H200), 4, "196 blocks of targets, 528 wanted");
+        assert_eq!(parts(&job(1, 511), &H200), 1);
+        assert_eq!(parts(&job(1, 0), &H200), 1);
+        assert_eq!(parts(&job(1, 1_000_000), &Sizes { multiprocessors: 0, ..H200 }), 1);
     }
 
     #[test]
     fn states_fit_into_memory() {
         let sizes = |memory| Sizes { memory, ..H200 };
-        assert_eq!(parts(shape(1000, 1_000_000), &sizes(5 * 8000)), 5);
-        assert_eq!(parts(shape(1000, 1_000_000), &sizes(7999)), 1);
-        assert_eq!(parts(shape(1000, 1_000_000), &Sizes { state_bytes: usize::MAX, ..H200 }), 1);
-        assert_eq!(parts(shape(1000, 1_000_000), &Sizes { state_bytes: 0, ..H200 }), MOST_PARTS);
+        assert_eq!(parts(&job(1000, 1_000_000), &sizes(5 * 8000)), 5);
+        assert_eq!(parts(&job(1000, 1_000_000), &sizes(7999)), 1);
+        assert_eq!(parts(&job(1000, 1_000_000), &Sizes { state_bytes: usize::MAX, ..H200 }), 1);
+        assert_eq!(parts(&job(1000, 1_000_000), &Sizes { state_bytes: 0, ..H200 }), MOST_PARTS);
     }
 
     #[test]
     fn no_part_is_short() {
         for sources in [512, 1024, 1025, 5000, 12_345, 100_001] {
-            let shape = shape(1, sources);
-            let parts = parts(shape, &H200);
-            let cut = cut(shape, &H200, parts).expect("it is small");
+            let job = job(1, sources);
+            let parts = parts(&job, &H200);
+            let cut = cut(&job, &H200, parts).expect("it is small");
             let lengths: Vec<_> = cut.ranges.iter().map(|range| range.end - range.first).collect();
             assert!(lengths.iter().all(|&length| length >= 4 * 128), "{sources}: {lengths:?}");
             assert!(lengths.iter().max().zip(lengths.iter().min()).is_some_and(|(most, least)| most - least < 2 * 128));
@@ -182,9 +286,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_launched_is_refused() {
-        assert_eq!(cut(shape(1 << 33, 1), &H200, 1), None);
+        assert_eq!(cut(&job(1 << 33, 1), &H200, 1), None);
         let most = u32::MAX as usize - 1;
-        assert_eq!(cut(shape(most, most), &Sizes { block_targets: 1, ..H200 }, 1), None);
-        assert!(cut(shape(5, most), &Sizes { block_targets: 0, tile_sources: 0, ..H200 }, 3).is_some());
+        assert_eq!(cut(&job(most, most), &Sizes { block_targets: 1, ..H200 }, 1), None);
+        assert!(cut(&job(5, most), &Sizes { block_targets: 0, tile_sources: 0, ..H200 }, 3).is_some());
     }
 }

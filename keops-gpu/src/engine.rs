@@ -20,17 +20,18 @@ use cust::{
 use keops_core::{
     arguments::View,
     array::Array,
-    cpu::{Piece, Place, Shape, To, check_outputs, room, shape},
+    cpu::{Batches, Piece, Place, Shape, To, check_outputs, check_ranges, room, shape},
     cuda::Devices,
     error::Error,
     formula::Role,
+    ranges::Pattern,
     real::Element,
     reduction::Total,
 };
 
 use crate::{
     Kernel,
-    cut::{self, Sizes},
+    cut::{self, Job, Sizes},
     device::{Device, Lane, devices as count_devices},
     failure,
     launch::{Launches, Outputs, Regions, Results, range_bytes, table, unit_bytes},
@@ -41,7 +42,8 @@ use crate::{
 
 /// Computes a_i = Reduction_j f(p, x_i, y_j) for all targets i on CUDA devices.
 ///
-/// Arguments and outputs are those of [`keops_core::cpu::reduce`], for the formula that `kernel` was compiled for.
+/// Arguments and outputs are those of [`keops_core::cpu::reduce`], for the formula that `kernel` was compiled for and the
+/// pairs of `pattern`, if there is one.
 ///
 /// # Errors
 /// Arguments that do not fit the formula or each other, and outputs that do not fit the result, as on the CPU; no such
@@ -50,18 +52,29 @@ use crate::{
 pub fn reduce<T: Element>(
     devices: Devices,
     kernel: &Kernel,
+    pattern: Option<&Pattern>,
     views: &[View<'_, T>],
     pieces: &mut [Piece<'_, T>],
     indices: Option<To<'_, u32>>,
 ) -> Result<(), Error> {
+    let widened: Vec<_>;
+    let mut views = views;
+    if views.iter().any(|view| view.halves().is_some()) {
+        widened = views.iter().map(View::widened).collect();
+        views = &widened;
+    }
     let shape = shape(kernel.formula, kernel.variables, views)?;
     let mut indices = indices.unwrap_or_default();
     check_outputs(kernel.formula, (kernel.values, kernel.indices), shape, pieces, &indices)?;
     let numbers = Numbers::new().ok_or_else(|| failure::no_kernel(kernel.formula, &kernel.name))?;
-    let call = Call { kernel, numbers, views, shape };
+    if let Some(pattern) = pattern {
+        check_ranges(kernel.formula, kernel.targets, pattern, shape)?;
+    }
+    let job = Job { shape, pattern, rows: [0, shape.rows()], variables: views.len() };
+    let call = Call { kernel, numbers, views, job };
     let shares = match devices {
         Devices::One(_) => 1,
-        Devices::All => shape.targets.div_ceil(kernel.block_targets.max(1)).min(count_devices()?).max(1),
+        Devices::All => shape.rows().div_ceil(kernel.block_targets.max(1)).min(count_devices()?).max(1),
     };
     let first = match devices {
         Devices::One(ordinal) => ordinal,
@@ -117,16 +130,16 @@ struct Call<'c, T: Element> {
     kernel: &'c Kernel,
     numbers: Numbers<T>,
     views: &'c [View<'c, T>],
-    shape: Shape,
+    job: Job<'c>,
 }
 
 impl<T: Element> Call<'_, T> {
     /// Runs on one device. The answer are the totals of all columns, if any piece is one.
     fn on(&self, ordinal: usize, pieces: &mut [Piece<'_, T>], indices: &mut To<'_, u32>) -> Result<Vec<Total>, Error> {
-        let Call { kernel, shape, .. } = *self;
+        let Call { kernel, job, .. } = *self;
         let device = Device::open(ordinal)?;
         let _restore = device.make_current()?;
-        if shape.targets == 0 {
+        if job.count() == 0 {
             for piece in pieces.iter_mut().filter(|piece| piece.place == Place::Rows) {
                 if let To::Array(array) = &mut piece.to {
                     **array = Kept::allocate(&device, 0)?.into_array();
@@ -137,7 +150,7 @@ impl<T: Element> Call<'_, T> {
             }
             return Ok(output::totals(&[], kernel.values));
         }
-        let launches = Launches { kernel, device: &device, shape };
+        let launches = Launches { kernel, device: &device, rows: job.count() };
         device.with_lane(|lane| self.run(&device, &launches, lane, pieces, indices))
     }
 
@@ -148,7 +161,8 @@ impl<T: Element> Call<'_, T> {
         pieces: &mut [Piece<'_, T>],
         indices: &mut To<'_, u32>,
     ) -> Result<Vec<Total>, Error> {
-        let Call { kernel, shape, .. } = *self;
+        let Call { kernel, job, .. } = *self;
+        let shape = job.shape;
         let indices = match indices {
             To::Host(indices) => &mut **indices,
             To::Array(_) => return Err(Error::NotOnePlace),
@@ -163,26 +177,34 @@ impl<T: Element> Call<'_, T> {
         }
         let mut rest_of_indices = indices;
         for share in 0..shares {
-            let range = part(shape.targets, share, shares);
+            let range = part(shape.rows(), share, shares);
+            // A device needs its own targets only; but what is not all pairs of one batch is counted from the first one.
+            let own = shape.batches == 1 && job.pattern.is_none();
             let views = self.views.iter().zip(kernel.variables).map(|(view, variable)| {
-                let whole = 0..view.rows();
-                let rows = if variable.role == Role::Target { range.clone() } else { whole };
+                let rows = if variable.role == Role::Target { range.clone() } else { 0..view.rows() };
                 view.part(rows).ok_or(Error::NotOnePlace)
             });
-            let views = views.collect::<Result<Vec<_>, _>>()?;
+            let views = if own { views.collect::<Result<Vec<_>, _>>()? } else { Vec::new() };
+            let job = if own {
+                let shape = Shape { targets: range.len(), ..shape };
+                Job { shape, rows: [0, range.len()], ..job }
+            } else {
+                Job { rows: [range.start, range.end], ..job }
+            };
             let mut outputs = Vec::with_capacity(rest.len());
             for (width, place, data) in &mut rest {
                 let count = if *place == Place::Rows { range.len() * *width } else { 0 };
                 outputs.push(Piece { width: *width, place: *place, to: To::Host(take_front(data, count)) });
             }
             let indices = take_front(&mut rest_of_indices, range.len() * kernel.indices);
-            jobs.push((Shape { targets: range.len(), ..shape }, views, outputs, indices));
+            jobs.push((job, views, outputs, indices));
         }
         let results: Vec<Result<Vec<Total>, Error>> = thread::scope(|scope| {
             let mut threads = Vec::with_capacity(shares);
-            for (ordinal, (shape, views, mut outputs, indices)) in jobs.into_iter().enumerate() {
+            for (ordinal, (job, own, mut outputs, indices)) in jobs.into_iter().enumerate() {
                 threads.push(thread::Builder::new().spawn_scoped(scope, move || {
-                    let call = Call { kernel, numbers: self.numbers, views: &views, shape };
+                    let views = if own.is_empty() { self.views } else { &own };
+                    let call = Call { kernel, numbers: self.numbers, views, job };
                     call.on(ordinal, &mut outputs, &mut To::Host(indices))
                 }));
             }
@@ -205,7 +227,8 @@ impl<T: Element> Call<'_, T> {
         pieces: &mut [Piece<'_, T>],
         indices: &mut To<'_, u32>,
     ) -> Result<Vec<Total>, Error> {
-        let Call { kernel, numbers, views, shape } = *self;
+        let Call { kernel, numbers, views, job } = *self;
+        let (rows, batches) = (job.count(), Batches::new(kernel.variables, views)?);
         let width = kernel.values;
         let whole = output::whole(pieces, width);
         let is_array = |piece: usize| matches!(pieces[piece].to, To::Array(_));
@@ -214,7 +237,7 @@ impl<T: Element> Call<'_, T> {
             values: !whole.is_some_and(is_array),
             indices: matches!(indices, To::Host(_)),
         };
-        let kept = KeptOutputs::sizes::<T>(shape, kernel, whole, pieces, indices);
+        let kept = KeptOutputs::sizes::<T>(rows, kernel, whole, pieces, indices);
 
         // How the work is cut, and memory for it: what the lane has already, if that is enough.
         let sizes = Sizes {
@@ -224,9 +247,13 @@ impl<T: Element> Call<'_, T> {
             multiprocessors: device.multiprocessors,
             memory: device.memory / 8,
         };
-        let plan_for = |parts| Regions::plan(kernel, shape, views, outputs, parts, cut::counts(shape, &sizes, parts));
-        let mut parts = cut::parts(shape, &sizes);
-        let (mut plan, mut regions) = plan_for(parts);
+        let plan_for = |parts| {
+            let cut = cut::cut(&job, &sizes, parts).ok_or_else(|| launches.failed(CudaError::InvalidValue))?;
+            let (plan, regions) = Regions::plan(kernel, [rows, batches.count()], views, outputs, parts, &cut);
+            Ok((cut, plan, regions))
+        };
+        let mut parts = cut::parts(&job, &sizes);
+        let (mut cut, mut plan, mut regions) = plan_for(parts)?;
         if plan.bytes() > lane.scratch_bytes() || kept.bytes() > 0 {
             if plan.bytes() > lane.scratch_bytes() {
                 lane.release();
@@ -239,13 +266,12 @@ impl<T: Element> Call<'_, T> {
             }
             if parts > 1 && needed(plan.bytes()) > free {
                 parts = 1;
-                (plan, regions) = plan_for(parts);
+                (cut, plan, regions) = plan_for(parts)?;
             }
             if needed(plan.bytes()) > free {
                 return Err(failure::memory(needed(plan.bytes()), free));
             }
         }
-        let cut = cut::cut(shape, &sizes, parts).ok_or_else(|| launches.failed(CudaError::InvalidValue))?;
         let mut kept = kept.allocate(device)?;
         let (memory, staging, stream) = lane.scratch(plan.bytes())?;
 
@@ -268,7 +294,13 @@ impl<T: Element> Call<'_, T> {
                 addresses.push(there.ok_or_else(other)?.start());
             }
         }
-        let pointers = table(addresses.iter().map(|address| address.to_le_bytes()));
+        let mut pointers = Vec::with_capacity(addresses.len().saturating_mul(batches.count()));
+        for batch in 0..batches.count() {
+            for (number, (address, view)) in addresses.iter().zip(views).enumerate() {
+                let first = batches.of(number, batch) * (view.len() / view.batches()) * size_of::<T>();
+                pointers.extend_from_slice(&(address + first as u64).to_le_bytes());
+            }
+        }
         let (ranges, units) = (table(cut.ranges.iter().map(range_bytes)), table(cut.units.iter().map(unit_bytes)));
         for (region, table) in [(regions.pointers, &pointers), (regions.ranges, &ranges), (regions.units, &units)] {
             sent.push((region.offset(), table));
@@ -295,7 +327,7 @@ impl<T: Element> Call<'_, T> {
             if let (true, Some(to)) = (whole != Some(number), kept.piece(number)) {
                 let columns = Columns { from: results.values, width, column, to, to_width: piece.width };
                 // SAFETY: both are memory for that many rows, there until `pending` has waited.
-                unsafe { columns.copy::<T>(shape.targets, stream) }?;
+                unsafe { columns.copy::<T>(rows, stream) }?;
             }
             column += piece.width;
         }
@@ -308,13 +340,13 @@ impl<T: Element> Call<'_, T> {
             // SAFETY: the region, which is there, and which the check of the outputs says is as long.
             unsafe { staging.download(results.values, numbers.bytes_mut(to), stream) }.map_err(failed)?;
         } else if pieces.iter().any(|piece| piece.place == Place::Rows && piece.width > 0 && is_host(piece)) {
-            let mut rows = room(shape.targets, width)?;
+            let mut all = room(rows, width)?;
             // SAFETY: the region, which is there and as long.
-            unsafe { staging.download(results.values, numbers.bytes_mut(&mut rows), stream) }.map_err(failed)?;
+            unsafe { staging.download(results.values, numbers.bytes_mut(&mut all), stream) }.map_err(failed)?;
             let mut column = 0;
             for piece in pieces.iter_mut() {
                 if let (To::Host(to), Place::Rows, 1..) = (&mut piece.to, piece.place, piece.width) {
-                    output::write_rows(&rows, width, column, to, piece.width);
+                    output::write_rows(&all, width, column, to, piece.width);
                 }
                 column += piece.width;
             }
@@ -365,13 +397,13 @@ struct KeptOutputs {
 impl KeptOutputs {
     /// Which outputs stay, and how many bytes they have.
     fn sizes<T: Element>(
-        shape: Shape,
+        rows: usize,
         kernel: &Kernel,
         whole: Option<usize>,
         pieces: &[Piece<'_, T>],
         indices: &To<'_, u32>,
     ) -> Stay {
-        let bytes = |width: usize, size: usize| shape.targets.saturating_mul(width).saturating_mul(size);
+        let bytes = |width: usize, size: usize| rows.saturating_mul(width).saturating_mul(size);
         let of_piece = |piece: &Piece<'_, T>| {
             let stays = piece.place == Place::Rows && matches!(piece.to, To::Array(_));
             stays.then(|| bytes(piece.width, size_of::<T>()))

@@ -8,7 +8,6 @@ use cust::{
 };
 use keops_core::{
     arguments::View,
-    cpu::Shape,
     device::{Range, THREADS, TOTAL_BLOCKS, Unit},
     error::Error,
     real::Element,
@@ -16,6 +15,7 @@ use keops_core::{
 
 use crate::{
     Kernel,
+    cut::Cut,
     device::Device,
     failure,
     memory::{Memory, Plan, Region},
@@ -29,7 +29,7 @@ const ADDRESS_BYTES: usize = 8;
 pub(crate) struct Regions {
     /// The numbers of each variable; none of one that is on the device.
     pub(crate) data: Vec<Region>,
-    /// The addresses of `data`.
+    /// The addresses of `data`, for each batch.
     pub(crate) pointers: Region,
     pub(crate) ranges: Region,
     pub(crate) units: Region,
@@ -41,27 +41,27 @@ pub(crate) struct Regions {
 }
 
 impl Regions {
-    /// Lays out a call with so many parts, units and ranges.
+    /// Lays out a call with so many rows of results and batches, cut into so many parts.
     pub(crate) fn plan<T: Element>(
         kernel: &Kernel,
-        shape: Shape,
+        [rows, batches]: [usize; 2],
         views: &[View<'_, T>],
         outputs: Outputs,
         parts: usize,
-        (units, ranges): (usize, usize),
+        cut: &Cut,
     ) -> (Plan, Self) {
         let Outputs { totals, values, indices } = outputs;
         let number = size_of::<T>();
-        let rows = |width: usize| shape.targets.saturating_mul(width);
+        let rows = |width: usize| rows.saturating_mul(width);
         let rows_if = |wanted: bool, width: usize| if wanted { rows(width) } else { 0 };
         let states = if parts > 1 { rows(kernel.state_words).saturating_mul(parts) } else { 0 };
         let partial = if totals { TOTAL_BLOCKS.saturating_mul(kernel.values) } else { 0 };
         let mut plan = Plan::default();
         let regions = Self {
             data: views.iter().map(|view| plan.region(view.host().map_or(0, <[T]>::len), number)).collect(),
-            pointers: plan.region(views.len(), ADDRESS_BYTES),
-            ranges: plan.region(ranges, size_of::<Range>()),
-            units: plan.region(units, size_of::<Unit>()),
+            pointers: plan.region(views.len().saturating_mul(batches), ADDRESS_BYTES),
+            ranges: plan.region(cut.ranges.len(), size_of::<Range>()),
+            units: plan.region(cut.units.len(), size_of::<Unit>()),
             values: plan.region(rows_if(values, kernel.values), number),
             indices: plan.region(rows_if(indices, kernel.indices), size_of::<u32>()),
             states: plan.region(states, number),
@@ -101,8 +101,8 @@ pub(crate) fn range_bytes(&Range { first, end }: &Range) -> [u8; size_of::<Range
 
 /// A unit as a kernel reads it.
 pub(crate) fn unit_bytes(unit: &Unit) -> [u8; size_of::<Unit>()] {
-    let &Unit { first_target, targets, first_range, ranges, part } = unit;
-    words([first_target, targets, first_range, ranges, part])
+    let &Unit { first_target, targets, first_range, ranges, part, first_row, data } = unit;
+    words([first_target, targets, first_range, ranges, part, first_row, data])
 }
 
 fn words<const N: usize, const BYTES: usize>(words: [u32; N]) -> [u8; BYTES] {
@@ -118,7 +118,8 @@ pub(crate) struct Launches<'c> {
     pub(crate) kernel: &'c Kernel,
     /// Where they run; it is current.
     pub(crate) device: &'c Device,
-    pub(crate) shape: Shape,
+    /// Rows of the result.
+    pub(crate) rows: usize,
 }
 
 impl Launches<'_> {
@@ -141,7 +142,7 @@ impl Launches<'_> {
         let address = |region| memory.address(region);
         let (data, list, ranges) = (address(regions.pointers), address(regions.units), address(regions.ranges));
         let (Results { values, indices }, states) = (results, address(regions.states));
-        let (targets, parts_u32) = (self.count(self.shape.targets)?, self.count(parts)?);
+        let (targets, parts_u32) = (self.count(self.rows)?, self.count(parts)?);
         let parameters = [
             parameter(&data),
             parameter(&list),
@@ -163,14 +164,14 @@ impl Launches<'_> {
                 parameter(&parts_u32),
             ];
             // SAFETY: these are the parameters of the merge kernel, and the memory behind them is as large as it says.
-            unsafe { self.launch(&kernel.merge_name(), self.shape.targets.div_ceil(THREADS), 0, stream, &parameters) }?;
+            unsafe { self.launch(&kernel.merge_name(), self.rows.div_ceil(THREADS), 0, stream, &parameters) }?;
         }
         Ok(())
     }
 
     /// The total kernel, called `name`.
     pub(crate) fn total(&self, values: u64, partial: u64, stream: &Stream, name: &str) -> Result<(), Error> {
-        let (rows, width) = (self.count(self.shape.targets)?, self.count(self.kernel.values)?);
+        let (rows, width) = (self.count(self.rows)?, self.count(self.kernel.values)?);
         let parameters = [parameter(&values), parameter(&partial), parameter(&rows), parameter(&width)];
         // SAFETY: these are the parameters of the total kernel, and the memory behind them is as large as it says.
         unsafe { self.launch(name, TOTAL_BLOCKS, 0, stream, &parameters) }
@@ -222,7 +223,8 @@ mod tests {
     fn tables_are_little_endian() {
         let range = Range { first: 0x0102_0304, end: 5 };
         assert_eq!(table([range, range].iter().map(range_bytes)), [4, 3, 2, 1, 5, 0, 0, 0, 4, 3, 2, 1, 5, 0, 0, 0]);
-        let unit = Unit { first_target: 1, targets: 2, first_range: 3, ranges: 4, part: 5 };
-        assert_eq!(unit_bytes(&unit), [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0]);
+        let unit = Unit { first_target: 1, targets: 2, first_range: 3, ranges: 4, part: 5, first_row: 6, data: 7 };
+        let bytes: Vec<u8> = (1..=7).flat_map(|word: u32| word.to_le_bytes()).collect();
+        assert_eq!(unit_bytes(&unit)[..], bytes);
     }
 }

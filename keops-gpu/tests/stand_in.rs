@@ -12,7 +12,7 @@ use keops_core::{
     cpu::{Piece, To},
     cuda::Devices,
     error::Error,
-    formula::Variable,
+    formula::{Index, Variable},
     real::Stored,
 };
 use keops_gpu::{Kernel, devices, is_available, reduce, release_kept, upload};
@@ -86,6 +86,7 @@ fn kernel() -> Kernel {
         name: "f".to_owned(),
         formula: "f",
         variables: VARIABLES,
+        targets: Index::I,
         values: 2,
         indices: 1,
         state_words: 3,
@@ -140,7 +141,14 @@ impl Case {
 
     fn whole_on(&self, devices: Devices) -> Result<(Vec<f32>, Vec<u32>), Error> {
         let (mut values, mut indices) = (vec![0.0; 2 * self.targets()], vec![0; self.targets()]);
-        reduce(devices, &kernel(), &self.views(), &mut [Piece::rows(2, &mut values)], Some((&mut indices).into()))?;
+        reduce(
+            devices,
+            &kernel(),
+            None,
+            &self.views(),
+            &mut [Piece::rows(2, &mut values)],
+            Some((&mut indices).into()),
+        )?;
         Ok((values, indices))
     }
 }
@@ -168,13 +176,13 @@ fn pieces_and_totals() {
         let (mut indices, mut total, mut rows) = (vec![0; targets], [f32::NAN; 2], vec![0.0; targets]);
 
         let mut pieces = [Piece::total(2, &mut total)];
-        let result = reduce(ONE, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into()));
+        let result = reduce(ONE, &kernel(), None, &case.views(), &mut pieces, Some((&mut indices).into()));
         assert_eq!(result, Ok(()));
         assert_eq!(total, [0, 1].map(|c| column(c).sum::<f32>()));
         assert_eq!(indices, counts);
 
         let mut pieces = [Piece::rows(1, &mut rows), Piece::total(1, &mut total[..1])];
-        let result = reduce(ONE, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into()));
+        let result = reduce(ONE, &kernel(), None, &case.views(), &mut pieces, Some((&mut indices).into()));
         assert_eq!(result, Ok(()));
         assert_eq!((rows.clone(), total[0]), (column(0).collect(), column(1).sum()));
         stand_in.assert_clean();
@@ -216,7 +224,7 @@ fn arrays_of(case: &Case) -> Result<(), Error> {
     let views = [x, y, b, p];
     let (mut values, mut indices) = (Array::default(), Array::default());
     let mut pieces = [Piece::rows(2, To::Array(&mut values))];
-    reduce(ONE, &kernel(), &views, &mut pieces, Some(To::Array(&mut indices)))?;
+    reduce(ONE, &kernel(), None, &views, &mut pieces, Some(To::Array(&mut indices)))?;
     assert_eq!((values.len(), indices.len()), (2 * targets, targets));
     let mut found = (vec![0.0; 2 * targets], vec![0; targets]);
     read(&values, &mut found.0)?;
@@ -230,13 +238,13 @@ fn arrays_of(case: &Case) -> Result<(), Error> {
         if one == 1 {
             pieces.swap(0, 1);
         }
-        reduce(ONE, &kernel(), &views, &mut pieces, Some((&mut found.1).into()))?;
+        reduce(ONE, &kernel(), None, &views, &mut pieces, Some((&mut found.1).into()))?;
         let mut rows = vec![0.0; targets];
         read(&first, &mut rows)?;
         assert_eq!((&rows, &host), (&column(one).collect(), &column(other).collect()));
     }
     let mut pieces = [Piece::rows(1, To::Array(&mut first)), Piece::total(1, To::Array(&mut second))];
-    reduce(ONE, &kernel(), &views, &mut pieces, Some((&mut found.1).into()))?;
+    reduce(ONE, &kernel(), None, &views, &mut pieces, Some((&mut found.1).into()))?;
     let mut total = [f32::NAN];
     read(&second, &mut total)?;
     assert_eq!((first.len(), total[0]), (targets, column(1).sum()));
@@ -244,7 +252,7 @@ fn arrays_of(case: &Case) -> Result<(), Error> {
     if targets > 0 {
         let views = [views[0].clone(), views[1].clone(), views[2].clone(), View::from_array(second, 1)];
         let mut values = vec![0.0; 2 * targets];
-        reduce(ONE, &kernel(), &views, &mut [Piece::rows(2, &mut values)], Some((&mut found.1).into()))?;
+        reduce(ONE, &kernel(), None, &views, &mut [Piece::rows(2, &mut values)], Some((&mut found.1).into()))?;
         assert_eq!(values[0], expected[0] / 3.0 * total[0]);
     }
     Ok(())
@@ -272,7 +280,7 @@ fn modules_are_loaded_for_what_is_launched() {
     {
         let (mut values, mut indices) = (vec![0.0; 2 * case.targets()], vec![0; case.targets()]);
         let mut pieces = [if total { Piece::total(2, &mut values[..2]) } else { Piece::rows(2, &mut values) }];
-        let result = reduce(ONE, &kernel, &case.views(), &mut pieces, Some((&mut indices).into()));
+        let result = reduce(ONE, &kernel, None, &case.views(), &mut pieces, Some((&mut indices).into()));
         assert_eq!((result, stand_in.number("stand_in_modules") - loaded), (Ok(()), expected));
     }
     stand_in.assert_clean();
@@ -342,7 +350,7 @@ fn results_of_all_devices_do_not_stay() {
     let case = Case::new(300, 40);
     let (mut values, mut indices) = (Array::default(), vec![0; 300]);
     let mut pieces = [Piece::rows(2, To::Array(&mut values))];
-    let result = reduce(Devices::All, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into()));
+    let result = reduce(Devices::All, &kernel(), None, &case.views(), &mut pieces, Some((&mut indices).into()));
     assert_eq!(result, Err(Error::NotOnePlace));
     stand_in.assert_clean();
 }
@@ -376,7 +384,7 @@ fn any_call_of_the_driver_may_fail() {
     let (case, mut total) = (Case::new(3, 900), [0.0_f32; 2]);
     let mut indices = [0; 3];
     let mut pieces = [Piece::total(2, &mut total)];
-    let call = reduce(ONE, &kernel(), &case.views(), &mut pieces, Some((&mut indices).into()));
+    let call = reduce(ONE, &kernel(), None, &case.views(), &mut pieces, Some((&mut indices).into()));
     assert_eq!(call, Ok(()), "the device still works");
 }
 
@@ -402,7 +410,7 @@ fn what_there_is_not() {
     let (case, mut values, mut indices) = (Case::new(3, 4), [0.0_f32; 6], [0; 3]);
     let mut call = |kernel: &Kernel, ordinal| {
         let mut pieces = [Piece::rows(2, &mut values)];
-        reduce(Devices::One(ordinal), kernel, &case.views(), &mut pieces, Some((&mut indices).into()))
+        reduce(Devices::One(ordinal), kernel, None, &case.views(), &mut pieces, Some((&mut indices).into()))
     };
     let none = |kernel: &str| Err(Error::NoKernel { formula: "f", kernel: kernel.to_owned() });
     assert_eq!(call(&Kernel { name: "g".to_owned(), ..kernel() }, 0), none("g"));

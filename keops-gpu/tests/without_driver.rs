@@ -5,7 +5,7 @@ use keops_core::{
     cpu::{Piece, To},
     cuda::Devices,
     error::Error,
-    formula::Variable,
+    formula::{Index, Variable},
 };
 use keops_driver::{Status, status};
 use keops_gpu::{Kernel, devices, is_available, reduce};
@@ -18,6 +18,7 @@ fn kernel() -> Kernel {
         name: "f".to_owned(),
         formula: "f",
         variables: VARIABLES,
+        targets: Index::I,
         values: 1,
         indices: 0,
         state_words: 2,
@@ -42,7 +43,7 @@ fn a_call_says_what_is_missing() {
         let (x, mut out) = ([1.0_f32; 4], [0.0; 2]);
         let views = [View::from_flat(&x, 2), View::from_flat(&x, 2)];
         for ordinal in [0, 7, usize::MAX] {
-            let error = reduce(Devices::One(ordinal), &kernel(), &views, &mut [Piece::rows(1, &mut out)], None);
+            let error = reduce(Devices::One(ordinal), &kernel(), None, &views, &mut [Piece::rows(1, &mut out)], None);
             let reason = format!("there is no CUDA driver ({reason})");
             assert_eq!(error, Err(Error::NoCudaDevice { ordinal, reason }));
         }
@@ -54,7 +55,7 @@ fn arguments_are_checked_first() {
     let (x, mut out) = ([1.0_f32; 4], [0.0; 2]);
     let (good, bad) = (View::from_flat(&x, 2), View::from_flat(&x[..3], 2));
     let call = |views: &[View<'_, f32>], pieces: &mut [Piece<'_, f32>], indices: Option<To<'_, u32>>| {
-        reduce(Devices::One(usize::MAX), &kernel(), views, pieces, indices)
+        reduce(Devices::One(usize::MAX), &kernel(), None, views, pieces, indices)
     };
     let error = call(&[good.clone(), bad], &mut [Piece::rows(1, &mut out)], None);
     assert_eq!(error, Err(Error::FlatLength { variable: "y", len: 3, dim: 2 }));

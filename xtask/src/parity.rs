@@ -18,7 +18,7 @@ use std::{
 };
 
 /// The files of tests whose formulas are looked at.
-const FILES: [&str; 6] = ["operations", "reductions", "derivatives", "spellings", "arguments", "dimensions"];
+const FILES: [&str; 7] = ["operations", "reductions", "derivatives", "spellings", "arguments", "dimensions", "sums"];
 
 /// Write docs/parity.md.
 #[derive(clap::Args)]

@@ -32,8 +32,19 @@ pub(crate) struct Options {
 }
 
 /// The integration tests that choose no device.
-pub(crate) const SUITE: [&str; 7] =
-    ["arguments", "derivatives", "dimensions", "operations", "reductions", "solve", "spellings"];
+pub(crate) const SUITE: [&str; 11] = [
+    "arguments",
+    "derivatives",
+    "dimensions",
+    "operations",
+    "reductions",
+    "second_order",
+    "selection",
+    "solve",
+    "sparse",
+    "spellings",
+    "sums",
+];
 
 /// Formulas that no test calls: their types are what is tested.
 const NEVER_CALLED: [&str; 10] = [

@@ -14,7 +14,7 @@ use crate::{
         sweep::{OverSources, OverTargets, Tile, sweep},
     },
     cuda,
-    formula::{Contraction, Cuda, Formula, Role, Variable, width},
+    formula::{Contraction, Cuda, Formula, Index, Role, Variable, width},
     real::{Element, Real},
     reduction::{Reduction, components},
 };
@@ -26,6 +26,8 @@ pub struct Layout {
     pub name: &'static str,
     /// The variables, in the order of the arguments.
     pub variables: &'static [Variable],
+    /// Which index the targets are.
+    pub targets: Index,
     /// Its kernels for GPUs.
     pub cuda: Option<Cuda>,
     /// The contractions of a pair.
@@ -94,6 +96,7 @@ impl<T: Element, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
         Layout {
             name: F::NAME,
             variables: F::VARIABLES,
+            targets: F::TARGETS,
             cuda: F::CUDA,
             contractions: F::CONTRACTIONS,
             parameters: <F::P<T> as Components<T>>::LEN,

@@ -55,6 +55,16 @@ impl<'a, T, const N: usize> From<&'a mut [T; N]> for To<'a, T> {
     }
 }
 
+impl<T> To<'_, T> {
+    /// The same, for a shorter time.
+    pub fn reborrow(&mut self) -> To<'_, T> {
+        match self {
+            To::Host(numbers) => To::Host(numbers),
+            To::Array(array) => To::Array(array),
+        }
+    }
+}
+
 impl<T: Stored> To<'_, T> {
     /// The memory of the host for `rows` rows of `width` numbers; an array gets its memory here.
     ///
@@ -111,7 +121,7 @@ impl<'a, T: Stored> Piece<'a, T> {
     /// How many rows of a result go there.
     #[must_use]
     pub fn count(&self, shape: Shape) -> usize {
-        if self.place == Place::Rows { shape.targets } else { 1 }
+        if self.place == Place::Rows { shape.rows() } else { 1 }
     }
 
     /// The piece in memory of the host; an array gets its memory here.
@@ -139,7 +149,7 @@ pub struct HostPiece<'a, T> {
 ///
 /// # Errors
 /// Pieces that do not make up a row; outputs of another length.
-pub fn check_outputs<T>(
+pub fn check_outputs<T: Stored>(
     formula: &'static str,
     (width, index_width): (usize, usize),
     shape: Shape,
@@ -151,10 +161,10 @@ pub fn check_outputs<T>(
         return Err(Error::OutputWidth { formula, width, found });
     }
     for piece in pieces {
-        let rows = if piece.place == Place::Rows { shape.targets } else { 1 };
+        let rows = piece.count(shape);
         check_length(rows, piece.width, &piece.to)?;
     }
-    check_length(shape.targets, index_width, indices)
+    check_length(shape.rows(), index_width, indices)
 }
 
 fn check_length<T>(rows: usize, width: usize, to: &To<'_, T>) -> Result<(), Error> {
@@ -180,19 +190,40 @@ struct Part<'a, T> {
     rows: Option<&'a mut [T]>,
 }
 
-/// Cuts the outputs for `targets` rows, of which there are some, into blocks of `step` rows.
+/// Cuts the outputs into those of each batch.
+pub(super) fn batches<'a, T>(
+    pieces: &'a mut [HostPiece<'_, T>],
+    indices: &'a mut [u32],
+    batches: usize,
+) -> Vec<(Vec<HostPiece<'a, T>>, &'a mut [u32])> {
+    let index_count = indices.len() / batches;
+    let mut indices = indices;
+    let mut rest: Vec<_> = pieces.iter_mut().map(|piece| (piece.width, piece.place, &mut *piece.data)).collect();
+    let lengths: Vec<_> = rest.iter().map(|(_, _, data)| data.len() / batches).collect();
+    let mut of_batches = Vec::with_capacity(batches);
+    for _ in 0..batches {
+        let pieces = rest.iter_mut().zip(&lengths).map(|((width, place, data), &len)| {
+            // What totals are written to is not a batch's.
+            let len = if *place == Place::Rows { len } else { 0 };
+            HostPiece { width: *width, place: *place, data: take_front(data, len) }
+        });
+        of_batches.push((pieces.collect(), take_front(&mut indices, index_count)));
+    }
+    of_batches
+}
+
+/// Cuts the outputs for `targets` rows, of which there are some, into blocks of so many rows.
 pub(super) fn blocks<'a, T: Element>(
     pieces: &'a mut [HostPiece<'_, T>],
     indices: &'a mut [u32],
     targets: usize,
-    step: usize,
+    counts: impl ExactSizeIterator<Item = usize>,
 ) -> Vec<Block<'a, T>> {
     let index_width = indices.len() / targets;
     let mut rest: Vec<_> = pieces.iter_mut().map(|piece| (piece.width, piece.place, &mut *piece.data)).collect();
     let mut indices = indices;
-    let mut blocks = Vec::with_capacity(targets.div_ceil(step));
-    for start in (0..targets).step_by(step) {
-        let count = step.min(targets - start);
+    let mut blocks = Vec::with_capacity(counts.len());
+    for count in counts {
         let mut parts = Vec::with_capacity(rest.len());
         for (width, place, data) in &mut rest {
             let width = *width;
@@ -266,6 +297,11 @@ impl Totals {
     /// Adds those of a block. Rounding depends on the order of the blocks, so it must always be the same.
     pub(super) fn add(&mut self, block: &[Total]) {
         self.0.iter_mut().zip(block).for_each(|(sum, part)| sum.merge(part));
+    }
+
+    /// Adds those of a batch, as [`Self::add`] does.
+    pub(super) fn join(&mut self, batch: &Self) {
+        self.add(&batch.0);
     }
 
     /// Writes them.

@@ -23,13 +23,13 @@ use crate::{
     real::Element,
 };
 
-/// Runs all chunks.
+/// Runs all chunks. The totals, which are not written.
 pub(super) fn run<T: Element>(
     common: Common,
     work: &Work<'_, T>,
     pieces: &mut [HostPiece<'_, T>],
     indices: &mut [u32],
-) {
+) -> Totals {
     let Work { kernel, layout, shape, .. } = work;
     let mut targets = Vec::new();
     work.prepare(Role::Target, 0..shape.targets, &mut targets);
@@ -53,11 +53,11 @@ pub(super) fn run<T: Element>(
         }
     }
     let mut totals = Totals::new(pieces);
-    for mut block in output::blocks(pieces, indices, shape.targets, shape.targets) {
+    for mut block in output::blocks(pieces, indices, shape.targets, [shape.targets].into_iter()) {
         block.finish(*kernel, layout, &joined, 1, shape.targets);
         totals.add(&block.take_totals());
     }
-    totals.write(pieces);
+    totals
 }
 
 /// A unit of work: all targets against a chunk of sources. The states of the targets; `fresh` are those that have seen

@@ -1,7 +1,8 @@
 //! Lanes over targets: a block of targets against ranges of sources.
 //!
 //! A block prepares its targets once, as rows of lanes, each with its state. Then, for each tile of sources, small
-//! enough for the first-level cache, every row of targets takes all of its pairs.
+//! enough for the first-level cache, every row of targets takes all of its pairs. Where only some targets of a block
+//! meet a range, the lanes of the others get back the state that they had before.
 //!
 //! Where there are too few blocks for many threads, but many sources, each block is as many units of work as there are
 //! parts of the sources, whose states are merged in their order.
@@ -20,22 +21,35 @@ use crate::{
         prepare::Work,
         sweep::Tile,
         threads,
+        units::Units,
     },
     formula::Role,
+    ranges::Pattern,
     real::Element,
 };
 
-/// Runs all blocks.
-pub(super) fn run<T: Element>(arch: Arch, work: &Work<'_, T>, pieces: &mut [HostPiece<'_, T>], indices: &mut [u32]) {
+/// Runs all blocks, for the pairs of a pattern if there is one. The totals, which are not written.
+pub(super) fn run<T: Element>(
+    arch: Arch,
+    work: &Work<'_, T>,
+    pattern: Option<&Pattern>,
+    pieces: &mut [HostPiece<'_, T>],
+    indices: &mut [u32],
+) -> Totals {
     let shape = work.shape;
     let step = plan::block_targets::<T>(&work.layout, shape);
-    let part = plan::part_sources(shape, shape.targets.div_ceil(step));
-    if part < shape.sources {
-        return run_parts(arch, work, pieces, indices, [step, part]);
-    }
-    let sources = 0..shape.sources;
+    let units = if let Some(pattern) = pattern {
+        Units::sparse(pattern, shape.targets, step)
+    } else {
+        let part = plan::part_sources(shape, shape.targets.div_ceil(step));
+        if part < shape.sources {
+            return run_parts(arch, work, pieces, indices, [step, part]);
+        }
+        Units::dense(shape.targets, 0..shape.sources, step)
+    };
     let mut totals = Totals::new(pieces);
-    let blocks = output::blocks(pieces, indices, shape.targets, step);
+    let counts = units.units.iter().map(|unit| unit.targets.len());
+    let blocks = output::blocks(pieces, indices, shape.targets, counts);
     // Each lock is taken by the one thread that has the block, and again when it is done.
     let blocks: Vec<_> = blocks.into_iter().map(Mutex::new).collect();
     let lock = |number: usize| blocks[number].lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,26 +57,28 @@ pub(super) fn run<T: Element>(arch: Arch, work: &Work<'_, T>, pieces: &mut [Host
     for start in (0..blocks.len()).step_by(wave) {
         let end = blocks.len().min(start + wave);
         threads::for_each(start..end, plan::in_parallel(shape), &|number| {
-            let first = number * step;
-            let targets = first..shape.targets.min(first + step);
-            let count = targets.len();
-            let states = unit(arch, work, targets, slice::from_ref(&sources));
-            lock(number).finish(work.kernel, &work.layout, states.numbers(), work.kernel.lanes(arch), count);
+            let unit = &units.units[number];
+            let mut block = Block::new(arch, work, unit.targets.clone());
+            block.meet(units.all(unit));
+            for (targets, sources) in units.some(unit) {
+                block.meet_some(targets.start - unit.targets.start..targets.end - unit.targets.start, sources);
+            }
+            let (states, lanes) = (block.states.numbers(), block.lanes);
+            lock(number).finish(work.kernel, &work.layout, states, lanes, unit.targets.len());
         });
         (start..end).for_each(|number| totals.add(&lock(number).take_totals()));
     }
-    drop(blocks);
-    totals.write(pieces);
+    totals
 }
 
-/// Runs all blocks of `step` targets, each in parts of `part` sources.
+/// Runs all blocks of `step` targets, each in parts of `part` sources. The totals, which are not written.
 fn run_parts<T: Element>(
     arch: Arch,
     work: &Work<'_, T>,
     pieces: &mut [HostPiece<'_, T>],
     indices: &mut [u32],
     [step, part]: [usize; 2],
-) {
+) -> Totals {
     let Work { kernel, layout, shape, .. } = work;
     let parts = shape.sources.div_ceil(part);
     let targets = |block: usize| block * step..shape.targets.min((block + 1) * step);
@@ -70,13 +86,18 @@ fn run_parts<T: Element>(
     threads::for_each(0..units.len(), plan::in_parallel(*shape), &|number| {
         let first = number % parts * part;
         let sources = first..shape.sources.min(first + part);
-        units[number].get_or_init(|| unit(arch, work, targets(number / parts), slice::from_ref(&sources)));
+        units[number].get_or_init(|| {
+            let mut block = Block::new(arch, work, targets(number / parts));
+            block.meet(slice::from_ref(&sources));
+            block.states
+        });
     });
 
     let lanes = kernel.lanes(arch);
     let mut totals = Totals::new(pieces);
     let (mut state, mut other) = (vec![T::zero(); layout.state], vec![T::zero(); layout.state]);
-    for (number, mut block) in output::blocks(pieces, indices, shape.targets, step).into_iter().enumerate() {
+    let counts = (0..shape.targets.div_ceil(step)).map(|number| targets(number).len());
+    for (number, mut block) in output::blocks(pieces, indices, shape.targets, counts).into_iter().enumerate() {
         let count = targets(number).len();
         let mut joined = Vec::with_capacity(count * layout.state);
         let units = || units[number * parts..][..parts].iter().filter_map(OnceLock::get);
@@ -92,54 +113,100 @@ fn run_parts<T: Element>(
         block.finish(*kernel, layout, &joined, 1, count);
         totals.add(&block.take_totals());
     }
-    totals.write(pieces);
+    totals
 }
 
-/// A unit of work: a block of targets against ranges of sources. The states, in rows of lanes.
-fn unit<T: Element>(arch: Arch, work: &Work<'_, T>, targets: Range<usize>, sources: &[Range<usize>]) -> Aligned<T> {
-    let Work { kernel, layout, .. } = work;
-    let lanes = kernel.lanes(arch);
-    let count = targets.len();
-    let rows = count.div_ceil(lanes);
-    let mut scratch = Vec::new();
-    work.prepare(Role::Target, targets, &mut scratch);
-    let (mut parameters, mut targets, mut states) = (Aligned::default(), Aligned::default(), Aligned::default());
-    fill_lanes(&work.parameters, 1, lanes, &mut parameters);
-    to_lanes(&scratch, layout.target, count, lanes, &mut targets);
-    let mut state = vec![T::zero(); layout.state];
-    kernel.init(&mut state);
-    fill_lanes(&state, rows, lanes, &mut states);
+/// A block of targets, as rows of lanes, and their states.
+struct Block<'a, T: Element> {
+    work: &'a Work<'a, T>,
+    arch: Arch,
+    lanes: usize,
+    parameters: Aligned<T>,
+    targets: Aligned<T>,
+    states: Aligned<T>,
+    contractor: Option<Contractor<'a, T>>,
+    scratch: Vec<T>,
+}
 
-    let mut contractor = is_long(layout.contractions).then(|| {
-        let widths = [layout.target, layout.source];
-        Contractor::new(layout.contractions, &work.centres, arch, lanes, widths, targets.numbers())
-    });
-    for range in sources {
-        let mut first = range.start;
-        while first < range.end {
-            let tile = work.sources(first..range.end, plan::source_tile::<T>(layout), &mut scratch);
-            let Sources { rows: sources, count: source_rows, .. } = tile;
-            let parameters = parameters.numbers();
-            let take = |targets: &[T], target_rows: usize, contracted: &[T], states: &mut [T]| {
-                // Row numbers fit: `shape` saw to it.
-                let first = first as u32;
-                let tile = Tile { parameters, targets, target_rows, sources, source_rows, first, contracted, states };
-                kernel.over_targets(arch, tile);
-            };
-            if let Some(contractor) = &mut contractor {
-                // Row by row, so that the contractions of a row stay in the first-level cache.
-                contractor.meet(tile);
-                let targets = targets.numbers().chunks_exact(layout.target * lanes);
-                let states = states.numbers_mut().chunks_exact_mut(layout.state * lanes);
-                for (row, (targets, states)) in targets.zip(states).enumerate() {
-                    let contracted = contractor.row(row, targets, tile);
-                    take(targets, 1, contracted, states);
+impl<'a, T: Element> Block<'a, T> {
+    /// Targets that have met no source.
+    fn new(arch: Arch, work: &'a Work<'a, T>, targets: Range<usize>) -> Self {
+        let Work { kernel, layout, .. } = work;
+        let lanes = kernel.lanes(arch);
+        let count = targets.len();
+        let mut scratch = Vec::new();
+        work.prepare(Role::Target, targets, &mut scratch);
+        let (mut parameters, mut targets, mut states) = (Aligned::default(), Aligned::default(), Aligned::default());
+        fill_lanes(&work.parameters, 1, lanes, &mut parameters);
+        to_lanes(&scratch, layout.target, count, lanes, &mut targets);
+        let mut state = vec![T::zero(); layout.state];
+        kernel.init(&mut state);
+        fill_lanes(&state, count.div_ceil(lanes), lanes, &mut states);
+        let contractor = is_long(layout.contractions).then(|| {
+            let widths = [layout.target, layout.source];
+            Contractor::new(layout.contractions, &work.centres, arch, lanes, widths, targets.numbers())
+        });
+        Self { work, arch, lanes, parameters, targets, states, contractor, scratch }
+    }
+
+    /// Takes all pairs of all targets with these sources.
+    fn meet(&mut self, sources: &[Range<usize>]) {
+        let count = self.states.numbers().len() / (self.work.layout.state * self.lanes).max(1);
+        self.meet_rows(0..count, sources);
+    }
+
+    /// Takes all pairs of some targets with these sources.
+    fn meet_some(&mut self, targets: Range<usize>, sources: &[Range<usize>]) {
+        let lanes = self.lanes;
+        let rows = targets.start / lanes..targets.end.div_ceil(lanes);
+        let size = self.work.layout.state * lanes;
+        let numbers = rows.start * size..rows.end * size;
+        let before = self.states.numbers()[numbers.clone()].to_vec();
+        self.meet_rows(rows.clone(), sources);
+        let after = self.states.numbers_mut()[numbers].chunks_exact_mut(lanes);
+        for (number, (after, before)) in after.zip(before.chunks_exact(lanes)).enumerate() {
+            let first = (rows.start + number / self.work.layout.state) * lanes;
+            for (lane, (after, before)) in after.iter_mut().zip(before).enumerate() {
+                if !targets.contains(&(first + lane)) {
+                    *after = *before;
                 }
-            } else {
-                take(targets.numbers(), rows, &[], states.numbers_mut());
             }
-            first += source_rows;
         }
     }
-    states
+
+    /// Takes all pairs of some rows of lanes with these sources.
+    fn meet_rows(&mut self, rows: Range<usize>, sources: &[Range<usize>]) {
+        let Self { work, arch, lanes, parameters, targets, states, contractor, scratch } = self;
+        let Work { kernel, layout, .. } = work;
+        let (parameters, arch) = (parameters.numbers(), *arch);
+        let [target, state] = [layout.target * *lanes, layout.state * *lanes];
+        let targets = &targets.numbers()[rows.start * target..rows.end * target];
+        let states = &mut states.numbers_mut()[rows.start * state..rows.end * state];
+        for range in sources {
+            let mut first = range.start;
+            while first < range.end {
+                let tile = work.sources(first..range.end, plan::source_tile::<T>(layout), scratch);
+                let Sources { rows: sources, count: source_rows, .. } = tile;
+                let take = |targets: &[T], target_rows: usize, contracted: &[T], states: &mut [T]| {
+                    // Row numbers fit: `shape` saw to it.
+                    let first = first as u32;
+                    let tile =
+                        Tile { parameters, targets, target_rows, sources, source_rows, first, contracted, states };
+                    kernel.over_targets(arch, tile);
+                };
+                if let Some(contractor) = contractor {
+                    // Row by row, so that the contractions of a row stay in the first-level cache.
+                    contractor.meet(tile);
+                    let of_rows = targets.chunks_exact(target).zip(states.chunks_exact_mut(state));
+                    for (row, (targets, states)) in rows.clone().zip(of_rows) {
+                        let contracted = contractor.row(row, targets, tile);
+                        take(targets, 1, contracted, states);
+                    }
+                } else {
+                    take(targets, rows.len(), &[], states);
+                }
+                first += source_rows;
+            }
+        }
+    }
 }

@@ -12,11 +12,19 @@ use crate::{
     reduction::{self, Reduction, Total},
 };
 
-/// Sources are prepared once for all blocks if that takes at most so many bytes.
-pub(super) const PREPARED_BYTES: usize = 16 << 20;
+/// Sources are prepared once for all blocks if that takes at most so many bytes: more go through the second-level cache
+/// once for each block anyway. Of a block-sparse pattern a block is small, and its sources may as well be those of the
+/// block before.
+const PREPARED_BYTES: usize = 16 << 20;
+const PREPARED_BYTES_SPARSE: usize = 256 << 20;
 
 /// Problems of fewer pairs run on the calling thread: handing them out would take longer.
 const PAIRS_FOR_THREADS: usize = 50_000;
+
+/// How much memory prepared sources may take.
+pub(super) fn prepared_bytes(sparse: bool) -> usize {
+    if sparse { PREPARED_BYTES_SPARSE } else { PREPARED_BYTES }
+}
 
 /// What the prepared targets and the states of a block may take: half of a second-level cache.
 const BLOCK_BYTES: usize = 256 << 10;
@@ -35,7 +43,7 @@ const RUN: usize = 256;
 
 /// Whether the threads are worth it.
 pub(super) fn in_parallel(shape: Shape) -> bool {
-    shape.targets.saturating_mul(shape.sources) >= PAIRS_FOR_THREADS
+    shape.rows().saturating_mul(shape.sources) >= PAIRS_FOR_THREADS
 }
 
 /// How many targets make a block, with lanes over targets: a multiple of every number of lanes up to 64.
@@ -84,7 +92,7 @@ pub(super) fn lane_tile<T>(layout: &Layout, lanes: usize) -> usize {
 
 /// Whether lanes and threads run over sources: few targets would leave most lanes idle.
 pub(super) fn lanes_over_sources<T>(layout: &Layout, shape: Shape) -> bool {
-    let Shape { targets, sources } = shape;
+    let Shape { targets, sources, .. } = shape;
     // Joining the states of all lanes and chunks must be worth it.
     let states = targets.saturating_mul(layout.state * size_of::<T>());
     targets <= 32 && sources >= 4096 && sources / 64 >= targets && states <= 64 << 10

@@ -10,13 +10,13 @@ use std::sync::OnceLock;
 use crate::{
     arguments::View,
     cpu::{
-        Shape,
+        Batches, Shape,
         contract::{self, Sources, Vectors},
         kernel::{Kernel, Layout},
-        plan,
     },
     error::Error,
     formula::{Role, Variable, width},
+    halves::Halves,
     real::Element,
     settings::Device,
 };
@@ -37,9 +37,16 @@ pub(super) struct Work<'a, T: Element> {
     /// The centre of each contraction, if they are long.
     pub(super) centres: Vec<Vec<T>>,
     /// The numbers of each variable, row by row, in the order of the layout's.
-    data: Vec<&'a [T]>,
+    data: Vec<Numbers<'a, T>>,
     /// The prepared sources, in chunks that are made when they are first read. None if they are not kept.
     sources: Vec<OnceLock<Chunk<T>>>,
+}
+
+/// The numbers of a variable.
+#[derive(Clone, Copy)]
+enum Numbers<'a, T> {
+    Whole(&'a [T]),
+    Halves(Halves<'a>),
 }
 
 /// Prepared sources, and their vectors of long contractions.
@@ -49,16 +56,16 @@ struct Chunk<T> {
 }
 
 impl<'a, T: Element> Work<'a, T> {
-    /// Prepares the parameters. `views` were checked to have `shape`. Prepared sources are kept if `reread` and if
-    /// they are not too large.
+    /// Prepares the parameters of a batch. `views` were checked to have batches of this `shape`. Prepared sources are
+    /// kept if they are not larger than so many bytes; with 0 they are read once.
     ///
     /// # Errors
     /// Views that are not on the host.
     pub(super) fn new(
         kernel: &'a dyn Kernel<T>,
-        views: &'a [View<'_, T>],
+        (views, batches, batch): (&'a [View<'_, T>], &Batches, usize),
         shape: Shape,
-        reread: bool,
+        kept: usize,
     ) -> Result<Self, Error> {
         let layout = kernel.layout();
         let elsewhere = |variable: &Variable, view: &View<'_, T>| Error::OtherDevice {
@@ -66,18 +73,25 @@ impl<'a, T: Element> Work<'a, T> {
             place: view.device().unwrap_or_default(),
             device: Device::Cpu,
         };
-        let data = layout.variables.iter().zip(views);
-        let data = data.map(|(variable, view)| view.host().ok_or_else(|| elsewhere(variable, view)));
+        let data = layout.variables.iter().zip(views).enumerate().map(|(number, (variable, view))| {
+            let len = view.len() / view.batches();
+            let first = if len < view.len() { batches.of(number, batch) * len } else { 0 };
+            match (view.host(), view.halves()) {
+                (Some(numbers), _) => Ok(Numbers::Whole(&numbers[first..][..len])),
+                (None, Some(halves)) => Ok(Numbers::Halves(halves.part(first..first + len))),
+                (None, None) => Err(elsewhere(variable, view)),
+            }
+        });
         let data = data.collect::<Result<_, _>>()?;
         let twice = if contract::is_long(layout.contractions) { 2 } else { 1 };
         let bytes = shape.sources.saturating_mul(twice * layout.source * size_of::<T>());
-        let chunks = if reread && bytes <= plan::PREPARED_BYTES { shape.sources.div_ceil(CHUNK) } else { 0 };
+        let chunks = if kept > 0 && bytes <= kept { shape.sources.div_ceil(CHUNK) } else { 0 };
         let sources = (0..chunks).map(|_| OnceLock::new()).collect();
         let mut work = Self { kernel, layout, shape, parameters: Vec::new(), centres: Vec::new(), data, sources };
         let mut parameters = Vec::new();
         work.prepare(Role::Parameter, 0..1, &mut parameters);
         work.parameters = parameters;
-        if reread && contract::is_long(layout.contractions) {
+        if kept > 0 && contract::is_long(layout.contractions) {
             let (mut rows, mut row) = (Vec::new(), Vec::new());
             for source in contract::sample(shape.sources) {
                 work.prepare(Role::Source, source..source + 1, &mut row);
@@ -124,9 +138,9 @@ impl<'a, T: Element> Work<'a, T> {
         to.clear();
         to.reserve_exact(range.len() * left);
         to.resize(range.len() * left, T::zero());
-        if let [data] = self.of(role).collect::<Vec<_>>()[..] {
+        if let [(_, Numbers::Whole(data))] = self.of(role).collect::<Vec<_>>()[..] {
             // The rows of the only variable need not be gathered.
-            let rows = &data.1[range.start * width..range.end * width];
+            let rows = &data[range.start * width..range.end * width];
             self.kernel.prepare(role, &self.parameters, rows, range.len(), to);
             return;
         }
@@ -144,8 +158,16 @@ impl<'a, T: Element> Work<'a, T> {
     fn gather(&self, role: Role, start: usize, count: usize, width: usize, to: &mut [T]) {
         let mut at = 0;
         for (dim, data) in self.of(role).filter(|&(dim, _)| dim > 0) {
-            let rows = data[start * dim..][..count * dim].chunks_exact(dim);
-            for (from, to) in rows.zip(to.chunks_exact_mut(width)) {
+            let range = start * dim..(start + count) * dim;
+            let widened;
+            let rows = match data {
+                Numbers::Whole(data) => &data[range],
+                Numbers::Halves(data) => {
+                    widened = data.part(range).widen();
+                    &widened[..]
+                }
+            };
+            for (from, to) in rows.chunks_exact(dim).zip(to.chunks_exact_mut(width)) {
                 // A loop and not a copy, which is a call and takes longer for a few numbers.
                 for (from, to) in from.iter().zip(&mut to[at..]) {
                     *to = *from;
@@ -156,7 +178,7 @@ impl<'a, T: Element> Work<'a, T> {
     }
 
     /// The variables of a role: dimension and numbers.
-    fn of(&self, role: Role) -> impl Iterator<Item = (usize, &'a [T])> {
+    fn of(&self, role: Role) -> impl Iterator<Item = (usize, Numbers<'a, T>)> {
         let all = self.layout.variables.iter().zip(&self.data);
         all.filter(move |(variable, _)| variable.role == role).map(|(variable, &data)| (variable.dim, data))
     }

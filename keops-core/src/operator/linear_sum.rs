@@ -1,21 +1,19 @@
 //! The arguments of a sum, with one of them left open.
 
-use core::marker::PhantomData;
+use core::{fmt, marker::PhantomData};
 
 use crate::{
     arguments::View,
-    call::shape_of,
+    call::{OnePass, shape_of},
     cpu::{Piece, Shape, reduce},
     error::Error,
-    formula::{Formula, Role},
+    formula::{Index, Role},
     host::numbers,
     real::Element,
-    reduction::Sum,
     settings::{Device, Settings},
 };
 
 /// See the [module](self).
-#[derive(Clone, Debug)]
 pub(crate) struct LinearSum<'a, T, F> {
     pub(crate) views: Vec<View<'a, T>>,
     pub(crate) settings: Settings,
@@ -29,9 +27,26 @@ pub(crate) struct LinearSum<'a, T, F> {
     formula: PhantomData<F>,
 }
 
-impl<'a, T: Element, F: Formula> LinearSum<'a, T, F> {
+// By hand: the formula, which is a name, need not be cloned or shown.
+impl<T: Element, F> Clone for LinearSum<'_, T, F> {
+    fn clone(&self) -> Self {
+        let Self { views, settings, .. } = self;
+        Self { views: views.clone(), settings: settings.clone(), ..*self }
+    }
+}
+
+impl<T: fmt::Debug, F> fmt::Debug for LinearSum<'_, T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { views, settings, variable, dims, shape, .. } = self;
+        let mut fields = f.debug_struct("LinearSum");
+        fields.field("views", views).field("settings", settings).field("variable", variable);
+        fields.field("dims", dims).field("shape", shape).finish_non_exhaustive()
+    }
+}
+
+impl<'a, T: Element, F: OnePass> LinearSum<'a, T, F> {
     /// # Errors
-    /// Arguments that do not fit together.
+    /// Arguments that do not fit together, or that have batches.
     pub(crate) fn new(
         views: Vec<View<'a, T>>,
         settings: Settings,
@@ -39,6 +54,9 @@ impl<'a, T: Element, F: Formula> LinearSum<'a, T, F> {
         dims: [usize; 2],
     ) -> Result<Self, Error> {
         let shape = shape_of::<T, F>(&views)?;
+        if views.iter().any(|view| !view.batch().is_empty()) {
+            return Err(Error::Batches { what: "a linear operator" });
+        }
         Ok(Self { views, settings, variable, multiple, dims, shape, formula: PhantomData })
     }
 
@@ -49,14 +67,14 @@ impl<'a, T: Element, F: Formula> LinearSum<'a, T, F> {
 
     /// The sum with `v` in the place of the variable.
     pub(crate) fn apply(&self, v: View<'_, T>, out: &mut [T]) -> Result<(), Error> {
-        reduce::<T, F, Sum>(&self.with(v), &self.settings, &mut [Piece::rows(self.dims[1], out)], None)
+        reduce::<T, F, F::Reduction>(&self.with(v), &self.settings, &mut [Piece::rows(self.dims[1], out)], None)
     }
 
     /// The transpose, whose formula `A` has the cotangent behind the other arguments.
-    pub(crate) fn apply_transpose<A: Formula>(&self, w: View<'_, T>, out: &mut [T]) -> Result<(), Error> {
+    pub(crate) fn apply_transpose<A: OnePass>(&self, w: View<'_, T>, out: &mut [T]) -> Result<(), Error> {
         let mut views: Vec<View<'_, T>> = self.views.clone();
         views.push(w);
-        reduce::<T, A, Sum>(&views, &self.settings, &mut [Piece::rows(self.dims[0], out)], None)
+        reduce::<T, A, A::Reduction>(&views, &self.settings, &mut [Piece::rows(self.dims[0], out)], None)
     }
 
     /// The arguments, with `v` in the place of the variable.
@@ -89,7 +107,12 @@ impl<'a, T: Element, F: Formula> LinearSum<'a, T, F> {
         let settings = Settings { device: Device::Cpu, ..Settings::default() };
         let (mut out, mut unit) = (vec![T::zero(); width], vec![T::zero(); dim]);
         let mut diagonal = Vec::with_capacity(self.shape.targets * dim);
+        let pattern = self.settings.pattern(Index::I);
         for row in 0..self.shape.targets {
+            if pattern.is_some_and(|pattern| !pattern.contains(row, row)) {
+                diagonal.resize((row + 1) * dim, 0.0);
+                continue;
+            }
             for component in 0..if self.multiple { dim.min(1) } else { dim } {
                 unit[component] = T::one();
                 let view = |(place, variable): (usize, &crate::formula::Variable)| {
@@ -101,7 +124,7 @@ impl<'a, T: Element, F: Formula> LinearSum<'a, T, F> {
                     Some(View::from_flat(numbers, variable.dim))
                 };
                 let pair: Option<Vec<View<'_, T>>> = F::VARIABLES.iter().enumerate().map(view).collect();
-                reduce::<T, F, Sum>(
+                reduce::<T, F, F::Reduction>(
                     &pair.unwrap_or_default(),
                     &settings,
                     &mut [Piece::rows(width, &mut out[..])],

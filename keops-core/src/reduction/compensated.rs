@@ -23,6 +23,16 @@ pub(super) fn add<R: Real>(cx: R::Cx, high: &mut R, low: &mut R, run: R) {
     *low = R::add(cx, *low, e);
 }
 
+/// Adds the run `(a, b)`, which is in two terms too, and sorts the digits of both terms anew: after any number of runs
+/// `low` is at most a rounding of `high`. A rest that is NaN, because a sum was infinite, is left out.
+#[inline(always)]
+pub(super) fn add_pair<R: Real>(cx: R::Cx, high: &mut R, low: &mut R, (a, b): (R, R)) {
+    let (s, e) = two_sum(cx, *high, a);
+    let rest = R::add(cx, *low, R::add(cx, b, e));
+    let rest = R::select(cx, R::eq(cx, rest, rest), rest, R::lit(cx, 0.0));
+    (*high, *low) = two_sum(cx, s, rest);
+}
+
 /// `high + low` as `f64`. The low part of an infinite or NaN total is meaningless, and left out.
 #[inline(always)]
 pub(super) fn value<T: Element>(high: T, low: T) -> f64 {

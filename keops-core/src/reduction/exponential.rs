@@ -166,7 +166,13 @@ impl<O: Outcome> Reduction for Exponential<O> {
     }
 
     fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
-        let (high, low) = state[1..].split_at(components);
-        O::finish(state[0].to_f64(), components, |c| compensated::value(high[c], low[c]), values);
+        let (shift, sum) = sums(components, state);
+        O::finish(shift, components, sum, values);
     }
+}
+
+/// The shift of a state, and its sums: `sum(c)` = Σ_j 2^(e_j - shift) f_c, where f_0 stands for 1.
+pub(super) fn sums<T: Element>(components: usize, state: &[T]) -> (f64, impl Fn(usize) -> f64) {
+    let (high, low) = state[1..].split_at(components);
+    (state[0].to_f64(), move |c| compensated::value(high[c], low[c]))
 }

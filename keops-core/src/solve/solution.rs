@@ -6,9 +6,8 @@ use super::{Problem, Progress, Report, conjugate_gradients::conjugate_gradients}
 use crate::{
     arguments::{AsRows, View},
     array::Host,
-    call::Plan,
+    call::{OnePass, Plan},
     error::Error,
-    formula::Formula,
     host::numbers,
     real::Element,
     rows::Rows,
@@ -35,7 +34,7 @@ pub struct SolutionGradients<G> {
     pub report: Report,
 }
 
-impl<'a, T: Element, F: Formula, G: Plan, const E: usize> Solution<'a, T, F, G, E> {
+impl<'a, T: Element, F: OnePass, G: Plan, const E: usize> Solution<'a, T, F, G, E> {
     pub(super) fn new(values: Vec<f64>, report: Report, problem: Problem<'a, T, F, G, E>) -> Self {
         Self { values: in_rows(&values), report, problem }
     }

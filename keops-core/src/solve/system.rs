@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::{arguments::View, error::Error, formula::Formula, operator::LinearSum, real::Element};
+use crate::{arguments::View, call::OnePass, error::Error, operator::LinearSum, real::Element};
 
 /// In which type a product is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(super) struct Products<'a, T: Element, F> {
     alpha: f64,
 }
 
-impl<'a, T: Element, F: Formula> Products<'a, T, F> {
+impl<'a, T: Element, F: OnePass> Products<'a, T, F> {
     pub(super) fn new(sum: LinearSum<'a, T, F>, alpha: f64) -> Result<Self, Error> {
         Ok(Self { sum, exact: OnceLock::new(), alpha })
     }
@@ -52,7 +52,7 @@ impl<'a, T: Element, F: Formula> Products<'a, T, F> {
     }
 }
 
-impl<T: Element, F: Formula> System for Products<'_, T, F> {
+impl<T: Element, F: OnePass> System for Products<'_, T, F> {
     fn len(&self) -> usize {
         self.sum.shape.targets * self.sum.dims[1]
     }

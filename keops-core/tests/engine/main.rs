@@ -10,4 +10,5 @@ mod exponentials;
 mod formulas;
 mod harness;
 mod min;
+mod schemes;
 mod sums;

@@ -138,22 +138,20 @@ impl Calls {
         self.names.contains(name)
     }
 
-    /// Leaves only those kernels whose derivatives are called, in one expression: `Vjp_x__VjpI` needs a
+    /// Leaves only those kernels that a call needs whose derivatives are called, in one expression: `Vjp_x__Vjp` needs a
     /// `.vjp_x(..).vjp(..)`.
     pub fn keep(&self, device: &mut Device) {
-        device.kernels.retain(|kernel| {
-            let marker = kernel.marker.to_string();
-            let parts = marker.split('<').next().unwrap_or_default().trim().split("__").filter_map(|part| match part {
-                "VjpI" | "VjpJ" => Some("vjp".to_owned()),
-                _ => match part.split_once('_')? {
-                    ("Vjp", variable) => Some(format!("vjp_{variable}")),
-                    ("Jvp", variable) => Some(format!("jvp_{variable}")),
-                    _ => None,
-                },
+        let called = |name: &String| {
+            let parts = name.split("__").filter_map(|part| match part.split_once('_') {
+                None if part == "Vjp" => Some("vjp".to_owned()),
+                Some(("Vjp", variable)) => Some(format!("vjp_{variable}")),
+                Some(("Jvp", variable)) => Some(format!("jvp_{variable}")),
+                _ => None,
             });
             let parts: Vec<String> = parts.collect();
             parts.is_empty() || self.chains.contains(&parts)
-        });
+        };
+        device.kernels.retain(|kernel| kernel.needed_by.iter().any(called));
     }
 }
 
@@ -233,6 +231,21 @@ mod tests {
         let kept: Vec<String> = device.kernels.iter().map(|kernel| kernel.marker.to_string()).collect();
         assert_eq!(kept, ["Value", "Vjp_X__Jvp_y", "Vjp_y"]);
         assert!(called.has("f32") && !called.has("f64"));
+        // what a derivative saves first is that of its calls
+        let saved = "keops! { #[keops(order = 2)] fn f(x: Vi<1>, y: Vj<1>) -> LogSumExp<j> { exp(x * y) } \
+                     fn g(x: Vi<1>, y: Vj<1>) -> Min<j> { x * y } }";
+        let kept = |calls: &str, item: usize| -> Vec<String> {
+            let mut called = Calls { names: HashSet::new(), chains: Vec::new() };
+            called.read(calls.parse().unwrap());
+            let mut device = of_text(saved).unwrap().swap_remove(item);
+            called.keep(&mut device);
+            device.kernels.iter().map(|kernel| kernel.marker.to_string()).collect()
+        };
+        assert_eq!(kept("f(&x, &y).eval()", 0), ["Value"]);
+        assert_eq!(kept("f(&x, &y).vjp_x(&e).eval()", 0), ["Saved", "Value", "Vjp_x"]);
+        assert_eq!(kept("f(&x, &y).jvp_x(&e).jvp_y(&u).eval()", 0).len(), 4);
+        assert_eq!(kept("g(&x, &y).eval()", 1), ["Value"]);
+        assert_eq!(kept("g(&x, &y).vjp(&e).eval()", 1), ["Selection", "Value"]);
     }
 
     #[test]

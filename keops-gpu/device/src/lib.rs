@@ -58,12 +58,12 @@ pub mod __private {
     pub use keops_core::{
         components::{Chain, Components, Grid},
         device::{Range, Unit, bundle_pairs, group_sources, rows_per_thread},
-        formula::{Contraction, Cuda, Formula, Item, Row, Scaled, Sink, Variable},
+        formula::{Contraction, Cuda, Formula, Index, Item, Row, Scaled, Sink, Variable},
         ops,
         real::Real,
         reduction::{
-            ArgKMin, ArgMax, ArgMin, KMin, KMinArgKMin, LogSumExp, Max, MaxArgMax, Min, MinArgMin, SoftMaxSaved, Sum,
-            SumSoftMaxWeight,
+            ArgKMin, ArgMax, ArgMin, CompensatedSum, DirectSum, KMin, KMinArgKMin, LogSumExp, Max, MaxArgMax,
+            MaxSumShiftExp, Min, MinArgMin, SoftMaxSaved, Sum, SumSoftMaxWeight, Zero,
         },
     };
 }

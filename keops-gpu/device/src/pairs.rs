@@ -87,7 +87,8 @@ pub unsafe fn pairs<
     F: Formula,
     Red: Reduction,
 {
-    let Arguments { data, .. } = arguments;
+    // SAFETY: the pointers of a batch begin where its units say.
+    let data = unsafe { arguments.data.add(unit(&arguments).data as usize) };
     let mut raw = [N::lit((), 0.0); WP];
     // SAFETY: parameters have one row.
     unsafe { gather::<N::Scalar, F>(data, Role::Parameter, 0, |c, x| raw[c] = N::splat((), x)) };
@@ -143,7 +144,7 @@ pub unsafe fn pairs<
     while q < Q {
         let row = row(q);
         if row < unit.targets {
-            let (target, part, state) = (unit.first_target + row, unit.part, state.as_slice());
+            let (target, part, state) = (unit.first_row + row, unit.part, state.as_slice());
             // SAFETY: a target of the unit.
             unsafe {
                 if S > 1 {
@@ -227,9 +228,11 @@ unsafe fn sweep<
     F: Formula,
     Red: Reduction,
 {
-    let &Arguments { data, ranges, .. } = arguments;
+    let ranges = arguments.ranges;
     // SAFETY: the contract of this function.
     let unit = unsafe { unit(arguments) };
+    // SAFETY: the pointers of a batch begin where its units say.
+    let data = unsafe { arguments.data.add(unit.data as usize) };
     let thread = thread::thread_idx_x();
     let tile = shared::start();
     let stride = const { (source_stride::<N::Scalar, F>() * size_of::<N::Scalar>()) as u32 };
@@ -470,7 +473,7 @@ where
 /// Writes the result of a target, or its state if there are several parts: the words of `states` of number `q`.
 ///
 /// # Safety
-/// `target` must be a target of the call, `part` one of its parts.
+/// `target` must be a row of the result of the call, `part` one of its parts.
 #[inline(always)]
 pub(crate) unsafe fn leave<N, F, Red, const Q: usize>(
     arguments: &Arguments<N::Scalar>,

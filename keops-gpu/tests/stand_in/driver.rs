@@ -364,7 +364,7 @@ unsafe fn run(work: &Work) {
                 }
             }
             Work::Main { blocks, addresses, counts: [targets, parts] } => {
-                for unit in device::<[u32; 5]>(addresses[1], blocks as usize) {
+                for unit in device::<[u32; 7]>(addresses[1], blocks as usize) {
                     one_unit(*unit, addresses, targets as usize, parts);
                 }
             }
@@ -397,29 +397,30 @@ unsafe fn run(work: &Work) {
 }
 
 /// One block of the main kernel.
-unsafe fn one_unit(unit: [u32; 5], addresses: [usize; 6], targets: usize, parts: u32) {
-    let [first, count, first_range, ranges, part] = unit.map(|word| word as usize);
+unsafe fn one_unit(unit: [u32; 7], addresses: [usize; 6], targets: usize, parts: u32) {
+    let [first, count, first_range, ranges, part, first_row, pointers] = unit.map(|word| word as usize);
     let [data, _, list, values, indices, states] = addresses;
     unsafe {
-        let &mut [x, y, b, p] = device::<[usize; 4]>(data, 1).first_mut().expect("four variables");
-        let (x, p) = (device::<[f32; 2]>(x, targets), device::<f32>(p, 1)[0]);
-        for target in first..first + count {
+        let &mut [x, y, b, p] = device::<[usize; 4]>(data + 8 * pointers, 1).first_mut().expect("four variables");
+        let (x, p) = (device::<[f32; 2]>(x, first + count), device::<f32>(p, 1)[0]);
+        for (number, x) in x[first..].iter().enumerate() {
             let (mut sums, mut sources) = ([0.0; 2], 0);
             for &[begin, end] in &*device::<[u32; 2]>(list + 8 * first_range, ranges) {
                 let (y, b) = (device::<[f32; 2]>(y, end as usize), device::<f32>(b, end as usize));
                 for source in begin as usize..end as usize {
-                    let dot = x[target][0] * y[source][0] + x[target][1] * y[source][1];
+                    let dot = x[0] * y[source][0] + x[1] * y[source][1];
                     sums = [sums[0] + p * dot * b[source], sums[1] + b[source]];
                     sources += 1;
                 }
             }
+            let row = first_row + number;
             if parts == 1 {
-                device::<[f32; 2]>(values, targets)[target] = sums;
-                device::<u32>(indices, targets)[target] = sources;
+                device::<[f32; 2]>(values, targets)[row] = sums;
+                device::<u32>(indices, targets)[row] = sources;
             } else {
                 let states = device::<f32>(states, 3 * targets * parts as usize);
                 for (word, value) in [sums[0], sums[1], f32::from_bits(sources)].into_iter().enumerate() {
-                    states[(part * 3 + word) * targets + target] = value;
+                    states[(part * 3 + word) * targets + row] = value;
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use proc_macro2::{Ident, Span};
 
-use crate::graph::Category;
+use crate::{graph::Category, reduction::Scheme};
 
 /// One function: `pub fn name<const D: usize>(x: Vi<D>, ...) -> Sum<j> { formula }`, or its `Genred` form.
 pub struct Item {
@@ -12,6 +12,8 @@ pub struct Item {
     pub attributes: Vec<syn::Attribute>,
     /// How many times the result can be differentiated, from `#[keops(order = n)]`.
     pub order: u32,
+    /// How sums are rounded, if that is said, and where: `#[keops(sum = direct)]`, or options of `Genred`.
+    pub scheme: Option<(Scheme, Span)>,
     /// What else `#[keops(..)]` says: how it is compiled for GPUs.
     pub cuda: Cuda,
     /// Its visibility, which is the module's too.

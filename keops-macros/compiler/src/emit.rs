@@ -7,6 +7,7 @@ mod body;
 pub mod device;
 mod formula;
 mod operator;
+mod selection;
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ use quote::{format_ident, quote};
 
 use crate::{
     ast::Item,
-    calls::{Call, Calls, Derivative, Output, Pass, PassReduction},
+    calls::{Call, Calls, Derivative, Output, Pass, PassReduction, Saved},
     dim::{Dim, const_generic},
     graph::Category,
 };
@@ -125,7 +126,8 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
     let (visibility, name) = (&item.visibility, &item.name);
     let doc = format!("What [`{name}`](fn@{name}) gives: its calls, and the formulas behind them.");
     let call_type = call_type(name);
-    let saved = calls.saved.as_ref().map(|pass| pass_tokens(&printer, pass, "What the derivatives need of the value."));
+    let first = calls.selection.iter().chain(calls.saved.iter().map(|saved| &saved.pass));
+    let first = first.map(|pass| pass_tokens(&printer, pass, "What derivatives need for each target."));
     let calls_tokens = calls.calls.iter().map(|call| call_tokens(&printer, call, calls));
     // what decides whether there is a function, or whether it is shown, holds for its module too
     let attributes = item.attributes.iter().filter(|attribute| {
@@ -145,7 +147,7 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
             // so that a change of it is noticed
             const __PTX: ::core::option::Option<&'static str> = ::core::option_env!("KEOPS_PTX_DIR");
             #call_type
-            #saved
+            #(#first)*
             #(#calls_tokens)*
         }
     }
@@ -169,6 +171,11 @@ fn call_type(name: &Ident) -> TokenStream {
             fn derivative<L>(mut self, argument: __p::View<'a, T>) -> Call<'a, T, L> {
                 self.views.push(argument);
                 Call { views: self.views, settings: self.settings, kind: ::core::marker::PhantomData }
+            }
+            /// Reduces over the pairs in these ranges only, in every batch; so do its derivatives.
+            pub fn ranges(mut self, ranges: &__p::Ranges) -> Self {
+                self.settings.ranges = ::core::option::Option::Some(::core::clone::Clone::clone(ranges));
+                self
             }
             /// Runs on this device.
             pub fn device(mut self, device: __p::Device) -> Self {
@@ -263,67 +270,117 @@ fn reduction(reduction: &PassReduction) -> TokenStream {
     }
 }
 
+/// `impl Plan`: the type of the result, and how it is computed.
+fn eval(printer: &Printer, call: &Call, output: &TokenStream, body: &TokenStream) -> TokenStream {
+    let (params, marker) = (printer.impl_params(), printer.marker(&call.name));
+    quote! {
+        impl #params __p::Plan for #marker {
+            type Output<T: __p::Element, S: __p::Storage> = #output;
+            fn eval<T: __p::Element, S: __p::Storage>(
+                views: &[__p::View<'_, T>],
+                settings: &__p::Settings,
+            ) -> ::core::result::Result<Self::Output<T, S>, __p::Error> {
+                #body
+            }
+        }
+    }
+}
+
+/// `impl PlanInto`, for rows of `dim` numbers.
+fn eval_into(printer: &Printer, call: &Call, dim: &TokenStream, body: &TokenStream) -> TokenStream {
+    let (params, marker) = (printer.impl_params(), printer.marker(&call.name));
+    quote! {
+        impl #params __p::PlanInto for #marker {
+            type Row<T: __p::Element> = [T; #dim];
+            fn eval_into<T: __p::Element>(
+                views: &[__p::View<'_, T>],
+                settings: &__p::Settings,
+                out: &mut [[T; #dim]],
+            ) -> ::core::result::Result<(), __p::Error> {
+                #body
+            }
+        }
+    }
+}
+
+/// The type of all gradients of a call, and its name.
+fn gradients(printer: &Printer, call: &Call, fields: &[(String, Dim)]) -> (TokenStream, Ident) {
+    let name = format_ident!("{}Gradients", call.name.trim_end_matches("Vjp"));
+    let const_params = printer.const_params();
+    let names = fields.iter().map(|f| field(&f.0));
+    let dims = fields.iter().map(|f| const_argument(&f.1));
+    let docs = fields.iter().map(|f| format!("The gradient in `{}`.", f.0));
+    let definition = quote! {
+        /// All gradients of a call.
+        #[derive(Clone, Debug)]
+        pub struct #name<#const_params T: __p::Stored, S: __p::Storage = __p::Host> {
+            #(#[doc = #docs] pub #names: S::Rows<T, #dims>,)*
+        }
+    };
+    (definition, name)
+}
+
+/// Which argument something is the gradient of, if any.
+fn gradient(number: Option<usize>) -> TokenStream {
+    match number {
+        Some(number) => quote!(::core::option::Option::Some(#number)),
+        None => quote!(::core::option::Option::None),
+    }
+}
+
+/// The passes that run before those of a call, and what they add to its arguments.
+fn saved(printer: &Printer, call: &Call, calls: &Calls) -> Option<TokenStream> {
+    let rows = |reads: &[usize]| {
+        let names = reads.iter().map(|k| format_ident!("saved_{k}"));
+        quote!(&[#(&#names),*])
+    };
+    let passes = calls.needed(call).into_iter().map(|k| {
+        let Saved { pass, arguments, reads } = &calls.saved[k];
+        let (formula, reduction) = (printer.marker(&pass.name), reduction(&pass.reduction));
+        let (name, reads) = (format_ident!("saved_{k}"), rows(reads));
+        quote!(let #name = __p::saved::<T, #formula, #reduction>(views, #arguments, #reads, settings)?;)
+    });
+    let all = rows(&call.saved);
+    (!call.saved.is_empty()).then(|| quote!(#(#passes)* let views = &*__p::with_saved(views, #all);))
+}
+
 /// The `Plan` of a call: which passes run, and what becomes of them.
 fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     let (params, marker) = (printer.impl_params(), printer.marker(&call.name));
-    // the exponential reductions compute their own value first
-    let saved = call.saved.and_then(|count| calls.saved.as_ref().map(|pass| (count, pass))).map(|(count, pass)| {
-        let (formula, reduction) = (printer.marker(&pass.name), reduction(&pass.reduction));
-        quote!(let views = &*__p::with_saved::<T, #formula, #reduction>(views, #count, settings)?;)
-    });
     let Some(pass) = call.passes.first() else { return TokenStream::new() };
+    if let (Some(selected), Some(found)) = (&call.selected, &calls.selection) {
+        return selection::plan(printer, call, pass, selected, found);
+    }
+    let saved = saved(printer, call, calls);
     let (formula, reduced) = (printer.marker(&pass.name), reduction(&pass.reduction));
-    let total = pass.pieces.iter().any(|piece| piece.total);
-    let eval = |output: TokenStream, body: TokenStream| {
-        quote! {
-            impl #params __p::Plan for #marker {
-                type Output<T: __p::Element, S: __p::Storage> = #output;
-                fn eval<T: __p::Element, S: __p::Storage>(
-                    views: &[__p::View<'_, T>],
-                    settings: &__p::Settings,
-                ) -> ::core::result::Result<Self::Output<T, S>, __p::Error> {
-                    #saved
-                    #body
-                }
-            }
-        }
-    };
+    let of = pass.pieces.first().and_then(|piece| piece.gradient);
+    let eval = |output: TokenStream, body: TokenStream| eval(printer, call, &output, &quote!(#saved #body));
     match &call.output {
         Output::Values(dim) if saved.is_none() => {
             let dim = const_argument(dim);
-            let total = total.then(|| {
+            let of = of.map(|of| {
+                let of = gradient(Some(of));
                 quote!(
-                    const TOTAL: bool = true;
+                    const GRADIENT: ::core::option::Option<usize> = #of;
                 )
             });
             quote! {
                 impl #params __p::OnePass for #marker {
                     type Reduction = #reduced;
                     type Row<T: __p::Element> = [T; #dim];
-                    #total
+                    #of
                 }
             }
         }
         Output::Values(dim) => {
-            let dim = const_argument(dim);
+            let (dim, of) = (const_argument(dim), gradient(of));
             let plan = eval(
                 quote!(S::Rows<T, #dim>),
-                quote!(__p::rows::<T, S, #formula, #reduced, #dim>(views, settings, #total)),
+                quote!(__p::rows::<T, S, #formula, #reduced, #dim>(views, settings, #of)),
             );
-            quote! {
-                #plan
-                impl #params __p::PlanInto for #marker {
-                    type Row<T: __p::Element> = [T; #dim];
-                    fn eval_into<T: __p::Element>(
-                        views: &[__p::View<'_, T>],
-                        settings: &__p::Settings,
-                        out: &mut [[T; #dim]],
-                    ) -> ::core::result::Result<(), __p::Error> {
-                        #saved
-                        __p::rows_into::<T, #formula, #reduced, #dim>(views, settings, #total, out)
-                    }
-                }
-            }
+            let body = quote!(#saved __p::rows_into::<T, #formula, #reduced, #dim>(views, settings, #of, out));
+            let into = eval_into(printer, call, &dim, &body);
+            quote!(#plan #into)
         }
         Output::Indices(dim) => {
             let dim = const_argument(dim);
@@ -337,28 +394,23 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
             )
         }
         Output::Gradients(fields) => {
-            let gradients = format_ident!("{}Gradients", call.name.trim_end_matches("Vjp"));
+            let (definition, gradients) = gradients(printer, call, fields);
             let generics = printer.generics();
-            let const_params = printer.const_params();
             let names: Vec<Ident> = fields.iter().map(|f| field(&f.0)).collect();
             let dims: Vec<TokenStream> = fields.iter().map(|f| const_argument(&f.1)).collect();
-            let docs = fields.iter().map(|f| format!("The gradient in `{}`.", f.0));
             let passes = call.passes.iter().map(|pass| {
                 let (formula, reduction) = (printer.marker(&pass.name), reduction(&pass.reduction));
-                let pieces = pass.pieces.iter().map(|piece| {
-                    let (name, dim) = (&names[piece.field], &dims[piece.field]);
-                    let kind = if piece.total { quote!(total) } else { quote!(rows) };
-                    quote!(__p::Piece::#kind(#dim, __p::Buffer::to(&mut out.#name)))
+                let parts = pass.pieces.iter().map(|piece| {
+                    let (name, width, of) = (&names[piece.field], &dims[piece.field], gradient(piece.gradient));
+                    quote!(__p::Part { width: #width, gradient: #of, to: __p::Buffer::to(&mut out.#name) })
                 });
-                let sizes = pass.pieces.iter().map(|piece| {
-                    let name = &names[piece.field];
-                    let rows = if piece.total { quote!(1) } else { quote!(shape.targets) };
-                    quote!(out.#name = __p::Buffer::room(#rows)?;)
+                let rooms = pass.pieces.iter().map(|piece| {
+                    let (name, of) = (&names[piece.field], gradient(piece.gradient));
+                    quote!(out.#name = __p::Buffer::room(__p::rows_of::<T, #formula>(views, #of)?)?;)
                 });
                 quote! {
-                    let shape = __p::shape_of::<T, #formula>(views)?;
-                    #(#sizes)*
-                    __p::reduce::<T, #formula, #reduction>(views, settings, &mut [#(#pieces),*], ::core::option::Option::None)?;
+                    #(#rooms)*
+                    __p::run::<T, #formula, #reduction>(views, settings, &mut [#(#parts),*], ::core::option::Option::None)?;
                 }
             });
             let plan = eval(
@@ -369,14 +421,7 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
                     ::core::result::Result::Ok(out)
                 },
             );
-            quote! {
-                /// All gradients of a call.
-                #[derive(Clone, Debug)]
-                pub struct #gradients<#const_params T: __p::Stored, S: __p::Storage = __p::Host> {
-                    #(#[doc = #docs] pub #names: S::Rows<T, #dims>,)*
-                }
-                #plan
-            }
+            quote!(#definition #plan)
         }
     }
 }

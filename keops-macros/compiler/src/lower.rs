@@ -23,10 +23,18 @@ pub use program::{Program, Role};
 use scaled::Scaled;
 use stage::{Roles, StageOf};
 
-/// Lowers the components of f, given as `roots` one after another, for rows indexed by `target` (I or J). The first one
+/// Lowers the components of f, given as `roots` one after another, for rows indexed by `targets` (I or J). The first one
 /// may be an exponent to base 2 of the reduction.
-pub fn lower(g: &mut Graph, roots: &[Id], variables: &[VarId], target: Category, first_is_exponent: bool) -> Program {
-    let roles = Roles::new(target);
+pub fn lower(g: &mut Graph, roots: &[Id], variables: &[VarId], targets: Category, first_is_exponent: bool) -> Program {
+    lower_for(g, roots, variables, Roles::new(Some(targets)), first_is_exponent)
+}
+
+/// As [`lower`], for rows of all variables but parameters together: there are no sources.
+pub fn lower_rows(g: &mut Graph, roots: &[Id], variables: &[VarId]) -> Program {
+    lower_for(g, roots, variables, Roles::new(None), false)
+}
+
+fn lower_for(g: &mut Graph, roots: &[Id], variables: &[VarId], roles: Roles, first_is_exponent: bool) -> Program {
     let roots = regroup::regroup(g, roots, &roles);
     let roots = parts(g, &roots);
     #[cfg(test)]
@@ -56,6 +64,7 @@ pub fn lower(g: &mut Graph, roots: &[Id], variables: &[VarId], target: Category,
                 (variable.name.clone(), lowering.roles.role(lowering.g, v), variable.dim.clone())
             })
             .collect(),
+        targets: lowering.roles.target(),
         contractions: lowering.contractions,
         scaled,
         parameters,

@@ -4,6 +4,7 @@
 
 mod expr;
 mod genred;
+mod sums;
 
 use proc_macro2::{Ident, Span};
 use syn::{
@@ -15,6 +16,7 @@ use crate::{
     ast::{Block, Cuda, IntegerArg, Item, ReductionSpec, VariableDecl},
     error::hint,
     graph::Category,
+    reduction::Scheme,
 };
 
 /// The items of one `keops! { ... }`.
@@ -50,12 +52,15 @@ fn item(input: ParseStream) -> syn::Result<Item> {
     let content;
     braced!(content in input);
     let body = block(&content)?;
-    Ok(Item { attributes, order: options.order, cuda, visibility, name, generics, variables, reduction, body })
+    let Options { order, scheme, .. } = options;
+    Ok(Item { attributes, order, scheme, cuda, visibility, name, generics, variables, reduction, body })
 }
 
 /// What `#[keops(..)]` says.
 struct Options {
     order: u32,
+    /// `sum = direct`, with the token to point at.
+    scheme: Option<(Scheme, Span)>,
     precise: bool,
     /// `cuda(D = 3)`, with the token to point at.
     instances: Vec<(Span, Vec<(Ident, u64)>)>,
@@ -86,7 +91,7 @@ impl Options {
 }
 
 fn options(attributes: &[syn::Attribute]) -> syn::Result<Options> {
-    let (mut order, mut precise, mut instances) = (None, false, Vec::new());
+    let (mut order, mut scheme, mut precise, mut instances) = (None, None, false, Vec::new());
     for attribute in attributes {
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("precise") {
@@ -111,13 +116,24 @@ fn options(attributes: &[syn::Attribute]) -> syn::Result<Options> {
                 if order.replace(n as u32).is_some() {
                     return Err(meta.error("`order` is given twice"));
                 }
+            } else if meta.path.is_ident("sum") {
+                let name: Ident = meta.value()?.parse()?;
+                let Some((_, found)) = Scheme::ALL.into_iter().find(|(scheme, _)| name == scheme) else {
+                    let message =
+                        format!("unknown sum scheme `{name}`: there are `direct`, `blocked` and `compensated`");
+                    return Err(syn::Error::new(name.span(), message));
+                };
+                if scheme.replace((found, name.span())).is_some() {
+                    return Err(meta.error("`sum` is given twice"));
+                }
             } else {
-                return Err(meta.error("unknown option: there are `order = n`, `precise` and `cuda(D = n)`"));
+                let message = "unknown option: there are `order = n`, `sum = scheme`, `precise` and `cuda(D = n)`";
+                return Err(meta.error(message));
             }
             Ok(())
         })?;
     }
-    Ok(Options { order: order.unwrap_or(1), precise, instances })
+    Ok(Options { order: order.unwrap_or(1), scheme, precise, instances })
 }
 
 fn generics(input: ParseStream) -> syn::Result<Vec<Ident>> {

@@ -5,10 +5,14 @@
 pub enum Reduction {
     /// Σ f
     Sum,
+    /// Nothing: 0.
+    Zero,
     /// log Σ exp(f), or log Σ exp(f) g
     LogSumExp,
     /// Σ exp(f) g / Σ exp(f)
     SumSoftMaxWeight,
+    /// max f, and Σ exp(f - max f) or Σ exp(f - max f) g
+    MaxSumShiftExp,
     /// The least or the greatest value of each component.
     Min,
     /// The K least values and where they are; K = 1 for `ArgMin` and `MinArgMin`.
@@ -47,6 +51,26 @@ pub struct Row {
     pub path: &'static str,
 }
 
+impl Reduction {
+    /// Whether the first formula is an exponent.
+    pub fn is_exponential(self) -> bool {
+        matches!(self, Reduction::LogSumExp | Reduction::SumSoftMaxWeight | Reduction::MaxSumShiftExp)
+    }
+}
+
+impl Row {
+    /// The reduction that gives the row numbers of what this one selects: derivatives go through them. `None` if the
+    /// result depends on all terms, or is row numbers.
+    pub fn selection(&self) -> Option<&'static str> {
+        match self.path {
+            "Min" | "MinArgMin" => Some("ArgMin"),
+            "Max" | "MaxArgMax" => Some("ArgMax"),
+            "KMin" | "KMinArgKMin" => Some("ArgKMin"),
+            _ => None,
+        }
+    }
+}
+
 const fn row(
     name: &'static str,
     aliases: &'static [&'static str],
@@ -68,6 +92,15 @@ pub const REDUCTIONS: &[Row] = &[
     row("LogSumExp", &[], Reduction::LogSumExp, Weight::Optional, false, "LogSumExp"),
     row("LogSumExpWeight", &[], Reduction::LogSumExp, Weight::Required, false, "LogSumExp"),
     row("SumSoftMaxWeight", &["SoftMax"], Reduction::SumSoftMaxWeight, Weight::Required, false, "SumSoftMaxWeight"),
+    row("MaxSumShiftExp", &["Max_SumShiftExp"], Reduction::MaxSumShiftExp, Weight::Optional, false, "MaxSumShiftExp"),
+    row(
+        "MaxSumShiftExpWeight",
+        &["Max_SumShiftExpWeight"],
+        Reduction::MaxSumShiftExp,
+        Weight::Required,
+        false,
+        "MaxSumShiftExp",
+    ),
     row("Min", &[], Reduction::Min, Weight::None, false, "Min"),
     row("ArgMin", &[], k_min(false, true), Weight::None, false, "ArgMin"),
     row("MinArgMin", &["Min_ArgMin"], k_min(true, true), Weight::None, false, "MinArgMin"),
@@ -77,10 +110,34 @@ pub const REDUCTIONS: &[Row] = &[
     row("KMin", &[], k_min(true, false), Weight::None, true, "KMin"),
     row("ArgKMin", &[], k_min(false, true), Weight::None, true, "ArgKMin"),
     row("KMinArgKMin", &["KMin_ArgKMin"], k_min(true, true), Weight::None, true, "KMinArgKMin"),
+    row("Zero", &[], Reduction::Zero, Weight::None, false, "Zero"),
 ];
 
-/// KeOps' reductions that are not built yet.
-pub const NOT_YET: &[&str] = &["Max_SumShiftExp", "Max_SumShiftExpWeight", "Zero"];
+/// How a sum is rounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// One addition in the element type for each term.
+    Direct,
+    /// Runs in the element type, added to a compensated total: the default.
+    Blocked,
+    /// Every addition compensated.
+    Compensated,
+}
+
+impl Scheme {
+    /// All of them, with their names.
+    pub const ALL: [(&'static str, Scheme); 3] =
+        [("direct", Scheme::Direct), ("blocked", Scheme::Blocked), ("compensated", Scheme::Compensated)];
+
+    /// The type in `keops_core::reduction`.
+    pub fn path(self) -> &'static str {
+        match self {
+            Scheme::Direct => "DirectSum",
+            Scheme::Blocked => "Sum",
+            Scheme::Compensated => "CompensatedSum",
+        }
+    }
+}
 
 /// The row of a name.
 pub fn find(name: &str) -> Option<&'static Row> {

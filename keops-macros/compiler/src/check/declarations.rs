@@ -9,7 +9,7 @@ use crate::{
     ast::IntegerArg,
     dim::Dim,
     error::hint,
-    reduction::{self, NOT_YET, REDUCTIONS},
+    reduction::{self, REDUCTIONS, Reduction, Scheme},
 };
 
 /// More variables than any formula has: a function of so many arguments is a mistake.
@@ -73,15 +73,21 @@ impl Checker<'_> {
         let spec = &self.item.reduction;
         let name = spec.name.to_string();
         let Some(row) = reduction::find(&name) else {
-            let message = if NOT_YET.contains(&name.as_str()) {
-                format!("the reduction `{name}` is not built yet")
-            } else {
-                let names = REDUCTIONS.iter().flat_map(|row| std::iter::once(&row.name).chain(row.aliases));
-                format!("unknown reduction `{name}`{}", hint(&name, names.copied()))
-            };
+            let names = REDUCTIONS.iter().flat_map(|row| std::iter::once(&row.name).chain(row.aliases));
+            let message = format!("unknown reduction `{name}`{}", hint(&name, names.copied()));
             self.errors.push(spec.name.span(), message);
             return (None, None);
         };
+        if let Some((scheme, span)) = self.item.scheme {
+            match row.reduction {
+                Reduction::Sum | Reduction::Zero => {}
+                reduction if reduction.is_exponential() && scheme == Scheme::Blocked => {}
+                reduction if reduction.is_exponential() => {
+                    self.errors.push(span, format!("`{name}` adds up in blocks: only `Sum` can do it in other ways"));
+                }
+                _ => self.errors.push(span, format!("`{name}` is no sum, whose rounding could be chosen")),
+            }
+        }
         let k = match (&spec.k, row.takes_k) {
             (Some(k), true) => self.dim(k),
             (None, false) => Some(Dim::number(1)),

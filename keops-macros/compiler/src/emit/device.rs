@@ -9,7 +9,7 @@ use quote::{format_ident, quote};
 use super::{Printer, formula, reduction};
 use crate::{
     ast::Item,
-    calls::{Calls, Pass},
+    calls::{Call, Calls, Pass},
     lower::{
         Program, Role,
         program::{Expr, Stmt},
@@ -36,6 +36,8 @@ pub struct Kernel {
     pub title: String,
     /// The marker type with its const generics, in the module.
     pub marker: TokenStream,
+    /// The names of the calls that run it: `Value`, `Vjp_x__Jvp_y`.
+    pub needed_by: Vec<String>,
     /// The type of the reduction, below `__p`.
     pub reduction: TokenStream,
     /// Components of all variables of each role: parameters, targets, sources.
@@ -47,15 +49,32 @@ pub struct Kernel {
 /// The formulas and kernels of an item.
 pub fn device(item: &Item, calls: &Calls) -> Device {
     let printer = Printer { item, kernels: None };
-    let passes = || calls.saved.iter().chain(calls.calls.iter().flat_map(|call| &call.passes));
-    let formulas = passes().map(|pass| super::pass_tokens(&printer, pass, ""));
+    let passes = passes(calls);
+    let formulas = passes.iter().map(|(pass, _)| super::pass_tokens(&printer, pass, ""));
     let module = quote!(use ::keops::__private::{self as __p, ops}; #(#formulas)*);
     let instances = if item.generics.is_empty() { vec![Vec::new()] } else { item.cuda.instances.clone() };
-    let kernels = instances.iter().flat_map(|values| passes().map(|pass| kernel(&printer, pass, values))).collect();
+    let kernels = instances
+        .iter()
+        .flat_map(|values| passes.iter().map(|(pass, needed_by)| kernel(&printer, pass, needed_by, values)))
+        .collect();
     Device { item: item.name.to_string(), module, kernels, precise: item.cuda.precise }
 }
 
-fn kernel(printer: &Printer, pass: &Pass, values: &[u64]) -> Kernel {
+/// The passes that run on a device, and the names of the calls that need each. The formulas of pairs that were selected
+/// run on the host.
+fn passes(calls: &Calls) -> Vec<(&Pass, Vec<&str>)> {
+    let names = |needs: &dyn Fn(&Call) -> bool| -> Vec<&str> {
+        calls.calls.iter().filter(|call| needs(call)).map(|call| call.name.as_str()).collect()
+    };
+    let selection = calls.selection.iter().map(|pass| (pass, names(&|call| call.selected.is_some())));
+    let saved = calls.saved.iter().enumerate();
+    let saved = saved.map(|(k, saved)| (&saved.pass, names(&|call| calls.needed(call).contains(&k))));
+    let own = calls.calls.iter().filter(|call| call.selected.is_none());
+    let own = own.flat_map(|call| call.passes.iter().map(|pass| (pass, vec![call.name.as_str()])));
+    selection.chain(saved).chain(own).collect()
+}
+
+fn kernel(printer: &Printer, pass: &Pass, needed_by: &[&str], values: &[u64]) -> Kernel {
     let generics: Vec<String> = printer.item.generics.iter().map(ToString::to_string).collect();
     let value = |name: &str| generics.iter().position(|generic| generic == name).map_or(0, |n| values[n]);
     let width = |role| {
@@ -78,6 +97,7 @@ fn kernel(printer: &Printer, pass: &Pass, values: &[u64]) -> Kernel {
         name: format!("{}{numbers}", fingerprint(printer, pass)),
         title: format!("{}: {}", printer.item.name, quote!(#marker).to_string().replace(' ', "")),
         marker,
+        needed_by: needed_by.iter().map(ToString::to_string).collect(),
         reduction,
         widths: [width(Role::Parameter), width(Role::Target), width(Role::Source)],
         short: is_short(&pass.program, value),

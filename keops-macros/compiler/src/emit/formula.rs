@@ -8,6 +8,7 @@ use quote::quote;
 use super::body::statements;
 use crate::{
     dim::Dim,
+    graph::Category,
     lower::{
         Program, Role,
         program::{Expr, Place, Stage, Stmt},
@@ -30,6 +31,11 @@ pub(super) fn formula(
         };
         let dim = dim.tokens();
         quote!(__p::Variable::#role(#name, #dim))
+    });
+    let targets = (program.targets == Category::J).then(|| {
+        quote!(
+            const TARGETS: __p::Index = __p::Index::J;
+        )
     });
     let contractions = program.contractions.iter().map(|contraction| {
         let kind = if contraction.squared_distance { quote!(squared_distance) } else { quote!(dot) };
@@ -88,6 +94,7 @@ pub(super) fn formula(
             const NAME: &'static str = #name;
             const VARIABLES: &'static [__p::Variable] = &[#(#variables),*];
             const CONTRACTIONS: &'static [__p::Contraction] = &[#(#contractions),*];
+            #targets
             #scaled
             #keeps_sources
             #cuda

@@ -6,12 +6,14 @@
 //! - A temporary is assigned once, before it is read, in its scope or one around it.
 //! - Offsets are in components and stay inside their place for every value of the const generics.
 
-use crate::{dim::Dim, view::product};
+use crate::{dim::Dim, graph::Category, view::product};
 
 /// A formula, ready to be printed.
 pub struct Program {
     /// The variables, by their order in the call: name, role, dimension.
     pub variables: Vec<(String, Role, Dim)>,
+    /// Which index the targets are: i or j.
+    pub targets: Category,
     /// Contractions of target and source vectors.
     pub contractions: Vec<Contraction>,
     /// See `keops_core::formula::Scaled`: the number of the contraction, and the offset of the factor.

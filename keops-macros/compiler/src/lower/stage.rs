@@ -18,20 +18,25 @@ pub(super) enum StageOf {
 
 /// The roles of the variables, once it is known which index is the target.
 pub(super) struct Roles {
-    target: Category,
+    target: Option<Category>,
 }
 
 impl Roles {
-    /// With rows of the result indexed by `target`: I or J.
-    pub(super) fn new(target: Category) -> Self {
+    /// With rows of the result indexed by `target`: I or J; `None` if all rows are targets.
+    pub(super) fn new(target: Option<Category>) -> Self {
         Roles { target }
+    }
+
+    /// What the targets are indexed by; I if all rows are.
+    pub(super) fn target(&self) -> Category {
+        self.target.unwrap_or(Category::I)
     }
 
     /// The role of a variable.
     pub(super) fn role(&self, g: &Graph, v: VarId) -> Role {
         match g.variable(v).category {
             Category::P => Role::Parameter,
-            category if category == self.target => Role::Target,
+            category if self.target.is_none_or(|target| category == target) => Role::Target,
             _ => Role::Source,
         }
     }

@@ -11,20 +11,17 @@ use syn::{
     parse::{ParseStream, Parser},
 };
 
-use super::{category, expr, integer, unknown};
+use super::{category, expr, integer, sums::Sums, unknown};
 use crate::{
     ast::{Block, Expr, ExprKind, IntegerArg, Item, ReductionSpec, VariableDecl},
     error::Errors,
     graph::Category,
 };
 
-const OPTIONS: [&str; 4] = ["reduction_op", "axis", "opt_arg", "formula2"];
+const OPTIONS: [&str; 7] = ["reduction_op", "axis", "opt_arg", "formula2", "sum_scheme", "dtype_acc", "use_double_acc"];
 /// Options of pykeops that carry over in another way, or do not yet.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 6] = [
     ("dtype", "the element type is inferred from the arguments"),
-    ("dtype_acc", "the accumulator cannot be chosen yet: sums are compensated by default"),
-    ("use_double_acc", "the accumulator cannot be chosen yet: sums are compensated by default"),
-    ("sum_scheme", "the sum scheme cannot be chosen yet: sums are compensated by default"),
     ("enable_chunks", "high dimensions need no option"),
     ("rec_multVar_highdim", "high dimensions need no option"),
     ("use_fast_math", "there is no such option yet"),
@@ -88,6 +85,7 @@ pub(super) fn item(
     Ok(Item {
         attributes,
         order: own.order,
+        scheme: options.sums.scheme(own.scheme)?,
         cuda: own.cuda(&[])?,
         visibility,
         variables: variables.in_order(name.span())?,
@@ -109,6 +107,7 @@ struct Options {
     axis: Option<u8>,
     k: Option<IntegerArg>,
     formula2: Option<LitStr>,
+    sums: Sums,
 }
 
 impl Options {
@@ -141,6 +140,7 @@ impl Options {
                 let formula: LitStr = input.parse()?;
                 twice(self.formula2.replace(formula).is_some())
             }
+            "sum_scheme" | "dtype_acc" | "use_double_acc" => twice(self.sums.parse(&key, input)?),
             _ => Err(unknown("option", &key, OPTIONS)),
         }
     }

@@ -96,7 +96,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     binary("Add", &["add"], |g, a| same_or_scalar(g, a).map(|()| g.add(a.formulas[0], a.formulas[1])), (-2.0, 2.0)),
     binary(
         "Subtract",
-        &["subtract", "sub"],
+        &["subtract", "sub", "difference_matrix"],
         |g, a| same_or_scalar(g, a).map(|()| g.sub(a.formulas[0], a.formulas[1])),
         (-2.0, 2.0),
     ),

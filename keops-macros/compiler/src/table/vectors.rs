@@ -49,6 +49,17 @@ pub(super) fn weighted_sq_norm(g: &mut Graph, a: &Arguments, s: usize, f: Id) ->
     }
 }
 
+/// The first argument must be a full metric for argument `f`.
+fn full_metric(g: &Graph, a: &Arguments, f: usize) -> Result<(), Fault> {
+    let dim = g.dim(a.formulas[f]);
+    let full = dim.checked_mul(dim).ok_or_else(too_large)?;
+    if *g.dim(a.formulas[0]) == full {
+        return Ok(());
+    }
+    let found = g.dim(a.formulas[0]);
+    Err(Fault(format!("the metric `{}` must have dimension {full}, it has dimension {found}", a.spelled[0])))
+}
+
 /// The part `start..start + dim` must lie inside the argument.
 fn inside(g: &Graph, a: &Arguments, start: &Dim, dim: &Dim) -> Result<(), Fault> {
     let end = start.checked_add(dim).ok_or_else(too_large)?;
@@ -137,19 +148,17 @@ pub(super) const OPERATIONS: &[Operation] = &[
         weighted_sq_norm(g, a, 0, a.formulas[1])
     }),
     row("SymSqNorm", &["sym_sqnorm"], &[F, F], |g, a| {
-        let dim = g.dim(a.formulas[1]);
-        let full = dim.checked_mul(dim).ok_or_else(too_large)?;
-        if *g.dim(a.formulas[0]) != full {
-            return Err(Fault(format!(
-                "the metric `{}` must have dimension {full}, it has dimension {}",
-                a.spelled[0],
-                g.dim(a.formulas[0])
-            )));
-        }
+        full_metric(g, a, 1)?;
         weighted_sq_norm(g, a, 0, a.formulas[1])
     }),
     row("WeightedSqDist", &["weighted_sqdist", "weightedsqdist"], &[F, F, F], |g, a| {
         same(g, a, 1, 2)?;
+        let difference = g.sub(a.formulas[1], a.formulas[2]);
+        weighted_sq_norm(g, a, 0, difference)
+    }),
+    row("SymSqDist", &["sym_sqdist"], &[F, F, F], |g, a| {
+        same(g, a, 1, 2)?;
+        full_metric(g, a, 1)?;
         let difference = g.sub(a.formulas[1], a.formulas[2]);
         weighted_sq_norm(g, a, 0, difference)
     }),
@@ -193,5 +202,5 @@ pub(super) const OPERATIONS: &[Operation] = &[
         let place = g.fun(Fun::Floor, &[above]);
         Ok(g.one_hot(place, dim))
     }),
-    row("Concat", &["concat"], &[F, F], |g, a| g.concat(&a.formulas).ok_or_else(too_large)),
+    row("Concat", &["concat", "concatenate", "cat"], &[F, F], |g, a| g.concat(&a.formulas).ok_or_else(too_large)),
 ];

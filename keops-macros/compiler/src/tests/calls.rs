@@ -1,13 +1,15 @@
 //! The calls of whole items: every derivative that a user can ask for against finite differences of the call it is
 //! taken of, with a loop over all pairs as the engine.
 
+use std::collections::BTreeMap;
+
 use super::{
     item, machine,
     oracle::size,
     sample::{Draw, dot, slope},
 };
 use crate::{
-    calls::{self, Call, Calls, Output, Pass, PassReduction},
+    calls::{self, Call, Calls, Output, Pass, PassReduction, Saved, Side},
     check,
     graph::Category,
     lower::Role,
@@ -88,10 +90,14 @@ fn reduce(name: &str, terms: &Rows) -> Vec<f64> {
 
 fn run(calls: &Calls, call: &Call, data: &[Rows]) -> Vec<Rows> {
     let mut data = data.to_vec();
-    if let (Some(count), Some(saved)) = (call.saved, &calls.saved) {
-        let (_, rows) = pass(saved, &data[..count]).remove(0);
-        data.push(rows);
+    let mut saved: BTreeMap<usize, Rows> = BTreeMap::new();
+    for k in calls.needed(call) {
+        let Saved { pass: formula, arguments, reads } = &calls.saved[k];
+        let mut data = data[..*arguments].to_vec();
+        data.extend(reads.iter().map(|earlier| saved[earlier].clone()));
+        saved.insert(k, pass(formula, &data).remove(0).1);
     }
+    data.extend(call.saved.iter().map(|k| saved[k].clone()));
     let mut fields: Vec<(usize, Rows)> = call.passes.iter().flat_map(|p| pass(p, &data)).collect();
     fields.sort_by_key(|field| field.0);
     fields.into_iter().map(|field| field.1).collect()
@@ -191,6 +197,20 @@ fn derivatives_of_exponential_reductions() {
 }
 
 #[test]
+fn derivatives_of_derivatives_of_exponential_reductions() {
+    for (text, least) in [
+        ("#[keops(order = 2)] fn f(g: Pm<1>, x: Vi<2>, y: Vj<2>) -> LogSumExp<j> { -g * sqdist(x, y) }", 7 + 6 * 9),
+        ("#[keops(order = 2)] fn f(x: Vi<2>, y: Vj<2>, b: Vj<2>) -> LogSumExp<i> { ((x | y), b * b * x) }", 7 + 6 * 9),
+        ("#[keops(order = 2)] fn f(x: Vi<2>, y: Vj<2>, b: Vj<2>) -> SoftMax<j> { ((x | y), b * sum(x)) }", 7 + 6 * 9),
+        ("#[keops(order = 2)] fn f(s: Pm<1>, x: Vi<2>, y: Vj<2>) -> SoftMax<i> { (s * (x | y), x * y) }", 7 + 6 * 9),
+        ("#[keops(order = 3)] fn f(x: Vi<1>, y: Vj<1>) -> LogSumExp<j> { sin(x * y) }", 5 + 4 * (7 + 6 * 9)),
+        ("#[keops(order = 3)] fn f(x: Vi<1>, y: Vj<1>) -> SoftMax<j> { (x * y, y * y) }", 5 + 4 * (7 + 6 * 9)),
+    ] {
+        assert!(check_item(text) >= least, "{text}");
+    }
+}
+
+#[test]
 fn derivatives_of_derivatives() {
     for (text, least) in [
         ("#[keops(order = 2)] fn f(g: Pm<1>, x: Vi<2>, y: Vj<2>) -> Sum<j> { exp(-g * sqdist(x, y)) }", 7 + 6 * 9),
@@ -202,10 +222,26 @@ fn derivatives_of_derivatives() {
 }
 
 #[test]
+fn what_is_selected_has_derivatives_of_pairs() {
+    let (calls, _) = calls_of("#[keops(order = 2)] fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>) -> KMin<4, j> { g * x * y }");
+    assert!(calls.saved.is_empty() && calls.selection.is_some());
+    let of = |name: &str| calls.calls.iter().find(|call| call.name == name).unwrap();
+    let sides = |name: &str| of(name).selected.as_ref().map(|selected| selected.arguments.clone()).unwrap();
+    let inputs = [Category::P, Category::I, Category::J].map(Side::Index);
+    assert_eq!(sides("Vjp_y__Jvp_x"), [&inputs[..], &[Side::Pair, Side::Index(Category::I)]].concat());
+    assert_eq!(sides("Jvp_y__Vjp"), [&inputs[..], &[Side::Index(Category::J), Side::Pair]].concat());
+    // nothing is a source, and the component of a pair comes last
+    let program = &of("Vjp_y").passes[0].program;
+    assert!(program.variables.iter().all(|(_, role, _)| *role != Role::Source));
+    assert_eq!(program.variables.len(), 5);
+}
+
+#[test]
 fn no_derivatives_are_made_that_cannot_be() {
     let none = |text: &str| calls_of(text).0.calls[0].derivatives.is_empty();
-    assert!(none("fn f(x: Vi<3>, y: Vj<3>) -> Min<j> { sqdist(x, y) }"));
-    assert!(none("fn f(x: Vi<3>, y: Vj<3>) -> KMinArgKMin<4, j> { sqdist(x, y) }"));
+    assert!(none("fn f(x: Vi<3>, y: Vj<3>) -> ArgMin<j> { sqdist(x, y) }"));
+    assert!(none("fn f(x: Vi<3>, y: Vj<3>) -> ArgKMin<4, j> { sqdist(x, y) }"));
+    assert!(none("#[keops(order = 0)] fn f(x: Vi<3>, y: Vj<3>) -> KMin<4, j> { sqdist(x, y) }"));
     assert!(none("#[keops(order = 0)] fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> { sqdist(x, y) }"));
 }
 

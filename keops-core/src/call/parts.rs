@@ -1,0 +1,117 @@
+//! The parts of a result, and batches that share an argument.
+//!
+//! The engines compute rows for every batch, and totals over all rows. The gradient of an argument that several batches
+//! share is the sum over them; that of a parameter that each batch has for itself is the sum over the rows of the batch. Those sums
+//! are made here, from the rows of all batches.
+
+use crate::{
+    arguments::View,
+    cpu::{Batches, Piece, Place, Shape, To, room, shape},
+    error::Error,
+    formula::{Role, Variable},
+    real::Element,
+    reduction::Total,
+    settings::{Device, Settings},
+};
+
+/// A part of the result of a pass: a consecutive range of the components of its rows.
+#[derive(Debug)]
+pub struct Part<'a, T> {
+    /// How many components.
+    pub width: usize,
+    /// If it is a gradient, that of which argument: the sum over all targets for a parameter, and over the batches that
+    /// share the argument.
+    pub gradient: Option<usize>,
+    /// Where it goes: as many rows as [`rows_of`] says.
+    pub to: To<'a, T>,
+}
+
+/// What an engine computes.
+pub(super) type Reduce<'a, T> = &'a mut dyn FnMut(&mut [Piece<'_, T>], Option<To<'_, u32>>) -> Result<(), Error>;
+
+/// How many rows the result of a pass has, or the gradient of an argument: those of all its batches.
+pub(super) fn rows<T>(variables: &[Variable], views: &[View<'_, T>], shape: Shape, gradient: Option<usize>) -> usize {
+    match gradient {
+        None => shape.rows(),
+        Some(view) if variables[view].role == Role::Parameter => views[view].batches(),
+        Some(view) => views[view].batches() * shape.targets,
+    }
+}
+
+/// Runs a pass of the formula `name`, by `reduce`.
+///
+/// # Errors
+/// Those of [`crate::cpu::reduce`].
+pub(super) fn run<T: Element>(
+    (name, variables): (&'static str, &'static [Variable]),
+    views: &[View<'_, T>],
+    settings: &Settings,
+    parts: &mut [Part<'_, T>],
+    indices: Option<To<'_, u32>>,
+    reduce: Reduce<'_, T>,
+) -> Result<(), Error> {
+    let shape = shape(name, variables, views)?;
+    let is_parameter = |view: usize| variables[view].role == Role::Parameter;
+    let place = |part: &Part<'_, T>| match part.gradient {
+        Some(view) if is_parameter(view) && views[view].batches() == 1 => Some(Place::Total),
+        None => Some(Place::Rows),
+        Some(view) if !is_parameter(view) && views[view].batches() == shape.batches => Some(Place::Rows),
+        Some(_) => None,
+    };
+    // The rows of all batches, where they are summed here.
+    let mut all = Vec::with_capacity(parts.len());
+    for part in &*parts {
+        let rows = if place(part).is_some() { 0 } else { shape.rows() };
+        all.push(room::<T>(rows, part.width)?);
+    }
+    let mut pieces = Vec::with_capacity(parts.len());
+    for (part, all) in parts.iter_mut().zip(&mut all) {
+        let (width, place) = (part.width, place(part));
+        let to = if place.is_some() { part.to.reborrow() } else { To::Host(all) };
+        pieces.push(Piece { width, place: place.unwrap_or(Place::Rows), to });
+    }
+    reduce(&mut pieces, indices)?;
+    drop(pieces);
+    for (part, all) in parts.iter_mut().zip(&all) {
+        let (Some(view), None) = (part.gradient, place(part)) else { continue };
+        let per_batch = if is_parameter(view) { 1 } else { shape.targets };
+        let batches = Batches::new(variables, views)?;
+        let sums = sums(&batches, view, (all, part.width), [shape.targets, per_batch]);
+        let rows = views[view].batches() * per_batch;
+        match &mut part.to {
+            To::Host(to) if to.len() != sums.len() => {
+                return Err(Error::OutputLength { rows, width: part.width, found: to.len() });
+            }
+            To::Host(to) => to.copy_from_slice(&sums),
+            To::Array(array) => {
+                let mut settings = settings.clone();
+                if settings.device == Device::Auto {
+                    // Where the arguments are, if they are on a device.
+                    settings.device = views.iter().find_map(View::device).unwrap_or(Device::Auto);
+                }
+                **array = settings.upload(&sums)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sums rows of so many numbers over the batches that share the batch of argument `view`; and over the targets of a
+/// batch, if the sum has one row for a batch.
+fn sums<T: Element>(
+    batches: &Batches,
+    view: usize,
+    (rows, width): (&[T], usize),
+    [targets, per_batch]: [usize; 2],
+) -> Vec<T> {
+    let size = per_batch * width;
+    let count = (0..batches.count()).map(|batch| batches.of(view, batch) + 1).max().unwrap_or(1);
+    let mut totals = vec![Total::default(); count * size];
+    for (batch, rows) in rows.chunks_exact((targets * width).max(1)).enumerate() {
+        let to = &mut totals[batches.of(view, batch) * size..][..size];
+        for rows in rows.chunks_exact(size.max(1)) {
+            to.iter_mut().zip(rows).for_each(|(sum, &number)| sum.add(Element::to_f64(number)));
+        }
+    }
+    totals.iter().map(|total| T::from_f64(total.value())).collect()
+}

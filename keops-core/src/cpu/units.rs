@@ -1,0 +1,227 @@
+//! Which targets meet which sources: the units of work of lanes over targets.
+//!
+//! A unit is a block of consecutive targets and ranges of sources that all of them meet. Short segments of a block-sparse
+//! pattern, whose targets would not fill a row of lanes, share a unit: what all of them meet is met by all lanes, and
+//! what only some meet is met by all lanes too, the others of which then forget it. A triangle, where each row has a
+//! range of its own, is so for the most part computed as a dense product is.
+
+use core::ops::Range;
+
+use crate::{device, ranges::Pattern};
+
+/// A segment of fewer targets shares a unit with its neighbours.
+const SHORT: usize = 32;
+
+/// How many targets neighbours have together at most.
+const SHARED: usize = 64;
+
+/// All units of a call, in the order of their targets, which are all targets.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Units {
+    pub(super) units: Vec<Unit>,
+    ranges: Vec<Range<usize>>,
+    some: Vec<Some>,
+}
+
+/// A block of targets.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unit {
+    pub(super) targets: Range<usize>,
+    /// The ranges of sources that all of them meet.
+    all: Range<usize>,
+    /// What some of them meet besides.
+    some: Range<usize>,
+}
+
+/// Some targets of a unit.
+#[derive(Debug, PartialEq, Eq)]
+struct Some {
+    targets: Range<usize>,
+    ranges: Range<usize>,
+}
+
+impl Units {
+    /// Blocks of `step` targets, each of which meets all sources.
+    pub(super) fn dense(targets: usize, sources: Range<usize>, step: usize) -> Self {
+        let block = |first| Unit { targets: first..targets.min(first + step), all: 0..1, some: 0..0 };
+        Self { units: (0..targets).step_by(step).map(block).collect(), ranges: vec![sources], some: Vec::new() }
+    }
+
+    /// The pairs of a pattern, in blocks of at most `step` targets.
+    pub(super) fn sparse(pattern: &Pattern, targets: usize, step: usize) -> Self {
+        let mut units = Self::default();
+        let mut short: Vec<(Range<usize>, Vec<Range<usize>>)> = Vec::new();
+        let mut end = 0;
+        for segment in pattern.segments() {
+            let rows = usize_range(segment.rows);
+            if rows.start > end {
+                units.share(&mut short);
+                units.own(end..rows.start, &[], step);
+            }
+            end = rows.end;
+            let ranges: Vec<_> = pattern.ranges_of(segment).iter().copied().map(usize_range).collect();
+            if rows.len() >= SHORT {
+                units.share(&mut short);
+                units.own(rows, &ranges, step);
+                continue;
+            }
+            if short.first().is_some_and(|(first, _)| rows.end - first.start > SHARED) {
+                units.share(&mut short);
+            }
+            short.push((rows, ranges));
+        }
+        units.share(&mut short);
+        units.own(end..targets, &[], step);
+        units
+    }
+
+    /// The ranges that all targets of a unit meet.
+    pub(super) fn all(&self, unit: &Unit) -> &[Range<usize>] {
+        &self.ranges[unit.all.clone()]
+    }
+
+    /// Some targets of a unit, and the ranges that they meet besides.
+    pub(super) fn some(&self, unit: &Unit) -> impl Iterator<Item = (Range<usize>, &[Range<usize>])> {
+        self.some[unit.some.clone()].iter().map(|some| (some.targets.clone(), &self.ranges[some.ranges.clone()]))
+    }
+
+    /// Adds units of targets that all meet the same ranges.
+    fn own(&mut self, targets: Range<usize>, ranges: &[Range<usize>], step: usize) {
+        let all = self.push(ranges);
+        // Of about the same size, so that they take about as long.
+        let count = targets.len().div_ceil(step).max(1);
+        let step = targets.len().div_ceil(count).next_multiple_of(SHARED).max(1);
+        for first in targets.clone().step_by(step) {
+            self.units.push(Unit { targets: first..targets.end.min(first + step), all: all.clone(), some: 0..0 });
+        }
+    }
+
+    /// Adds a unit of neighbouring segments, and forgets them.
+    fn share(&mut self, segments: &mut Vec<(Range<usize>, Vec<Range<usize>>)>) {
+        let (Some((first, _)), Some((last, _))) = (segments.first(), segments.last()) else { return };
+        let targets = first.start..last.end;
+        let mut all = segments[0].1.clone();
+        for (_, ranges) in &segments[1..] {
+            all = common(&all, ranges);
+        }
+        let first_some = self.some.len();
+        for (targets, ranges) in segments.drain(..) {
+            let rest = without(&ranges, &all);
+            if !rest.is_empty() {
+                let ranges = self.push(&rest);
+                self.some.push(Some { targets, ranges });
+            }
+        }
+        let all = self.push(&all);
+        self.units.push(Unit { targets, all, some: first_some..self.some.len() });
+    }
+
+    fn push(&mut self, ranges: &[Range<usize>]) -> Range<usize> {
+        let first = self.ranges.len();
+        self.ranges.extend_from_slice(ranges);
+        first..self.ranges.len()
+    }
+}
+
+fn usize_range(range: device::Range) -> Range<usize> {
+    // Row numbers are memory addresses' smaller brothers on every machine that has `std`.
+    range.first as usize..range.end as usize
+}
+
+/// What is in both; ranges are in order and apart.
+fn common(a: &[Range<usize>], b: &[Range<usize>]) -> Vec<Range<usize>> {
+    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+    let mut both = Vec::new();
+    while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
+        let range = x.start.max(y.start)..x.end.min(y.end);
+        if x.end < y.end {
+            a.next();
+        } else {
+            b.next();
+        }
+        if !range.is_empty() {
+            both.push(range);
+        }
+    }
+    both
+}
+
+/// What is in the first and not in the second, of which all is in the first.
+fn without(all: &[Range<usize>], part: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut part = part.iter().peekable();
+    let mut rest = Vec::new();
+    for range in all {
+        let mut start = range.start;
+        while let Some(gap) = part.next_if(|gap| gap.start < range.end) {
+            if start < gap.start {
+                rest.push(start..gap.start);
+            }
+            start = gap.end;
+        }
+        if start < range.end {
+            rest.push(start..range.end);
+        }
+    }
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ranges::Ranges;
+
+    /// How often each pair of a target and a source is in the units.
+    fn counts(units: &Units, targets: usize, sources: usize) -> Vec<u8> {
+        let mut counts = vec![0; targets * sources];
+        let mut end = 0;
+        for unit in &units.units {
+            assert!(unit.targets.start == end && !unit.targets.is_empty(), "all targets, in order: {units:?}");
+            end = unit.targets.end;
+            let all = [(unit.targets.clone(), units.all(unit))];
+            for (targets, ranges) in all.into_iter().chain(units.some(unit)) {
+                assert!(unit.targets.start <= targets.start && targets.end <= unit.targets.end);
+                for target in targets {
+                    ranges.iter().cloned().flatten().for_each(|source| counts[target * sources + source] += 1);
+                }
+            }
+        }
+        assert_eq!(end, targets);
+        counts
+    }
+
+    #[test]
+    fn every_pair_is_met_once() {
+        let seed = fastrand::u64(..);
+        let mut numbers = fastrand::Rng::with_seed(seed);
+        for step in [64, 128] {
+            for _ in 0..200 {
+                let (targets, sources) = (numbers.usize(1..300), numbers.usize(1..40));
+                let mut range = |rows: usize| {
+                    let (a, b) = (numbers.usize(0..=rows), numbers.usize(0..=rows));
+                    a.min(b)..a.max(b)
+                };
+                let blocks: Vec<_> = (0..20).map(|_| (range(targets), range(sources))).collect();
+                let ranges = Ranges::new(blocks.clone()).expect("they are small");
+                let units = Units::sparse(ranges.by_i(), targets, step);
+                let counts = counts(&units, targets, sources);
+                for (number, &count) in counts.iter().enumerate() {
+                    let (i, j) = (number / sources, number % sources);
+                    let expected = blocks.iter().any(|(rows, columns)| rows.contains(&i) && columns.contains(&j));
+                    assert_eq!(count, u8::from(expected), "seed {seed}: pair ({i}, {j}) of {blocks:?}");
+                }
+            }
+        }
+        assert!(counts(&Units::dense(130, 0..7, 64), 130, 7).iter().all(|&count| count == 1));
+    }
+
+    #[test]
+    fn most_of_a_triangle_is_met_by_whole_units() {
+        let triangle = Ranges::lower_triangle(640).expect("few rows");
+        let units = Units::sparse(triangle.by_i(), 640, 128);
+        assert_eq!(units.units.len(), 10);
+        for unit in &units.units {
+            assert_eq!(units.all(unit), std::slice::from_ref(&(0..unit.targets.start + 1)));
+            assert_eq!(units.some(unit).count(), 63);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Rows stored in 16 bits: [`f16`] and [`bf16`] as arguments of calls that compute in `f32`.
+//!
+//! They take half of the memory, and each number becomes an `f32` where a target or a source is prepared: computing, and
+//! the result, are those of the call on `f32` arguments of the same values. Arguments of both kinds, and of `f32`, may be mixed in
+//! a call. On a CUDA device they arrive as `f32`.
+
+use core::ops::Range;
+
+use half::slice::HalfFloatSliceExt;
+pub use half::{bf16, f16};
+
+use crate::{
+    arguments::{AsParameter, AsRows, View},
+    real::Element,
+};
+
+/// Numbers of 16 bits.
+#[derive(Clone, Copy, Debug)]
+pub enum Halves<'a> {
+    /// IEEE's half precision: 11 significant bits, up to 65504.
+    F16(&'a [f16]),
+    /// 8 significant bits, the range of `f32`.
+    Bf16(&'a [bf16]),
+}
+
+impl Halves<'_> {
+    /// How many numbers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F16(numbers) => numbers.len(),
+            Self::Bf16(numbers) => numbers.len(),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Those of a range, which must be there.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Self {
+        match self {
+            Self::F16(numbers) => Self::F16(&numbers[range]),
+            Self::Bf16(numbers) => Self::Bf16(&numbers[range]),
+        }
+    }
+
+    /// The same values as numbers that are computed with.
+    #[must_use]
+    pub fn widen<T: Element>(&self) -> Vec<T> {
+        let mut wide = vec![0.0_f32; self.len()];
+        match self {
+            Self::F16(numbers) => numbers.convert_to_f32_slice(&mut wide),
+            Self::Bf16(numbers) => numbers.convert_to_f32_slice(&mut wide),
+        }
+        wide.into_iter().map(|number| T::from_f64(number.into())).collect()
+    }
+}
+
+macro_rules! halves {
+    ($half:ident, $kind:ident) => {
+        impl<'a, const D: usize> AsRows<'a, f32, D> for &'a [[$half; D]] {
+            fn as_rows(self) -> View<'a, f32> {
+                View::from_halves(Halves::$kind(self.as_flattened()), D)
+            }
+        }
+        impl<'a, const D: usize> AsRows<'a, f32, D> for &'a Vec<[$half; D]> {
+            fn as_rows(self) -> View<'a, f32> {
+                self.as_slice().as_rows()
+            }
+        }
+        impl<'a, const D: usize, const N: usize> AsRows<'a, f32, D> for &'a [[$half; D]; N] {
+            fn as_rows(self) -> View<'a, f32> {
+                self.as_slice().as_rows()
+            }
+        }
+        impl<'a, const D: usize> AsRows<'a, f32, D> for &'a [$half] {
+            fn as_rows(self) -> View<'a, f32> {
+                View::from_halves(Halves::$kind(self), D)
+            }
+        }
+        impl<'a, const D: usize> AsRows<'a, f32, D> for &'a Vec<$half> {
+            fn as_rows(self) -> View<'a, f32> {
+                AsRows::<f32, D>::as_rows(self.as_slice())
+            }
+        }
+        impl<'a> AsParameter<'a, f32, 1> for $half {
+            fn as_parameter(self) -> View<'a, f32> {
+                View::scalar(self.to_f32())
+            }
+        }
+        impl<'a, const D: usize> AsParameter<'a, f32, D> for &'a [$half] {
+            fn as_parameter(self) -> View<'a, f32> {
+                View::halves_parameter(Halves::$kind(self), D)
+            }
+        }
+        impl<'a, const D: usize> AsParameter<'a, f32, D> for &'a Vec<$half> {
+            fn as_parameter(self) -> View<'a, f32> {
+                AsParameter::<f32, D>::as_parameter(self.as_slice())
+            }
+        }
+        impl<'a, const D: usize> AsParameter<'a, f32, D> for &'a [$half; D] {
+            fn as_parameter(self) -> View<'a, f32> {
+                AsParameter::<f32, D>::as_parameter(self.as_slice())
+            }
+        }
+    };
+}
+
+halves!(f16, F16);
+halves!(bf16, Bf16);

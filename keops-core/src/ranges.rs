@@ -1,0 +1,204 @@
+//! Block-sparse reductions: which pairs (i, j) count.
+//!
+//! A reduction with [`Ranges`] runs over the pairs in them only, and never looks at the others. What is left out is not
+//! small, it is not there: rows i without any j have the result of an empty reduction (0 for a sum, infinity for a
+//! smallest value, and so on).
+//!
+//! Pairs are given as blocks, since the engines work on blocks: consecutive rows i against consecutive rows j. Points are
+//! therefore sorted first, so that those of a cluster follow each other.
+
+mod pattern;
+
+use core::{fmt, ops::Range};
+use std::sync::{Arc, OnceLock};
+
+pub use pattern::{Pattern, Segment};
+
+use crate::{cpu::MAX_ROWS, device, error::Error, real::Element};
+
+/// A set of pairs (i, j), for block-sparse reductions: the argument of the method `ranges` of a call.
+///
+/// It is a set: a pair that is in several blocks counts once. The same ranges serve a formula, its derivatives and
+/// reductions over i. Cloning copies nothing.
+///
+/// ```
+/// use keops_core::ranges::Ranges;
+///
+/// // Rows 0..3 meet rows 0..2 and 5..9, row 7 meets row 0; rows 3..7 meet none.
+/// let ranges = Ranges::new([(0..3, 0..2), (0..3, 5..9), (7..8, 0..1)])?;
+/// assert_eq!(ranges.pairs(), 3 * 6 + 1);
+/// # Ok::<(), keops_core::error::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Ranges {
+    both: Arc<Both>,
+}
+
+/// The same pairs from both sides.
+struct Both {
+    by_i: Pattern,
+    by_j: OnceLock<Pattern>,
+}
+
+impl fmt::Debug for Ranges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ranges").field("by_i", &self.both.by_i).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Ranges {
+    /// Whether they are the same pairs.
+    fn eq(&self, other: &Self) -> bool {
+        self.both.by_i == other.both.by_i
+    }
+}
+
+impl Eq for Ranges {}
+
+impl Ranges {
+    /// The pairs of these blocks, rows i against rows j. Blocks may overlap and come in any order.
+    ///
+    /// # Errors
+    /// [`Error::RangeEnd`] for rows that no `u32` can number, or a range that ends before it starts.
+    pub fn new(blocks: impl IntoIterator<Item = (Range<usize>, Range<usize>)>) -> Result<Self, Error> {
+        let mut rectangles = Vec::new();
+        for (i, j) in blocks {
+            rectangles.push([checked(i)?, checked(j)?]);
+        }
+        Ok(Self::from_pattern(Pattern::of_rectangles(rectangles)))
+    }
+
+    /// The pairs of clusters a of rows i and b of rows j for which `keep` says so, where number a * B + b of `keep` is
+    /// that of a and b, and B the number of clusters of rows j: KeOps' `from_matrix`.
+    ///
+    /// # Errors
+    /// [`Error::MaskLength`] if there is not one answer for each pair of clusters; those of [`Self::new`].
+    pub fn from_matrix(i: &[Range<usize>], j: &[Range<usize>], keep: &[bool]) -> Result<Self, Error> {
+        if i.len().checked_mul(j.len()) != Some(keep.len()) {
+            return Err(Error::MaskLength { rows: i.len(), columns: j.len(), found: keep.len() });
+        }
+        Self::from_clusters(i, j, |a, b| keep[a * j.len() + b])
+    }
+
+    /// The pairs of clusters a of rows i and b of rows j for which `keep(a, b)`: [`Self::from_matrix`] without the matrix.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`].
+    pub fn from_clusters(
+        i: &[Range<usize>],
+        j: &[Range<usize>],
+        mut keep: impl FnMut(usize, usize) -> bool,
+    ) -> Result<Self, Error> {
+        let mut blocks = Vec::new();
+        for (a, rows) in i.iter().enumerate() {
+            let mut last: Option<Range<usize>> = None;
+            for (b, columns) in j.iter().enumerate() {
+                if !keep(a, b) {
+                    continue;
+                }
+                // Clusters that follow each other are one block.
+                match &mut last {
+                    Some(last) if last.end == columns.start => last.end = columns.end,
+                    last => blocks.extend(last.replace(columns.clone()).map(|columns| (rows.clone(), columns))),
+                }
+            }
+            blocks.extend(last.map(|columns| (rows.clone(), columns)));
+        }
+        Self::new(blocks)
+    }
+
+    /// The pairs of clusters that have two points within `reach` of each other, or nearly: those whose centres are not
+    /// farther apart than `reach` and both radii together.
+    ///
+    /// With the centroids and radii of the clusters this keeps every pair of points at a distance of at most `reach`. A
+    /// kernel that is as good as 0 farther out is then as good as complete.
+    ///
+    /// # Errors
+    /// [`Error::RowCount`] if there are not as many centres and radii as clusters; those of [`Self::new`].
+    pub fn from_neighbours<T: Element, const D: usize>(
+        (i, i_centres, i_radii): (&[Range<usize>], &[[T; D]], &[T]),
+        (j, j_centres, j_radii): (&[Range<usize>], &[[T; D]], &[T]),
+        reach: T,
+    ) -> Result<Self, Error> {
+        for (clusters, centres, radii) in [(i, i_centres, i_radii), (j, j_centres, j_radii)] {
+            for (variable, rows) in [("centres", centres.len()), ("radii", radii.len())] {
+                if rows != clusters.len() {
+                    return Err(Error::RowCount { variable, rows, other: "clusters", other_rows: clusters.len() });
+                }
+            }
+        }
+        // A little farther, since the radii were rounded.
+        let slack = 1.0 + 16.0 * Element::to_f64(T::epsilon());
+        Self::from_clusters(i, j, |a, b| {
+            let square = |(&u, &w): (&T, &T)| {
+                let difference = Element::to_f64(u) - Element::to_f64(w);
+                difference * difference
+            };
+            let distance = i_centres[a].iter().zip(&j_centres[b]).map(square).sum::<f64>().sqrt();
+            let [reach, a, b] = [reach, i_radii[a], j_radii[b]].map(Element::to_f64);
+            distance <= (reach + a + b) * slack
+        })
+    }
+
+    /// The pairs with j <= i, of `rows` rows each: what a causal or cumulative reduction runs over.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`].
+    pub fn lower_triangle(rows: usize) -> Result<Self, Error> {
+        Self::new((0..rows).map(|i| (i..i + 1, 0..i + 1)))
+    }
+
+    /// The pairs with i - below <= j <= i + above, of `i` rows and `j` rows.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`].
+    pub fn band([i, j]: [usize; 2], below: usize, above: usize) -> Result<Self, Error> {
+        Self::new((0..i).filter_map(|row| {
+            let columns = row.saturating_sub(below)..row.saturating_add(above).saturating_add(1).min(j);
+            (columns.start < columns.end).then_some((row..row + 1, columns))
+        }))
+    }
+
+    /// The same pairs with i and j exchanged.
+    #[must_use]
+    pub fn transpose(&self) -> Self {
+        Self::from_pattern(self.by_j().clone())
+    }
+
+    /// How many pairs there are.
+    #[must_use]
+    pub fn pairs(&self) -> u64 {
+        self.both.by_i.pairs()
+    }
+
+    /// Row after row of i, which rows j there are.
+    #[must_use]
+    pub fn by_i(&self) -> &Pattern {
+        &self.both.by_i
+    }
+
+    /// Row after row of j, which rows i there are.
+    #[must_use]
+    pub fn by_j(&self) -> &Pattern {
+        self.both.by_j.get_or_init(|| self.both.by_i.transpose())
+    }
+
+    fn from_pattern(by_i: Pattern) -> Self {
+        Self { both: Arc::new(Both { by_i, by_j: OnceLock::new() }) }
+    }
+}
+
+/// A range of rows that can be numbered.
+fn checked(range: Range<usize>) -> Result<device::Range, Error> {
+    let wrong = Error::RangeEnd { start: range.start, end: range.end, rows: MAX_ROWS };
+    if range.start > range.end || range.end > MAX_ROWS {
+        return Err(wrong);
+    }
+    match (u32::try_from(range.start), u32::try_from(range.end)) {
+        (Ok(first), Ok(end)) => Ok(device::Range { first, end }),
+        _ => Err(wrong),
+    }
+}
+
+#[cfg(test)]
+mod tests;

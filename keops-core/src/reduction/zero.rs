@@ -1,0 +1,60 @@
+//! Nothing at all.
+
+use super::Reduction;
+use crate::{
+    components::Components,
+    formula::Formula,
+    real::{Element, Real},
+};
+
+/// 0 for each component of f, which is not computed.
+#[derive(Clone, Copy, Debug)]
+pub struct Zero;
+
+impl Reduction for Zero {
+    type State<F: Formula, R: Real> = F::Out<R>;
+    type Run<F: Formula, R: Real> = ();
+    type Kept<R: Real> = ();
+    const REGISTERS: usize = 0;
+    const REGISTERS_PER_COMPONENT: usize = 0;
+
+    #[inline(always)]
+    fn init<F: Formula, R: Real>(cx: R::Cx) -> F::Out<R> {
+        F::Out::<R>::splat(R::lit(cx, 0.0))
+    }
+
+    #[inline(always)]
+    fn begin<F: Formula, R: Real>(_cx: R::Cx, _state: &F::Out<R>) {}
+
+    #[inline(always)]
+    fn keep<R: Real>(_cx: R::Cx) {}
+
+    #[inline(always)]
+    fn push<F: Formula, R: Real>(
+        _cx: R::Cx,
+        _state: &mut F::Out<R>,
+        _run: &mut (),
+        _kept: &mut (),
+        _index: R::Index,
+        _c: usize,
+        _value: R,
+    ) {
+    }
+
+    #[inline(always)]
+    fn flush<F: Formula, R: Real>(_cx: R::Cx, _state: &mut F::Out<R>, _run: &()) {}
+
+    fn merge<T: Element>(_components: usize, _state: &mut [T], _other: &[T]) {}
+
+    fn values(components: usize) -> usize {
+        components
+    }
+
+    fn indices(_components: usize) -> usize {
+        0
+    }
+
+    fn finish<T: Element>(_components: usize, _state: &[T], values: &mut [T], _indices: &mut [u32]) {
+        values.fill(T::zero());
+    }
+}

@@ -1,0 +1,294 @@
+//! Derivatives of what a reduction selects: the least, the greatest, the K least.
+//!
+//! The value k of component c for target i is f_c(p, x_i, y_j), where j is the row number that the reduction found.
+//! Where j does not change, which is almost everywhere, its derivative is that of this one term. So a derivative is
+//!
+//! 1. a pass for the row numbers, on any device,
+//! 2. for each pair (i, j) that was selected, the arguments' rows: [`Selection::find`] lists the pairs,
+//! 3. a formula of these rows alone, without a reduction: O(N K) terms,
+//! 4. sums of its results by target, by source or in all, in the order of the pairs: [`Selection::eval`].
+//!
+//! Steps 2 to 4 run on the host, and copy to it what is on a device: they are little work beside the search.
+//! A component of f that did not select a pair is multiplied by 0 there; only where its slope is infinite or NaN does that
+//! show. A neighbour that there is not ([`crate::reduction::MISSING`]) is no pair, and contributes nothing.
+
+use core::ops::Range;
+
+use crate::{
+    arguments::View,
+    array::{Array, Buffer, Storage},
+    components::Components,
+    cpu::{Batches, Piece, Shape, To, reduce, room, shape},
+    error::Error,
+    formula::{Formula, Role, Variable},
+    real::{Element, Stored},
+    reduction::{self, MISSING, Reduction, Sum, Total},
+    settings::{Device, Settings},
+};
+
+/// What the rows of an argument or of a result belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// One row for each target.
+    Target,
+    /// One row for each source.
+    Source,
+    /// One row in all.
+    Parameter,
+    /// One number for each pair: row i has those of target i, in the order of the reduction's result.
+    Pair,
+}
+
+/// A result of [`Selection::eval`].
+#[derive(Debug)]
+pub struct Part<'a, T> {
+    /// To whom its rows belong.
+    pub side: Side,
+    /// If it is a gradient, that of which argument: the sum over the batches that share it.
+    pub gradient: Option<usize>,
+    /// Numbers in a row.
+    pub width: usize,
+    /// Where they go.
+    pub to: To<'a, T>,
+}
+
+/// The pairs (i, j) that a reduction selected.
+#[derive(Debug)]
+pub struct Selection<'s> {
+    /// For each pair, which number of the result it is; in order.
+    places: Vec<usize>,
+    /// For each pair, its source in its batch.
+    sources: Vec<usize>,
+    shape: Shape,
+    /// The shape of the batches.
+    dims: Vec<usize>,
+    /// Components of the formula.
+    components: usize,
+    /// Numbers in a row of the result.
+    width: usize,
+    /// Where the pass for the row numbers ran.
+    device: Device,
+    settings: &'s Settings,
+}
+
+impl<'s> Selection<'s> {
+    /// Finds the row numbers by the reduction `R`, which gives nothing else, of a formula of the first `count` views.
+    ///
+    /// # Errors
+    /// Those of [`reduce`].
+    pub fn find<T: Element, F: Formula, R: Reduction>(
+        views: &[View<'_, T>],
+        count: usize,
+        settings: &'s Settings,
+    ) -> Result<Self, Error> {
+        let views = views.get(..count).unwrap_or(views);
+        let shape = shape(F::NAME, F::VARIABLES, views)?;
+        let dims = Batches::new(F::VARIABLES, views)?.dims().to_vec();
+        let components = reduction::components::<F>();
+        let width = R::indices(components);
+        let mut indices = room(shape.rows(), width)?;
+        let mut device = settings.device;
+        if device == Device::AllCuda {
+            reduce::<T, F, R>(views, settings, &mut [], Some(To::Host(&mut indices)))?;
+        } else {
+            let mut array = Array::default();
+            reduce::<T, F, R>(views, settings, &mut [], Some(To::Array(&mut array)))?;
+            device = array.device();
+            match array {
+                Array::Host(found) => indices.copy_from_slice(&found),
+                Array::Cuda(memory, _) => u32::copy_from_device(&*memory, &mut indices)?,
+            }
+        }
+        let places: Vec<usize> = (0..indices.len()).filter(|&place| indices[place] != MISSING).collect();
+        let sources = places.iter().map(|&place| indices[place] as usize).collect();
+        Ok(Self { places, sources, shape, dims, components, width, device, settings })
+    }
+
+    /// How many rows a result has that belongs to a side: of all batches, or of those of the argument that it is the
+    /// gradient of.
+    #[must_use]
+    pub fn rows<T>(&self, views: &[View<'_, T>], side: Side, gradient: Option<usize>) -> usize {
+        let batches = gradient.map_or(self.shape.batches, |view| views[view].batches());
+        batches.saturating_mul(self.rows_of_batch(side))
+    }
+
+    fn rows_of_batch(&self, side: Side) -> usize {
+        match side {
+            Side::Target | Side::Pair => self.shape.targets,
+            Side::Source => self.shape.sources,
+            Side::Parameter => 1,
+        }
+    }
+
+    /// Computes `F` for each pair, and adds its components up.
+    ///
+    /// `views` belong to `sides`. All variables of `F` but parameters are targets; behind the views it may have one
+    /// more, which tells the component of a pair: a row of zeros with 1 there.
+    ///
+    /// # Errors
+    /// Those of [`shape`](fn@shape); parts of another length; arguments with more batches than the result.
+    pub fn eval<T: Element, F: Formula>(
+        &self,
+        views: &[View<'_, T>],
+        sides: &[Side],
+        parts: &mut [Part<'_, T>],
+    ) -> Result<(), Error> {
+        let batches = self.check::<T, F>(views, sides)?;
+        let width = <F::Out<T> as Components<T>>::LEN;
+        let views = views.iter().map(on_host).collect::<Result<Vec<_>, _>>()?;
+        let mut sums = Vec::with_capacity(parts.len());
+        for part in &*parts {
+            let count = room::<T>(self.rows(&views, part.side, part.gradient), part.width)?.len();
+            sums.push(vec![Total::default(); count]);
+        }
+        // All pairs, of one batch or all of them.
+        let here = Settings { device: Device::Cpu, ranges: None, ..self.settings.clone() };
+        for batch in 0..self.shape.batches {
+            let numbers = self.shape.targets * self.width;
+            let pairs = self.places.partition_point(|&place| place < batch * numbers)
+                ..self.places.partition_point(|&place| place < (batch + 1) * numbers);
+            if pairs.is_empty() {
+                continue;
+            }
+            let gathered = views.iter().zip(sides).enumerate();
+            let mut rows = gathered
+                .map(|(number, (view, &side))| self.gather(view, side, batches.of(number, batch), pairs.clone()))
+                .collect::<Result<Vec<_>, _>>()?;
+            if F::VARIABLES.len() > views.len() {
+                rows.push(self.components(pairs.clone())?);
+            }
+            let mut terms = room(pairs.len(), width)?;
+            reduce::<T, F, Sum>(&rows, &here, &mut [Piece::rows(width, &mut terms)], None)?;
+            let mut start = 0;
+            for (part, sums) in parts.iter().zip(&mut sums) {
+                let each = if part.side == Side::Pair { 1 } else { part.width };
+                let terms = terms.chunks_exact(width.max(1)).map(|row| &row[start..start + each]);
+                let batch = part.gradient.map_or(batch, |view| batches.of(view, batch));
+                self.add_up(pairs.clone().zip(terms), batch, part, sums);
+                start += each;
+            }
+        }
+        for (part, sums) in parts.iter_mut().zip(sums) {
+            let sums = sums.iter().map(|sum| T::from_f64(sum.value()));
+            match &mut part.to {
+                To::Host(rows) if rows.len() != sums.len() => {
+                    let count = sums.len() / part.width.max(1);
+                    return Err(Error::OutputLength { rows: count, width: part.width, found: rows.len() });
+                }
+                To::Host(rows) => rows.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum),
+                To::Array(array) => {
+                    let place = Settings { device: self.device, ..self.settings.clone() };
+                    **array = place.upload(&sums.collect::<Vec<T>>())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// [`Self::eval`] for one part, in rows of its own.
+    ///
+    /// # Errors
+    /// Those of [`Self::eval`].
+    pub fn part<T: Element, S: Storage, F: Formula, const D: usize>(
+        &self,
+        views: &[View<'_, T>],
+        sides: &[Side],
+        (side, gradient): (Side, Option<usize>),
+    ) -> Result<S::Rows<T, D>, Error> {
+        let mut rows = S::Rows::<T, D>::room(self.rows(views, side, gradient))?;
+        self.eval::<T, F>(views, sides, &mut [Part { side, gradient, width: D, to: rows.to() }])?;
+        Ok(rows)
+    }
+
+    /// Checks the arguments as those of any call, and that they have the batches of the result.
+    fn check<T: Element, F: Formula>(&self, views: &[View<'_, T>], sides: &[Side]) -> Result<Batches, Error> {
+        let variables: Vec<Variable> = (F::VARIABLES.iter().zip(sides))
+            .map(|(&Variable { name, dim, .. }, side)| match side {
+                Side::Target => Variable { name, role: Role::Target, dim },
+                Side::Source => Variable { name, role: Role::Source, dim },
+                Side::Parameter => Variable { name, role: Role::Parameter, dim },
+                Side::Pair => Variable { name, role: Role::Target, dim: self.width },
+            })
+            .collect();
+        let found = shape(F::NAME, &variables, views)?;
+        let same = |role: Role, rows: usize, expected: usize| {
+            let named = variables.iter().find(|variable| variable.role == role && rows != expected);
+            named.map_or(Ok(()), |Variable { name, .. }| {
+                Err(Error::RowCount { variable: name, rows, other: "the result", other_rows: expected })
+            })
+        };
+        same(Role::Target, found.targets, self.shape.targets)?;
+        same(Role::Source, found.sources, self.shape.sources)?;
+        let batches = Batches::new(&variables, views)?;
+        if let (true, Some(variable)) = (batches.count() != self.shape.batches, variables.last()) {
+            let batch = batches.dims().to_vec();
+            return Err(Error::BatchShape { variable: variable.name, batch, other: self.dims.clone() });
+        }
+        Ok(batches)
+    }
+
+    /// For each of some pairs of a batch, the row of an argument's batch number `batch`.
+    fn gather<'a, T: Element>(
+        &self,
+        view: &View<'_, T>,
+        side: Side,
+        batch: usize,
+        pairs: Range<usize>,
+    ) -> Result<View<'a, T>, Error> {
+        let (numbers, rows) = (view.host().unwrap_or_default(), view.rows());
+        let first = batch * rows;
+        let target = |pair: usize| self.places[pair] / self.width % self.shape.targets;
+        let (dim, row): (usize, &dyn Fn(usize) -> usize) = match side {
+            Side::Parameter => {
+                return Ok(View::from_owned(numbers[first * view.dim()..][..view.dim()].to_vec(), view.dim()));
+            }
+            Side::Target => (view.dim(), &target),
+            Side::Source => (view.dim(), &|pair| self.sources[pair]),
+            Side::Pair => (1, &|pair| self.places[pair] % (self.shape.targets * self.width)),
+        };
+        let first = if side == Side::Pair { first * view.dim() } else { first };
+        let mut gathered = room(pairs.len(), dim)?;
+        for (to, pair) in gathered.chunks_exact_mut(dim.max(1)).zip(pairs) {
+            to.copy_from_slice(&numbers[(first + row(pair)) * dim..][..dim]);
+        }
+        Ok(View::from_owned(gathered, dim))
+    }
+
+    /// The component of each of some pairs, as a row of zeros with 1 there.
+    fn components<'a, T: Element>(&self, pairs: Range<usize>) -> Result<View<'a, T>, Error> {
+        let mut rows = room(pairs.len(), self.components)?;
+        for (row, pair) in rows.chunks_exact_mut(self.components.max(1)).zip(pairs) {
+            row[self.places[pair] % self.components] = T::one();
+        }
+        Ok(View::from_owned(rows, self.components))
+    }
+
+    /// Adds terms of pairs to the rows that they belong to in batch number `batch` of a result, one pair after another.
+    fn add_up<'a, T: Element>(
+        &self,
+        terms: impl Iterator<Item = (usize, &'a [T])>,
+        batch: usize,
+        part: &Part<'_, T>,
+        sums: &mut [Total],
+    ) {
+        let first = batch * self.rows_of_batch(part.side) * part.width;
+        for (pair, term) in terms {
+            let place = self.places[pair] % (self.shape.targets * self.width);
+            let start = match part.side {
+                Side::Target => place / self.width * part.width,
+                Side::Source => self.sources[pair] * part.width,
+                Side::Pair => place,
+                Side::Parameter => 0,
+            };
+            sums[first + start..].iter_mut().zip(term).for_each(|(sum, &term)| sum.add(Element::to_f64(term)));
+        }
+    }
+}
+
+/// The same rows on the host, as numbers that are computed with.
+fn on_host<'a, T: Element>(view: &View<'a, T>) -> Result<View<'a, T>, Error> {
+    let Some(memory) = view.memory() else { return Ok(view.widened()) };
+    let mut numbers = room(view.len(), 1)?;
+    T::copy_from_device(&**memory, &mut numbers)?;
+    Ok(View::from_owned(numbers, view.dim()).batched(view.batch()))
+}

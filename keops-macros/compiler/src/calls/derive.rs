@@ -1,0 +1,304 @@
+//! The calls of an item, one order of derivatives after another.
+
+use super::{
+    Call, Calls, Derivative, Output, Pass, PassReduction, Piece, Selected, Side,
+    saved::{Reduced, Source},
+    selection::Selecting,
+};
+use crate::{
+    dim::Dim,
+    graph::{Category, Graph, Id, VarId},
+    lower::{self, Program},
+    operator::operators,
+    reduction::{Reduction, Row},
+};
+
+/// What the calls are derived in.
+pub(super) struct Derive {
+    pub(super) graph: Graph,
+    pub(super) saved: Vec<Source>,
+    /// The arguments of the value.
+    pub(super) inputs: Vec<VarId>,
+    /// What the rows of the value are indexed by.
+    pub(super) target: Category,
+    /// The type in `keops_core::reduction` of sums.
+    pub(super) sum: &'static str,
+    /// For the derivatives of what a reduction selects.
+    pub(super) selecting: Option<Selecting>,
+    pub(super) calls: Vec<Call>,
+}
+
+/// The call of a sum, which can be differentiated again.
+struct Sum {
+    name: String,
+    formula: Id,
+    arguments: Vec<VarId>,
+    target: Side,
+    /// If it is a gradient, that of which argument.
+    gradient: Option<usize>,
+}
+
+/// A call that is differentiated.
+pub(super) struct Rule<'a> {
+    pub(super) of: Reduced,
+    pub(super) arguments: &'a [VarId],
+    pub(super) target: Side,
+    pub(super) out: &'a Dim,
+}
+
+impl Derive {
+    pub(super) fn new(graph: Graph, inputs: Vec<VarId>, target: Category, sum: &'static str) -> Self {
+        Self { graph, saved: vec![], inputs, target, sum, selecting: None, calls: vec![] }
+    }
+
+    pub(super) fn finish(self) -> Calls {
+        let saved = self.saved.into_iter().map(|source| source.saved).collect();
+        Calls { calls: self.calls, saved, selection: self.selecting.map(|selecting| selecting.pass) }
+    }
+
+    /// Adds the call of the value, and its derivatives.
+    pub(super) fn forward(&mut self, row: &'static Row, k: &Dim, values: &[Id], width: Dim, order: u32) {
+        let (f, weight) = (values[0], values.get(1).copied());
+        let out = self.graph.dim(weight.unwrap_or(f)).clone();
+        let roots = lower_values(&mut self.graph, row.reduction, values);
+        let exponential = row.reduction.is_exponential();
+        let path = if row.reduction == Reduction::Sum { self.sum } else { row.path };
+        let inputs = self.inputs.clone();
+        let pass = Pass {
+            name: "Value".to_owned(),
+            program: lower::lower(&mut self.graph, &roots, &inputs, self.target, exponential),
+            reduction: PassReduction::Named(path, row.takes_k.then(|| k.clone())),
+            pieces: vec![Piece { field: 0, dim: width.clone(), total: false, gradient: None }],
+        };
+        let output = match row.reduction {
+            Reduction::KMin { values: true, indices: true } => Output::ValuesAndIndices(width.clone()),
+            Reduction::KMin { indices: true, .. } => Output::Indices(width.clone()),
+            _ => Output::Values(width.clone()),
+        };
+        self.calls.push(Call {
+            name: "Value".to_owned(),
+            doc: "The value of the formula.".to_owned(),
+            passes: vec![pass],
+            output,
+            saved: vec![],
+            selected: None,
+            derivatives: vec![],
+            operators: vec![],
+        });
+        if order == 0 {
+            return;
+        }
+        let (path, dim) = match row.reduction {
+            Reduction::Sum | Reduction::Zero => ("", Dim::default()),
+            Reduction::LogSumExp => ("LogSumExp", out.clone()),
+            Reduction::SumSoftMaxWeight => {
+                ("SoftMaxSaved", out.checked_add(&Dim::number(1)).expect("a dimension that was checked"))
+            }
+            Reduction::MaxSumShiftExp => return,
+            Reduction::Min | Reduction::KMin { .. } => {
+                if let Some(path) = row.selection() {
+                    self.select(PassReduction::Named(path, row.takes_k.then(|| k.clone())), &width, f, order);
+                }
+                return;
+            }
+        };
+        let reduced = |all: bool| {
+            move |row_node: Id| Reduced::Exponential { reduction: row.reduction, f, weight, row: row_node, all }
+        };
+        let of = if exponential {
+            match self.save_value(path, dim, &roots, reduced(true)) {
+                Reduced::Exponential { row, .. } => reduced(false)(row),
+                sum => sum,
+            }
+        } else {
+            Reduced::Sum(f)
+        };
+        let rule = Rule { of, arguments: &inputs, target: Side::Index(self.target), out: &out };
+        self.derivatives(0, "", &rule, order);
+        if row.reduction == Reduction::Sum {
+            self.calls[0].operators = operators(&mut self.graph, f, &inputs, self.target);
+        }
+    }
+
+    /// Adds the derivatives of call number `parent`.
+    pub(super) fn derivatives(&mut self, parent: usize, prefix: &str, rule: &Rule, order: u32) {
+        let mut sums = Vec::new();
+        let mut methods = Vec::new();
+        let category = self.category(rule.target);
+        let e = self.fresh(rule.arguments, "cotangent", rule.target, rule.out.clone());
+        let with = |extra: VarId| [rule.arguments, &[extra]].concat();
+        let cotangent = self.graph.var(e);
+        let gradients = self.gradients(rule.of, cotangent, rule.arguments, &with(e));
+        for (number, (&v, &gradient)) in rule.arguments.iter().zip(&gradients).enumerate() {
+            let mut variable = self.graph.variable(v).clone();
+            // `r#in` gives `vjp_in`
+            variable.name = variable.name.trim_start_matches("r#").to_owned();
+            let call = format!("{prefix}Vjp_{}", variable.name);
+            methods.push(Derivative {
+                method: format!("vjp_{}", variable.name),
+                doc: format!("(∂a/∂{0})ᵀ e: the gradient in `{0}`, for the cotangent `e` of this call.", variable.name),
+                call: call.clone(),
+                argument: ("e", category, rule.out.clone()),
+            });
+            let side = self.side(v);
+            sums.push(Sum { name: call, formula: gradient, arguments: with(e), target: side, gradient: Some(number) });
+
+            let dim = self.width(side, &variable.dim);
+            let u = self.fresh(rule.arguments, "tangent", side, dim.clone());
+            let tangent = self.graph.var(u);
+            let formula = self.tangent(rule.of, v, tangent, &with(u));
+            let call = format!("{prefix}Jvp_{}", variable.name);
+            methods.push(Derivative {
+                method: format!("jvp_{}", variable.name),
+                doc: format!("(∂a/∂{0}) u: the change of this call along the tangent `u` of `{0}`.", variable.name),
+                call: call.clone(),
+                argument: ("u", variable.category, dim),
+            });
+            sums.push(Sum { name: call, formula, arguments: with(u), target: rule.target, gradient: None });
+        }
+        let all = format!("{prefix}Vjp");
+        methods.push(Derivative {
+            method: "vjp".to_owned(),
+            doc: "(∂a/∂v)ᵀ e for every variable v at once, in as few passes as there are indices among them."
+                .to_owned(),
+            call: all.clone(),
+            argument: ("e", category, rule.out.clone()),
+        });
+        self.calls[parent].derivatives = methods;
+        for sum in sums {
+            self.sum(sum, order - 1);
+        }
+        self.all_gradients(all, rule, &gradients, &with(e));
+    }
+
+    /// Adds the call of a sum, and its derivatives.
+    fn sum(&mut self, sum: Sum, order: u32) {
+        let dim = self.width(sum.target, &self.graph.dim(sum.formula).clone());
+        let (program, reads, total) = match self.selecting {
+            Some(_) => (self.lower_selected(&[sum.formula], &sum.arguments), vec![], false),
+            None => self.lower_sum(&sum),
+        };
+        self.calls.push(Call {
+            name: sum.name.clone(),
+            doc: "A derivative, see the method that gives it.".to_owned(),
+            passes: vec![Pass {
+                name: sum.name.clone(),
+                program,
+                reduction: PassReduction::Named(self.sum, None),
+                pieces: vec![Piece { field: 0, dim: dim.clone(), total, gradient: sum.gradient }],
+            }],
+            output: Output::Values(dim.clone()),
+            saved: reads,
+            selected: self.selected(&sum.arguments, vec![sum.target]),
+            derivatives: vec![],
+            operators: vec![],
+        });
+        if order > 0 {
+            let parent = self.calls.len() - 1;
+            let of = Reduced::Sum(sum.formula);
+            let rule = Rule { of, arguments: &sum.arguments, target: sum.target, out: &dim };
+            self.derivatives(parent, &format!("{}__", sum.name), &rule, order);
+        }
+    }
+
+    /// The program of a sum, which saved rows it reads, and whether it is one row.
+    fn lower_sum(&mut self, sum: &Sum) -> (Program, Vec<usize>, bool) {
+        let category = self.category(sum.target);
+        let total = category == Category::P;
+        let over = if total { self.index_of(&sum.arguments) } else { category };
+        let reads = self.reads(&[sum.formula]);
+        let variables = self.variables(&sum.arguments, &reads);
+        let program = lower::lower(&mut self.graph, &[sum.formula], &variables, over, false);
+        (program, reads, total)
+    }
+
+    /// Adds the call that gives all gradients: parameters join the pass over i, or that over j if nothing is indexed
+    /// by i.
+    fn all_gradients(&mut self, name: String, rule: &Rule, gradients: &[Id], arguments: &[VarId]) {
+        if self.selecting.is_some() {
+            return self.all_selected(name, rule, gradients, arguments);
+        }
+        let categories: Vec<Category> = rule.arguments.iter().map(|&v| self.graph.variable(v).category).collect();
+        let home = self.index_of(rule.arguments);
+        let reads = self.reads(gradients);
+        let variables = self.variables(arguments, &reads);
+        let mut passes = Vec::new();
+        for index in [Category::I, Category::J] {
+            let here: Vec<usize> = (0..categories.len())
+                .filter(|&k| categories[k] == index || categories[k] == Category::P && home == index)
+                .collect();
+            if here.is_empty() {
+                continue;
+            }
+            let roots: Vec<Id> = here.iter().map(|&k| gradients[k]).collect();
+            let program = lower::lower(&mut self.graph, &roots, &variables, index, false);
+            let pieces = here
+                .iter()
+                .map(|&k| Piece {
+                    field: k,
+                    dim: self.graph.variable(rule.arguments[k]).dim.clone(),
+                    total: categories[k] == Category::P,
+                    gradient: Some(k),
+                })
+                .collect();
+            let suffix = if index == Category::I { "I" } else { "J" };
+            let reduction = PassReduction::Named(self.sum, None);
+            passes.push(Pass { name: format!("{name}{suffix}"), program, reduction, pieces });
+        }
+        self.push_gradients(name, passes, rule.arguments, reads, None);
+    }
+
+    pub(super) fn push_gradients(
+        &mut self,
+        name: String,
+        passes: Vec<Pass>,
+        of: &[VarId],
+        saved: Vec<usize>,
+        selected: Option<Selected>,
+    ) {
+        let fields = of.iter().map(|&v| {
+            let variable = self.graph.variable(v);
+            (variable.name.clone(), self.width(self.side(v), &variable.dim))
+        });
+        let output = Output::Gradients(fields.collect());
+        let doc = "All gradients, see the method `vjp`.".to_owned();
+        self.calls.push(Call { name, doc, passes, output, saved, selected, derivatives: vec![], operators: vec![] });
+    }
+
+    /// The index that the gradient of a parameter runs over as rows: i, if anything is indexed by it.
+    fn index_of(&self, variables: &[VarId]) -> Category {
+        let has = |c: Category| variables.iter().any(|&v| self.graph.variable(v).category == c);
+        if has(Category::I) || !has(Category::J) { Category::I } else { Category::J }
+    }
+
+    /// A variable of this side whose arguments have this dimension, which is not among `taken`, with a name that none of
+    /// them has.
+    fn fresh(&mut self, taken: &[VarId], name: &str, side: Side, dim: Dim) -> VarId {
+        let name = (1..)
+            .map(|n| if n == 1 { name.to_owned() } else { format!("{name}{n}") })
+            .find(|name| taken.iter().all(|&v| self.graph.variable(v).name != *name))
+            .expect("integers do not end");
+        let dim = if side == Side::Pair { Dim::number(1) } else { dim };
+        let found = self.graph.variable_ids().find(|&v| {
+            let variable = self.graph.variable(v);
+            !taken.contains(&v) && variable.name == name && variable.dim == dim && self.side(v) == side
+        });
+        found.unwrap_or_else(|| {
+            let v = self.graph.push_variable(name, self.category(side), dim);
+            if let (Side::Pair, Some(selecting)) = (side, &mut self.selecting) {
+                selecting.pairs.push(v);
+            }
+            v
+        })
+    }
+}
+
+/// What the engine's reduction expects: the exponential ones take their exponent in base 2.
+fn lower_values(g: &mut Graph, reduction: Reduction, values: &[Id]) -> Vec<Id> {
+    let mut values = values.to_vec();
+    if reduction.is_exponential() {
+        let log2_e = g.constant(std::f64::consts::LOG2_E);
+        values[0] = g.mul(log2_e, values[0]);
+    }
+    values
+}

@@ -1,0 +1,60 @@
+//! The `Plan` of a derivative of what was selected.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use super::{Printer, const_argument, eval, eval_into, field, gradient, gradients, reduction};
+use crate::{
+    calls::{Call, Output, Pass, Selected, Side},
+    graph::Category,
+};
+
+/// Finds the pairs by the pass `found`, computes `pass` for each and adds up its pieces.
+pub(super) fn plan(printer: &Printer, call: &Call, pass: &Pass, selected: &Selected, found: &Pass) -> TokenStream {
+    let over = printer.item.reduction.over;
+    let side = |side: &Side| match side {
+        Side::Pair => quote!(__p::Side::Pair),
+        Side::Index(Category::P) => quote!(__p::Side::Parameter),
+        Side::Index(index) if *index == over => quote!(__p::Side::Source),
+        Side::Index(_) => quote!(__p::Side::Target),
+    };
+    let (formula, finder) = (printer.marker(&pass.name), printer.marker(&found.name));
+    let (reduced, count) = (reduction(&found.reduction), printer.item.variables.len());
+    let arguments: Vec<TokenStream> = selected.arguments.iter().map(side).collect();
+    let sides: Vec<TokenStream> = selected.pieces.iter().map(side).collect();
+    let of: Vec<TokenStream> = pass.pieces.iter().map(|piece| gradient(piece.gradient)).collect();
+    let find = quote! {
+        let selection = __p::Selection::find::<T, #finder, #reduced>(views, #count, settings)?;
+        let sides = &[#(#arguments),*];
+    };
+    match &call.output {
+        Output::Gradients(fields) => {
+            let (definition, gradients) = gradients(printer, call, fields);
+            let generics = printer.generics();
+            let names: Vec<Ident> = fields.iter().map(|f| field(&f.0)).collect();
+            let dims: Vec<TokenStream> = fields.iter().map(|f| const_argument(&f.1)).collect();
+            let output = quote!(#gradients<#(#generics,)* T, S>);
+            let body = quote! {
+                #find
+                let mut out = #gradients { #(#names: __p::Buffer::room(selection.rows(views, #sides, #of))?),* };
+                let parts = &mut [#(__p::SelectionPart { side: #sides, gradient: #of, width: #dims, to: __p::Buffer::to(&mut out.#names) }),*];
+                selection.eval::<T, #formula>(views, sides, parts)?;
+                ::core::result::Result::Ok(out)
+            };
+            let plan = eval(printer, call, &output, &body);
+            quote!(#definition #plan)
+        }
+        Output::Values(dim) | Output::Indices(dim) | Output::ValuesAndIndices(dim) => {
+            let (dim, side, of) = (const_argument(dim), &sides[0], &of[0]);
+            let body = quote!(#find selection.part::<T, S, #formula, #dim>(views, sides, (#side, #of)));
+            let plan = eval(printer, call, &quote!(S::Rows<T, #dim>), &body);
+            let to = quote! {
+                &mut [__p::SelectionPart {
+                    side: #side, gradient: #of, width: #dim, to: out.as_flattened_mut().into()
+                }]
+            };
+            let into = eval_into(printer, call, &dim, &quote!(#find selection.eval::<T, #formula>(views, sides, #to)));
+            quote!(#plan #into)
+        }
+    }
+}
