@@ -464,6 +464,11 @@ fn equations_over_ranges_and_of_rows_of_16_bits() {
     for (i, row) in k.iter().enumerate() {
         row.iter().enumerate().for_each(|(j, &k)| assert_near(dense[(i, j)].into(), k, 1e-6, (i, j)));
     }
+    let operator = call().operator_b().unwrap();
+    let (e, found) = (harness::wide(&b), operator.apply_transpose(&b).unwrap());
+    let expected: Vec<[f64; 2]> =
+        (0..n).map(|j| [0, 1].map(|c| k.iter().zip(&e).map(|(row, e)| row[j] * e[c]).sum())).collect();
+    assert_rows(&found, &expected, 1e-6, "the transpose has the same pairs");
     for preconditioner in [Preconditioner::None, Preconditioner::Jacobi] {
         let solution = call().solve_b(0.5).tolerance(1e-8).preconditioner(preconditioner).eval().unwrap();
         let b: Vec<[f64; 2]> = b.iter().map(|row| row.map(f64::from)).collect();
