@@ -24,6 +24,11 @@ keops! {
         exp(-sqdist(x, y)) * (b + (y | b) * x)
     }
 
+    /// The same, over i.
+    fn gaussian_over_i(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vi<2>) -> Sum<i> {
+        exp(-g * sqdist(x, y)) * b
+    }
+
     /// Linear in b and in y, which have other components than the result, and not in x; over i.
     fn over_i(x: Vj<3>, y: Vi<3>, b: Vi<1>) -> Sum<i> {
         exp(x) * (y | x) * b
@@ -183,6 +188,22 @@ fn equations_in_f32_are_solved_as_in_f64() {
         let rounded: Rows<f32, 2> = solution.rounded();
         assert_eq!(rounded[7][1], solution.values[7][1] as f32);
     }
+}
+
+#[test]
+fn equations_over_i() {
+    let (mut random, n) = (Random::new(), few(100));
+    let (x, b): (Vec<[f32; 3]>, Vec<[f32; 2]>) = (random.cloud(n), random.cloud(n));
+    let e: Vec<[f32; 2]> = random.cloud(n);
+    let over_i = gaussian_over_i(1.0, &x, &x, &b).solve_b(0.1).eval().unwrap();
+    let over_j = gaussian_product(1.0, &x, &x, &b).solve_b(0.1).eval().unwrap();
+    // residuals of 1e-6 |b| with eigenvalues from 0.1 on
+    assert_rows(&over_i.values, &harness::wide(&over_j.values), 1e-4, "the matrix is symmetric");
+    let (in_i, in_j) = (over_i.vjp(&e).unwrap().arguments, over_j.vjp(&e).unwrap().arguments);
+    // what stands on the other side here stands on this side there
+    assert_rows(&in_i.x, &harness::wide(&in_j.y), 1e-3, "the gradient in the points that are summed over");
+    assert_rows(&in_i.y, &harness::wide(&in_j.x), 1e-3, "the gradient in the others");
+    assert_rows(&in_i.b, &harness::wide(&in_j.b), 1e-4, "the gradient in b");
 }
 
 #[test]
@@ -443,6 +464,11 @@ fn equations_over_ranges_and_of_rows_of_16_bits() {
     for (i, row) in k.iter().enumerate() {
         row.iter().enumerate().for_each(|(j, &k)| assert_near(dense[(i, j)].into(), k, 1e-6, (i, j)));
     }
+    let operator = call().operator_b().unwrap();
+    let (e, found) = (harness::wide(&b), operator.apply_transpose(&b).unwrap());
+    let expected: Vec<[f64; 2]> =
+        (0..n).map(|j| [0, 1].map(|c| k.iter().zip(&e).map(|(row, e)| row[j] * e[c]).sum())).collect();
+    assert_rows(&found, &expected, 1e-6, "the transpose has the same pairs");
     for preconditioner in [Preconditioner::None, Preconditioner::Jacobi] {
         let solution = call().solve_b(0.5).tolerance(1e-8).preconditioner(preconditioner).eval().unwrap();
         let b: Vec<[f64; 2]> = b.iter().map(|row| row.map(f64::from)).collect();

@@ -1,4 +1,4 @@
-//! Rows stored in 16 bits: [`f16`] and [`bf16`] as arguments of calls that compute in `f32`.
+//! Rows stored in 16 bits: [`f16`](struct@f16) and [`bf16`](struct@bf16) as arguments of calls that compute in `f32`.
 //!
 //! They take half of the memory, and each number becomes an `f32` where a target or a source is prepared: computing, and
 //! the result, are those of the call on `f32` arguments of the same values. Arguments of both kinds, and of `f32`, may be mixed in

@@ -22,7 +22,7 @@ pub struct Part<'a, T> {
     /// If it is a gradient, that of which argument: the sum over all targets for a parameter, and over the batches that
     /// share the argument.
     pub gradient: Option<usize>,
-    /// Where it goes: as many rows as [`rows_of`] says.
+    /// Where it goes: as many rows as [`rows_of`](super::rows_of) says.
     pub to: To<'a, T>,
 }
 
