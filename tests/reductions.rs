@@ -455,10 +455,10 @@ fn sums_overflow_to_infinity() {
 keops! {
     fn raw(x: Vi<1>, y: Vj<1>) -> Max_SumShiftExp<j> { 100 * x * y }
     fn raw_weighted(x: Vi<1>, y: Vj<1>, b: Vj<2>) -> MaxSumShiftExpWeight<j> { (100 * x * y, b) }
+    fn zeros(x: Vi<2>, y: Vj<2>) -> Zero<j> { x / y }
     fn raw_over_i = Genred("IntCst(100) * X * Y", ["Y = Vi(1)", "X = Vj(1)", "B = Vi(2)"],
         reduction_op = "Max_SumShiftExpWeight", formula2 = "B", axis = 0);
-    fn zero(x: Vi<2>, y: Vj<2>) -> Zero<j> { x / y }
-    fn zero_over_i = Genred("X / Y", ["Y = Vi(2)", "X = Vj(2)"], reduction_op = "Zero", axis = 0);
+    fn zeros_over_i = Genred("X / Y", ["Y = Vi(2)", "X = Vj(2)"], reduction_op = "Zero", axis = 0);
 }
 
 fn check_raw<T: Element>() {
@@ -491,7 +491,7 @@ fn check_raw<T: Element>() {
 }
 
 #[test]
-fn exponential_sums_in_two_parts() {
+fn sums_in_two_parts() {
     check_raw::<f64>();
     check_raw::<f32>();
 }
@@ -499,11 +499,11 @@ fn exponential_sums_in_two_parts() {
 #[test]
 fn zero_is_zero() {
     let (x, y) = (vec![[f64::NAN, 1.0]; 3], vec![[0.0; 2]; 5]);
-    assert_eq!(zero(&x, &y).eval().unwrap().as_flat(), [0.0; 6]);
-    assert_eq!(zero_over_i(&y, &x).eval().unwrap().as_flat(), [0.0; 6]);
-    let all = zero(&x, &y).vjp(&x).eval().unwrap();
+    assert_eq!(zeros(&x, &y).eval().unwrap().as_flat(), [0.0; 6]);
+    assert_eq!(zeros_over_i(&y, &x).eval().unwrap().as_flat(), [0.0; 6]);
+    let all = zeros(&x, &y).vjp(&x).eval().unwrap();
     assert_eq!((all.x.as_flat(), all.y.as_flat()), (&[0.0; 6][..], &[0.0; 10][..]));
-    assert_eq!(zero(&x, &y).jvp_x(&x).eval().unwrap().as_flat(), [0.0; 6]);
+    assert_eq!(zeros(&x, &y).jvp_x(&x).eval().unwrap().as_flat(), [0.0; 6]);
 }
 
 #[test]

@@ -88,12 +88,9 @@ impl Derive {
         if order == 0 {
             return;
         }
-        let (path, dim) = match row.reduction {
-            Reduction::Sum | Reduction::Zero => ("", Dim::default()),
-            Reduction::LogSumExp => ("LogSumExp", out.clone()),
-            Reduction::SumSoftMaxWeight => {
-                ("SoftMaxSaved", out.checked_add(&Dim::number(1)).expect("a dimension that was checked"))
-            }
+        let of = match row.reduction {
+            Reduction::Sum | Reduction::Zero => Reduced::Sum(f),
+            Reduction::LogSumExp | Reduction::SumSoftMaxWeight => self.save_value(row.reduction, f, weight, &roots),
             Reduction::MaxSumShiftExp => return,
             Reduction::Min | Reduction::KMin { .. } => {
                 if let Some(path) = row.selection() {
@@ -101,17 +98,6 @@ impl Derive {
                 }
                 return;
             }
-        };
-        let reduced = |all: bool| {
-            move |row_node: Id| Reduced::Exponential { reduction: row.reduction, f, weight, row: row_node, all }
-        };
-        let of = if exponential {
-            match self.save_value(path, dim, &roots, reduced(true)) {
-                Reduced::Exponential { row, .. } => reduced(false)(row),
-                sum => sum,
-            }
-        } else {
-            Reduced::Sum(f)
         };
         let rule = Rule { of, arguments: &inputs, target: Side::Index(self.target), out: &out };
         self.derivatives(0, "", &rule, order);

@@ -51,28 +51,29 @@ impl Derive {
         arguments.iter().copied().chain(reads.iter().map(|&k| self.saved[k].variable)).collect()
     }
 
-    /// Saves the result of the value's reduction, for its derivatives.
-    pub(super) fn save_value(
-        &mut self,
-        path: &'static str,
-        dim: Dim,
-        roots: &[Id],
-        of: impl FnOnce(Id) -> Reduced,
-    ) -> Reduced {
+    /// Saves what derivatives need of the result of an exponential reduction of `roots`, which are f and the weight with the
+    /// exponent to base 2; the result, as the user sees it.
+    pub(super) fn save_value(&mut self, reduction: Reduction, f: Id, weight: Option<Id>, roots: &[Id]) -> Reduced {
+        let out = self.graph.dim(weight.unwrap_or(f)).clone();
+        let (path, dim) = match reduction {
+            Reduction::SumSoftMaxWeight => {
+                ("SoftMaxSaved", out.checked_add(&Dim::number(1)).expect("a dimension that was checked"))
+            }
+            _ => ("LogSumExp", out),
+        };
         let variable = self.new_variable(dim.clone());
         let row = self.graph.var(variable);
-        let of = of(row);
         let arguments = self.inputs.clone();
-        let program = lower::lower(&mut self.graph, roots, &arguments, self.target, true);
         let pass = Pass {
             name: "Saved".to_owned(),
-            program,
+            program: lower::lower(&mut self.graph, roots, &arguments, self.target, true),
             reduction: PassReduction::Named(path, None),
             pieces: vec![Piece { field: 0, dim, total: false, gradient: None }],
         };
         let saved = Saved { pass, arguments: arguments.len(), reads: vec![] };
-        self.saved.push(Source { variable, of, arguments, saved });
-        of
+        let of = |all| Reduced::Exponential { reduction, f, weight, row, all };
+        self.saved.push(Source { variable, of: of(true), arguments, saved });
+        of(false)
     }
 
     /// Saves Σ `formula` for each target, or finds where that was done; the rows, as a node.
