@@ -9,6 +9,7 @@ use keops::{Element, Error, prelude::*};
 
 keops! {
     /// a_i = Σ_j exp(-g |x_i - y_j|²) b_j
+    #[keops(order = 2)]
     fn gaussian(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<2>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }
     /// The same with the roles of i and j exchanged.
     #[keops(order = 0)]
@@ -396,4 +397,27 @@ fn what_is_selected_has_derivatives_in_batches_and_ranges() {
     let error = least(p[0][0], &x, &y[..m]).vjp_x(batched(&e, [batches])).eval().unwrap_err();
     let expected = Error::BatchShape { variable: "cotangent", batch: vec![batches], other: vec![] };
     assert_eq!(error, expected);
+}
+
+#[test]
+fn second_derivatives_have_the_rows_of_what_they_are_of() {
+    let mut random = Random::new();
+    let (n, m, batches) = (20, 30, 3);
+    let g = random.rows::<f64, 1>(batches, 0.5..2.0);
+    let (x, y) = (random.cloud::<f64, 3>(n), random.cloud::<f64, 3>(m * batches));
+    let (b, e) = (random.cloud::<f64, 2>(m), random.cloud::<f64, 2>(n * batches));
+    let u = random.cloud::<f64, 3>(m * batches);
+    let call = || gaussian(batched(&g, [batches]), &x, batched(&y, [batches]), &b);
+    let of_g = call().vjp_g(batched(&e, [batches])).jvp_y(batched(&u, [batches])).eval().unwrap();
+    let of_x = call().vjp_x(batched(&e, [batches])).jvp_y(batched(&u, [batches])).eval().unwrap();
+    let back = call().vjp_x(batched(&e, [batches])).vjp_y(&x).eval().unwrap();
+    let mut expected = vec![[0.0; 3]; n];
+    for batch in 0..batches {
+        let (y, u, e) = (&y[batch * m..][..m], &u[batch * m..][..m], &e[batch * n..][..n]);
+        let one = || gaussian(g[batch][0], &x, y, &b);
+        assert_rows(&of_g[batch..][..1], &one().vjp_g(e).jvp_y(u).eval().unwrap(), 1e-12, "g");
+        add(&mut expected, 0, &one().vjp_x(e).jvp_y(u).eval().unwrap());
+        assert_rows(&back[batch * m..][..m], &one().vjp_x(e).vjp_y(&x).eval().unwrap(), 1e-12, "y");
+    }
+    assert_rows(&of_x, &expected, 1e-12, "x, which the batches share");
 }

@@ -6,7 +6,10 @@
 mod keops;
 mod scan;
 
-use self::{keops::Entry, scan::Shown};
+use self::{
+    keops::{Entry, Use},
+    scan::Shown,
+};
 use crate::{root, run};
 use anyhow::{Context, Result, bail};
 use keops_compiler::{reduction, table};
@@ -18,7 +21,20 @@ use std::{
 };
 
 /// The files of tests whose formulas are looked at.
-const FILES: [&str; 7] = ["operations", "reductions", "derivatives", "spellings", "arguments", "dimensions", "sums"];
+const FILES: [&str; 12] = [
+    "operations",
+    "reductions",
+    "derivatives",
+    "second_order",
+    "selection",
+    "spellings",
+    "arguments",
+    "dimensions",
+    "sums",
+    "sparse",
+    "solve",
+    "cluster",
+];
 
 /// Write docs/parity.md.
 #[derive(clap::Args)]
@@ -106,6 +122,12 @@ fn document(shown: &Shown) -> Result<String> {
                 line(&mut text, name, &names(name, row.name, row.aliases), test)?;
             }
             None => writeln!(text, "| `{name}` | not yet | |")?,
+        }
+    }
+    for (title, uses) in keops::USES {
+        write!(text, "\n## {title}\n\n| KeOps | here | test |\n|---|---|---|\n")?;
+        for Use { name, ours, words } in *uses {
+            line(&mut text, name, ours, shown.using(words))?;
         }
     }
     if !unshown.is_empty() {

@@ -100,7 +100,7 @@ pub struct Piece {
     pub dim: Dim,
     /// Summed over all targets.
     pub total: bool,
-    /// If it is a gradient, that of which argument of the call.
+    /// If its rows are those of an argument of the call, which: that it is the gradient of, or the change of the gradient.
     pub gradient: Option<usize>,
 }
 

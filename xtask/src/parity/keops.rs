@@ -173,3 +173,79 @@ pub(super) const REDUCTIONS: &[&str] = &[
     "KMin_ArgKMin",
     "Zero",
 ];
+
+/// Something that is used beside formulas.
+pub(super) struct Use {
+    /// KeOps' name.
+    pub(super) name: &'static str,
+    /// How it is written here.
+    pub(super) ours: &'static str,
+    /// The words that a test must say, all of them.
+    pub(super) words: &'static [&'static str],
+}
+
+const fn used(name: &'static str, ours: &'static str, words: &'static [&'static str]) -> Use {
+    Use { name, ours, words }
+}
+
+pub(super) const USES: &[(&str, &[Use])] = &[
+    (
+        "Options",
+        &[
+            used("dtype float32", "`f32` arguments", &["f32", "eval"]),
+            used("dtype float64", "`f64` arguments", &["f64", "eval"]),
+            used("dtype float16", "`f16` or `bf16` arguments, computed in `f32`", &["f16", "bf16"]),
+            used("dtype_acc", "the same in `Genred`; `#[keops(sum = ..)]`", &["dtype_acc"]),
+            used("use_double_acc", "the same in `Genred`; `#[keops(sum = compensated)]`", &["use_double_acc"]),
+            used("sum_scheme direct_sum", "the same in `Genred`; `#[keops(sum = direct)]`", &["sum", "direct"]),
+            used("sum_scheme block_sum", "the same in `Genred`; the default", &["block_sum"]),
+            used(
+                "sum_scheme kahan_scheme",
+                "the same in `Genred`; `#[keops(sum = compensated)]`",
+                &["sum", "compensated"],
+            ),
+            used("axis", "`Sum<j>`, `Sum<i>`", &["Sum", "i"]),
+            used("opt_arg", "`KMin<K, j>`", &["KMin"]),
+            used("formula2", "a pair of formulas, `(f, g)`", &["SumSoftMaxWeight"]),
+            used(
+                "enable_chunks, rec_multVar_highdim",
+                "not needed: 1000 components are blocked by themselves",
+                &["const_generic_1000"],
+            ),
+            used("use_fast_math", "the default on GPUs; `#[keops(precise)]`", &["precise"]),
+            used("backend, device_id", "`.device(Device::Cpu)`, `Device::Cuda(n)`", &["device", "Cpu"]),
+            used("ranges", "`.ranges(&ranges)`", &["ranges", "Ranges"]),
+            used("batch dimensions", "`batched(&x, [8, 2])`", &["batched", "eval"]),
+            used("ranges and batch dimensions (refused)", "both", &["batched", "ranges", "vjp"]),
+            used("out", "`.into_rows(&mut rows)`", &["into_rows"]),
+        ],
+    ),
+    (
+        "Calls, operators and helpers",
+        &[
+            used("Genred", "the same, and functions in `keops!`", &["Genred"]),
+            used("autograd, torch.func.vjp", "`.vjp_x(&e)`, `.vjp(&e)`", &["vjp_x", "vjp"]),
+            used("torch.func.jvp", "`.jvp_x(&u)`", &["jvp_x"]),
+            used("double backward", "`#[keops(order = 2)]`", &["order", "vjp_x"]),
+            used("K @ v, matvec", "`.operator_b()?.apply(&v)`", &["operator_b", "apply"]),
+            used("K.T, rmatvec", "`.apply_transpose(&w)`", &["operator_b", "apply_transpose"]),
+            used("LinearOperator", "the trait `operator::LinearOperator`", &["LinearOperator"]),
+            used("dense (not there)", "`.to_dense()`", &["to_dense"]),
+            used("KernelSolve, solve", "`.solve_b(alpha)`", &["solve_b"]),
+            used("KernelSolve, gradient", "`solution.vjp(&e)`", &["solve_b", "vjp", "alpha"]),
+            used("KernelLinearSolver, preconditioner", "`.preconditioner(..)`", &["solve_b", "preconditioner"]),
+            used("grid_cluster", "`cluster::grid_cluster`", &["grid_cluster"]),
+            used("sort_clusters", "`cluster::sort_clusters`", &["sort_clusters"]),
+            used("cluster_ranges", "`cluster::cluster_ranges`", &["cluster_ranges"]),
+            used(
+                "cluster_centroids",
+                "`cluster::centroids`, `weighted_centroids`",
+                &["centroids", "weighted_centroids"],
+            ),
+            used("cluster_ranges_centroids", "`cluster_ranges`, `centroids`, `radii`", &["centroids", "radii"]),
+            used("from_matrix", "`Ranges::from_matrix`, `from_clusters`, `from_neighbours`", &["from_matrix"]),
+            used("swap_axes", "`ranges.transpose()`", &["Ranges", "transpose"]),
+            used("masks (not there)", "`Ranges::lower_triangle`, `band`, `new`", &["Ranges", "lower_triangle", "band"]),
+        ],
+    ),
+];

@@ -1,7 +1,7 @@
 //! What the tests show: which of them compute formulas that name an operation or a reduction, and which of them passed.
 
 use anyhow::{Context, Result};
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fs,
@@ -17,6 +17,8 @@ type Words = BTreeSet<String>;
 pub(super) struct Shown {
     operations: BTreeMap<String, BTreeSet<String>>,
     reductions: BTreeMap<String, BTreeSet<String>>,
+    /// All words of each test, its formulas and what it calls.
+    words: BTreeMap<String, Words>,
 }
 
 /// What a file has under a name, that other code in it may use.
@@ -27,6 +29,8 @@ struct Item {
     formula: Words,
     /// The reduction of a formula: what stands between its arguments and its body.
     reduction: Words,
+    /// What `#[keops(..)]` says of formulas of this name.
+    attributes: Words,
     is_test: bool,
 }
 
@@ -42,6 +46,10 @@ impl Shown {
             let test = format!("{stem}::{name}");
             for used in reached(name, &items) {
                 let item = &items[used];
+                let all = self.words.entry(test.clone()).or_default();
+                let said = [&item.words, &item.formula, &item.attributes];
+                all.extend(said.into_iter().flatten().cloned());
+                all.insert(used.to_owned());
                 for word in &item.formula {
                     self.operations.entry(word.clone()).or_default().insert(test.clone());
                 }
@@ -56,6 +64,13 @@ impl Shown {
     /// A test that computes an operation of one of these names.
     pub(super) fn operation<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Option<&str> {
         first(&self.operations, "operations::", names)
+    }
+
+    /// A test that says all of these words: of those, the one that says least else.
+    pub(super) fn using(&self, words: &[&str]) -> Option<&str> {
+        let says = |said: &Words| words.iter().all(|word| said.contains(*word));
+        let tests = self.words.iter().filter(|(_, said)| says(said));
+        tests.min_by_key(|(_, said)| said.len()).map(|(test, _)| test.as_str())
     }
 
     /// A test that computes a reduction of one of these names.
@@ -97,16 +112,23 @@ pub(super) fn passed(log: &str) -> HashMap<String, BTreeSet<String>> {
 fn collect(tokens: TokenStream, formulas: bool, items: &mut HashMap<String, Item>) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let mut is_test = false;
+    let mut attributes = Words::new();
     let mut at = 0;
     while at < tokens.len() {
         match (&tokens[at], tokens.get(at + 1), tokens.get(at + 2)) {
             (TokenTree::Group(group), ..) if group.stream().to_string() == "test" => is_test = true,
+            (TokenTree::Group(group), ..) if formulas && group.stream().to_string().starts_with("keops") => {
+                words(group.stream(), &mut attributes);
+            }
             (TokenTree::Ident(word), Some(TokenTree::Punct(_)), Some(TokenTree::Group(group))) if *word == "keops" => {
                 collect(group.stream(), true, items);
             }
             (TokenTree::Ident(word), Some(TokenTree::Ident(name)), _) if *word == "fn" || *word == "kernel" => {
-                // up to the body, the first group in braces behind the name
-                let is_body = |token: &TokenTree| matches!(token, TokenTree::Group(group) if group.delimiter() == proc_macro2::Delimiter::Brace);
+                // up to the body, the first group in braces behind the name; what `Genred` is given is all of a formula
+                let genred = matches!(tokens.get(at + 2), Some(TokenTree::Punct(sign)) if sign.as_char() == '=');
+                let around = if genred { Delimiter::Parenthesis } else { Delimiter::Brace };
+                let is_body =
+                    |token: &TokenTree| matches!(token, TokenTree::Group(group) if group.delimiter() == around);
                 let Some(length) = tokens[at..].iter().position(is_body) else { break };
                 let body: TokenStream = tokens[at + length].clone().into();
                 let signature: TokenStream = tokens[at + 2..at + length].iter().cloned().collect();
@@ -114,7 +136,11 @@ fn collect(tokens: TokenStream, formulas: bool, items: &mut HashMap<String, Item
                 if formulas {
                     words(body, &mut item.formula);
                     words(signature, &mut item.reduction);
+                    if genred {
+                        item.reduction.extend(item.formula.iter().cloned());
+                    }
                     item.formula.extend(item.reduction.iter().cloned());
+                    item.attributes.append(&mut attributes);
                 } else {
                     item.is_test |= is_test;
                     words(body, &mut item.words);
