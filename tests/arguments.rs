@@ -13,6 +13,7 @@ keops! {
         exp(-g * sqdist(x, y) * s) * (b | p)
     }
 
+    #[keops(precise)]
     fn gaussian(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<2>) -> Sum<j> {
         exp(-g * sqdist(x, y)) * b
     }

@@ -421,3 +421,25 @@ fn second_derivatives_have_the_rows_of_what_they_are_of() {
     }
     assert_rows(&of_x, &expected, 1e-12, "x, which the batches share");
 }
+
+#[test]
+fn masks_of_clusters_of_triangles_and_of_bands() {
+    let mut random = Random::new();
+    let n = 40;
+    let (x, b) = (random.cloud::<f64, 3>(n), random.cloud::<f64, 2>(n));
+    let clusters = [0..7, 7..20, 20..n];
+    let keep = [true, false, true, false, true, true, false, false, true];
+    let of = |row: usize| clusters.iter().position(|cluster| cluster.contains(&row)).unwrap();
+    type Mask<'m> = (&'m str, Ranges, &'m dyn Fn(usize, usize) -> bool);
+    let masks: [Mask<'_>; 3] = [
+        ("clusters", Ranges::from_matrix(&clusters, &clusters, &keep).unwrap(), &|i, j| keep[3 * of(i) + of(j)]),
+        ("triangle", Ranges::lower_triangle(n).unwrap(), &|i, j| j <= i),
+        ("band", Ranges::band([n, n], 4, 2).unwrap(), &|i, j| j + 4 >= i && j <= i + 2),
+    ];
+    for (what, ranges, counts) in masks {
+        let found = gaussian(0.5, &x, &x, &b).ranges(&ranges).eval().unwrap();
+        let pairs: Vec<Vec<usize>> = (0..n).map(|i| (0..n).filter(|&j| counts(i, j)).collect()).collect();
+        let plain = plain_gaussian(0.5, [&x, &x], [&b, &b], &pairs);
+        assert_rows(&found, &plain.value, 1e-13, what);
+    }
+}

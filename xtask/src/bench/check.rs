@@ -1,6 +1,6 @@
 //! The inputs of a workload, and what plain loops in f64 make of them.
 
-use super::workload::{Element, Family, Kind, NEIGHBOURS, Variable, Workload};
+use super::workload::{BATCHES, Element, Family, Kind, NEIGHBOURS, Variable, Workload};
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use std::{
@@ -87,7 +87,7 @@ impl Inputs {
         let mut expected = Vec::new();
         let mut start = 0;
         for (part, (rows, width)) in workload.results().into_iter().enumerate() {
-            let pairs_of_row = workload.targets * workload.sources / rows;
+            let pairs_of_row = workload.pairs() as usize / rows;
             let sample = (CHECKED_WORK / (pairs_of_row * workload.dim)).clamp(1, CHECKED_ROWS);
             for row in (0..rows).step_by(rows.div_ceil(sample)) {
                 let components = self.row(workload.family, part, row);
@@ -124,6 +124,15 @@ impl Inputs {
     fn row(&self, family: Family, part: usize, row: usize) -> Vec<(f64, f64)> {
         match family {
             Family::Gaussian => self.kernel_product(row, |g, d| (-g * d).exp()),
+            Family::GaussianBatches => {
+                let [g, x, y, b] = self.arrays();
+                let sources = y.len() / BATCHES;
+                let first = row / (x.len() / BATCHES) * sources;
+                sums(b.dim, sources, |j, terms| {
+                    let weight = (-g.row(0)[0] * squared_distance(x.row(row), y.row(first + j))).exp();
+                    terms.iter_mut().zip(b.row(first + j)).for_each(|(term, b)| *term = weight * b);
+                })
+            }
             Family::Laplacian => self.kernel_product(row, |g, d| (-g * d.sqrt()).exp()),
             Family::Matern => self.kernel_product(row, |g, d| (1.0 + g * d.sqrt()) * (-g * d.sqrt()).exp()),
             Family::Cauchy => self.kernel_product(row, |g, d| 1.0 / (1.0 + g * d)),

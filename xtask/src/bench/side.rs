@@ -36,6 +36,8 @@ enum Request<'a> {
         columns: usize,
         element: Element,
         aliases: Vec<String>,
+        /// How many batches share the rows.
+        batches: usize,
         calls: Vec<Call>,
         files: &'a [File],
     },
@@ -97,6 +99,7 @@ impl Side {
             columns: workload.columns,
             element: workload.element,
             aliases: workload.variables().iter().map(Variable::alias).collect(),
+            batches: workload.batches(),
             calls: workload.family.calls(),
             files,
         })

@@ -8,6 +8,8 @@ use serde::Serialize;
 #[serde(rename_all = "snake_case")]
 pub(super) enum Family {
     Gaussian,
+    /// The Gaussian product in [`BATCHES`] batches, which share the rows.
+    GaussianBatches,
     /// The gradient of the Gaussian product by x.
     GaussianX,
     /// All gradients of the Gaussian product: by x, y, b and g.
@@ -20,7 +22,12 @@ pub(super) enum Family {
     Neighbours,
 }
 
-use Family::{Attention, Cauchy, Gaussian, GaussianAll, GaussianX, Laplacian, Matern, Neighbours, SoftMinimum};
+use Family::{
+    Attention, Cauchy, Gaussian, GaussianAll, GaussianBatches, GaussianX, Laplacian, Matern, Neighbours, SoftMinimum,
+};
+
+/// Batches of [`Family::GaussianBatches`].
+pub(super) const BATCHES: usize = 1_000;
 
 /// Neighbours that a search finds.
 pub(super) const NEIGHBOURS: usize = 10;
@@ -97,6 +104,7 @@ pub(super) fn all(quick: bool) -> Vec<Workload> {
         (Gaussian, 3, 1, 100, MANY),
         (Gaussian, 3, 1, MANY, 100),
         square(Gaussian, 3, 100),
+        square(GaussianBatches, 3, 100 * BATCHES),
         square(GaussianX, 3, 5_000),
         square(GaussianX, 10, 4_000),
         square(GaussianX, 64, 2_000),
@@ -119,6 +127,7 @@ pub(super) fn all(quick: bool) -> Vec<Workload> {
         .map(|((family, dim, columns, targets, sources), element)| {
             // What is there because one side is long stays so.
             let (targets, sources) = match (targets, sources) {
+                _ if family == GaussianBatches => (targets, sources),
                 (MANY, _) | (_, MANY) if quick => (targets.div_ceil(100), sources.div_ceil(100)),
                 _ => (size(targets), size(sources)),
             };
@@ -162,6 +171,7 @@ impl Family {
     pub(super) fn title(self) -> &'static str {
         match self {
             Gaussian => "Gaussian product",
+            GaussianBatches => "Gaussian product, 1,000 batches",
             GaussianX => "Gaussian product, gradient by x",
             GaussianAll => "Gaussian product, all gradients",
             Laplacian => "Laplacian (exponential) product",
@@ -178,7 +188,7 @@ impl Family {
         let call = |formula, reduction| Call { formula, reduction, axis: 1, weight: None, count: None, total: false };
         let by = |formula, axis| Call { axis, ..call(formula, "Sum") };
         match self {
-            Gaussian => vec![call("Exp(-G*SqDist(X,Y))*B", "Sum")],
+            Gaussian | GaussianBatches => vec![call("Exp(-G*SqDist(X,Y))*B", "Sum")],
             GaussianX => vec![by("Grad(Exp(-G*SqDist(X,Y))*B,X,E)", 1)],
             GaussianAll => vec![
                 by("Grad(Exp(-G*SqDist(X,Y))*B,X,E)", 1),
@@ -201,6 +211,7 @@ impl Workload {
     pub(super) fn name(&self) -> String {
         let family = match self.family {
             Gaussian => "gaussian",
+            GaussianBatches => "gaussian_batches",
             GaussianX => "gaussian_x",
             GaussianAll => "gaussian_all",
             Laplacian => "laplacian",
@@ -217,7 +228,7 @@ impl Workload {
     /// What readers know it by, within its family.
     pub(super) fn title(&self) -> String {
         let columns = if self.columns == 1 { String::new() } else { format!(", E = {}", self.columns) };
-        let (n, m) = (thousands(self.targets), thousands(self.sources));
+        let (n, m) = (thousands(self.targets / self.batches()), thousands(self.sources / self.batches()));
         let sizes = if n == m { format!("N = M = {n}") } else { format!("N = {n}, M = {m}") };
         format!("D = {}{columns}, {sizes}, {}", self.dim, self.element.title())
     }
@@ -236,7 +247,7 @@ impl Workload {
         let b = Variable { name: "B", kind: Kind::Vj, dim: self.columns };
         let e = Variable { name: "E", kind: Kind::Vi, dim: self.columns };
         match self.family {
-            Gaussian | Laplacian | Matern | Cauchy | Attention => vec![g, x, y, b],
+            Gaussian | GaussianBatches | Laplacian | Matern | Cauchy | Attention => vec![g, x, y, b],
             GaussianX | GaussianAll => vec![g, x, y, b, e],
             SoftMinimum => vec![g, x, y],
             Neighbours => vec![x, y],
@@ -245,7 +256,12 @@ impl Workload {
 
     /// How often f is computed, as far as the user sees.
     pub(super) fn pairs(&self) -> f64 {
-        self.targets as f64 * self.sources as f64
+        self.targets as f64 * self.sources as f64 / self.batches() as f64
+    }
+
+    /// How many batches share the rows.
+    pub(super) fn batches(&self) -> usize {
+        if self.family == GaussianBatches { BATCHES } else { 1 }
     }
 
     /// Rows of a variable.
@@ -260,7 +276,9 @@ impl Workload {
     /// Rows and dimension of each part of the result.
     pub(super) fn results(&self) -> Vec<(usize, usize)> {
         match self.family {
-            Gaussian | Laplacian | Matern | Cauchy | Attention => vec![(self.targets, self.columns)],
+            Gaussian | GaussianBatches | Laplacian | Matern | Cauchy | Attention => {
+                vec![(self.targets, self.columns)]
+            }
             GaussianX => vec![(self.targets, self.dim)],
             GaussianAll => vec![(self.targets, self.dim), (self.sources, self.dim), (self.sources, 1), (1, 1)],
             SoftMinimum => vec![(self.targets, 1)],

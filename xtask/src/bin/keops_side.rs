@@ -86,6 +86,12 @@ where
         ["gaussian", 100, 1]: |g, x, y, b| gaussian(&g, rows::<T, 100>(&x), rows(&y), rows::<T, 1>(&b)) => [flat];
         ["gaussian", 784, 1]: |g, x, y, b| gaussian(&g, rows::<T, 784>(&x), rows(&y), rows::<T, 1>(&b)) => [flat];
         ["gaussian", 3, 100]: |g, x, y, b| gaussian(&g, rows::<T, 3>(&x), rows(&y), rows::<T, 100>(&b)) => [flat];
+        ["gaussian_batches", 3, 1]: |g, x, y, b| gaussian(
+            &g,
+            batched(rows::<T, 3>(&x), [1_000]),
+            batched(rows(&y), [1_000]),
+            batched(rows::<T, 1>(&b), [1_000])
+        ) => [flat];
         ["gaussian_x", 3, 1]: |g, x, y, b, e|
             gaussian(&g, rows::<T, 3>(&x), rows(&y), rows::<T, 1>(&b)).vjp_x(&e) => [flat];
         ["gaussian_x", 10, 1]: |g, x, y, b, e|

@@ -210,7 +210,7 @@ pub(super) const USES: &[(&str, &[Use])] = &[
             used(
                 "enable_chunks, rec_multVar_highdim",
                 "not needed: 1000 components are blocked by themselves",
-                &["const_generic_1000"],
+                &["check_gauss", "1000"],
             ),
             used("use_fast_math", "the default on GPUs; `#[keops(precise)]`", &["precise"]),
             used("backend, device_id", "`.device(Device::Cpu)`, `Device::Cuda(n)`", &["device", "Cpu"]),
@@ -245,7 +245,7 @@ pub(super) const USES: &[(&str, &[Use])] = &[
             used("cluster_ranges_centroids", "`cluster_ranges`, `centroids`, `radii`", &["centroids", "radii"]),
             used("from_matrix", "`Ranges::from_matrix`, `from_clusters`, `from_neighbours`", &["from_matrix"]),
             used("swap_axes", "`ranges.transpose()`", &["Ranges", "transpose"]),
-            used("masks (not there)", "`Ranges::lower_triangle`, `band`, `new`", &["Ranges", "lower_triangle", "band"]),
+            used("masks (not there)", "`Ranges::lower_triangle`, `band`, `new`", &["lower_triangle", "band"]),
         ],
     ),
 ];

@@ -43,6 +43,9 @@ class Numpy:
 
     def load(self, request, arrays):
         arguments = [self.array(a) for a in arrays]
+        if request["batches"] > 1:
+            g, *rows = arguments
+            arguments = [g, *(a.reshape(request["batches"], -1, a.shape[1]) for a in rows)]
         function = getattr(self, request["family"])
         return lambda: function(*arguments)
 
@@ -59,6 +62,13 @@ class Numpy:
 
     def gaussian(self, g, x, y, b):
         return [self.gaussian_kernel(g, x, y) @ b]
+
+    def gaussian_batches(self, g, x, y, b):
+        d = x @ (y * -2).swapaxes(1, 2)
+        d += (x * x).sum(2)[:, :, None]
+        d += (y * y).sum(2)[:, None, :]
+        d *= -g
+        return [(self.exp(d) @ b).reshape(-1, b.shape[2])]
 
     def gaussian_x(self, g, x, y, b, e):
         k = self.gaussian_kernel(g, x, y)

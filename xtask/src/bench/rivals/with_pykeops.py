@@ -11,6 +11,8 @@ from pykeops.numpy import Genred
 def load(request, arrays):
     aliases = request["aliases"]
     arguments = [a[0] if "Pm(" in alias else a for a, alias in zip(arrays, aliases)]
+    if request["batches"] > 1:
+        arguments = [a if a.ndim == 1 else a.reshape(request["batches"], -1, a.shape[1]) for a in arguments]
 
     def reduction(call):
         options = {"formula2": call["weight"], "opt_arg": call["count"]}
