@@ -100,7 +100,7 @@ pub struct Piece {
     pub dim: Dim,
     /// Summed over all targets.
     pub total: bool,
-    /// If it is a gradient, that of which argument of the call.
+    /// If it is a gradient, or the change of one, that of which argument of the call.
     pub gradient: Option<usize>,
 }
 

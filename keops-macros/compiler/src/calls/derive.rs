@@ -34,7 +34,7 @@ struct Sum {
     formula: Id,
     arguments: Vec<VarId>,
     target: Side,
-    /// If it is a gradient, that of which argument.
+    /// If it is a gradient, or the change of one, that of which argument.
     gradient: Option<usize>,
 }
 
@@ -43,6 +43,8 @@ pub(super) struct Rule<'a> {
     pub(super) of: Reduced,
     pub(super) arguments: &'a [VarId],
     pub(super) target: Side,
+    /// See [`Piece::gradient`].
+    pub(super) gradient: Option<usize>,
     pub(super) out: &'a Dim,
 }
 
@@ -99,7 +101,7 @@ impl Derive {
                 return;
             }
         };
-        let rule = Rule { of, arguments: &inputs, target: Side::Index(self.target), out: &out };
+        let rule = Rule { of, arguments: &inputs, target: Side::Index(self.target), gradient: None, out: &out };
         self.derivatives(0, "", &rule, order);
         if row.reduction == Reduction::Sum {
             self.calls[0].operators = operators(&mut self.graph, f, &inputs, self.target);
@@ -140,7 +142,9 @@ impl Derive {
                 call: call.clone(),
                 argument: ("u", variable.category, dim),
             });
-            sums.push(Sum { name: call, formula, arguments: with(u), target: rule.target, gradient: None });
+            // rows like those of what changes
+            let (target, gradient) = (rule.target, rule.gradient);
+            sums.push(Sum { name: call, formula, arguments: with(u), target, gradient });
         }
         let all = format!("{prefix}Vjp");
         methods.push(Derivative {
@@ -182,7 +186,7 @@ impl Derive {
         if order > 0 {
             let parent = self.calls.len() - 1;
             let of = Reduced::Sum(sum.formula);
-            let rule = Rule { of, arguments: &sum.arguments, target: sum.target, out: &dim };
+            let rule = Rule { of, arguments: &sum.arguments, target: sum.target, gradient: sum.gradient, out: &dim };
             self.derivatives(parent, &format!("{}__", sum.name), &rule, order);
         }
     }

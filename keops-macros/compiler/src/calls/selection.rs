@@ -46,7 +46,8 @@ impl Derive {
             None => f,
         };
         self.selecting = Some(Selecting { pass, pairs: vec![], component, width: width.clone() });
-        let rule = Rule { of: Reduced::Sum(formula), arguments: &inputs, target: Side::Pair, out: width };
+        let of = Reduced::Sum(formula);
+        let rule = Rule { of, arguments: &inputs, target: Side::Pair, gradient: None, out: width };
         self.derivatives(0, "", &rule, order);
     }
 
