@@ -22,7 +22,7 @@ pub(crate) fn check<S: Subject>(formula: &Formula, rng: &mut Rng, cuda: bool, se
     let device = if cuda { Device::Cuda(0) } else { Device::Cpu };
     for shape in [SMALL, LARGER] {
         let Some(points) = smooth(formula, rng, shape) else { continue };
-        let directions = Directions::new::<S>(formula, rng, &points)?;
+        let directions = Directions::new(formula, rng, &points)?;
         if shape == SMALL {
             slopes::<S>(formula, &points, &directions, device, seen)?;
             second::<S>(formula, &points, &directions, device)?;
@@ -50,11 +50,11 @@ struct Directions {
 }
 
 impl Directions {
-    fn new<S: Subject>(formula: &Formula, rng: &mut Rng, points: &Points) -> Result<Self> {
+    fn new(formula: &Formula, rng: &mut Rng, points: &Points) -> Result<Self> {
         // the width of a row is that of the oracle's
         let (targets, _) = sides(formula, points.shape);
         let len = values(formula, points).0.len();
-        ensure!(len % targets == 0, "{len} numbers for {targets} rows");
+        ensure!(len.is_multiple_of(targets), "{len} numbers for {targets} rows");
         let tangents = points.rows.iter().map(|rows| numbers(rng, rows.len())).collect();
         Ok(Self { cotangent: numbers(rng, len), tangents })
     }

@@ -10,6 +10,8 @@ pub mod points;
 pub mod program;
 pub mod reduce;
 mod subject;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::{
@@ -88,7 +90,7 @@ pub fn run(checks: &[(u64, &str, Check)]) -> ExitCode {
         total.slopes,
         total.rough
     );
-    if failed.is_empty() {
+    if failed.is_empty() && total.values > 0 {
         return ExitCode::SUCCESS;
     }
     println!("failed: {failed:?}");

@@ -15,7 +15,8 @@ use crate::draw::Drawn;
 /// # Errors
 /// A formula that the compiler refuses.
 pub fn program(formulas: &[Drawn]) -> Result<String> {
-    let mut text = "//! Written by `cargo xtask random`.\n".to_owned();
+    // kernels are built for the types of elements that stand in the sources
+    let mut text = "//! Written by `cargo xtask random`.\npub type Elements = (f32, f64);\n\n".to_owned();
     let mut checks = String::new();
     for (k, drawn) in formulas.iter().enumerate() {
         writeln!(text, "mod formula_{k} {{\n{}}}\n", module(drawn)?)?;
