@@ -167,12 +167,36 @@ fn second_derivatives_through_a_parameter() {
     let along_x = product(*g, x, y, b).vjp_g(e).jvp_x(&u).eval().unwrap();
     assert_eq!(along_x.len(), 1);
     assert_near(along_x[0][0], inner(&in_x, &u) / 2.0, PRODUCTS, "along x");
+    let along_g = product(*g, x, y, b).vjp_g(e).jvp_g(1.0).eval().unwrap();
+    assert_eq!(along_g.len(), 1);
+    assert_near(along_g[0][0], in_g[0][0], PRODUCTS, "along g");
     let cotangent = product(*g, x, y, b).vjp_g(e).vjp_cotangent(1.0).eval().unwrap();
     let along_g = product(*g, x, y, b).jvp_g(1.0).eval().unwrap();
     assert_rows(&cotangent, &along_g, ERROR, "cotangent");
     let all = product(*g, x, y, b).vjp_g(e).vjp(2.0).eval().unwrap();
     assert_rows(&all.x, &in_x, ERROR, "all: x");
     assert_near(all.g[0][0], 2.0 * in_g[0][0], PRODUCTS, "all: g");
+}
+
+/// The change of a gradient has rows like the gradient: of arguments that batches share the sum over these.
+#[test]
+fn changes_of_gradients_are_summed_over_batches() {
+    let mut arguments = Arguments::new();
+    let (v, u): (Vec<[f64; 2]>, Vec<[f64; 3]>) = (arguments.random.cloud(2 * N), arguments.random.cloud(N));
+    let Arguments { g, x, y, b, .. } = &arguments;
+    let twice = [y.as_slice(), y].concat();
+    let call = || product(*g, x, batched(&twice, [2]), b);
+    let (first, second) = v.split_at(N);
+    let single = |e: &[[f64; 2]]| {
+        let of = || product(*g, x, y, b);
+        (of().vjp_x(e).jvp_x(&u).eval().unwrap().into_vec(), of().vjp_g(e).jvp_x(&u).eval().unwrap()[0][0])
+    };
+    let ((x_first, g_first), (x_second, g_second)) = (single(first), single(second));
+    let of_x = call().vjp_x(batched(&v, [2])).jvp_x(&u).eval().unwrap();
+    assert_rows(&of_x, &moved(&x_first, 1.0, &x_second), ERROR, "x, along x");
+    let of_g = call().vjp_g(batched(&v, [2])).jvp_x(&u).eval().unwrap();
+    assert_eq!(of_g.len(), 1);
+    assert_near(of_g[0][0], g_first + g_second, PRODUCTS, "g, along x");
 }
 
 keops! {

@@ -5,6 +5,7 @@ mod bundle;
 mod compile_time;
 mod parity;
 mod ptx;
+mod random;
 mod test_cuda;
 
 use anyhow::{Context, Result, bail};
@@ -36,6 +37,8 @@ enum Task {
     GpuBundle(bundle::Options),
     /// Write docs/parity.md: what KeOps has, and the test that shows each of it here.
     Parity(parity::Options),
+    /// Check random formulas, and all their derivatives, against the oracle.
+    Random(random::Options),
     /// Time what one more formula costs in a release build.
     CompileTime(compile_time::Options),
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::TestCuda(options) => test_cuda::run_task(&options),
         Task::GpuBundle(options) => bundle::run_task(&options),
         Task::Parity(options) => parity::run_task(&options),
+        Task::Random(options) => random::run_task(&options),
         Task::CompileTime(options) => compile_time::run_task(&options),
     };
     match result {

@@ -176,7 +176,7 @@ fn check_launches(suite: &[(&str, Built)], launched: &HashSet<&str>) -> Result<(
 }
 
 /// Builds the emulator; the folder where it is called as the driver is.
-fn emulator() -> Result<PathBuf> {
+pub(crate) fn emulator() -> Result<PathBuf> {
     let target = root().join("target/emulator");
     let mut build = Command::new("cargo");
     build

@@ -18,6 +18,8 @@ mod error;
 mod graph;
 pub mod lower;
 pub mod operator;
+#[cfg(any(test, feature = "testing"))]
+pub mod oracle;
 pub mod parse;
 pub mod reduction;
 mod simplify;

@@ -1,13 +1,12 @@
 //! The compiler tested on numbers, without rustc.
 //!
-//! Two interpreters stand against each other: [`oracle`] evaluates a graph node by node, [`machine`] runs the lowered
+//! Two interpreters stand against each other: [`crate::oracle`] evaluates a graph node by node, [`machine`] runs the lowered
 //! program as the engines would. Derivatives are compared with finite differences of the oracle.
 
 mod calls;
 mod derivatives;
 mod machine;
 mod operations;
-mod oracle;
 mod random;
 mod sample;
 mod spelling;
@@ -16,6 +15,7 @@ mod tokens;
 use crate::{
     ast::Item,
     check::{self, Checked},
+    oracle,
     parse::Input,
 };
 

@@ -1,6 +1,13 @@
-//! A graph evaluated in f64, node by node, straight from the meaning of each operation.
+//! A graph evaluated in f64, node by node, straight from the meaning of each operation: for tests, here and, with the
+//! feature `testing`, of the engines.
+
+#[cfg(feature = "testing")]
+mod item;
 
 use std::collections::HashMap;
+
+#[cfg(feature = "testing")]
+pub use item::{Category, Formula, Term};
 
 use crate::{
     dim::Dim,
@@ -10,7 +17,7 @@ use crate::{
 };
 
 /// The number of components: `D` is 3 and `E` is 5 in all tests.
-pub(super) fn size(dim: &Dim) -> usize {
+pub(crate) fn size(dim: &Dim) -> usize {
     let symbol = |name: &str| match name {
         "D" => 3,
         "E" => 5,
@@ -20,38 +27,55 @@ pub(super) fn size(dim: &Dim) -> usize {
 }
 
 /// The values of all nodes that some roots need.
-pub(super) struct Evaluation {
+pub(crate) struct Evaluation {
     values: HashMap<Id, Vec<f64>>,
     /// On which side of each kink and singularity the point lies.
-    pub(super) sides: Vec<i8>,
+    pub(crate) sides: Vec<i8>,
+    /// How far the arguments of operations are from the nearest of these.
+    pub(crate) distance: f64,
 }
 
 impl Evaluation {
-    pub(super) fn get(&self, id: Id) -> &[f64] {
+    pub(crate) fn get(&self, id: Id) -> &[f64] {
         &self.values[&id]
     }
 
     /// Whether no node overflows or is undefined, so that the order of operations does not matter.
-    pub(super) fn is_tame(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_tame(&self) -> bool {
         self.values.values().flatten().all(|x| x.abs() < 1e9)
     }
 
     /// Whether the point lies on no kink and no singularity.
-    pub(super) fn is_smooth(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_smooth(&self) -> bool {
         !self.sides.contains(&0)
     }
 }
 
 /// Evaluates the roots; `variables` holds a row for each variable of the graph.
-pub(super) fn evaluate(g: &Graph, roots: &[Id], variables: &[Vec<f64>]) -> Evaluation {
-    let mut evaluation = Evaluation { values: HashMap::new(), sides: Vec::new() };
+pub(crate) fn evaluate(g: &Graph, roots: &[Id], variables: &[Vec<f64>]) -> Evaluation {
+    evaluate_rounded(g, roots, variables, |x| x)
+}
+
+/// [`evaluate`], where every component of every node is rounded so.
+pub(crate) fn evaluate_rounded(
+    g: &Graph,
+    roots: &[Id],
+    variables: &[Vec<f64>],
+    round: impl Fn(f64) -> f64,
+) -> Evaluation {
+    let mut evaluation = Evaluation { values: HashMap::new(), sides: Vec::new(), distance: f64::INFINITY };
     for id in g.reachable(roots) {
         let args: Vec<&[f64]> = g.args(id).iter().map(|a| evaluation.values[a].as_slice()).collect();
         let sides = sides(g.op(id), &args);
-        let value = node(g, id, &args, variables);
+        let value: Vec<f64> = node(g, id, &args, variables).into_iter().map(&round).collect();
         assert_eq!(value.len(), size(g.dim(id)), "{:?}", g.node(id));
         evaluation.values.insert(id, value);
-        evaluation.sides.extend(sides);
+        for (side, distance) in sides {
+            evaluation.sides.push(side);
+            evaluation.distance = evaluation.distance.min(distance);
+        }
     }
     evaluation
 }
@@ -113,7 +137,7 @@ fn arg_max(x: &[f64]) -> usize {
 }
 
 /// (1/x d/dx)^n of sin(x) / x, by 40 terms of its power series.
-pub(super) fn spherical(n: i32, x: f64) -> f64 {
+pub(crate) fn spherical(n: i32, x: f64) -> f64 {
     let (mut term, mut sum) = ((1..=n).fold(1.0, |product, k| -product / f64::from(2 * k + 1)), 0.0);
     for k in 1..40 {
         sum += term;
@@ -159,13 +183,14 @@ fn fun(f: Fun, x: &[f64]) -> f64 {
     }
 }
 
-/// On which step each number lies, and 0 at the edge of one.
-fn stairs(x: impl Iterator<Item = f64>) -> Vec<i8> {
-    x.map(|x| if x.fract() == 0.0 { 0 } else { 1 + x.floor().rem_euclid(100.0) as i8 }).collect()
+/// On which step each number lies, 0 at the edge of one, and how far the edge is.
+fn stairs(x: impl Iterator<Item = f64>) -> Vec<(i8, f64)> {
+    let step = |x: f64| if x.fract() == 0.0 { 0 } else { 1 + x.floor().rem_euclid(100.0) as i8 };
+    x.map(|x| (step(x), (x - x.round()).abs())).collect()
 }
 
-/// The signs of what is 0 on the kinks and singularities of an operation.
-fn sides(op: &Op, args: &[&[f64]]) -> Vec<i8> {
+/// The signs of what is 0 on the kinks and singularities of an operation, and how far these are.
+fn sides(op: &Op, args: &[&[f64]]) -> Vec<(i8, f64)> {
     let len = args.iter().map(|a| a.len()).max().unwrap_or(0);
     let at = |k: usize, c: usize| args[k][if args[k].len() == 1 { 0 } else { c }];
     let sign = |x: f64| {
@@ -177,7 +202,7 @@ fn sides(op: &Op, args: &[&[f64]]) -> Vec<i8> {
             0
         }
     };
-    let each = |f: &dyn Fn(usize) -> f64| (0..len).map(|c| sign(f(c))).collect();
+    let each = |f: &dyn Fn(usize) -> f64| (0..len).map(|c| (sign(f(c)), f(c).abs())).collect();
     match op {
         Op::Div => each(&|c| at(1, c)),
         Op::Powi(..0) => each(&|c| at(0, c)),
@@ -204,12 +229,13 @@ fn sides(op: &Op, args: &[&[f64]]) -> Vec<i8> {
         Op::Max | Op::ArgMax => {
             let first = arg_max(args[0]);
             let tie = (0..len).any(|c| c != first && args[0][c] == args[0][first]);
-            vec![if tie { 0 } else { 1 + first as i8 }]
+            let others = (0..len).filter(|&c| c != first).map(|c| args[0][first] - args[0][c]);
+            vec![(if tie { 0 } else { 1 + first as i8 }, others.fold(f64::INFINITY, f64::min))]
         }
         Op::Fun(Fun::Clamp) => {
             let ends = [each(&|c| at(0, c) - at(1, c)), each(&|c| at(0, c) - at(2, c))];
             // with its ends crossed it has no derivative that is worth a rule
-            let crossed: Vec<i8> = each(&|c| (at(2, c) - at(1, c)).max(0.0));
+            let crossed: Vec<(i8, f64)> = each(&|c| (at(2, c) - at(1, c)).max(0.0));
             [ends.concat(), crossed].concat()
         }
         _ => Vec::new(),

@@ -1,0 +1,88 @@
+//! The formula of an item of `keops!`, evaluated at the rows of one pair.
+
+pub use crate::graph::Category;
+use crate::{
+    check::{Checked, check},
+    oracle::{evaluate, evaluate_rounded, size},
+    parse::Input,
+    reduction::Row,
+};
+
+/// A checked item.
+pub struct Formula {
+    checked: Checked,
+    over: Category,
+}
+
+/// The formula at one pair.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Term {
+    /// f.
+    pub value: Vec<f64>,
+    /// The weight; empty if there is none.
+    pub weight: Vec<f64>,
+    /// On which side of each kink and singularity the point lies; 0 on one.
+    pub sides: Vec<i8>,
+    /// How far the arguments of operations are from the nearest of these.
+    pub distance: f64,
+}
+
+impl Formula {
+    /// The only item of this text.
+    ///
+    /// # Errors
+    /// What the macro would report.
+    pub fn new(text: &str) -> syn::Result<Self> {
+        let items = syn::parse_str::<Input>(text)?.0;
+        let [item] = items.as_slice() else {
+            return Err(syn::Error::new(proc_macro2::Span::call_site(), "there must be one item"));
+        };
+        Ok(Formula { checked: check(item)?, over: item.reduction.over })
+    }
+
+    /// Name, category and dimension of each variable.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, Category, usize)> {
+        self.checked.graph.variables.iter().map(|v| (v.name.as_str(), v.category, size(&v.dim)))
+    }
+
+    /// The dimensions of f and of the weight if there is one.
+    pub fn dims(&self) -> Vec<usize> {
+        self.checked.values.iter().map(|&value| size(self.checked.graph.dim(value))).collect()
+    }
+
+    /// The row of the reduction.
+    pub fn reduction(&self) -> &'static Row {
+        self.checked.reduction
+    }
+
+    /// The number K of a K-min; 1 for an arg-min.
+    pub fn k(&self) -> usize {
+        size(&self.checked.k)
+    }
+
+    /// The index that is reduced over.
+    pub fn over(&self) -> Category {
+        self.over
+    }
+
+    /// How many operations the formula has.
+    pub fn size(&self) -> usize {
+        self.checked.graph.reachable(&self.checked.values).len()
+    }
+
+    /// The value at a row of each variable.
+    pub fn term(&self, rows: &[Vec<f64>]) -> Term {
+        let Checked { graph, values, .. } = &self.checked;
+        let evaluation = evaluate(graph, values, rows);
+        let [value, weight] = [0, 1].map(|k| values.get(k).map_or(Vec::new(), |&id| evaluation.get(id).to_vec()));
+        Term { value, weight, sides: evaluation.sides, distance: evaluation.distance }
+    }
+
+    /// [`Self::term`] where every component of every operation is rounded to `f32`: how far this is from the term says
+    /// what rounding does to the formula.
+    pub fn rounded(&self, rows: &[Vec<f64>]) -> [Vec<f64>; 2] {
+        let Checked { graph, values, .. } = &self.checked;
+        let evaluation = evaluate_rounded(graph, values, rows, |x| f64::from(x as f32));
+        [0, 1].map(|k| values.get(k).map_or(Vec::new(), |&id| evaluation.get(id).to_vec()))
+    }
+}

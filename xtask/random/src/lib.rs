@@ -1,0 +1,98 @@
+//! Random formulas, and what must hold of each of them on every engine. `cargo xtask random` draws them ([`draw`]),
+//! writes a program that has each as an item of `keops!` ([`program`]), and runs it ([`run`]).
+//!
+//! The other side of every comparison is the compiler's oracle: the formula evaluated in `f64` from the meaning of each
+//! operation, before lowering, and a plain loop over all pairs ([`reduce`]).
+
+mod derivatives;
+pub mod draw;
+pub mod points;
+pub mod program;
+pub mod reduce;
+mod subject;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::ExitCode,
+};
+
+use anyhow::{Result, anyhow};
+use fastrand::Rng;
+use keops_compiler::oracle::Formula;
+
+pub use subject::{Derivative, Outcome, Subject, on};
+
+/// What the written program names.
+pub mod prelude {
+    pub use keops::{
+        __private::{OnePass, View},
+        Device, Element, Error, keops,
+    };
+    pub use pulp::Arch;
+
+    pub use crate::{Check, Derivative, Outcome, Subject, check, on, run};
+}
+
+/// What was compared.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seen {
+    /// Numbers of results against the oracle.
+    pub values: usize,
+    /// Components of gradients against finite differences.
+    pub slopes: usize,
+    /// Components where no finite difference could be taken.
+    pub rough: usize,
+}
+
+/// Checks one formula, on the processor, or on the first CUDA device.
+pub type Check = fn(cuda: bool) -> Result<Seen>;
+
+/// Checks everything about a formula.
+///
+/// # Errors
+/// What disagrees.
+pub fn check<S: Subject>(cuda: bool) -> Result<Seen> {
+    let formula = Formula::new(S::ITEM)?;
+    let mut rng = Rng::with_seed(!S::SEED);
+    let mut seen = Seen::default();
+    values::check::<S>(&formula, &mut rng, cuda, &mut seen)?;
+    if S::ORDER > 0 {
+        derivatives::check::<S>(&formula, &mut rng, cuda, &mut seen)?;
+    }
+    Ok(seen)
+}
+
+/// Checks formulas, each with its seed and its text; says which failed and how to run these again.
+pub fn run(checks: &[(u64, &str, Check)]) -> ExitCode {
+    let cuda = std::env::args().any(|argument| argument == "--cuda");
+    let (mut total, mut failed) = (Seen::default(), Vec::new());
+    for &(seed, item, check) in checks {
+        let result = catch_unwind(AssertUnwindSafe(|| check(cuda)));
+        match result.unwrap_or_else(|_| Err(anyhow!("a panic, see above"))) {
+            Ok(seen) => {
+                total.values += seen.values;
+                total.slopes += seen.slopes;
+                total.rough += seen.rough;
+            }
+            Err(error) => {
+                println!("{item}    {error:#}\n    again: cargo xtask random --seed {seed} --formulas 1\n");
+                failed.push(seed);
+            }
+        }
+    }
+    println!(
+        "{} formulas: {} numbers of results and {} of gradients compared, {} of gradients not smooth enough",
+        checks.len(),
+        total.values,
+        total.slopes,
+        total.rough
+    );
+    if failed.is_empty() && total.values > 0 {
+        return ExitCode::SUCCESS;
+    }
+    println!("failed: {failed:?}");
+    ExitCode::FAILURE
+}

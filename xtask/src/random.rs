@@ -1,0 +1,124 @@
+//! `cargo xtask random`: random formulas, compiled by rustc, against the oracle of the compiler.
+//!
+//! Formulas are drawn from seeds that follow each other, so each can be run again alone. The program that checks them
+//! is a package of its own below `target/random`, whose dependencies are compiled once.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use keops_build::build;
+use keops_random::{draw::draw, program::program};
+use rayon::prelude::*;
+
+use crate::{root, run, test_cuda::emulator};
+
+/// Options of the task.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// What the first formula is drawn from; the next one has the next number. Another one on each run if left out.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many formulas.
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..))]
+    formulas: u16,
+    /// On the emulator of keops-gpu/emulator instead of the processor.
+    #[arg(long)]
+    emulator: bool,
+    /// Only write the program, and show the formulas.
+    #[arg(long)]
+    list: bool,
+}
+
+/// Runs the task.
+pub(crate) fn run_task(options: &Options) -> Result<()> {
+    // short enough to be typed
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000_000));
+    println!("cargo xtask random --seed {seed} --formulas {}", options.formulas);
+    let seeds: Vec<u64> = (0..u64::from(options.formulas)).map(|k| seed.wrapping_add(k)).collect();
+    let drawn: Vec<_> = seeds.into_par_iter().map(draw).collect();
+    let folder = root().join("target/random");
+    let main = folder.join("src/main.rs");
+    write(&folder.join("Cargo.toml"), &manifest())?;
+    fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).context("Cargo.lock")?;
+    write(&main, &program(&drawn)?)?;
+    if options.list {
+        drawn.iter().for_each(|formula| println!("// seed {}\n{}", formula.seed, formula.item));
+        return Ok(());
+    }
+    let mut check = Command::new("cargo");
+    check.args(["run", "--quiet", "--manifest-path"]).arg(folder.join("Cargo.toml"));
+    check.env("CARGO_TARGET_DIR", target());
+    if options.emulator {
+        let built = build(&keops_build::Options {
+            sources: vec![main],
+            work: folder.join("ptx/crate"),
+            out: folder.join("ptx"),
+            arch: "sm_80".to_owned(),
+            precise: true,
+            called: true,
+        })?;
+        println!("{} kernels in {}", built.kernels.len(), built.folder.display());
+        ensure!(!built.kernels.is_empty(), "no kernel was built");
+        check.args(["--features", "cuda", "--", "--cuda"]);
+        check.env("KEOPS_PTX_DIR", built.folder).env("LD_LIBRARY_PATH", emulator()?);
+    }
+    run(&mut check)
+}
+
+/// Where cargo builds: that of the workspace, for what both compile in the same way.
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    // an unchanged file is not compiled again
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    fs::write(path, text).with_context(|| path.display().to_string())
+}
+
+/// Kernels are compiled as for tests; the oracle, which evaluates hundreds of thousands of terms, with optimizations.
+fn manifest() -> String {
+    let root = root();
+    format!(
+        "[package]
+name = \"random-formulas\"
+version = \"0.0.0\"
+edition = \"2024\"
+
+[dependencies]
+keops = {{ path = {root:?} }}
+keops-random = {{ path = {:?} }}
+
+[features]
+cuda = [\"keops/cuda\"]
+
+[profile.dev]
+debug = false
+opt-level = 1
+
+[profile.dev.package.\"*\"]
+opt-level = 0
+
+[profile.dev.package.keops-core]
+opt-level = 1
+
+[profile.dev.package.keops-random]
+opt-level = 1
+
+[profile.dev.package.keops-compiler]
+opt-level = 1
+
+[workspace]
+",
+        root.join("xtask/random")
+    )
+}
