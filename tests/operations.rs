@@ -871,21 +871,25 @@ fn complexes_oracle(v: [f64; 6], _: [f64; 6]) -> [f64; 66] {
 group!(complexes_of_points: complexes, 6, 66, complexes_oracle, complex_inputs, nothing, 16.0);
 
 keops! {
-    /// Splines over seven knots at p, and the warping of a onto b with the smoothness c.
-    pub fn sequences(x: Vi<16>, y: Vj<16>) -> Sum<j> {
+    /// Splines over seven knots at p.
+    pub fn splines(x: Vi<8>, y: Vj<8>) -> Sum<j> {
         let v = x + y;
         let knots = Extract(v, 0, 7);
         let p = Elem(v, 7);
-        let c = Elem(v, 8);
-        let a = Extract(v, 9, 3);
-        let b = Extract(v, 12, 4);
-        let splines = Concat(BSpline(knots, p, 0), Concat(BSpline(knots, p, 2), BSpline(knots, p, 3)));
-        Concat(splines, Concat(SoftDTW_SqDist(a, b, c), Concat(SoftDTW_SqDist(b, a, c), SoftDTW_SqDist(p, a, c))))
+        Concat(BSpline(knots, p, 0), Concat(BSpline(knots, p, 2), BSpline(knots, p, 3)))
+    }
+    /// The warping of a onto b with the smoothness c.
+    pub fn sequences(x: Vi<6>, y: Vj<6>) -> Sum<j> {
+        let v = x + y;
+        let c = Elem(v, 0);
+        let a = Extract(v, 1, 2);
+        let b = Extract(v, 3, 3);
+        Concat(SoftDTW_SqDist(a, b, c), SoftDTW_SqDist(Elem(v, 1), b, c))
     }
 }
 
-fn sequence_inputs(random: &mut Random) -> [f64; 16] {
-    let mut v: [f64; 16] = numbers(random, -1.0..1.0);
+fn spline_inputs(random: &mut Random) -> [f64; 8] {
+    let mut v = [0.0; 8];
     for k in 0..7 {
         // far enough apart for the finite differences, whose error grows with the sixth power of 1 / gap
         v[k] = k as f64 / 2.0 + random.number::<f64>(0.0..0.15);
@@ -893,7 +897,12 @@ fn sequence_inputs(random: &mut Random) -> [f64; 16] {
     // in the middle of the gap after a knot
     let gap = random.integer(0..6);
     v[7] = v[gap] + (v[gap + 1] - v[gap]) * random.number::<f64>(0.2..0.8);
-    v[8] = random.number(0.3..2.0);
+    v
+}
+
+fn sequence_inputs(random: &mut Random) -> [f64; 6] {
+    let mut v: [f64; 6] = numbers(random, -1.0..1.0);
+    v[0] = random.number(0.3..2.0);
     v
 }
 
@@ -928,14 +937,18 @@ fn warping(a: &[f64], b: &[f64], gamma: f64) -> f64 {
     -gamma * sums.iter().map(|sum| (-sum / gamma).exp()).sum::<f64>().ln()
 }
 
-fn sequences_oracle(v: [f64; 16], _: [f64; 16]) -> [f64; 16] {
-    let (knots, p, gamma, a, b) = (&v[..7], v[7], v[8], &v[9..12], &v[12..]);
-    let mut out: Vec<f64> = [0, 2, 3].iter().flat_map(|&d| (0..6 - d).map(move |i| spline(knots, p, i, d))).collect();
-    out.extend([warping(a, b, gamma), warping(b, a, gamma), warping(&[p], a, gamma)]);
-    out.try_into().expect("16 numbers")
+fn splines_oracle(v: [f64; 8], _: [f64; 8]) -> [f64; 13] {
+    let (knots, p) = (&v[..7], v[7]);
+    let out: Vec<f64> = [0, 2, 3].iter().flat_map(|&d| (0..6 - d).map(move |i| spline(knots, p, i, d))).collect();
+    out.try_into().expect("13 numbers")
 }
 
-group!(sequences_of_points: sequences, 16, 16, sequences_oracle, sequence_inputs, nothing, 30.0);
+fn sequences_oracle(v: [f64; 6], _: [f64; 6]) -> [f64; 2] {
+    [warping(&v[1..3], &v[3..], v[0]), warping(&v[1..2], &v[3..], v[0])]
+}
+
+group!(splines_of_points: splines, 8, 13, splines_oracle, spline_inputs, nothing, 30.0);
+group!(sequences_of_points: sequences, 6, 2, sequences_oracle, sequence_inputs, nothing, 30.0);
 
 keops! {
     /// Operators on formulas.
