@@ -15,6 +15,7 @@
 //! | `contract` | contractions of many components, as matrix products |
 //! | `prepare` | the hoisted stages of the formula, on plain numbers |
 //! | `lanes` | rows of lanes from rows, and back |
+//! | `memory` | what calls keep for the next ones: at most 32 MiB for each element type |
 //! | `units` | which targets meet which sources |
 //! | `over_targets` | lanes over targets: a block of targets against all sources |
 //! | `over_sources` | lanes over sources: few targets against a chunk of many sources |
@@ -32,6 +33,7 @@ mod filter;
 mod instructions;
 mod kernel;
 mod lanes;
+mod memory;
 mod output;
 mod over_sources;
 mod over_targets;
@@ -44,6 +46,7 @@ mod units;
 
 pub use instructions::Common;
 pub use kernel::{Kernel, Layout};
+pub use memory::Pool;
 pub use output::{HostPiece, Piece, Place, To, check_outputs, room};
 pub use shape::{Batches, MAX_ROWS, Shape, check_ranges, shape};
 pub use sweep::Tile;

@@ -293,6 +293,12 @@ macro_rules! plain {
             }
 
             #[cfg(feature = "std")]
+            fn pool() -> &'static crate::cpu::Pool<$t> {
+                static POOL: crate::cpu::Pool<$t> = crate::cpu::Pool::new();
+                &POOL
+            }
+
+            #[cfg(feature = "std")]
             #[inline(never)]
             fn reduce(
                 arch: pulp::Arch,

@@ -64,6 +64,11 @@ pub trait Element: Float + Real<Cx = (), Scalar = Self, Index = u32> + Stored + 
         indices: Option<crate::cpu::To<'_, u32>>,
     ) -> Result<(), crate::error::Error>;
 
+    /// The memory that calls of this element type keep for the next ones.
+    #[cfg(feature = "std")]
+    #[doc(hidden)]
+    fn pool() -> &'static crate::cpu::Pool<Self>;
+
     /// Copies numbers to a CUDA device.
     ///
     /// # Errors

@@ -12,7 +12,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::{
-    cpu::lanes::Aligned,
+    cpu::memory::Aligned,
     formula::{Contraction, ContractionKind, Row},
     real::{Element, Real},
 };
@@ -27,7 +27,7 @@ const CLOSE: f64 = 0.125;
 const CHUNK: usize = 128;
 
 /// The centre is found from so many sources.
-const SAMPLE: usize = 256;
+const SAMPLE: usize = 64;
 
 /// Whether a formula's contractions are done here.
 pub(super) const fn is_long(contractions: &[Contraction]) -> bool {
@@ -93,7 +93,7 @@ pub(super) fn centred<T: Element>(
 }
 
 /// The vectors of one contraction, centred if it is a squared distance.
-pub(super) struct Vectors<T> {
+pub(super) struct Vectors<T: Element> {
     /// Row after row.
     centred: Aligned<T>,
     /// Their squares.
@@ -164,7 +164,7 @@ pub(super) struct Contractor<'a, T: Element> {
 
 /// A tile of prepared sources.
 #[derive(Clone, Copy)]
-pub(super) struct Sources<'s, T> {
+pub(super) struct Sources<'s, T: Element> {
     /// Row after row.
     pub(super) rows: &'s [T],
     /// How many rows.

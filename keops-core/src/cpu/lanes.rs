@@ -1,35 +1,6 @@
 //! Rows of lanes from rows, and back.
 
-use crate::real::Element;
-
-/// The alignment of the widest vectors, in bytes. Loads that straddle two cache lines cost twice as much.
-const ALIGNMENT: usize = 64;
-
-/// Numbers in memory that is aligned for vectors.
-#[derive(Default)]
-pub(super) struct Aligned<T> {
-    memory: Vec<T>,
-    skip: usize,
-    len: usize,
-}
-
-impl<T: Element> Aligned<T> {
-    /// Makes room for so many numbers, whose values are left open.
-    pub(super) fn resize(&mut self, len: usize) {
-        let spare = ALIGNMENT / size_of::<T>();
-        self.memory.resize(len + spare, T::zero());
-        self.skip = self.memory.as_ptr().align_offset(ALIGNMENT).min(spare);
-        self.len = len;
-    }
-
-    pub(super) fn numbers(&self) -> &[T] {
-        &self.memory[self.skip..][..self.len]
-    }
-
-    pub(super) fn numbers_mut(&mut self) -> &mut [T] {
-        &mut self.memory[self.skip..][..self.len]
-    }
-}
+use crate::{cpu::memory::Aligned, real::Element};
 
 /// Transposes `count` rows of `width` numbers, of which there is at least one, into rows of lanes. The last row fills
 /// the lanes that are left.

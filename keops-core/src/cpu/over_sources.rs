@@ -12,7 +12,8 @@ use crate::{
     cpu::{
         contract::Sources,
         instructions::Common,
-        lanes::{Aligned, fill_lanes, lane, to_lanes},
+        lanes::{fill_lanes, lane, to_lanes},
+        memory::Aligned,
         output::{self, HostPiece, Totals},
         plan,
         prepare::Work,
@@ -31,7 +32,7 @@ pub(super) fn run<T: Element>(
     indices: &mut [u32],
 ) -> Totals {
     let Work { kernel, layout, shape, .. } = work;
-    let mut targets = Vec::new();
+    let mut targets = Aligned::default();
     work.prepare(Role::Target, 0..shape.targets, &mut targets);
     let mut state = vec![T::zero(); layout.state];
     kernel.init(&mut state);
@@ -42,7 +43,7 @@ pub(super) fn run<T: Element>(
     threads::for_each(0..chunks.len(), plan::in_parallel(*shape), &|number| {
         let first = number * step;
         let sources = first..shape.sources.min(first + step);
-        chunks[number].get_or_init(|| unit(common, work, &targets, sources, &fresh));
+        chunks[number].get_or_init(|| unit(common, work, targets.numbers(), sources, &fresh));
     });
 
     let mut joined = fresh;
@@ -67,7 +68,7 @@ fn unit<T: Element>(common: Common, work: &Work<'_, T>, targets: &[T], chunk: Ra
     let lanes = kernel.lanes(common.arch());
     let most = plan::lane_tile::<T>(layout, lanes) * lanes;
     let mut joined = fresh.to_vec();
-    let mut scratch = Vec::new();
+    let mut scratch = Aligned::default();
     let mut state = vec![T::zero(); layout.state];
     let (mut parameters, mut sources, mut states) = (Aligned::default(), Aligned::default(), Aligned::default());
     fill_lanes(&work.parameters, 1, lanes, &mut parameters);

@@ -15,7 +15,8 @@ use pulp::Arch;
 use crate::{
     cpu::{
         contract::{Contractor, Sources, is_long},
-        lanes::{Aligned, fill_lanes, lane, to_lanes},
+        lanes::{fill_lanes, lane, to_lanes},
+        memory::Aligned,
         output::{self, HostPiece, Totals},
         plan,
         prepare::Work,
@@ -125,7 +126,7 @@ struct Block<'a, T: Element> {
     targets: Aligned<T>,
     states: Aligned<T>,
     contractor: Option<Contractor<'a, T>>,
-    scratch: Vec<T>,
+    scratch: Aligned<T>,
 }
 
 impl<'a, T: Element> Block<'a, T> {
@@ -134,11 +135,11 @@ impl<'a, T: Element> Block<'a, T> {
         let Work { kernel, layout, .. } = work;
         let lanes = kernel.lanes(arch);
         let count = targets.len();
-        let mut scratch = Vec::new();
+        let mut scratch = Aligned::default();
         work.prepare(Role::Target, targets, &mut scratch);
         let (mut parameters, mut targets, mut states) = (Aligned::default(), Aligned::default(), Aligned::default());
         fill_lanes(&work.parameters, 1, lanes, &mut parameters);
-        to_lanes(&scratch, layout.target, count, lanes, &mut targets);
+        to_lanes(scratch.numbers(), layout.target, count, lanes, &mut targets);
         let mut state = vec![T::zero(); layout.state];
         kernel.init(&mut state);
         fill_lanes(&state, count.div_ceil(lanes), lanes, &mut states);

@@ -13,6 +13,7 @@ use crate::{
         Batches, Shape,
         contract::{self, Sources, Vectors},
         kernel::{Kernel, Layout},
+        memory::Aligned,
     },
     error::Error,
     formula::{Role, Variable, width},
@@ -50,8 +51,8 @@ enum Numbers<'a, T> {
 }
 
 /// Prepared sources, and their vectors of long contractions.
-struct Chunk<T> {
-    rows: Vec<T>,
+struct Chunk<T: Element> {
+    rows: Aligned<T>,
     vectors: Vec<Vectors<T>>,
 }
 
@@ -88,14 +89,14 @@ impl<'a, T: Element> Work<'a, T> {
         let chunks = if kept > 0 && bytes <= kept { shape.sources.div_ceil(CHUNK) } else { 0 };
         let sources = (0..chunks).map(|_| OnceLock::new()).collect();
         let mut work = Self { kernel, layout, shape, parameters: Vec::new(), centres: Vec::new(), data, sources };
-        let mut parameters = Vec::new();
+        let mut parameters = Aligned::default();
         work.prepare(Role::Parameter, 0..1, &mut parameters);
-        work.parameters = parameters;
+        work.parameters = parameters.numbers().to_vec();
         if kept > 0 && contract::is_long(layout.contractions) {
-            let (mut rows, mut row) = (Vec::new(), Vec::new());
+            let (mut rows, mut row) = (Vec::new(), Aligned::default());
             for source in contract::sample(shape.sources) {
                 work.prepare(Role::Source, source..source + 1, &mut row);
-                rows.extend_from_slice(&row);
+                rows.extend_from_slice(row.numbers());
             }
             let centre = |contraction| contract::centre(contraction, &rows, layout.source);
             work.centres = layout.contractions.iter().map(centre).collect();
@@ -104,7 +105,12 @@ impl<'a, T: Element> Work<'a, T> {
     }
 
     /// Prepared sources from the front of a range, at most `most` of them; made in `scratch` if they are not kept.
-    pub(super) fn sources<'s>(&'s self, range: Range<usize>, most: usize, scratch: &'s mut Vec<T>) -> Sources<'s, T> {
+    pub(super) fn sources<'s>(
+        &'s self,
+        range: Range<usize>,
+        most: usize,
+        scratch: &'s mut Aligned<T>,
+    ) -> Sources<'s, T> {
         let Range { start, end } = range;
         let end = end.min(start.saturating_add(most));
         let chunk = start / CHUNK;
@@ -113,31 +119,30 @@ impl<'a, T: Element> Work<'a, T> {
         if let Some(kept) = self.sources.get(chunk) {
             let last = self.shape.sources.min(first + CHUNK);
             let kept = kept.get_or_init(|| {
-                let mut rows = Vec::new();
+                let mut rows = Aligned::default();
                 self.prepare(Role::Source, first..last, &mut rows);
                 let vectors = contract::centred(
                     self.layout.contractions,
                     &self.centres,
                     |contraction| contraction.source,
-                    (&rows, width, 1),
+                    (rows.numbers(), width, 1),
                 );
                 Chunk { rows, vectors }
             });
             let end = end.min(last);
-            let rows = &kept.rows[(start - first) * width..(end - first) * width];
+            let rows = &kept.rows.numbers()[(start - first) * width..(end - first) * width];
             return Sources { rows, count: end - start, vectors: Some((&kept.vectors, start - first)) };
         }
         self.prepare(Role::Source, start..end, scratch);
-        Sources { rows: scratch, count: end - start, vectors: None }
+        Sources { rows: scratch.numbers(), count: end - start, vectors: None }
     }
 
     /// Prepares the rows of a role in a range.
-    pub(super) fn prepare(&self, role: Role, range: Range<usize>, to: &mut Vec<T>) {
+    pub(super) fn prepare(&self, role: Role, range: Range<usize>, to: &mut Aligned<T>) {
         let width = width(self.layout.variables, role);
         let left = self.layout.left(role);
-        to.clear();
-        to.reserve_exact(range.len() * left);
-        to.resize(range.len() * left, T::zero());
+        to.resize(range.len() * left);
+        let to = to.numbers_mut();
         if let [(_, Numbers::Whole(data))] = self.of(role).collect::<Vec<_>>()[..] {
             // The rows of the only variable need not be gathered.
             let rows = &data[range.start * width..range.end * width];
