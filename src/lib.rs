@@ -64,3 +64,24 @@ pub mod __private {
         settings
     }
 }
+
+/// The programs in the guide.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../docs/guide/src/first-formula.md")]
+    mod first_formula {}
+    #[doc = include_str!("../docs/guide/src/language.md")]
+    mod language {}
+    #[doc = include_str!("../docs/guide/src/reductions.md")]
+    mod reductions {}
+    #[doc = include_str!("../docs/guide/src/derivatives.md")]
+    mod derivatives {}
+    #[doc = include_str!("../docs/guide/src/batches-and-ranges.md")]
+    mod batches_and_ranges {}
+    #[doc = include_str!("../docs/guide/src/solving.md")]
+    mod solving {}
+    #[doc = include_str!("../docs/guide/src/errors.md")]
+    mod errors {}
+    #[doc = include_str!("../docs/guide/src/from-pykeops.md")]
+    mod from_pykeops {}
+}

@@ -320,7 +320,7 @@ fn devices() {
 fn results_do_not_depend_on_the_number_of_threads() {
     let mut random = Random::new();
     // enough pairs for several threads, with lanes over targets and over sources
-    for (n, m) in [(2000, 1500), (5, 150_000), (100_000, 7)] {
+    for (n, m) in [(2000, 1500), (5, large(150_000)), (large(100_000), 7)] {
         let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (random.cloud(n), random.cloud(m));
         let (s, b): (Vec<[f32; 1]>, Vec<[f32; 2]>) = (random.rows(n, 0.5..1.0), random.cloud(m));
         let e: Vec<[f32; 1]> = random.cloud(n);

@@ -372,7 +372,7 @@ fn check_plain<T: Element>(y: &[[f64; 1]], b: &[[f64; 1]], what: &str) {
 fn values_that_are_not_finite_act_as_in_the_formula() {
     let mut random = Random::new();
     let (nan, inf) = (f64::NAN, f64::INFINITY);
-    for m in [1, 5, 64, 300, 5000].into_iter().filter(|&m| m <= large(5000)) {
+    for m in [1, 5, 64, 300, 2000].into_iter().filter(|&m| m <= large(5000)) {
         let y: Vec<[f64; 1]> = random.cloud(m);
         let b: Vec<[f64; 1]> = random.rows(m, 0.5..1.0);
         check_plain::<f64>(&y, &b, "finite");

@@ -67,14 +67,25 @@ fn small() -> bool {
     std::env::var_os("KEOPS_TEST_SIZES").is_some_and(|sizes| sizes == "small")
 }
 
-/// A large number of rows; if small ones are wanted at most 600, still several blocks.
+/// Whether the loops over pairs were compiled without optimization, as `cargo test` does; see Cargo.toml.
+const SLOW: bool = cfg!(debug_assertions);
+
+/// A large number of rows; without optimization at most 20,000, and if small ones are wanted 600, still several blocks.
 pub fn large(rows: usize) -> usize {
-    if small() { rows.min(600) } else { rows }
+    match (small(), SLOW) {
+        (true, _) => rows.min(600),
+        (false, true) => rows.min(20_000),
+        (false, false) => rows,
+    }
 }
 
-/// A number of rows that all take part in many calls; at most 40 if small ones are wanted.
+/// A number of rows that all take part in many calls; without optimization at most 120, and if small ones are wanted 40.
 pub fn few(rows: usize) -> usize {
-    if small() { rows.min(40) } else { rows }
+    match (small(), SLOW) {
+        (true, _) => rows.min(40),
+        (false, true) => rows.min(120),
+        (false, false) => rows,
+    }
 }
 
 /// How often to repeat a test with other numbers; once if small ones are wanted.
