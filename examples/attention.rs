@@ -4,9 +4,10 @@
 //! a_i = Σ_j exp(s (q_i|k_j)) v_j / Σ_j exp(s (q_i|k_j))
 //! ```
 //!
-//! is `SumSoftMaxWeight<j>` of `(s * (q | k), v)`: queries, keys and values of 64 numbers. Here attention is a memory: keys
-//! are noisy images of digits in some length 1, values the clean images, and the queries are images that the memory has not seen,
-//! with their lower half missing. The sharper s, the fewer keys have a say.
+//! is `SumSoftMaxWeight<j>` of `(s * (q | k), v)`: queries, keys and values of 64 numbers. Here attention is a memory that
+//! completes images: keys are upper halves of noisy digits, made to length 1, values the whole digits, and queries the upper
+//! halves of digits that the memory has not seen. The larger s, the fewer keys have a say; which s is best is
+//! found by its gradient.
 //!
 //! ```text
 //! cargo run --release --example attention [keys [picture.png]]
@@ -15,7 +16,8 @@
 //! A sample of the rows, and of the gradient in the queries, is compared with plain `f64` loops. Times are measured for
 //! fewer and fewer keys, too. pykeops has no such tutorial; its nearest is "A wrapper for NumPy and PyTorch arrays",
 //! <https://www.kernel-operations.io/keops/_auto_tutorials/a_LazyTensors/plot_lazytensors_a.html>.
-//! TIMING
+//!
+//! On two cores of an AMD EPYC (AVX-512): 11 s; 800 queries take 0.4 s, 190 million pairs a second, all gradients 1.9 s.
 
 use std::time::Instant;
 
@@ -30,11 +32,10 @@ keops! {
 
 type Rows64 = Vec<[f32; 64]>;
 
-/// How sharp the attention is: the length that queries have if keys have length 1.
-const SHARPNESS: f32 = 40.0;
-const QUERIES: usize = 1000;
-/// Images that the memory has not seen.
-const UNSEEN: usize = 100;
+/// Images that the memory has not seen: one half of them tunes s, the other half says how well that went.
+const QUERIES: usize = 800;
+/// Keys that tune.
+const FEW: usize = 5000;
 /// Rows that are compared with plain loops.
 const SAMPLE: usize = 10;
 
@@ -57,11 +58,23 @@ fn read_digits() -> Result<Rows64> {
     Ok(images)
 }
 
-/// The error of results and of gradients in the queries for the cotangent `e`, against plain loops over all keys.
-fn check(q: &Rows64, k: &Rows64, v: &Rows64, e: &Rows64, a: &[[f32; 64]], slope: &[[f32; 64]]) -> [f64; 2] {
+/// The mean squared error of the lower halves, and its gradient in the results.
+fn error(a: &[[f32; 64]], truth: &[[f32; 64]]) -> (f64, Rows64) {
+    let count = (32 * a.len()) as f32;
+    let off = |(a, truth): (&[f32; 64], &[f32; 64])| -> [f32; 64] {
+        std::array::from_fn(|p| if p < 32 { 0.0 } else { a[p] - truth[p] })
+    };
+    let off: Rows64 = a.iter().zip(truth).map(off).collect();
+    let squares: f64 = off.iter().map(|off| dot(off, off)).sum();
+    (squares / f64::from(count), off.iter().map(|off| off.map(|off| 2.0 * off / count)).collect())
+}
+
+/// The largest error of the results, and that of gradients in the queries for the cotangent `e`, relative to the sizes of
+/// their terms, against plain loops over all keys.
+fn check(s: f32, q: &Rows64, k: &Rows64, v: &Rows64, e: &Rows64, a: &[[f32; 64]], slope: &[[f32; 64]]) -> [f64; 2] {
     let mut errors = [0.0_f64; 2];
     for i in (0..q.len()).step_by(q.len().div_ceil(SAMPLE)) {
-        let s = f64::from(SHARPNESS);
+        let s = f64::from(s);
         let exponents: Vec<f64> = k.iter().map(|k| s * dot(&q[i], k)).collect();
         let top = exponents.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = exponents.iter().map(|x| (x - top).exp()).sum();
@@ -72,9 +85,10 @@ fn check(q: &Rows64, k: &Rows64, v: &Rows64, e: &Rows64, a: &[[f32; 64]], slope:
         let mean_along: f64 = weights.iter().zip(&along).map(|(w, along)| w * along).sum();
         for d in 0..64 {
             errors[0] = errors[0].max((mean(v, d) - f64::from(a[i][d])).abs());
-            let terms =
-                weights.iter().zip(&along).zip(k).map(|((w, along), k)| s * w * (along - mean_along) * f64::from(k[d]));
-            errors[1] = errors[1].max((terms.sum::<f64>() - f64::from(slope[i][d])).abs());
+            let terms = weights.iter().zip(&along).zip(k);
+            let terms = terms.map(|((w, along), k)| s * w * (along - mean_along) * f64::from(k[d]));
+            let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()));
+            errors[1] = errors[1].max((sum - f64::from(slope[i][d])).abs() / f64::max(size, 1e-3));
         }
     }
     errors
@@ -87,35 +101,47 @@ fn main() -> Result<()> {
     let png = arguments.next().unwrap_or_else(|| "attention.png".into());
 
     let images = read_digits()?;
-    let (seen, unseen) = images.split_at(images.len().saturating_sub(UNSEEN));
-    ensure!(!seen.is_empty(), "too few images");
+    ensure!(images.len() > QUERIES, "too few images");
+    let (truth, seen) = images.split_at(QUERIES);
     let mut random = fastrand::Rng::with_seed(9);
+    let upper_half = |image: [f32; 64]| std::array::from_fn(|p| if p < 32 { image[p] } else { 0.0 });
     let v: Rows64 = (0..keys).map(|j| seen[j % seen.len()]).collect();
     // grey values are from 0 to 16
-    let k: Rows64 = v.iter().map(|v| normalized(v.map(|v| v + 4.0 * (random.f32() - 0.5)))).collect();
-    let erased = |image: &[f32; 64]| std::array::from_fn(|p| if p < 32 { image[p] } else { 0.0 });
-    let q: Rows64 = (0..QUERIES).map(|i| normalized(erased(&unseen[i % unseen.len()]))).collect();
-    let truth: Rows64 = (0..QUERIES).map(|i| unseen[i % unseen.len()]).collect();
+    let k: Rows64 = v.iter().map(|v| normalized(upper_half(v.map(|v| v + 4.0 * (random.f32() - 0.5))))).collect();
+    let q: Rows64 = truth.iter().map(|image| normalized(upper_half(*image))).collect();
 
-    let a = attention(SHARPNESS, &q, &k, &v).eval()?;
-    let off = |a: &[[f32; 64]]| -> f64 {
-        let squares = a.iter().zip(&truth).flat_map(|(a, t)| (32..64).map(|p| f64::from(a[p] - t[p]).powi(2)));
-        (squares.sum::<f64>() / (32 * QUERIES) as f64).sqrt()
-    };
+    let (tuning, test) = (0..QUERIES / 2, QUERIES / 2..QUERIES);
+    let few = keys.min(FEW);
+    let (some_q, some_k, some_v) = (&q[tuning.clone()], &k[..few], &v[..few]);
+    let (mut log_s, mut step, mut last) = (1.0_f32, 0.5, None);
+    for _ in 0..20 {
+        let s = log_s.exp();
+        let a = attention(s, some_q, some_k, some_v).eval()?;
+        let (_, e) = error(&a, &truth[tuning.clone()]);
+        let slope = attention(s, some_q, some_k, some_v).vjp_s(&e).eval()?[0][0];
+        // steps along one number: halved where the slope has changed its sign
+        if last.is_some_and(|last: f32| last * slope < 0.0) {
+            step *= 0.5;
+        }
+        (log_s, last) = (log_s - step * slope.signum(), Some(slope));
+    }
+    let s = log_s.exp();
+
+    let a = attention(s, &q, &k, &v).eval()?;
+    let rms = |a: &[[f32; 64]]| error(&a[test.clone()], &truth[test.clone()]).0.sqrt();
     let mean: [f32; 64] = std::array::from_fn(|p| seen.iter().map(|image| image[p]).sum::<f32>() / seen.len() as f32);
+    let (found, by_mean) = (rms(&a), rms(&vec![mean; QUERIES]));
     println!(
-        "missing pixels are off by {:.2} of 16 (root mean square); by {:.2}, if filled in with the mean of all images",
-        off(&a),
-        off(&vec![mean; QUERIES])
+        "s = {s:.1}: the lower halves are off by {found:.2} of 16 (root mean square); their mean, by {by_mean:.2}"
     );
-    // half of the gradient of the squared error
-    let e: Rows64 = a.iter().zip(&truth).map(|(a, t)| std::array::from_fn(|p| a[p] - t[p])).collect();
-    let gradient = attention(SHARPNESS, &q, &k, &v).vjp(&e).eval()?;
-    let [error, slope_error] = check(&q, &k, &v, &e, &a, &gradient.q);
-    println!("largest errors against f64 loops: {error:.1e}, gradient {slope_error:.1e}");
-    // grey values up to 16, slopes up to some hundreds
-    ensure!(error < 1e-4 && slope_error < 1e-2, "that is too large");
-    println!("slope of the squared error in the sharpness: {:.3}", gradient.s[0][0]);
+    ensure!(found < by_mean, "attention does not help");
+
+    let e: Rows64 = a.iter().zip(truth).map(|(a, t)| std::array::from_fn(|p| a[p] - t[p])).collect();
+    let gradient = attention(s, &q, &k, &v).vjp_q(&e).eval()?;
+    let [worst, worst_slope] = check(s, &q, &k, &v, &e, &a, &gradient);
+    println!("largest errors against f64 loops: {worst:.1e}, gradient {worst_slope:.1e} of its terms");
+    // grey values are up to 16
+    ensure!(worst < 1e-4 && worst_slope < 1e-4, "that is too large");
 
     let mut times = vec![];
     for keys in (0..4).map(|power| keys / 4_usize.pow(power)).filter(|&keys| keys > 0).rev() {
@@ -124,10 +150,10 @@ fn main() -> Result<()> {
         let mut best = [f64::INFINITY; 2];
         for _ in 0..2 {
             let start = Instant::now();
-            attention(SHARPNESS, &q, k, v).eval()?;
+            attention(s, &q, k, v).eval()?;
             best[0] = best[0].min(start.elapsed().as_secs_f64());
             let start = Instant::now();
-            attention(SHARPNESS, &q, k, v).vjp(&e).eval()?;
+            attention(s, &q, k, v).vjp(&e).eval()?;
             best[1] = best[1].min(start.elapsed().as_secs_f64());
         }
         let rate = |time: f64| (QUERIES * keys) as f64 / time / 1e6;
@@ -142,24 +168,23 @@ fn main() -> Result<()> {
         );
         times.push((keys as f64, best));
     }
-    draw(&png, &q, &a, &truth, &times)?;
+    draw(&png, &q, &a, truth, &times)?;
     println!("picture: {png}");
     Ok(())
 }
 
 /// Some queries, what attention makes of them, the images they were; and the times.
-fn draw(png: &str, q: &Rows64, a: &[[f32; 64]], truth: &Rows64, times: &[(f64, [f64; 2])]) -> Result<()> {
+fn draw(png: &str, q: &Rows64, a: &[[f32; 64]], truth: &[[f32; 64]], times: &[(f64, [f64; 2])]) -> Result<()> {
     register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular()).map_err(|_| anyhow!("no font"))?;
     let (blue, red) = (RGBColor(38, 84, 150), RGBColor(217, 119, 54));
     let picture = BitMapBackend::new(png, (900, 360)).into_drawing_area();
     picture.fill(&WHITE)?;
     let (left, right) = picture.split_horizontally(500);
     let font = ("sans-serif", 17).into_font();
-    for (row, (name, images)) in [("queries", &q[..]), ("attention", a), ("images", &truth[..])].into_iter().enumerate()
-    {
+    for (row, (name, images)) in [("queries", &q[..]), ("attention", a), ("images", truth)].into_iter().enumerate() {
         let top = 44 + 104 * row as i32;
         left.draw(&Text::new(name, (12, top + 30), font.clone()))?;
-        for (column, image) in images.iter().take(5).enumerate() {
+        for (column, image) in images.iter().skip(QUERIES / 2).take(5).enumerate() {
             let most = image.iter().copied().fold(0.0, f32::max);
             for (p, value) in image.iter().enumerate() {
                 let corner = (104 + 78 * column as i32 + p as i32 % 8 * 8, top + p as i32 / 8 * 8);
@@ -179,7 +204,13 @@ fn draw(png: &str, q: &Rows64, a: &[[f32; 64]], truth: &Rows64, times: &[(f64, [
             (0.8 * first.0..1.25 * last.0).log_scale(),
             (0.7 * first.1[0]..1.5 * last.1[1]).log_scale(),
         )?;
-    chart.configure_mesh().disable_mesh().x_desc("keys").label_style(("sans-serif", 13)).draw()?;
+    chart
+        .configure_mesh()
+        .disable_mesh()
+        .x_desc("keys")
+        .x_label_formatter(&|keys| format!("{keys:.0}"))
+        .label_style(("sans-serif", 13))
+        .draw()?;
     for (which, name, colour) in [(0, "attention", blue), (1, "all its gradients", red)] {
         let points: Vec<(f64, f64)> = times.iter().map(|(keys, times)| (*keys, times[which])).collect();
         chart.draw_series(points.iter().map(|&point| Circle::new(point, 4, colour.filled())))?;

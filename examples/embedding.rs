@@ -242,7 +242,7 @@ fn draw(
         1.05 * low..1.05 * high
     };
     let colour = |mode: f64| HSLColor(0.4 + (mode * 8.0).round() / 32.0, 0.8, 0.42);
-    let some = (0..x.len()).take(4000);
+    let some = (0..x.len()).take(2500);
     let mut chart = ChartBuilder::on(&above)
         .margin(8)
         .caption("a roll, and its slowest mode", ("sans-serif", 17))

@@ -44,11 +44,16 @@ const ITERATIONS: usize = 40;
 /// Points that are compared with plain loops.
 const SAMPLE: usize = 200;
 
+/// For each point the distance to its nearest centre, and the centre's number.
+type Assignment = Result<(Rows<f32, 1>, Rows<u32, 1>), Error>;
+
+/// From points and centres.
+type Assign<const D: usize> = fn(&[[f32; D]], &[[f32; D]]) -> Assignment;
+
 /// What k-means has to know of a distance.
 struct Metric<const D: usize> {
     name: &'static str,
-    /// The distance to the nearest centre, and its number.
-    nearest: fn(&[[f32; D]], &[[f32; D]]) -> Result<(Rows<f32, 1>, Rows<u32, 1>), Error>,
+    nearest: Assign<D>,
     /// The place with the least sum of distances to these points.
     centre: fn(&mut [[f32; D]]) -> [f32; D],
     /// The distance in plain Rust, for the check.
@@ -165,7 +170,8 @@ fn main() -> Result<()> {
     let blobs: Vec<[f32; 3]> =
         (0..12).map(|_| [random.f32(), random.f32(), 0.03 + 0.07 * random.f32()].map(|x| 0.1 + 0.8 * x)).collect();
     let x: Vec<[f32; 2]> = (0..points).map(|_| in_blob(&blobs[random.usize(..12)], &mut random)).collect();
-    let plane = [&EUCLIDEAN, &MANHATTAN].map(|metric| Ok((metric, metric.k_means(&x, CENTRES, &mut random)?)));
+    let euclidean = EUCLIDEAN.k_means(&x, CENTRES, &mut random)?;
+    let manhattan = MANHATTAN.k_means(&x, CENTRES, &mut random)?;
 
     let (digits, classes) = read_digits()?;
     let clusters = COSINE.k_means(&digits, 10, &mut random)?;
@@ -174,7 +180,7 @@ fn main() -> Result<()> {
     let most: usize = counts.iter().map(|counts| counts.iter().max().unwrap_or(&0)).sum();
     println!("{:.1} % of the digits are of their cluster's commonest class", 100.0 * most as f64 / digits.len() as f64);
 
-    draw(Path::new(&png), &x, plane, &clusters.centres)?;
+    draw(Path::new(&png), &x, [(EUCLIDEAN, euclidean), (MANHATTAN, manhattan)], &clusters.centres)?;
     println!("picture: {png}");
     Ok(())
 }
@@ -204,12 +210,7 @@ fn read_digits() -> Result<(Vec<[f32; 64]>, Vec<usize>)> {
 }
 
 /// Two planes in the colours of the cells, and the digits' centres below.
-fn draw<'m>(
-    png: &Path,
-    x: &[[f32; 2]],
-    plane: [Result<(&'m Metric<2>, Clusters<2>)>; 2],
-    digits: &[[f32; 64]],
-) -> Result<()> {
+fn draw(png: &Path, x: &[[f32; 2]], plane: [(Metric<2>, Clusters<2>); 2], digits: &[[f32; 64]]) -> Result<()> {
     const SIDE: i32 = 420;
     register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular()).map_err(|_| anyhow!("no font"))?;
     let picture = BitMapBackend::new(png, (900, 590)).into_drawing_area();
@@ -219,8 +220,7 @@ fn draw<'m>(
     // every pixel goes to its nearest centre, by the very same call
     let middle = |p: i32| (p as f32 + 0.5) / SIDE as f32;
     let pixels: Vec<[f32; 2]> = (0..SIDE * SIDE).map(|p| [middle(p % SIDE), 1.0 - middle(p / SIDE)]).collect();
-    for (clusters, left) in plane.into_iter().zip([20, 460]) {
-        let (metric, clusters) = clusters?;
+    for ((metric, clusters), left) in plane.into_iter().zip([20, 460]) {
         let area = picture.clone().shrink((left, 36), (SIDE as u32, SIDE as u32));
         picture.draw(&Text::new(format!("{} distance", metric.name), (left, 12), title.clone()))?;
         let (_, cells) = (metric.nearest)(&pixels, &clusters.centres)?;

@@ -20,7 +20,8 @@
 //!
 //! Answers the pykeops tutorial "Surface registration",
 //! <https://www.kernel-operations.io/keops/_auto_tutorials/surface_registration/plot_LDDMM_Surface.html>, on curves.
-//! TIMING
+//!
+//! On two cores of an AMD EPYC (AVX-512): 4 s, 85 shots with gradients.
 
 use std::{collections::VecDeque, f64::consts::TAU, time::Instant};
 
