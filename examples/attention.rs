@@ -14,10 +14,9 @@
 //! ```
 //!
 //! A sample of the rows, and of the gradient in the queries, is compared with plain `f64` loops. Times are measured for
-//! fewer and fewer keys, too. pykeops has no such tutorial; its nearest is "A wrapper for NumPy and PyTorch arrays",
-//! <https://www.kernel-operations.io/keops/_auto_tutorials/a_LazyTensors/plot_lazytensors_a.html>.
+//! fewer keys, too. pykeops has no tutorial of attention.
 //!
-//! On two cores of an AMD EPYC (AVX-512): 11 s; 800 queries take 0.4 s, 190 million pairs a second, all gradients 1.9 s.
+//! On two cores of an AMD EPYC (AVX-512): 7 s; 800 queries take 0.28 s, 280 million pairs a second, all gradients 1.2 s.
 
 use std::time::Instant;
 
@@ -168,7 +167,7 @@ fn main() -> Result<()> {
         );
         times.push((keys as f64, best));
     }
-    draw(&png, &q, &a, truth, &times)?;
+    draw(&png, &q, &a, truth, &times).with_context(|| format!("cannot draw {png}"))?;
     println!("picture: {png}");
     Ok(())
 }

@@ -13,7 +13,7 @@
 //! cosine on the digits of `examples/data/digits.csv`. The sum of the distances must not rise in any iteration, and a
 //! sample of the points must have the centre that plain `f64` loops find.
 //!
-//! Answers the pykeops tutorial "K-means clustering",
+//! Answers the pykeops tutorial "K-means clustering - NumPy API",
 //! <https://www.kernel-operations.io/keops/_auto_tutorials/kmeans/plot_kmeans_numpy.html>.
 //!
 //! On two cores of an AMD EPYC (AVX-512): 0.9 s; 2.2 billion pairs a second for |x - c|², 1.6 for Manhattan.
@@ -180,7 +180,8 @@ fn main() -> Result<()> {
     let most: usize = counts.iter().map(|counts| counts.iter().max().unwrap_or(&0)).sum();
     println!("{:.1} % of the digits are of their cluster's commonest class", 100.0 * most as f64 / digits.len() as f64);
 
-    draw(Path::new(&png), &x, [(EUCLIDEAN, euclidean), (MANHATTAN, manhattan)], &clusters.centres)?;
+    draw(Path::new(&png), &x, [(EUCLIDEAN, euclidean), (MANHATTAN, manhattan)], &clusters.centres)
+        .with_context(|| format!("cannot draw {png}"))?;
     println!("picture: {png}");
     Ok(())
 }

@@ -88,7 +88,7 @@ fn main() -> Result<()> {
     let mut sizes = vec![0; y.len()];
     segments.iter().for_each(|&segment| sizes[segment] += 1);
     println!("{} segments of 20 pixels or more", sizes.iter().filter(|&&size| size >= 20).count());
-    draw(&png, &image, &x, &density, &segments)?;
+    draw(&png, &image, &x, &density, &segments).with_context(|| format!("cannot draw {png}"))?;
     println!("picture: {png}");
     Ok(())
 }
