@@ -19,7 +19,7 @@
 //! tutorial; densities of a cloud are what "Fitting a Gaussian Mixture Model" is about,
 //! <https://www.kernel-operations.io/keops/_auto_tutorials/gaussian_mixture/plot_gaussian_mixture.html>.
 //!
-//! On two cores of an AMD EPYC (AVX-512): 5.5 s; 2.1 billion pairs a second.
+//! On two cores of an AMD EPYC (AVX-512): 2.7 s; 0.11 s a step, 4.3 billion pairs a second.
 
 use std::time::Instant;
 

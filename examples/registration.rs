@@ -21,7 +21,7 @@
 //! Answers the pykeops tutorial "Surface registration",
 //! <https://www.kernel-operations.io/keops/_auto_tutorials/surface_registration/plot_LDDMM_Surface.html>, on curves.
 //!
-//! On two cores of an AMD EPYC (AVX-512): 3 s, 85 shots with gradients.
+//! On two cores of an AMD EPYC (AVX-512): 2 s, 85 shots with gradients.
 
 use std::{collections::VecDeque, f64::consts::TAU, time::Instant};
 
