@@ -68,6 +68,11 @@ fn error(a: &[[f32; 64]], truth: &[[f32; 64]]) -> (f64, Rows64) {
     (squares / f64::from(count), off.iter().map(|off| off.map(|off| 2.0 * off / count)).collect())
 }
 
+/// The larger of two errors; that a NaN is one, `f64::max` would forget.
+fn worse(a: f64, b: f64) -> f64 {
+    if b.is_nan() || b > a { b } else { a }
+}
+
 /// The largest error of the results, and that of gradients in the queries for the cotangent `e`, relative to the sizes of
 /// their terms, against plain loops over all keys.
 fn check(s: f32, q: &Rows64, k: &Rows64, v: &Rows64, e: &Rows64, a: &[[f32; 64]], slope: &[[f32; 64]]) -> [f64; 2] {
@@ -83,11 +88,11 @@ fn check(s: f32, q: &Rows64, k: &Rows64, v: &Rows64, e: &Rows64, a: &[[f32; 64]]
         let along: Vec<f64> = v.iter().map(|v| dot(&e[i], v)).collect();
         let mean_along: f64 = weights.iter().zip(&along).map(|(w, along)| w * along).sum();
         for d in 0..64 {
-            errors[0] = errors[0].max((mean(v, d) - f64::from(a[i][d])).abs());
+            errors[0] = worse(errors[0], (mean(v, d) - f64::from(a[i][d])).abs());
             let terms = weights.iter().zip(&along).zip(k);
             let terms = terms.map(|((w, along), k)| s * w * (along - mean_along) * f64::from(k[d]));
             let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), term| (sum + term, size + term.abs()));
-            errors[1] = errors[1].max((sum - f64::from(slope[i][d])).abs() / f64::max(size, 1e-3));
+            errors[1] = worse(errors[1], (sum - f64::from(slope[i][d])).abs() / f64::max(size, 1e-3));
         }
     }
     errors

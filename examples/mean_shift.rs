@@ -73,7 +73,8 @@ fn main() -> Result<()> {
         // looked at now and then, since that costs as much as a step
         if step == 1 || step % 5 == 0 {
             let higher = log_density(&x, &y).eval()?;
-            let fall = height.iter().zip(&higher).map(|(before, after)| before[0] - after[0]).fold(0.0, f32::max);
+            let falls = height.iter().zip(&higher).map(|(before, after)| f64::from(before[0] - after[0]));
+            let fall = falls.fold(0.0, worse);
             ensure!(fall < 1e-4, "the density falls by a factor of exp({fall})");
             let rise: f32 = higher.iter().zip(&density).map(|(after, first)| after[0] - first[0]).sum();
             println!("after {step:2} steps: log density {:.4} higher on average", rise / y.len() as f32);
@@ -93,6 +94,11 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// The larger of two errors; that a NaN is one, `f64::max` would forget.
+fn worse(a: f64, b: f64) -> f64 {
+    if b.is_nan() || b > a { b } else { a }
+}
+
 /// The first density, its gradient and the first step on a sample of the pixels, against plain `f64` loops.
 fn check(y: &[[f32; 5]], density: &[[f32; 1]]) -> Result<()> {
     let sample: Vec<usize> = (0..y.len()).step_by(y.len().div_ceil(SAMPLE)).collect();
@@ -103,11 +109,11 @@ fn check(y: &[[f32; 5]], density: &[[f32; 1]]) -> Result<()> {
     for (k, &i) in sample.iter().enumerate() {
         let weight = |y: &[f32; 5]| (-0.5 * (0..5).map(|d| f64::from(x[k][d] - y[d]).powi(2)).sum::<f64>()).exp();
         let total: f64 = y.iter().map(weight).sum();
-        errors[0] = errors[0].max((f64::from(density[i][0]) - total.ln()).abs());
+        errors[0] = worse(errors[0], (f64::from(density[i][0]) - total.ln()).abs());
         for d in 0..5 {
             let mean = y.iter().map(|y| weight(y) * f64::from(y[d])).sum::<f64>() / total;
-            errors[1] = errors[1].max((f64::from(step[k][d]) - mean).abs());
-            errors[2] = errors[2].max((f64::from(x[k][d] + gradient[k][d]) - mean).abs());
+            errors[1] = worse(errors[1], (f64::from(step[k][d]) - mean).abs());
+            errors[2] = worse(errors[2], (f64::from(x[k][d] + gradient[k][d]) - mean).abs());
         }
     }
     let [density, step, gradient] = errors;

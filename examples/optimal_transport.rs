@@ -62,6 +62,11 @@ fn slope(x: &Cloud, y: &Cloud, g: &[f64], epsilon: f64) -> Result<Cloud> {
     Ok(log_sum(0.5 / epsilon, x, y, &exponents(g, epsilon)).vjp_x(&vec![-epsilon; x.len()]).eval()?.into_vec())
 }
 
+/// The larger of two errors; that a NaN is one, `f64::max` would forget.
+fn worse(a: f64, b: f64) -> f64 {
+    if b.is_nan() || b > a { b } else { a }
+}
+
 /// The potentials on two clouds, and those of each cloud with itself.
 struct Potentials {
     between: [Vec<f64>; 2],
@@ -81,7 +86,7 @@ impl Potentials {
     /// Iterates until no potential changes by more than `tolerance`, from the blur `first` on.
     fn iterate(&mut self, x: &Cloud, y: &Cloud, first: f64, tolerance: f64) -> Result<()> {
         let blurs = || std::iter::successors(Some(first), |blur| Some(SCALING * blur)).take(5000);
-        let change = |old: &[f64], new: &[f64]| old.iter().zip(new).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let change = |old: &[f64], new: &[f64]| old.iter().zip(new).map(|(a, b)| (a - b).abs()).fold(0.0, worse);
         self.minima = 0;
         // the soft minimum overshoots where both sides are one potential: the mean of old and new does not
         for (cloud, f) in [x, y].into_iter().zip(&mut self.within) {
@@ -195,7 +200,7 @@ fn check() -> Result<()> {
     for (x, f) in x.iter().zip(soft_minimum(&x, &y, g, epsilon)?) {
         let cost = |y: &[f64; 2]| ((x[0] - y[0]).powi(2) + (x[1] - y[1]).powi(2)) / 2.0;
         let sum: f64 = y.iter().zip(g).map(|(y, g)| ((g - cost(y)) / epsilon).exp()).sum();
-        error = error.max((f + epsilon * (sum / y.len() as f64).ln()).abs());
+        error = worse(error, (f + epsilon * (sum / y.len() as f64).ln()).abs());
     }
     ensure!(error < 1e-12, "plain loops differ by {error}");
 
