@@ -112,7 +112,7 @@ const HOW: &str = "\
 NumPy and torch hold the matrix of all pairs, made with a matrix product and changed in place. Neighbours by k-d trees
 include the building of the tree. In few dimensions a k-d tree compares a point with few others, and its time grows as
 N log N: for D = 3 it is the better tool as soon as there are many points, see the picture. In many dimensions it
-compares almost all of them, with more work for each. Batches are not among the workloads, because keops has none yet.
+compares almost all of them, with more work for each.
 
 ";
 
