@@ -12,7 +12,7 @@ pub use keops_core::{
     array::DeviceRows,
     cluster,
     error::Error,
-    operator,
+    interfaces, operator,
     ranges::Ranges,
     real::Element,
     rows::Rows,

@@ -34,6 +34,8 @@ pub mod halves;
 #[cfg(feature = "std")]
 mod host;
 #[cfg(feature = "std")]
+pub mod interfaces;
+#[cfg(feature = "std")]
 pub mod lanes;
 #[cfg(feature = "std")]
 pub mod operator;
