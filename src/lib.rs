@@ -43,6 +43,7 @@ pub mod __private {
         formula::{Contraction, Cuda, Formula, Index, Item, Row, Scaled, Sink, Variable},
         operator::Operator,
         ops,
+        progress::Watch,
         ranges::Ranges,
         real::{Element, Real, Stored},
         reduction::{

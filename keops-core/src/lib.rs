@@ -40,6 +40,8 @@ pub mod lanes;
 #[cfg(feature = "std")]
 pub mod operator;
 #[cfg(feature = "std")]
+pub mod progress;
+#[cfg(feature = "std")]
 pub mod ranges;
 #[cfg(feature = "std")]
 pub mod rows;

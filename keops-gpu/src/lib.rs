@@ -39,7 +39,7 @@ use keops_core::{
     cpu::{Piece, To},
     cuda::{Devices, Engine},
     error::Error,
-    ranges::Pattern,
+    progress::Pairs,
 };
 
 /// The engine, for the settings of calls.
@@ -55,24 +55,24 @@ impl Engine for Cuda {
         &self,
         devices: Devices,
         kernel: &Kernel,
-        pattern: Option<&Pattern>,
+        pairs: Pairs<'_>,
         views: &[View<'_, f32>],
         pieces: &mut [Piece<'_, f32>],
         indices: Option<To<'_, u32>>,
     ) -> Result<(), Error> {
-        reduce(devices, kernel, pattern, views, pieces, indices)
+        reduce(devices, kernel, pairs, views, pieces, indices)
     }
 
     fn reduce_f64(
         &self,
         devices: Devices,
         kernel: &Kernel,
-        pattern: Option<&Pattern>,
+        pairs: Pairs<'_>,
         views: &[View<'_, f64>],
         pieces: &mut [Piece<'_, f64>],
         indices: Option<To<'_, u32>>,
     ) -> Result<(), Error> {
-        reduce(devices, kernel, pattern, views, pieces, indices)
+        reduce(devices, kernel, pairs, views, pieces, indices)
     }
 
     fn upload_f32(&self, ordinal: usize, numbers: &[f32]) -> Result<Array<f32>, Error> {
