@@ -20,6 +20,7 @@
 //! | `over_sources` | lanes over sources: few targets against a chunk of many sources |
 //! | `threads` | hands out units |
 //! | `output` | results: rows, and totals over all rows |
+//! | `event` | with the feature `tracing`: what ran, and how it was cut |
 //!
 //! Batches are problems of their own, which threads take as they take blocks. A block-sparse pattern is another list of
 //! units.
@@ -28,6 +29,8 @@
 //! merged does. They may differ in the last digits between processors with different vector widths.
 
 mod contract;
+#[cfg(feature = "tracing")]
+mod event;
 mod filter;
 mod instructions;
 mod kernel;
@@ -119,10 +122,12 @@ pub(crate) fn reduce_kernel<T: Element>(
     let mut totals = output::Totals::new(pieces);
     if shape.targets > 0 {
         let batches = Batches::new(layout.variables, views)?;
+        let over_sources = pattern.is_none() && plan::lanes_over_sources::<T>(&layout, Shape { batches: 1, ..shape });
+        let common = instructions::Common::of(arch).filter(|_| over_sources);
+        #[cfg(feature = "tracing")]
+        event::pass(kernel, arch, common, pairs, shape);
         let run = |batch: usize, pieces: &mut [HostPiece<'_, T>], indices: &mut [u32]| {
             let shape = Shape { batches: 1, ..shape };
-            let over_sources = pattern.is_none() && plan::lanes_over_sources::<T>(&layout, shape);
-            let common = instructions::Common::of(arch).filter(|_| over_sources);
             let kept = if common.is_some() { 0 } else { plan::prepared_bytes(pattern.is_some()) };
             let work = prepare::Work::new(kernel, (views, &batches, batch), shape, kept, meter.as_ref())?;
             Ok(match common {

@@ -279,6 +279,8 @@ impl<T: Element> Call<'_, T> {
                 return Err(failure::memory(needed(plan.bytes()), free));
             }
         }
+        #[cfg(feature = "tracing")]
+        crate::event::pass::<T>(kernel, device, &job, (cut.units.len(), parts), meter.is_some());
         let mut kept = kept.allocate(device)?;
         let (memory, staging, stream) = lane.scratch(plan.bytes())?;
 

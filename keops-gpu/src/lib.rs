@@ -17,11 +17,14 @@
 //! | `staging` | copies to and from the host, through page-locked memory |
 //! | `numbers` | `f32` and `f64` as bytes |
 //! | `device` | devices, and what is kept for each: its context, its modules, and streams and memory for calls |
+//! | `event` | with the feature `tracing`: what ran, and how it was cut |
 //! | `failure` | errors of the driver as errors of a call |
 
 mod cut;
 mod device;
 mod engine;
+#[cfg(feature = "tracing")]
+mod event;
 mod failure;
 mod launch;
 mod memory;

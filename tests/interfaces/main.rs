@@ -6,6 +6,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod events;
 mod faer;
 mod nalgebra;
 mod ndarray;
