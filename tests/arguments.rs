@@ -358,8 +358,7 @@ fn told(run: impl FnOnce(Box<dyn Fn(u64, u64) + Send + Sync>)) -> Vec<(u64, u64)
     let all: Arc<Mutex<Vec<(u64, u64)>>> = Arc::default();
     let to = Arc::clone(&all);
     run(Box::new(move |done, of| to.lock().unwrap().push((done, of))));
-    let told = all.lock().unwrap().clone();
-    told
+    all.lock().unwrap().clone()
 }
 
 #[test]

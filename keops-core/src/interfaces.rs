@@ -8,7 +8,7 @@
 )]
 #![cfg_attr(
     feature = "nalgebra",
-    doc = "| [`nalgebra`] | `&[SVector]`, `&[Point]`, `&Vec` of them; `&DMatrix`, views | `Vec<SVector>`, `Vec<Point>`, `DMatrix` |"
+    doc = "| [`nalgebra`] | `&[SVector]`, `&[Point]`, `&Vec` of them; `&DMatrix`, views | `DMatrix`, `DVector`; `Vec<SVector>`, `Vec<Point>` by functions |"
 )]
 #![cfg_attr(feature = "faer", doc = "| [`faer`] | `&Mat`, `MatRef`, `&Col`, `ColRef` | `Mat` |")]
 #![cfg_attr(feature = "serde", doc = "| `serde` | | `Serialize`, `Deserialize`: see [`serde`] |")]

@@ -163,8 +163,7 @@ mod tests {
         let all: Arc<Mutex<Vec<(u64, u64)>>> = Arc::default();
         let to = Arc::clone(&all);
         run(&Watch::new(move |done, of| to.lock().expect("no panic").push((done, of))).of_passes(passes));
-        let told = all.lock().expect("no panic").clone();
-        told
+        all.lock().expect("no panic").clone()
     }
 
     #[test]

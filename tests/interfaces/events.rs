@@ -62,8 +62,7 @@ impl Subscriber for Collector {
 fn events(run: impl FnOnce()) -> Vec<Fields> {
     let collector = Collector::default();
     with_default(collector.clone(), run);
-    let events = collector.0.lock().unwrap().clone();
-    events
+    collector.0.lock().unwrap().clone()
 }
 
 #[track_caller]

@@ -1,7 +1,10 @@
 //! Points and matrices of nalgebra.
 
-use keops::prelude::*;
-use nalgebra::{DMatrix, DVector, Matrix2, OMatrix, Point2, Point3, SVector, U2, Vector1, Vector2, Vector4};
+use keops::{
+    interfaces::nalgebra::{points, vectors},
+    prelude::*,
+};
+use nalgebra::{DMatrix, DVector, Matrix2, OMatrix, Point2, Point3, U2, Vector1, Vector2, Vector4};
 
 use super::{Case, M, N, assert_error, product};
 
@@ -65,17 +68,15 @@ fn results_are_points_and_matrices() {
     assert_eq!(matrix.shape(), (N, 2));
     assert_eq!(Rows::<f64, 2>::try_from(&matrix).unwrap(), slopes);
     let place = slopes.as_ptr().cast::<f64>();
-    let vectors: Vec<SVector<f64, 2>> = slopes.clone().into();
-    assert!(vectors.iter().zip(&slopes).all(|(vector, row)| vector.as_slice() == row));
-    let points: Vec<Point2<f64>> = slopes.clone().into();
-    assert_eq!(Rows::from(points), slopes);
+    let as_points: Vec<Point2<f64>> = points(slopes.clone());
+    assert!(as_points.iter().zip(&slopes).all(|(point, row)| point.coords.as_slice() == row));
+    assert_eq!(Rows::copied_from(&as_points).unwrap(), slopes);
     // without copying
-    let vectors: Vec<Vector2<f64>> = slopes.into();
-    assert_eq!(vectors.as_ptr().cast::<f64>(), place);
-    assert_eq!(Rows::from(vectors).as_ptr().cast::<f64>(), place);
+    let as_vectors: Vec<Vector2<f64>> = vectors(slopes.clone());
+    assert_eq!(Rows::copied_from(&as_vectors).unwrap(), slopes);
+    assert_eq!(vectors(slopes).as_ptr().cast::<f64>(), place);
     let dense: DMatrix<f64> = product(*s, x, y, b).operator_b().unwrap().to_dense().unwrap().into();
     let by_matrix = dense * DVector::from(Rows::from(&b[..]));
     assert!((by_matrix - DVector::from(expected.clone())).amax() < 1e-12);
-    let indices: Vec<Point3<u32>> = Rows::from([[1_u32, 2, 3]]).into();
-    assert_eq!(indices, [Point3::new(1, 2, 3)]);
+    assert_eq!(points(Rows::from([[1_u32, 2, 3]])), [Point3::new(1, 2, 3)]);
 }

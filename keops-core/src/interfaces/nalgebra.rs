@@ -8,16 +8,16 @@
 //! `&Matrix3<T>` is a matrix for `Pm<9>`.
 //!
 //! ```
-//! use keops_core::{error::Error, rows::Rows};
-//! use nalgebra::{DMatrix, SVector, Vector2};
+//! use keops_core::{error::Error, interfaces::nalgebra::vectors, rows::Rows};
+//! use nalgebra::{DMatrix, Vector2};
 //!
 //! let points = vec![Vector2::new(0.0_f32, 1.0), Vector2::new(2.0, 3.0)];
-//! let rows = Rows::<f32, 2>::from(points.clone()); // nothing is copied, nor is it on the way back
+//! let rows = Rows::<f32, 2>::copied_from(&points)?;
 //! assert_eq!(rows[1], [2.0, 3.0]);
 //! let matrix = DMatrix::from(&rows);
 //! assert_eq!(matrix, DMatrix::from_row_slice(2, 2, &[0.0, 1.0, 2.0, 3.0]));
 //! assert_eq!(Rows::<f32, 2>::try_from(&matrix)?, rows);
-//! assert_eq!(Vec::<SVector<f32, 2>>::from(rows), points);
+//! assert_eq!(vectors(rows), points); // nothing is copied
 //! # Ok::<(), Error>(())
 //! ```
 
@@ -33,7 +33,7 @@ use crate::{
 };
 
 macro_rules! points {
-    ($points:ident, $doc:literal) => {
+    ($points:ident) => {
         impl<'a, T: Element + Pod, const D: usize> AsRows<'a, T, D> for &'a [$points<T, D>] {
             fn as_rows(self) -> View<'a, T> {
                 View::from_rows(must_cast_slice::<$points<T, D>, [T; D]>(self))
@@ -57,27 +57,25 @@ macro_rules! points {
                 View::array(self.into())
             }
         }
-
-        #[doc = $doc]
-        impl<T: Scalar + Pod, const D: usize> From<Rows<T, D>> for Vec<$points<T, D>> {
-            fn from(rows: Rows<T, D>) -> Self {
-                try_cast_vec(rows.into_vec()).unwrap_or_else(|(_, rows)| rows.into_iter().map($points::from).collect())
-            }
-        }
-
-        #[doc = $doc]
-        impl<T: Scalar + Pod, const D: usize> From<Vec<$points<T, D>>> for Rows<T, D> {
-            fn from(points: Vec<$points<T, D>>) -> Self {
-                try_cast_vec(points)
-                    .unwrap_or_else(|(_, points)| points.into_iter().map(<[T; D]>::from).collect())
-                    .into()
-            }
-        }
     };
 }
 
-points!(SVector, "The same memory: nothing is copied.");
-points!(Point, "The same memory: nothing is copied.");
+points!(SVector);
+points!(Point);
+
+/// Rows as vectors: the same memory, nothing is copied.
+///
+/// A function and no [`From`], since `Vec::from(rows)` is a vector of arrays, with this feature as without.
+#[must_use]
+pub fn vectors<T: Scalar + Pod, const D: usize>(rows: Rows<T, D>) -> Vec<SVector<T, D>> {
+    try_cast_vec(rows.into_vec()).unwrap_or_else(|(_, rows)| rows.into_iter().map(SVector::from).collect())
+}
+
+/// Rows as points: the same memory, nothing is copied.
+#[must_use]
+pub fn points<T: Scalar + Pod, const D: usize>(rows: Rows<T, D>) -> Vec<Point<T, D>> {
+    try_cast_vec(rows.into_vec()).unwrap_or_else(|(_, rows)| rows.into_iter().map(Point::from).collect())
+}
 
 /// The numbers row by row.
 fn numbers<T: Scalar + Copy, R: Dim, C: Dim, S: RawStorage<T, R, C>>(matrix: &NMatrix<T, R, C, S>) -> Vec<T> {
