@@ -21,7 +21,7 @@ keops! {
 
 /// The standard deviation of the kernel exp(-|x - y|² / 2 σ²).
 const SIGMA: f32 = 0.05;
-/// α: how far the regression may be from the values, in parts of the number of points that a kernel reaches.
+/// α, in parts of the number of unknowns: how far the regression may be from the values.
 const ALPHA: f64 = 1e-2;
 /// The points that the equations have, at most: they take a product for each iteration.
 const MOST_UNKNOWNS: usize = 20_000;

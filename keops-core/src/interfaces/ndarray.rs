@@ -1,9 +1,9 @@
 //! Arrays of the crate `ndarray`.
 //!
-//! An array of shape [N, D] is N rows of a variable of dimension D. One of shape [N] is N rows of dimension 1. Axes before
-//! these are batch dimensions, as [`batched`](crate::arguments::batched) makes them: [B, N, D] is B batches of N rows.
+//! An array of shape (N, D) is N rows of a variable of dimension D. One of shape (N) is N rows of dimension 1. Axes before
+//! these are batch dimensions, as [`batched`](crate::arguments::batched) makes them: (B, N, D) is B batches of N rows.
 //!
-//! As a parameter of D components an array of any shape that holds D numbers will do, row-major: one of shape [3, 3] is a
+//! As a parameter of D components an array of any shape that holds D numbers will do, row-major: one of shape (3, 3) is a
 //! matrix for `Pm<9>`.
 //!
 //! Arrays in the standard layout are borrowed, others (transposed, Fortran order, every second row, reversed axes) copied
@@ -91,7 +91,7 @@ impl<'a, T: Element, N: Dimension, const D: usize> AsParameter<'a, T, D> for Arr
     }
 }
 
-/// An array of shape [N, D], without copying.
+/// An array of shape (N, D), without copying.
 impl<T, const D: usize> From<Rows<T, D>> for Array2<T> {
     fn from(rows: Rows<T, D>) -> Self {
         let shape = (rows.len(), D);
@@ -107,7 +107,7 @@ impl<T> From<Matrix<T>> for Array2<T> {
     }
 }
 
-/// Copies an array of shape [N, D], or [N] if D is 1.
+/// Copies an array of shape (N, D), or (N) if D is 1.
 ///
 /// # Errors
 /// [`Error::Dimension`] for another number of columns.
