@@ -3,6 +3,8 @@
 //! Every layout gives the very result of plain rows, and what does not fit is an error that names the variable and both
 //! numbers.
 
+#![allow(clippy::needless_borrows_for_generic_args, reason = "references are arguments of their own")]
+
 #[path = "../harness/mod.rs"]
 mod harness;
 

@@ -74,7 +74,8 @@ fn results_are_points_and_matrices() {
     // without copying
     let as_vectors: Vec<Vector2<f64>> = vectors(slopes.clone());
     assert_eq!(Rows::copied_from(&as_vectors).unwrap(), slopes);
-    assert_eq!(vectors(slopes).as_ptr().cast::<f64>(), place);
+    let as_vectors = vectors(slopes);
+    assert_eq!(as_vectors.as_ptr().cast::<f64>(), place);
     let dense: DMatrix<f64> = product(*s, x, y, b).operator_b().unwrap().to_dense().unwrap().into();
     let by_matrix = dense * DVector::from(Rows::from(&b[..]));
     assert!((by_matrix - DVector::from(expected.clone())).amax() < 1e-12);

@@ -58,7 +58,7 @@ fn every_layout_is_rows() {
 fn axes_before_the_rows_are_batches() {
     let case = Case::new();
     let Case { s, x, y, b, .. } = &case;
-    let twice: Array3<f64> = ndarray::stack(Axis(0), &[array(y).view(), array(&vec![[0.5; 2]; M]).view()]).unwrap();
+    let twice: Array3<f64> = ndarray::stack(Axis(0), &[array(y).view(), array(&[[0.5; 2]; M]).view()]).unwrap();
     let found = product(*s, x, &twice, b).eval().unwrap();
     let by_hand = y.iter().copied().chain([[0.5; 2]; M]).collect::<Vec<_>>();
     assert_eq!(found, product(*s, x, batched(&by_hand, [2]), b).eval().unwrap());
