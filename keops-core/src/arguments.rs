@@ -8,17 +8,17 @@
 //! call is evaluated, where the variable has a name and the caller a `Result`.
 
 mod batched;
+mod standard;
 
 use std::{borrow::Cow, sync::Arc};
 
 pub use batched::{Batched, batched};
 
 use crate::{
-    array::{Array, DeviceRows, Memory},
+    array::{Array, Memory},
     error::Error,
     halves::Halves,
     real::Element,
-    rows::Rows,
     settings::Device,
 };
 
@@ -322,8 +322,8 @@ fn whole_rows(len: usize, dim: usize) -> (usize, Option<Fault>) {
 
 /// Rows of `D` numbers of type `T`: an argument for a variable `Vi<D>` or `Vj<D>`.
 ///
-/// References to `[[T; D]]`, `Vec<[T; D]>`, `[[T; D]; N]`, [`Rows<T, D>`] and [`DeviceRows<T, D>`], and flat ones, row
-/// after row: `[T]`, `Vec<T>` and `[T; N]`. Where `T` is `f32` they may be stored as `f16` or `bf16`: see
+/// References to `[[T; D]]`, `Vec<[T; D]>`, `[[T; D]; N]`, [`Rows<T, D>`](crate::rows::Rows) and
+/// [`DeviceRows<T, D>`](crate::array::DeviceRows), and flat ones, row after row: `[T]`, `Vec<T>` and `[T; N]`. Where `T` is `f32` they may be stored as `f16` or `bf16`: see
 /// [`halves`](crate::halves). Arrays and matrices of other crates: see [`interfaces`](crate::interfaces).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not rows of dimension {D} with elements of type `{T}`",
@@ -338,8 +338,8 @@ pub trait AsRows<'a, T: Element, const D: usize> {
 
 /// `D` numbers of type `T`: an argument for a parameter `Pm<D>`.
 ///
-/// A number (for `Pm<1>`), an array `[T; D]`, or a reference to `[T; D]`, `[T]`, `Vec<T>`, or a [`Rows<T, D>`] or
-/// [`DeviceRows<T, D>`] of one row.
+/// A number (for `Pm<1>`), an array `[T; D]`, or a reference to `[T; D]`, `[T]`, `Vec<T>`, or a
+/// [`Rows<T, D>`](crate::rows::Rows) or [`DeviceRows<T, D>`](crate::array::DeviceRows) of one row.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a parameter of dimension {D} with elements of type `{T}`",
     label = "expected a parameter of dimension {D}",
@@ -349,100 +349,4 @@ pub trait AsParameter<'a, T: Element, const D: usize> {
     /// The parameter, borrowed or copied.
     #[allow(clippy::wrong_self_convention, reason = "`self` is a reference or a small value")]
     fn as_parameter(self) -> View<'a, T>;
-}
-
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a [[T; D]] {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_rows(self)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a Vec<[T; D]> {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_rows(self)
-    }
-}
-
-impl<'a, T: Element, const D: usize, const N: usize> AsRows<'a, T, D> for &'a [[T; D]; N] {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_rows(self)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a Rows<T, D> {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_rows(self)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a DeviceRows<T, D> {
-    fn as_rows(self) -> View<'a, T> {
-        self.view()
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a [T] {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_flat(self, D)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a Vec<T> {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_flat(self, D)
-    }
-}
-
-impl<'a, T: Element, const D: usize, const N: usize> AsRows<'a, T, D> for &'a [T; N] {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_flat(self, D)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for View<'a, T> {
-    fn as_rows(self) -> View<'a, T> {
-        self
-    }
-}
-
-impl<'a, T: Element> AsParameter<'a, T, 1> for T {
-    fn as_parameter(self) -> View<'a, T> {
-        View::scalar(self)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for [T; D] {
-    fn as_parameter(self) -> View<'a, T> {
-        View::array(self)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a [T; D] {
-    fn as_parameter(self) -> View<'a, T> {
-        View::parameter(self, D)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a [T] {
-    fn as_parameter(self) -> View<'a, T> {
-        View::parameter(self, D)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Vec<T> {
-    fn as_parameter(self) -> View<'a, T> {
-        View::parameter(self, D)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Rows<T, D> {
-    fn as_parameter(self) -> View<'a, T> {
-        View::parameter(self.as_flat(), D)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a DeviceRows<T, D> {
-    fn as_parameter(self) -> View<'a, T> {
-        self.view()
-    }
 }
