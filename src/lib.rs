@@ -12,7 +12,7 @@ pub use keops_core::{
     array::DeviceRows,
     cluster,
     error::Error,
-    operator,
+    interfaces, operator,
     ranges::Ranges,
     real::Element,
     rows::Rows,
@@ -43,6 +43,7 @@ pub mod __private {
         formula::{Contraction, Cuda, Formula, Index, Item, Row, Scaled, Sink, Variable},
         operator::Operator,
         ops,
+        progress::Watch,
         ranges::Ranges,
         real::{Element, Real, Stored},
         reduction::{

@@ -1,12 +1,6 @@
 //! Arguments that stay on a device.
 
-use keops_core::{
-    arguments::{AsRows, Fault},
-    array::DeviceRows,
-    error::Error,
-    real::Element,
-    settings::Device,
-};
+use keops_core::{arguments::AsRows, array::DeviceRows, error::Error, real::Element, settings::Device};
 
 /// Leaves arguments on a device, for several calls.
 ///
@@ -35,7 +29,7 @@ pub trait Upload {
     /// without one.
     ///
     /// # Errors
-    /// No such device; memory that does not suffice; flat rows of another length; [`Device::AllCuda`], since arrays stay
+    /// No such device; memory that does not suffice; rows of another length; [`Device::AllCuda`], since arrays stay
     /// in one place.
     fn upload<'a, T: Element, const D: usize>(self, rows: impl AsRows<'a, T, D>) -> Result<DeviceRows<T, D>, Error>;
 }
@@ -43,9 +37,7 @@ pub trait Upload {
 impl Upload for Device {
     fn upload<'a, T: Element, const D: usize>(self, rows: impl AsRows<'a, T, D>) -> Result<DeviceRows<T, D>, Error> {
         let view = rows.as_rows().widened();
-        if let Some(Fault::FlatLength | Fault::ParameterLength) = view.fault() {
-            return Err(Error::FlatLength { variable: "rows", len: view.len(), dim: view.dim() });
-        }
+        view.check("rows")?;
         let mut settings = crate::__private::settings();
         settings.device = self;
         let array = match (view.kept(), view.memory()) {

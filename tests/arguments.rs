@@ -4,6 +4,8 @@
 
 mod harness;
 
+use std::sync::{Arc, Mutex};
+
 use harness::{Random, assert_identical, assert_rows, large};
 use keops::{Element, bf16, f16, prelude::*};
 
@@ -349,6 +351,74 @@ fn results_do_not_depend_on_the_number_of_threads() {
             assert_eq!(again.4, places);
         }
     }
+}
+
+/// What `.progress` is told while `run` runs a call that has this callback.
+fn told(run: impl FnOnce(Box<dyn Fn(u64, u64) + Send + Sync>)) -> Vec<(u64, u64)> {
+    let all: Arc<Mutex<Vec<(u64, u64)>>> = Arc::default();
+    let to = Arc::clone(&all);
+    run(Box::new(move |done, of| to.lock().unwrap().push((done, of))));
+    all.lock().unwrap().clone()
+}
+
+#[test]
+fn progress_goes_up_to_all_pairs() {
+    let mut random = Random::new();
+    // lanes over targets, over sources, sources in parts, several launches on a GPU, one block, none
+    let sizes = [(2000, 1500), (5, 150_000), (70, 200_000), (1_500_000, 2), (3, 4), (0, 7), (7, 0)];
+    // a device with few multiprocessors, as the emulator is, has several launches sooner
+    let sizes = sizes.map(|(n, m)| (large(n), large(m))).into_iter().chain([(40_000, 3)]);
+    for (n, m) in sizes {
+        let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (random.cloud(n), random.cloud(m));
+        let (b, e): (Vec<[f32; 2]>, Vec<[f32; 2]>) = (random.cloud(m), random.cloud(n));
+        let pairs = (n * m) as u64;
+        let check = |told: Vec<(u64, u64)>, passes: u64, what: &str| {
+            let all = passes * pairs;
+            assert!(told.is_sorted(), "{what}: {told:?}");
+            assert!(told.iter().all(|told| told.1 == all), "{what}, {n} x {m}: {told:?}");
+            assert_eq!(told.last(), Some(&(all, all)), "{what}");
+            assert_eq!(told.iter().filter(|told| told.0 == all).count(), 1, "{what}: the end comes once");
+            // on the processor there are many units
+            assert!(cfg!(feature = "cuda") || pairs < 1_000_000 || told.len() > 5, "{what}: {told:?}");
+        };
+        let expected = gaussian(0.5, &x, &y, &b).eval().unwrap();
+        let value = |progress| {
+            assert_identical(&gaussian(0.5, &x, &y, &b).progress(progress).eval().unwrap(), &expected, "a value");
+        };
+        check(told(value), 1, "a value");
+        let into = |progress| gaussian(0.5, &x, &y, &b).progress(progress).into_rows(&mut vec![[0.0; 2]; n]).unwrap();
+        check(told(into), 1, "into rows");
+        let one = |progress| drop(gaussian(0.5, &x, &y, &b).progress(progress).vjp_y(&e).eval().unwrap());
+        check(told(one), 1, "a gradient");
+        let all = |progress| drop(gaussian(0.5, &x, &y, &b).vjp(&e).progress(progress).eval().unwrap());
+        check(told(all), 2, "all gradients: over j and over i");
+        let minus = vec![[1.0]; n];
+        let saved = |progress| drop(density(&x, &y).progress(progress).vjp_x(&minus).eval().unwrap());
+        check(told(saved), 2, "a gradient that needs what a pass saved");
+        let triangle = Ranges::new([(0..n / 2, 0..m), (n / 2..n, 0..m / 3)]).unwrap();
+        let found =
+            told(|progress| drop(gaussian(0.5, &x, &y, &b).ranges(&triangle).progress(progress).eval().unwrap()));
+        assert_eq!(found.last(), Some(&(triangle.pairs(), triangle.pairs())));
+    }
+    let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (random.cloud(600), random.cloud(1000));
+    let found =
+        told(|progress| drop(nearest(batched(&x, [2, 3]), batched(&y, [2, 1])).progress(progress).eval().unwrap()));
+    assert!(found.is_sorted() && found.last() == Some(&(6 * 100 * 500, 6 * 100 * 500)), "{found:?}");
+}
+
+#[test]
+fn progress_of_products_starts_anew() {
+    let x: Vec<[f32; 3]> = Random::new().cloud(20);
+    let b = vec![[1.0; 2]; 20];
+    let found = told(|progress| {
+        let operator = gaussian(0.5, &x, &x, &b).progress(progress).operator_b().unwrap();
+        for _ in 0..3 {
+            operator.apply(&b).unwrap();
+        }
+    });
+    assert_eq!(found, [(400, 400); 3]);
+    let failed = told(|progress| drop(gaussian(0.5, &x, &x, &b[1..]).progress(progress).eval().unwrap_err()));
+    assert!(failed.is_empty(), "a call that cannot run is never done");
 }
 
 /// Numbers that both kinds of 16 bits hold exactly.

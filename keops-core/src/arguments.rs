@@ -7,13 +7,18 @@
 //! A [`View`] is never refused: what is wrong with it (a flat slice of 7 numbers as rows of 3) stays inside until the
 //! call is evaluated, where the variable has a name and the caller a `Result`.
 
-use std::sync::Arc;
+mod batched;
+mod standard;
+
+use std::{borrow::Cow, sync::Arc};
+
+pub use batched::{Batched, batched};
 
 use crate::{
-    array::{Array, DeviceRows, Memory},
+    array::{Array, Memory},
+    error::Error,
     halves::Halves,
     real::Element,
-    rows::Rows,
     settings::Device,
 };
 
@@ -45,6 +50,8 @@ enum Data<'a, T> {
 pub enum Fault {
     /// The length is not a multiple of the dimension.
     FlatLength,
+    /// Rows hold so many numbers, and not as many as the dimension says.
+    RowLength(usize),
     /// A parameter's length is not its dimension.
     ParameterLength,
     /// The rows are no whole number for each batch.
@@ -70,6 +77,37 @@ impl<'a, T> View<'a, T> {
     pub fn from_owned(data: Vec<T>, dim: usize) -> Self {
         let (rows, fault) = whole_rows(data.len(), dim);
         Self { data: Data::Owned(data), dim, rows, batch: Vec::new(), fault }
+    }
+
+    /// So many rows of so many numbers, of which the variable has `dim`: of what knows its shape at run time.
+    #[must_use]
+    pub fn from_table(data: Cow<'a, [T]>, [rows, width]: [usize; 2], dim: usize) -> Self
+    where
+        T: Clone,
+    {
+        let fault = match rows.checked_mul(width) {
+            _ if width != dim => Some(Fault::RowLength(width)),
+            Some(len) if len == data.len() => None,
+            _ => Some(Fault::FlatLength),
+        };
+        let data = match data {
+            Cow::Borrowed(data) => Data::Borrowed(data),
+            Cow::Owned(data) => Data::Owned(data),
+        };
+        Self { data, dim, rows, batch: Vec::new(), fault }
+    }
+
+    /// A parameter of `dim` components, borrowed or copied.
+    #[must_use]
+    pub fn parameter_of(data: Cow<'a, [T]>, dim: usize) -> Self
+    where
+        T: Clone,
+    {
+        let len = data.len();
+        match data {
+            Cow::Borrowed(data) => Self::parameter(data, dim),
+            Cow::Owned(data) => Self::one_row(Data::Owned(data), len, dim),
+        }
     }
 
     /// Rows of length `dim` in an array.
@@ -129,7 +167,7 @@ impl<'a, T> View<'a, T> {
     }
 
     /// Rows of one variable as those of a parameter, of which each batch has one.
-    fn into_parameters(mut self) -> Self {
+    pub(crate) fn into_parameters(mut self) -> Self {
         if self.fault.is_none() && self.rows != 1 {
             (self.rows, self.fault) = (self.rows.saturating_mul(self.batches()), Some(Fault::Batch));
         }
@@ -240,6 +278,22 @@ impl<'a, T> View<'a, T> {
     pub fn fault(&self) -> Option<Fault> {
         self.fault
     }
+
+    /// Says what is wrong, with the name of the variable.
+    ///
+    /// # Errors
+    /// [`Error::FlatLength`], [`Error::Dimension`], [`Error::ParameterLength`] or [`Error::BatchRows`], if there is a
+    /// [`Self::fault`].
+    pub fn check(&self, variable: &'static str) -> Result<(), Error> {
+        let (len, dim) = (self.len(), self.dim);
+        Err(match self.fault {
+            None => return Ok(()),
+            Some(Fault::FlatLength) => Error::FlatLength { variable, len, dim },
+            Some(Fault::RowLength(found)) => Error::Dimension { variable, dim, found },
+            Some(Fault::ParameterLength) => Error::ParameterLength { variable, len, dim },
+            Some(Fault::Batch) => Error::BatchRows { variable, rows: self.rows, batch: self.batch.clone() },
+        })
+    }
 }
 
 /// The number of batches of this shape.
@@ -268,9 +322,9 @@ fn whole_rows(len: usize, dim: usize) -> (usize, Option<Fault>) {
 
 /// Rows of `D` numbers of type `T`: an argument for a variable `Vi<D>` or `Vj<D>`.
 ///
-/// References to `[[T; D]]`, `Vec<[T; D]>`, `[[T; D]; N]`, [`Rows<T, D>`] and [`DeviceRows<T, D>`], and flat ones, row
-/// after row: `[T]`, `Vec<T>` and `[T; N]`. Where `T` is `f32` they may be stored as `f16` or `bf16`: see
-/// [`halves`](crate::halves).
+/// References to `[[T; D]]`, `Vec<[T; D]>`, `[[T; D]; N]`, [`Rows<T, D>`](crate::rows::Rows) and
+/// [`DeviceRows<T, D>`](crate::array::DeviceRows), and flat ones, row after row: `[T]`, `Vec<T>` and `[T; N]`. Where `T` is `f32` they may be stored as `f16` or `bf16`: see
+/// [`halves`](crate::halves). Arrays and matrices of other crates: see [`interfaces`](crate::interfaces).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not rows of dimension {D} with elements of type `{T}`",
     label = "expected rows of dimension {D}",
@@ -284,8 +338,8 @@ pub trait AsRows<'a, T: Element, const D: usize> {
 
 /// `D` numbers of type `T`: an argument for a parameter `Pm<D>`.
 ///
-/// A number (for `Pm<1>`), an array `[T; D]`, or a reference to `[T; D]`, `[T]`, `Vec<T>`, or a [`Rows<T, D>`] or
-/// [`DeviceRows<T, D>`] of one row.
+/// A number (for `Pm<1>`), an array `[T; D]`, or a reference to `[T; D]`, `[T]`, `Vec<T>`, or a
+/// [`Rows<T, D>`](crate::rows::Rows) or [`DeviceRows<T, D>`](crate::array::DeviceRows) of one row.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a parameter of dimension {D} with elements of type `{T}`",
     label = "expected a parameter of dimension {D}",
@@ -295,139 +349,4 @@ pub trait AsParameter<'a, T: Element, const D: usize> {
     /// The parameter, borrowed or copied.
     #[allow(clippy::wrong_self_convention, reason = "`self` is a reference or a small value")]
     fn as_parameter(self) -> View<'a, T>;
-}
-
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a [[T; D]] {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_rows(self)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a Vec<[T; D]> {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_rows(self)
-    }
-}
-
-impl<'a, T: Element, const D: usize, const N: usize> AsRows<'a, T, D> for &'a [[T; D]; N] {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_rows(self)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a Rows<T, D> {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_rows(self)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a DeviceRows<T, D> {
-    fn as_rows(self) -> View<'a, T> {
-        self.view()
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a [T] {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_flat(self, D)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a Vec<T> {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_flat(self, D)
-    }
-}
-
-impl<'a, T: Element, const D: usize, const N: usize> AsRows<'a, T, D> for &'a [T; N] {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_flat(self, D)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for View<'a, T> {
-    fn as_rows(self) -> View<'a, T> {
-        self
-    }
-}
-
-impl<'a, T: Element> AsParameter<'a, T, 1> for T {
-    fn as_parameter(self) -> View<'a, T> {
-        View::scalar(self)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for [T; D] {
-    fn as_parameter(self) -> View<'a, T> {
-        View::array(self)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a [T; D] {
-    fn as_parameter(self) -> View<'a, T> {
-        View::parameter(self, D)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a [T] {
-    fn as_parameter(self) -> View<'a, T> {
-        View::parameter(self, D)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Vec<T> {
-    fn as_parameter(self) -> View<'a, T> {
-        View::parameter(self, D)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Rows<T, D> {
-    fn as_parameter(self) -> View<'a, T> {
-        View::parameter(self.as_flat(), D)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a DeviceRows<T, D> {
-    fn as_parameter(self) -> View<'a, T> {
-        self.view()
-    }
-}
-
-/// Rows that are shared out among batches; made by [`batched`].
-#[derive(Clone, Debug)]
-pub struct Batched<A> {
-    rows: A,
-    batch: Vec<usize>,
-}
-
-/// Shares the rows of an argument out among batches of this shape, in row-major order: a call computes each batch by
-/// itself.
-///
-/// With `batched(&x, [8, 2])`, `x` holds 16 N rows, those of batch (0, 0) first, then those of batch (0, 1). The batch
-/// dimensions of all arguments are broadcast as arrays are in NumPy: the last ones belong together, missing ones count
-/// as 1, and those of size 1 serve for all. Arguments without batches are shared by all of them. The result has the rows of all batches, one
-/// batch after another; a gradient has as many as its variable, and is the sum over the batches that share it. A
-/// parameter is given as rows, one for each batch.
-///
-/// ```
-/// # use keops_core::{arguments::{AsRows, Batched, batched}, arguments::View};
-/// let x: Vec<[f32; 3]> = vec![[0.0; 3]; 80];
-/// let view: View<f32> = batched(&x, [4]).as_rows();
-/// assert_eq!((view.batches(), view.rows()), (4, 20));
-/// ```
-#[must_use]
-pub fn batched<A>(rows: A, batch: impl AsRef<[usize]>) -> Batched<A> {
-    Batched { rows, batch: batch.as_ref().to_vec() }
-}
-
-impl<'a, T: Element, const D: usize, A: AsRows<'a, T, D>> AsRows<'a, T, D> for Batched<A> {
-    fn as_rows(self) -> View<'a, T> {
-        self.rows.as_rows().batched(&self.batch)
-    }
-}
-
-impl<'a, T: Element, const D: usize, A: AsRows<'a, T, D>> AsParameter<'a, T, D> for Batched<A> {
-    fn as_parameter(self) -> View<'a, T> {
-        self.rows.as_rows().batched(&self.batch).into_parameters()
-    }
 }

@@ -20,6 +20,8 @@ use crate::{
 pub trait Plan {
     /// The result.
     type Output<T: Element, S: Storage>;
+    /// How many passes over all pairs it takes.
+    const PASSES: u32 = 1;
     /// Computes the result from the arguments.
     ///
     /// # Errors

@@ -21,6 +21,7 @@
 //! | `over_sources` | lanes over sources: few targets against a chunk of many sources |
 //! | `threads` | hands out units |
 //! | `output` | results: rows, and totals over all rows |
+//! | `event` | with the feature `tracing`: what ran, and how it was cut |
 //!
 //! Batches are problems of their own, which threads take as they take blocks. A block-sparse pattern is another list of
 //! units.
@@ -29,6 +30,8 @@
 //! merged does. They may differ in the last digits between processors with different vector widths.
 
 mod contract;
+#[cfg(feature = "tracing")]
+mod event;
 mod filter;
 mod instructions;
 mod kernel;
@@ -60,7 +63,7 @@ use crate::{
     arguments::View,
     error::Error,
     formula::Formula,
-    ranges::Pattern,
+    progress::Pairs,
     real::Element,
     reduction::Reduction,
     settings::{Device, Settings},
@@ -103,12 +106,13 @@ pub fn reduce_on<T: Element, F: Formula, R: Reduction>(
 pub(crate) fn reduce_kernel<T: Element>(
     arch: Arch,
     kernel: &dyn Kernel<T>,
-    pattern: Option<&Pattern>,
+    pairs: Pairs<'_>,
     views: &[View<'_, T>],
     pieces: &mut [Piece<'_, T>],
     indices: Option<To<'_, u32>>,
 ) -> Result<(), Error> {
     let layout = kernel.layout();
+    let pattern = pairs.pattern;
     let shape = shape(layout.name, layout.variables, views)?;
     let mut indices = indices.unwrap_or_default();
     check_outputs(layout.name, (layout.values, layout.indices), shape, pieces, &indices)?;
@@ -117,15 +121,18 @@ pub(crate) fn reduce_kernel<T: Element>(
     if let Some(pattern) = pattern {
         check_ranges(layout.name, layout.targets, pattern, shape)?;
     }
+    let meter = pairs.meter(shape);
     let mut totals = output::Totals::new(pieces);
     if shape.targets > 0 {
         let batches = Batches::new(layout.variables, views)?;
+        let over_sources = pattern.is_none() && plan::lanes_over_sources::<T>(&layout, Shape { batches: 1, ..shape });
+        let common = instructions::Common::of(arch).filter(|_| over_sources);
+        #[cfg(feature = "tracing")]
+        event::pass(kernel, arch, common, pairs, shape);
         let run = |batch: usize, pieces: &mut [HostPiece<'_, T>], indices: &mut [u32]| {
             let shape = Shape { batches: 1, ..shape };
-            let over_sources = pattern.is_none() && plan::lanes_over_sources::<T>(&layout, shape);
-            let common = instructions::Common::of(arch).filter(|_| over_sources);
             let kept = if common.is_some() { 0 } else { plan::prepared_bytes(pattern.is_some()) };
-            let work = prepare::Work::new(kernel, (views, &batches, batch), shape, kept)?;
+            let work = prepare::Work::new(kernel, (views, &batches, batch), shape, kept, meter.as_ref())?;
             Ok(match common {
                 Some(common) => over_sources::run(common, &work, pieces, indices),
                 None => over_targets::run(arch, &work, pattern, pieces, indices),
@@ -151,5 +158,8 @@ pub(crate) fn reduce_kernel<T: Element>(
         }
     }
     totals.write(pieces);
+    if let Some(meter) = meter {
+        meter.finish();
+    }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::{
     device,
     error::Error,
     formula::{Formula, Index, Variable},
-    ranges::Pattern,
+    progress::Pairs,
     real::Element,
     reduction::{Reduction, components},
     settings::{Device, Settings},
@@ -157,7 +157,7 @@ fn prefers_cuda<T: Element>(settings: &Settings, kernel: &dyn cpu::Kernel<T>) ->
 pub trait Engine: Debug + Sync {
     /// Whether there is such a device that can run the kernels; cheap after the first call.
     fn is_available(&self, ordinal: usize) -> bool;
-    /// [`crate::cpu::reduce`] on CUDA devices, for the pairs of a pattern if there is one.
+    /// [`crate::cpu::reduce`] on CUDA devices, for some pairs.
     ///
     /// # Errors
     /// Those of [`crate::cpu::reduce`], and whatever the device says.
@@ -165,7 +165,7 @@ pub trait Engine: Debug + Sync {
         &self,
         devices: Devices,
         kernel: &Kernel,
-        pattern: Option<&Pattern>,
+        pairs: Pairs<'_>,
         views: &[View<'_, f32>],
         pieces: &mut [Piece<'_, f32>],
         indices: Option<To<'_, u32>>,
@@ -178,7 +178,7 @@ pub trait Engine: Debug + Sync {
         &self,
         devices: Devices,
         kernel: &Kernel,
-        pattern: Option<&Pattern>,
+        pairs: Pairs<'_>,
         views: &[View<'_, f64>],
         pieces: &mut [Piece<'_, f64>],
         indices: Option<To<'_, u32>>,

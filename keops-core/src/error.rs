@@ -80,6 +80,12 @@ pub enum Error {
         /// Length of the buffer.
         found: usize,
     },
+    /// An output whose rows do not follow each other in memory.
+    #[error("`{variable}` is not row-major, so that nothing can be computed into its rows")]
+    NotRowMajor {
+        /// The output.
+        variable: &'static str,
+    },
     /// The parts of an output do not make up a row of the result.
     #[error("the outputs take {found} numbers of a row, but a row of the result of `{formula}` has {width}")]
     OutputWidth {

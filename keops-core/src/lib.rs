@@ -34,9 +34,13 @@ pub mod halves;
 #[cfg(feature = "std")]
 mod host;
 #[cfg(feature = "std")]
+pub mod interfaces;
+#[cfg(feature = "std")]
 pub mod lanes;
 #[cfg(feature = "std")]
 pub mod operator;
+#[cfg(feature = "std")]
+pub mod progress;
 #[cfg(feature = "std")]
 pub mod ranges;
 #[cfg(feature = "std")]

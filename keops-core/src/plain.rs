@@ -309,11 +309,11 @@ macro_rules! plain {
                 indices: Option<crate::cpu::To<'_, u32>>,
             ) -> Result<(), crate::error::Error> {
                 use crate::cuda::Place;
-                let pattern = settings.pattern(kernel.layout().targets);
+                let pairs = settings.pairs(kernel.layout().targets);
                 match Place::of(settings, kernel, views)? {
-                    Place::Cpu => crate::cpu::reduce_kernel(arch, kernel, pattern, views, pieces, indices),
+                    Place::Cpu => crate::cpu::reduce_kernel(arch, kernel, pairs, views, pieces, indices),
                     Place::Cuda(engine, devices, built) => {
-                        engine.$on_cuda(devices, &built, pattern, views, pieces, indices)
+                        engine.$on_cuda(devices, &built, pairs, views, pieces, indices)
                     }
                 }
             }

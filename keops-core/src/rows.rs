@@ -1,23 +1,50 @@
 //! The rows of a result.
+//!
+//! [`Rows`] is a vector of arrays and no more, so that what a vector of arrays can do it can do, and that it becomes one
+//! without copying: iterators, slices and indices, [`From`] and [`Into`], [`FromIterator`] and [`Extend`]. With the
+//! features `ndarray`, `nalgebra`, `faer` and `serde` it becomes what these crates have, see
+//! [`interfaces`](crate::interfaces).
 
 use core::{
     fmt,
-    ops::{Deref, DerefMut},
-    slice,
+    ops::{Deref, DerefMut, Index, IndexMut},
+    slice::{self, SliceIndex},
 };
 
 use std::vec;
 
-use crate::error::Error;
+use crate::{arguments::AsRows, error::Error, host::numbers, real::Element};
 
 /// Rows of `D` numbers each, one after another in memory.
 ///
 /// Derefs to `[[T; D]]`, so that `rows[i][d]`, `rows.len()` and `rows.iter()` work.
-#[derive(Clone, PartialEq)]
+///
+/// ```
+/// use keops_core::rows::Rows;
+///
+/// let mut rows: Rows<f32, 2> = [[0.0, 1.0], [2.0, 3.0]].into();
+/// rows.extend([[4.0, 5.0]]);
+/// assert_eq!((rows[2][1], &rows[1..]), (5.0, &[[2.0, 3.0], [4.0, 5.0]][..]));
+/// assert_eq!(rows.as_flat(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+/// for [x, y] in &mut rows {
+///     *y -= *x;
+/// }
+/// let lengths: Vec<f32> = rows.iter().map(|[_, y]| *y).collect();
+/// assert_eq!(lengths, [1.0; 3]);
+/// let points: Vec<[f32; 2]> = rows.into();
+/// assert_eq!(points.len(), 3);
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Rows<T, const D: usize>(Vec<[T; D]>);
 
 impl<T, const D: usize> Rows<T, D> {
     /// `rows` rows of zeros.
+    ///
+    /// ```
+    /// # use keops_core::rows::Rows;
+    /// assert_eq!(Rows::<f64, 3>::zeros(2)?.as_flat(), [0.0; 6]);
+    /// # Ok::<(), keops_core::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::OutputTooLarge`] if they cannot be addressed.
@@ -32,25 +59,80 @@ impl<T, const D: usize> Rows<T, D> {
         }
     }
 
+    /// Copies anything that is rows, as an argument of a call may be.
+    ///
+    /// ```
+    /// # use keops_core::rows::Rows;
+    /// assert_eq!(Rows::<f32, 2>::copied_from(&[0.0, 1.0, 2.0, 3.0])?[1], [2.0, 3.0]);
+    /// # Ok::<(), keops_core::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`View::check`](crate::arguments::View::check), for a variable `rows`; [`Error::Cuda`] if they are on a device that fails.
+    pub fn copied_from<'a>(rows: impl AsRows<'a, T, D>) -> Result<Self, Error>
+    where
+        T: Element,
+    {
+        let view = rows.as_rows();
+        let numbers = numbers(&view, "rows")?;
+        let rows = view.rows().saturating_mul(view.batches());
+        let row = |row: usize| core::array::from_fn(|d| numbers[row * D + d]);
+        Ok((0..rows).map(row).collect())
+    }
+
+    /// Adds a row behind the others.
+    ///
+    /// ```
+    /// # use keops_core::rows::Rows;
+    /// let mut rows = Rows::default();
+    /// rows.push([1.0, 2.0]);
+    /// assert_eq!(rows.len(), 1);
+    /// ```
+    pub fn push(&mut self, row: [T; D]) {
+        self.0.push(row);
+    }
+
     /// All numbers, row by row.
+    ///
+    /// ```
+    /// # use keops_core::rows::Rows;
+    /// assert_eq!(Rows::from([[1, 2], [3, 4]]).as_flat(), [1, 2, 3, 4]);
+    /// ```
     #[must_use]
     pub fn as_flat(&self) -> &[T] {
         self.0.as_flattened()
     }
 
     /// All numbers, row by row.
+    ///
+    /// ```
+    /// # use keops_core::rows::Rows;
+    /// let mut rows = Rows::from([[1, 2], [3, 4]]);
+    /// rows.as_flat_mut()[2] = 5;
+    /// assert_eq!(rows[1], [5, 4]);
+    /// ```
     #[must_use]
     pub fn as_flat_mut(&mut self) -> &mut [T] {
         self.0.as_flattened_mut()
     }
 
     /// The rows as a vector, without copying.
+    ///
+    /// ```
+    /// # use keops_core::rows::Rows;
+    /// assert_eq!(Rows::from([[1, 2], [3, 4]]).into_vec(), vec![[1, 2], [3, 4]]);
+    /// ```
     #[must_use]
     pub fn into_vec(self) -> Vec<[T; D]> {
         self.0
     }
 
     /// All numbers, row by row, without copying.
+    ///
+    /// ```
+    /// # use keops_core::rows::Rows;
+    /// assert_eq!(Rows::from([[1, 2], [3, 4]]).into_flat(), vec![1, 2, 3, 4]);
+    /// ```
     #[must_use]
     pub fn into_flat(self) -> Vec<T> {
         self.0.into_flattened()
@@ -88,9 +170,70 @@ impl<T, const D: usize> AsRef<[[T; D]]> for Rows<T, D> {
     }
 }
 
+impl<T, const D: usize> AsMut<[[T; D]]> for Rows<T, D> {
+    fn as_mut(&mut self) -> &mut [[T; D]] {
+        &mut self.0
+    }
+}
+
+// As of a vector: a number gives a row, a range gives rows.
+impl<T, const D: usize, I: SliceIndex<[[T; D]]>> Index<I> for Rows<T, D> {
+    type Output = I::Output;
+    fn index(&self, index: I) -> &I::Output {
+        &self.0[index]
+    }
+}
+
+impl<T, const D: usize, I: SliceIndex<[[T; D]]>> IndexMut<I> for Rows<T, D> {
+    fn index_mut(&mut self, index: I) -> &mut I::Output {
+        &mut self.0[index]
+    }
+}
+
 impl<T, const D: usize> From<Vec<[T; D]>> for Rows<T, D> {
     fn from(rows: Vec<[T; D]>) -> Self {
         Self(rows)
+    }
+}
+
+impl<T, const D: usize, const N: usize> From<[[T; D]; N]> for Rows<T, D> {
+    fn from(rows: [[T; D]; N]) -> Self {
+        Self(rows.into())
+    }
+}
+
+impl<T: Clone, const D: usize> From<&[[T; D]]> for Rows<T, D> {
+    fn from(rows: &[[T; D]]) -> Self {
+        Self(rows.to_vec())
+    }
+}
+
+/// Numbers row by row, as flat vectors are arguments too. Copies them: an allocation of single numbers may end within a
+/// row.
+///
+/// ```
+/// # use keops_core::{error::Error, rows::Rows};
+/// let rows = Rows::<f32, 2>::try_from(vec![0.0, 1.0, 2.0, 3.0])?;
+/// assert_eq!(rows[1], [2.0, 3.0]);
+/// let error = Rows::<f32, 2>::try_from(vec![0.0; 5]).unwrap_err();
+/// assert_eq!(error.to_string(), "`rows` holds 5 numbers, which is not a multiple of its dimension 2");
+/// # Ok::<(), Error>(())
+/// ```
+impl<T: Copy, const D: usize> TryFrom<Vec<T>> for Rows<T, D> {
+    type Error = Error;
+    fn try_from(numbers: Vec<T>) -> Result<Self, Error> {
+        Self::try_from(&numbers[..])
+    }
+}
+
+/// As of a vector of numbers.
+impl<T: Copy, const D: usize> TryFrom<&[T]> for Rows<T, D> {
+    type Error = Error;
+    fn try_from(numbers: &[T]) -> Result<Self, Error> {
+        match numbers.len().checked_rem(D) {
+            Some(0) => Ok(Self(numbers.chunks_exact(D).filter_map(|row| row.try_into().ok()).collect())),
+            _ => Err(Error::FlatLength { variable: "rows", len: numbers.len(), dim: D }),
+        }
     }
 }
 
@@ -103,6 +246,24 @@ impl<T, const D: usize> From<Rows<T, D>> for Vec<[T; D]> {
 impl<T, const D: usize> FromIterator<[T; D]> for Rows<T, D> {
     fn from_iter<I: IntoIterator<Item = [T; D]>>(rows: I) -> Self {
         Self(rows.into_iter().collect())
+    }
+}
+
+impl<'a, T: Clone, const D: usize> FromIterator<&'a [T; D]> for Rows<T, D> {
+    fn from_iter<I: IntoIterator<Item = &'a [T; D]>>(rows: I) -> Self {
+        Self(rows.into_iter().cloned().collect())
+    }
+}
+
+impl<T, const D: usize> Extend<[T; D]> for Rows<T, D> {
+    fn extend<I: IntoIterator<Item = [T; D]>>(&mut self, rows: I) {
+        self.0.extend(rows);
+    }
+}
+
+impl<'a, T: Clone, const D: usize> Extend<&'a [T; D]> for Rows<T, D> {
+    fn extend<I: IntoIterator<Item = &'a [T; D]>>(&mut self, rows: I) {
+        self.0.extend(rows.into_iter().cloned());
     }
 }
 

@@ -142,7 +142,7 @@ impl<'s> Selection<'s> {
             sums.push(vec![Total::default(); count]);
         }
         // All pairs, of one batch or all of them.
-        let here = Settings { device: Device::Cpu, ranges: None, ..self.settings.clone() };
+        let here = Settings { device: Device::Cpu, ranges: None, watch: None, ..self.settings.clone() };
         for batch in 0..self.shape.batches {
             let numbers = self.shape.targets * self.width;
             let pairs = self.places.partition_point(|&place| place < batch * numbers)

@@ -7,7 +7,8 @@ use crate::{
     cuda::Engine,
     error::Error,
     formula::Index,
-    ranges::{Pattern, Ranges},
+    progress::{Pairs, Watch},
+    ranges::Ranges,
     real::Element,
 };
 
@@ -48,6 +49,8 @@ pub struct Settings {
     pub cuda: Option<&'static dyn Engine>,
     /// The pairs that count, in every batch; all of them if there are no ranges.
     pub ranges: Option<Ranges>,
+    /// Who is told how far a call is.
+    pub watch: Option<Watch>,
 }
 
 impl Settings {
@@ -57,13 +60,20 @@ impl Settings {
         Self { cuda: Some(engine), ..Self::default() }
     }
 
-    /// The pairs that count, for targets of this index.
-    pub(crate) fn pattern(&self, targets: Index) -> Option<&Pattern> {
-        let ranges = self.ranges.as_ref()?;
-        Some(match targets {
+    /// These settings for a call that starts, of so many passes.
+    #[must_use]
+    pub fn of_passes(mut self, passes: u32) -> Self {
+        self.watch = self.watch.map(|watch| watch.of_passes(passes));
+        self
+    }
+
+    /// The pairs that count, for targets of this index, and who is told of them.
+    pub(crate) fn pairs(&self, targets: Index) -> Pairs<'_> {
+        let pattern = self.ranges.as_ref().map(|ranges| match targets {
             Index::I => ranges.by_i(),
             Index::J => ranges.by_j(),
-        })
+        });
+        Pairs { pattern, watch: self.watch.as_ref() }
     }
 
     /// Leaves numbers on the device: for [`Device::Auto`] the first CUDA device if there is one, else the host.

@@ -11,6 +11,8 @@
 //! A result depends on how its sources are split, in the last digits: so on the device, and on the free memory if there
 //! is little.
 
+use core::ops;
+
 use keops_core::{
     cpu::Shape,
     device::{Range, Unit},
@@ -25,6 +27,12 @@ const LEAST_TILES: usize = 4;
 
 /// The most parts: each adds a state for every target.
 const MOST_PARTS: usize = 64;
+
+/// The most launches of a call whose caller wants to know how far it is.
+const MOST_LAUNCHES: usize = 64;
+
+/// Blocks of such a launch for each place that a multiprocessor has for them.
+const BLOCKS_PER_PLACE: usize = 4;
 
 /// The most blocks of a launch.
 pub(crate) const MOST_BLOCKS: usize = (1 << 31) - 1;
@@ -54,6 +62,27 @@ pub(crate) struct Job<'a> {
     pub(crate) rows: [usize; 2],
     /// How many variables there are.
     pub(crate) variables: usize,
+}
+
+impl Cut {
+    /// Consecutive units for launches of their own, behind each of which the host hears of it. Each has several blocks
+    /// for every place of the device, so that few places wait for the last block of a launch.
+    pub(crate) fn launches(&self, sizes: &Sizes) -> impl Iterator<Item = ops::Range<usize>> {
+        let units = self.units.len();
+        let least = sizes.multiprocessors.saturating_mul(BLOCKS_PER_MULTIPROCESSOR * BLOCKS_PER_PLACE);
+        let step = units.div_ceil(MOST_LAUNCHES).max(least).max(1);
+        (0..units).step_by(step).map(move |first| first..units.min(first + step))
+    }
+
+    /// How many pairs some units have.
+    pub(crate) fn pairs(&self, units: ops::Range<usize>) -> u64 {
+        let sources = |unit: &Unit| {
+            let ranges = &self.ranges[unit.first_range as usize..][..unit.ranges as usize];
+            ranges.iter().map(|range| u64::from(range.end - range.first)).sum::<u64>()
+        };
+        let pairs = |unit: &Unit| u64::from(unit.targets).saturating_mul(sources(unit));
+        self.units[units].iter().map(pairs).fold(0, u64::saturating_add)
+    }
 }
 
 impl Job<'_> {
@@ -193,11 +222,18 @@ mod tests {
         let Shape { targets, sources, batches } = job.shape;
         let all = targets * batches;
         let mut seen = vec![0_u8; all * sources];
+        let mut pairs = 0;
         for share in 0..shares {
             let job = Job { rows: [all * share / shares, all * (share + 1) / shares], ..*job };
             let parts = parts(&job, sizes);
             let cut = cut(&job, sizes, parts).expect("it is small");
             let mut parts_of = vec![0; job.count()];
+            let launches: Vec<_> = cut.launches(sizes).collect();
+            assert_eq!(
+                launches.iter().cloned().flatten().collect::<Vec<_>>(),
+                (0..cut.units.len()).collect::<Vec<_>>()
+            );
+            pairs += launches.into_iter().map(|units| cut.pairs(units)).sum::<u64>();
             for unit in &cut.units {
                 assert!(unit.targets >= 1 && unit.targets as usize <= sizes.block_targets);
                 let batch = unit.data as usize / job.variables;
@@ -220,6 +256,7 @@ mod tests {
             let expected = counts((row % targets) as u32, source as u32);
             assert_eq!(count, u8::from(expected), "row {row}, source {source} of {job:?}, {sizes:?}");
         }
+        assert_eq!(pairs, seen.iter().map(|&count| u64::from(count)).sum::<u64>());
     }
 
     #[test]

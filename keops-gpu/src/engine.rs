@@ -24,7 +24,7 @@ use keops_core::{
     cuda::Devices,
     error::Error,
     formula::Role,
-    ranges::Pattern,
+    progress::{Meter, Pairs},
     real::Element,
     reduction::Total,
 };
@@ -43,7 +43,7 @@ use crate::{
 /// Computes a_i = Reduction_j f(p, x_i, y_j) for all targets i on CUDA devices.
 ///
 /// Arguments and outputs are those of [`keops_core::cpu::reduce`], for the formula that `kernel` was compiled for and the
-/// pairs of `pattern`, if there is one.
+/// `pairs` of its pattern, if there is one.
 ///
 /// # Errors
 /// Arguments that do not fit the formula or each other, and outputs that do not fit the result, as on the CPU; no such
@@ -52,7 +52,7 @@ use crate::{
 pub fn reduce<T: Element>(
     devices: Devices,
     kernel: &Kernel,
-    pattern: Option<&Pattern>,
+    pairs: Pairs<'_>,
     views: &[View<'_, T>],
     pieces: &mut [Piece<'_, T>],
     indices: Option<To<'_, u32>>,
@@ -67,11 +67,12 @@ pub fn reduce<T: Element>(
     let mut indices = indices.unwrap_or_default();
     check_outputs(kernel.formula, (kernel.values, kernel.indices), shape, pieces, &indices)?;
     let numbers = Numbers::new().ok_or_else(|| failure::no_kernel(kernel.formula, &kernel.name))?;
-    if let Some(pattern) = pattern {
+    if let Some(pattern) = pairs.pattern {
         check_ranges(kernel.formula, kernel.targets, pattern, shape)?;
     }
-    let job = Job { shape, pattern, rows: [0, shape.rows()], variables: views.len() };
-    let call = Call { kernel, numbers, views, job };
+    let job = Job { shape, pattern: pairs.pattern, rows: [0, shape.rows()], variables: views.len() };
+    let meter = pairs.meter(shape);
+    let call = Call { kernel, numbers, views, job, meter: meter.as_ref() };
     let shares = match devices {
         Devices::One(_) => 1,
         Devices::All => shape.rows().div_ceil(kernel.block_targets.max(1)).min(count_devices()?).max(1),
@@ -86,7 +87,11 @@ pub fn reduce<T: Element>(
     }
     let totals =
         if shares == 1 { call.on(first, pieces, &mut indices)? } else { call.on_all(shares, pieces, &mut indices)? };
-    leave_totals(first, numbers, &totals, pieces)
+    leave_totals(first, numbers, &totals, pieces)?;
+    if let Some(meter) = meter {
+        meter.finish();
+    }
+    Ok(())
 }
 
 /// Copies numbers to memory of a CUDA device that stays.
@@ -131,6 +136,8 @@ struct Call<'c, T: Element> {
     numbers: Numbers<T>,
     views: &'c [View<'c, T>],
     job: Job<'c>,
+    /// Counts the pairs that are done.
+    meter: Option<&'c Meter>,
 }
 
 impl<T: Element> Call<'_, T> {
@@ -204,7 +211,7 @@ impl<T: Element> Call<'_, T> {
             for (ordinal, (job, own, mut outputs, indices)) in jobs.into_iter().enumerate() {
                 threads.push(thread::Builder::new().spawn_scoped(scope, move || {
                     let views = if own.is_empty() { self.views } else { &own };
-                    let call = Call { kernel, numbers: self.numbers, views, job };
+                    let call = Call { kernel, numbers: self.numbers, views, job, meter: self.meter };
                     call.on(ordinal, &mut outputs, &mut To::Host(indices))
                 }));
             }
@@ -227,7 +234,7 @@ impl<T: Element> Call<'_, T> {
         pieces: &mut [Piece<'_, T>],
         indices: &mut To<'_, u32>,
     ) -> Result<Vec<Total>, Error> {
-        let Call { kernel, numbers, views, job } = *self;
+        let Call { kernel, numbers, views, job, meter } = *self;
         let (rows, batches) = (job.count(), Batches::new(kernel.variables, views)?);
         let width = kernel.values;
         let whole = output::whole(pieces, width);
@@ -272,6 +279,8 @@ impl<T: Element> Call<'_, T> {
                 return Err(failure::memory(needed(plan.bytes()), free));
             }
         }
+        #[cfg(feature = "tracing")]
+        crate::event::pass::<T>(kernel, device, &job, (cut.units.len(), parts), meter.is_some());
         let mut kept = kept.allocate(device)?;
         let (memory, staging, stream) = lane.scratch(plan.bytes())?;
 
@@ -316,7 +325,18 @@ impl<T: Element> Call<'_, T> {
             values: kept.values().unwrap_or_else(|| memory.address(regions.values)),
             indices: kept.indices().unwrap_or_else(|| memory.address(regions.indices)),
         };
-        launches.reduce(memory, &regions, results, stream, cut.units.len(), parts)?;
+        match meter {
+            None => launches.main(memory, &regions, results, stream, (0..cut.units.len(), parts))?,
+            Some(meter) => {
+                for units in cut.launches(&sizes) {
+                    let pairs = cut.pairs(units.clone());
+                    launches.main(memory, &regions, results, stream, (units, parts))?;
+                    stream.synchronize().map_err(|error| launches.failed(error))?;
+                    meter.add(pairs);
+                }
+            }
+        }
+        launches.merge(memory, &regions, results, stream, parts)?;
         let partial = memory.address(regions.partial);
         if outputs.totals {
             launches.total(results.values, partial, stream, numbers.total_kernel())?;

@@ -1,6 +1,6 @@
 //! The kernels of a call, and their parameters: what `keops-core`'s `device` says, for the driver.
 
-use core::{ffi::c_void, ptr};
+use core::{ffi::c_void, ops, ptr};
 
 use cust::{
     error::{CudaError, CudaResult},
@@ -128,19 +128,19 @@ impl Launches<'_> {
         failure::cuda(format!("the kernel {}", self.kernel.name), error)
     }
 
-    /// The main kernel with so many units, and the merge kernel if there is more than one part.
-    pub(crate) fn reduce(
+    /// The main kernel with some of the units, of a cut in so many parts.
+    pub(crate) fn main(
         &self,
         memory: &Memory,
         regions: &Regions,
         results: Results,
         stream: &Stream,
-        units: usize,
-        parts: usize,
+        (units, parts): (ops::Range<usize>, usize),
     ) -> Result<(), Error> {
         let kernel = self.kernel;
         let address = |region| memory.address(region);
-        let (data, list, ranges) = (address(regions.pointers), address(regions.units), address(regions.ranges));
+        let (data, ranges) = (address(regions.pointers), address(regions.ranges));
+        let list = address(regions.units) + (units.start * size_of::<Unit>()) as u64;
         let (Results { values, indices }, states) = (results, address(regions.states));
         let (targets, parts_u32) = (self.count(self.rows)?, self.count(parts)?);
         let parameters = [
@@ -154,19 +154,27 @@ impl Launches<'_> {
             parameter(&parts_u32),
         ];
         // SAFETY: these are the parameters of the main kernel, and the memory behind them is as large as it says.
-        unsafe { self.launch(&kernel.name, units, kernel.shared_bytes, stream, &parameters) }?;
-        if parts > 1 {
-            let parameters = [
-                parameter(&states),
-                parameter(&values),
-                parameter(&indices),
-                parameter(&targets),
-                parameter(&parts_u32),
-            ];
-            // SAFETY: these are the parameters of the merge kernel, and the memory behind them is as large as it says.
-            unsafe { self.launch(&kernel.merge_name(), self.rows.div_ceil(THREADS), 0, stream, &parameters) }?;
+        unsafe { self.launch(&kernel.name, units.len(), kernel.shared_bytes, stream, &parameters) }
+    }
+
+    /// The merge kernel, if there is more than one part.
+    pub(crate) fn merge(
+        &self,
+        memory: &Memory,
+        regions: &Regions,
+        results: Results,
+        stream: &Stream,
+        parts: usize,
+    ) -> Result<(), Error> {
+        if parts <= 1 {
+            return Ok(());
         }
-        Ok(())
+        let (Results { values, indices }, states) = (results, memory.address(regions.states));
+        let (targets, parts) = (self.count(self.rows)?, self.count(parts)?);
+        let parameters =
+            [parameter(&states), parameter(&values), parameter(&indices), parameter(&targets), parameter(&parts)];
+        // SAFETY: these are the parameters of the merge kernel, and the memory behind them is as large as it says.
+        unsafe { self.launch(&self.kernel.merge_name(), self.rows.div_ceil(THREADS), 0, stream, &parameters) }
     }
 
     /// The total kernel, called `name`.

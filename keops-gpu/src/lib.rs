@@ -17,11 +17,14 @@
 //! | `staging` | copies to and from the host, through page-locked memory |
 //! | `numbers` | `f32` and `f64` as bytes |
 //! | `device` | devices, and what is kept for each: its context, its modules, and streams and memory for calls |
+//! | `event` | with the feature `tracing`: what ran, and how it was cut |
 //! | `failure` | errors of the driver as errors of a call |
 
 mod cut;
 mod device;
 mod engine;
+#[cfg(feature = "tracing")]
+mod event;
 mod failure;
 mod launch;
 mod memory;
@@ -39,7 +42,7 @@ use keops_core::{
     cpu::{Piece, To},
     cuda::{Devices, Engine},
     error::Error,
-    ranges::Pattern,
+    progress::Pairs,
 };
 
 /// The engine, for the settings of calls.
@@ -55,24 +58,24 @@ impl Engine for Cuda {
         &self,
         devices: Devices,
         kernel: &Kernel,
-        pattern: Option<&Pattern>,
+        pairs: Pairs<'_>,
         views: &[View<'_, f32>],
         pieces: &mut [Piece<'_, f32>],
         indices: Option<To<'_, u32>>,
     ) -> Result<(), Error> {
-        reduce(devices, kernel, pattern, views, pieces, indices)
+        reduce(devices, kernel, pairs, views, pieces, indices)
     }
 
     fn reduce_f64(
         &self,
         devices: Devices,
         kernel: &Kernel,
-        pattern: Option<&Pattern>,
+        pairs: Pairs<'_>,
         views: &[View<'_, f64>],
         pieces: &mut [Piece<'_, f64>],
         indices: Option<To<'_, u32>>,
     ) -> Result<(), Error> {
-        reduce(devices, kernel, pattern, views, pieces, indices)
+        reduce(devices, kernel, pairs, views, pieces, indices)
     }
 
     fn upload_f32(&self, ordinal: usize, numbers: &[f32]) -> Result<Array<f32>, Error> {

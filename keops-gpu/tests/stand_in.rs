@@ -4,7 +4,12 @@
 //! the search path.
 #![cfg(target_os = "linux")]
 
-use std::{env, fs, path::PathBuf, process::Command};
+use std::{
+    env, fs,
+    path::PathBuf,
+    process::Command,
+    sync::{Arc, Mutex},
+};
 
 use keops_core::{
     arguments::View,
@@ -13,6 +18,7 @@ use keops_core::{
     cuda::Devices,
     error::Error,
     formula::{Index, Variable},
+    progress::{Pairs, Watch},
     real::Stored,
 };
 use keops_gpu::{Kernel, devices, is_available, reduce, release_kept, upload};
@@ -144,13 +150,38 @@ impl Case {
         reduce(
             devices,
             &kernel(),
-            None,
+            Pairs::default(),
             &self.views(),
             &mut [Piece::rows(2, &mut values)],
             Some((&mut indices).into()),
         )?;
         Ok((values, indices))
     }
+}
+
+#[test]
+#[ignore = "run by the test that provides the library"]
+fn progress() {
+    let Some(stand_in) = StandIn::new() else { return };
+    for (targets, sources) in [(1, 1), (300, 0), (1000, 77), (5, 4099), (40_000, 3)] {
+        for devices in [ONE, Devices::All] {
+            let case = Case::new(targets, sources);
+            let told: Arc<Mutex<Vec<(u64, u64)>>> = Arc::default();
+            let to = Arc::clone(&told);
+            let watch = Watch::new(move |done, all| to.lock().unwrap().push((done, all)));
+            let (mut values, mut indices) = (vec![0.0; 2 * targets], vec![0; targets]);
+            let pairs = Pairs { watch: Some(&watch), ..Pairs::default() };
+            let pieces = &mut [Piece::rows(2, &mut values)];
+            reduce(devices, &kernel(), pairs, &case.views(), pieces, Some((&mut indices).into())).unwrap();
+            assert_eq!((values, indices), case.expected(), "{targets} x {sources}");
+            let (told, all) = (told.lock().unwrap(), (targets * sources) as u64);
+            assert!(told.is_sorted() && told.iter().all(|told| told.1 == all), "{told:?}");
+            assert_eq!(told.last(), Some(&(all, all)));
+            // several launches where there are many blocks
+            assert!(targets < 40_000 || told.len() > 1, "{told:?}");
+        }
+    }
+    stand_in.assert_clean();
 }
 
 #[test]
@@ -176,13 +207,13 @@ fn pieces_and_totals() {
         let (mut indices, mut total, mut rows) = (vec![0; targets], [f32::NAN; 2], vec![0.0; targets]);
 
         let mut pieces = [Piece::total(2, &mut total)];
-        let result = reduce(ONE, &kernel(), None, &case.views(), &mut pieces, Some((&mut indices).into()));
+        let result = reduce(ONE, &kernel(), Pairs::default(), &case.views(), &mut pieces, Some((&mut indices).into()));
         assert_eq!(result, Ok(()));
         assert_eq!(total, [0, 1].map(|c| column(c).sum::<f32>()));
         assert_eq!(indices, counts);
 
         let mut pieces = [Piece::rows(1, &mut rows), Piece::total(1, &mut total[..1])];
-        let result = reduce(ONE, &kernel(), None, &case.views(), &mut pieces, Some((&mut indices).into()));
+        let result = reduce(ONE, &kernel(), Pairs::default(), &case.views(), &mut pieces, Some((&mut indices).into()));
         assert_eq!(result, Ok(()));
         assert_eq!((rows.clone(), total[0]), (column(0).collect(), column(1).sum()));
         stand_in.assert_clean();
@@ -224,7 +255,7 @@ fn arrays_of(case: &Case) -> Result<(), Error> {
     let views = [x, y, b, p];
     let (mut values, mut indices) = (Array::default(), Array::default());
     let mut pieces = [Piece::rows(2, To::Array(&mut values))];
-    reduce(ONE, &kernel(), None, &views, &mut pieces, Some(To::Array(&mut indices)))?;
+    reduce(ONE, &kernel(), Pairs::default(), &views, &mut pieces, Some(To::Array(&mut indices)))?;
     assert_eq!((values.len(), indices.len()), (2 * targets, targets));
     let mut found = (vec![0.0; 2 * targets], vec![0; targets]);
     read(&values, &mut found.0)?;
@@ -238,13 +269,13 @@ fn arrays_of(case: &Case) -> Result<(), Error> {
         if one == 1 {
             pieces.swap(0, 1);
         }
-        reduce(ONE, &kernel(), None, &views, &mut pieces, Some((&mut found.1).into()))?;
+        reduce(ONE, &kernel(), Pairs::default(), &views, &mut pieces, Some((&mut found.1).into()))?;
         let mut rows = vec![0.0; targets];
         read(&first, &mut rows)?;
         assert_eq!((&rows, &host), (&column(one).collect(), &column(other).collect()));
     }
     let mut pieces = [Piece::rows(1, To::Array(&mut first)), Piece::total(1, To::Array(&mut second))];
-    reduce(ONE, &kernel(), None, &views, &mut pieces, Some((&mut found.1).into()))?;
+    reduce(ONE, &kernel(), Pairs::default(), &views, &mut pieces, Some((&mut found.1).into()))?;
     let mut total = [f32::NAN];
     read(&second, &mut total)?;
     assert_eq!((first.len(), total[0]), (targets, column(1).sum()));
@@ -252,7 +283,14 @@ fn arrays_of(case: &Case) -> Result<(), Error> {
     if targets > 0 {
         let views = [views[0].clone(), views[1].clone(), views[2].clone(), View::from_array(second, 1)];
         let mut values = vec![0.0; 2 * targets];
-        reduce(ONE, &kernel(), None, &views, &mut [Piece::rows(2, &mut values)], Some((&mut found.1).into()))?;
+        reduce(
+            ONE,
+            &kernel(),
+            Pairs::default(),
+            &views,
+            &mut [Piece::rows(2, &mut values)],
+            Some((&mut found.1).into()),
+        )?;
         assert_eq!(values[0], expected[0] / 3.0 * total[0]);
     }
     Ok(())
@@ -280,7 +318,7 @@ fn modules_are_loaded_for_what_is_launched() {
     {
         let (mut values, mut indices) = (vec![0.0; 2 * case.targets()], vec![0; case.targets()]);
         let mut pieces = [if total { Piece::total(2, &mut values[..2]) } else { Piece::rows(2, &mut values) }];
-        let result = reduce(ONE, &kernel, None, &case.views(), &mut pieces, Some((&mut indices).into()));
+        let result = reduce(ONE, &kernel, Pairs::default(), &case.views(), &mut pieces, Some((&mut indices).into()));
         assert_eq!((result, stand_in.number("stand_in_modules") - loaded), (Ok(()), expected));
     }
     stand_in.assert_clean();
@@ -350,7 +388,8 @@ fn results_of_all_devices_do_not_stay() {
     let case = Case::new(300, 40);
     let (mut values, mut indices) = (Array::default(), vec![0; 300]);
     let mut pieces = [Piece::rows(2, To::Array(&mut values))];
-    let result = reduce(Devices::All, &kernel(), None, &case.views(), &mut pieces, Some((&mut indices).into()));
+    let result =
+        reduce(Devices::All, &kernel(), Pairs::default(), &case.views(), &mut pieces, Some((&mut indices).into()));
     assert_eq!(result, Err(Error::NotOnePlace));
     stand_in.assert_clean();
 }
@@ -384,7 +423,7 @@ fn any_call_of_the_driver_may_fail() {
     let (case, mut total) = (Case::new(3, 900), [0.0_f32; 2]);
     let mut indices = [0; 3];
     let mut pieces = [Piece::total(2, &mut total)];
-    let call = reduce(ONE, &kernel(), None, &case.views(), &mut pieces, Some((&mut indices).into()));
+    let call = reduce(ONE, &kernel(), Pairs::default(), &case.views(), &mut pieces, Some((&mut indices).into()));
     assert_eq!(call, Ok(()), "the device still works");
 }
 
@@ -410,7 +449,7 @@ fn what_there_is_not() {
     let (case, mut values, mut indices) = (Case::new(3, 4), [0.0_f32; 6], [0; 3]);
     let mut call = |kernel: &Kernel, ordinal| {
         let mut pieces = [Piece::rows(2, &mut values)];
-        reduce(Devices::One(ordinal), kernel, None, &case.views(), &mut pieces, Some((&mut indices).into()))
+        reduce(Devices::One(ordinal), kernel, Pairs::default(), &case.views(), &mut pieces, Some((&mut indices).into()))
     };
     let none = |kernel: &str| Err(Error::NoKernel { formula: "f", kernel: kernel.to_owned() });
     assert_eq!(call(&Kernel { name: "g".to_owned(), ..kernel() }, 0), none("g"));

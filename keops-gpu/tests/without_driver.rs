@@ -6,6 +6,7 @@ use keops_core::{
     cuda::Devices,
     error::Error,
     formula::{Index, Variable},
+    progress::Pairs,
 };
 use keops_driver::{Status, status};
 use keops_gpu::{Kernel, devices, is_available, reduce};
@@ -43,7 +44,14 @@ fn a_call_says_what_is_missing() {
         let (x, mut out) = ([1.0_f32; 4], [0.0; 2]);
         let views = [View::from_flat(&x, 2), View::from_flat(&x, 2)];
         for ordinal in [0, 7, usize::MAX] {
-            let error = reduce(Devices::One(ordinal), &kernel(), None, &views, &mut [Piece::rows(1, &mut out)], None);
+            let error = reduce(
+                Devices::One(ordinal),
+                &kernel(),
+                Pairs::default(),
+                &views,
+                &mut [Piece::rows(1, &mut out)],
+                None,
+            );
             let reason = format!("there is no CUDA driver ({reason})");
             assert_eq!(error, Err(Error::NoCudaDevice { ordinal, reason }));
         }
@@ -55,7 +63,7 @@ fn arguments_are_checked_first() {
     let (x, mut out) = ([1.0_f32; 4], [0.0; 2]);
     let (good, bad) = (View::from_flat(&x, 2), View::from_flat(&x[..3], 2));
     let call = |views: &[View<'_, f32>], pieces: &mut [Piece<'_, f32>], indices: Option<To<'_, u32>>| {
-        reduce(Devices::One(usize::MAX), &kernel(), None, views, pieces, indices)
+        reduce(Devices::One(usize::MAX), &kernel(), Pairs::default(), views, pieces, indices)
     };
     let error = call(&[good.clone(), bad], &mut [Piece::rows(1, &mut out)], None);
     assert_eq!(error, Err(Error::FlatLength { variable: "y", len: 3, dim: 2 }));

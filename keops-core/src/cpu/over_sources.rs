@@ -43,7 +43,9 @@ pub(super) fn run<T: Element>(
     threads::for_each(0..chunks.len(), plan::in_parallel(*shape), &|number| {
         let first = number * step;
         let sources = first..shape.sources.min(first + step);
+        let count = sources.len();
         chunks[number].get_or_init(|| unit(common, work, targets.numbers(), sources, &fresh));
+        work.met(shape.targets.saturating_mul(count));
     });
 
     let mut joined = fresh;

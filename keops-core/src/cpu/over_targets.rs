@@ -66,6 +66,7 @@ pub(super) fn run<T: Element>(
             }
             let (states, lanes) = (block.states.numbers(), block.lanes);
             lock(number).finish(work.kernel, &work.layout, states, lanes, unit.targets.len());
+            work.met(units.pairs(unit));
         });
         (start..end).for_each(|number| totals.add(&lock(number).take_totals()));
     }
@@ -92,6 +93,7 @@ fn run_parts<T: Element>(
             block.meet(slice::from_ref(&sources));
             block.states
         });
+        work.met(targets(number / parts).len().saturating_mul(sources.len()));
     });
 
     let lanes = kernel.lanes(arch);

@@ -18,6 +18,7 @@ use crate::{
     error::Error,
     formula::{Role, Variable, width},
     halves::Halves,
+    progress::Meter,
     real::Element,
     settings::Device,
 };
@@ -33,6 +34,8 @@ pub(super) struct Work<'a, T: Element> {
     pub(super) kernel: &'a dyn Kernel<T>,
     pub(super) layout: Layout,
     pub(super) shape: Shape,
+    /// Counts the pairs that are done.
+    meter: Option<&'a Meter>,
     /// The prepared parameters.
     pub(super) parameters: Vec<T>,
     /// The centre of each contraction, if they are long.
@@ -67,6 +70,7 @@ impl<'a, T: Element> Work<'a, T> {
         (views, batches, batch): (&'a [View<'_, T>], &Batches, usize),
         shape: Shape,
         kept: usize,
+        meter: Option<&'a Meter>,
     ) -> Result<Self, Error> {
         let layout = kernel.layout();
         let elsewhere = |variable: &Variable, view: &View<'_, T>| Error::OtherDevice {
@@ -88,7 +92,8 @@ impl<'a, T: Element> Work<'a, T> {
         let bytes = shape.sources.saturating_mul(twice * layout.source * size_of::<T>());
         let chunks = if kept > 0 && bytes <= kept { shape.sources.div_ceil(CHUNK) } else { 0 };
         let sources = (0..chunks).map(|_| OnceLock::new()).collect();
-        let mut work = Self { kernel, layout, shape, parameters: Vec::new(), centres: Vec::new(), data, sources };
+        let mut work =
+            Self { kernel, layout, shape, meter, parameters: Vec::new(), centres: Vec::new(), data, sources };
         let mut parameters = Aligned::default();
         work.prepare(Role::Parameter, 0..1, &mut parameters);
         work.parameters = parameters.numbers().to_vec();
@@ -102,6 +107,13 @@ impl<'a, T: Element> Work<'a, T> {
             work.centres = layout.contractions.iter().map(centre).collect();
         }
         Ok(work)
+    }
+
+    /// Some targets have met some sources: so many pairs.
+    pub(super) fn met(&self, pairs: usize) {
+        if let Some(meter) = self.meter {
+            meter.add(u64::try_from(pairs).unwrap_or(u64::MAX));
+        }
     }
 
     /// Prepared sources from the front of a range, at most `most` of them; made in `scratch` if they are not kept.

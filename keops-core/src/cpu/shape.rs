@@ -1,7 +1,7 @@
 //! Checks the arguments of a call against the formula, and finds N and M.
 
 use crate::{
-    arguments::{Fault, View},
+    arguments::View,
     error::Error,
     formula::{Index, Role, Variable},
     ranges::Pattern,
@@ -146,20 +146,12 @@ pub fn check_ranges(name: &'static str, targets: Index, pattern: &Pattern, shape
 /// Checks one view by itself.
 fn check<T>(variable: &Variable, view: &View<'_, T>) -> Result<(), Error> {
     let &Variable { name, role, dim } = variable;
-    let len = view.len();
-    match view.fault() {
-        Some(Fault::FlatLength) => return Err(Error::FlatLength { variable: name, len, dim: view.dim() }),
-        Some(Fault::ParameterLength) => return Err(Error::ParameterLength { variable: name, len, dim: view.dim() }),
-        Some(Fault::Batch) => {
-            return Err(Error::BatchRows { variable: name, rows: view.rows(), batch: view.batch().to_vec() });
-        }
-        None => {}
-    }
+    view.check(name)?;
     if view.dim() != dim {
         return Err(Error::Dimension { variable: name, dim, found: view.dim() });
     }
     if role == Role::Parameter && view.rows() != 1 {
-        return Err(Error::ParameterLength { variable: name, len, dim });
+        return Err(Error::ParameterLength { variable: name, len: view.len(), dim });
     }
     if view.rows() > MAX_ROWS {
         return Err(Error::TooManyRows { variable: name, rows: view.rows(), limit: MAX_ROWS });

@@ -119,6 +119,12 @@ impl Units {
         self.some[unit.some.clone()].iter().map(|some| (some.targets.clone(), &self.ranges[some.ranges.clone()]))
     }
 
+    /// How many pairs a unit has.
+    pub(super) fn pairs(&self, unit: &Unit) -> usize {
+        let some = self.some(unit).map(|(targets, ranges)| targets.len().saturating_mul(length(ranges)));
+        some.fold(unit.targets.len().saturating_mul(length(self.all(unit))), usize::saturating_add)
+    }
+
     /// Adds units of targets that all meet the same ranges.
     fn own(&mut self, targets: Range<usize>, ranges: &[Range<usize>], step: usize) {
         let all = self.push(ranges);
@@ -242,6 +248,8 @@ mod tests {
                 let ranges = Ranges::new(blocks.clone()).expect("they are small");
                 let units = Units::sparse(ranges.by_i(), targets, step, 16);
                 let counts = counts(&units, targets, sources);
+                let pairs: usize = units.units.iter().map(|unit| units.pairs(unit)).sum();
+                assert_eq!(pairs, counts.iter().map(|&count| usize::from(count)).sum::<usize>());
                 for (number, &count) in counts.iter().enumerate() {
                     let (i, j) = (number / sources, number % sources);
                     let expected = blocks.iter().any(|(rows, columns)| rows.contains(&i) && columns.contains(&j));

@@ -107,7 +107,7 @@ impl<'a, T: Element, F: OnePass> LinearSum<'a, T, F> {
         let settings = Settings { device: Device::Cpu, ..Settings::default() };
         let (mut out, mut unit) = (vec![T::zero(); width], vec![T::zero(); dim]);
         let mut diagonal = Vec::with_capacity(self.shape.targets * dim);
-        let pattern = self.settings.pattern(Index::I);
+        let pattern = self.settings.pairs(Index::I).pattern;
         for row in 0..self.shape.targets {
             if pattern.is_some_and(|pattern| !pattern.contains(row, row)) {
                 diagonal.resize((row + 1) * dim, 0.0);

@@ -122,7 +122,7 @@ impl Pattern {
     }
 
     /// How many pairs.
-    pub(super) fn pairs(&self) -> u64 {
+    pub(crate) fn pairs(&self) -> u64 {
         let length = |range: &Range| u64::from(range.end - range.first);
         let of_segment = |segment: &Segment| {
             let columns: u64 = self.ranges_of(segment).iter().map(length).sum();

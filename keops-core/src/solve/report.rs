@@ -2,6 +2,7 @@
 
 /// What the callback of [`Solve::progress`](super::Solve::progress) sees, after an iteration.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Progress<'r> {
     /// How many iterations there were.
@@ -12,6 +13,7 @@ pub struct Progress<'r> {
 
 /// Why the iterations ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Stop {
     /// Every right-hand side is solved to the tolerance.
@@ -26,6 +28,7 @@ pub enum Stop {
 
 /// How the equations were solved.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Report {
     /// Iterations, each of one product with K in the type of the arguments, or in f64 where that did not suffice.

@@ -11,7 +11,7 @@ mod selection;
 
 use std::path::{Path, PathBuf};
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{format_ident, quote};
 
 use crate::{
@@ -182,6 +182,16 @@ fn call_type(name: &Ident) -> TokenStream {
                 self.settings.device = device;
                 self
             }
+            /// Calls a function with the number of pairs that are done and that of all pairs, while the call runs and at its
+            /// end, from any of its threads. The number of a derivative is that of all its passes; an operator, and
+            /// equations, count each product anew.
+            pub fn progress(
+                mut self,
+                callback: impl ::core::ops::Fn(u64, u64) + ::core::marker::Send + ::core::marker::Sync + 'static,
+            ) -> Self {
+                self.settings.watch = ::core::option::Option::Some(__p::Watch::new(callback));
+                self
+            }
         }
         impl<'a, T: __p::Element, K: __p::Plan> Call<'a, T, K> {
             /// Computes the result.
@@ -189,14 +199,14 @@ fn call_type(name: &Ident) -> TokenStream {
             /// # Errors
             /// Where the arguments do not fit together, see [`Error`](__p::Error).
             pub fn eval(self) -> ::core::result::Result<K::Output<T, __p::Host>, __p::Error> {
-                K::eval(&self.views, &self.settings)
+                K::eval(&self.views, &self.settings.of_passes(K::PASSES))
             }
             /// Computes the result and leaves it where the call runs: on a CUDA device, or on the host.
             ///
             /// # Errors
             /// Where the arguments do not fit together, see [`Error`](__p::Error).
             pub fn eval_on_device(self) -> ::core::result::Result<K::Output<T, __p::OnDevice>, __p::Error> {
-                K::eval(&self.views, &self.settings)
+                K::eval(&self.views, &self.settings.of_passes(K::PASSES))
             }
         }
         impl<'a, T: __p::Element, K: __p::PlanInto> Call<'a, T, K> {
@@ -205,7 +215,7 @@ fn call_type(name: &Ident) -> TokenStream {
             /// # Errors
             /// Where the arguments do not fit together, see [`Error`](__p::Error).
             pub fn into_rows(self, out: &mut [K::Row<T>]) -> ::core::result::Result<(), __p::Error> {
-                K::eval_into(&self.views, &self.settings, out)
+                K::eval_into(&self.views, &self.settings.of_passes(K::PASSES), out)
             }
         }
     }
@@ -271,11 +281,14 @@ fn reduction(reduction: &PassReduction) -> TokenStream {
 }
 
 /// `impl Plan`: the type of the result, and how it is computed.
-fn eval(printer: &Printer, call: &Call, output: &TokenStream, body: &TokenStream) -> TokenStream {
+fn eval(printer: &Printer, call: &Call, passes: usize, output: &TokenStream, body: &TokenStream) -> TokenStream {
     let (params, marker) = (printer.impl_params(), printer.marker(&call.name));
+    let count = Literal::usize_unsuffixed(passes);
+    let passes = (passes > 1).then(|| quote!(const PASSES: u32 = #count;));
     quote! {
         impl #params __p::Plan for #marker {
             type Output<T: __p::Element, S: __p::Storage> = #output;
+            #passes
             fn eval<T: __p::Element, S: __p::Storage>(
                 views: &[__p::View<'_, T>],
                 settings: &__p::Settings,
@@ -354,7 +367,9 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     let saved = saved(printer, call, calls);
     let (formula, reduced) = (printer.marker(&pass.name), reduction(&pass.reduction));
     let of = pass.pieces.first().and_then(|piece| piece.gradient);
-    let eval = |output: TokenStream, body: TokenStream| eval(printer, call, &output, &quote!(#saved #body));
+    let before = if saved.is_some() { calls.needed(call).len() } else { 0 };
+    let count = before + call.passes.len();
+    let eval = |output: TokenStream, body: TokenStream| eval(printer, call, count, &output, &quote!(#saved #body));
     match &call.output {
         Output::Values(dim) if saved.is_none() => {
             let dim = const_argument(dim);

@@ -41,13 +41,13 @@ pub(super) fn plan(printer: &Printer, call: &Call, pass: &Pass, selected: &Selec
                 selection.eval::<T, #formula>(views, sides, parts)?;
                 ::core::result::Result::Ok(out)
             };
-            let plan = eval(printer, call, &output, &body);
+            let plan = eval(printer, call, 1, &output, &body);
             quote!(#definition #plan)
         }
         Output::Values(dim) | Output::Indices(dim) | Output::ValuesAndIndices(dim) => {
             let (dim, side, of) = (const_argument(dim), &sides[0], &of[0]);
             let body = quote!(#find selection.part::<T, S, #formula, #dim>(views, sides, (#side, #of)));
-            let plan = eval(printer, call, &quote!(S::Rows<T, #dim>), &body);
+            let plan = eval(printer, call, 1, &quote!(S::Rows<T, #dim>), &body);
             let to = quote! {
                 &mut [__p::SelectionPart {
                     side: #side, gradient: #of, width: #dim, to: out.as_flattened_mut().into()

@@ -1,0 +1,70 @@
+//! What the CPU engine tells the crate tracing: an event for each pass, before it runs.
+
+use pulp::Arch;
+
+use crate::{
+    cpu::{Shape, contract::is_long, instructions::Common, kernel::Kernel, plan},
+    progress::Pairs,
+    real::Element,
+};
+
+/// A pass of this shape, of all batches, with lanes over sources if there is a `common` instruction set for that.
+pub(super) fn pass<T: Element>(
+    kernel: &dyn Kernel<T>,
+    arch: Arch,
+    common: Option<Common>,
+    pairs: Pairs<'_>,
+    all: Shape,
+) {
+    if !tracing::enabled!(target: "keops", tracing::Level::DEBUG) {
+        return;
+    }
+    let layout = kernel.layout();
+    let shape = Shape { batches: 1, ..all };
+    let arch = common.map_or(arch, Common::arch);
+    let lanes = kernel.lanes(arch);
+    let (instructions, bytes) = vectors(arch);
+    let block = plan::block_targets::<T>(&layout, shape);
+    let blocks = shape.targets.div_ceil(block);
+    let (cut, block, tile) = match common {
+        Some(_) => ("sources", plan::chunk_sources(shape), plan::lane_tile::<T>(&layout, lanes)),
+        None if pairs.pattern.is_some() => ("ranges", block, plan::source_tile::<T>(&layout)),
+        None if plan::part_sources(shape, blocks) < shape.sources => {
+            ("targets and sources", block, plan::source_tile::<T>(&layout))
+        }
+        None => ("targets", block, plan::source_tile::<T>(&layout)),
+    };
+    let parallel = plan::in_parallel(if all.batches > 1 { all } else { shape });
+    tracing::debug!(
+        target: "keops",
+        formula = layout.name,
+        element = T::NAME,
+        engine = "cpu",
+        instructions,
+        lanes,
+        vectors = lanes * size_of::<T>() / bytes.max(size_of::<T>()),
+        cut,
+        block,
+        tile,
+        matrix_products = common.is_none() && is_long(layout.contractions),
+        targets = all.targets,
+        sources = all.sources,
+        batches = all.batches,
+        pairs = pairs.count(all),
+        threads = if parallel { rayon::current_num_threads() } else { 1 },
+        "pass"
+    );
+}
+
+/// The name of an instruction set, and the bytes of its vectors.
+fn vectors(arch: Arch) -> (&'static str, usize) {
+    match arch {
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(_) => ("avx512", 64),
+        #[cfg(target_arch = "x86_64")]
+        Arch::V3(_) => ("avx2", 32),
+        #[cfg(target_arch = "aarch64")]
+        Arch::Neon(_) => ("neon", 16),
+        _ => ("scalar", 0),
+    }
+}

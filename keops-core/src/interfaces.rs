@@ -1,0 +1,28 @@
+//! The types of other crates as rows, parameters and results; each behind the feature of its name.
+//!
+//! | feature | arguments | from [`Rows`](crate::rows::Rows) |
+//! |---|---|---|
+#![cfg_attr(
+    feature = "ndarray",
+    doc = "| [`ndarray`] | `&Array2`, `ArrayView2`, any `ArrayBase`; more axes are batches | `Array2` |"
+)]
+#![cfg_attr(
+    feature = "nalgebra",
+    doc = "| [`nalgebra`] | `&[SVector]`, `&[Point]`, `&Vec` of them; `&DMatrix`, views | `DMatrix`, `DVector`; `Vec<SVector>`, `Vec<Point>` by functions |"
+)]
+#![cfg_attr(feature = "faer", doc = "| [`faer`] | `&Mat`, `MatRef`, `&Col`, `ColRef` | `Mat` |")]
+#![cfg_attr(feature = "serde", doc = "| `serde` | | `Serialize`, `Deserialize`: see [`serde`] |")]
+//!
+//! A row of a matrix is a row i or j of a variable. What is row after row in memory, as slices of points and arrays in the
+//! standard layout are, is borrowed. Everything else (columns first, strides, reversed axes) is copied row by row when
+//! the call is made: N D numbers, beside N M pairs. A matrix with another number of columns than the variable's
+//! dimension is [`Error::Dimension`](crate::error::Error::Dimension).
+
+#[cfg(feature = "faer")]
+pub mod faer;
+#[cfg(feature = "nalgebra")]
+pub mod nalgebra;
+#[cfg(feature = "ndarray")]
+pub mod ndarray;
+#[cfg(feature = "serde")]
+pub mod serde;

@@ -1,0 +1,145 @@
+//! Points and matrices of the crate `nalgebra`.
+//!
+//! Slices, vectors and arrays of `SVector<T, D>` or `Point<T, D>` are rows, borrowed: their memory is that of `[T; D]`, which
+//! nalgebra promises by [`Pod`]. So they are only rows where `T` is known to be `Pod`, as `f32` and `f64` are.
+//!
+//! A matrix, or a view of one, is as many rows as it has; it is copied, since it is stored by columns. A column vector
+//! is rows of dimension 1. As a parameter of D components a vector, a point or a matrix of D numbers will do, row-major:
+//! `&Matrix3<T>` is a matrix for `Pm<9>`.
+//!
+//! ```
+//! use keops_core::{error::Error, interfaces::nalgebra::vectors, rows::Rows};
+//! use nalgebra::{DMatrix, Vector2};
+//!
+//! let points = vec![Vector2::new(0.0_f32, 1.0), Vector2::new(2.0, 3.0)];
+//! let rows = Rows::<f32, 2>::copied_from(&points)?;
+//! assert_eq!(rows[1], [2.0, 3.0]);
+//! let matrix = DMatrix::from(&rows);
+//! assert_eq!(matrix, DMatrix::from_row_slice(2, 2, &[0.0, 1.0, 2.0, 3.0]));
+//! assert_eq!(Rows::<f32, 2>::try_from(&matrix)?, rows);
+//! assert_eq!(vectors(rows), points); // nothing is copied
+//! # Ok::<(), Error>(())
+//! ```
+
+use bytemuck::{Pod, allocation::try_cast_vec, must_cast_slice};
+use nalgebra::{DMatrix, DVector, Dim, Matrix as NMatrix, Point, RawStorage, SVector, Scalar};
+
+use crate::{
+    arguments::{AsParameter, AsRows, View},
+    error::Error,
+    operator::Matrix,
+    real::Element,
+    rows::Rows,
+};
+
+macro_rules! points {
+    ($points:ident) => {
+        impl<'a, T: Element + Pod, const D: usize> AsRows<'a, T, D> for &'a [$points<T, D>] {
+            fn as_rows(self) -> View<'a, T> {
+                View::from_rows(must_cast_slice::<$points<T, D>, [T; D]>(self))
+            }
+        }
+
+        impl<'a, T: Element + Pod, const D: usize> AsRows<'a, T, D> for &'a Vec<$points<T, D>> {
+            fn as_rows(self) -> View<'a, T> {
+                self.as_slice().as_rows()
+            }
+        }
+
+        impl<'a, T: Element + Pod, const D: usize, const N: usize> AsRows<'a, T, D> for &'a [$points<T, D>; N] {
+            fn as_rows(self) -> View<'a, T> {
+                self.as_slice().as_rows()
+            }
+        }
+
+        impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for $points<T, D> {
+            fn as_parameter(self) -> View<'a, T> {
+                View::array(self.into())
+            }
+        }
+    };
+}
+
+points!(SVector);
+points!(Point);
+
+/// Rows as vectors: the same memory, nothing is copied.
+///
+/// A function and no [`From`], since `Vec::from(rows)` is a vector of arrays, with this feature as without.
+#[must_use]
+pub fn vectors<T: Scalar + Pod, const D: usize>(rows: Rows<T, D>) -> Vec<SVector<T, D>> {
+    try_cast_vec(rows.into_vec()).unwrap_or_else(|(_, rows)| rows.into_iter().map(SVector::from).collect())
+}
+
+/// Rows as points: the same memory, nothing is copied.
+#[must_use]
+pub fn points<T: Scalar + Pod, const D: usize>(rows: Rows<T, D>) -> Vec<Point<T, D>> {
+    try_cast_vec(rows.into_vec()).unwrap_or_else(|(_, rows)| rows.into_iter().map(Point::from).collect())
+}
+
+/// The numbers row by row.
+fn numbers<T: Scalar + Copy, R: Dim, C: Dim, S: RawStorage<T, R, C>>(matrix: &NMatrix<T, R, C, S>) -> Vec<T> {
+    let (rows, cols) = matrix.shape();
+    (0..rows).flat_map(|row| (0..cols).map(move |col| matrix[(row, col)])).collect()
+}
+
+impl<'a, T: Element, R: Dim, C: Dim, S: RawStorage<T, R, C>, const D: usize> AsRows<'a, T, D>
+    for &'a NMatrix<T, R, C, S>
+{
+    fn as_rows(self) -> View<'a, T> {
+        View::from_table(numbers(self).into(), [self.nrows(), self.ncols()], D)
+    }
+}
+
+impl<'a, T: Element, R: Dim, C: Dim, S: RawStorage<T, R, C>, const D: usize> AsParameter<'a, T, D>
+    for &'a NMatrix<T, R, C, S>
+{
+    fn as_parameter(self) -> View<'a, T> {
+        View::parameter_of(numbers(self).into(), D)
+    }
+}
+
+impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Point<T, D> {
+    fn as_parameter(self) -> View<'a, T> {
+        View::array((*self).into())
+    }
+}
+
+/// A matrix of N rows and D columns.
+impl<T: Scalar, const D: usize> From<&Rows<T, D>> for DMatrix<T> {
+    fn from(rows: &Rows<T, D>) -> Self {
+        Self::from_row_slice(rows.len(), D, rows.as_flat())
+    }
+}
+
+/// A matrix of N rows and D columns.
+impl<T: Scalar, const D: usize> From<Rows<T, D>> for DMatrix<T> {
+    fn from(rows: Rows<T, D>) -> Self {
+        (&rows).into()
+    }
+}
+
+/// A vector of N numbers, without copying.
+impl<T: Scalar> From<Rows<T, 1>> for DVector<T> {
+    fn from(rows: Rows<T, 1>) -> Self {
+        rows.into_flat().into()
+    }
+}
+
+/// The same matrix.
+impl<T: Scalar> From<Matrix<T>> for DMatrix<T> {
+    fn from(matrix: Matrix<T>) -> Self {
+        Self::from_row_slice(matrix.rows(), matrix.cols(), matrix.as_flat())
+    }
+}
+
+/// Copies a matrix of D columns.
+///
+/// # Errors
+/// [`Error::Dimension`] for another number of columns.
+impl<T: Element, R: Dim, C: Dim, S: RawStorage<T, R, C>, const D: usize> TryFrom<&NMatrix<T, R, C, S>> for Rows<T, D> {
+    type Error = Error;
+    fn try_from(matrix: &NMatrix<T, R, C, S>) -> Result<Self, Error> {
+        Self::copied_from(matrix)
+    }
+}
