@@ -33,10 +33,11 @@ pub(crate) struct Options {
 
 /// The integration tests that choose no device; but for `second_order`, whose hundreds of kernels are sums as those of
 /// `derivatives` are.
-pub(crate) const SUITE: [&str; 10] = [
+pub(crate) const SUITE: [&str; 11] = [
     "arguments",
     "derivatives",
     "dimensions",
+    "keops_cases",
     "operations",
     "reductions",
     "selection",
