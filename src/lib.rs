@@ -81,6 +81,8 @@ mod guide {
     mod batches_and_ranges {}
     #[doc = include_str!("../docs/guide/src/solving.md")]
     mod solving {}
+    #[doc = include_str!("../docs/guide/src/interfaces.md")]
+    mod interfaces {}
     #[doc = include_str!("../docs/guide/src/errors.md")]
     mod errors {}
     #[doc = include_str!("../docs/guide/src/from-pykeops.md")]

@@ -39,6 +39,14 @@ impl<T: Element, const D: usize> CellSize<T, D> for [T; D] {
 /// # Errors
 /// [`Error::NotFinite`] for a point with a component that is infinite or NaN; [`Error::CellSize`] for an edge that is
 /// not positive and finite, or so small that the cells cannot be counted; flat rows of a wrong length.
+///
+/// ```
+/// # use keops_core::cluster::grid_cluster;
+/// let points = [[0.1, 0.9], [1.5, 0.2], [0.3, 0.7], [-0.5, 0.5]];
+/// assert_eq!(grid_cluster(&points, 1.0)?, [1, 2, 1, 0]);
+/// assert_eq!(grid_cluster(&points, [10.0, 0.6])?, [2, 1, 2, 0]);
+/// # Ok::<(), keops_core::error::Error>(())
+/// ```
 pub fn grid_cluster<'a, T: Element, const D: usize>(
     points: impl AsRows<'a, T, D>,
     size: impl CellSize<T, D>,

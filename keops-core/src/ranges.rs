@@ -60,6 +60,13 @@ impl Ranges {
     ///
     /// # Errors
     /// [`Error::RangeEnd`] for rows that no `u32` can number, or a range that ends before it starts.
+    ///
+    /// ```
+    /// # use keops_core::ranges::Ranges;
+    /// let two = Ranges::new([(0..2, 0..3), (2..4, 1..4)])?;
+    /// assert_eq!(two.pairs(), 12);
+    /// # Ok::<(), keops_core::error::Error>(())
+    /// ```
     pub fn new(blocks: impl IntoIterator<Item = (Range<usize>, Range<usize>)>) -> Result<Self, Error> {
         let mut rectangles = Vec::new();
         for (i, j) in blocks {
@@ -73,6 +80,14 @@ impl Ranges {
     ///
     /// # Errors
     /// [`Error::MaskLength`] if there is not one answer for each pair of clusters; those of [`Self::new`].
+    ///
+    /// ```
+    /// # use keops_core::ranges::Ranges;
+    /// let (i, j) = ([0..10, 10..30], [0..5, 5..9, 9..10]);
+    /// let some = Ranges::from_matrix(&i, &j, &[true, false, false, false, true, true])?;
+    /// assert_eq!(some.pairs(), 10 * 5 + 20 * (4 + 1));
+    /// # Ok::<(), keops_core::error::Error>(())
+    /// ```
     pub fn from_matrix(i: &[Range<usize>], j: &[Range<usize>], keep: &[bool]) -> Result<Self, Error> {
         if i.len().checked_mul(j.len()) != Some(keep.len()) {
             return Err(Error::MaskLength { rows: i.len(), columns: j.len(), found: keep.len() });
@@ -84,6 +99,14 @@ impl Ranges {
     ///
     /// # Errors
     /// Those of [`Self::new`].
+    ///
+    /// ```
+    /// # use keops_core::ranges::Ranges;
+    /// let clusters = [0..10, 10..30, 30..35];
+    /// let neighbours = Ranges::from_clusters(&clusters, &clusters, |a, b| a.abs_diff(b) <= 1)?;
+    /// assert_eq!(neighbours.pairs(), 10 * 30 + 20 * 35 + 5 * 25);
+    /// # Ok::<(), keops_core::error::Error>(())
+    /// ```
     pub fn from_clusters(
         i: &[Range<usize>],
         j: &[Range<usize>],
@@ -115,6 +138,16 @@ impl Ranges {
     ///
     /// # Errors
     /// [`Error::RowCount`] if there are not as many centres and radii as clusters; those of [`Self::new`].
+    ///
+    /// ```
+    /// # use keops_core::ranges::Ranges;
+    /// let clusters = [0..10, 10..30];
+    /// let (centres, radii) = ([[0.0, 0.0], [3.0, 4.0]], [1.0, 1.5]);
+    /// let side = (&clusters[..], &centres[..], &radii[..]);
+    /// assert_eq!(Ranges::from_neighbours(side, side, 2.4)?.pairs(), 10 * 10 + 20 * 20);
+    /// assert_eq!(Ranges::from_neighbours(side, side, 2.5)?.pairs(), 30 * 30);
+    /// # Ok::<(), keops_core::error::Error>(())
+    /// ```
     pub fn from_neighbours<T: Element, const D: usize>(
         (i, i_centres, i_radii): (&[Range<usize>], &[[T; D]], &[T]),
         (j, j_centres, j_radii): (&[Range<usize>], &[[T; D]], &[T]),
@@ -144,6 +177,12 @@ impl Ranges {
     ///
     /// # Errors
     /// Those of [`Self::new`].
+    ///
+    /// ```
+    /// # use keops_core::ranges::Ranges;
+    /// assert_eq!(Ranges::lower_triangle(4)?.pairs(), 1 + 2 + 3 + 4);
+    /// # Ok::<(), keops_core::error::Error>(())
+    /// ```
     pub fn lower_triangle(rows: usize) -> Result<Self, Error> {
         Self::new((0..rows).map(|i| (i..i + 1, 0..i + 1)))
     }
@@ -152,6 +191,12 @@ impl Ranges {
     ///
     /// # Errors
     /// Those of [`Self::new`].
+    ///
+    /// ```
+    /// # use keops_core::ranges::Ranges;
+    /// assert_eq!(Ranges::band([4, 4], 1, 0)?.pairs(), 1 + 2 + 2 + 2);
+    /// # Ok::<(), keops_core::error::Error>(())
+    /// ```
     pub fn band([i, j]: [usize; 2], below: usize, above: usize) -> Result<Self, Error> {
         Self::new((0..i).filter_map(|row| {
             let columns = row.saturating_sub(below)..row.saturating_add(above).saturating_add(1).min(j);
@@ -160,12 +205,26 @@ impl Ranges {
     }
 
     /// The same pairs with i and j exchanged.
+    ///
+    /// ```
+    /// # use keops_core::ranges::Ranges;
+    /// let ranges = Ranges::new([(0..2, 0..3)])?;
+    /// assert_eq!(ranges.transpose(), Ranges::new([(0..3, 0..2)])?);
+    /// # Ok::<(), keops_core::error::Error>(())
+    /// ```
     #[must_use]
     pub fn transpose(&self) -> Self {
         Self::from_pattern(self.by_j().clone())
     }
 
     /// How many pairs there are.
+    ///
+    /// ```
+    /// # use keops_core::ranges::Ranges;
+    /// // where blocks overlap, a pair counts once
+    /// assert_eq!(Ranges::new([(0..2, 0..3), (1..2, 0..4)])?.pairs(), 3 + 4);
+    /// # Ok::<(), keops_core::error::Error>(())
+    /// ```
     #[must_use]
     pub fn pairs(&self) -> u64 {
         self.both.by_i.pairs()

@@ -8,6 +8,13 @@ use crate::{arguments::AsRows, error::Error, host::numbers, real::Element, rows:
 /// # Errors
 /// [`Error::RowCount`] if there are more or fewer labels than points; [`Error::Label`]; [`Error::NotFinite`]; flat rows of
 /// a wrong length.
+///
+/// ```
+/// # use keops_core::cluster::centroids;
+/// let points = [[0.0, 1.0], [2.0, 3.0], [5.0, 5.0]];
+/// assert_eq!(*centroids(&points, &[0, 0, 1])?, [[1.0, 2.0], [5.0, 5.0]]);
+/// # Ok::<(), keops_core::error::Error>(())
+/// ```
 pub fn centroids<'a, T: Element, const D: usize>(
     points: impl AsRows<'a, T, D>,
     labels: &[usize],
@@ -23,6 +30,13 @@ pub fn centroids<'a, T: Element, const D: usize>(
 ///
 /// # Errors
 /// Those of [`centroids`]; [`Error::Weight`] for a negative weight.
+///
+/// ```
+/// # use keops_core::cluster::weighted_centroids;
+/// let points = [[0.0], [4.0]];
+/// assert_eq!(*weighted_centroids(&points, &[[1.0], [3.0]], &[0, 0])?, [[3.0]]);
+/// # Ok::<(), keops_core::error::Error>(())
+/// ```
 pub fn weighted_centroids<'a, 'w, T: Element, const D: usize>(
     points: impl AsRows<'a, T, D>,
     weights: impl AsRows<'w, T, 1>,
@@ -50,6 +64,15 @@ pub fn weighted_centroids<'a, 'w, T: Element, const D: usize>(
 ///
 /// # Errors
 /// Those of [`centroids`]; [`Error::RowCount`] if there are more or fewer centroids than clusters.
+///
+/// ```
+/// # use keops_core::cluster::{centroids, radii};
+/// let points = [[0.0, 0.0], [6.0, 8.0]];
+/// let centres = centroids(&points, &[0, 0])?;
+/// let radii = radii(&points, &[0, 0], &centres)?;
+/// assert!((radii[0] - 5.0_f64).abs() < 1e-14);
+/// # Ok::<(), keops_core::error::Error>(())
+/// ```
 pub fn radii<'a, 'c, T: Element, const D: usize>(
     points: impl AsRows<'a, T, D>,
     labels: &[usize],
