@@ -95,7 +95,7 @@ pub(crate) const F64: Exp2<f64, 12, 7> = Exp2 {
 
 /// The digits behind the leading one of 2^(j/16), less the j / 16 that [`Real::pow2_sixteenths`] adds to an exponent
 /// field: the table for `f32`.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
 pub(crate) const TABLE_F32: [u32; 16] = {
     const DIGITS: [u32; 16] = [
         0, 0x05_aac3, 0x0b_95c2, 0x11_c3d3, 0x18_37f0, 0x1e_f532, 0x25_fed7, 0x2d_583f, 0x35_04f3, 0x3d_08a4,
@@ -111,7 +111,7 @@ pub(crate) const TABLE_F32: [u32; 16] = {
 };
 
 /// [`TABLE_F32`] for `f64`.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
 pub(crate) const TABLE_F64: [u64; 16] = {
     const DIGITS: [u64; 16] = [
         0,
