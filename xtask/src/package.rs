@@ -68,7 +68,8 @@ impl Outside {
             if archive.extension().is_none_or(|extension| extension != "crate") {
                 continue;
             }
-            run(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(&unpacked))?;
+            // with the present time: all packages have the same, by which cargo would take them for those of the last run
+            run(Command::new("tar").arg("-xmzf").arg(&archive).arg("-C").arg(&unpacked))?;
             let size = fs::metadata(&archive)?.len();
             let stem = archive.file_stem().unwrap_or_default().to_string_lossy();
             println!("{stem}: {} kB", size / 1000);
