@@ -244,7 +244,7 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
     }
     #[inline(always)]
     fn two_product(cx: S, a: Self, b: Self) -> (Self, Self) {
-        if S::IS_SCALAR {
+        if S::IS_SCALAR || cfg!(target_arch = "wasm32") {
             // There the fused operation is a library call.
             return math::dekker_product(cx, a, b, T::SPLITTER);
         }

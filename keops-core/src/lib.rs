@@ -5,6 +5,10 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(target_arch = "nvptx64", feature(core_intrinsics), allow(internal_features))]
 
+/// Where the sources of this crate are, for the build script that compiles it for GPUs.
+#[doc(hidden)]
+pub const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
+
 pub mod bundle;
 pub mod components;
 pub mod device;

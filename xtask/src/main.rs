@@ -3,6 +3,7 @@
 mod bench;
 mod bundle;
 mod compile_time;
+mod package;
 mod parity;
 mod ptx;
 mod random;
@@ -39,6 +40,8 @@ enum Task {
     Parity(parity::Options),
     /// Check random formulas, and all their derivatives, against the oracle.
     Random(random::Options),
+    /// Build a crate outside the repository with the files that would be published.
+    Package,
     /// Time what one more formula costs in a release build.
     CompileTime(compile_time::Options),
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Task::GpuBundle(options) => bundle::run_task(&options),
         Task::Parity(options) => parity::run_task(&options),
         Task::Random(options) => random::run_task(&options),
+        Task::Package => package::run_task(),
         Task::CompileTime(options) => compile_time::run_task(&options),
     };
     match result {

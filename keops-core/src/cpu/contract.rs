@@ -219,6 +219,8 @@ impl<'a, T: Element> Contractor<'a, T> {
                 Arch::V3(simd) => Simd::vectorize(simd, task),
                 #[cfg(target_arch = "aarch64")]
                 Arch::Neon(simd) => Simd::vectorize(simd, task),
+                #[cfg(target_arch = "wasm32")]
+                Arch::Simd128(simd) => Simd::vectorize(simd, task),
                 _ => task.run::<T, 4>(()),
             }
         }

@@ -60,6 +60,8 @@ pub(super) trait OnLanes<T: Element, F: Formula, Red: Reduction>: Sized {
             Arch::V3(simd) => Simd::vectorize(simd, Tiled::<T, F, Red, _>(self, PhantomData)),
             #[cfg(target_arch = "aarch64")]
             Arch::Neon(simd) => Simd::vectorize(simd, Tiled::<T, F, Red, _>(self, PhantomData)),
+            #[cfg(target_arch = "wasm32")]
+            Arch::Simd128(simd) => Simd::vectorize(simd, Tiled::<T, F, Red, _>(self, PhantomData)),
             // Plain numbers are one lane.
             _ => self.run::<T>(()),
         }
@@ -110,6 +112,8 @@ pub(super) const fn lanes<T: Element, F: Formula, Red: Reduction>(arch: Arch) ->
         Arch::V3(_) => of::<T, pulp::x86::V3, F, Red>(),
         #[cfg(target_arch = "aarch64")]
         Arch::Neon(_) => of::<T, pulp::aarch64::Neon, F, Red>(),
+        #[cfg(target_arch = "wasm32")]
+        Arch::Simd128(_) => of::<T, pulp::wasm::Simd128, F, Red>(),
         _ => 1,
     }
 }

@@ -2,9 +2,8 @@
 
 use keops_core::{
     arguments::View,
-    cpu::{MAX_ROWS, Piece, Place, reduce, shape},
+    cpu::{Piece, Place, reduce},
     error::Error,
-    formula::{Role, Variable},
     reduction::{ArgKMin, Sum},
     settings::{Device, Settings},
 };
@@ -52,6 +51,11 @@ fn arguments() {
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn row_numbers() {
+    use keops_core::{
+        cpu::{MAX_ROWS, shape},
+        formula::{Role, Variable},
+    };
+
     // Rows without components take no memory.
     let rows = vec![[0.0_f32; 0]; MAX_ROWS + 1];
     let variables = [Variable { name: "y", role: Role::Source, dim: 0 }];

@@ -40,12 +40,11 @@ pub(crate) const SHAPES: &[(usize, usize)] = &[
 
 /// Every instruction set there is.
 pub(crate) fn archs() -> Vec<Arch> {
-    let mut archs = vec![Arch::Scalar, Arch::new()];
     #[cfg(target_arch = "x86_64")]
-    if let Some(v3) = pulp::x86::V3::try_new() {
-        archs.push(Arch::V3(v3));
-    }
-    archs
+    let common = pulp::x86::V3::try_new().map(Arch::V3);
+    #[cfg(not(target_arch = "x86_64"))]
+    let common = None;
+    [Arch::Scalar, Arch::new()].into_iter().chain(common).collect()
 }
 
 /// A result: rows of values and rows of row numbers.

@@ -186,6 +186,7 @@ fn pieces_and_totals() {
 
 /// The same bits on one thread and on many.
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "there are no threads")]
 fn threads_do_not_change_results() {
     for (n, m) in [(1500, 700), (5, 60_000)] {
         let mut random = Random::new(6);

@@ -30,8 +30,9 @@ pub fn entry_points(kernels: &[(String, String)], elements: &[ElementType]) -> V
     of_kernels.chain(elements.iter().map(|(element, ..)| format!("keops_total_{element}"))).collect()
 }
 
-/// `Cargo.toml`; `device` is the folder of the crate keops-device.
-pub fn manifest(device: &str) -> String {
+/// `Cargo.toml`; `device` is the folder of the crate keops-device, `core` that of the keops-core that came with it, so that
+/// host and device agree whatever the registry has.
+pub fn manifest(device: &str, core: &str) -> String {
     format!(
         r#"[package]
 name = "keops-kernels"
@@ -43,6 +44,9 @@ crate-type = ["cdylib"]
 
 [dependencies]
 keops = {{ package = "keops-device", path = {device:?} }}
+
+[patch.crates-io]
+keops-core = {{ path = {core:?} }}
 
 [profile.release]
 opt-level = 3

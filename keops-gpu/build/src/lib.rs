@@ -131,10 +131,9 @@ pub fn build(options: &Options) -> Result<Built> {
     let modules = crates::entry_points(&kernels, &elements);
     let without = devices.iter().filter(|device| device.kernels.is_empty()).map(|d| d.item.clone()).collect();
     let source = crates::source(&devices, &elements);
-    let device = Path::new(keops_device::FOLDER);
     let toolchain = toolchain::find()?;
     let mut hasher = DefaultHasher::new();
-    (&source, &toolchain.version, &options.arch, stamp(device)?).hash(&mut hasher);
+    (&source, &toolchain.version, &options.arch, stamp()?).hash(&mut hasher);
     let folder = options.out.join(format!("{:016x}", hasher.finish()));
     let built = |fresh| Built {
         folder: folder.clone(),
@@ -149,7 +148,7 @@ pub fn build(options: &Options) -> Result<Built> {
         return Ok(built(true));
     }
     fs::create_dir_all(options.work.join("src")).with_context(|| options.work.display().to_string())?;
-    fs::write(options.work.join("Cargo.toml"), crates::manifest(&device.display().to_string()))?;
+    fs::write(options.work.join("Cargo.toml"), crates::manifest(keops_device::FOLDER, keops_device::CORE_FOLDER))?;
     fs::write(options.work.join("src/lib.rs"), source)?;
     let ptx = run(&toolchain, options)?;
     fs::create_dir_all(&folder)?;
@@ -161,13 +160,10 @@ pub fn build(options: &Options) -> Result<Built> {
 }
 
 /// Changes when the crates that kernels are made of change.
-fn stamp(device: &Path) -> Result<BTreeMap<PathBuf, u64>> {
+fn stamp() -> Result<BTreeMap<PathBuf, u64>> {
     let mut files = BTreeMap::new();
-    for folder in [device.join("src"), device.join("../../keops-core/src")] {
-        // a published keops-core has a version, which is in the source
-        if folder.is_dir() {
-            hash_files(&folder, &mut files)?;
-        }
+    for folder in [keops_device::FOLDER, keops_device::CORE_FOLDER] {
+        hash_files(&Path::new(folder).join("src"), &mut files)?;
     }
     Ok(files)
 }

@@ -21,6 +21,9 @@
 /// Where the sources of this crate are, for the build script that compiles it for GPUs.
 pub const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
+/// Where the sources of keops-core are, likewise.
+pub const CORE_FOLDER: &str = keops_core::FOLDER;
+
 #[cfg(target_arch = "nvptx64")]
 mod bundle;
 #[cfg(target_arch = "nvptx64")]

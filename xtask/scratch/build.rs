@@ -1,0 +1,4 @@
+fn main() {
+    #[cfg(feature = "cuda")]
+    keops_build::compile();
+}
