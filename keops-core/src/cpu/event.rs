@@ -65,6 +65,8 @@ fn vectors(arch: Arch) -> (&'static str, usize) {
         Arch::V3(_) => ("avx2", 32),
         #[cfg(target_arch = "aarch64")]
         Arch::Neon(_) => ("neon", 16),
+        #[cfg(target_arch = "wasm32")]
+        Arch::Simd128(_) => ("simd128", 16),
         _ => ("scalar", 0),
     }
 }
