@@ -1,8 +1,9 @@
-//! Long contractions: a row of targets against a tile of sources, as a matrix product.
+//! Long contractions: rows of targets against a tile of sources, as a matrix product.
 //!
 //! A contraction of many components is most of a pair's work, and one chain of operations. Here several sources go
-//! through it in step with a row of lanes, so that what is read of the targets serves all of them. It is the same for
-//! all formulas, so it is compiled once; the formula's own loop reads the results.
+//! through it in step with a row of lanes, so that what is read of the targets serves all of them; where a row is one
+//! vector, two rows do, so that a broadcast of a source serves both. It is the same for all formulas, so it is compiled
+//! once; the formula's own loop reads the results.
 //!
 //! A squared distance is |u - c|² + |w - c|² - 2 (u - c | w - c), which takes half of the operations. The centre c is a
 //! mean of the sources, rounded to so few digits that subtracting it rarely rounds. Where the result is less than
@@ -12,7 +13,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::{
-    cpu::memory::Aligned,
+    cpu::{instructions::vector_bytes, memory::Aligned},
     formula::{Contraction, ContractionKind, Row},
     real::{Element, Real},
 };
@@ -154,6 +155,8 @@ pub(super) struct Contractor<'a, T: Element> {
     centres: &'a [Vec<T>],
     arch: Arch,
     lanes: usize,
+    /// How many rows of targets are done at a time.
+    together: usize,
     /// Numbers of a prepared target and of a prepared source.
     widths: [usize; 2],
     targets: Vec<Vectors<T>>,
@@ -189,6 +192,7 @@ impl<'a, T: Element> Contractor<'a, T> {
             centres,
             arch,
             lanes,
+            together: if lanes * size_of::<T>() == vector_bytes(arch) { 2 } else { 1 },
             widths,
             targets: of_targets,
             sources: Vec::new(),
@@ -204,14 +208,20 @@ impl<'a, T: Element> Contractor<'a, T> {
         }
     }
 
-    /// All contractions of row `row` of the targets, which is `target`, with the tile that was met: contraction k of
-    /// source s is row s * K + k of lanes, for K contractions.
-    pub(super) fn row(&mut self, row: usize, target: &[T], sources: Sources<'_, T>) -> &[T] {
-        let count = sources.count;
-        self.results.resize(count * self.contractions.len() * self.lanes);
+    /// How many rows of targets [`Self::rows`] takes at most.
+    pub(super) fn together(&self) -> usize {
+        self.together
+    }
+
+    /// All contractions of some rows of the targets, the first of which is number `row`, with the tile that was met:
+    /// contraction k of source s and target t of these is row (t * S + s) * K + k of lanes, for S sources and K
+    /// contractions.
+    pub(super) fn rows(&mut self, row: usize, targets: &[T], sources: Sources<'_, T>) -> &[T] {
+        let rows = targets.len() / (self.widths[0] * self.lanes);
+        self.results.resize(rows * sources.count * self.contractions.len() * self.lanes);
         let mut results = core::mem::take(&mut self.results);
         for number in 0..self.contractions.len() {
-            let task = Task { contractor: self, number, row, target, sources, results: results.numbers_mut() };
+            let task = Task { contractor: self, number, row, targets, sources, results: results.numbers_mut() };
             match self.arch {
                 #[cfg(target_arch = "x86_64")]
                 Arch::V4(simd) => Simd::vectorize(simd, task),
@@ -221,7 +231,7 @@ impl<'a, T: Element> Contractor<'a, T> {
                 Arch::Neon(simd) => Simd::vectorize(simd, task),
                 #[cfg(target_arch = "wasm32")]
                 Arch::Simd128(simd) => Simd::vectorize(simd, task),
-                _ => task.run::<T, 4>(()),
+                _ => task.run::<T, 1, 4>(()),
             }
         }
         self.results = results;
@@ -229,12 +239,12 @@ impl<'a, T: Element> Contractor<'a, T> {
     }
 }
 
-/// One contraction of a row of targets with a tile.
+/// One contraction of some rows of targets with a tile.
 struct Task<'t, 'a, T: Element> {
     contractor: &'t Contractor<'a, T>,
     number: usize,
     row: usize,
-    target: &'t [T],
+    targets: &'t [T],
     sources: Sources<'t, T>,
     results: &'t mut [T],
 }
@@ -246,65 +256,85 @@ impl<T: Element> WithSimd for Task<'_, '_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let vectors = self.contractor.lanes / <T::Lanes<S, 1> as Real>::LANES;
+        let rows = self.targets.len() / (self.contractor.widths[0] * self.contractor.lanes);
         if const { S::REGISTER_COUNT >= 32 } {
-            match vectors {
-                4 => self.run::<T::Lanes<S, 4>, 6>(simd),
-                2 => self.run::<T::Lanes<S, 2>, 8>(simd),
-                _ => self.run::<T::Lanes<S, 1>, 8>(simd),
+            match (vectors, rows) {
+                (4, _) => self.run::<T::Lanes<S, 4>, 1, 6>(simd),
+                (2, _) => self.run::<T::Lanes<S, 2>, 1, 8>(simd),
+                (_, 1) => self.run::<T::Lanes<S, 1>, 1, 8>(simd),
+                _ => self.run::<T::Lanes<S, 1>, 2, 12>(simd),
             }
         } else {
-            match vectors {
-                4 => self.run::<T::Lanes<S, 4>, 2>(simd),
-                2 => self.run::<T::Lanes<S, 2>, 5>(simd),
-                _ => self.run::<T::Lanes<S, 1>, 8>(simd),
+            match (vectors, rows) {
+                (4, _) => self.run::<T::Lanes<S, 4>, 1, 2>(simd),
+                (2, _) => self.run::<T::Lanes<S, 2>, 1, 5>(simd),
+                (_, 1) => self.run::<T::Lanes<S, 1>, 1, 8>(simd),
+                _ => self.run::<T::Lanes<S, 1>, 2, 6>(simd),
             }
         }
     }
 }
 
 impl<T: Element> Task<'_, '_, T> {
-    /// With `S` sources at a time.
+    /// With `N` rows of targets and `S` sources at a time.
     #[inline(always)]
-    fn run<R: Real<Scalar = T>, const S: usize>(self, cx: R::Cx) {
+    fn run<R: Real<Scalar = T>, const N: usize, const S: usize>(self, cx: R::Cx) {
         let Contractor { contractions, widths, .. } = self.contractor;
         let contraction = &contractions[self.number];
         let &Contraction { kind, target, source, len } = contraction;
-        let raw = R::view(self.target);
+        let raw: [&[R]; N] = rows_of(R::view(self.targets), widths[0]);
         let results = Results { all: R::view_mut(self.results), step: contractions.len(), first: self.number };
         match kind {
             ContractionKind::Dot => {
                 let rows = Rows { numbers: self.sources.rows, width: widths[1], offset: source, len };
-                products::<R, S>(cx, &raw[target..target + len], &rows, results);
+                products::<R, N, S>(cx, raw.map(|raw| &raw[target..target + len]), &rows, results);
             }
             ContractionKind::SquaredDistance => {
                 let (vectors, from) = self.sources.vectors.unwrap_or((&self.contractor.sources, 0));
                 let (targets, sources) = (&self.contractor.targets[self.number], &vectors[self.number]);
                 let to = from + self.sources.count;
-                let u = &R::view(targets.centred.numbers())[self.row * len..][..len];
-                let square = R::view(&targets.squares[self.row * R::LANES..])[0];
+                let centred: [&[R]; N] = rows_of(&R::view(targets.centred.numbers())[self.row * len..], len);
                 let rows =
                     Rows { numbers: &sources.centred.numbers()[from * len..to * len], width: len, offset: 0, len };
                 let Results { all, step, first } = results;
-                products::<R, S>(cx, u, &rows, Results { all: &mut *all, step, first });
+                products::<R, N, S>(cx, centred, &rows, Results { all: &mut *all, step, first });
                 let of_sources = &sources.squares[from..to];
-                let mut s = 0;
-                while s < of_sources.len() {
-                    let product = &mut all[s * step + first];
-                    let squares = R::add(cx, square, R::splat(cx, of_sources[s]));
-                    let distance = R::neg_mul_add(cx, R::lit(cx, 2.0), *product, squares);
-                    // also false for NaN, and the squares may have overflowed
-                    let far = R::le(cx, R::mul(cx, squares, R::lit(cx, CLOSE)), distance);
-                    let finite = R::lt(cx, squares, R::splat(cx, T::max_value()));
-                    *product = distance;
-                    if R::any(cx, R::not(cx, R::and(cx, far, finite))) {
-                        let row = Numbers(&self.sources.rows[s * widths[1]..][..widths[1]]);
-                        *product = contraction.of_pair(cx, raw, &row);
+                let mut n = 0;
+                while n < N {
+                    let square = R::view(&targets.squares[(self.row + n) * R::LANES..])[0];
+                    let all = &mut all[n * of_sources.len() * step..][..of_sources.len() * step];
+                    let mut s = 0;
+                    while s < of_sources.len() {
+                        let product = &mut all[s * step + first];
+                        let squares = R::add(cx, square, R::splat(cx, of_sources[s]));
+                        let distance = R::neg_mul_add(cx, R::lit(cx, 2.0), *product, squares);
+                        // also false for NaN, and the squares may have overflowed
+                        let far = R::le(cx, R::mul(cx, squares, R::lit(cx, CLOSE)), distance);
+                        let finite = R::lt(cx, squares, R::splat(cx, T::max_value()));
+                        *product = distance;
+                        if R::any(cx, R::not(cx, R::and(cx, far, finite))) {
+                            let row = Numbers(&self.sources.rows[s * widths[1]..][..widths[1]]);
+                            *product = contraction.of_pair(cx, raw[n], &row);
+                        }
+                        s += 1;
                     }
-                    s += 1;
+                    n += 1;
                 }
             }
         }
     }
+}
+
+/// The first `N` rows of so many numbers.
+#[inline(always)]
+fn rows_of<R, const N: usize>(numbers: &[R], width: usize) -> [&[R]; N] {
+    let mut rows: [&[R]; N] = [&[]; N];
+    let mut n = 0;
+    while n < N {
+        rows[n] = &numbers[n * width..][..width];
+        n += 1;
+    }
+    rows
 }
 
 /// The results of one contraction, among those of all.
@@ -332,64 +362,99 @@ impl<R: Real> Row<R> for Numbers<'_, R::Scalar> {
     }
 }
 
-/// Σ_d u_d w_d for each row w.
+/// Sources of which fewer than the registers are enough for are left: so many at a time, before single ones.
+const FEW: usize = 4;
+
+/// Σ_d u_d w_d for each of `N` vectors u and each row w.
 #[inline(always)]
-fn products<R: Real, const S: usize>(cx: R::Cx, u: &[R], rows: &Rows<'_, R::Scalar>, results: Results<'_, R>) {
+fn products<R: Real, const N: usize, const S: usize>(
+    cx: R::Cx,
+    u: [&[R]; N],
+    rows: &Rows<'_, R::Scalar>,
+    results: Results<'_, R>,
+) {
     let Results { all, step, first } = results;
     let count = rows.numbers.len().checked_div(rows.width).unwrap_or(0);
     let mut start = 0;
     while start < rows.len {
         let end = if start + CHUNK < rows.len { start + CHUNK } else { rows.len };
-        let part = &u[start..end];
+        let mut part = u;
+        let mut n = 0;
+        while n < N {
+            part[n] = &u[n][start..end];
+            n += 1;
+        }
         let mut s = 0;
         while s + S <= count {
-            group::<R, S>(cx, part, rows, start, s, &mut *all, step, first);
+            group::<R, N, S>(cx, part, rows, (start, s, count), &mut *all, (step, first));
             s += S;
         }
+        while s + FEW <= count {
+            group::<R, N, FEW>(cx, part, rows, (start, s, count), &mut *all, (step, first));
+            s += FEW;
+        }
         while s < count {
-            group::<R, 1>(cx, part, rows, start, s, &mut *all, step, first);
+            group::<R, N, 1>(cx, part, rows, (start, s, count), &mut *all, (step, first));
             s += 1;
         }
         start = end;
     }
 }
 
-/// Adds what components from `start` on contribute to the products with `S` rows from `s` on.
+/// Adds what components from `start` on contribute to the products with `S` of `count` rows, from row `s` on.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "the state of the loop around it")]
-fn group<R: Real, const S: usize>(
+fn group<R: Real, const N: usize, const S: usize>(
     cx: R::Cx,
-    u: &[R],
+    u: [&[R]; N],
     rows: &Rows<'_, R::Scalar>,
-    start: usize,
-    s: usize,
+    (start, s, count): (usize, usize, usize),
     all: &mut [R],
-    step: usize,
-    first: usize,
+    (step, first): (usize, usize),
 ) {
+    let len = u[0].len();
     let mut w: [&[R::Scalar]; S] = [&[]; S];
-    let mut sums = [R::lit(cx, 0.0); S];
+    let mut sums = [[R::lit(cx, 0.0); S]; N];
     let mut k = 0;
     while k < S {
-        w[k] = &rows.numbers[(s + k) * rows.width + rows.offset + start..][..u.len()];
-        if start > 0 {
-            sums[k] = all[(s + k) * step + first];
-        }
+        w[k] = &rows.numbers[(s + k) * rows.width + rows.offset + start..][..len];
         k += 1;
     }
+    let mut n = 0;
+    while n < N {
+        let mut k = 0;
+        while k < S && start > 0 {
+            sums[n][k] = all[(n * count + s + k) * step + first];
+            k += 1;
+        }
+        n += 1;
+    }
     let mut d = 0;
-    while d < u.len() {
-        let x = u[d];
+    while d < len {
+        let mut x = [R::lit(cx, 0.0); N];
+        let mut n = 0;
+        while n < N {
+            x[n] = u[n][d];
+            n += 1;
+        }
         let mut k = 0;
         while k < S {
-            sums[k] = R::mul_add(cx, x, R::splat(cx, w[k][d]), sums[k]);
+            let y = R::splat(cx, w[k][d]);
+            let mut n = 0;
+            while n < N {
+                sums[n][k] = R::mul_add(cx, x[n], y, sums[n][k]);
+                n += 1;
+            }
             k += 1;
         }
         d += 1;
     }
-    let mut k = 0;
-    while k < S {
-        all[(s + k) * step + first] = sums[k];
-        k += 1;
+    let mut n = 0;
+    while n < N {
+        let mut k = 0;
+        while k < S {
+            all[(n * count + s + k) * step + first] = sums[n][k];
+            k += 1;
+        }
+        n += 1;
     }
 }

@@ -3,7 +3,13 @@
 use pulp::Arch;
 
 use crate::{
-    cpu::{Shape, contract::is_long, instructions::Common, kernel::Kernel, plan},
+    cpu::{
+        Shape,
+        contract::is_long,
+        instructions::{Common, vector_bytes},
+        kernel::Kernel,
+        plan,
+    },
     progress::Pairs,
     real::Element,
 };
@@ -23,7 +29,7 @@ pub(super) fn pass<T: Element>(
     let shape = Shape { batches: 1, ..all };
     let arch = common.map_or(arch, Common::arch);
     let lanes = kernel.lanes(arch);
-    let (instructions, bytes) = vectors(arch);
+    let (instructions, bytes) = (name(arch), vector_bytes(arch));
     let block = plan::block_targets::<T>(&layout, shape);
     let blocks = shape.targets.div_ceil(block);
     let (cut, block, tile) = match common {
@@ -56,17 +62,17 @@ pub(super) fn pass<T: Element>(
     );
 }
 
-/// The name of an instruction set, and the bytes of its vectors.
-fn vectors(arch: Arch) -> (&'static str, usize) {
+/// The name of an instruction set.
+fn name(arch: Arch) -> &'static str {
     match arch {
         #[cfg(target_arch = "x86_64")]
-        Arch::V4(_) => ("avx512", 64),
+        Arch::V4(_) => "avx512",
         #[cfg(target_arch = "x86_64")]
-        Arch::V3(_) => ("avx2", 32),
+        Arch::V3(_) => "avx2",
         #[cfg(target_arch = "aarch64")]
-        Arch::Neon(_) => ("neon", 16),
+        Arch::Neon(_) => "neon",
         #[cfg(target_arch = "wasm32")]
-        Arch::Simd128(_) => ("simd128", 16),
-        _ => ("scalar", 0),
+        Arch::Simd128(_) => "simd128",
+        _ => "scalar",
     }
 }

@@ -96,6 +96,21 @@ impl<T: Element, F: Formula, Red: Reduction, Op: OnLanes<T, F, Red>> WithSimd fo
     }
 }
 
+/// The bytes of a vector; 0 for scalar code.
+pub(super) fn vector_bytes(arch: Arch) -> usize {
+    match arch {
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(_) => 64,
+        #[cfg(target_arch = "x86_64")]
+        Arch::V3(_) => 32,
+        #[cfg(target_arch = "aarch64")]
+        Arch::Neon(_) => 16,
+        #[cfg(target_arch = "wasm32")]
+        Arch::Simd128(_) => 16,
+        _ => 0,
+    }
+}
+
 /// How many lanes [`OnLanes::dispatch`] runs on.
 pub(super) const fn lanes<T: Element, F: Formula, Red: Reduction>(arch: Arch) -> usize {
     const fn of<T: Element, S: Simd, F: Formula, Red: Reduction>() -> usize {

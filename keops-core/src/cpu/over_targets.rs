@@ -198,12 +198,13 @@ impl<'a, T: Element> Block<'a, T> {
                     kernel.over_targets(arch, tile);
                 };
                 if let Some(contractor) = contractor {
-                    // Row by row, so that the contractions of a row stay in the first-level cache.
+                    // A row or two at a time, so that their contractions stay in the first-level cache.
                     contractor.meet(tile);
-                    let of_rows = targets.chunks_exact(target).zip(states.chunks_exact_mut(state));
-                    for (row, (targets, states)) in rows.clone().zip(of_rows) {
-                        let contracted = contractor.row(row, targets, tile);
-                        take(targets, 1, contracted, states);
+                    let together = contractor.together();
+                    let of_rows = targets.chunks(together * target).zip(states.chunks_mut(together * state));
+                    for (row, (targets, states)) in rows.clone().step_by(together).zip(of_rows) {
+                        let contracted = contractor.rows(row, targets, tile);
+                        take(targets, targets.len() / target, contracted, states);
                     }
                 } else {
                     take(targets, rows.len(), &[], states);
