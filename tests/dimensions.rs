@@ -63,6 +63,38 @@ fn every_dimension() {
     check_gauss_gradient::<1000>();
 }
 
+keops! {
+    /// Rows of f that are taken in parts, with pieces that begin inside of one.
+    fn long_rows(x: Vi<300>, y: Vj<300>) -> Sum<j> {
+        let k = exp(-sqdist(x, y) / 300);
+        concat(k, concat(k * (x - y), concat(k * k, k * y)))
+    }
+    /// The same with every rounding kept.
+    #[keops(order = 0, sum = compensated)]
+    fn long_rows_compensated(x: Vi<300>, y: Vj<300>) -> Sum<j> {
+        let k = exp(-sqdist(x, y) / 300);
+        concat(k, concat(k * (x - y), concat(k * k, k * y)))
+    }
+}
+
+#[test]
+fn long_rows_in_parts() {
+    let mut random = Random::new();
+    let (x, y): (Vec<[f64; 300]>, Vec<[f64; 300]>) = (random.cloud(N), random.cloud(M));
+    let term = |i: usize, j: usize| -> [f64; 602] {
+        let k = (-squared_distance(&x[i], &y[j]) / 300.0).exp();
+        let differences: [f64; 300] = std::array::from_fn(|d| k * (x[i][d] - y[j][d]));
+        [&[k][..], &differences, &[k * k], &y[j].map(|y| k * y)].concat().try_into().unwrap()
+    };
+    let sum = |i: usize| {
+        let terms = (0..M).map(|j| term(i, j));
+        terms.fold([0.0; 602], |sum, term| std::array::from_fn(|c| sum[c] + term[c]))
+    };
+    let expected: Vec<[f64; 602]> = (0..N).map(sum).collect();
+    assert_rows(&long_rows(&x, &y).eval().unwrap(), &expected, 1e-14, "in parts");
+    assert_rows(&long_rows_compensated(&x, &y).eval().unwrap(), &expected, 1e-14, "compensated, in parts");
+}
+
 #[test]
 fn dimension_0() {
     // no component: all distances are 0

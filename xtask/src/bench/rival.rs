@@ -8,8 +8,10 @@ use std::{fs, num::NonZero, path::Path, process::Command};
 
 /// What is installed, in these versions.
 const PACKAGES: &[&str] = &["pykeops==2.3", "numpy==2.4.6", "scipy==1.17.1", "scikit-learn==1.9.1"];
-/// torch without CUDA, which is not on PyPI; the measurements do without it where this cannot be reached.
-const TORCH: [&str; 3] = ["torch==2.12.0", "--index-url", "https://download.pytorch.org/whl/cpu"];
+/// torch without CUDA, which is not on PyPI; then PyPI's, which brings some gigabytes of CUDA. The measurements do without
+/// it where neither can be installed.
+const TORCH: [&[&str]; 2] =
+    [&["torch>=2.12,<3", "--index-url", "https://download.pytorch.org/whl/cpu"], &["torch>=2.12,<3"]];
 /// The programs that compute.
 const SCRIPTS: &[(&str, &str)] = &[
     ("side.py", include_str!("rivals/side.py")),
@@ -71,12 +73,11 @@ pub(super) fn start(folder: &Path, python: &Path, threads: NonZero<usize>) -> Re
     }
     let imports = || Command::new(&program).args(["-c", "import torch"]).output().is_ok_and(|out| out.status.success());
     let patience = ["--retries", "0", "--timeout", "20"];
-    let mut with_torch = imports();
-    if !with_torch && run(Command::new(&program).args(pip).args(patience).args(TORCH)).is_ok() {
-        with_torch = imports();
-    }
+    let install =
+        |source: &[&str]| run(Command::new(&program).args(pip).args(patience).args(source)).is_ok() && imports();
+    let with_torch = imports() || TORCH.into_iter().any(install);
     if !with_torch {
-        println!("torch is left out: {} cannot be installed from {}", TORCH[0], TORCH[2]);
+        println!("torch is left out: neither its own index nor PyPI has it for this Python");
     }
     for (name, text) in SCRIPTS {
         fs::write(folder.join(name), text)?;
