@@ -95,11 +95,20 @@ fn long_rows_in_parts() {
     assert_rows(&long_rows_compensated(&x, &y).eval().unwrap(), &expected, 1e-14, "compensated, in parts");
 }
 
+keops! {
+    /// A wide right-hand side, which may have no columns.
+    #[keops(order = 0, cuda(D = 0))]
+    fn no_component<const D: usize>(x: Vi<64>, y: Vj<64>, b: Vj<D>) -> Sum<j> { exp(-sqdist(x, y)) * b }
+}
+
 #[test]
 fn dimension_0() {
     // no component: all distances are 0
     let found = gauss(1.0, &[[0.0; 0]; 3], &[[0.0; 0]; 2], &[[1.0], [2.0]]).eval().unwrap();
     assert_eq!(found.as_flat(), [3.0; 3]);
+    // no component of the result, with a contraction that is a matrix product
+    let found = no_component(&[[0.0; 64]; 3], &[[0.0; 64]; 2], &[[0.0; 0]; 2]).eval().unwrap();
+    assert_eq!(found.len(), 3);
 }
 
 keops! {

@@ -201,7 +201,7 @@ impl<'a, T: Element> Block<'a, T> {
                     // A row or two at a time, so that their contractions stay in the first-level cache.
                     contractor.meet(tile);
                     let together = contractor.together();
-                    let of_rows = targets.chunks(together * target).zip(states.chunks_mut(together * state));
+                    let of_rows = targets.chunks(together * target).zip(states.chunks_mut((together * state).max(1)));
                     for (row, (targets, states)) in rows.clone().step_by(together).zip(of_rows) {
                         let contracted = contractor.rows(row, targets, tile);
                         take(targets, targets.len() / target, contracted, states);
