@@ -1,9 +1,9 @@
 """Tests and times keops on the NVIDIA GPU of this machine, against pykeops where that works. Part of a folder made by
 `cargo xtask gpu-bundle`; needs a driver and Python with numpy.
 
-    python3 run.py [--quick] [--repeats 7] [--only gaussian] [--output results.json]
+    python3 run.py [--quick] [--no-tests] [--repeats 7] [--only gaussian] [--output results.json]
 
-First the tests. Then each workload: both sides compute it once, the results are compared with plain loops in float64
+First the tests, unless they are left out. Then each workload: both sides compute it once, the results are compared with plain loops in float64
 on a sample of rows, and the sides take turns, so that whatever else the machine does hits both. All times are of calls
 with arrays of the host: they include the copies there and back. pykeops compiles its kernels with a C++ compiler, the
 headers of Python and those of a CUDA toolkit (CUDA_HOME); where something is missing, the results say what it said,
@@ -12,6 +12,7 @@ and have times of keops alone.
 
 import argparse
 import datetime
+import gzip
 import json
 import os
 import pathlib
@@ -64,6 +65,7 @@ QUICK = [(name, dim, element, min(n, 30), min(m, 200)) for name, dim, element, n
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="tiny sizes: whether all works, and no times to be quoted")
+    parser.add_argument("--no-tests", action="store_true", help="times alone")
     parser.add_argument("--repeats", type=int, default=7, help="runs of each side; the median counts")
     parser.add_argument("--only", default="", help="workloads whose name contains this")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("results.json"))
@@ -73,9 +75,10 @@ def main():
     report = {"date": now.isoformat(timespec="seconds"), "quick": options.quick}
     report["bundle"] = json.loads((HERE / "bundle.json").read_text())
     report["machine"] = machine()
-    report["tests"] = tests(options.quick)
     with tempfile.TemporaryDirectory() as folder:
-        measure(report, options, pathlib.Path(folder))
+        folder = pathlib.Path(folder)
+        report["tests"] = [] if options.no_tests else tests(options.quick, folder)
+        measure(report, options, folder)
     report["nvidia_smi_after"] = nvidia_smi()
     options.output.write_text(json.dumps(report, indent=1) + "\n")
     print(f"written: {options.output}")
@@ -104,11 +107,21 @@ def nvidia_smi():
     return dict(zip(fields.split(","), (value.strip() for value in values.splitlines()[0].split(","))))
 
 
-def tests(quick):
+def unpacked(packed, folder):
+    """A program of the bundle, in a folder where it can run."""
+    program = folder / packed.stem
+    with gzip.open(packed) as source, open(program, "wb") as target:
+        shutil.copyfileobj(source, target)
+    program.chmod(0o755)
+    return program
+
+
+def tests(quick, folder):
     """Runs the test programs; their exit codes, and the lines that say how many passed."""
     results = []
     environment = os.environ | ({"KEOPS_TEST_SIZES": "small"} if quick else {})
-    for program in sorted((HERE / "tests").iterdir()):
+    for packed in sorted((HERE / "tests").iterdir()):
+        program = unpacked(packed, folder)
         start = time.perf_counter()
         run = subprocess.run([program], capture_output=True, text=True, env=environment)
         lines = [line for line in run.stdout.splitlines() if line.startswith("test result:")]
@@ -118,6 +131,7 @@ def tests(quick):
             result["output"] = (run.stdout + run.stderr)[-8000:]
         print(f"tests of {program.name}: {' '.join(lines) or run.stderr[-500:]}", flush=True)
         results.append(result)
+        program.unlink()
     return results
 
 
@@ -160,8 +174,8 @@ class Side:
         self.messages.close()
 
 
-def start_keops(**environment):
-    side = Side([HERE / "keops_bench"], **environment)
+def start_keops(program, **environment):
+    side = Side([program], **environment)
     side.ask("open")
     return side
 
@@ -181,7 +195,8 @@ def start_pykeops(folder):
 def measure(report, options, folder):
     """Fills in the versions, the workloads and the first calls."""
     sides = {}
-    for name, start in [("keops", start_keops), ("pykeops", lambda: start_pykeops(folder))]:
+    bench = unpacked(HERE / "keops_bench.gz", folder)
+    for name, start in [("keops", lambda: start_keops(bench)), ("pykeops", lambda: start_pykeops(folder))]:
         try:
             sides[name] = start()
             report[name] = sides[name].ask("versions")
@@ -193,7 +208,7 @@ def measure(report, options, folder):
     report["workloads"] = [measure_one(workload, sides, options.repeats, folder) for workload in workloads]
     for side in sides.values():
         side.end()
-    report["first_call"] = first_calls(folder, options.quick) if "keops" in sides else None
+    report["first_call"] = first_calls(bench, folder, options.quick) if "keops" in sides else None
 
 
 def inputs(workload):
@@ -309,7 +324,7 @@ def largest_error(name, arrays, found, rows, values, sizes):
     return float(np.max(np.abs(found - values) / sizes))
 
 
-def first_calls(folder, quick):
+def first_calls(bench, folder, quick):
     """Seconds of the first call of a formula in fresh processes, whose driver is ready: the driver compiles the kernel,
     or finds it in its cache."""
     workload = ("gaussian", 3, "float32", 30, 200) if quick else ("gaussian", 3, "float32", 10_000, 10_000)
@@ -321,7 +336,7 @@ def first_calls(folder, quick):
     for name, environment in [("compiled", {"CUDA_CACHE_DISABLE": "1"}), ("cached", {})]:
         seconds[name] = []
         for _ in range(5):
-            side = start_keops(**environment)
+            side = start_keops(bench, **environment)
             side.ask("load", workload="gaussian", dim=3, element="float32", files=paths)
             seconds[name].append(side.ask("time")["seconds"])
             side.end()

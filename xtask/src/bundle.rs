@@ -58,7 +58,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
         called: true,
     })?;
     programs(&["bench", "--no-run", "--bench", "gpu"], &kernels.folder, &bundle)?;
-    fs::rename(bundle.join("gpu"), bundle.join("keops_bench"))?;
+    fs::rename(bundle.join("gpu.gz"), bundle.join("keops_bench.gz"))?;
 
     let mut pip = Command::new(&options.python);
     pip.args([
@@ -105,7 +105,8 @@ struct Target {
     name: String,
 }
 
-/// Builds programs with kernels inside, and puts them into a folder without symbols, called as cargo calls them.
+/// Builds programs with kernels inside, and puts them into a folder without symbols, called as cargo calls them, and
+/// compressed: they consist of PTX and unoptimized code for the most part.
 fn programs(arguments: &[&str], kernels: &Path, to: &Path) -> Result<()> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root()).args(arguments).args([
@@ -123,6 +124,7 @@ fn programs(arguments: &[&str], kernels: &Path, to: &Path) -> Result<()> {
             let to = to.join(target.name);
             // debug information would be most of them; the profiles that leave it out build all dependencies again
             run(Command::new("strip").arg("-o").arg(&to).arg(&program))?;
+            run(Command::new("gzip").args(["-n", "-9"]).arg(&to))?;
         }
     }
     Ok(())
