@@ -6,6 +6,23 @@
 mod upload;
 
 /// Numbers of 16 bits, as which rows may be stored; see [`keops!`].
+///
+/// ```
+/// use keops::{bf16, f16, prelude::*};
+///
+/// keops! {
+///     #[keops(order = 0)]
+///     pub fn product(x: Vi<1>, y: Vj<1>) -> Sum<j> { x * y }
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// let x = vec![[f16::from_f32(0.5)], [f16::from_f32(2.0)]];
+/// let y = vec![[bf16::from_f32(3.0)]];
+/// let a: Rows<f32, 1> = product(&x, &y).eval()?; // computed in f32
+/// assert_eq!(*a, [[1.5], [6.0]]);
+/// # Ok(())
+/// # }
+/// ```
 pub use keops_core::halves::{bf16, f16};
 pub use keops_core::{
     arguments::{Batched, batched},
@@ -24,6 +41,22 @@ pub use keops_macros::keops;
 pub use upload::Upload;
 
 /// What a program that uses [`keops!`] imports.
+///
+/// ```
+/// use keops::prelude::*;
+///
+/// keops! {
+///     /// The nearest of y.
+///     #[keops(order = 0)]
+///     pub fn nearest(x: Vi<1>, y: Vj<1>) -> ArgMin<j> { sqdist(x, y) }
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// let rows: Rows<u32, 1> = nearest(&[[0.9_f32]], &[[0.0], [1.0]]).device(Device::Cpu).eval()?;
+/// assert_eq!(*rows, [[1]]);
+/// # Ok(())
+/// # }
+/// ```
 pub mod prelude {
     pub use crate::{Device, DeviceRows, Error, Ranges, Rows, Upload, batched, keops};
 }

@@ -31,6 +31,15 @@ pub trait Upload {
     /// # Errors
     /// No such device; memory that does not suffice; rows of another length; [`Device::AllCuda`], since arrays stay
     /// in one place.
+    ///
+    /// ```
+    /// # use keops::prelude::*;
+    /// let rows: DeviceRows<f32, 2> = Device::Cpu.upload(&[[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!((rows.len(), rows.device()), (2, Device::Cpu));
+    /// let nowhere: Result<DeviceRows<f32, 2>, Error> = Device::AllCuda.upload(&[[1.0, 2.0]]);
+    /// assert_eq!(nowhere.unwrap_err(), Error::NotOnePlace);
+    /// # Ok::<(), Error>(())
+    /// ```
     fn upload<'a, T: Element, const D: usize>(self, rows: impl AsRows<'a, T, D>) -> Result<DeviceRows<T, D>, Error>;
 }
 

@@ -6,6 +6,27 @@
 //!
 //! A [`View`] is never refused: what is wrong with it (a flat slice of 7 numbers as rows of 3) stays inside until the
 //! call is evaluated, where the variable has a name and the caller a `Result`.
+//!
+//! ```
+//! use keops::prelude::*;
+//!
+//! keops! {
+//!     /// a_i = s Σ_j (x_i | y_j)
+//!     pub fn product(s: Pm<1>, x: Vi<2>, y: Vj<2>) -> Sum<j> { s * (x | y) }
+//! }
+//!
+//! # fn main() -> Result<(), Error> {
+//! let points = vec![[1.0_f32, 2.0], [3.0, 4.0]];
+//! let flat = [1.0_f32, 2.0, 3.0, 4.0]; // the same rows, row after row
+//! let rows = Rows::copied_from(&points)?;
+//! let a = product(2.0, &points, &points).eval()?;
+//! assert_eq!(product([2.0], &flat, &rows).eval()?, a);
+//! assert_eq!(product(&[2.0], &points[..], &flat[..]).eval()?, a);
+//! let error = product(2.0, &flat[..3], &points).eval().unwrap_err();
+//! assert_eq!(error.to_string(), "`x` holds 3 numbers, which is not a multiple of its dimension 2");
+//! # Ok(())
+//! # }
+//! ```
 
 mod batched;
 mod standard;
@@ -22,7 +43,16 @@ use crate::{
     settings::Device,
 };
 
-/// Rows of one variable, as the engines see them: numbers row by row.
+/// Rows of one variable, as the engines see them: numbers row by row. What [`AsRows`] and [`AsParameter`] give.
+///
+/// ```
+/// use keops_core::arguments::View;
+///
+/// let view = View::from_flat(&[1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0], 3);
+/// assert_eq!((view.rows(), view.dim(), view.len()), (2, 3, 6));
+/// assert_eq!(view.host(), Some(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0][..]));
+/// assert_eq!(view.check("x"), Ok(()));
+/// ```
 #[derive(Clone, Debug)]
 pub struct View<'a, T> {
     data: Data<'a, T>,
@@ -46,6 +76,16 @@ enum Data<'a, T> {
 }
 
 /// What is wrong with a view.
+///
+/// ```
+/// use keops_core::arguments::{Fault, View};
+///
+/// let view = View::from_flat(&[1.0_f32, 2.0, 3.0, 4.0], 3);
+/// assert_eq!(view.fault(), Some(Fault::FlatLength));
+/// // with the name of the variable it is an error
+/// let error = view.check("x").unwrap_err();
+/// assert_eq!(error.to_string(), "`x` holds 4 numbers, which is not a multiple of its dimension 3");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The length is not a multiple of the dimension.
@@ -60,12 +100,24 @@ pub enum Fault {
 
 impl<'a, T> View<'a, T> {
     /// Rows of fixed length.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// let view = View::from_rows(&[[1.0, 2.0], [3.0, 4.0]]);
+    /// assert_eq!((view.rows(), view.dim()), (2, 2));
+    /// ```
     #[must_use]
     pub fn from_rows<const D: usize>(rows: &'a [[T; D]]) -> Self {
         Self { data: Data::Borrowed(rows.as_flattened()), dim: D, rows: rows.len(), batch: Vec::new(), fault: None }
     }
 
     /// Rows of length `dim`, one after another.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// assert_eq!(View::from_flat(&[1.0, 2.0, 3.0, 4.0], 2).rows(), 2);
+    /// assert!(View::from_flat(&[1.0, 2.0, 3.0, 4.0], 3).fault().is_some());
+    /// ```
     #[must_use]
     pub fn from_flat(data: &'a [T], dim: usize) -> Self {
         let (rows, fault) = whole_rows(data.len(), dim);
@@ -73,6 +125,13 @@ impl<'a, T> View<'a, T> {
     }
 
     /// Rows of length `dim` that were copied, because they were not one after another.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// let (x, y) = ([1.0, 2.0], [3.0, 4.0]); // coordinates by themselves
+    /// let rows = x.iter().zip(&y).flat_map(|(&x, &y)| [x, y]).collect();
+    /// assert_eq!(View::from_owned(rows, 2).host(), Some(&[1.0, 3.0, 2.0, 4.0][..]));
+    /// ```
     #[must_use]
     pub fn from_owned(data: Vec<T>, dim: usize) -> Self {
         let (rows, fault) = whole_rows(data.len(), dim);
@@ -80,6 +139,13 @@ impl<'a, T> View<'a, T> {
     }
 
     /// So many rows of so many numbers, of which the variable has `dim`: of what knows its shape at run time.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// let table = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // 3 rows of 2 numbers
+    /// let error = View::from_table(table[..].into(), [3, 2], 3).check("x").unwrap_err();
+    /// assert_eq!(error.to_string(), "`x` has dimension 3, but its rows hold 2 numbers");
+    /// ```
     #[must_use]
     pub fn from_table(data: Cow<'a, [T]>, [rows, width]: [usize; 2], dim: usize) -> Self
     where
@@ -98,6 +164,13 @@ impl<'a, T> View<'a, T> {
     }
 
     /// A parameter of `dim` components, borrowed or copied.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// let (borrowed, copied) = ([1.0, 2.0], vec![1.0, 2.0]);
+    /// let views = [View::parameter_of(borrowed[..].into(), 2), View::parameter_of(copied.into(), 2)];
+    /// assert!(views.iter().all(|view| view.fault().is_none() && view.rows() == 1));
+    /// ```
     #[must_use]
     pub fn parameter_of(data: Cow<'a, [T]>, dim: usize) -> Self
     where
@@ -111,6 +184,12 @@ impl<'a, T> View<'a, T> {
     }
 
     /// Rows of length `dim` in an array.
+    ///
+    /// ```
+    /// # use keops_core::{arguments::View, array::Array};
+    /// let view = View::from_array(Array::Host(vec![1.0, 2.0, 3.0, 4.0].into()), 2);
+    /// assert_eq!((view.rows(), view.kept().is_some()), (2, true));
+    /// ```
     #[must_use]
     pub fn from_array(data: Array<T>, dim: usize) -> Self {
         let (rows, fault) = whole_rows(data.len(), dim);
@@ -118,6 +197,14 @@ impl<'a, T> View<'a, T> {
     }
 
     /// Rows of length `dim`, one after another, stored in 16 bits.
+    ///
+    /// ```
+    /// # use keops_core::{arguments::View, halves::{Halves, f16}};
+    /// let numbers = [0.5, 1.0, 1.5, 2.0].map(f16::from_f32);
+    /// let view = View::<f32>::from_halves(Halves::F16(&numbers), 2);
+    /// assert_eq!((view.rows(), view.host()), (2, None));
+    /// assert_eq!(view.widened().host(), Some(&[0.5, 1.0, 1.5, 2.0][..]));
+    /// ```
     #[must_use]
     pub fn from_halves(data: Halves<'a>, dim: usize) -> Self {
         let (rows, fault) = whole_rows(data.len(), dim);
@@ -125,24 +212,46 @@ impl<'a, T> View<'a, T> {
     }
 
     /// A parameter of `dim` components, stored in 16 bits.
+    ///
+    /// ```
+    /// # use keops_core::{arguments::View, halves::{Halves, f16}};
+    /// let numbers = [0.5, 1.0].map(f16::from_f32);
+    /// assert_eq!(View::<f32>::halves_parameter(Halves::F16(&numbers), 2).fault(), None);
+    /// ```
     #[must_use]
     pub fn halves_parameter(data: Halves<'a>, dim: usize) -> Self {
         Self::one_row(Data::Halves(data), data.len(), dim)
     }
 
     /// A parameter of `dim` components.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// let error = View::parameter(&[1.0, 2.0], 3).check("g").unwrap_err();
+    /// assert_eq!(error.to_string(), "the parameter `g` has dimension 3, but holds 2 numbers");
+    /// ```
     #[must_use]
     pub fn parameter(data: &'a [T], dim: usize) -> Self {
         Self::one_row(Data::Borrowed(data), data.len(), dim)
     }
 
     /// A parameter of one component.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// assert_eq!(View::scalar(0.5).host(), Some(&[0.5][..]));
+    /// ```
     #[must_use]
     pub fn scalar(value: T) -> Self {
         Self::one_row(Data::One([value]), 1, 1)
     }
 
     /// A parameter of `D` components.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// assert_eq!(View::array([0.5, 1.5]).dim(), 2);
+    /// ```
     #[must_use]
     pub fn array<const D: usize>(value: [T; D]) -> Self {
         Self::one_row(Data::Owned(Vec::from(value)), D, D)
@@ -153,6 +262,13 @@ impl<'a, T> View<'a, T> {
     }
 
     /// The same rows, shared out among batches in row-major order: the rows of each follow each other.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// let view = View::from_flat(&[0.0; 12], 1).batched(&[3, 2]);
+    /// assert_eq!((view.batch(), view.batches(), view.rows()), (&[3, 2][..], 6, 2));
+    /// assert!(view.batched(&[5]).fault().is_some()); // 12 rows are no 5 batches
+    /// ```
     #[must_use]
     pub fn batched(mut self, batch: &[usize]) -> Self {
         if self.fault.is_none() {
@@ -175,18 +291,36 @@ impl<'a, T> View<'a, T> {
     }
 
     /// Its batch dimensions; none if it has one batch.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// assert!(View::from_flat(&[0.0; 12], 1).batch().is_empty());
+    /// assert_eq!(View::from_flat(&[0.0; 12], 1).batched(&[3, 2]).batch(), [3, 2]);
+    /// ```
     #[must_use]
     pub fn batch(&self) -> &[usize] {
         &self.batch
     }
 
     /// How many batches it has.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// assert_eq!(View::from_flat(&[0.0; 12], 1).batched(&[3, 2]).batches(), 6);
+    /// ```
     #[must_use]
     pub fn batches(&self) -> usize {
         count(&self.batch)
     }
 
     /// All numbers, row by row, if they are stored in 16 bits.
+    ///
+    /// ```
+    /// # use keops_core::{arguments::View, halves::{Halves, f16}};
+    /// let numbers = [0.5, 1.0].map(f16::from_f32);
+    /// assert!(View::<f32>::from_halves(Halves::F16(&numbers), 1).halves().is_some());
+    /// assert!(View::from_flat(&[0.5_f32, 1.0], 1).halves().is_none());
+    /// ```
     #[must_use]
     pub fn halves(&self) -> Option<Halves<'_>> {
         match self.data {
@@ -197,6 +331,11 @@ impl<'a, T> View<'a, T> {
 
     /// All numbers, row by row, unless they are on a CUDA device or stored in 16 bits. If there is no [`Self::fault`], batches times `rows`
     /// times `dim` of them.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// assert_eq!(View::from_rows(&[[1.0, 2.0], [3.0, 4.0]]).host(), Some(&[1.0, 2.0, 3.0, 4.0][..]));
+    /// ```
     #[must_use]
     pub fn host(&self) -> Option<&[T]> {
         match &self.data {
@@ -209,6 +348,11 @@ impl<'a, T> View<'a, T> {
     }
 
     /// The memory that they are in, if that is one of a CUDA device.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// assert!(View::scalar(0.5_f32).memory().is_none());
+    /// ```
     #[must_use]
     pub fn memory(&self) -> Option<&Arc<dyn Memory>> {
         match &self.data {
@@ -218,6 +362,13 @@ impl<'a, T> View<'a, T> {
     }
 
     /// The array that they are in, if they are in one.
+    ///
+    /// ```
+    /// # use keops_core::{arguments::View, array::Array};
+    /// let view = View::from_array(Array::Host(vec![1.0, 2.0].into()), 1);
+    /// assert_eq!(view.kept().map(Array::len), Some(2));
+    /// assert!(View::from_flat(&[1.0, 2.0], 1).kept().is_none());
+    /// ```
     #[must_use]
     pub fn kept(&self) -> Option<&Array<T>> {
         match &self.data {
@@ -227,12 +378,22 @@ impl<'a, T> View<'a, T> {
     }
 
     /// The CUDA device that they are on, if they are on one.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// assert_eq!(View::from_flat(&[1.0_f32, 2.0], 1).device(), None);
+    /// ```
     #[must_use]
     pub fn device(&self) -> Option<Device> {
         self.memory().map(|memory| Device::Cuda(memory.ordinal()))
     }
 
     /// How many numbers.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// assert_eq!(View::from_rows(&[[1.0, 2.0], [3.0, 4.0]]).len(), 4);
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.data {
@@ -243,12 +404,24 @@ impl<'a, T> View<'a, T> {
     }
 
     /// Whether there are no numbers.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// assert!(View::<f32>::from_rows::<3>(&[]).is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Rows `range` of a view of one batch, if they are on the host.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// let view = View::from_rows(&[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
+    /// assert_eq!(view.part(1..2).unwrap().host(), Some(&[3.0, 4.0][..]));
+    /// assert!(view.part(1..4).is_none()); // there are 3
+    /// ```
     #[must_use]
     pub fn part(&self, range: core::ops::Range<usize>) -> Option<View<'_, T>> {
         let data = self.host()?.get(range.start.checked_mul(self.dim)?..range.end.checked_mul(self.dim)?)?;
@@ -262,18 +435,35 @@ impl<'a, T> View<'a, T> {
     }
 
     /// Numbers in a row.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// assert_eq!(View::from_flat(&[0.0; 12], 3).dim(), 3);
+    /// ```
     #[must_use]
     pub fn dim(&self) -> usize {
         self.dim
     }
 
     /// How many rows a batch has; all rows, if they could not be shared out.
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// let view = View::from_flat(&[0.0; 12], 1);
+    /// assert_eq!((view.rows(), view.clone().batched(&[3]).rows(), view.batched(&[5]).rows()), (12, 4, 12));
+    /// ```
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
     }
 
     /// What is wrong, if anything.
+    ///
+    /// ```
+    /// # use keops_core::arguments::{Fault, View};
+    /// assert_eq!(View::from_flat(&[0.0; 12], 3).fault(), None);
+    /// assert_eq!(View::from_flat(&[0.0; 12], 5).fault(), Some(Fault::FlatLength));
+    /// ```
     #[must_use]
     pub fn fault(&self) -> Option<Fault> {
         self.fault
@@ -284,6 +474,13 @@ impl<'a, T> View<'a, T> {
     /// # Errors
     /// [`Error::FlatLength`], [`Error::Dimension`], [`Error::ParameterLength`] or [`Error::BatchRows`], if there is a
     /// [`Self::fault`].
+    ///
+    /// ```
+    /// # use keops_core::arguments::View;
+    /// assert_eq!(View::from_flat(&[0.0; 12], 1).batched(&[3]).check("x"), Ok(()));
+    /// let error = View::from_flat(&[0.0; 12], 1).batched(&[5]).check("x").unwrap_err();
+    /// assert_eq!(error.to_string(), "`x` has 12 rows, which are no batches of shape [5]");
+    /// ```
     pub fn check(&self, variable: &'static str) -> Result<(), Error> {
         let (len, dim) = (self.len(), self.dim);
         Err(match self.fault {
@@ -303,6 +500,13 @@ fn count(batch: &[usize]) -> usize {
 
 impl<'a, T: Element> View<'a, T> {
     /// The same view, with numbers that were stored in 16 bits as numbers that are computed with.
+    ///
+    /// ```
+    /// # use keops_core::{arguments::View, halves::{Halves, f16}};
+    /// let numbers = [0.5, 1.0].map(f16::from_f32);
+    /// let view = View::<f32>::from_halves(Halves::F16(&numbers), 1).widened();
+    /// assert_eq!(view.host(), Some(&[0.5, 1.0][..]));
+    /// ```
     #[must_use]
     pub fn widened(&self) -> View<'a, T> {
         let mut view = self.clone();
@@ -325,6 +529,30 @@ fn whole_rows(len: usize, dim: usize) -> (usize, Option<Fault>) {
 /// References to `[[T; D]]`, `Vec<[T; D]>`, `[[T; D]; N]`, [`Rows<T, D>`](crate::rows::Rows) and
 /// [`DeviceRows<T, D>`](crate::array::DeviceRows), and flat ones, row after row: `[T]`, `Vec<T>` and `[T; N]`. Where `T` is `f32` they may be stored as `f16` or `bf16`: see
 /// [`halves`](crate::halves). Arrays and matrices of other crates: see [`interfaces`](crate::interfaces).
+///
+/// A type of yours becomes rows by implementing this for references to it:
+///
+/// ```
+/// use keops::prelude::*;
+/// use keops_core::arguments::{AsRows, View};
+///
+/// /// Positions x, y, x, y, ..
+/// struct Track(Vec<f64>);
+///
+/// impl<'a> AsRows<'a, f64, 2> for &'a Track {
+///     fn as_rows(self) -> View<'a, f64> {
+///         View::from_flat(&self.0, 2)
+///     }
+/// }
+///
+/// keops! { pub fn farthest(x: Vi<2>, y: Vj<2>) -> Max<j> { sqdist(x, y) } }
+///
+/// # fn main() -> Result<(), Error> {
+/// let track = Track(vec![0.0, 0.0, 3.0, 4.0]);
+/// assert_eq!(*farthest(&track, &track).eval()?, [[25.0], [25.0]]);
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not rows of dimension {D} with elements of type `{T}`",
     label = "expected rows of dimension {D}",
@@ -332,6 +560,13 @@ fn whole_rows(len: usize, dim: usize) -> (usize, Option<Fault>) {
 )]
 pub trait AsRows<'a, T: Element, const D: usize> {
     /// The rows, borrowed.
+    ///
+    /// ```
+    /// # use keops_core::arguments::{AsRows, View};
+    /// let flat = vec![1.0, 2.0, 3.0, 4.0];
+    /// let view: View<'_, f32> = AsRows::<f32, 2>::as_rows(&flat);
+    /// assert_eq!(view.rows(), 2);
+    /// ```
     #[allow(clippy::wrong_self_convention, reason = "`self` is a reference, or becomes the view")]
     fn as_rows(self) -> View<'a, T>;
 }
@@ -340,6 +575,28 @@ pub trait AsRows<'a, T: Element, const D: usize> {
 ///
 /// A number (for `Pm<1>`), an array `[T; D]`, or a reference to `[T; D]`, `[T]`, `Vec<T>`, or a
 /// [`Rows<T, D>`](crate::rows::Rows) or [`DeviceRows<T, D>`](crate::array::DeviceRows) of one row.
+///
+/// ```
+/// use keops::prelude::*;
+/// use keops_core::arguments::{AsParameter, View};
+///
+/// /// exp(-x²/(2 σ²)) has this number before x².
+/// struct Deviation(f64);
+///
+/// impl<'a> AsParameter<'a, f64, 1> for Deviation {
+///     fn as_parameter(self) -> View<'a, f64> {
+///         View::scalar(0.5 / (self.0 * self.0))
+///     }
+/// }
+///
+/// keops! { pub fn density(g: Pm<1>, x: Vi<1>, y: Vj<1>) -> Sum<j> { exp(-g * sqdist(x, y)) } }
+///
+/// # fn main() -> Result<(), Error> {
+/// let a = density(Deviation(2.0), &[[1.0]], &[[3.0]]).eval()?;
+/// assert_eq!(a, density(0.125, &[[1.0]], &[[3.0]]).eval()?);
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a parameter of dimension {D} with elements of type `{T}`",
     label = "expected a parameter of dimension {D}",
@@ -347,6 +604,12 @@ pub trait AsRows<'a, T: Element, const D: usize> {
 )]
 pub trait AsParameter<'a, T: Element, const D: usize> {
     /// The parameter, borrowed or copied.
+    ///
+    /// ```
+    /// # use keops_core::arguments::{AsParameter, View};
+    /// let view: View<'_, f32> = [0.5, 1.5].as_parameter();
+    /// assert_eq!(view.host(), Some(&[0.5, 1.5][..]));
+    /// ```
     #[allow(clippy::wrong_self_convention, reason = "`self` is a reference or a small value")]
     fn as_parameter(self) -> View<'a, T>;
 }

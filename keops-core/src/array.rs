@@ -3,6 +3,25 @@
 //! A call copies its arguments to a CUDA device and its result back. What several calls use can be left there:
 //! [`DeviceRows`] are the rows of an argument or of a result, in the memory of a device or in that of the host.
 //! [`Storage`] is which of the two kinds of rows a call is asked for.
+//!
+//! ```
+//! use keops::prelude::*;
+//!
+//! keops! {
+//!     /// a_i = Σ_j exp(-|x_i - y_j|²) b_j
+//!     pub fn gaussian(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b }
+//! }
+//!
+//! # fn main() -> Result<(), Error> {
+//! let x = Device::Auto.upload(&[[0.0_f64], [1.0]])?; // copied once
+//! let b = Device::Auto.upload(&[[1.0], [2.0]])?;
+//! let a = gaussian(&x, &x, &b).eval_on_device()?;
+//! let all = gaussian(&x, &x, &b).vjp(&a).eval_on_device()?; // a and all gradients stay there
+//! let in_b: Rows<f64, 1> = all.b.download()?; // only these are copied back
+//! assert_eq!((in_b.len(), all.b.device()), (2, x.device()));
+//! # Ok(())
+//! # }
+//! ```
 
 use core::{any::Any, fmt::Debug};
 use std::sync::Arc;
@@ -40,6 +59,13 @@ pub trait Memory: Debug + Send + Sync {
 }
 
 /// Numbers on the host or on a CUDA device. They do not change, so copies share them.
+///
+/// ```
+/// use keops_core::{array::Array, settings::Device};
+///
+/// let numbers = Array::Host(vec![1.0_f32, 2.0].into());
+/// assert_eq!((numbers.len(), numbers.is_empty(), numbers.device()), (2, false, Device::Cpu));
+/// ```
 #[derive(Clone, Debug)]
 pub enum Array<T> {
     /// On the host.
@@ -86,6 +112,27 @@ impl<T> Array<T> {
 /// Calls with such arguments run where these are, unless told otherwise; then it is an error. Cloning copies nothing.
 ///
 /// A device is a CUDA device or the processor, so that a program is the same on a machine without a GPU.
+///
+/// ```
+/// use keops::prelude::*;
+///
+/// keops! {
+///     /// a_i = Σ_j exp(-|x_i - y_j|²) b_j
+///     pub fn gaussian(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b }
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// let x: DeviceRows<f64, 1> = Device::Auto.upload(&[[0.0], [1.0]])?;
+/// let mut v = Device::Auto.upload(&[[1.0], [0.0]])?;
+/// for _ in 0..3 {
+///     v = gaussian(&x, &x, &v).eval_on_device()?; // nothing is copied
+/// }
+/// let v = v.download()?;
+/// let k = (-1.0_f64).exp();
+/// assert!((v[0][0] - (1.0 + 3.0 * k * k)).abs() < 1e-12);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct DeviceRows<T, const D: usize> {
     array: Array<T>,
@@ -99,24 +146,52 @@ impl<T, const D: usize> Default for DeviceRows<T, D> {
 
 impl<T: Stored, const D: usize> DeviceRows<T, D> {
     /// The rows that an array holds, one after another; numbers behind the last whole row are not seen.
+    ///
+    /// ```
+    /// # use keops_core::array::{Array, DeviceRows};
+    /// let rows = DeviceRows::<f32, 2>::from_array(Array::Host(vec![0.0, 1.0, 2.0, 3.0].into()));
+    /// assert_eq!(*rows.download()?, [[0.0, 1.0], [2.0, 3.0]]);
+    /// # Ok::<(), keops::Error>(())
+    /// ```
     #[must_use]
     pub fn from_array(array: Array<T>) -> Self {
         Self { array }
     }
 
     /// How many rows.
+    ///
+    /// ```
+    /// # use keops::prelude::*;
+    /// let rows: DeviceRows<f32, 3> = Device::Auto.upload(&[[0.0; 3]; 5])?;
+    /// assert_eq!(rows.len(), 5);
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.array.len().checked_div(D).unwrap_or(0)
     }
 
     /// Whether there is none.
+    ///
+    /// ```
+    /// # use keops::prelude::*;
+    /// assert!(DeviceRows::<f32, 3>::default().is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Where they are: [`Device::Cuda`] or [`Device::Cpu`].
+    ///
+    /// ```
+    /// # use keops::prelude::*;
+    /// let rows: DeviceRows<f32, 1> = Device::Cpu.upload(&[[1.0], [2.0]])?;
+    /// assert_eq!(rows.device(), Device::Cpu);
+    /// let anywhere: DeviceRows<f32, 1> = Device::Auto.upload(&[[1.0], [2.0]])?;
+    /// assert!(matches!(anywhere.device(), Device::Cuda(0) | Device::Cpu)); // the first GPU, if there is one
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn device(&self) -> Device {
         self.array.device()
@@ -126,6 +201,14 @@ impl<T: Stored, const D: usize> DeviceRows<T, D> {
     ///
     /// # Errors
     /// [`Error::Cuda`], if the driver fails; [`Error::OutputTooLarge`].
+    ///
+    /// ```
+    /// # use keops::prelude::*;
+    /// let on_device = Device::Auto.upload(&[[1.0_f32, 2.0], [3.0, 4.0]])?;
+    /// let rows: Rows<f32, 2> = on_device.download()?;
+    /// assert_eq!(rows[1], [3.0, 4.0]);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn download(&self) -> Result<Rows<T, D>, Error> {
         let mut rows = Rows::zeros(self.len())?;
         self.download_into(&mut rows)?;
@@ -136,6 +219,17 @@ impl<T: Stored, const D: usize> DeviceRows<T, D> {
     ///
     /// # Errors
     /// [`Error::OutputLength`] if there are more or fewer of those; [`Error::Cuda`], if the driver fails.
+    ///
+    /// ```
+    /// # use keops::prelude::*;
+    /// let on_device: DeviceRows<f32, 2> = Device::Auto.upload(&[[1.0, 2.0], [3.0, 4.0]])?;
+    /// let mut rows = [[0.0; 2]; 2];
+    /// on_device.download_into(&mut rows)?;
+    /// assert_eq!(rows, [[1.0, 2.0], [3.0, 4.0]]);
+    /// let error = on_device.download_into(&mut rows[..1]).unwrap_err();
+    /// assert_eq!(error.to_string(), "the output holds 2 numbers, but the result has 2 rows of 2");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn download_into(&self, rows: &mut [[T; D]]) -> Result<(), Error> {
         let to = rows.as_flattened_mut();
         if to.len() != self.array.len() {

@@ -5,6 +5,38 @@
 //! [`radii`], says which blocks of pairs matter. The names are those of `pykeops.numpy.cluster`.
 //!
 //! A label is the number of a cluster, smaller than the number of points.
+//!
+//! ```
+//! use keops::{
+//!     cluster::{centroids, cluster_ranges, grid_cluster, radii, sort_clusters},
+//!     prelude::*,
+//! };
+//!
+//! keops! {
+//!     /// a_i = Σ_j exp(-100 |x_i - x_j|²): how many points there are around x_i
+//!     pub fn density(x: Vi<1>, y: Vj<1>) -> Sum<j> { exp(-100 * sqdist(x, y)) }
+//! }
+//!
+//! # fn main() -> Result<(), Error> {
+//! let x: Vec<[f64; 1]> = (0..100).map(|k| [(0.618 * f64::from(k)).fract()]).collect();
+//! // the points, cell after cell
+//! let order = sort_clusters(&grid_cluster(&x, 0.1)?)?;
+//! let sorted = order.apply(&x)?;
+//! // where the cells are, and which of them have points closer than 0.5, where the kernel is exp(-25)
+//! let labels = grid_cluster(&sorted, 0.1)?;
+//! let (rows, centres) = (cluster_ranges(&labels)?, centroids(&sorted, &labels)?);
+//! let radii = radii(&sorted, &labels, &centres)?;
+//! let cells = (&rows[..], &centres[..], &radii[..]);
+//! let near = Ranges::from_neighbours(cells, cells, 0.5)?;
+//! assert!(near.pairs() < 100 * 100);
+//! let a = density(&sorted, &sorted).ranges(&near).eval()?;
+//! // in the order of x
+//! let a = order.apply_inverse(&a)?;
+//! let all = density(&x, &x).eval()?;
+//! assert!(a.iter().zip(all.iter()).all(|(a, all)| (a[0] - all[0]).abs() < 1e-8));
+//! # Ok(())
+//! # }
+//! ```
 
 mod centroids;
 mod sort;
@@ -15,8 +47,24 @@ pub use centroids::{centroids, radii, weighted_centroids};
 pub use sort::{Permutation, cluster_ranges, sort_clusters};
 
 /// The edges of the cells of a grid: one number for all dimensions, or one for each.
+///
+/// ```
+/// use keops::cluster::grid_cluster;
+///
+/// let points = [[0.2, 0.2], [0.2, 1.2], [1.2, 0.2]];
+/// assert_eq!(grid_cluster(&points, 1.0)?, [0, 1, 2]); // squares
+/// assert_eq!(grid_cluster(&points, [2.0, 1.0])?, [0, 1, 0]); // twice as wide as high
+/// # Ok::<(), keops::Error>(())
+/// ```
 pub trait CellSize<T, const D: usize> {
     /// The edge in each dimension.
+    ///
+    /// ```
+    /// use keops::cluster::CellSize;
+    ///
+    /// let edges: [f32; 3] = 0.5.edges();
+    /// assert_eq!(edges, [0.5; 3]);
+    /// ```
     fn edges(self) -> [T; D];
 }
 
@@ -41,11 +89,12 @@ impl<T: Element, const D: usize> CellSize<T, D> for [T; D] {
 /// not positive and finite, or so small that the cells cannot be counted; flat rows of a wrong length.
 ///
 /// ```
-/// # use keops_core::cluster::grid_cluster;
+/// use keops::cluster::grid_cluster;
+///
 /// let points = [[0.1, 0.9], [1.5, 0.2], [0.3, 0.7], [-0.5, 0.5]];
 /// assert_eq!(grid_cluster(&points, 1.0)?, [1, 2, 1, 0]);
 /// assert_eq!(grid_cluster(&points, [10.0, 0.6])?, [2, 1, 2, 0]);
-/// # Ok::<(), keops_core::error::Error>(())
+/// # Ok::<(), keops::Error>(())
 /// ```
 pub fn grid_cluster<'a, T: Element, const D: usize>(
     points: impl AsRows<'a, T, D>,

@@ -5,6 +5,22 @@ use crate::settings::Device;
 /// Why a kernel could not be evaluated.
 ///
 /// Every message names the variable and both numbers.
+///
+/// ```
+/// use keops::prelude::*;
+///
+/// keops! { pub fn product(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { x * y * b } }
+///
+/// let (x, y, b) = ([[1.0_f32]; 3], [[1.0]; 4], [[1.0]; 5]);
+/// match product(&x, &y, &b).eval() {
+///     Err(Error::RowCount { variable, rows, other, other_rows }) => {
+///         assert_eq!((variable, rows, other, other_rows), ("b", 5, "y", 4));
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// let error = product(&x, &y, &b).eval().unwrap_err();
+/// assert_eq!(error.to_string(), "`b` has 5 rows, but `y`, which is indexed alike, has 4");
+/// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -3,6 +3,20 @@
 //! They take half of the memory, and each number becomes an `f32` where a target or a source is prepared: computing, and
 //! the result, are those of the call on `f32` arguments of the same values. Arguments of both kinds, and of `f32`, may be mixed in
 //! a call. On a CUDA device they arrive as `f32`.
+//!
+//! ```
+//! use keops::{bf16, f16, prelude::*};
+//!
+//! keops! { pub fn product(s: Pm<1>, x: Vi<1>, y: Vj<1>) -> Sum<j> { s * x * y } }
+//!
+//! # fn main() -> Result<(), Error> {
+//! let x = vec![[f16::from_f32(0.5)], [f16::from_f32(2.0)]];
+//! let y = vec![[bf16::from_f32(3.0)], [bf16::from_f32(1.0)]];
+//! let a: Rows<f32, 1> = product(10.0, &x, &y).eval()?;
+//! assert_eq!(*a, [[20.0], [80.0]]);
+//! # Ok(())
+//! # }
+//! ```
 
 use core::ops::Range;
 
@@ -15,6 +29,16 @@ use crate::{
 };
 
 /// Numbers of 16 bits.
+///
+/// ```
+/// use keops::f16;
+/// use keops_core::halves::Halves;
+///
+/// let numbers = [0.5, 1.0, 2.0].map(f16::from_f32);
+/// let halves = Halves::F16(&numbers);
+/// assert_eq!((halves.len(), halves.is_empty()), (3, false));
+/// assert_eq!(halves.part(1..3).widen::<f32>(), [1.0, 2.0]);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Halves<'a> {
     /// IEEE's half precision: 11 significant bits, up to 65504.

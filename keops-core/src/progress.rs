@@ -8,6 +8,24 @@
 //! a thread that finds another one in it goes on with its work, and what it has done is part of the next answer.
 //!
 //! A call of several passes counts the pairs of all of them: passes of other shapes count as the first one.
+//!
+//! ```
+//! use keops::prelude::*;
+//! use std::sync::{Arc, Mutex};
+//!
+//! keops! { pub fn product(x: Vi<1>, y: Vj<1>) -> Sum<j> { x * y } }
+//!
+//! # fn main() -> Result<(), Error> {
+//! let (x, y) = (vec![[1.0_f32]; 200], vec![[1.0]; 300]);
+//! let told = Arc::new(Mutex::new(Vec::new()));
+//! let to = Arc::clone(&told);
+//! product(&x, &y).progress(move |done, all| to.lock().unwrap().push((done, all))).eval()?;
+//! let told = told.lock().unwrap();
+//! assert!(told.is_sorted());
+//! assert_eq!(told.last(), Some(&(200 * 300, 200 * 300)));
+//! # Ok(())
+//! # }
+//! ```
 
 use core::{
     fmt,
@@ -21,6 +39,21 @@ use crate::{cpu::Shape, ranges::Pattern};
 type Callback = dyn Fn(u64, u64) + Send + Sync;
 
 /// What a caller gave, for all passes of a call.
+///
+/// ```
+/// use keops_core::progress::Watch;
+/// use std::sync::{Arc, Mutex};
+///
+/// let told = Arc::new(Mutex::new(Vec::new()));
+/// let to = Arc::clone(&told);
+/// let watch = Watch::new(move |done, all| to.lock().unwrap().push((done, all))).of_passes(2);
+/// for _ in 0..2 {
+///     let meter = watch.meter(100); // a pass of 100 pairs
+///     meter.add(60);
+///     meter.finish();
+/// }
+/// assert_eq!(*told.lock().unwrap(), [(60, 200), (100, 200), (160, 200), (200, 200)]);
+/// ```
 #[derive(Clone)]
 pub struct Watch {
     callback: Arc<Callback>,

@@ -6,6 +6,22 @@
 //!
 //! Pairs are given as blocks, since the engines work on blocks: consecutive rows i against consecutive rows j. Points are
 //! therefore sorted first, so that those of a cluster follow each other.
+//!
+//! ```
+//! use keops::prelude::*;
+//!
+//! keops! { pub fn total(x: Vi<1>, b: Vj<1>) -> Sum<j> { x * b } }
+//!
+//! # fn main() -> Result<(), Error> {
+//! let (x, b) = ([[1.0_f32]; 4], [[1.0], [2.0], [3.0], [4.0]]);
+//! let running = total(&x, &b).ranges(&Ranges::lower_triangle(4)?).eval()?; // j <= i
+//! assert_eq!(*running, [[1.0], [3.0], [6.0], [10.0]]);
+//! // rows 0 and 1 meet rows 2 and 3; the other rows meet none
+//! let some = total(&x, &b).ranges(&Ranges::new([(0..2, 2..4)])?).eval()?;
+//! assert_eq!(*some, [[7.0], [7.0], [0.0], [0.0]]);
+//! # Ok(())
+//! # }
+//! ```
 
 mod pattern;
 
@@ -22,12 +38,12 @@ use crate::{cpu::MAX_ROWS, device, error::Error, real::Element};
 /// reductions over i. Cloning copies nothing.
 ///
 /// ```
-/// use keops_core::ranges::Ranges;
+/// use keops::Ranges;
 ///
 /// // Rows 0..3 meet rows 0..2 and 5..9, row 7 meets row 0; rows 3..7 meet none.
 /// let ranges = Ranges::new([(0..3, 0..2), (0..3, 5..9), (7..8, 0..1)])?;
 /// assert_eq!(ranges.pairs(), 3 * 6 + 1);
-/// # Ok::<(), keops_core::error::Error>(())
+/// # Ok::<(), keops::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Ranges {
@@ -62,10 +78,10 @@ impl Ranges {
     /// [`Error::RangeEnd`] for rows that no `u32` can number, or a range that ends before it starts.
     ///
     /// ```
-    /// # use keops_core::ranges::Ranges;
+    /// # use keops::Ranges;
     /// let two = Ranges::new([(0..2, 0..3), (2..4, 1..4)])?;
     /// assert_eq!(two.pairs(), 12);
-    /// # Ok::<(), keops_core::error::Error>(())
+    /// # Ok::<(), keops::Error>(())
     /// ```
     pub fn new(blocks: impl IntoIterator<Item = (Range<usize>, Range<usize>)>) -> Result<Self, Error> {
         let mut rectangles = Vec::new();
@@ -82,11 +98,11 @@ impl Ranges {
     /// [`Error::MaskLength`] if there is not one answer for each pair of clusters; those of [`Self::new`].
     ///
     /// ```
-    /// # use keops_core::ranges::Ranges;
+    /// # use keops::Ranges;
     /// let (i, j) = ([0..10, 10..30], [0..5, 5..9, 9..10]);
     /// let some = Ranges::from_matrix(&i, &j, &[true, false, false, false, true, true])?;
     /// assert_eq!(some.pairs(), 10 * 5 + 20 * (4 + 1));
-    /// # Ok::<(), keops_core::error::Error>(())
+    /// # Ok::<(), keops::Error>(())
     /// ```
     pub fn from_matrix(i: &[Range<usize>], j: &[Range<usize>], keep: &[bool]) -> Result<Self, Error> {
         if i.len().checked_mul(j.len()) != Some(keep.len()) {
@@ -101,11 +117,11 @@ impl Ranges {
     /// Those of [`Self::new`].
     ///
     /// ```
-    /// # use keops_core::ranges::Ranges;
+    /// # use keops::Ranges;
     /// let clusters = [0..10, 10..30, 30..35];
     /// let neighbours = Ranges::from_clusters(&clusters, &clusters, |a, b| a.abs_diff(b) <= 1)?;
     /// assert_eq!(neighbours.pairs(), 10 * 30 + 20 * 35 + 5 * 25);
-    /// # Ok::<(), keops_core::error::Error>(())
+    /// # Ok::<(), keops::Error>(())
     /// ```
     pub fn from_clusters(
         i: &[Range<usize>],
@@ -140,13 +156,13 @@ impl Ranges {
     /// [`Error::RowCount`] if there are not as many centres and radii as clusters; those of [`Self::new`].
     ///
     /// ```
-    /// # use keops_core::ranges::Ranges;
+    /// # use keops::Ranges;
     /// let clusters = [0..10, 10..30];
     /// let (centres, radii) = ([[0.0, 0.0], [3.0, 4.0]], [1.0, 1.5]);
     /// let side = (&clusters[..], &centres[..], &radii[..]);
     /// assert_eq!(Ranges::from_neighbours(side, side, 2.4)?.pairs(), 10 * 10 + 20 * 20);
     /// assert_eq!(Ranges::from_neighbours(side, side, 2.5)?.pairs(), 30 * 30);
-    /// # Ok::<(), keops_core::error::Error>(())
+    /// # Ok::<(), keops::Error>(())
     /// ```
     pub fn from_neighbours<T: Element, const D: usize>(
         (i, i_centres, i_radii): (&[Range<usize>], &[[T; D]], &[T]),
@@ -179,9 +195,9 @@ impl Ranges {
     /// Those of [`Self::new`].
     ///
     /// ```
-    /// # use keops_core::ranges::Ranges;
+    /// # use keops::Ranges;
     /// assert_eq!(Ranges::lower_triangle(4)?.pairs(), 1 + 2 + 3 + 4);
-    /// # Ok::<(), keops_core::error::Error>(())
+    /// # Ok::<(), keops::Error>(())
     /// ```
     pub fn lower_triangle(rows: usize) -> Result<Self, Error> {
         Self::new((0..rows).map(|i| (i..i + 1, 0..i + 1)))
@@ -193,9 +209,9 @@ impl Ranges {
     /// Those of [`Self::new`].
     ///
     /// ```
-    /// # use keops_core::ranges::Ranges;
+    /// # use keops::Ranges;
     /// assert_eq!(Ranges::band([4, 4], 1, 0)?.pairs(), 1 + 2 + 2 + 2);
-    /// # Ok::<(), keops_core::error::Error>(())
+    /// # Ok::<(), keops::Error>(())
     /// ```
     pub fn band([i, j]: [usize; 2], below: usize, above: usize) -> Result<Self, Error> {
         Self::new((0..i).filter_map(|row| {
@@ -207,10 +223,10 @@ impl Ranges {
     /// The same pairs with i and j exchanged.
     ///
     /// ```
-    /// # use keops_core::ranges::Ranges;
+    /// # use keops::Ranges;
     /// let ranges = Ranges::new([(0..2, 0..3)])?;
     /// assert_eq!(ranges.transpose(), Ranges::new([(0..3, 0..2)])?);
-    /// # Ok::<(), keops_core::error::Error>(())
+    /// # Ok::<(), keops::Error>(())
     /// ```
     #[must_use]
     pub fn transpose(&self) -> Self {
@@ -220,10 +236,10 @@ impl Ranges {
     /// How many pairs there are.
     ///
     /// ```
-    /// # use keops_core::ranges::Ranges;
+    /// # use keops::Ranges;
     /// // where blocks overlap, a pair counts once
     /// assert_eq!(Ranges::new([(0..2, 0..3), (1..2, 0..4)])?.pairs(), 3 + 4);
-    /// # Ok::<(), keops_core::error::Error>(())
+    /// # Ok::<(), keops::Error>(())
     /// ```
     #[must_use]
     pub fn pairs(&self) -> u64 {
@@ -231,12 +247,27 @@ impl Ranges {
     }
 
     /// Row after row of i, which rows j there are.
+    ///
+    /// ```
+    /// # use keops::Ranges;
+    /// let ranges = Ranges::new([(0..2, 0..3), (0..2, 5..6)])?;
+    /// assert!(ranges.by_i().contains(1, 5) && !ranges.by_i().contains(1, 4));
+    /// # Ok::<(), keops::Error>(())
+    /// ```
     #[must_use]
     pub fn by_i(&self) -> &Pattern {
         &self.both.by_i
     }
 
     /// Row after row of j, which rows i there are.
+    ///
+    /// ```
+    /// # use keops::Ranges;
+    /// let ranges = Ranges::new([(0..2, 0..3), (0..2, 5..6)])?;
+    /// assert!(ranges.by_j().contains(5, 1) && !ranges.by_j().contains(4, 1));
+    /// assert_eq!(ranges.by_j(), ranges.transpose().by_i());
+    /// # Ok::<(), keops::Error>(())
+    /// ```
     #[must_use]
     pub fn by_j(&self) -> &Pattern {
         self.both.by_j.get_or_init(|| self.both.by_i.transpose())

@@ -32,6 +32,30 @@ pub trait Stored: Copy + Default + core::fmt::Debug + Send + Sync + 'static {
 /// Each function here states its largest error over all arguments, in units in the last place (ULP): in f32 of the
 /// true result, where multiply-add is fused and where it is not; in f64 of what the standard library answers. Measured by
 /// `tests/elementary.rs`; docs/elementary-functions.md says how.
+///
+/// ```
+/// use keops::{Element, prelude::*};
+///
+/// keops! {
+///     /// a_i = Σ_j exp(-|x_i - y_j|²)
+///     pub fn gaussian(x: Vi<1>, y: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) }
+/// }
+///
+/// /// The mean over all pairs, in the precision of the points.
+/// fn mean<T: Element>(x: &[[T; 1]]) -> Result<f64, Error> {
+///     let sums = gaussian(x, x).eval()?;
+///     let total: f64 = sums.iter().map(|row| Element::to_f64(row[0])).sum();
+///     Ok(total / (x.len() * x.len()) as f64)
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// let exact = (1.0 + (-1.0_f64).exp()) / 2.0;
+/// assert!((mean(&[[0.0_f64], [1.0]])? - exact).abs() < 1e-15);
+/// assert!((mean(&[[0.0_f32], [1.0]])? - exact).abs() < 1e-7);
+/// assert_eq!((<f32 as Element>::NAME, <f64 as Element>::NAME), ("f32", "f64"));
+/// # Ok(())
+/// # }
+/// ```
 pub trait Element: Float + Real<Cx = (), Scalar = Self, Index = u32> + Stored + core::fmt::Display {
     /// A tile of `Q` vectors of this element type under the instruction set `S`.
     #[cfg(feature = "std")]
@@ -45,8 +69,19 @@ pub trait Element: Float + Real<Cx = (), Scalar = Self, Index = u32> + Stored + 
     const ROUND: Self;
 
     /// The value nearest to `value`.
+    ///
+    /// ```
+    /// # use keops::Element;
+    /// assert_eq!(<f32 as Element>::from_f64(0.1), 0.1_f32);
+    /// ```
     fn from_f64(value: f64) -> Self;
     /// The exact value as `f64`.
+    ///
+    /// ```
+    /// # use keops::Element;
+    /// assert_eq!(Element::to_f64(0.5_f32), 0.5);
+    /// assert_ne!(Element::to_f64(0.1_f32), 0.1); // the f32 nearest to 0.1 is another number than the f64
+    /// ```
     fn to_f64(self) -> f64;
 
     /// [`crate::cpu::reduce`] for any kernel: here, so that it is compiled once, with this crate.

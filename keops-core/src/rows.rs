@@ -20,7 +20,7 @@ use crate::{arguments::AsRows, error::Error, host::numbers, real::Element};
 /// Derefs to `[[T; D]]`, so that `rows[i][d]`, `rows.len()` and `rows.iter()` work.
 ///
 /// ```
-/// use keops_core::rows::Rows;
+/// use keops::Rows;
 ///
 /// let mut rows: Rows<f32, 2> = [[0.0, 1.0], [2.0, 3.0]].into();
 /// rows.extend([[4.0, 5.0]]);
@@ -41,9 +41,9 @@ impl<T, const D: usize> Rows<T, D> {
     /// `rows` rows of zeros.
     ///
     /// ```
-    /// # use keops_core::rows::Rows;
+    /// # use keops::Rows;
     /// assert_eq!(Rows::<f64, 3>::zeros(2)?.as_flat(), [0.0; 6]);
-    /// # Ok::<(), keops_core::error::Error>(())
+    /// # Ok::<(), keops::Error>(())
     /// ```
     ///
     /// # Errors
@@ -62,9 +62,9 @@ impl<T, const D: usize> Rows<T, D> {
     /// Copies anything that is rows, as an argument of a call may be.
     ///
     /// ```
-    /// # use keops_core::rows::Rows;
+    /// # use keops::Rows;
     /// assert_eq!(Rows::<f32, 2>::copied_from(&[0.0, 1.0, 2.0, 3.0])?[1], [2.0, 3.0]);
-    /// # Ok::<(), keops_core::error::Error>(())
+    /// # Ok::<(), keops::Error>(())
     /// ```
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl<T, const D: usize> Rows<T, D> {
     /// Adds a row behind the others.
     ///
     /// ```
-    /// # use keops_core::rows::Rows;
+    /// # use keops::Rows;
     /// let mut rows = Rows::default();
     /// rows.push([1.0, 2.0]);
     /// assert_eq!(rows.len(), 1);
@@ -95,7 +95,7 @@ impl<T, const D: usize> Rows<T, D> {
     /// All numbers, row by row.
     ///
     /// ```
-    /// # use keops_core::rows::Rows;
+    /// # use keops::Rows;
     /// assert_eq!(Rows::from([[1, 2], [3, 4]]).as_flat(), [1, 2, 3, 4]);
     /// ```
     #[must_use]
@@ -106,7 +106,7 @@ impl<T, const D: usize> Rows<T, D> {
     /// All numbers, row by row.
     ///
     /// ```
-    /// # use keops_core::rows::Rows;
+    /// # use keops::Rows;
     /// let mut rows = Rows::from([[1, 2], [3, 4]]);
     /// rows.as_flat_mut()[2] = 5;
     /// assert_eq!(rows[1], [5, 4]);
@@ -119,7 +119,7 @@ impl<T, const D: usize> Rows<T, D> {
     /// The rows as a vector, without copying.
     ///
     /// ```
-    /// # use keops_core::rows::Rows;
+    /// # use keops::Rows;
     /// assert_eq!(Rows::from([[1, 2], [3, 4]]).into_vec(), vec![[1, 2], [3, 4]]);
     /// ```
     #[must_use]
@@ -130,7 +130,7 @@ impl<T, const D: usize> Rows<T, D> {
     /// All numbers, row by row, without copying.
     ///
     /// ```
-    /// # use keops_core::rows::Rows;
+    /// # use keops::Rows;
     /// assert_eq!(Rows::from([[1, 2], [3, 4]]).into_flat(), vec![1, 2, 3, 4]);
     /// ```
     #[must_use]
@@ -212,7 +212,7 @@ impl<T: Clone, const D: usize> From<&[[T; D]]> for Rows<T, D> {
 /// row.
 ///
 /// ```
-/// # use keops_core::{error::Error, rows::Rows};
+/// # use keops::{Error, Rows};
 /// let rows = Rows::<f32, 2>::try_from(vec![0.0, 1.0, 2.0, 3.0])?;
 /// assert_eq!(rows[1], [2.0, 3.0]);
 /// let error = Rows::<f32, 2>::try_from(vec![0.0; 5]).unwrap_err();

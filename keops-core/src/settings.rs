@@ -13,6 +13,23 @@ use crate::{
 };
 
 /// Where a call runs.
+///
+/// ```
+/// use keops::prelude::*;
+///
+/// keops! { pub fn product(x: Vi<1>, y: Vj<1>) -> Sum<j> { x * y } }
+///
+/// # fn main() -> Result<(), Error> {
+/// let (x, y) = ([[1.0_f32], [2.0]], [[3.0], [4.0]]);
+/// let a = product(&x, &y).device(Device::Cpu).eval()?; // without it `Device::Auto`
+/// assert_eq!(*a, [[7.0], [14.0]]);
+/// // a device that is not there is an error, and never another device
+/// let error = product(&x, &y).device(Device::Cuda(99)).eval().unwrap_err();
+/// assert!(matches!(error, Error::BuiltWithoutCuda | Error::NoCudaDevice { ordinal: 99, .. }));
+/// assert_eq!(Device::Cuda(99).to_string(), "the CUDA device 99");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Device {
@@ -39,7 +56,15 @@ impl fmt::Display for Device {
     }
 }
 
-/// The settings of a call.
+/// The settings of a call. Its methods change them: `.device(..)`, `.ranges(..)`, `.progress(..)`.
+///
+/// ```
+/// use keops_core::settings::{Device, Settings};
+///
+/// let settings = Settings::default();
+/// assert_eq!(settings.device, Device::Auto);
+/// assert!(settings.cuda.is_none() && settings.ranges.is_none() && settings.watch.is_none());
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Settings {
@@ -80,6 +105,15 @@ impl Settings {
     ///
     /// # Errors
     /// No such device; [`Device::AllCuda`], which is not one place; whatever the device says.
+    ///
+    /// ```
+    /// # use keops_core::{error::Error, settings::{Device, Settings}};
+    /// let mut settings = Settings::default(); // without an engine for CUDA
+    /// assert_eq!(settings.upload(&[1.0_f32, 2.0])?.device(), Device::Cpu);
+    /// settings.device = Device::AllCuda;
+    /// assert_eq!(settings.upload(&[1.0_f32, 2.0]).unwrap_err(), Error::NotOnePlace);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn upload<T: Element>(&self, numbers: &[T]) -> Result<Array<T>, Error> {
         let here = || Array::Host(numbers.to_vec().into());
         match (self.device, self.cuda) {

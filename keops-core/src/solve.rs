@@ -11,6 +11,25 @@
 //! costs a relative residual of up to 6e-8 (1 + ‖K‖ ‖a‖/‖b‖), which is more than 1e-6 for many points.
 //!
 //! On a CUDA device the vectors come to the host between the products.
+//!
+//! ```
+//! use keops::prelude::*;
+//!
+//! keops! {
+//!     /// (K b)_i = Σ_j exp(-|x_i - y_j|²) b_j
+//!     pub fn gaussian(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b }
+//! }
+//!
+//! # fn main() -> Result<(), Error> {
+//! let (x, b) = ([[0.0_f64], [1.0], [3.0]], [[1.0], [0.0], [2.0]]);
+//! let solution = gaussian(&x, &x, &b).solve_b(0.1).tolerance(1e-10).eval()?;
+//! // put it in: α a + K a = b
+//! let a = &solution.values;
+//! let k_a = gaussian(&x, &x, a).eval()?;
+//! assert!((0..3).all(|i| (0.1 * a[i][0] + k_a[i][0] - b[i][0]).abs() < 1e-9));
+//! # Ok(())
+//! # }
+//! ```
 
 mod columns;
 mod conjugate_gradients;
@@ -61,6 +80,28 @@ type Put<T, G, const E: usize> = fn(&mut <G as Plan>::Output<T, Host>, Rows<T, E
 /// Where each pair multiplies a by a number, the E components of b are right-hand sides of their own that share the
 /// products with K, each with its own conjugate gradients; one that has converged does not change any more. Else they
 /// are one vector of N E numbers.
+///
+/// ```
+/// use keops::{prelude::*, solve::Preconditioner};
+///
+/// keops! {
+///     /// (K b)_i = Σ_j exp(-|x_i - y_j|²) b_j, for two columns of b
+///     pub fn gaussian(x: Vi<1>, y: Vj<1>, b: Vj<2>) -> Sum<j> { exp(-sqdist(x, y)) * b }
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// let (x, b) = ([[0.0_f32], [1.0], [3.0]], [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]);
+/// let solution = gaussian(&x, &x, &b)
+///     .solve_b(0.5) // α
+///     .tolerance(1e-8)
+///     .max_iterations(100)
+///     .preconditioner(Preconditioner::Jacobi)
+///     .eval()?;
+/// assert_eq!(solution.report.residuals.len(), 2); // one for each column
+/// assert!(solution.report.converged());
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "equations are not solved before `eval`"]
 pub struct Solve<'a, 'p, T: Element, F, G: Plan, const E: usize> {
     views: Vec<View<'a, T>>,
@@ -89,24 +130,80 @@ impl<'a, 'p, T: Element, F: OnePass, G: Plan, const E: usize> Solve<'a, 'p, T, F
     }
 
     /// The relative residual |b - (αI + K) a| / |b| at which a right-hand side is solved, 1e-6 unless told otherwise.
+    ///
+    /// ```
+    /// # use keops::{prelude::*, solve::*};
+    /// # keops! { pub fn gaussian(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b } }
+    /// # let x: Vec<[f64; 1]> = (0..20).map(|k| [0.3 * f64::from(k)]).collect();
+    /// # let b = vec![[1.0]; 20];
+    /// let solve = |tolerance| gaussian(&x, &x, &b).solve_b(0.1).tolerance(tolerance).eval();
+    /// let (rough, fine) = (solve(1e-2)?.report, solve(1e-10)?.report);
+    /// assert!(rough.residual() <= 1e-2 && fine.residual() <= 1e-10);
+    /// assert!(rough.iterations < fine.iterations);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.limits.tolerance = tolerance;
         self
     }
 
     /// The most iterations, each a product with K; 1000 unless told otherwise.
+    ///
+    /// ```
+    /// # use keops::{prelude::*, solve::*};
+    /// # keops! { pub fn gaussian(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b } }
+    /// # let x: Vec<[f64; 1]> = (0..20).map(|k| [0.3 * f64::from(k)]).collect();
+    /// # let b = vec![[1.0]; 20];
+    /// let report = gaussian(&x, &x, &b).solve_b(0.1).max_iterations(2).eval()?.report;
+    /// assert_eq!((report.iterations, report.stop), (2, Stop::MaxIterations));
+    /// assert!(report.residual() > 1e-6); // the tolerance
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn max_iterations(mut self, iterations: usize) -> Self {
         self.limits.iterations = iterations;
         self
     }
 
     /// What makes the iterations fewer; nothing unless told otherwise.
+    ///
+    /// ```
+    /// # use keops::{prelude::*, solve::*};
+    /// # keops! { pub fn gaussian(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b } }
+    /// # let x: Vec<[f64; 1]> = (0..20).map(|k| [0.3 * f64::from(k)]).collect();
+    /// # let b = vec![[1.0]; 20];
+    /// let equations = || gaussian(&x, &x, &b).solve_b(0.1);
+    /// let plain = equations().eval()?;
+    /// let solution = equations().preconditioner(Preconditioner::Jacobi).eval()?;
+    /// // the diagonal of this K is constant, so that nothing is gained, and nothing lost
+    /// assert!(solution.report.iterations <= plain.report.iterations + 1);
+    /// assert!((solution.values[0][0] - plain.values[0][0]).abs() < 1e-4);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn preconditioner(mut self, preconditioner: Preconditioner) -> Self {
         self.preconditioner = preconditioner;
         self
     }
 
     /// Calls a function after each iteration, which may end them: `ControlFlow::Break(())`.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    ///
+    /// # use keops::{prelude::*, solve::*};
+    /// # keops! { pub fn gaussian(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b } }
+    /// # let x: Vec<[f64; 1]> = (0..20).map(|k| [0.3 * f64::from(k)]).collect();
+    /// # let b = vec![[1.0]; 20];
+    /// let mut residuals = Vec::new();
+    /// let solution = gaussian(&x, &x, &b)
+    ///     .solve_b(0.1)
+    ///     .progress(|progress| {
+    ///         residuals.push(progress.residuals[0]);
+    ///         if progress.iteration == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    ///     })
+    ///     .eval()?;
+    /// assert_eq!((residuals.len(), solution.report.stop), (3, Stop::Callback));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn progress<'c>(
         self,
         callback: impl FnMut(&Progress<'_>) -> ControlFlow<()> + 'c,
@@ -123,6 +220,19 @@ impl<'a, 'p, T: Element, F: OnePass, G: Plan, const E: usize> Solve<'a, 'p, T, F
     /// Arguments that do not fit together; [`Error::NotSquare`]; [`Error::NotSymmetric`] and
     /// [`Error::NotPositiveDefinite`], where the iterations notice; [`Error::NotFinite`] for b, α and products that are
     /// infinite or NaN; [`Error::Option`] for a tolerance or an α that is negative, or a rank of 0.
+    ///
+    /// ```
+    /// # use keops::{prelude::*, solve::*};
+    /// # keops! { pub fn gaussian(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b } }
+    /// # let x: Vec<[f64; 1]> = (0..20).map(|k| [0.3 * f64::from(k)]).collect();
+    /// # let b = vec![[1.0]; 20];
+    /// let solution = gaussian(&x, &x, &b).solve_b(0.1).eval()?;
+    /// assert!(solution.report.converged());
+    /// assert_eq!(solution.values.len(), 20);
+    /// let error = gaussian(&x[1..], &x, &b).solve_b(0.1).eval().unwrap_err();
+    /// assert_eq!(error, Error::NotSquare { rows: 19, cols: 20 });
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn eval(self) -> Result<Solution<'a, T, F, G, E>, Error> {
         let Self { views, settings, variable, alpha, limits, preconditioner, progress, put, .. } = self;
         limits.check(alpha)?;

@@ -32,6 +32,15 @@ const LEAST_CAPABILITY: i32 = 8;
 ///
 /// # Errors
 /// A driver that is there, but does not work.
+///
+/// ```
+/// let count = keops_gpu::devices()?; // 0 on a machine without a GPU
+/// for ordinal in 0..count {
+///     println!("device {ordinal}: {}", if keops_gpu::is_available(ordinal) { "used" } else { "too old" });
+/// }
+/// assert!(!keops_gpu::is_available(count)); // they are numbered from 0
+/// # Ok::<(), keops_core::error::Error>(())
+/// ```
 pub fn devices() -> Result<usize, Error> {
     match keops_driver::status() {
         Status::NoLibrary { .. } | Status::Failed { code: NO_DEVICE, .. } => Ok(0),
@@ -42,6 +51,15 @@ pub fn devices() -> Result<usize, Error> {
 
 /// Whether there is a CUDA device of this number, new enough for the kernels that `keops` compiles unless told
 /// otherwise. Only the first call takes time.
+///
+/// ```
+/// use keops_core::settings::Device;
+///
+/// // what `Device::Auto` chooses, for formulas that have kernels
+/// let device = if keops_gpu::is_available(0) { Device::Cuda(0) } else { Device::Cpu };
+/// println!("calls run on {device}");
+/// assert!(!keops_gpu::is_available(usize::MAX));
+/// ```
 #[must_use]
 pub fn is_available(ordinal: usize) -> bool {
     devices().is_ok_and(|count| ordinal < count) && capability(ordinal).is_none_or(|major| major >= LEAST_CAPABILITY)
@@ -173,6 +191,12 @@ impl Device {
 ///
 /// # Errors
 /// A device cannot be switched to.
+///
+/// ```
+/// keops_gpu::release_kept()?; // before another program on the machine needs the memory
+/// keops_gpu::release_kept()?; // nothing is kept any more, which is no error
+/// # Ok::<(), keops_core::error::Error>(())
+/// ```
 pub fn release_kept() -> Result<(), Error> {
     let devices: Vec<_> = lock(&DEVICES).values().cloned().collect();
     devices.iter().try_for_each(|device| device.release_lanes())

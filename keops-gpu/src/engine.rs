@@ -98,6 +98,17 @@ pub fn reduce<T: Element>(
 ///
 /// # Errors
 /// No such device; less free memory than they need; any error of the driver.
+///
+/// ```
+/// use keops_core::error::Error;
+///
+/// let error = keops_gpu::upload(999, &[1.0_f32, 2.0]).unwrap_err();
+/// assert!(matches!(error, Error::NoCudaDevice { ordinal: 999, .. }));
+/// if keops_gpu::is_available(0) {
+///     assert_eq!(keops_gpu::upload(0, &[1.0_f32, 2.0])?.len(), 2);
+/// }
+/// # Ok::<(), Error>(())
+/// ```
 pub fn upload<T: Element>(ordinal: usize, from: &[T]) -> Result<Array<T>, Error> {
     let device = Device::open(ordinal)?;
     let numbers = Numbers::new().ok_or_else(|| failure::cuda("copying to the device", CudaError::InvalidValue))?;

@@ -45,7 +45,19 @@ use keops_core::{
     progress::Pairs,
 };
 
-/// The engine, for the settings of calls.
+/// The engine, for the settings of calls. The facade `keops` gives it to every call, with the feature `cuda`.
+///
+/// ```
+/// use keops_core::settings::{Device, Settings};
+/// use keops_gpu::Cuda;
+///
+/// let settings = Settings::with_cuda(&Cuda);
+/// assert_eq!(settings.device, Device::Auto);
+/// // the first GPU, if there is one
+/// let place = if keops_gpu::is_available(0) { Device::Cuda(0) } else { Device::Cpu };
+/// assert_eq!(settings.upload(&[1.0_f32, 2.0])?.device(), place);
+/// # Ok::<(), keops_core::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Cuda;
 

@@ -4,6 +4,21 @@ use super::{AsParameter, AsRows, View};
 use crate::real::Element;
 
 /// Rows that are shared out among batches; made by [`batched`].
+///
+/// ```
+/// use keops::{Batched, prelude::*};
+///
+/// keops! { pub fn total(x: Vi<1>, y: Vj<1>) -> Sum<j> { x * y } }
+///
+/// # fn main() -> Result<(), Error> {
+/// let y = [[1.0_f32], [2.0], [3.0], [4.0]];
+/// let pairs: Batched<&[[f32; 1]; 4]> = batched(&y, [2]);
+/// let a = total(&[[1.0]], pairs.clone()).eval()?;
+/// assert_eq!(*a, [[3.0], [7.0]]); // 1 + 2 and 3 + 4
+/// assert_eq!(*total(&a, pairs).eval()?, [[9.0], [21.0], [21.0], [49.0]]); // a has no batches: both share it
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Batched<A> {
     rows: A,
@@ -20,10 +35,19 @@ pub struct Batched<A> {
 /// parameter is given as rows, one for each batch.
 ///
 /// ```
-/// # use keops_core::{arguments::{AsRows, Batched, batched}, arguments::View};
-/// let x: Vec<[f32; 3]> = vec![[0.0; 3]; 80];
-/// let view: View<f32> = batched(&x, [4]).as_rows();
-/// assert_eq!((view.batches(), view.rows()), (4, 20));
+/// use keops::prelude::*;
+///
+/// keops! { pub fn product(s: Pm<1>, x: Vi<1>, y: Vj<1>) -> Sum<j> { s * x * y } }
+///
+/// # fn main() -> Result<(), Error> {
+/// let (x, y) = ([[1.0_f32], [2.0]], [[1.0], [2.0], [3.0], [4.0], [5.0], [6.0]]);
+/// // three batches, each with two rows of y and an s of its own; all have the same x
+/// let a = product(batched(&[[1.0], [10.0], [100.0]], [3]), &x, batched(&y, [3])).eval()?;
+/// assert_eq!(a.as_flat(), [3.0, 6.0, 70.0, 140.0, 1100.0, 2200.0]);
+/// let error = product(1.0, batched(&x, [2]), batched(&y, [3])).eval().unwrap_err();
+/// assert_eq!(error.to_string(), "`y` has batches of shape [3], which do not broadcast with [2]");
+/// # Ok(())
+/// # }
 /// ```
 #[must_use]
 pub fn batched<A>(rows: A, batch: impl AsRef<[usize]>) -> Batched<A> {

@@ -10,10 +10,11 @@ use crate::{arguments::AsRows, error::Error, host::numbers, real::Element, rows:
 /// a wrong length.
 ///
 /// ```
-/// # use keops_core::cluster::centroids;
+/// use keops::cluster::centroids;
+///
 /// let points = [[0.0, 1.0], [2.0, 3.0], [5.0, 5.0]];
 /// assert_eq!(*centroids(&points, &[0, 0, 1])?, [[1.0, 2.0], [5.0, 5.0]]);
-/// # Ok::<(), keops_core::error::Error>(())
+/// # Ok::<(), keops::Error>(())
 /// ```
 pub fn centroids<'a, T: Element, const D: usize>(
     points: impl AsRows<'a, T, D>,
@@ -32,10 +33,11 @@ pub fn centroids<'a, T: Element, const D: usize>(
 /// Those of [`centroids`]; [`Error::Weight`] for a negative weight.
 ///
 /// ```
-/// # use keops_core::cluster::weighted_centroids;
+/// use keops::cluster::weighted_centroids;
+///
 /// let points = [[0.0], [4.0]];
 /// assert_eq!(*weighted_centroids(&points, &[[1.0], [3.0]], &[0, 0])?, [[3.0]]);
-/// # Ok::<(), keops_core::error::Error>(())
+/// # Ok::<(), keops::Error>(())
 /// ```
 pub fn weighted_centroids<'a, 'w, T: Element, const D: usize>(
     points: impl AsRows<'a, T, D>,
@@ -66,12 +68,13 @@ pub fn weighted_centroids<'a, 'w, T: Element, const D: usize>(
 /// Those of [`centroids`]; [`Error::RowCount`] if there are more or fewer centroids than clusters.
 ///
 /// ```
-/// # use keops_core::cluster::{centroids, radii};
+/// use keops::cluster::{centroids, radii};
+///
 /// let points = [[0.0, 0.0], [6.0, 8.0]];
 /// let centres = centroids(&points, &[0, 0])?;
 /// let radii = radii(&points, &[0, 0], &centres)?;
 /// assert!((radii[0] - 5.0_f64).abs() < 1e-14);
-/// # Ok::<(), keops_core::error::Error>(())
+/// # Ok::<(), keops::Error>(())
 /// ```
 pub fn radii<'a, 'c, T: Element, const D: usize>(
     points: impl AsRows<'a, T, D>,

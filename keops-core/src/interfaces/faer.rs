@@ -5,8 +5,25 @@
 //! row-major.
 //!
 //! ```
+//! use faer::{Mat, mat};
+//! use keops::prelude::*;
+//!
+//! keops! {
+//!     /// a_i = Σ_j (x_i | y_j)
+//!     pub fn product(x: Vi<2>, y: Vj<2>) -> Sum<j> { (x | y) }
+//! }
+//!
+//! let points = mat![[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]];
+//! let a: Mat<f64> = product(&points, points.get(..2, ..)).eval()?.into();
+//! assert_eq!(a, mat![[4.0], [16.0], [28.0]]);
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! Rows without a call:
+//!
+//! ```
 //! use faer::mat;
-//! use keops_core::{error::Error, rows::Rows};
+//! use keops::{Error, Rows};
 //!
 //! let points = mat![[0.0_f32, 1.0], [2.0, 3.0], [4.0, 5.0]];
 //! let rows = Rows::<f32, 2>::try_from(&points)?;

@@ -8,7 +8,24 @@
 //! `&Matrix3<T>` is a matrix for `Pm<9>`.
 //!
 //! ```
-//! use keops_core::{error::Error, interfaces::nalgebra::vectors, rows::Rows};
+//! use keops::{interfaces::nalgebra::vectors, prelude::*};
+//! use nalgebra::{Point2, Vector2};
+//!
+//! keops! {
+//!     /// a_i = Σ_j y_j - x_i
+//!     pub fn pull(x: Vi<2>, y: Vj<2>) -> Sum<j> { y - x }
+//! }
+//!
+//! let points = vec![Point2::new(0.0_f32, 1.0), Point2::new(2.0, 3.0)];
+//! let a: Vec<Vector2<f32>> = vectors(pull(&points, &points).eval()?);
+//! assert_eq!(points[0] + a[0], points[1]);
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! Rows without a call:
+//!
+//! ```
+//! use keops::{Error, Rows, interfaces::nalgebra::vectors};
 //! use nalgebra::{DMatrix, Vector2};
 //!
 //! let points = vec![Vector2::new(0.0_f32, 1.0), Vector2::new(2.0, 3.0)];
@@ -66,12 +83,30 @@ points!(Point);
 /// Rows as vectors: the same memory, nothing is copied.
 ///
 /// A function and no [`From`], since `Vec::from(rows)` is a vector of arrays, with this feature as without.
+///
+/// ```
+/// use keops::{Rows, interfaces::nalgebra::vectors};
+/// use nalgebra::Vector2;
+///
+/// let rows = Rows::from([[0.0, 1.0], [3.0, 4.0]]);
+/// let rows: Vec<Vector2<f64>> = vectors(rows);
+/// assert_eq!(rows[1].norm(), 5.0);
+/// ```
 #[must_use]
 pub fn vectors<T: Scalar + Pod, const D: usize>(rows: Rows<T, D>) -> Vec<SVector<T, D>> {
     try_cast_vec(rows.into_vec()).unwrap_or_else(|(_, rows)| rows.into_iter().map(SVector::from).collect())
 }
 
 /// Rows as points: the same memory, nothing is copied.
+///
+/// ```
+/// use keops::{Rows, interfaces::nalgebra::points};
+/// use nalgebra::{Point3, Vector3};
+///
+/// let rows = Rows::from([[0.0_f32, 1.0, 2.0]]);
+/// let points: Vec<Point3<f32>> = points(rows);
+/// assert_eq!(points[0] + Vector3::x(), Point3::new(1.0, 1.0, 2.0));
+/// ```
 #[must_use]
 pub fn points<T: Scalar + Pod, const D: usize>(rows: Rows<T, D>) -> Vec<Point<T, D>> {
     try_cast_vec(rows.into_vec()).unwrap_or_else(|(_, rows)| rows.into_iter().map(Point::from).collect())

@@ -10,7 +10,24 @@
 //! in row-major order. Rows become an `Array2` without copying, [`rows_mut`] lends the rows of an array to `into_rows`.
 //!
 //! ```
-//! use keops_core::{error::Error, rows::Rows};
+//! use keops::prelude::*;
+//! use ndarray::{Array2, array, s};
+//!
+//! keops! {
+//!     /// a_i = Σ_j (x_i | y_j)
+//!     pub fn product(x: Vi<2>, y: Vj<2>) -> Sum<j> { (x | y) }
+//! }
+//!
+//! let points = array![[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]];
+//! let a: Array2<f64> = product(&points, &points.slice(s![..2, ..])).eval()?.into();
+//! assert_eq!(a, array![[4.0], [16.0], [28.0]]);
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! Rows without a call:
+//!
+//! ```
+//! use keops::{Error, Rows};
 //! use ndarray::{Array2, array};
 //!
 //! let points = array![[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]];
@@ -121,13 +138,13 @@ impl<T: Element, S: Data<Elem = T>, N: Dimension, const D: usize> TryFrom<&Array
 /// The rows of an array, for results: `call.into_rows(rows_mut(&mut array)?)`.
 ///
 /// ```
-/// use keops_core::interfaces::ndarray::rows_mut;
+/// use keops::interfaces::ndarray::rows_mut;
 ///
 /// let mut array = ndarray::Array2::<f32>::zeros((2, 3));
 /// let rows: &mut [[f32; 3]] = rows_mut(&mut array)?;
 /// rows[1] = [1.0, 2.0, 3.0];
 /// assert_eq!(array[(1, 2)], 3.0);
-/// # Ok::<(), keops_core::error::Error>(())
+/// # Ok::<(), keops::Error>(())
 /// ```
 ///
 /// # Errors

@@ -10,7 +10,7 @@
 //! were written may come back as other blocks, of the same pairs.
 //!
 //! ```
-//! use keops_core::{ranges::Ranges, rows::Rows};
+//! use keops::{Ranges, Rows};
 //!
 //! let near = Ranges::new([(0..3, 0..2), (3..5, 1..4)])?;
 //! let text = serde_json::to_string(&near)?;

@@ -2,7 +2,25 @@
 
 use core::ops::Index;
 
-/// A matrix, row-major: `m[(i, j)]`.
+/// A matrix, row-major: `m[(i, j)]`. An operator gives it, by [`to_dense`](super::Operator::to_dense).
+///
+/// ```
+/// use keops::prelude::*;
+///
+/// keops! { pub fn product(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { x * y * b } }
+///
+/// # fn main() -> Result<(), Error> {
+/// let (x, y) = ([[1.0_f64], [2.0]], [[3.0], [4.0], [5.0]]);
+/// let k = product(&x, &y, &[[0.0]; 3]).operator_b()?.to_dense()?; // x yᵀ
+/// assert_eq!((k.rows(), k.cols()), (2, 3));
+/// assert_eq!(k[(1, 2)], 10.0);
+/// assert_eq!(k.row(1), Some(&[6.0, 8.0, 10.0][..]));
+/// assert_eq!(k.row(2), None);
+/// assert_eq!(k.as_flat()[..3], [3.0, 4.0, 5.0]);
+/// assert_eq!(k.into_flat().len(), 6);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matrix<T> {
     rows: usize,
@@ -17,30 +35,75 @@ impl<T> Matrix<T> {
     }
 
     /// How many rows.
+    ///
+    /// ```
+    /// # use keops::prelude::*;
+    /// # keops! { pub fn product(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { x * y * b } }
+    /// # let (x, y) = ([[1.0_f64], [2.0]], [[3.0], [4.0], [5.0]]);
+    /// let k = product(&x, &y, &[[0.0]; 3]).operator_b()?.to_dense()?; // x yᵀ for x = (1, 2), y = (3, 4, 5)
+    /// assert_eq!(k.rows(), 2);
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
     }
 
     /// How many columns.
+    ///
+    /// ```
+    /// # use keops::prelude::*;
+    /// # keops! { pub fn product(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { x * y * b } }
+    /// # let (x, y) = ([[1.0_f64], [2.0]], [[3.0], [4.0], [5.0]]);
+    /// let k = product(&x, &y, &[[0.0]; 3]).operator_b()?.to_dense()?; // x yᵀ for x = (1, 2), y = (3, 4, 5)
+    /// assert_eq!(k.cols(), 3);
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn cols(&self) -> usize {
         self.cols
     }
 
     /// A row, if there is one of this number.
+    ///
+    /// ```
+    /// # use keops::prelude::*;
+    /// # keops! { pub fn product(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { x * y * b } }
+    /// # let (x, y) = ([[1.0_f64], [2.0]], [[3.0], [4.0], [5.0]]);
+    /// let k = product(&x, &y, &[[0.0]; 3]).operator_b()?.to_dense()?; // x yᵀ for x = (1, 2), y = (3, 4, 5)
+    /// assert_eq!((k.row(1), k.row(2)), (Some(&[6.0, 8.0, 10.0][..]), None));
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn row(&self, row: usize) -> Option<&[T]> {
         (row < self.rows).then(|| &self.values[row * self.cols..][..self.cols])
     }
 
     /// All numbers, row by row.
+    ///
+    /// ```
+    /// # use keops::prelude::*;
+    /// # keops! { pub fn product(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { x * y * b } }
+    /// # let (x, y) = ([[1.0_f64], [2.0]], [[3.0], [4.0], [5.0]]);
+    /// let k = product(&x, &y, &[[0.0]; 3]).operator_b()?.to_dense()?; // x yᵀ for x = (1, 2), y = (3, 4, 5)
+    /// assert_eq!(k.as_flat(), [3.0, 4.0, 5.0, 6.0, 8.0, 10.0]);
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn as_flat(&self) -> &[T] {
         &self.values
     }
 
     /// All numbers, row by row, without copying.
+    ///
+    /// ```
+    /// # use keops::prelude::*;
+    /// # keops! { pub fn product(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { x * y * b } }
+    /// # let (x, y) = ([[1.0_f64], [2.0]], [[3.0], [4.0], [5.0]]);
+    /// let k = product(&x, &y, &[[0.0]; 3]).operator_b()?.to_dense()?; // x yᵀ for x = (1, 2), y = (3, 4, 5)
+    /// assert_eq!(k.into_flat(), vec![3.0, 4.0, 5.0, 6.0, 8.0, 10.0]);
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn into_flat(self) -> Vec<T> {
         self.values

@@ -9,6 +9,19 @@ use crate::device::Range;
 /// Segments are in order and do not overlap; neither do the ranges of a segment, nor does one end where the next one
 /// starts. Rows that are in no pair are in no segment, and neighbouring segments have different ranges. So there is one
 /// pattern for each set of pairs.
+///
+/// ```
+/// use keops::Ranges;
+///
+/// // blocks that overlap and blocks that are neighbours become one range
+/// let ranges = Ranges::new([(0..3, 0..2), (0..3, 1..4), (0..3, 6..7), (5..6, 0..1)])?;
+/// let pattern = ranges.by_i();
+/// let blocks: Vec<_> = pattern.segments().iter().map(|segment| (segment.rows, pattern.ranges_of(segment))).collect();
+/// assert_eq!(blocks.len(), 2);
+/// assert_eq!((blocks[0].0.first, blocks[0].0.end), (0, 3));
+/// assert_eq!(blocks[0].1.iter().map(|range| (range.first, range.end)).collect::<Vec<_>>(), [(0, 4), (6, 7)]);
+/// # Ok::<(), keops::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pattern {
     segments: Vec<Segment>,
@@ -16,6 +29,15 @@ pub struct Pattern {
 }
 
 /// Rows that all meet the same ranges of the other side.
+///
+/// ```
+/// use keops::Ranges;
+///
+/// let ranges = Ranges::new([(0..3, 0..2), (5..6, 0..1)])?;
+/// let rows: Vec<_> = ranges.by_i().segments().iter().map(|segment| (segment.rows.first, segment.rows.end)).collect();
+/// assert_eq!(rows, [(0, 3), (5, 6)]);
+/// # Ok::<(), keops::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
     /// The rows.
@@ -84,24 +106,53 @@ impl Pattern {
     }
 
     /// The segments, in order.
+    ///
+    /// ```
+    /// # use keops::Ranges;
+    /// let ranges = Ranges::lower_triangle(4)?;
+    /// assert_eq!(ranges.by_i().segments().len(), 4); // each row meets others
+    /// # Ok::<(), keops::Error>(())
+    /// ```
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
     /// The ranges of a segment of this pattern.
+    ///
+    /// ```
+    /// # use keops::Ranges;
+    /// let ranges = Ranges::new([(0..3, 0..2), (0..3, 6..7)])?;
+    /// let pattern = ranges.by_i();
+    /// let columns = pattern.ranges_of(&pattern.segments()[0]);
+    /// assert_eq!(columns.iter().map(|range| (range.first, range.end)).collect::<Vec<_>>(), [(0, 2), (6, 7)]);
+    /// # Ok::<(), keops::Error>(())
+    /// ```
     #[must_use]
     pub fn ranges_of(&self, segment: &Segment) -> &[Range] {
         &self.ranges[segment.first..][..segment.count]
     }
 
     /// All ranges, those of a segment one after another.
+    ///
+    /// ```
+    /// # use keops::Ranges;
+    /// let ranges = Ranges::new([(0..3, 0..2), (0..3, 6..7), (3..4, 0..1)])?;
+    /// assert_eq!(ranges.by_i().ranges().iter().map(|range| range.end).collect::<Vec<_>>(), [2, 7, 1]);
+    /// # Ok::<(), keops::Error>(())
+    /// ```
     #[must_use]
     pub fn ranges(&self) -> &[Range] {
         &self.ranges
     }
 
     /// One past the last row on this side and on the other one.
+    ///
+    /// ```
+    /// # use keops::Ranges;
+    /// assert_eq!(Ranges::new([(0..3, 6..7), (5..6, 0..1)])?.by_i().ends(), [6, 7]);
+    /// # Ok::<(), keops::Error>(())
+    /// ```
     #[must_use]
     pub fn ends(&self) -> [u32; 2] {
         let rows = self.segments.last().map_or(0, |segment| segment.rows.end);
@@ -109,6 +160,13 @@ impl Pattern {
     }
 
     /// Whether a row meets a row of the other side.
+    ///
+    /// ```
+    /// # use keops::Ranges;
+    /// let ranges = Ranges::band([4, 4], 1, 0)?; // i - 1 <= j <= i
+    /// assert!(ranges.by_i().contains(2, 1) && !ranges.by_i().contains(1, 2));
+    /// # Ok::<(), keops::Error>(())
+    /// ```
     #[must_use]
     pub fn contains(&self, row: usize, other: usize) -> bool {
         let (Ok(row), Ok(other)) = (u32::try_from(row), u32::try_from(other)) else { return false };

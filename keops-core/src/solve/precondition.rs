@@ -4,6 +4,25 @@ use super::system::System;
 use crate::error::Error;
 
 /// What makes conjugate gradients converge in fewer iterations.
+///
+/// ```
+/// use keops::{prelude::*, solve::Preconditioner};
+///
+/// keops! {
+///     /// Points have weights s on one side and t on the other.
+///     pub fn weighted(x: Vi<1>, y: Vj<1>, s: Vi<1>, t: Vj<1>, b: Vj<1>) -> Sum<j> { s * exp(-sqdist(x, y)) * t * b }
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// let x: Vec<[f64; 1]> = (0..10).map(|k| [3.0 * f64::from(k)]).collect();
+/// let w: Vec<[f64; 1]> = (0..10).map(|k| [2.0_f64.powi(k)]).collect(); // from 1 to 512
+/// let b = vec![[1.0]; 10];
+/// let solve = |which| weighted(&x, &x, &w, &w, &b).solve_b(0.1).preconditioner(which).eval();
+/// let (plain, jacobi) = (solve(Preconditioner::None)?, solve(Preconditioner::Jacobi)?);
+/// assert!(plain.report.iterations > jacobi.report.iterations);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Preconditioner {
@@ -17,6 +36,18 @@ pub enum Preconditioner {
     /// largest eigenvalues of K, as a sketch of it with random vectors finds them, are brought near to the others. It
     /// takes `rank` products with K (fewer if b has several components) and N rank numbers of memory, and pays where there
     /// are more iterations than that without it: K has eigenvalues far above α, of which `rank` are most.
+    ///
+    /// ```
+    /// # use keops::{prelude::*, solve::*};
+    /// # keops! { pub fn gaussian(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b } }
+    /// # let x: Vec<[f64; 1]> = (0..20).map(|k| [0.1 * f64::from(k)]).collect();
+    /// # let b = vec![[1.0]; 20];
+    /// let equations = || gaussian(&x, &x, &b).solve_b(1e-6);
+    /// let plain = equations().eval()?;
+    /// let solution = equations().preconditioner(Preconditioner::Nystrom { rank: 8, seed: 0 }).eval()?;
+    /// assert!(solution.report.iterations < plain.report.iterations);
+    /// # Ok::<(), Error>(())
+    /// ```
     #[cfg(feature = "nystrom")]
     Nystrom {
         /// How many random vectors.

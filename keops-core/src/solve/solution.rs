@@ -14,6 +14,16 @@ use crate::{
 };
 
 /// The solution a of (αI + K) a = b; made by [`Solve::eval`](super::Solve::eval).
+///
+/// ```
+/// # use keops::prelude::*;
+/// # keops! { pub fn gaussian(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b } }
+/// let (x, b) = ([[0.0_f32]], [[3.0]]); // one point: K = 1
+/// let solution = gaussian(&x, &x, &b).solve_b(1.0).eval()?;
+/// let a: &Rows<f64, 1> = &solution.values; // f64, and x is f32
+/// assert!(solution.report.converged() && (a[0][0] - 1.5).abs() < 1e-6);
+/// # Ok::<(), Error>(())
+/// ```
 pub struct Solution<'a, T: Element, F, G: Plan, const E: usize> {
     /// a, in f64 whatever the arguments are: see the [module](super).
     pub values: Rows<f64, E>,
@@ -22,7 +32,21 @@ pub struct Solution<'a, T: Element, F, G: Plan, const E: usize> {
     problem: Problem<'a, T, F, G, E>,
 }
 
-/// The gradients of a solution. `G` is the struct of all gradients of the call.
+/// The gradients of a solution, from [`Solution::vjp`]. `G` is the struct of all gradients of the call.
+///
+/// ```
+/// # use keops::prelude::*;
+/// # keops! { pub fn gaussian(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b } }
+/// let (x, b) = ([[0.0], [0.7]], [[1.0], [2.0_f64]]);
+/// let gradients = gaussian(&x, &x, &b).solve_b(0.1).eval()?.vjp(&[[1.0], [1.0]])?;
+/// let all = gradients.arguments;
+/// assert_eq!((all.x.len(), all.y.len(), all.b.len()), (2, 2, 2));
+/// // the points stand on both sides of K: their gradient is the sum
+/// let in_points: Vec<f64> = all.x.iter().zip(&all.y).map(|(x, y)| x[0] + y[0]).collect();
+/// assert!((in_points[0] + in_points[1]).abs() < 1e-6); // to shift all points changes nothing
+/// assert!(gradients.report.converged());
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SolutionGradients<G> {
@@ -40,6 +64,16 @@ impl<'a, T: Element, F: OnePass, G: Plan, const E: usize> Solution<'a, T, F, G, 
     }
 
     /// a in the type of the arguments.
+    ///
+    /// ```
+    /// # use keops::prelude::*;
+    /// # keops! { pub fn gaussian(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b } }
+    /// let (x, b) = ([[0.0_f32]], [[3.0]]);
+    /// let a: Rows<f32, 1> = gaussian(&x, &x, &b).solve_b(1.0).eval()?.rounded();
+    /// let k_a = gaussian(&x, &x, &a).eval()?; // as an argument beside x
+    /// assert!((k_a[0][0] + a[0][0] - 3.0).abs() < 1e-5);
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn rounded(&self) -> Rows<T, E> {
         in_rows(self.values.as_flat())
@@ -51,6 +85,17 @@ impl<'a, T: Element, F: OnePass, G: Plan, const E: usize> Solution<'a, T, F, G, 
     ///
     /// # Errors
     /// Those of [`Solve::eval`](super::Solve::eval); another number of rows than b has.
+    ///
+    /// ```
+    /// # use keops::prelude::*;
+    /// # keops! { pub fn gaussian(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b } }
+    /// // one point: a = b / (α + 1)
+    /// let solution = gaussian(&[[0.0]], &[[0.0]], &[[3.0_f64]]).solve_b(1.0).eval()?;
+    /// let gradients = solution.vjp(&[[1.0]])?;
+    /// assert!((gradients.arguments.b[0][0] - 0.5).abs() < 1e-6); // 1 / (α + 1)
+    /// assert!((gradients.alpha + 0.75).abs() < 1e-6); // -b / (α + 1)²
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn vjp<'e>(&self, e: impl AsRows<'e, T, E>) -> Result<SolutionGradients<G::Output<T, Host>>, Error> {
         let Problem { products, limits, preconditioner, put } = &self.problem;
         let sum = &products.sum;

@@ -15,6 +15,12 @@ use syn::visit::{self, Visit};
 ///
 /// # Errors
 /// A file that cannot be read or is not Rust; a formula with a fault.
+///
+/// ```no_run
+/// let (files, formulas) = keops_build::formulas::find(&["src".into()])?;
+/// println!("{} formulas in {} files", formulas.len(), files.len());
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 pub fn find(sources: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<Device>)> {
     let mut files = Vec::new();
     for source in sources {
@@ -49,6 +55,16 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 ///
 /// # Errors
 /// Text that is not Rust; a formula with a fault.
+///
+/// ```
+/// use keops_build::formulas::of_text;
+///
+/// let formulas = of_text("keops! { pub fn product(x: Vi<3>, y: Vj<3>) -> Sum<j> { (x | y) } }")?;
+/// assert_eq!(formulas[0].item, "product");
+/// let fault = of_text("keops! { pub fn product(x: Vi<3>, y: Vj<2>) -> Sum<j> { (x | y) } }").err();
+/// assert!(fault.is_some_and(|fault| fault.to_string().starts_with("line 1, column ")));
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 pub fn of_text(text: &str) -> Result<Vec<Device>> {
     struct Invocations(Vec<TokenStream>);
     impl<'ast> Visit<'ast> for Invocations {

@@ -35,7 +35,19 @@ use std::{
 use anyhow::{Context, Result, bail};
 use toolchain::{TARGET, Toolchain};
 
-/// What to compile.
+/// What to compile; see [`build`].
+///
+/// ```
+/// let options = keops_build::Options {
+///     sources: vec!["src".into(), "examples/own.rs".into()],
+///     work: "target/device".into(),
+///     out: "target/ptx".into(),
+///     arch: "sm_90".to_owned(),
+///     precise: false,
+///     called: false,
+/// };
+/// assert!(!options.precise); // the elementary functions of the hardware
+/// ```
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Rust files, or folders of them.
@@ -53,7 +65,18 @@ pub struct Options {
     pub called: bool,
 }
 
-/// What was compiled.
+/// What was compiled; see [`build`].
+///
+/// ```no_run
+/// # fn show(built: &keops_build::Built) {
+/// for (kernel, title) in &built.kernels {
+///     println!("{kernel} is {title}");
+/// }
+/// for module in &built.modules {
+///     println!("{}", built.folder.join(format!("{module}.ptx")).display());
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Built {
     /// The folder with the modules, `<name>.ptx`. Its name depends on what is in it.
@@ -74,6 +97,12 @@ pub struct Built {
 ///
 /// Without a toolchain for GPUs the crate is built for the CPU only, with a warning that says what helps. A fault in a
 /// formula is left to the macro, which points at it.
+///
+/// All that stands in `build.rs` of a crate with formulas:
+///
+/// ```no_run
+/// keops_build::compile();
+/// ```
 pub fn compile() {
     println!("cargo:rerun-if-env-changed=KEOPS_DEVICE_RUSTC");
     println!("cargo:rerun-if-changed=src");
@@ -114,6 +143,19 @@ fn compile_crate() -> Result<Option<Built>> {
 ///
 /// # Errors
 /// A source that is not Rust; a formula with a fault; no toolchain ([`toolchain::HELP`]); whatever the compiler says.
+///
+/// ```no_run
+/// let built = keops_build::build(&keops_build::Options {
+///     sources: vec!["src".into()],
+///     work: "target/device".into(),
+///     out: "target/ptx".into(),
+///     arch: "sm_80".to_owned(),
+///     precise: false,
+///     called: false,
+/// })?;
+/// println!("{} kernels in {}", built.kernels.len(), built.folder.display());
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 pub fn build(options: &Options) -> Result<Built> {
     // cargo runs in another folder
     let options = &Options { work: absolute(&options.work)?, out: absolute(&options.out)?, ..options.clone() };

@@ -150,6 +150,15 @@ fn inner_loop(sass: &str, name: &str) -> BTreeMap<String, u32> {
 }
 
 /// A table of kernels and their costs, for people. `titles` are the kernels' names and what they are.
+///
+/// ```
+/// use keops_build::report::{Cost, table};
+///
+/// let titles = [("k0_f32".to_owned(), "gaussian: Value f32".to_owned())];
+/// let costs = [("k0_f32".to_owned(), Cost { registers: 40, ..Cost::default() })].into();
+/// let table = table("sm_90", &titles, &costs);
+/// assert!(table.lines().last().is_some_and(|line| line.contains("40") && line.ends_with("gaussian: Value f32")));
+/// ```
 #[must_use]
 pub fn table(arch: &str, titles: &[(String, String)], costs: &BTreeMap<String, Cost>) -> String {
     let mut text = format!("{arch}\nregisters  spills  stack  shared  kernel; inner loop\n");

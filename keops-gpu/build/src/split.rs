@@ -19,6 +19,16 @@ struct Part<'a> {
 ///
 /// # Errors
 /// The PTX lacks one of them, or needs a function that is not in it.
+///
+/// ```
+/// use keops_build::split::split;
+///
+/// let ptx = ".version 7.8\n.target sm_80\n.visible .entry a()\n{\n\tret;\n}\n.visible .entry b()\n{\n\tret;\n}\n";
+/// let modules = split(ptx, &["a".to_owned(), "b".to_owned()])?;
+/// assert!(modules["a"].contains(".entry a(") && !modules["a"].contains(".entry b("));
+/// assert!(split(ptx, &["c".to_owned()]).is_err());
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 pub fn split(ptx: &str, entries: &[String]) -> Result<BTreeMap<String, String>> {
     let parts = parts(ptx)?;
     // a function is declared before it is defined

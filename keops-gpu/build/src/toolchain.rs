@@ -37,6 +37,15 @@ pub const HELP: &str = "no Rust toolchain for nvptx64-nvidia-cuda: run `rustup t
 ///
 /// # Errors
 /// There is none: [`HELP`]. The compiler named by `KEOPS_DEVICE_RUSTC` cannot do it.
+///
+/// ```no_run
+/// use keops_build::toolchain;
+///
+/// match toolchain::find() {
+///     Ok(found) => println!("kernels are compiled by {}", found.version),
+///     Err(error) => println!("{error}"), // what to install
+/// }
+/// ```
 pub fn find() -> Result<Toolchain> {
     if let Some(named) = env::var_os("KEOPS_DEVICE_RUSTC").map(PathBuf::from) {
         let cargo = env::var_os("KEOPS_DEVICE_CARGO").map_or_else(|| beside(&named), PathBuf::from);
