@@ -25,8 +25,8 @@ mod upload;
 /// ```
 pub use keops_core::halves::{bf16, f16};
 pub use keops_core::{
-    arguments::{Batched, batched},
-    array::DeviceRows,
+    arguments::{AsParameter, AsRows, Batched, View, batched},
+    array::{DeviceRows, OnDevice},
     cluster,
     error::Error,
     interfaces, operator,

@@ -46,7 +46,7 @@ use crate::{
 /// Rows of one variable, as the engines see them: numbers row by row. What [`AsRows`] and [`AsParameter`] give.
 ///
 /// ```
-/// use keops_core::arguments::View;
+/// use keops::View;
 ///
 /// let view = View::from_flat(&[1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0], 3);
 /// assert_eq!((view.rows(), view.dim(), view.len()), (2, 3, 6));
@@ -102,7 +102,7 @@ impl<'a, T> View<'a, T> {
     /// Rows of fixed length.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// let view = View::from_rows(&[[1.0, 2.0], [3.0, 4.0]]);
     /// assert_eq!((view.rows(), view.dim()), (2, 2));
     /// ```
@@ -114,7 +114,7 @@ impl<'a, T> View<'a, T> {
     /// Rows of length `dim`, one after another.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// assert_eq!(View::from_flat(&[1.0, 2.0, 3.0, 4.0], 2).rows(), 2);
     /// assert!(View::from_flat(&[1.0, 2.0, 3.0, 4.0], 3).fault().is_some());
     /// ```
@@ -127,7 +127,7 @@ impl<'a, T> View<'a, T> {
     /// Rows of length `dim` that were copied, because they were not one after another.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// let (x, y) = ([1.0, 2.0], [3.0, 4.0]); // coordinates by themselves
     /// let rows = x.iter().zip(&y).flat_map(|(&x, &y)| [x, y]).collect();
     /// assert_eq!(View::from_owned(rows, 2).host(), Some(&[1.0, 3.0, 2.0, 4.0][..]));
@@ -141,7 +141,7 @@ impl<'a, T> View<'a, T> {
     /// So many rows of so many numbers, of which the variable has `dim`: of what knows its shape at run time.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// let table = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // 3 rows of 2 numbers
     /// let error = View::from_table(table[..].into(), [3, 2], 3).check("x").unwrap_err();
     /// assert_eq!(error.to_string(), "`x` has dimension 3, but its rows hold 2 numbers");
@@ -166,7 +166,7 @@ impl<'a, T> View<'a, T> {
     /// A parameter of `dim` components, borrowed or copied.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// let (borrowed, copied) = ([1.0, 2.0], vec![1.0, 2.0]);
     /// let views = [View::parameter_of(borrowed[..].into(), 2), View::parameter_of(copied.into(), 2)];
     /// assert!(views.iter().all(|view| view.fault().is_none() && view.rows() == 1));
@@ -226,7 +226,7 @@ impl<'a, T> View<'a, T> {
     /// A parameter of `dim` components.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// let error = View::parameter(&[1.0, 2.0], 3).check("g").unwrap_err();
     /// assert_eq!(error.to_string(), "the parameter `g` has dimension 3, but holds 2 numbers");
     /// ```
@@ -238,7 +238,7 @@ impl<'a, T> View<'a, T> {
     /// A parameter of one component.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// assert_eq!(View::scalar(0.5).host(), Some(&[0.5][..]));
     /// ```
     #[must_use]
@@ -249,7 +249,7 @@ impl<'a, T> View<'a, T> {
     /// A parameter of `D` components.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// assert_eq!(View::array([0.5, 1.5]).dim(), 2);
     /// ```
     #[must_use]
@@ -264,7 +264,7 @@ impl<'a, T> View<'a, T> {
     /// The same rows, shared out among batches in row-major order: the rows of each follow each other.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// let view = View::from_flat(&[0.0; 12], 1).batched(&[3, 2]);
     /// assert_eq!((view.batch(), view.batches(), view.rows()), (&[3, 2][..], 6, 2));
     /// assert!(view.batched(&[5]).fault().is_some()); // 12 rows are no 5 batches
@@ -293,7 +293,7 @@ impl<'a, T> View<'a, T> {
     /// Its batch dimensions; none if it has one batch.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// assert!(View::from_flat(&[0.0; 12], 1).batch().is_empty());
     /// assert_eq!(View::from_flat(&[0.0; 12], 1).batched(&[3, 2]).batch(), [3, 2]);
     /// ```
@@ -305,7 +305,7 @@ impl<'a, T> View<'a, T> {
     /// How many batches it has.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// assert_eq!(View::from_flat(&[0.0; 12], 1).batched(&[3, 2]).batches(), 6);
     /// ```
     #[must_use]
@@ -333,7 +333,7 @@ impl<'a, T> View<'a, T> {
     /// times `dim` of them.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// assert_eq!(View::from_rows(&[[1.0, 2.0], [3.0, 4.0]]).host(), Some(&[1.0, 2.0, 3.0, 4.0][..]));
     /// ```
     #[must_use]
@@ -350,7 +350,7 @@ impl<'a, T> View<'a, T> {
     /// The memory that they are in, if that is one of a CUDA device.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// assert!(View::scalar(0.5_f32).memory().is_none());
     /// ```
     #[must_use]
@@ -380,7 +380,7 @@ impl<'a, T> View<'a, T> {
     /// The CUDA device that they are on, if they are on one.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// assert_eq!(View::from_flat(&[1.0_f32, 2.0], 1).device(), None);
     /// ```
     #[must_use]
@@ -391,7 +391,7 @@ impl<'a, T> View<'a, T> {
     /// How many numbers.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// assert_eq!(View::from_rows(&[[1.0, 2.0], [3.0, 4.0]]).len(), 4);
     /// ```
     #[must_use]
@@ -406,7 +406,7 @@ impl<'a, T> View<'a, T> {
     /// Whether there are no numbers.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// assert!(View::<f32>::from_rows::<3>(&[]).is_empty());
     /// ```
     #[must_use]
@@ -417,7 +417,7 @@ impl<'a, T> View<'a, T> {
     /// Rows `range` of a view of one batch, if they are on the host.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// let view = View::from_rows(&[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
     /// assert_eq!(view.part(1..2).unwrap().host(), Some(&[3.0, 4.0][..]));
     /// assert!(view.part(1..4).is_none()); // there are 3
@@ -437,7 +437,7 @@ impl<'a, T> View<'a, T> {
     /// Numbers in a row.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// assert_eq!(View::from_flat(&[0.0; 12], 3).dim(), 3);
     /// ```
     #[must_use]
@@ -448,7 +448,7 @@ impl<'a, T> View<'a, T> {
     /// How many rows a batch has; all rows, if they could not be shared out.
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// let view = View::from_flat(&[0.0; 12], 1);
     /// assert_eq!((view.rows(), view.clone().batched(&[3]).rows(), view.batched(&[5]).rows()), (12, 4, 12));
     /// ```
@@ -476,7 +476,7 @@ impl<'a, T> View<'a, T> {
     /// [`Self::fault`].
     ///
     /// ```
-    /// # use keops_core::arguments::View;
+    /// # use keops::View;
     /// assert_eq!(View::from_flat(&[0.0; 12], 1).batched(&[3]).check("x"), Ok(()));
     /// let error = View::from_flat(&[0.0; 12], 1).batched(&[5]).check("x").unwrap_err();
     /// assert_eq!(error.to_string(), "`x` has 12 rows, which are no batches of shape [5]");
@@ -534,7 +534,7 @@ fn whole_rows(len: usize, dim: usize) -> (usize, Option<Fault>) {
 ///
 /// ```
 /// use keops::prelude::*;
-/// use keops_core::arguments::{AsRows, View};
+/// use keops::{AsRows, View};
 ///
 /// /// Positions x, y, x, y, ..
 /// struct Track(Vec<f64>);
@@ -562,7 +562,7 @@ pub trait AsRows<'a, T: Element, const D: usize> {
     /// The rows, borrowed.
     ///
     /// ```
-    /// # use keops_core::arguments::{AsRows, View};
+    /// # use keops::{AsRows, View};
     /// let flat = vec![1.0, 2.0, 3.0, 4.0];
     /// let view: View<'_, f32> = AsRows::<f32, 2>::as_rows(&flat);
     /// assert_eq!(view.rows(), 2);
@@ -578,7 +578,7 @@ pub trait AsRows<'a, T: Element, const D: usize> {
 ///
 /// ```
 /// use keops::prelude::*;
-/// use keops_core::arguments::{AsParameter, View};
+/// use keops::{AsParameter, View};
 ///
 /// /// exp(-x²/(2 σ²)) has this number before x².
 /// struct Deviation(f64);
@@ -606,7 +606,7 @@ pub trait AsParameter<'a, T: Element, const D: usize> {
     /// The parameter, borrowed or copied.
     ///
     /// ```
-    /// # use keops_core::arguments::{AsParameter, View};
+    /// # use keops::{AsParameter, View};
     /// let view: View<'_, f32> = [0.5, 1.5].as_parameter();
     /// assert_eq!(view.host(), Some(&[0.5, 1.5][..]));
     /// ```
