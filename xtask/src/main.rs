@@ -38,6 +38,12 @@ enum Task {
     GpuBundle(bundle::Options),
     /// Write docs/parity.md: what KeOps has, and the test that shows each of it here.
     Parity(parity::Options),
+    /// Write docs/public-api: what the crates offer to their users.
+    Api {
+        /// Only compare it with what it should be.
+        #[arg(long)]
+        check: bool,
+    },
     /// Check random formulas, and all their derivatives, against the oracle.
     Random(random::Options),
     /// Build a crate outside the repository with the files that would be published.
@@ -57,6 +63,7 @@ fn main() -> ExitCode {
         Task::TestCuda(options) => test_cuda::run_task(&options),
         Task::GpuBundle(options) => bundle::run_task(&options),
         Task::Parity(options) => parity::run_task(&options),
+        Task::Api { check } => api(check),
         Task::Random(options) => random::run_task(&options),
         Task::Package => package::run_task(),
         Task::CompileTime(options) => compile_time::run_task(&options),
@@ -68,6 +75,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs the program of the feature `api`.
+fn api(check: bool) -> Result<()> {
+    let mut program = Command::new("cargo");
+    program.current_dir(root()).args(["run", "--quiet", "--package", "xtask", "--features", "api"]);
+    program.args(["--bin", "public_api", "--"]).args(check.then_some("--check"));
+    run(&mut program)
 }
 
 /// The root of the repository.
