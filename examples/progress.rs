@@ -10,9 +10,9 @@
 
 use std::{ops::ControlFlow, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
-use keops::prelude::*;
+use keops::{prelude::*, solve::Stop};
 
 keops! {
     /// a_i = Σ_j exp(-g |x_i - y_j|²) b_j
@@ -76,6 +76,7 @@ fn main() -> Result<()> {
         .eval()?;
     bar.finish();
     let report = &solution.report;
+    ensure!(report.stop == Stop::Converged, "the equations are not solved: {report:?}");
     println!("{:?} after {} iterations, residual {:.1e}", report.stop, report.iterations, report.residual());
     Ok(())
 }

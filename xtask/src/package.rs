@@ -105,6 +105,9 @@ impl Outside {
         cargo
             .current_dir(&self.folder)
             .env("CARGO_TARGET_DIR", &self.target)
+            // nobody looks at it with a debugger, and what changes is the packages
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env("CARGO_INCREMENTAL", "0")
             .env("CUDA_LIBRARY_PATH", self.folder.join("cuda-stub"));
         cargo
     }

@@ -85,11 +85,13 @@ pub(crate) fn costs(archs: &[String], built: &Built, quiet: bool, guarded: [&[St
         "no ptxas: pip install --no-deps nvidia-cuda-nvcc nvidia-cuda-nvdisasm, and put its folder on the path or name \
          the programs by KEOPS_PTXAS and KEOPS_NVDISASM",
     )?;
+    // what is not printed need not be known
+    let nvdisasm = if quiet { None } else { report::nvdisasm() };
     for arch in archs {
         let costs = built
             .modules
             .par_iter()
-            .map(|name| report::assemble(&ptxas, &built.folder.join(format!("{name}.ptx")), arch));
+            .map(|name| report::assemble(&ptxas, nvdisasm.as_deref(), &built.folder.join(format!("{name}.ptx")), arch));
         let all: BTreeMap<_, _> = costs.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         if !quiet {
             println!("\n{}", report::table(arch, &built.kernels, &all));

@@ -63,11 +63,15 @@ const NEVER_CALLED: [&str; 10] = [
 
 /// Runs the task.
 pub(crate) fn run_task(options: &Options) -> Result<()> {
-    let built = cuda_kernels()?;
+    // at once, since the compiler has one thread for the kernels of a file
+    let (built, suite) = rayon::join(cuda_kernels, || options.all.then(suite_kernels).transpose());
+    let (built, suite) = (built?, suite?);
     println!("{} kernels in {}", built.kernels.len(), built.folder.display());
     costs(&options.assemble, &built, true, [&[], &[]])?;
     let mut test = Command::new("cargo");
-    test.current_dir(root()).args(["test", "--features", "cuda", "--test", "cuda"]).env("KEOPS_PTX_DIR", built.folder);
+    test.current_dir(root())
+        .args(["test", "--workspace", "--features", "keops/cuda", "--test", "cuda"])
+        .env("KEOPS_PTX_DIR", built.folder);
     if options.no_device {
         test.args(["--", "--ignored", "--nocapture", "without_a_device"]);
     }
@@ -77,12 +81,13 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
         test.env("LD_LIBRARY_PATH", emulator).env("KEOPS_EMULATOR_DEVICES", "2");
     }
     run(&mut test)?;
-    if options.all { run_suite(emulator.as_deref()) } else { Ok(()) }
+    suite.map_or(Ok(()), |suite| run_suite(&suite, emulator.as_deref()))
 }
 
 /// Builds the kernels of tests/cuda.rs.
 pub(crate) fn cuda_kernels() -> Result<Built> {
     let out = root().join("target/ptx-tests");
+    libraries(&out.join("crate"))?;
     build(&keops_build::Options {
         sources: vec![root().join("tests/cuda.rs")],
         work: out.join("crate"),
@@ -91,6 +96,18 @@ pub(crate) fn cuda_kernels() -> Result<Built> {
         precise: false,
         called: false,
     })
+}
+
+/// Gives a device crate the libraries that `cargo xtask build-ptx` has compiled, if it ran: `core` and its like take longer
+/// than most formulas. Crates that share a folder would wait for each other.
+fn libraries(to: &Path) -> Result<()> {
+    let from = root().join("target/ptx/crate/target");
+    if to.join("target").exists() || !from.exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(to).with_context(|| to.display().to_string())?;
+    // with the times of all files, by which cargo knows that nothing has changed
+    run(Command::new("cp").arg("-a").arg(from).arg(to))
 }
 
 /// The kernels of [`SUITE`].
@@ -106,6 +123,7 @@ pub(crate) fn suite_kernels() -> Result<SuiteKernels> {
     let out = root().join("target/ptx-suite");
     let start = Instant::now();
     let build_file = |file: &&'static str| -> Result<(&'static str, Built)> {
+        libraries(&out.join(file).join("crate"))?;
         let options = keops_build::Options {
             sources: vec![root().join(format!("tests/{file}.rs"))],
             work: out.join(file).join("crate"),
@@ -138,11 +156,12 @@ pub(crate) fn suite_kernels() -> Result<SuiteKernels> {
 }
 
 /// Runs the tests that choose no device; on the emulator, makes sure that they ran there.
-fn run_suite(emulator: Option<&Path>) -> Result<()> {
-    let suite = suite_kernels()?;
+fn run_suite(suite: &SuiteKernels, emulator: Option<&Path>) -> Result<()> {
     let launches = root().join("target/ptx-suite/launches.txt");
     let mut test = Command::new("cargo");
-    test.current_dir(root()).args(["test", "--features", "cuda", "--no-fail-fast"]).env("KEOPS_PTX_DIR", &suite.folder);
+    test.current_dir(root())
+        .args(["test", "--workspace", "--features", "keops/cuda", "--no-fail-fast"])
+        .env("KEOPS_PTX_DIR", &suite.folder);
     test.args(SUITE.iter().flat_map(|file| ["--test", file]));
     let Some(emulator) = emulator else { return run(&mut test) };
     fs::write(&launches, "").with_context(|| launches.display().to_string())?;

@@ -32,17 +32,24 @@ pub fn ptxas() -> Option<PathBuf> {
     tool("KEOPS_PTXAS", "ptxas")
 }
 
+/// Where `nvdisasm` is: on the path, or named by `KEOPS_NVDISASM`.
+#[must_use]
+pub fn nvdisasm() -> Option<PathBuf> {
+    tool("KEOPS_NVDISASM", "nvdisasm")
+}
+
 fn tool(variable: &str, name: &str) -> Option<PathBuf> {
     let program = std::env::var_os(variable).map_or_else(|| PathBuf::from(name), PathBuf::from);
     let answers = Command::new(&program).arg("--version").output().is_ok_and(|output| output.status.success());
     answers.then_some(program)
 }
 
-/// Assembles PTX for an architecture (`sm_90`), and reads what each entry point costs.
+/// Assembles PTX for an architecture (`sm_90`), and reads what each entry point costs; with a disassembler, what the inner
+/// loops are made of, too.
 ///
 /// # Errors
-/// The assembler refuses it, or cannot be run.
-pub fn assemble(ptxas: &Path, ptx: &Path, arch: &str) -> Result<BTreeMap<String, Cost>> {
+/// The assembler refuses it, or one of the two cannot be run.
+pub fn assemble(ptxas: &Path, nvdisasm: Option<&Path>, ptx: &Path, arch: &str) -> Result<BTreeMap<String, Cost>> {
     let cubin = ptx.with_extension(format!("{arch}.cubin"));
     let output = Command::new(ptxas)
         .arg(format!("-arch={arch}"))
@@ -57,8 +64,9 @@ pub fn assemble(ptxas: &Path, ptx: &Path, arch: &str) -> Result<BTreeMap<String,
         bail!("ptxas refuses {} for {arch}:\n{text}", ptx.display());
     }
     let mut costs = costs(&text);
-    if let Some(nvdisasm) = tool("KEOPS_NVDISASM", "nvdisasm") {
-        let output = Command::new(nvdisasm).arg("-c").arg(&cubin).output()?;
+    if let Some(nvdisasm) = nvdisasm {
+        let output = Command::new(nvdisasm).arg("-c").arg(&cubin).output();
+        let output = output.with_context(|| format!("{} does not start", nvdisasm.display()))?;
         let sass = String::from_utf8_lossy(&output.stdout);
         for (name, cost) in &mut costs {
             cost.inner = inner_loop(&sass, name);
