@@ -46,6 +46,12 @@ impl Evaluation {
         self.values.values().flatten().all(|x| x.abs() < 1e9)
     }
 
+    /// The largest of all nodes: its rounding is left where the rest cancels.
+    #[cfg(test)]
+    pub(crate) fn largest(&self) -> f64 {
+        self.values.values().flatten().fold(0.0, |largest: f64, x| largest.max(x.abs()))
+    }
+
     /// Whether the point lies on no kink and no singularity.
     #[cfg(test)]
     pub(crate) fn is_smooth(&self) -> bool {

@@ -260,6 +260,16 @@ proptest! {
     }
 }
 
+/// A derivative that is 0 because numbers of 10⁶ cancel, which they do up to their rounding.
+#[test]
+fn roundings_of_what_cancels() {
+    let text = "fn f(p: Pm<1>, u: Vi<1>, v: Vj<1>, a: Pm<9>, b: Vj<9>, q: Pm<3>, x: Vi<3>, y: Vj<3>, z: Vj<3>) -> Sum<j> { \
+                let all = p + u + v + q + x + y + z; let matrices = a + b; \
+                (1 + v**2).pow(sqdist(q, x) / sqdist(x, q) * ((1 + 2**2).pow(0))**1 * sqdist(exp(mat_vec(a, x)), x)) }";
+    let checked = checked(text);
+    sample::check(checked.graph, checked.values[0], (-1.5, 1.5), 4_961_341_034_029_913_029, text);
+}
+
 /// Most drawn formulas must say something: they are differentiated at a smooth point.
 #[test]
 fn drawn_formulas_are_smooth_often() {
