@@ -1,6 +1,6 @@
 // node .ci/wasi.mjs PROGRAM ARGUMENTS: runs a program for wasm32-wasip1.
 import { readFile } from "node:fs/promises";
-import process, { argv } from "node:process";
+import { argv, exit } from "node:process";
 import { WASI } from "node:wasi";
 
 const wasi = new WASI({ version: "preview1", args: argv.slice(2), returnOnExit: true });
@@ -11,5 +11,4 @@ const imports = { env: {}, ...wasi.getImportObject() };
 for (const { module, name } of WebAssembly.Module.imports(program)) {
   if (module === "env") imports.env[name] = () => (name === "pthread_create" ? 52 : 0);
 }
-// not exit(), which does not wait for threads of node that still compile: it crashed after all tests had passed
-process.exitCode = wasi.start(await WebAssembly.instantiate(program, imports));
+exit(wasi.start(await WebAssembly.instantiate(program, imports)));
