@@ -4,6 +4,7 @@
 the seconds, `save` writes the last result, `versions` names what computes.
 """
 
+import faulthandler
 import json
 import os
 import subprocess
@@ -13,6 +14,10 @@ import time
 # KeOps prints what it does; that goes to the messages, so that the answers are alone on their stream.
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
+faulthandler.enable()
+
+# KeOps would import torch, which has CUDA libraries of its own in the same process.
+sys.modules["torch"] = None
 
 import numpy as np  # noqa: E402
 import pykeops  # noqa: E402

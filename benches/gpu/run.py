@@ -1,23 +1,25 @@
 """Tests and times keops on the NVIDIA GPU of this machine, against pykeops where that works. Part of a folder made by
 `cargo xtask gpu-bundle`; needs a driver and Python with numpy.
 
-    python3 run.py [--quick] [--no-tests] [--repeats 7] [--only gaussian] [--output results.json]
+    python3 run.py [--quick] [--no-tests] [--no-times] [--profile] [--repeats 7] [--only gaussian] [--output results.json]
 
-First the tests, unless they are left out. Then each workload: both sides compute it once, the results are compared with plain loops in float64
+First the tests, then each workload: both sides compute it once, the results are compared with plain loops in float64
 on a sample of rows, and the sides take turns, so that whatever else the machine does hits both. All times are of calls
 with arrays of the host: they include the copies there and back. pykeops compiles its kernels with a C++ compiler, the
 headers of Python and those of a CUDA toolkit (CUDA_HOME); where something is missing, the results say what it said,
-and have times of keops alone.
+and have times of keops alone. A run that is ended early leaves the results that it has. With --profile, the kernels of
+the workloads run once more below Nsight Compute (ncu), whose text goes to profile.txt beside the results.
 """
 
 import argparse
 import datetime
-import gzip
 import json
+import lzma
 import os
 import pathlib
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -32,8 +34,12 @@ BOUNDS = {"float32": 1e-5, "float64": 1e-12}
 # pykeops' default sums lose digits of long sums; that is written down, and no reason not to time them.
 SLACK = {"keops": 1, "pykeops": 1000}
 CHECKED_ROWS = 20
+# Sections of ncu that say what a kernel waits for.
+PROFILED = ["SpeedOfLight", "ComputeWorkloadAnalysis", "SchedulerStats", "WarpStateStats", "Occupancy", "LaunchStats"]
 # A side that takes longer than this for the warm-up is timed fewer times.
 LONG = 10.0
+# Seconds after which a test program is ended.
+TEST_LIMIT = 600
 
 GAUSSIAN = "Exp(-G*SqDist(X,Y))*B"
 # name: formula, aliases (with the dimension as D), reduction and its number, in KeOps' words
@@ -66,6 +72,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="tiny sizes: whether all works, and no times to be quoted")
     parser.add_argument("--no-tests", action="store_true", help="times alone")
+    parser.add_argument("--no-times", action="store_true", help="tests alone")
+    parser.add_argument("--profile", action="store_true", help="what ncu says about the kernels of keops, too")
     parser.add_argument("--repeats", type=int, default=7, help="runs of each side; the median counts")
     parser.add_argument("--only", default="", help="workloads whose name contains this")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("results.json"))
@@ -75,15 +83,22 @@ def main():
     report = {"date": now.isoformat(timespec="seconds"), "quick": options.quick}
     report["bundle"] = json.loads((HERE / "bundle.json").read_text())
     report["machine"] = machine()
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        report["tests"] = [] if options.no_tests else tests(options.quick, folder)
-        measure(report, options, folder)
-    report["nvidia_smi_after"] = nvidia_smi()
-    options.output.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"written: {options.output}")
-    wrong = [w for w in report["workloads"] if "error" in w["keops"]] if "error" not in report["keops"] else [report]
-    sys.exit(bool(wrong or any(test["exit_code"] for test in report["tests"])))
+    report |= {"tests": [], "keops": {}, "pykeops": {}, "workloads": [], "first_call": None}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            if not options.no_tests:
+                tests(report["tests"], options.quick, pathlib.Path(folder))
+            if not options.no_times:
+                measure(report, options, pathlib.Path(folder))
+            if options.profile:
+                profile(options, pathlib.Path(folder))
+    finally:
+        report["nvidia_smi_after"] = nvidia_smi()
+        options.output.write_text(json.dumps(report, indent=1) + "\n")
+        print(f"written: {options.output}")
+    wrong = "error" in report["keops"] or any("error" in workload["keops"] for workload in report["workloads"])
+    sys.exit(wrong or any(test["exit_code"] for test in report["tests"]))
 
 
 def machine():
@@ -110,29 +125,34 @@ def nvidia_smi():
 def unpacked(packed, folder):
     """A program of the bundle, in a folder where it can run."""
     program = folder / packed.stem
-    with gzip.open(packed) as source, open(program, "wb") as target:
+    with lzma.open(packed) as source, open(program, "wb") as target:
         shutil.copyfileobj(source, target)
     program.chmod(0o755)
     return program
 
 
-def tests(quick, folder):
-    """Runs the test programs; their exit codes, and the lines that say how many passed."""
-    results = []
+def tests(results, quick, folder):
+    """Runs the test programs, and appends their exit codes and the lines that say how many passed."""
     environment = os.environ | ({"KEOPS_TEST_SIZES": "small"} if quick else {})
     for packed in sorted((HERE / "tests").iterdir()):
         program = unpacked(packed, folder)
         start = time.perf_counter()
-        run = subprocess.run([program], capture_output=True, text=True, env=environment)
-        lines = [line for line in run.stdout.splitlines() if line.startswith("test result:")]
-        result = {"name": program.name, "exit_code": run.returncode, "summary": lines}
+        with open(folder / "output", "w+") as output:
+            try:
+                run = subprocess.run([program], stdout=output, stderr=output, env=environment, timeout=TEST_LIMIT)
+                code = run.returncode
+            except subprocess.TimeoutExpired:
+                code = f"none after {TEST_LIMIT} s"
+            output.seek(0)
+            text = output.read()
+        lines = [line for line in text.splitlines() if line.startswith("test result:")]
+        result = {"name": program.name, "exit_code": code, "summary": lines}
         result["seconds"] = round(time.perf_counter() - start, 3)
-        if run.returncode:
-            result["output"] = (run.stdout + run.stderr)[-8000:]
-        print(f"tests of {program.name}: {' '.join(lines) or run.stderr[-500:]}", flush=True)
+        if code:
+            result["output"] = text[-8000:]
+        print(f"tests of {program.name}, {result['seconds']} s: {' '.join(lines) or text[-500:]}", flush=True)
         results.append(result)
         program.unlink()
-    return results
 
 
 class Side:
@@ -187,15 +207,25 @@ def start_pykeops(folder):
     paths = [str(HERE / "site"), os.environ.get("PYTHONPATH")]
     environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     compiler = shutil.which("nvcc")
-    if compiler and not {"CUDA_HOME", "CUDA_PATH"} & set(os.environ):
-        environment["CUDA_HOME"] = str(pathlib.Path(compiler).resolve().parent.parent)
+    toolkit = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
+    if not toolkit and compiler:
+        toolkit = environment["CUDA_HOME"] = str(pathlib.Path(compiler).resolve().parent.parent)
+    if toolkit:
+        # where the loader, the linker and the C++ compiler look, of which pykeops knows the last only
+        def before(variable, folder):
+            paths = [str(pathlib.Path(toolkit, folder)), os.environ.get(variable)]
+            environment[variable] = os.pathsep.join(path for path in paths if path)
+
+        before("LD_LIBRARY_PATH", "lib64")
+        before("LIBRARY_PATH", "lib64")
+        before("CPATH", "include/cccl")
     return Side([sys.executable, HERE / "pykeops_side.py"], **environment)
 
 
 def measure(report, options, folder):
     """Fills in the versions, the workloads and the first calls."""
     sides = {}
-    bench = unpacked(HERE / "keops_bench.gz", folder)
+    bench = unpacked(HERE / "keops_bench.xz", folder)
     for name, start in [("keops", lambda: start_keops(bench)), ("pykeops", lambda: start_pykeops(folder))]:
         try:
             sides[name] = start()
@@ -204,11 +234,44 @@ def measure(report, options, folder):
             report[name] = {"error": str(error)}
             sides.pop(name, None)
             print(f"{name} does not work here: {error}")
-    workloads = [w for w in (QUICK if options.quick else WORKLOADS) if options.only in w[0]]
-    report["workloads"] = [measure_one(workload, sides, options.repeats, folder) for workload in workloads]
+    for workload in QUICK if options.quick else WORKLOADS:
+        if options.only in workload[0]:
+            report["workloads"].append(measure_one(workload, sides, options.repeats, folder))
     for side in sides.values():
         side.end()
     report["first_call"] = first_calls(bench, folder, options.quick) if "keops" in sides else None
+
+
+def profile(options, folder):
+    """Writes what Nsight Compute says about the first kernel of each workload that is not of the call which opens."""
+    bench = folder / "keops_bench"
+    bench = bench if bench.exists() else unpacked(HERE / "keops_bench.xz", folder)
+    command = ["ncu", "--clock-control", "none", "--kill", "yes", "--launch-skip", "1", "--launch-count", "1"]
+    for section in PROFILED:
+        command += ["--section", section]
+    with open(options.output.with_name("profile.txt"), "w") as output:
+        for workload in QUICK if options.quick else WORKLOADS:
+            name, dim, element, n, m = workload
+            # a kernel runs many times below ncu
+            workload = (name, dim, element, min(n, 1_000_000), min(m, max(1000, 10**11 // n)))
+            if options.only not in name:
+                continue
+            files = written(inputs(workload), folder)
+            load = {"request": "load", "workload": name, "dim": dim, "element": element, "files": files}
+            requests = [{"request": "open"}, load, {"request": "time"}]
+            text = "".join(json.dumps(request) + "\n" for request in requests)
+            run = subprocess.run([*command, bench], input=text, capture_output=True, text=True)
+            print(f"==== {workload}\n{run.stdout}\n{run.stderr}", file=output, flush=True)
+            print(f"profiled: {workload}", flush=True)
+
+
+def written(arrays, folder):
+    """The files with the arrays of a workload."""
+    paths = []
+    for variable, array in arrays.items():
+        paths.append(str(folder / f"{variable}.bin"))
+        array.tofile(paths[-1])
+    return paths
 
 
 def inputs(workload):
@@ -232,11 +295,10 @@ def measure_one(workload, sides, repeats, folder):
     name, dim, element, n, m = workload
     formula, aliases, reduction, number = FORMULAS[name]
     arrays = inputs(workload)
-    files = []
-    for variable, array in arrays.items():
-        files.append({"path": str(folder / f"{variable}.bin"), "rows": array.shape[0], "dim": array.shape[1]})
-        array.tofile(files[-1]["path"])
-    ours = {"workload": name, "dim": dim, "element": element, "files": [file["path"] for file in files]}
+    paths = written(arrays, folder)
+    ours = {"workload": name, "dim": dim, "element": element, "files": paths}
+    shapes = [array.shape for array in arrays.values()]
+    files = [{"path": path, "rows": rows, "dim": width} for path, (rows, width) in zip(paths, shapes)]
     theirs = {"formula": formula, "reduction": reduction, "element": element, "files": files, "backend": "GPU"}
     theirs["aliases"] = [alias.replace("(D)", f"({dim})") for alias in aliases]
     if number:
@@ -318,6 +380,8 @@ def oracle(name, arrays, n):
 def largest_error(name, arrays, found, rows, values, sizes):
     found = found[rows]
     if name == "nearest":
+        if found.max() >= len(arrays["Y"]):
+            return float("inf")
         # other neighbours at the same distance are as good
         neighbours = arrays["Y"][found.astype(int)].astype(np.float64)
         found = ((arrays["X"][rows].astype(np.float64)[:, None] - neighbours) ** 2).sum(axis=2)
@@ -328,10 +392,7 @@ def first_calls(bench, folder, quick):
     """Seconds of the first call of a formula in fresh processes, whose driver is ready: the driver compiles the kernel,
     or finds it in its cache."""
     workload = ("gaussian", 3, "float32", 30, 200) if quick else ("gaussian", 3, "float32", 10_000, 10_000)
-    paths = []
-    for variable, array in inputs(workload).items():
-        paths.append(str(folder / f"{variable}.bin"))
-        array.tofile(paths[-1])
+    paths = written(inputs(workload), folder)
     seconds = {"workload": workload}
     for name, environment in [("compiled", {"CUDA_CACHE_DISABLE": "1"}), ("cached", {})]:
         seconds[name] = []

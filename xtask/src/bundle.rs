@@ -58,7 +58,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
         called: true,
     })?;
     programs(&["bench", "--no-run", "--bench", "gpu"], &kernels.folder, &bundle)?;
-    fs::rename(bundle.join("gpu.gz"), bundle.join("keops_bench.gz"))?;
+    fs::rename(bundle.join("gpu.xz"), bundle.join("keops_bench.xz"))?;
 
     let mut pip = Command::new(&options.python);
     pip.args([
@@ -124,7 +124,7 @@ fn programs(arguments: &[&str], kernels: &Path, to: &Path) -> Result<()> {
             let to = to.join(target.name);
             // debug information would be most of them; the profiles that leave it out build all dependencies again
             run(Command::new("strip").arg("-o").arg(&to).arg(&program))?;
-            run(Command::new("gzip").args(["-n", "-9"]).arg(&to))?;
+            run(Command::new("xz").args(["--threads=0", "-6"]).arg(&to))?;
         }
     }
     Ok(())
