@@ -1,6 +1,7 @@
 //! `cargo xtask test-cuda`: tests on NVIDIA's driver, or on the emulator.
 
 use std::{
+    cmp,
     collections::{BTreeMap, HashSet},
     fs,
     path::{Path, PathBuf},
@@ -134,7 +135,14 @@ pub(crate) fn suite_kernels() -> Result<SuiteKernels> {
         };
         Ok((file, build(&options).with_context(|| format!("tests/{file}.rs"))?))
     };
-    let files = SUITE.par_iter().map(build_file).collect::<Result<Vec<_>>>()?;
+    // the longest first and each as soon as a thread is free, or one of them would be left for the end
+    let mut longest_first = SUITE;
+    longest_first.sort_by_key(|file| {
+        let bytes = fs::metadata(root().join(format!("tests/{file}.rs"))).map_or(0, |data| data.len());
+        cmp::Reverse(bytes)
+    });
+    let mut files = longest_first.iter().par_bridge().map(build_file).collect::<Result<Vec<_>>>()?;
+    files.sort_by_key(|&(file, _)| file);
     println!("kernels of {} test files: {:.1} s", files.len(), start.elapsed().as_secs_f64());
     // the macro looks again when the name changes, so it changes with what is in the folder
     let folders: Vec<_> = files.iter().filter_map(|(_, built)| built.folder.file_name()?.to_str()).collect();
