@@ -19,6 +19,8 @@ keops! {
     fn gaussian_product(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<2>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }
     #[keops(order = 0)]
     fn unit_gaussian(x: Vi<2>, y: Vj<2>) -> Sum<j> { exp(-sqdist(x, y)) }
+    #[keops(order = 0)]
+    fn outer(x: Vi<200>, y: Vj<250>) -> Sum<j> { tensorprod(x, y) }
     fn over_i(x: Vi<2>, y: Vj<2>, a: Vi<1>, m: Pm<4>) -> Sum<i> { cauchy(x, y) * a * mat_vec(m, y) }
     fn log_sum(g: Pm<1>, x: Vi<3>, y: Vj<3>) -> LogSumExp<j> { -g * sqdist(x, y) }
     fn log_weighted(x: Vi<2>, y: Vj<2>, b: Vj<3>) -> LogSumExp<i> { ((x | y), exp(b)) }
@@ -170,6 +172,15 @@ fn neighbours<T: Element>() {
         let cpu = max_arg_max(&x, &y).device(Device::Cpu).eval().unwrap();
         assert_eq!(max_arg_max(&x, &y).device(CUDA).eval().unwrap(), cpu, "{n} x {m}");
     }
+}
+
+/// Sources in more parts than the merge kernel joins at a time, and the first of many that are equally near.
+#[test]
+fn one_target_and_many_sources() {
+    let mut random = Random::new();
+    let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (lattice(&mut random, 1), lattice(&mut random, 40_000));
+    let cpu = nearest(&x, &y).device(Device::Cpu).eval().unwrap();
+    assert_eq!(nearest(&x, &y).device(CUDA).eval().unwrap(), cpu);
 }
 
 #[test]
@@ -517,6 +528,20 @@ fn errors() {
     assert!(matches!(error, Error::NoCudaDevice { ordinal: 1000, .. }), "{error}");
     let error = gaussian_product(1.0, &[[0.0; 3]; 2], &[[0.0; 3]; 4], &[[0.0; 2]; 5]).device(CUDA).eval().unwrap_err();
     assert_eq!(error, Error::RowCount { variable: "b", rows: 5, other: "y", other_rows: 4 });
+}
+
+/// 50,000 components, of which a thread of a device can have none of its sums.
+#[test]
+fn rows_too_long() {
+    let check = || {
+        let (x, y) = ([[0.5_f32; 200]; 2], [[2.0; 250]; 3]);
+        let error = outer(&x, &y).device(CUDA).eval().unwrap_err();
+        assert!(matches!(error, Error::LongRows { needed, most, .. } if needed > most), "{error}");
+        // the processor takes them
+        assert!(outer(&x, &y).eval().unwrap().as_flat().iter().all(|&sum| sum == 3.0));
+    };
+    // a thread of the processor has them on its stack
+    std::thread::Builder::new().stack_size(1 << 28).spawn(check).unwrap().join().unwrap();
 }
 
 /// `cargo xtask test-cuda --no-device`: without a driver, or with one that finds no device.

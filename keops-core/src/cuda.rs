@@ -47,9 +47,17 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// The kernel of a formula with its reduction, if it was built.
-    pub(crate) fn of<T: Element, F: Formula, R: Reduction>() -> Option<Self> {
-        let cuda = F::CUDA?;
+    /// The kernel of a formula with its reduction.
+    ///
+    /// # Errors
+    /// It was not built, or no device can run it.
+    pub(crate) fn of<T: Element, F: Formula, R: Reduction>() -> Result<Self, Error> {
+        let no_kernel = |kernel| Error::NoKernel { formula: F::NAME, kernel };
+        let cuda = F::CUDA.ok_or_else(|| no_kernel(String::new()))?;
+        let (needed, most) = (device::local_bytes::<T, F, R>(), device::MOST_LOCAL_BYTES);
+        if needed > most {
+            return Err(Error::LongRows { formula: F::NAME, needed, most });
+        }
         let name = kernel_name(cuda.name, cuda.dims, T::NAME);
         let components = components::<F>();
         let kernel = Self {
@@ -65,7 +73,10 @@ impl Kernel {
             tile_sources: device::tile_sources::<T, F, R>(),
             shared_bytes: device::shared_bytes::<T, F, R>(),
         };
-        kernel.module(&kernel.name).is_some().then_some(kernel)
+        match kernel.module(&kernel.name) {
+            Some(_) => Ok(kernel),
+            None => Err(no_kernel(format!(" for {:?} {}", cuda.dims, T::NAME))),
+        }
     }
 
     /// The PTX module of an entry point.
@@ -120,8 +131,7 @@ impl Place {
     ) -> Result<Self, Error> {
         let on_cuda = |devices| {
             let engine = settings.cuda.ok_or(Error::BuiltWithoutCuda)?;
-            let built = kernel.cuda().ok_or_else(|| no_kernel(kernel))?;
-            Ok(Self::Cuda(engine, devices, built))
+            Ok(Self::Cuda(engine, devices, kernel.cuda()?))
         };
         let (device, place) = match settings.device {
             Device::Cuda(ordinal) => (settings.device, on_cuda(Devices::One(ordinal))?),
@@ -142,15 +152,9 @@ impl Place {
     }
 }
 
-fn no_kernel<T: Element>(kernel: &dyn cpu::Kernel<T>) -> Error {
-    let cpu::Layout { name: formula, cuda, .. } = kernel.layout();
-    let kernel = cuda.map_or(String::new(), |cuda| format!(" for {:?} {}", cuda.dims, T::NAME));
-    Error::NoKernel { formula, kernel }
-}
-
 fn prefers_cuda<T: Element>(settings: &Settings, kernel: &dyn cpu::Kernel<T>) -> bool {
     settings.cuda.is_some_and(|engine| kernel.layout().cuda.is_some() && engine.is_available(0))
-        && kernel.cuda().is_some()
+        && kernel.cuda().is_ok()
 }
 
 /// An engine that runs kernels on CUDA devices.

@@ -7,7 +7,7 @@
 //! ```text
 //! <name>(data: *const *const T, units: *const Unit, ranges: *const Range,
 //!        values: *mut T, indices: *mut u32, states: *mut T, targets: u32, parts: u32)
-//! <name>_merge(states: *const T, values: *mut T, indices: *mut u32, targets: u32, parts: u32)
+//! <name>_merge(states: *mut T, values: *mut T, indices: *mut u32, targets: u32, parts: u32, apart: u32)
 //! keops_total_<t>(values: *const T, partial: *mut [f64; 2], rows: u32, width: u32)
 //! ```
 //!
@@ -19,7 +19,10 @@
 //! - With one part, a unit writes the rows of its targets: [`Reduction::values`] numbers of `values` and
 //!   [`Reduction::indices`] of `indices` each. With more, unit after unit leaves states: number w of the state of row
 //!   t in part p is number (p * words + w) * targets + t of `states`, where words is [`state_words`]. Then the merge
-//!   kernel, a thread for each target in blocks of [`THREADS`], joins them in the order of the parts and writes the rows.
+//!   kernel joins them in the order of the parts, [`MERGED`] at a time: launch after launch, thread g * targets + t takes
+//!   the states of row t in the g-th [`MERGED`] of those parts whose numbers are multiples of `apart`, which is 1 at first
+//!   and then [`MERGED`] times as large each time. It leaves the joined state in the place of the first, or writes the row
+//!   if these are the last. Blocks have [`THREADS`] threads.
 //! - The total kernel has [`TOTAL_BLOCKS`] blocks of [`THREADS`] threads. Block b leaves for each of the `width` columns
 //!   c of `values` a sum of some of the rows, in two terms, as number b * width + c of `partial`; the host adds them.
 //!
@@ -35,6 +38,9 @@ use crate::{
 /// Threads in a block.
 pub const THREADS: usize = 128;
 
+/// How many states a thread of the merge kernel joins.
+pub const MERGED: usize = 64;
+
 /// Blocks of the total kernel.
 pub const TOTAL_BLOCKS: usize = 64;
 
@@ -45,7 +51,7 @@ const SHARED_BYTES: usize = 16 << 10;
 const MOST_SHARED_BYTES: usize = 48 << 10;
 
 /// The most sources in a tile. Sums are flushed into their compensated total behind it.
-const TILE_SOURCES: usize = 128;
+const TILE_SOURCES: usize = 256;
 
 /// A unit of work: consecutive targets against a list of ranges of sources.
 #[repr(C)]
@@ -76,6 +82,10 @@ pub struct Range {
     /// One past the last one.
     pub end: u32,
 }
+
+/// The local memory that a thread can have is 512 KiB, by the CUDA Programming Guide's table of compute capabilities; a
+/// few are left for what else a kernel needs.
+pub const MOST_LOCAL_BYTES: usize = (512 << 10) - 4096;
 
 /// A prepared target of more bytes does not stay in registers.
 const LONG_TARGET_BYTES: usize = 128;
@@ -154,7 +164,8 @@ pub const fn rows_per_thread<T: Element, F: Formula, R: Reduction>() -> usize {
     }
     let words = size_of::<T>() / 4;
     let each = numbers_per_target::<F, R>();
-    if each * words <= 12 {
+    // Numbers in f64 have fewer that are computed at a time, since the unit for them is slower: there is more room.
+    if each * words <= (if words == 2 { 16 } else { 12 }) {
         4
     } else if each * words <= 32 {
         2
@@ -204,12 +215,13 @@ pub const fn bundle_pairs<T: Element, F: Formula, R: Reduction>() -> usize {
 
 /// The most registers that a thread of the main kernel may have; 0 if the assembler decides.
 ///
-/// Where a loop is there twice, for coordinates that are scaled and for the rest, the assembler gives the second one
-/// registers that cost the first one two of ten blocks on a multiprocessor.
+/// Where a loop is there twice, for coordinates that are scaled and for the rest, the assembler gives the second one more
+/// than the first one needs. 64 registers leave room for eight blocks on a multiprocessor. With 48 there are ten, but the
+/// loads and exponentials of a source cannot begin before those of the one before end: on an H200 that is slower.
 #[must_use]
 pub const fn most_registers<T: Element, F: Formula, R: Reduction>() -> u32 {
     let is_sum = R::HANDS_NAN_ON && R::REGISTERS == 0;
-    if F::SCALED.is_some() && is_sum && size_of::<T>() == 4 && numbers_per_target::<F, R>() <= 7 { 48 } else { 0 }
+    if F::SCALED.is_some() && is_sum && size_of::<T>() == 4 && numbers_per_target::<F, R>() <= 7 { 64 } else { 0 }
 }
 
 /// How many numbers a thread keeps for each of its targets.
@@ -252,6 +264,14 @@ pub const fn tile_sources<T: Element, F: Formula, R: Reduction>() -> usize {
 #[must_use]
 pub const fn shared_bytes<T: Element, F: Formula, R: Reduction>() -> usize {
     tile_sources::<T, F, R>() * source_bytes::<T, F>()
+}
+
+/// What a thread of the main kernel keeps for its targets, in bytes: all of it is in its local memory where it is too long
+/// for registers. A device gives no more than [`MOST_LOCAL_BYTES`], whatever its memory.
+#[must_use]
+pub const fn local_bytes<T: Element, F: Formula, R: Reduction>() -> usize {
+    let numbers = <F::I<u8> as Components<u8>>::LEN + state_words::<T, F, R>();
+    rows_per_thread::<T, F, R>() * (numbers * size_of::<T>() + size_of::<R::Run<F, T>>())
 }
 
 /// Numbers in the state of a target.

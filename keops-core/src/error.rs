@@ -272,6 +272,19 @@ pub enum Error {
     /// Arrays were to be left on all CUDA devices, instead of one.
     #[error("arrays stay on one device, and not on all CUDA devices")]
     NotOnePlace,
+    /// Targets of the formula are too long for the memory that a thread of a CUDA device has of its own.
+    #[error(
+        "a CUDA thread would keep {needed} bytes for its targets of `{formula}`, and can have {most}; `Device::Cpu` has no \
+         such limit"
+    )]
+    LongRows {
+        /// The formula.
+        formula: &'static str,
+        /// What a thread would need.
+        needed: usize,
+        /// What it can have.
+        most: usize,
+    },
     /// The formula was not compiled for CUDA, or not for these dimensions and this element type.
     #[error("`{formula}` has no CUDA kernel{kernel}; build scripts make them by `keops_build::compile()`")]
     NoKernel {

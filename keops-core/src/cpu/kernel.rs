@@ -14,6 +14,7 @@ use crate::{
         sweep::{OverSources, OverTargets, Tile, sweep},
     },
     cuda,
+    error::Error,
     formula::{Contraction, Cuda, Formula, Index, Role, Variable, width},
     real::{Element, Real},
     reduction::{Reduction, components},
@@ -69,7 +70,7 @@ pub trait Kernel<T: Element>: Sync {
     /// Prepares `count` rows of all variables of a role, given the prepared parameters.
     fn prepare(&self, role: Role, parameters: &[T], rows: &[T], count: usize, to: &mut [T]);
     /// The kernel for GPUs, if it was built.
-    fn cuda(&self) -> Option<cuda::Kernel>;
+    fn cuda(&self) -> Result<cuda::Kernel, Error>;
     /// How many lanes a tile has.
     fn lanes(&self, arch: Arch) -> usize;
     /// The state that has seen no source.
@@ -108,7 +109,7 @@ impl<T: Element, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
         }
     }
 
-    fn cuda(&self) -> Option<cuda::Kernel> {
+    fn cuda(&self) -> Result<cuda::Kernel, Error> {
         cuda::Kernel::of::<T, F, Red>()
     }
 

@@ -63,7 +63,8 @@ fn reduced(x: f32) -> f32 {
     Real::neg_mul_add((), k, LOW, Real::neg_mul_add((), k, HIGH, x))
 }
 
-impl Number for Fast {
+// SAFETY: a transparent wrapper of its scalar.
+unsafe impl Number for Fast {
     const SCALES: bool = true;
 }
 

@@ -482,11 +482,31 @@ pub(crate) unsafe fn leave<N, F, Red, const Q: usize>(
     state: &[Rows<N, Q>],
     q: usize,
 ) where
-    N: Real<Cx = ()>,
+    N: Number,
     F: Formula,
     Red: Reduction,
 {
     let &Arguments { values, indices, states, targets, parts, .. } = arguments;
+    if parts > 1 {
+        let mut w = 0;
+        while w < state.len() {
+            let mut word = [N::Scalar::from_f64(0.0)];
+            state[w].0[q].store((), &mut word);
+            let place = (part as usize * state.len() + w) * targets as usize + target as usize;
+            // SAFETY: there is room for all words of all parts of all targets.
+            unsafe { *states.add(place) = word[0] };
+            w += 1;
+        }
+        return;
+    }
+    if const { size_of::<Rows<N, Q>>() == size_of::<N::Scalar>() } {
+        // One target is its state already, which is not copied: a long one would not fit twice.
+        // SAFETY: a number of one target is its scalar, by the contract of `Number`, and `Rows` is transparent.
+        let words = unsafe { core::slice::from_raw_parts(state.as_ptr().cast::<N::Scalar>(), state.len()) };
+        // SAFETY: the contract of this function.
+        unsafe { finish::<N::Scalar, F, Red>(words, target, values, indices) };
+        return;
+    }
     let mut words = Aligned::<Red::State<F, N::Scalar>>::new();
     let words = words.splat(N::Scalar::from_f64(0.0));
     let mut w = 0;
@@ -494,18 +514,8 @@ pub(crate) unsafe fn leave<N, F, Red, const Q: usize>(
         state[w].0[q].store((), &mut words[w..]);
         w += 1;
     }
-    if parts == 1 {
-        // SAFETY: the contract of this function.
-        unsafe { finish::<N::Scalar, F, Red>(words, target, values, indices) };
-        return;
-    }
-    let mut w = 0;
-    while w < words.len() {
-        let place = (part as usize * words.len() + w) * targets as usize + target as usize;
-        // SAFETY: there is room for all words of all parts of all targets.
-        unsafe { *states.add(place) = words[w] };
-        w += 1;
-    }
+    // SAFETY: the contract of this function.
+    unsafe { finish::<N::Scalar, F, Red>(words, target, values, indices) };
 }
 
 /// Writes the row of the result of a target.

@@ -4,16 +4,21 @@ pub use keops_core::bundle::Bundle as Rows;
 use keops_core::real::Real;
 
 /// A number of one thread.
-pub trait Number: Real<Cx = (), Mask = bool, Index = u32> {
+///
+/// # Safety
+/// It is its scalar or a transparent wrapper of it: in memory both are the same.
+pub unsafe trait Number: Real<Cx = (), Mask = bool, Index = u32> {
     /// Whether coordinates are scaled where an exponent is a squared distance times a factor; see
     /// [`keops_core::formula::Scaled`].
     const SCALES: bool;
 }
 
-impl Number for f32 {
+// SAFETY: it is its scalar.
+unsafe impl Number for f32 {
     const SCALES: bool = false;
 }
 
-impl Number for f64 {
+// SAFETY: it is its scalar.
+unsafe impl Number for f64 {
     const SCALES: bool = false;
 }

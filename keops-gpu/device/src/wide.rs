@@ -22,7 +22,7 @@ use keops_core::{
 use crate::{
     bundle::{self, Sources, Take, Targets},
     pairs::{self, Arguments, Stored, gather, prepare},
-    rows::Rows,
+    rows::{Number, Rows},
     shared::Shared,
     thread,
 };
@@ -165,7 +165,7 @@ pub(crate) unsafe fn leave<N, F, Red, const Q: usize>(
     state: &[Rows<N, Q>],
     q: usize,
 ) where
-    N: Real<Cx = ()>,
+    N: Number,
     F: Formula,
     Red: Reduction,
 {

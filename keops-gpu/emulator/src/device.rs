@@ -19,6 +19,8 @@ use crate::shared::Shared;
 pub(crate) const SHARED_DEFAULT: u32 = 48 << 10;
 /// The most shared memory that a block can ask for.
 pub(crate) const SHARED_MOST: u32 = 227 << 10;
+/// The most local memory of a thread, in bytes.
+pub(crate) const LOCAL_MOST: u64 = 512 << 10;
 /// The most threads of a block.
 pub(crate) const THREADS_MOST: u32 = 1024;
 
@@ -340,6 +342,10 @@ impl Device {
         let allowed = self.allowed_shared(kernel)?;
         if grid.shared > allowed {
             return refused(format!("{} bytes of dynamic shared memory, of at most {allowed}", grid.shared));
+        }
+        let local = self.needs(kernel)?.local;
+        if local > LOCAL_MOST {
+            return refused(format!("{local} bytes of local memory for each thread, of at most {LOCAL_MOST}"));
         }
         let sizes: Vec<usize> = function.parameters.iter().map(|formal| formal.size as usize).collect();
         if sizes != arguments.iter().map(|bytes| bytes.len()).collect::<Vec<_>>() {

@@ -173,3 +173,20 @@ fn malformed_text() {
         _ = Device::new(quiet()).load(whole.get(..cut).unwrap_or(""));
     }
 }
+
+/// The memory of a kernel and of what it calls counts together, as the driver has it.
+#[test]
+fn too_much_local_memory() {
+    let called = ".func f() { .local .align 8 .b8 own[300000]; .reg .b64 %rd<2>; ld.local.u64 %rd1, [own]; ret; }\n";
+    let launched = |bytes: u32| {
+        let body = format!(".local .align 8 .b8 l[{bytes}]; st.local.u32 [l], 1; call f, ();");
+        let text = kernel(&body).replacen(".visible", &format!("{called}.visible"), 1);
+        let mut bench = Bench::with(quiet(), &text);
+        let (a, b) = (bench.words(&[1]), bench.words(&[0]));
+        bench.run("k", Grid::line(1, 1), &[&a.to_le_bytes(), &b.to_le_bytes()])
+    };
+    launched(224_288).unwrap();
+    let error = launched(224_296).unwrap_err();
+    assert_eq!(error.code, 1);
+    assert!(error.text.contains("524296 bytes of local memory for each thread, of at most 524288"), "{error}");
+}

@@ -13,7 +13,7 @@ use crate::error::code;
 /// The version of the driver: 12.4.
 const VERSION: i32 = 12040;
 /// The number of multiprocessors.
-pub(super) const PROCESSORS: i32 = 4;
+pub(super) const PROCESSORS: i32 = 20;
 /// Threads that a multiprocessor runs at once.
 pub(super) const THREADS: i32 = 2048;
 

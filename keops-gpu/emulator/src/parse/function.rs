@@ -6,6 +6,7 @@
 use super::builder::{Builder, Globals, Symbol};
 use super::instruction;
 use super::syntax::{self, Initial, Item, Module};
+use crate::device::LOCAL_MOST;
 use crate::error::Error;
 use crate::program::{self, Formal, Function, Program, Space};
 
@@ -142,7 +143,7 @@ fn body<'a>(globals: &mut Globals<'a>, source: &syntax::Function<'a>, head: Func
                     Space::Local => {
                         let offset = builder.function.local_bytes.next_multiple_of(variable.align);
                         builder.function.local_bytes = offset + variable.size;
-                        if builder.function.local_bytes > 512 << 10 {
+                        if builder.function.local_bytes > LOCAL_MOST {
                             return builder.fail("more than 512 KiB of local memory");
                         }
                         Symbol::Local(offset)
