@@ -15,18 +15,22 @@ use core::ops;
 
 use keops_core::{
     cpu::Shape,
-    device::{Range, Unit},
+    device::{MERGED, Range, Unit},
     ranges::Pattern,
 };
 
 /// Blocks that keep a multiprocessor busy while others of them wait for memory or end early.
-const BLOCKS_PER_MULTIPROCESSOR: usize = 4;
+const BLOCKS_PER_MULTIPROCESSOR: usize = 8;
 
 /// The fewest tiles of sources in a part, unless there is only one part.
-const LEAST_TILES: usize = 4;
+const LEAST_TILES: usize = 2;
 
-/// The most parts: each adds a state for every target.
-const MOST_PARTS: usize = 64;
+/// States of more bytes are not split: the merge kernel has two of them in the local memory of a thread, which the driver
+/// reserves for all threads that the device can have.
+const MOST_STATE_BYTES: usize = 64 << 10;
+
+/// The most parts: two stages of the merge kernel. Each adds a state for every target.
+const MOST_PARTS: usize = MERGED * MERGED;
 
 /// The most launches of a call whose caller wants to know how far it is.
 const MOST_LAUNCHES: usize = 64;
@@ -103,7 +107,7 @@ fn blocks(job: &Job<'_>, sizes: &Sizes) -> usize {
 
 /// Into how many parts the sources are split.
 pub(crate) fn parts(job: &Job<'_>, sizes: &Sizes) -> usize {
-    if job.pattern.is_some() {
+    if job.pattern.is_some() || sizes.state_bytes > MOST_STATE_BYTES {
         return 1;
     }
     let blocks = blocks(job, sizes).max(1);
@@ -210,7 +214,7 @@ mod tests {
     use super::*;
 
     const H200: Sizes =
-        Sizes { block_targets: 512, tile_sources: 128, state_bytes: 8, multiprocessors: 132, memory: 1 << 30 };
+        Sizes { block_targets: 512, tile_sources: 256, state_bytes: 8, multiprocessors: 132, memory: 1 << 30 };
 
     fn job(targets: usize, sources: usize) -> Job<'static> {
         let shape = Shape { targets, sources, batches: 1 };
@@ -291,9 +295,10 @@ mod tests {
     #[test]
     fn parts_are_as_many_as_help() {
         assert_eq!(parts(&job(1_000_000, 1_000_000), &H200), 1, "targets alone make enough blocks");
-        assert_eq!(parts(&job(1, 1_000_000), &H200), MOST_PARTS);
-        assert_eq!(parts(&job(10_000, 10_000), &H200), 10_000 / (4 * 128), "no part is too short");
-        assert_eq!(parts(&job(100_000, 100_000), &H200), 4, "196 blocks of targets, 528 wanted");
+        assert_eq!(parts(&job(1, 300_000_000), &H200), 2048, "eight blocks for each multiprocessor, or some more");
+        assert_eq!(parts(&job(1, 1 << 28), &Sizes { multiprocessors: 10_000, ..H200 }), MOST_PARTS);
+        assert_eq!(parts(&job(10_000, 10_000), &H200), 10_000 / (2 * 256), "no part is too short");
+        assert_eq!(parts(&job(100_000, 100_000), &H200), 8, "196 blocks of targets, 1056 wanted");
         assert_eq!(parts(&job(1, 511), &H200), 1);
         assert_eq!(parts(&job(1, 0), &H200), 1);
         assert_eq!(parts(&job(1, 1_000_000), &Sizes { multiprocessors: 0, ..H200 }), 1);
@@ -305,7 +310,7 @@ mod tests {
         assert_eq!(parts(&job(1000, 1_000_000), &sizes(5 * 8000)), 5);
         assert_eq!(parts(&job(1000, 1_000_000), &sizes(7999)), 1);
         assert_eq!(parts(&job(1000, 1_000_000), &Sizes { state_bytes: usize::MAX, ..H200 }), 1);
-        assert_eq!(parts(&job(1000, 1_000_000), &Sizes { state_bytes: 0, ..H200 }), MOST_PARTS);
+        assert_eq!(parts(&job(1000, 1_000_000), &Sizes { state_bytes: 0, ..H200 }), 1024);
     }
 
     #[test]
@@ -315,9 +320,9 @@ mod tests {
             let parts = parts(&job, &H200);
             let cut = cut(&job, &H200, parts).expect("it is small");
             let lengths: Vec<_> = cut.ranges.iter().map(|range| range.end - range.first).collect();
-            assert!(lengths.iter().all(|&length| length >= 4 * 128), "{sources}: {lengths:?}");
-            assert!(lengths.iter().max().zip(lengths.iter().min()).is_some_and(|(most, least)| most - least < 2 * 128));
-            assert!(cut.ranges.iter().all(|range| range.first % 128 == 0));
+            assert!(lengths.iter().all(|&length| length >= 2 * 256), "{sources}: {lengths:?}");
+            assert!(lengths.iter().max().zip(lengths.iter().min()).is_some_and(|(most, least)| most - least < 2 * 256));
+            assert!(cut.ranges.iter().all(|range| range.first % 256 == 0));
         }
     }
 

@@ -8,7 +8,7 @@ use cust::{
 };
 use keops_core::{
     arguments::View,
-    device::{Range, THREADS, TOTAL_BLOCKS, Unit},
+    device::{MERGED, Range, THREADS, TOTAL_BLOCKS, Unit},
     error::Error,
     real::Element,
 };
@@ -157,7 +157,7 @@ impl Launches<'_> {
         unsafe { self.launch(&kernel.name, units.len(), kernel.shared_bytes, stream, &parameters) }
     }
 
-    /// The merge kernel, if there is more than one part.
+    /// The merge kernel, in as many stages as it takes, if there is more than one part.
     pub(crate) fn merge(
         &self,
         memory: &Memory,
@@ -166,15 +166,26 @@ impl Launches<'_> {
         stream: &Stream,
         parts: usize,
     ) -> Result<(), Error> {
-        if parts <= 1 {
-            return Ok(());
-        }
         let (Results { values, indices }, states) = (results, memory.address(regions.states));
-        let (targets, parts) = (self.count(self.rows)?, self.count(parts)?);
-        let parameters =
-            [parameter(&states), parameter(&values), parameter(&indices), parameter(&targets), parameter(&parts)];
-        // SAFETY: these are the parameters of the merge kernel, and the memory behind them is as large as it says.
-        unsafe { self.launch(&self.kernel.merge_name(), self.rows.div_ceil(THREADS), 0, stream, &parameters) }
+        let (targets, parts_u32) = (self.count(self.rows)?, self.count(parts)?);
+        let mut apart = 1;
+        while apart < parts {
+            let apart_u32 = self.count(apart)?;
+            let parameters = [
+                parameter(&states),
+                parameter(&values),
+                parameter(&indices),
+                parameter(&targets),
+                parameter(&parts_u32),
+                parameter(&apart_u32),
+            ];
+            apart = apart.saturating_mul(MERGED);
+            let threads = self.rows.saturating_mul(parts.div_ceil(apart));
+            self.count(threads)?;
+            // SAFETY: these are the parameters of the merge kernel, and the memory behind them is as large as it says.
+            unsafe { self.launch(&self.kernel.merge_name(), threads.div_ceil(THREADS), 0, stream, &parameters)? };
+        }
+        Ok(())
     }
 
     /// The total kernel, called `name`.

@@ -14,8 +14,8 @@ use cust::{
 };
 use rayon::prelude::*;
 
-/// The most bytes of a buffer.
-const MOST: usize = 2 << 20;
+/// The most bytes of a buffer: so many that waking the threads which fill it takes less time than filling it.
+const MOST: usize = 8 << 20;
 
 /// The fewest.
 const LEAST: usize = 64 << 10;

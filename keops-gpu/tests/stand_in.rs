@@ -194,6 +194,12 @@ fn results() {
         assert_eq!(case.whole(), Ok(case.expected()), "{targets} x {sources}");
         stand_in.assert_clean();
     }
+    // more parts than the merge kernel joins at a time
+    for (targets, sources) in [(5, 4099), (200, 65 * 32), (1, 128 * 32)] {
+        let case = Case::new(targets, sources);
+        assert_eq!(case.whole_on(Devices::One(1)), Ok(case.expected()), "{targets} x {sources}");
+        stand_in.assert_clean();
+    }
 }
 
 #[test]
@@ -312,7 +318,7 @@ fn modules_are_loaded_for_what_is_launched() {
     let modules = kernel().modules.iter().map(|&(name, text)| (name, &*text.to_owned().leak()));
     let kernel = Kernel { modules: modules.collect::<Vec<_>>().leak(), ..kernel() };
     let loaded = stand_in.number("stand_in_modules");
-    let (whole, split) = (Case::new(300, 40), Case::new(3, 900));
+    let (whole, split) = (Case::new(300, 15), Case::new(3, 900));
     for (case, total, expected) in
         [(&whole, false, 1), (&whole, false, 1), (&split, false, 2), (&whole, true, 3), (&split, true, 3)]
     {
@@ -329,7 +335,7 @@ fn modules_are_loaded_for_what_is_launched() {
 #[ignore = "run by the test that provides the library"]
 fn long_copies() {
     let Some(stand_in) = StandIn::new() else { return };
-    for len in [0, 1, 16 << 10, (512 << 10) + 3, (1 << 20) + 1, (3 << 20) + 7] {
+    for len in [0, 1, 16 << 10, (512 << 10) + 3, (1 << 20) + 1, (2 << 20) + 7, (5 << 20) + 3] {
         let numbers = numbers(len, 5);
         let array = upload(0, &numbers).expect("it fits");
         let mut back = vec![f32::NAN; len];

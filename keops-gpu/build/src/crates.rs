@@ -110,8 +110,9 @@ fn entries(text: &mut String, number: usize, device: &Device, kernel: &Kernel, e
              {{ __p::bundle_pairs::<{element}, {marker}, {reduction}>() }}, {p}, {i}, {j}, {unrolled}>(\
              ::keops::Arguments {{ data, units, ranges, values, indices, states, targets, parts }}) }} }}\n\
              #[unsafe(no_mangle)] pub unsafe extern \"ptx-kernel\" fn {name}_merge(\
-             states: *const {element}, values: *mut {element}, indices: *mut u32, targets: u32, parts: u32) \
-             {{ unsafe {{ ::keops::merge::<{element}, {marker}, {reduction}>(states, values, indices, targets, parts) }} }}"
+             states: *mut {element}, values: *mut {element}, indices: *mut u32, targets: u32, parts: u32, apart: u32) \
+             {{ unsafe {{ ::keops::merge::<{element}, {marker}, {reduction}>(\
+             states, values, indices, targets, parts, apart) }} }}"
         );
     }
 }

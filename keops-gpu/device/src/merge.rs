@@ -1,7 +1,9 @@
-//! Joins the states of the parts of each target, in their order, and writes the result.
+//! Joins the states of the parts of each target, in their order, and writes the result. Many parts are joined in stages:
+//! a thread that went through a thousand of them would wait for memory a thousand times.
 
 use keops_core::{
     components::Components,
+    device::MERGED,
     formula::Formula,
     real::Element,
     reduction::{Reduction, components},
@@ -9,35 +11,52 @@ use keops_core::{
 
 use crate::{pairs::finish, thread};
 
-/// The merge kernel: a thread for each target.
+/// The merge kernel: a thread for each target and each [`MERGED`] parts, which are `apart` parts from each other.
 ///
 /// # Safety
 /// The contract of the module `device` of keops-core.
 #[inline(always)]
 pub unsafe fn merge<T: Element, F: Formula, Red: Reduction>(
-    states: *const T,
+    states: *mut T,
     values: *mut T,
     indices: *mut u32,
     targets: u32,
     parts: u32,
+    apart: u32,
 ) {
-    let target = thread::block_idx_x() * thread::block_dim_x() + thread::thread_idx_x();
-    if target >= targets {
+    let thread = thread::block_idx_x() * thread::block_dim_x() + thread::thread_idx_x();
+    let (group, target) = (thread / targets, (thread % targets) as usize);
+    let (step, count) = (apart as usize, MERGED * apart as usize);
+    let first = group as usize * count;
+    if first >= parts as usize {
         return;
     }
+    let last = (first + count).min(parts as usize);
+    let place = |part: usize, w: usize, words: usize| (part * words + w) * targets as usize + target;
     let mut joined = Red::init::<F, T>(());
     let joined = Components::<T>::as_mut_slice(&mut joined);
     let mut next = Red::init::<F, T>(());
     let next = Components::<T>::as_mut_slice(&mut next);
-    for part in 0..parts as usize {
+    let mut part = first;
+    while part < last {
         let mut w = 0;
         while w < next.len() {
             // SAFETY: there are all words of all parts of all targets.
-            next[w] = unsafe { *states.add((part * next.len() + w) * targets as usize + target as usize) };
+            next[w] = unsafe { *states.add(place(part, w, next.len())) };
             w += 1;
         }
         Red::merge(components::<F>(), joined, next);
+        part += step;
     }
-    // SAFETY: a target of the call.
-    unsafe { finish::<T, F, Red>(joined, target, values, indices) };
+    if count >= parts as usize {
+        // SAFETY: a target of the call.
+        unsafe { finish::<T, F, Red>(joined, target as u32, values, indices) };
+        return;
+    }
+    let mut w = 0;
+    while w < joined.len() {
+        // SAFETY: as above; no other thread reads the parts of this group.
+        unsafe { *states.add(place(first, w, joined.len())) = joined[w] };
+        w += 1;
+    }
 }

@@ -21,6 +21,9 @@ use std::{
     },
 };
 
+/// How many states a thread of the merge kernel joins.
+const MERGED: usize = 64;
+
 const INVALID_VALUE: u32 = 1;
 const OUT_OF_MEMORY: u32 = 2;
 const INVALID_PTX: u32 = 218;
@@ -50,7 +53,7 @@ enum Work {
     Columns { to: usize, from: usize, to_pitch: usize, from_pitch: usize, bytes: usize, rows: usize },
     Copy { to: usize, from: usize, bytes: usize, to_device: bool },
     Main { blocks: u32, addresses: [usize; 6], counts: [u32; 2] },
-    Merge { blocks: u32, addresses: [usize; 3], counts: [u32; 2] },
+    Merge { blocks: u32, addresses: [usize; 3], counts: [u32; 3] },
     Total { blocks: u32, addresses: [usize; 2], counts: [u32; 2] },
 }
 
@@ -131,9 +134,10 @@ driver! {
     fn cuDeviceGetCount(count: *mut i32) { *count = 2; 0 }
     fn cuDeviceGet(device: *mut i32, ordinal: i32) { *device = ordinal; 0 }
     fn cuDeviceTotalMem_v2(bytes: *mut usize, _device: i32) { *bytes = 1 << 30; 0 }
-    fn cuDeviceGetAttribute(value: *mut i32, attribute: u32, _device: i32) {
+    fn cuDeviceGetAttribute(value: *mut i32, attribute: u32, device: i32) {
         *value = match attribute {
-            16 => i32::try_from(MULTIPROCESSORS.load(SeqCst)).unwrap_or(1),
+            // the second device is larger
+            16 => i32::try_from(MULTIPROCESSORS.load(SeqCst)).unwrap_or(1) * [1, 40][device as usize],
             75 => 9, // The compute capability.
             _ => return INVALID_VALUE,
         };
@@ -230,7 +234,7 @@ driver! {
         let count = |at: usize| *(*parameters.add(at)).cast::<u32>();
         let work = match function {
             1 => Work::Main { blocks: x, addresses: [0, 1, 2, 3, 4, 5].map(address), counts: [6, 7].map(count) },
-            2 => Work::Merge { blocks: x, addresses: [0, 1, 2].map(address), counts: [3, 4].map(count) },
+            2 => Work::Merge { blocks: x, addresses: [0, 1, 2].map(address), counts: [3, 4, 5].map(count) },
             _ => Work::Total { blocks: x, addresses: [0, 1].map(address), counts: [2, 3].map(count) },
         };
         push(stream, work)
@@ -368,19 +372,26 @@ unsafe fn run(work: &Work) {
                     one_unit(*unit, addresses, targets as usize, parts);
                 }
             }
-            Work::Merge { blocks, addresses: [states, values, indices], counts: [targets, parts] } => {
-                assert_eq!(blocks, targets.div_ceil(128));
-                let targets = targets as usize;
-                let states = device::<f32>(states, 3 * targets * parts as usize);
-                for target in 0..targets {
+            Work::Merge { blocks, addresses: [states, values, indices], counts: [targets, parts, apart] } => {
+                let [targets, parts, apart] = [targets, parts, apart].map(|count| count as usize);
+                let groups = parts.div_ceil(MERGED * apart);
+                assert_eq!(blocks as usize, (targets * groups).div_ceil(128));
+                let states = device::<f32>(states, 3 * targets * parts);
+                for (group, target) in (0..groups).flat_map(|group| (0..targets).map(move |target| (group, target))) {
                     let (mut sums, mut count) = ([0.0; 2], 0);
-                    for part in 0..parts as usize {
-                        let word = |word: usize| states[(part * 3 + word) * targets + target];
-                        sums = [sums[0] + word(0), sums[1] + word(1)];
-                        count += word(2).to_bits();
+                    let first = group * MERGED * apart;
+                    let place = |part: usize, word: usize| (part * 3 + word) * targets + target;
+                    for part in (first..parts.min(first + MERGED * apart)).step_by(apart) {
+                        sums = [sums[0] + states[place(part, 0)], sums[1] + states[place(part, 1)]];
+                        count += states[place(part, 2)].to_bits();
                     }
-                    device::<[f32; 2]>(values, targets)[target] = sums;
-                    device::<u32>(indices, targets)[target] = count;
+                    if groups == 1 {
+                        device::<[f32; 2]>(values, targets)[target] = sums;
+                        device::<u32>(indices, targets)[target] = count;
+                    } else {
+                        let joined = [sums[0], sums[1], f32::from_bits(count)];
+                        (0..3).for_each(|word| states[place(first, word)] = joined[word]);
+                    }
                 }
             }
             Work::Total { blocks, addresses: [values, partial], counts: [rows, width] } => {
