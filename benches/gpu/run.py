@@ -64,6 +64,8 @@ WORKLOADS = [
     ("soft_minimum", 3, "float64", 100_000, 100_000),
     ("nearest", 3, "float32", 100_000, 100_000),
     ("gaussian", 3, "float32", 100, 10_000_000),
+    ("gaussian", 3, "float32", 1_000, 10_000_000),
+    ("nearest", 3, "float32", 10_000, 1_000_000),
 ]
 QUICK = [(name, dim, element, min(n, 30), min(m, 200)) for name, dim, element, n, m in WORKLOADS]
 
@@ -78,6 +80,8 @@ def main():
     parser.add_argument("--only", default="", help="workloads whose name contains this")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("results.json"))
     options = parser.parse_args()
+    if options.profile and not shutil.which("ncu"):
+        parser.error("--profile needs ncu on the path")
 
     now = datetime.datetime.now(datetime.timezone.utc)
     report = {"date": now.isoformat(timespec="seconds"), "quick": options.quick}

@@ -25,7 +25,7 @@ const BLOCKS_PER_MULTIPROCESSOR: usize = 8;
 /// The fewest tiles of sources in a part, unless there is only one part.
 const LEAST_TILES: usize = 2;
 
-/// States of more bytes are not split: the merge kernel has two of them in the local memory of a thread, which the driver
+/// States of more bytes are not split: the merge kernel has three of them in the local memory of a thread, which the driver
 /// reserves for all threads that the device can have.
 const MOST_STATE_BYTES: usize = 64 << 10;
 
