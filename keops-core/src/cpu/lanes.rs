@@ -9,14 +9,12 @@ pub(super) fn to_lanes<T: Element>(rows: &[T], width: usize, count: usize, lanes
     if width == 0 {
         return;
     }
-    let last = &rows[(count - 1) * width..][..width];
-    for (number, to) in to.numbers_mut().chunks_exact_mut(width * lanes).enumerate() {
-        let rows = &rows[number * lanes * width..count * width];
-        let rows = rows.chunks_exact(width).chain(core::iter::repeat(last)).take(lanes);
-        for (lane, row) in rows.enumerate() {
-            for (&from, to) in row.iter().zip(to.chunks_exact_mut(lanes)) {
-                to[lane] = from;
-            }
+    let groups = rows[..count * width].chunks(width * lanes);
+    for (to, rows) in to.numbers_mut().chunks_exact_mut(width * lanes).zip(groups) {
+        for (c, to) in to.chunks_exact_mut(lanes).enumerate() {
+            let (own, left) = to.split_at_mut(rows.len() / width);
+            own.iter_mut().zip(rows[c..].iter().step_by(width)).for_each(|(to, &from)| *to = from);
+            left.fill(rows[rows.len() - width + c]);
         }
     }
 }

@@ -184,10 +184,15 @@ impl<'a, T: Element> Work<'a, T> {
                     &widened[..]
                 }
             };
-            for (from, to) in rows.chunks_exact(dim).zip(to.chunks_exact_mut(width)) {
-                // A loop and not a copy, which is a call and takes longer for a few numbers.
-                for (from, to) in from.iter().zip(&mut to[at..]) {
-                    *to = *from;
+            // Rows of a few numbers are copied by as many moves: neither calls nor loops.
+            match dim {
+                1 => place::<T, 1>(rows, to, at, width),
+                2 => place::<T, 2>(rows, to, at, width),
+                3 => place::<T, 3>(rows, to, at, width),
+                4 => place::<T, 4>(rows, to, at, width),
+                _ => {
+                    let to = to.chunks_exact_mut(width).map(|to| &mut to[at..at + dim]);
+                    rows.chunks_exact(dim).zip(to).for_each(|(from, to)| to.copy_from_slice(from));
                 }
             }
             at += dim;
@@ -198,5 +203,12 @@ impl<'a, T: Element> Work<'a, T> {
     fn of(&self, role: Role) -> impl Iterator<Item = (usize, Numbers<'a, T>)> {
         let all = self.layout.variables.iter().zip(&self.data);
         all.filter(move |(variable, _)| variable.role == role).map(|(variable, &data)| (variable.dim, data))
+    }
+}
+
+/// Copies rows of `D` numbers into rows of `width` numbers, where they begin at number `at`.
+fn place<T: Copy, const D: usize>(from: &[T], to: &mut [T], at: usize, width: usize) {
+    for (from, to) in from.as_chunks::<D>().0.iter().zip(to.chunks_exact_mut(width)) {
+        to[at..at + D].copy_from_slice(from);
     }
 }
