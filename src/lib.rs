@@ -73,7 +73,7 @@ pub mod __private {
         },
         components::{Chain, Components, Grid},
         error::Error,
-        formula::{Contraction, Cuda, Formula, Index, Item, Row, Scaled, Sink, Variable},
+        formula::{Contraction, Cuda, Differences, Formula, Index, Item, Row, Scaled, Sink, Variable},
         operator::Operator,
         ops,
         progress::Watch,

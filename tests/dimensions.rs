@@ -317,3 +317,47 @@ fn sums_in_f32_are_accurate() {
         check_accuracy::<64>(100, large(1000), offset);
     }
 }
+
+/// The gradient in x in f32 against f64, as vectors relative to the terms of ∂a/∂x_i = Σ_j s_ij (x_i - y_j), for data around
+/// `offset` of which every other point is in a cluster of a certain `width`. That in y is the same with x and y exchanged.
+fn check_gradient_accuracy<const D: usize>(offset: f64, width: f64) {
+    let mut random = Random::new();
+    let mut cloud = |rows: usize| {
+        let spread: Vec<[f32; D]> = random.rows(rows, offset - 1.0..offset + 1.0);
+        let cluster: Vec<[f32; D]> = random.rows(rows, offset + 0.5..offset + 0.5 + width);
+        // some points are in both clouds
+        cluster.iter().zip(&spread).enumerate().map(|(i, (a, b))| if i % 2 == 0 { *a } else { *b }).collect::<Vec<_>>()
+    };
+    let (x, mut y) = (cloud(70), cloud(130));
+    y[3] = x[4];
+    y[77] = x[5];
+    let (b, e): (Vec<[f32; 1]>, Vec<[f32; 1]>) = (random.cloud(y.len()), random.cloud(x.len()));
+    let g = (1.0 / (D as f64 * width * width)) as f32;
+    let in_x = gauss(g, &x, &y, &b).vjp_x(&e).eval().unwrap();
+    let in_y = gauss(g, &y, &x, &e).vjp_y(&b).eval().unwrap();
+    let (x, y, b, e) = (wide(&x), wide(&y), wide(&b), wide(&e));
+    for i in 0..x.len() {
+        let (mut sum, mut size) = ([0.0; D], 0.0);
+        for j in 0..y.len() {
+            let distance = squared_distance(&x[i], &y[j]);
+            let scale = -2.0 * f64::from(g) * (-f64::from(g) * distance).exp() * e[i][0] * b[j][0];
+            (0..D).for_each(|d| sum[d] += scale * (x[i][d] - y[j][d]));
+            // an exponential hands on the error of its exponent
+            size += scale.abs() * distance.sqrt() * (1.0 + f64::from(g) * distance);
+        }
+        for (found, name) in [(&in_x, "x"), (&in_y, "y")] {
+            let error = (0..D).map(|d| (found[i][d].exact() - sum[d]).powi(2)).sum::<f64>().sqrt();
+            assert!(error <= 1e-6 * size + 1e-30, "in {name}: {error:.1e} of {size:.1e} {:?}", (D, offset, width, i));
+        }
+    }
+}
+
+#[test]
+fn gradients_in_f32_are_accurate() {
+    for offset in [0.0, 1000.0] {
+        for width in [1.0, 0.125, 0.01] {
+            check_gradient_accuracy::<3>(offset, width);
+            check_gradient_accuracy::<64>(offset, width);
+        }
+    }
+}

@@ -133,6 +133,46 @@ pub enum ContractionKind {
     SquaredDistance,
 }
 
+/// The differences of the two vectors of a squared distance, as components of f.
+#[derive(Clone, Copy, Debug)]
+pub struct Differences {
+    /// The squared distance.
+    pub contraction: Contraction,
+    /// Its number among the formula's contractions.
+    pub number: usize,
+    /// Whether they are w_d - u_d, and not u_d - w_d.
+    pub flipped: bool,
+}
+
+impl Differences {
+    /// Those of contraction `number` of these.
+    #[must_use]
+    pub const fn of(contractions: &[Contraction], number: usize, flipped: bool) -> Self {
+        Self { contraction: contractions[number], number, flipped }
+    }
+
+    /// Hands `scale` times each of them to a sink, from component `c` on.
+    #[inline(always)]
+    pub fn put_each<R: Real>(
+        &self,
+        cx: R::Cx,
+        c: usize,
+        scale: R,
+        (i, j): (&impl Row<R>, &impl Row<R>),
+        sink: &mut (impl Sink<R> + ?Sized),
+    ) {
+        let Contraction { target, source, len, .. } = self.contraction;
+        // one change of sign instead of one a component: the squared distance may have made u_d - w_d
+        let scale = if self.flipped { R::neg(cx, scale) } else { scale };
+        let mut d = 0;
+        while d < len {
+            let (u, w) = (i.get(cx, target + d), j.get(cx, source + d));
+            sink.put_product(cx, c + d, scale, R::sub(cx, u, w));
+            d += 1;
+        }
+    }
+}
+
 /// A squared distance whose only use is in an exponent to base 2, times one prepared parameter c.
 ///
 /// Where c is negative, c |u - w|² = -|s u - s w|² for s = √-c. An engine may scale both vectors once, and give
@@ -183,6 +223,19 @@ pub trait Sink<R: Real> {
         for d in 0..len {
             self.put_product(cx, c + d, scale, row.get(cx, from + d));
         }
+    }
+    /// Components from `c` on are `scale` times the differences of a squared distance's vectors: the gradient of a function of
+    /// that distance, which over a tile is a matrix product too.
+    #[inline(always)]
+    fn put_differences(
+        &mut self,
+        cx: R::Cx,
+        c: usize,
+        scale: R,
+        (i, j): (&impl Row<R>, &impl Row<R>),
+        differences: Differences,
+    ) {
+        differences.put_each(cx, c, scale, (i, j), self);
     }
 }
 

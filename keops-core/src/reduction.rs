@@ -58,7 +58,7 @@ pub use zero::Zero;
 use crate::{
     bundle::Bundle,
     components::Components,
-    formula::{Formula, Sink},
+    formula::{Differences, Formula, Row, Sink},
     real::{Element, Real},
 };
 
@@ -83,6 +83,8 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     const PUSHES_TO_STATE: bool = false;
     /// Whether a component may be taken of several sources, in their order, before the next component is taken of any.
     const BUNDLES: bool = false;
+    /// Whether a component may be taken in parts that add up to it.
+    const ADDS: bool = false;
     /// How many numbers of a run every pair writes, whatever the formula: what must stay in registers.
     const REGISTERS: usize;
     /// How many more for each component of the formula.
@@ -172,25 +174,35 @@ impl<F: Formula, R: Real, Red: Reduction> Sink<R> for Push<'_, F, R, Red> {
     }
 }
 
+/// The vectors of squared distances of a target and of the sources of a bundle, less a centre that is near them.
+pub trait Centred<R: Real> {
+    /// The target's vector.
+    fn target(&self, differences: &Differences) -> &[R];
+    /// That of source `b`.
+    fn source(&self, differences: &Differences, b: usize) -> &[R::Scalar];
+}
+
 /// Hands the components of the pairs with `B` sources to a reduction that takes [`Reduction::BUNDLES`].
-pub struct PushBundle<'a, F: Formula, R: Real, Red: Reduction, const B: usize> {
+pub struct PushBundle<'a, F: Formula, R: Real, Red: Reduction, V, const B: usize> {
     state: &'a mut Red::State<F, R>,
     run: &'a mut Red::Run<F, R>,
     kept: [Red::Kept<R>; B],
     indices: [R::Index; B],
+    centred: Option<V>,
 }
 
-impl<'a, F: Formula, R: Real, Red: Reduction, const B: usize> PushBundle<'a, F, R, Red, B> {
-    /// Those of the pairs with these sources.
+impl<'a, F: Formula, R: Real, Red: Reduction, V: Centred<R>, const B: usize> PushBundle<'a, F, R, Red, V, B> {
+    /// Those of the pairs with these sources, whose vectors are centred if they are far enough from the target.
     #[inline(always)]
     pub fn new(
         cx: R::Cx,
         state: &'a mut Red::State<F, R>,
         run: &'a mut Red::Run<F, R>,
         indices: [R::Index; B],
+        centred: Option<V>,
     ) -> Self {
         debug_assert!(Red::BUNDLES, "the reduction takes one source after another");
-        Self { state, run, kept: [Red::keep(cx); B], indices }
+        Self { state, run, kept: [Red::keep(cx); B], indices, centred }
     }
 
     #[inline(always)]
@@ -205,7 +217,9 @@ impl<'a, F: Formula, R: Real, Red: Reduction, const B: usize> PushBundle<'a, F, 
     }
 }
 
-impl<F: Formula, R: Real, Red: Reduction, const B: usize> Sink<Bundle<R, B>> for PushBundle<'_, F, R, Red, B> {
+impl<F: Formula, R: Real, Red: Reduction, V: Centred<R>, const B: usize> Sink<Bundle<R, B>>
+    for PushBundle<'_, F, R, Red, V, B>
+{
     #[inline(always)]
     fn put(&mut self, cx: R::Cx, c: usize, value: Bundle<R, B>) {
         if c == 0 {
@@ -228,6 +242,52 @@ impl<F: Formula, R: Real, Red: Reduction, const B: usize> Sink<Bundle<R, B>> for
             let (kept, index) = (&mut self.kept[b], self.indices[b]);
             Red::push_product::<F, R>(cx, self.state, self.run, kept, index, c, (x.0[b], y.0[b]));
             b += 1;
+        }
+    }
+    /// Σ_b s_b (u_d - w_bd) as (Σ_b s_b) u_d - Σ_b s_b w_bd, which is half of the operations.
+    #[inline(always)]
+    fn put_differences(
+        &mut self,
+        cx: R::Cx,
+        c: usize,
+        scale: Bundle<R, B>,
+        (i, j): (&impl Row<Bundle<R, B>>, &impl Row<Bundle<R, B>>),
+        differences: Differences,
+    ) {
+        let Some(centred) = self.centred.as_ref().filter(|_| Red::ADDS) else {
+            return differences.put_each(cx, c, scale, (i, j), self);
+        };
+        let mut total = scale.0[0];
+        let mut b = 1;
+        while b < B {
+            total = R::add(cx, total, scale.0[b]);
+            b += 1;
+        }
+        let mut scales = scale.0;
+        if differences.flipped {
+            total = R::neg(cx, total);
+        } else {
+            scales = Bundle::neg(cx, scale).0;
+        }
+        let target = centred.target(&differences);
+        let mut sources: [&[R::Scalar]; B] = [&[]; B];
+        let mut b = 0;
+        while b < B {
+            sources[b] = centred.source(&differences, b);
+            b += 1;
+        }
+        let mut d = 0;
+        while d < differences.contraction.len {
+            let (kept, index) = (&mut self.kept[0], self.indices[0]);
+            Red::push_product::<F, R>(cx, self.state, self.run, kept, index, c + d, (total, target[d]));
+            let mut b = 0;
+            while b < B {
+                let (kept, index) = (&mut self.kept[b], self.indices[b]);
+                let product = (scales[b], R::splat(cx, sources[b][d]));
+                Red::push_product::<F, R>(cx, self.state, self.run, kept, index, c + d, product);
+                b += 1;
+            }
+            d += 1;
         }
     }
 }

@@ -9,6 +9,10 @@
 //! mean of the sources, rounded to so few digits that subtracting it rarely rounds. Where the result is less than
 //! [`CLOSE`] of the two squares, digits have cancelled: those pairs are computed again as Σ_d (u_d - w_d)². So a squared
 //! distance has a relative error of a few roundings divided by `CLOSE`, and equal rows have the distance 0.
+//!
+//! A sum of s (u - w) over sources, which is the gradient of a function of that distance, is (Σ s) (u - c) - Σ s (w - c) where
+//! all pairs of a bundle are farther than that. As |u - c|² + |w - c|² is at most |u - w|² / `CLOSE` there, the error of the
+//! sum, as a vector, is a few roundings of Σ |s| |u - w|.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -94,6 +98,7 @@ pub(super) fn centred<T: Element>(
 }
 
 /// The vectors of one contraction, centred if it is a squared distance.
+#[derive(Debug)]
 pub(super) struct Vectors<T: Element> {
     /// Row after row.
     centred: Aligned<T>,
@@ -163,6 +168,39 @@ pub(super) struct Contractor<'a, T: Element> {
     /// Those of the tile, if they are not kept for all blocks.
     sources: Vec<Vectors<T>>,
     results: Aligned<T>,
+    /// For each row of targets and each source, whether one of the squared distances was computed again in some lane.
+    close: Vec<bool>,
+}
+
+/// What was found of some rows of targets and a tile.
+#[derive(Clone, Copy, Debug)]
+pub struct Contracted<'c, T: Element> {
+    /// All contractions: number k of source s and target t is row (t * S + s) * K + k of lanes, for S sources and K
+    /// contractions.
+    pub(super) results: &'c [T],
+    /// Whether some squared distance of source s and target t is small beside the squares that it is made of: number
+    /// t * S + s.
+    pub(super) close: &'c [bool],
+    /// The vectors of all targets, and the first of these rows.
+    targets: (&'c [Vectors<T>], usize),
+    /// Those of sources, and the first of the tile.
+    sources: (&'c [Vectors<T>], usize),
+}
+
+impl<'c, T: Element> Contracted<'c, T> {
+    /// The centred vector of a squared distance for row `row` of the targets.
+    #[inline(always)]
+    pub(super) fn target<R: Real<Scalar = T>>(&self, number: usize, len: usize, row: usize) -> &'c [R] {
+        let (vectors, first) = self.targets;
+        &R::view(vectors[number].centred.numbers())[(first + row) * len..][..len]
+    }
+
+    /// That of source `source` of the tile.
+    #[inline(always)]
+    pub(super) fn source(&self, number: usize, len: usize, source: usize) -> &'c [T] {
+        let (vectors, first) = self.sources;
+        &vectors[number].centred.numbers()[(first + source) * len..][..len]
+    }
 }
 
 /// A tile of prepared sources.
@@ -197,6 +235,7 @@ impl<'a, T: Element> Contractor<'a, T> {
             targets: of_targets,
             sources: Vec::new(),
             results: Aligned::default(),
+            close: Vec::new(),
         }
     }
 
@@ -213,15 +252,16 @@ impl<'a, T: Element> Contractor<'a, T> {
         self.together
     }
 
-    /// All contractions of some rows of the targets, the first of which is number `row`, with the tile that was met:
-    /// contraction k of source s and target t of these is row (t * S + s) * K + k of lanes, for S sources and K
-    /// contractions.
-    pub(super) fn rows(&mut self, row: usize, targets: &[T], sources: Sources<'_, T>) -> &[T] {
+    /// All contractions of some rows of the targets, the first of which is number `row`, with the tile that was met.
+    pub(super) fn rows<'c>(&'c mut self, row: usize, targets: &[T], sources: Sources<'c, T>) -> Contracted<'c, T> {
         let rows = targets.len() / (self.widths[0] * self.lanes);
         self.results.resize(rows * sources.count * self.contractions.len() * self.lanes);
-        let mut results = core::mem::take(&mut self.results);
+        let (mut results, mut close) = (core::mem::take(&mut self.results), core::mem::take(&mut self.close));
+        close.clear();
+        close.resize(rows * sources.count, false);
         for number in 0..self.contractions.len() {
-            let task = Task { contractor: self, number, row, targets, sources, results: results.numbers_mut() };
+            let (results, close) = (results.numbers_mut(), &mut close[..]);
+            let task = Task { contractor: self, number, row, targets, sources, results, close };
             match self.arch {
                 #[cfg(target_arch = "x86_64")]
                 Arch::V4(simd) => Simd::vectorize(simd, task),
@@ -234,8 +274,13 @@ impl<'a, T: Element> Contractor<'a, T> {
                 _ => task.run::<T, 1, 4>(()),
             }
         }
-        self.results = results;
-        self.results.numbers()
+        (self.results, self.close) = (results, close);
+        Contracted {
+            results: self.results.numbers(),
+            close: &self.close,
+            targets: (&self.targets, row),
+            sources: sources.vectors.unwrap_or((&self.sources, 0)),
+        }
     }
 }
 
@@ -247,6 +292,7 @@ struct Task<'t, 'a, T: Element> {
     targets: &'t [T],
     sources: Sources<'t, T>,
     results: &'t mut [T],
+    close: &'t mut [bool],
 }
 
 impl<T: Element> WithSimd for Task<'_, '_, T> {
@@ -315,6 +361,7 @@ impl<T: Element> Task<'_, '_, T> {
                         if R::any(cx, R::not(cx, R::and(cx, far, finite))) {
                             let row = Numbers(&self.sources.rows[s * widths[1]..][..widths[1]]);
                             *product = contraction.of_pair(cx, raw[n], &row);
+                            self.close[n * of_sources.len() + s] = true;
                         }
                         s += 1;
                     }

@@ -184,7 +184,7 @@ fn each_row<T>(rows: &[T], from: usize, to: &mut [T], left: usize, count: usize,
 }
 
 /// All pairs of a tile, with lanes over targets.
-struct SweepTargets<'a, T>(Tile<'a, T>);
+struct SweepTargets<'a, T: Element>(Tile<'a, T>);
 
 impl<T: Element, F: Formula, Red: Reduction> OnLanes<T, F, Red> for SweepTargets<'_, T> {
     #[inline(always)]
@@ -194,7 +194,7 @@ impl<T: Element, F: Formula, Red: Reduction> OnLanes<T, F, Red> for SweepTargets
 }
 
 /// All pairs of a tile, with lanes over sources.
-struct SweepSources<'a, T>(Tile<'a, T>);
+struct SweepSources<'a, T: Element>(Tile<'a, T>);
 
 impl<T: Element, F: Formula, Red: Reduction> OnLanes<T, F, Red> for SweepSources<'_, T> {
     #[inline(always)]

@@ -65,6 +65,7 @@ impl<T: Element> Default for Pool<T> {
 }
 
 /// Numbers in memory that is aligned for vectors.
+#[derive(Debug)]
 pub(super) struct Aligned<T: Element> {
     memory: Vec<T>,
     skip: usize,

@@ -96,7 +96,7 @@ fn unit<T: Element>(common: Common, work: &Work<'_, T>, targets: &[T], chunk: Ra
                     source_rows: count.div_ceil(lanes),
                     // Row numbers fit: `shape` saw to it.
                     first: first as u32,
-                    contracted: &[],
+                    contracted: None,
                     states: states.numbers_mut(),
                 },
             );

@@ -14,7 +14,7 @@ use pulp::Arch;
 
 use crate::{
     cpu::{
-        contract::{Contractor, Sources, is_long},
+        contract::{Contracted, Contractor, Sources, is_long},
         lanes::{fill_lanes, lane, to_lanes},
         memory::Aligned,
         output::{self, HostPiece, Totals},
@@ -190,13 +190,14 @@ impl<'a, T: Element> Block<'a, T> {
             while first < range.end {
                 let tile = work.sources(first..range.end, plan::source_tile::<T>(layout), scratch);
                 let Sources { rows: sources, count: source_rows, .. } = tile;
-                let take = |targets: &[T], target_rows: usize, contracted: &[T], states: &mut [T]| {
-                    // Row numbers fit: `shape` saw to it.
-                    let first = first as u32;
-                    let tile =
-                        Tile { parameters, targets, target_rows, sources, source_rows, first, contracted, states };
-                    kernel.over_targets(arch, tile);
-                };
+                let take =
+                    |targets: &[T], target_rows: usize, contracted: Option<Contracted<'_, T>>, states: &mut [T]| {
+                        // Row numbers fit: `shape` saw to it.
+                        let first = first as u32;
+                        let tile =
+                            Tile { parameters, targets, target_rows, sources, source_rows, first, contracted, states };
+                        kernel.over_targets(arch, tile);
+                    };
                 if let Some(contractor) = contractor {
                     // A row or two at a time, so that their contractions stay in the first-level cache.
                     contractor.meet(tile);
@@ -204,10 +205,10 @@ impl<'a, T: Element> Block<'a, T> {
                     let of_rows = targets.chunks(together * target).zip(states.chunks_mut((together * state).max(1)));
                     for (row, (targets, states)) in rows.clone().step_by(together).zip(of_rows) {
                         let contracted = contractor.rows(row, targets, tile);
-                        take(targets, targets.len() / target, contracted, states);
+                        take(targets, targets.len() / target, Some(contracted), states);
                     }
                 } else {
-                    take(targets, rows.len(), &[], states);
+                    take(targets, rows.len(), None, states);
                 }
                 first += source_rows;
             }

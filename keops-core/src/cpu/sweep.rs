@@ -6,10 +6,13 @@
 use crate::{
     bundle::Bundle,
     components::Components,
-    cpu::{contract::is_long, filter, plan},
-    formula::{Formula, Row},
-    real::Real,
-    reduction::{Push, PushBundle, Reduction},
+    cpu::{
+        contract::{Contracted, is_long},
+        filter, plan,
+    },
+    formula::{Differences, Formula, Row},
+    real::{Element, Real},
+    reduction::{Centred, Push, PushBundle, Reduction},
 };
 
 /// How many sources make a bundle.
@@ -24,7 +27,7 @@ struct Aligned<T>(T);
 /// One of the two comes in rows of lanes, the other in rows whose numbers every lane sees; see [`Kernel`](super::Kernel).
 /// Parameters and states are rows of lanes in either direction, a state for each row of targets.
 #[derive(Debug)]
-pub struct Tile<'a, T> {
+pub struct Tile<'a, T: Element> {
     /// The prepared parameters, one row.
     pub parameters: &'a [T],
     /// The prepared targets.
@@ -38,7 +41,7 @@ pub struct Tile<'a, T> {
     /// The number of the first source.
     pub first: u32,
     /// The contractions of all pairs, if they were done before; see the module `contract`.
-    pub contracted: &'a [T],
+    pub contracted: Option<Contracted<'a, T>>,
     /// The states.
     pub states: &'a mut [T],
 }
@@ -88,6 +91,30 @@ impl<R: Real> Row<Bundle<R, B>> for All<'_, R> {
     #[inline(always)]
     fn get(&self, _cx: R::Cx, c: usize) -> Bundle<R, B> {
         Bundle([self.0[c]; B])
+    }
+}
+
+/// The contractions of a row of targets with the sources of a tile, and what else was found of these.
+struct Contractions<'a, C, T: Element>(&'a [C], Option<OfRow<'a, T>>);
+
+/// What was found of a tile, and the number of a row of its targets.
+type OfRow<'a, T> = (Contracted<'a, T>, usize);
+
+/// The centred vectors of a row of targets and the sources of a bundle.
+struct OfBundle<'a, T: Element> {
+    of_row: OfRow<'a, T>,
+    first: usize,
+}
+
+impl<R: Real> Centred<R> for OfBundle<'_, R::Scalar> {
+    #[inline(always)]
+    fn target(&self, differences: &Differences) -> &[R] {
+        let (contracted, row) = self.of_row;
+        contracted.target(differences.number, differences.contraction.len, row)
+    }
+    #[inline(always)]
+    fn source(&self, differences: &Differences, b: usize) -> &[R::Scalar] {
+        self.of_row.0.source(differences.number, differences.contraction.len, self.first + b)
     }
 }
 
@@ -202,7 +229,8 @@ pub(super) fn sweep<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(cx:
     let parameters = &F::P::<R>::rows(R::view(tile.parameters), 1)[0];
     let states = <Red::State<F, R> as Components<R>>::rows_mut(R::view_mut(tile.states), tile.target_rows);
     let contracted: &[F::C<R>] = if const { D::CONTRACTED && is_long(F::CONTRACTIONS) } {
-        F::C::<R>::rows(R::view(tile.contracted), targets.len() * sources.len())
+        let results = tile.contracted.map_or(&[][..], |contracted| contracted.results);
+        F::C::<R>::rows(R::view(results), targets.len() * sources.len())
     } else {
         &[]
     };
@@ -221,11 +249,29 @@ pub(super) fn sweep<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(cx:
                     cx, parameters, target, sources, contracted, tile.first, &mut copy,
                 );
             } else {
-                sweep_target::<F, R, Red, D>(cx, parameters, target, sources, contracted, tile.first, &mut copy);
+                let first = tile.first;
+                sweep_target::<F, R, Red, D>(
+                    cx,
+                    parameters,
+                    target,
+                    sources,
+                    Contractions(contracted, None),
+                    first,
+                    &mut copy,
+                );
             }
             *state = copy;
         } else {
-            sweep_target::<F, R, Red, D>(cx, parameters, target, sources, contracted, tile.first, state);
+            let (first, of_row) = (tile.first, tile.contracted.map(|contracted| (contracted, row)));
+            sweep_target::<F, R, Red, D>(
+                cx,
+                parameters,
+                target,
+                sources,
+                Contractions(contracted, of_row),
+                first,
+                state,
+            );
         }
         row += 1;
     }
@@ -238,14 +284,15 @@ fn sweep_target<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(
     parameters: &F::P<R>,
     target: &[R],
     sources: &[D::Source],
-    contracted: &[F::C<R>],
+    contracted: Contractions<'_, F::C<R>, R::Scalar>,
     first: u32,
     state: &mut Red::State<F, R>,
 ) {
+    let Contractions(contracted, of_row) = contracted;
     let mut run = Aligned(Red::begin::<F, R>(cx, state));
     let run = &mut run.0;
     let mut first = first;
-    let mut source = 0;
+    let (mut source, count) = (0, sources.len());
     if const { plan::bundles::<F, Red>() } {
         let mut every = F::P::<Bundle<R, B>>::splat(Bundle::lit(cx, 0.0));
         let (to, from) = (every.as_mut_slice(), parameters.as_slice());
@@ -254,7 +301,7 @@ fn sweep_target<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(
             to[c] = Bundle([from[c]; B]);
             c += 1;
         }
-        while source + B <= sources.len() {
+        while source + B <= count {
             let stored = &sources[source..source + B];
             let mut contractions = F::C::<Bundle<R, B>>::splat(Bundle::lit(cx, 0.0));
             let mut indices = [D::index(cx, first); B];
@@ -280,13 +327,14 @@ fn sweep_target<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(
                 D::source(&stored[6]),
                 D::source(&stored[7]),
             ]);
-            let mut push = PushBundle::<F, R, Red, B>::new(cx, state, run, indices);
+            let mut push =
+                PushBundle::<F, R, Red, _, B>::new(cx, state, run, indices, of_bundle(of_row, source, count));
             F::pair::<Bundle<R, B>>(cx, every.as_slice(), &All(target), &rows, contractions.as_slice(), &mut push);
             first = first.wrapping_add(B as u32 * D::SOURCES);
             source += B;
         }
     }
-    while source < sources.len() {
+    while source < count {
         let stored = D::source(&sources[source]);
         let contractions = contract::<F, R, D>(cx, target, &sources[source], contracted, source);
         let mut push = Push::<F, R, Red>::new(cx, state, run, D::index(cx, first));
@@ -295,6 +343,21 @@ fn sweep_target<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(
         source += 1;
     }
     Red::flush::<F, R>(cx, state, run);
+}
+
+/// The centred vectors of a row of targets and the bundle from `first` on of `count` sources, if none of them is close.
+#[inline(always)]
+fn of_bundle<T: Element>(of_row: Option<OfRow<'_, T>>, first: usize, count: usize) -> Option<OfBundle<'_, T>> {
+    let (contracted, row) = of_row?;
+    let close = &contracted.close[row * count + first..][..B];
+    let mut b = 0;
+    while b < B {
+        if close[b] {
+            return None;
+        }
+        b += 1;
+    }
+    Some(OfBundle { of_row: (contracted, row), first })
 }
 
 /// The contractions of a row of targets with source number `source` of a tile.

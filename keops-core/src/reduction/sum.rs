@@ -22,6 +22,7 @@ impl Reduction for Sum {
     type Run<F: Formula, R: Real> = F::Out<R>;
     type Kept<R: Real> = ();
     const BUNDLES: bool = true;
+    const ADDS: bool = true;
     const HANDS_NAN_ON: bool = true;
     const REGISTERS: usize = 0;
     const REGISTERS_PER_COMPONENT: usize = 1;

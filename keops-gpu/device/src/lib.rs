@@ -61,7 +61,7 @@ pub mod __private {
     pub use keops_core::{
         components::{Chain, Components, Grid},
         device::{Range, Unit, bundle_pairs, group_sources, rows_per_thread},
-        formula::{Contraction, Cuda, Formula, Index, Item, Row, Scaled, Sink, Variable},
+        formula::{Contraction, Cuda, Differences, Formula, Index, Item, Row, Scaled, Sink, Variable},
         ops,
         real::Real,
         reduction::{

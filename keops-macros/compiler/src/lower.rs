@@ -159,6 +159,20 @@ impl Lowering<'_> {
         }
     }
 
+    /// The squared distance whose vectors' differences a node is, and whether the target's is subtracted.
+    fn differences(&self, id: Id) -> Option<(usize, bool)> {
+        let (Op::Sub, &[a, b]) = (self.g.op(id), self.g.args(id)) else { return None };
+        let (target, source, flipped) = match (self.stage_of(a), self.stage_of(b)) {
+            (StageOf::Target, StageOf::Source) => (a, b, false),
+            (StageOf::Source, StageOf::Target) => (b, a, true),
+            _ => return None,
+        };
+        let (target, source) = (self.slots.get(&target)?, self.slots.get(&source)?);
+        let same =
+            |c: &Contraction| c.squared_distance && (&c.target, &c.source, &c.len) == (target, source, self.g.dim(id));
+        Some((self.contractions.iter().position(same)?, flipped))
+    }
+
     /// Writes what a stage leaves. Called after everything that reads it, so that all its places are known.
     fn stage(&mut self, stage: StageOf) -> Stage {
         let mut slots: Vec<(Dim, Id)> = (self.slots.iter())

@@ -73,6 +73,11 @@ fn statement(stmt: &Stmt) -> TokenStream {
             let (to, scale, from, len) = (to.tokens(), expression(scale), from.tokens(), len.tokens());
             quote!(sink.put_scaled(cx, #to, #scale, j, #from, #len);)
         }
+        Stmt::PutDifferences { to, scale, contraction, flipped } => {
+            let (to, scale) = (to.tokens(), expression(scale));
+            let differences = quote!(__p::Differences::of(Self::CONTRACTIONS, #contraction, #flipped));
+            quote!(sink.put_differences(cx, #to, #scale, (i, j), #differences);)
+        }
     }
 }
 

@@ -271,6 +271,15 @@ impl<'l, 'g> Body<'l, 'g> {
             self.frame.body.push(Stmt::PutScaled { to: offset.clone(), scale, from, len });
             return;
         }
+        if let &[scale, row] = factors.as_slice()
+            && self.lowering.g.is_scalar(scale)
+            && self.items.get(&row) != Some(&Item::Array)
+            && let Some((contraction, flipped)) = self.lowering.differences(row)
+        {
+            let scale = self.scalar(scale);
+            self.frame.body.push(Stmt::PutDifferences { to: offset.clone(), scale, contraction, flipped });
+            return;
+        }
         if let (&Op::Outer, false) = (self.lowering.g.op(root), self.is_leaf(root)) {
             let (u, w) = (self.lowering.g.args(root)[0], self.lowering.g.args(root)[1]);
             let columns = self.dim(w).clone();

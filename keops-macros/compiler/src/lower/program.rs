@@ -51,6 +51,7 @@ pub enum Role {
 }
 
 /// See `keops_core::formula::Contraction`.
+#[derive(Clone)]
 pub struct Contraction {
     /// Squared distance, or else dot product.
     pub squared_distance: bool,
@@ -203,5 +204,16 @@ pub enum Stmt {
         from: Dim,
         /// How many.
         len: Dim,
+    },
+    /// Hands components from an offset on to the reduction: a scalar times the differences of a squared distance's vectors.
+    PutDifferences {
+        /// Where in f.
+        to: Dim,
+        /// The scalar.
+        scale: Expr,
+        /// The number of the squared distance among the contractions.
+        contraction: usize,
+        /// Whether the target's vector is subtracted from the source's.
+        flipped: bool,
     },
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::oracle::{size, spherical};
 use crate::lower::{
     Program, Role,
-    program::{Expr, Ix, Place, Scope, Stmt},
+    program::{Contraction, Expr, Ix, Place, Scope, Stmt},
 };
 
 /// The components of f for one pair; `rows` holds a row for each variable of the program.
@@ -20,7 +20,7 @@ pub(super) fn run(program: &Program, rows: &[&[f64]]) -> Vec<f64> {
             })
             .collect()
     };
-    let mut machine = Machine::default();
+    let mut machine = Machine { contractions: program.contractions.clone(), ..Machine::default() };
     let stages = [
         (&program.parameters, Role::Parameter, Place::Parameters),
         (&program.target, Role::Target, Place::Target),
@@ -60,6 +60,7 @@ struct Machine {
     temps: HashMap<u32, f64>,
     arrays: HashMap<u32, Vec<f64>>,
     loops: HashMap<u32, usize>,
+    contractions: Vec<Contraction>,
     /// What the stage leaves, or the components of f.
     out: Vec<Option<f64>>,
     /// In the pair stage, the component that is due.
@@ -160,6 +161,15 @@ impl Machine {
                 for d in 0..size(len) {
                     let value = scale * self.places[SOURCE].as_ref().unwrap()[from + d];
                     self.put(to + d, value);
+                }
+            }
+            Stmt::PutDifferences { to, scale, contraction, flipped } => {
+                let (to, scale) = (size(to), self.expr(scale));
+                let Contraction { target, source, len, .. } = self.contractions[*contraction].clone();
+                for d in 0..size(&len) {
+                    let u = self.places[TARGET].as_ref().unwrap()[size(&target) + d];
+                    let w = self.places[SOURCE].as_ref().unwrap()[size(&source) + d];
+                    self.put(to + d, scale * if *flipped { w - u } else { u - w });
                 }
             }
         }
