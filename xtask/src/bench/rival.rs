@@ -86,6 +86,7 @@ pub(super) fn start(folder: &Path, python: &Path, threads: NonZero<usize>) -> Re
         // A cache of its own: KeOps does not look at the flags when it looks for a compiled kernel.
         let cache = folder.join(format!("cache-{number}"));
         fs::create_dir_all(&cache)?;
+        remove_empty(&cache)?;
         let mut command = Command::new(&program);
         command
             .arg(folder.join("side.py"))
@@ -102,4 +103,18 @@ pub(super) fn start(folder: &Path, python: &Path, threads: NonZero<usize>) -> Re
         Side::start(rival.name, rival.kind, &mut command).context(HINT)
     };
     RIVALS.iter().filter(|rival| with_torch || rival.argument != "torch").enumerate().map(start).collect()
+}
+
+/// Removes libraries without content: an interrupted compilation leaves one, which KeOps would try to load ever after.
+fn remove_empty(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, data) = (entry.path(), entry.metadata()?);
+        if data.is_dir() {
+            remove_empty(&path)?;
+        } else if data.is_file() && data.len() == 0 && path.extension().is_some_and(|extension| extension == "so") {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
