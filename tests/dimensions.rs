@@ -361,3 +361,30 @@ fn gradients_in_f32_are_accurate() {
         }
     }
 }
+
+#[test]
+fn gradients_may_be_infinite() {
+    const D: usize = 64;
+    let mut random = Random::new();
+    let (x, y): (Vec<[f32; D]>, Vec<[f32; D]>) = (random.cloud(20), random.cloud(24));
+    let (wide_x, wide_y) = (wide(&x), wide(&y));
+    for weight in [f32::INFINITY, f32::NEG_INFINITY, f32::MAX] {
+        let mut b: Vec<[f32; 1]> = random.cloud(y.len());
+        b[9][0] = weight;
+        let found = gauss(1.0, &x, &y, &b).vjp_x(&vec![[1.0]; x.len()]).eval().unwrap();
+        for i in 0..x.len() {
+            let scale = |j: usize| -2.0 * (-squared_distance(&wide_x[i], &wide_y[j])).exp() * b[j][0].exact();
+            let scales: Vec<f64> = (0..y.len()).map(scale).collect();
+            for d in 0..D {
+                let term = |j: usize| scales[j] * (x[i][d] - y[j][d]).exact();
+                let sum: f64 = (0..y.len()).map(term).sum();
+                let size: f64 = (0..y.len()).map(|j| term(j).abs()).sum();
+                if sum.is_infinite() {
+                    assert_eq!(found[i][d].exact(), sum, "{:?}", (weight, i, d));
+                } else {
+                    assert_near(found[i][d].exact(), sum, 1e-4 * size, (weight, i, d));
+                }
+            }
+        }
+    }
+}

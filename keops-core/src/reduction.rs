@@ -257,11 +257,17 @@ impl<F: Formula, R: Real, Red: Reduction, V: Centred<R>, const B: usize> Sink<Bu
         let Some(centred) = self.centred.as_ref().filter(|_| Red::ADDS) else {
             return differences.put_each(cx, c, scale, (i, j), self);
         };
-        let mut total = scale.0[0];
-        let mut b = 1;
+        let (mut total, mut squares) = (R::lit(cx, 0.0), R::lit(cx, 0.0));
+        let mut b = 0;
         while b < B {
             total = R::add(cx, total, scale.0[b]);
+            squares = R::mul_add(cx, scale.0[b], scale.0[b], squares);
             b += 1;
+        }
+        // The square of a centred vector is finite, so these products are. Of an infinite scale they would be NaN.
+        let most = <R::Scalar as num_traits::Float>::max_value() * Element::from_f64(1e-6);
+        if R::any(cx, R::not(cx, R::lt(cx, squares, R::splat(cx, most)))) {
+            return differences.put_each(cx, c, scale, (i, j), self);
         }
         let mut scales = scale.0;
         if differences.flipped {
