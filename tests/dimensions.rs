@@ -325,10 +325,10 @@ fn check_gradient_accuracy<const D: usize>(offset: f64, width: f64) {
     let mut cloud = |rows: usize| {
         let spread: Vec<[f32; D]> = random.rows(rows, offset - 1.0..offset + 1.0);
         let cluster: Vec<[f32; D]> = random.rows(rows, offset + 0.5..offset + 0.5 + width);
-        // some points are in both clouds
         cluster.iter().zip(&spread).enumerate().map(|(i, (a, b))| if i % 2 == 0 { *a } else { *b }).collect::<Vec<_>>()
     };
     let (x, mut y) = (cloud(70), cloud(130));
+    // some points are in both clouds
     y[3] = x[4];
     y[77] = x[5];
     let (b, e): (Vec<[f32; 1]>, Vec<[f32; 1]>) = (random.cloud(y.len()), random.cloud(x.len()));
