@@ -2,9 +2,9 @@
 //!
 //! A lane takes a source about K log(M / K) times, and one of sixteen lanes does so for every eighth source or so. A branch
 //! at each of these costs a misprediction, and inserting a source into the lists of all lanes, of which one has it,
-//! wastes the others. So pairs are only compared, without a branch, and the numbers of those that some lane admits are
-//! noted. Behind a few dozen pairs the admitted values of each lane are appended to a queue of its own, and all lanes
-//! insert from their queues in step when one of them is full.
+//! wastes the others. So pairs are only compared, without a branch, and which lanes admit which of them is noted. Behind
+//! a few dozen pairs the admitted values of each lane are appended to a queue of its own, and all lanes insert from their
+//! queues in step when one of them is full.
 
 use crate::{
     components::Components,
@@ -15,10 +15,19 @@ use crate::{
 };
 
 /// Sources that are compared before any is inserted.
-const AHEAD: usize = 32;
+const AHEAD: usize = 64;
+
+/// Sources whose admissions are noted in one number: as many as the loop over pairs takes in a turn.
+const TURN: usize = 4;
+
+/// Turns that are compared before any source is inserted.
+const TURNS: usize = AHEAD / TURN;
 
 /// Room of a lane's queue.
 const ROOM: usize = 8;
+
+/// As many admissions in a turn take longer by queues than inserting its sources as they are: while the lists fill up.
+const DENSE: u32 = 10;
 
 /// The longest target that is kept in registers.
 const SHORT: usize = 8;
@@ -40,25 +49,50 @@ struct Queues<T> {
     rows: [T; ROOM * LANES],
     /// How many each lane has.
     counts: [u8; LANES],
-    /// The most of them.
-    most: u8,
 }
 
 impl<T: Element> Queues<T> {
     #[inline(always)]
     fn new() -> Self {
-        Self { values: [T::nan(); ROOM * LANES], rows: [T::from_f64(0.0); ROOM * LANES], counts: [0; LANES], most: 0 }
+        Self { values: [T::nan(); ROOM * LANES], rows: [T::from_f64(0.0); ROOM * LANES], counts: [0; LANES] }
     }
 
-    /// Appends to the queue of a lane, which has room.
+    /// Appends to the queue of a lane, which has room. Whether that was the last of it.
     #[inline(always)]
-    fn append(&mut self, lane: usize, value: T, row: u32) {
-        let count = self.counts[lane];
-        let place = (usize::from(count) % ROOM) * LANES + lane;
+    fn append(&mut self, lane: usize, value: T, row: u32) -> bool {
+        let count = usize::from(self.counts[lane]);
+        let place = (count % ROOM) * LANES + lane;
         self.values[place] = value;
         self.rows[place] = T::index_to_bits((), row);
-        self.counts[lane] = count + 1;
-        self.most = self.most.max(count + 1);
+        self.counts[lane] = (count + 1) as u8;
+        count + 1 == ROOM
+    }
+
+    #[inline(always)]
+    fn are_empty(&self) -> bool {
+        u128::from_ne_bytes(self.counts) == 0
+    }
+
+    /// Queues the `sources` sources of a turn, the first of which is number `row`, for all lanes. The queues are empty.
+    #[inline(always)]
+    fn fill<F: Formula, R: Real<Scalar = T>, D: Direction<F, R>>(
+        &mut self,
+        values: &[[T; LANES]; TURN],
+        sources: usize,
+        first: u32,
+        row: usize,
+    ) {
+        let mut ahead = 0;
+        while ahead < TURN && ahead < sources {
+            let mut lane = 0;
+            while lane < R::LANES {
+                self.values[ahead * LANES + lane] = values[ahead][lane];
+                self.rows[ahead * LANES + lane] = T::index_to_bits((), D::row(first, row + ahead, lane));
+                lane += 1;
+            }
+            ahead += 1;
+        }
+        self.counts = [ahead as u8; LANES];
     }
 
     /// Inserts all that is queued.
@@ -69,8 +103,13 @@ impl<T: Element> Queues<T> {
         state: &mut Red::State<F, R>,
         run: &mut Red::Run<F, R>,
     ) {
+        let (mut most, mut lane) = (0, 0);
+        while lane < LANES {
+            most = if self.counts[lane] > most { self.counts[lane] } else { most };
+            lane += 1;
+        }
         let mut place = 0;
-        while place < usize::from(self.most) {
+        while place < usize::from(most) {
             let values = R::load(cx, &self.values[place * LANES..]);
             let rows = R::index_from_bits(cx, R::load(cx, &self.rows[place * LANES..]));
             Red::push::<F, R>(cx, state, run, &mut Red::keep(cx), rows, 0, values);
@@ -78,13 +117,12 @@ impl<T: Element> Queues<T> {
             place += 1;
         }
         self.counts = [0; LANES];
-        self.most = 0;
     }
 }
 
-/// The values of the pairs ahead, those of all lanes side by side.
+/// The values of the pairs ahead, turn after turn, those of all lanes side by side.
 #[repr(align(64))]
-struct Values<T>([T; AHEAD * LANES]);
+struct Values<T>([[[T; LANES]; TURN]; TURNS]);
 
 /// The value of a pair.
 struct Value<R>(R);
@@ -97,6 +135,37 @@ impl<R: Real> Sink<R> for Value<R> {
     #[inline(always)]
     fn put_product(&mut self, cx: R::Cx, _c: usize, a: R, b: R) {
         self.0 = R::mul(cx, a, b);
+    }
+}
+
+/// What the pairs of a row of targets are made of.
+struct Pairs<'a, F: Formula, R: Real> {
+    parameters: &'a F::P<R>,
+    target: &'a [R],
+    contracted: &'a [F::C<R>],
+}
+
+impl<F: Formula, R: Real> Pairs<'_, F, R> {
+    /// The values of the pairs with some sources, the first of which is number `first`, and the lanes that admit them: those of
+    /// the first source in the lowest bits.
+    #[inline(always)]
+    fn admitting<Red: Reduction, D: Direction<F, R>, const N: usize>(
+        &self,
+        cx: R::Cx,
+        run: &Red::Run<F, R>,
+        (sources, first): (&[D::Source; N], usize),
+        to: &mut [[R::Scalar; LANES]; N],
+    ) -> u64 {
+        let (mut lanes, mut k) = (0, 0);
+        while k < N {
+            let contractions = contract::<F, R, D>(cx, self.target, &sources[k], self.contracted, first + k);
+            let (stored, mut value) = (D::source(&sources[k]), Value(R::lit(cx, 0.0)));
+            F::pair::<R>(cx, self.parameters.as_slice(), &self.target, &stored, contractions.as_slice(), &mut value);
+            value.0.store(cx, &mut to[k]);
+            lanes |= R::truths(cx, Red::admits::<F, R>(cx, run, value.0)) << (k * LANES);
+            k += 1;
+        }
+        lanes
     }
 }
 
@@ -121,42 +190,69 @@ pub(super) fn sweep_target<F: Formula, R: Real, Red: Reduction, D: Direction<F, 
     };
     let mut run = Red::begin::<F, R>(cx, state);
     let mut queues = Queues::<R::Scalar>::new();
-    let mut values = Values([R::Scalar::from_f64(0.0); AHEAD * LANES]);
-    // The lanes that admit a source.
-    let mut admitted = [0_u16; AHEAD];
-    let mut begin = 0;
-    while begin < sources.len() {
-        let end = (begin + AHEAD).min(sources.len());
-        // Whether there are any, a bit for each source. A list of those where there are would be written to at places that
-        // depend on the comparisons, and later reads wait until these places are known.
-        let mut noted = 0_u32;
-        let mut source = begin;
-        while source < end {
-            let contractions = contract::<F, R, D>(cx, target, &sources[source], contracted, source);
-            let mut value = Value(R::lit(cx, 0.0));
-            let stored = D::source(&sources[source]);
-            F::pair::<R>(cx, parameters.as_slice(), &target, &stored, contractions.as_slice(), &mut value);
-            value.0.store(cx, &mut values.0[(source - begin) * LANES..]);
-            let lanes = R::truths(cx, Red::admits::<F, R>(cx, &run, value.0)) as u16;
-            admitted[source - begin] = lanes;
-            noted |= u32::from(lanes != 0) << (source - begin);
-            source += 1;
-        }
-        while noted != 0 {
-            let ahead = noted.trailing_zeros() as usize % AHEAD;
-            noted &= noted - 1;
-            let mut lanes = admitted[ahead];
-            while lanes != 0 {
-                let lane = lanes.trailing_zeros() as usize % LANES;
-                queues.append(lane, values.0[ahead * LANES + lane], D::row(first, begin + ahead, lane));
+    let pairs = Pairs::<F, R> { parameters, target, contracted };
+    let mut values = Values([[[R::Scalar::from_f64(0.0); LANES]; TURN]; TURNS]);
+    // The lanes that admit the sources of each turn, those of the first source in the lowest bits.
+    let mut admitted = [0_u64; TURNS];
+    // The sources ahead; the turns of them that have admissions, a bit for each; and what is left of one of these. A list
+    // of turns would be written to at places that depend on the comparisons, and later reads wait until these are known.
+    let (mut begin, mut end, mut noted) = (0, 0, 0_u32);
+    let (mut turn, mut lanes) = (0, 0_u64);
+    let mut done = false;
+    while !done {
+        // Until a queue is full or the last source is behind.
+        loop {
+            if lanes != 0 {
+                let place = lanes.trailing_zeros() as usize;
                 lanes &= lanes - 1;
-            }
-            if usize::from(queues.most) == ROOM {
-                queues.insert::<F, R, Red>(cx, state, &mut run);
+                let (ahead, lane) = (place / LANES % TURN, place % LANES);
+                let row = D::row(first, begin + turn * TURN + ahead, lane);
+                if queues.append(lane, values.0[turn][ahead][lane], row) {
+                    break;
+                }
+            } else if noted != 0 {
+                turn = noted.trailing_zeros() as usize % TURNS;
+                let dense = admitted[turn].count_ones() >= DENSE;
+                if dense && !queues.are_empty() {
+                    break;
+                }
+                noted &= noted - 1;
+                if dense {
+                    let row = begin + turn * TURN;
+                    queues.fill::<F, R, D>(&values.0[turn], end - row, first, row);
+                    break;
+                }
+                lanes = admitted[turn];
+            } else if end == sources.len() {
+                done = true;
+                break;
+            } else {
+                begin = end;
+                end = if begin + AHEAD < sources.len() { begin + AHEAD } else { sources.len() };
+                let (whole, rest) = sources[begin..end].as_chunks::<TURN>();
+                let mut turn = 0;
+                while turn < whole.len() {
+                    let (place, sources) = (turn % TURNS, (&whole[turn], begin + turn * TURN));
+                    let lanes = pairs.admitting::<Red, D, TURN>(cx, &run, sources, &mut values.0[place]);
+                    admitted[place] = lanes;
+                    noted |= u32::from(lanes != 0) << place;
+                    turn += 1;
+                }
+                if !rest.is_empty() {
+                    let place = turn % TURNS;
+                    let (mut lanes, mut k) = (0, 0);
+                    while k < rest.len() {
+                        let source = (core::array::from_ref(&rest[k]), begin + turn * TURN + k);
+                        let to = core::array::from_mut(&mut values.0[place][k % TURN]);
+                        lanes |= pairs.admitting::<Red, D, 1>(cx, &run, source, to) << (k * LANES);
+                        k += 1;
+                    }
+                    admitted[place] = lanes;
+                    noted |= u32::from(lanes != 0) << place;
+                }
             }
         }
-        begin = end;
+        queues.insert::<F, R, Red>(cx, state, &mut run);
     }
-    queues.insert::<F, R, Red>(cx, state, &mut run);
     Red::flush::<F, R>(cx, state, &run);
 }

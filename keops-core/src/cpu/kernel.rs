@@ -45,6 +45,8 @@ pub struct Layout {
     pub values: usize,
     /// Row numbers in a row of the result.
     pub indices: usize,
+    /// Whether most pairs only compare their value.
+    pub compares: bool,
 }
 
 impl Layout {
@@ -106,6 +108,7 @@ impl<T: Element, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
             state: <Red::State<F, T> as Components<T>>::LEN,
             values: Red::values(components::<F>()),
             indices: Red::indices(components::<F>()),
+            compares: Red::COMPARES,
         }
     }
 

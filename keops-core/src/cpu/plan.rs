@@ -41,6 +41,9 @@ pub(super) const BUNDLE: usize = 8;
 /// The most sources in a run: sums are flushed into their compensated total behind it.
 const RUN: usize = 256;
 
+/// The same where nothing is summed. Lists of the smallest values are loaded and stored for each run.
+const RUN_COMPARING: usize = 2048;
+
 /// Whether the threads are worth it.
 pub(super) fn in_parallel(shape: Shape) -> bool {
     shape.rows().saturating_mul(shape.sources) >= PAIRS_FOR_THREADS
@@ -71,7 +74,8 @@ pub(super) fn source_tile<T>(layout: &Layout) -> usize {
     } else {
         (SOURCE_TILE_BYTES, BUNDLE)
     };
-    let sources = (bytes / (layout.source * size_of::<T>()).max(1)).clamp(least, RUN);
+    let most = if layout.compares { RUN_COMPARING } else { RUN };
+    let sources = (bytes / (layout.source * size_of::<T>()).max(1)).clamp(least, most);
     // Sources that are left over by bundles take longer.
     sources / BUNDLE * BUNDLE
 }
