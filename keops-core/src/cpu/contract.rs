@@ -14,6 +14,9 @@
 //! all pairs of a bundle are farther than that. As |u - c|² + |w - c|² is at most |u - w|² / `CLOSE` there, the error of the
 //! sum, as a vector, is a few roundings of Σ |s| |u - w|.
 
+use core::ops::Range;
+
+use num_traits::Float;
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::{
@@ -23,7 +26,7 @@ use crate::{
 };
 
 /// The fewest components of a contraction that is done here: below, a pair's own work hides the latency.
-const LONG: usize = 20;
+const LONG: usize = 16;
 
 /// A squared distance below this part of the two squares that it is made of is computed again.
 const CLOSE: f64 = 0.125;
@@ -104,11 +107,13 @@ pub(super) struct Vectors<T: Element> {
     centred: Aligned<T>,
     /// Their squares.
     squares: Vec<T>,
+    /// Whether no square is so large, or NaN, that a distance might overflow.
+    bounded: bool,
 }
 
 impl<T: Element> Default for Vectors<T> {
     fn default() -> Self {
-        Self { centred: Aligned::default(), squares: Vec::new() }
+        Self { centred: Aligned::default(), squares: Vec::new(), bounded: true }
     }
 }
 
@@ -132,6 +137,9 @@ impl<T: Element> Vectors<T> {
             }
             square(to, squares);
         }
+        // The two squares and twice the product are at most four times the larger square.
+        let most = T::max_value() / T::from_f64(8.0);
+        self.bounded = self.squares.iter().fold(true, |bounded, &square| bounded & (square <= most));
     }
 }
 
@@ -333,7 +341,7 @@ impl<T: Element> Task<'_, '_, T> {
         match kind {
             ContractionKind::Dot => {
                 let rows = Rows { numbers: self.sources.rows, width: widths[1], offset: source, len };
-                products::<R, N, S>(cx, raw.map(|raw| &raw[target..target + len]), &rows, results);
+                products::<R, N, S>(cx, raw.map(|raw| &raw[target..target + len]), &rows, results, None);
             }
             ContractionKind::SquaredDistance => {
                 let (vectors, from) = self.sources.vectors.unwrap_or((&self.contractor.sources, 0));
@@ -342,32 +350,68 @@ impl<T: Element> Task<'_, '_, T> {
                 let centred: [&[R]; N] = rows_of(&R::view(targets.centred.numbers())[self.row * len..], len);
                 let rows =
                     Rows { numbers: &sources.centred.numbers()[from * len..to * len], width: len, offset: 0, len };
-                let Results { all, step, first } = results;
-                products::<R, N, S>(cx, centred, &rows, Results { all: &mut *all, step, first });
-                let of_sources = &sources.squares[from..to];
+                let mut squares = [R::lit(cx, 0.0); N];
                 let mut n = 0;
                 while n < N {
-                    let square = R::view(&targets.squares[(self.row + n) * R::LANES..])[0];
-                    let all = &mut all[n * of_sources.len() * step..][..of_sources.len() * step];
-                    let mut s = 0;
-                    while s < of_sources.len() {
-                        let product = &mut all[s * step + first];
-                        let squares = R::add(cx, square, R::splat(cx, of_sources[s]));
-                        let distance = R::neg_mul_add(cx, R::lit(cx, 2.0), *product, squares);
-                        // also false for NaN, and the squares may have overflowed
-                        let far = R::le(cx, R::mul(cx, squares, R::lit(cx, CLOSE)), distance);
-                        let finite = R::lt(cx, squares, R::splat(cx, T::max_value()));
-                        *product = distance;
-                        if R::any(cx, R::not(cx, R::and(cx, far, finite))) {
-                            let row = Numbers(&self.sources.rows[s * widths[1]..][..widths[1]]);
-                            *product = contraction.of_pair(cx, raw[n], &row);
-                            self.close[n * of_sources.len() + s] = true;
-                        }
-                        s += 1;
-                    }
+                    squares[n] = R::view(&targets.squares[(self.row + n) * R::LANES..])[0];
                     n += 1;
                 }
+                let distances = Distances {
+                    contraction,
+                    squares: (squares, &sources.squares[from..to]),
+                    bounded: targets.bounded && sources.bounded,
+                    raw: (raw, self.sources.rows, widths[1]),
+                    close: self.close,
+                };
+                products::<R, N, S>(cx, centred, &rows, results, Some(distances));
             }
+        }
+    }
+}
+
+/// How products of centred vectors become squared distances.
+struct Distances<'d, R: Real, const N: usize> {
+    contraction: &'d Contraction,
+    /// The squares of the targets, and those of all sources of the tile.
+    squares: ([R; N], &'d [R::Scalar]),
+    /// Whether nothing overflows.
+    bounded: bool,
+    /// The vectors themselves: rows of the targets, rows of the sources, and how many numbers the latter have.
+    raw: ([&'d [R]; N], &'d [R::Scalar], usize),
+    close: &'d mut [bool],
+}
+
+impl<R: Real, const N: usize> Distances<'_, R, N> {
+    /// The squared distance of row `n` of the targets and a source from their product, and something below 0 if it is close.
+    /// Where squares are not bounded it may be NaN.
+    #[inline(always)]
+    fn of_product(&self, cx: R::Cx, n: usize, source: usize, product: R) -> (R, R) {
+        let squares = R::add(cx, self.squares.0[n], R::splat(cx, self.squares.1[source]));
+        let distance = R::neg_mul_add(cx, R::lit(cx, 2.0), product, squares);
+        (distance, R::neg_mul_add(cx, R::lit(cx, CLOSE), squares, distance))
+    }
+
+    /// Computes again which of the squared distances to some sources are close.
+    #[inline(always)]
+    fn settle(&mut self, cx: R::Cx, sources: Range<usize>, results: &mut Results<'_, R>) {
+        let (raw, rows, width) = self.raw;
+        let count = self.squares.1.len();
+        let mut n = 0;
+        while n < N {
+            let mut s = sources.start;
+            while s < sources.end {
+                let distance = &mut results.all[(n * count + s) * results.step + results.first];
+                let squares = R::add(cx, self.squares.0[n], R::splat(cx, self.squares.1[s]));
+                // also false for NaN, and the squares may have overflowed
+                let far = R::le(cx, R::mul(cx, squares, R::lit(cx, CLOSE)), *distance);
+                let finite = R::lt(cx, squares, R::splat(cx, Float::max_value()));
+                if R::any(cx, R::not(cx, R::and(cx, far, finite))) {
+                    *distance = self.contraction.of_pair(cx, raw[n], &Numbers(&rows[s * width..][..width]));
+                    self.close[n * count + s] = true;
+                }
+                s += 1;
+            }
+            n += 1;
         }
     }
 }
@@ -412,15 +456,15 @@ impl<R: Real> Row<R> for Numbers<'_, R::Scalar> {
 /// Sources of which fewer than the registers are enough for are left: so many at a time, before single ones.
 const FEW: usize = 4;
 
-/// Σ_d u_d w_d for each of `N` vectors u and each row w.
+/// Σ_d u_d w_d for each of `N` vectors u and each row w, or the squared distances that are made of these.
 #[inline(always)]
 fn products<R: Real, const N: usize, const S: usize>(
     cx: R::Cx,
     u: [&[R]; N],
     rows: &Rows<'_, R::Scalar>,
-    results: Results<'_, R>,
+    mut results: Results<'_, R>,
+    mut distances: Option<Distances<'_, R, N>>,
 ) {
-    let Results { all, step, first } = results;
     let count = rows.numbers.len().checked_div(rows.width).unwrap_or(0);
     let mut start = 0;
     while start < rows.len {
@@ -432,32 +476,36 @@ fn products<R: Real, const N: usize, const S: usize>(
             n += 1;
         }
         let mut s = 0;
-        while s + S <= count {
-            group::<R, N, S>(cx, part, rows, (start, s, count), &mut *all, (step, first));
-            s += S;
-        }
-        while s + FEW <= count {
-            group::<R, N, FEW>(cx, part, rows, (start, s, count), &mut *all, (step, first));
-            s += FEW;
-        }
         while s < count {
-            group::<R, N, 1>(cx, part, rows, (start, s, count), &mut *all, (step, first));
-            s += 1;
+            let place = (start, s, count);
+            let of = if end == rows.len { distances.as_ref() } else { None };
+            let (taken, close) = if s + S <= count {
+                (S, group::<R, N, S>(cx, part, rows, place, &mut results, of))
+            } else if s + FEW <= count {
+                (FEW, group::<R, N, FEW>(cx, part, rows, place, &mut results, of))
+            } else {
+                (1, group::<R, N, 1>(cx, part, rows, place, &mut results, of))
+            };
+            if close && let Some(distances) = &mut distances {
+                distances.settle(cx, s..s + taken, &mut results);
+            }
+            s += taken;
         }
         start = end;
     }
 }
 
-/// Adds what components from `start` on contribute to the products with `S` of `count` rows, from row `s` on.
+/// Adds what components from `start` on contribute to the products with `S` of `count` rows, from row `s` on. With
+/// `distances`, which come with the last components, it makes them squared distances, and says whether some may be close.
 #[inline(always)]
 fn group<R: Real, const N: usize, const S: usize>(
     cx: R::Cx,
     u: [&[R]; N],
     rows: &Rows<'_, R::Scalar>,
     (start, s, count): (usize, usize, usize),
-    all: &mut [R],
-    (step, first): (usize, usize),
-) {
+    results: &mut Results<'_, R>,
+    distances: Option<&Distances<'_, R, N>>,
+) -> bool {
     let len = u[0].len();
     let mut w: [&[R::Scalar]; S] = [&[]; S];
     let mut sums = [[R::lit(cx, 0.0); S]; N];
@@ -470,7 +518,7 @@ fn group<R: Real, const N: usize, const S: usize>(
     while n < N {
         let mut k = 0;
         while k < S && start > 0 {
-            sums[n][k] = all[(n * count + s + k) * step + first];
+            sums[n][k] = results.all[(n * count + s + k) * results.step + results.first];
             k += 1;
         }
         n += 1;
@@ -495,13 +543,30 @@ fn group<R: Real, const N: usize, const S: usize>(
         }
         d += 1;
     }
+    let mut close = false;
+    if let Some(distances) = distances {
+        let mut least = R::lit(cx, 0.0);
+        let mut n = 0;
+        while n < N {
+            let mut k = 0;
+            while k < S {
+                let (distance, apart) = distances.of_product(cx, n, s + k, sums[n][k]);
+                sums[n][k] = distance;
+                least = R::min(cx, least, apart);
+                k += 1;
+            }
+            n += 1;
+        }
+        close = !distances.bounded || R::any(cx, R::lt(cx, least, R::lit(cx, 0.0)));
+    }
     let mut n = 0;
     while n < N {
         let mut k = 0;
         while k < S {
-            all[(n * count + s + k) * step + first] = sums[n][k];
+            results.all[(n * count + s + k) * results.step + results.first] = sums[n][k];
             k += 1;
         }
         n += 1;
     }
+    close
 }
