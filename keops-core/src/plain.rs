@@ -294,7 +294,10 @@ macro_rules! plain {
 
             #[cfg(feature = "std")]
             fn pool() -> &'static crate::cpu::Pool<$t> {
-                static POOL: crate::cpu::Pool<$t> = crate::cpu::Pool::new();
+                std::thread_local! {
+                    static SMALL: crate::cpu::Small<$t> = const { crate::cpu::Small::new() };
+                }
+                static POOL: crate::cpu::Pool<$t> = crate::cpu::Pool::new(&SMALL);
                 &POOL
             }
 

@@ -2,65 +2,110 @@
 //!
 //! What a call stores meanwhile (prepared rows, states, matrix products) is as much as its arguments where rows are long.
 //! Fresh memory costs a page fault for every 4 KiB, which is then a fifth of the whole time; so large pieces go to a
-//! list when they are no longer needed, and come from there.
+//! list when they are no longer needed, and come from there. Small pieces go to a list of their thread: for a call with a
+//! hundred points, making and zeroing them would take as long as a third of its pairs.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    cell::RefCell,
+    sync::{Mutex, PoisonError},
+    thread::LocalKey,
+};
 
 use crate::real::Element;
 
 /// The alignment of the widest vectors, in bytes. Loads that straddle two cache lines cost twice as much.
 const ALIGNMENT: usize = 64;
 
-/// Smaller pieces are left to the allocator, which has them at hand.
+/// Pieces of so many bytes are for all threads, smaller ones for the thread that had them.
 const LARGE: usize = 1 << 16;
+
+/// So many small pieces are kept by a thread for each element type: more than a call has at a time.
+const SMALL_KEPT: usize = 16;
+
+/// Pieces of fewer numbers are made that large, so that they serve for more.
+const SMALLEST: usize = 256;
 
 /// So many bytes are kept between calls, for each element type.
 const KEPT: usize = 32 << 20;
 
 /// Pieces of memory that nobody uses.
 #[derive(Debug)]
-pub struct Pool<T>(Mutex<Vec<Vec<T>>>);
+pub struct Pool<T: 'static> {
+    large: Mutex<Vec<Vec<T>>>,
+    small: &'static LocalKey<Small<T>>,
+}
 
-impl<T: Element> Pool<T> {
+/// The small pieces of a thread that nobody uses.
+#[derive(Debug)]
+pub struct Small<T>(RefCell<Vec<Vec<T>>>);
+
+impl<T> Small<T> {
     /// No pieces.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Mutex::new(Vec::new()))
+        Self(RefCell::new(Vec::new()))
+    }
+}
+
+impl<T> Default for Small<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Removes the smallest piece of at least `len` numbers. One that is much larger would be missed by those who need all of
+/// it.
+fn fitting<T>(pieces: &mut Vec<Vec<T>>, len: usize) -> Option<Vec<T>> {
+    let fits = pieces.iter().enumerate().filter(|(_, piece)| piece.len() >= len && piece.len() / 4 <= len);
+    let (number, _) = fits.min_by_key(|(_, piece)| piece.len())?;
+    Some(pieces.swap_remove(number))
+}
+
+impl<T: Element> Pool<T> {
+    /// No large pieces.
+    #[must_use]
+    pub const fn new(small: &'static LocalKey<Small<T>>) -> Self {
+        Self { large: Mutex::new(Vec::new()), small }
     }
 
     /// At least `len` numbers of any value.
     fn take(&self, len: usize) -> Vec<T> {
-        if len.saturating_mul(size_of::<T>()) >= LARGE {
-            let mut pieces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            // A piece that is much larger would be missed by those who need all of it.
-            let fits = pieces.iter().enumerate().filter(|(_, piece)| piece.len() >= len && piece.len() / 4 <= len);
-            if let Some((number, _)) = fits.min_by_key(|(_, piece)| piece.len()) {
-                return pieces.swap_remove(number);
-            }
-        }
-        vec![T::zero(); len]
+        let is_large = len.saturating_mul(size_of::<T>()) >= LARGE;
+        let len = if is_large { len } else { len.max(SMALLEST).next_power_of_two() };
+        let kept = if is_large {
+            fitting(&mut self.large.lock().unwrap_or_else(PoisonError::into_inner), len)
+        } else {
+            // A thread that ends has no list any more.
+            self.small.try_with(|small| fitting(&mut small.0.borrow_mut(), len)).ok().flatten()
+        };
+        kept.unwrap_or_else(|| vec![T::zero(); len])
     }
 
     fn give(&self, piece: Vec<T>) {
-        let bytes = |piece: &Vec<T>| piece.len() * size_of::<T>();
-        if bytes(&piece) < LARGE {
+        if piece.is_empty() {
             return;
         }
-        let mut pieces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // The oldest make room: a call of another size does not need them.
-        let mut kept: usize = pieces.iter().map(bytes).sum();
-        while kept + bytes(&piece) > KEPT && !pieces.is_empty() {
-            kept -= bytes(&pieces.remove(0));
+        let bytes = size_of_val(&piece[..]);
+        if bytes < LARGE {
+            let keep = |small: &Small<T>| {
+                let mut pieces = small.0.borrow_mut();
+                if pieces.len() < SMALL_KEPT {
+                    pieces.push(piece);
+                }
+            };
+            // A thread that ends keeps nothing.
+            self.small.try_with(keep).unwrap_or_default();
+            return;
         }
-        if kept + bytes(&piece) <= KEPT {
+        let mut pieces = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        // The oldest make room: a call of another size does not need them.
+        let mut kept: usize = pieces.iter().map(|piece| size_of_val(&piece[..])).sum();
+        while kept + bytes > KEPT && !pieces.is_empty() {
+            kept -= size_of_val(&pieces.remove(0)[..]);
+        }
+        if kept + bytes <= KEPT {
             pieces.push(piece);
         }
-    }
-}
-
-impl<T: Element> Default for Pool<T> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -109,12 +154,14 @@ impl<T: Element> Aligned<T> {
 mod tests {
     use super::*;
 
+    std::thread_local! {
+        static SMALL: Small<f64> = const { Small::new() };
+    }
+
     #[test]
     fn large_pieces_are_kept_up_to_a_limit() {
-        let pool = Pool::<f64>::new();
-        let kept = || pool.0.lock().unwrap().iter().map(Vec::len).collect::<Vec<_>>();
-        pool.give(vec![1.0; 100]);
-        assert_eq!(kept(), [0; 0], "small");
+        let pool = Pool::<f64>::new(&SMALL);
+        let kept = || pool.large.lock().unwrap().iter().map(Vec::len).collect::<Vec<_>>();
         let limit = KEPT / size_of::<f64>();
         pool.give(vec![1.0; limit / 2]);
         pool.give(vec![2.0; limit / 4]);
@@ -129,6 +176,23 @@ mod tests {
         assert_eq!(kept(), [limit / 2, limit / 4], "the oldest went");
         pool.give(vec![0.0; limit + 1]);
         assert_eq!(kept(), [0; 0]);
+    }
+
+    #[test]
+    fn small_pieces_stay_with_their_thread() {
+        let pool = Pool::<f64>::new(&SMALL);
+        let kept = || SMALL.with(|small| small.0.borrow().iter().map(Vec::len).collect::<Vec<_>>());
+        pool.give(Vec::new());
+        pool.give(pool.take(3));
+        pool.give(pool.take(3000));
+        assert_eq!(kept(), [SMALLEST, 4096]);
+        assert_eq!(pool.take(SMALLEST + 1).len(), 512, "not one that is much too large, and a power of two");
+        assert_eq!(pool.take(1500).len(), 4096);
+        assert_eq!(kept(), [SMALLEST]);
+        (0..2 * SMALL_KEPT).for_each(|_| pool.give(vec![1.0; 300]));
+        assert_eq!(kept().len(), SMALL_KEPT, "up to a limit");
+        std::thread::scope(|scope| scope.spawn(|| assert_eq!(pool.take(300), [0.0; 512], "of another thread")).join())
+            .expect("the other thread has none");
     }
 
     #[test]

@@ -142,9 +142,10 @@ impl<'a, T: Element> Block<'a, T> {
         let (mut parameters, mut targets, mut states) = (Aligned::default(), Aligned::default(), Aligned::default());
         fill_lanes(&work.parameters, 1, lanes, &mut parameters);
         to_lanes(scratch.numbers(), layout.target, count, lanes, &mut targets);
-        let mut state = vec![T::zero(); layout.state];
-        kernel.init(&mut state);
-        fill_lanes(&state, count.div_ceil(lanes), lanes, &mut states);
+        let mut state = Aligned::default();
+        state.resize(layout.state);
+        kernel.init(state.numbers_mut());
+        fill_lanes(state.numbers(), count.div_ceil(lanes), lanes, &mut states);
         let contractor = is_long(layout.contractions).then(|| {
             let widths = [layout.target, layout.source];
             Contractor::new(layout.contractions, &work.centres, arch, lanes, widths, targets.numbers())

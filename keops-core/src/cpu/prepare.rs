@@ -155,16 +155,18 @@ impl<'a, T: Element> Work<'a, T> {
         let left = self.layout.left(role);
         to.resize(range.len() * left);
         let to = to.numbers_mut();
-        if let [(_, Numbers::Whole(data))] = self.of(role).collect::<Vec<_>>()[..] {
+        let mut variables = self.of(role);
+        if let (Some((_, Numbers::Whole(data))), None) = (variables.next(), variables.next()) {
             // The rows of the only variable need not be gathered.
             let rows = &data[range.start * width..range.end * width];
             self.kernel.prepare(role, &self.parameters, rows, range.len(), to);
             return;
         }
-        let mut rows = vec![T::zero(); width * GATHERED.min(range.len())];
+        let mut gathered = Aligned::default();
+        gathered.resize(width * GATHERED.min(range.len()));
         for start in range.clone().step_by(GATHERED) {
             let count = GATHERED.min(range.end - start);
-            let rows = &mut rows[..count * width];
+            let rows = &mut gathered.numbers_mut()[..count * width];
             self.gather(role, start, count, width, rows);
             let to = &mut to[(start - range.start) * left..][..count * left];
             self.kernel.prepare(role, &self.parameters, rows, count, to);
