@@ -15,7 +15,7 @@
 //! | `contract` | contractions of many components, as matrix products |
 //! | `prepare` | the hoisted stages of the formula, on plain numbers |
 //! | `lanes` | rows of lanes from rows, and back |
-//! | `memory` | what calls keep for the next ones: for each element type at most 32 MiB, and 1 MiB a thread |
+//! | `memory` | what calls keep for the next ones: for each element type at most 32 MiB, and 512 KiB a thread |
 //! | `units` | which targets meet which sources |
 //! | `over_targets` | lanes over targets: a block of targets against all sources |
 //! | `over_sources` | lanes over sources: few targets against a chunk of many sources |

@@ -16,7 +16,8 @@ use crate::real::Element;
 /// The alignment of the widest vectors, in bytes. Loads that straddle two cache lines cost twice as much.
 const ALIGNMENT: usize = 64;
 
-/// Pieces of so many bytes are for all threads, smaller ones for the thread that had them.
+/// Pieces of so many bytes and more are for all threads, and smaller ones, of at most half of that, for the thread that had
+/// them.
 const LARGE: usize = 1 << 16;
 
 /// So many small pieces are kept by a thread for each element type: more than a call has at a time.
@@ -53,14 +54,6 @@ impl<T> Default for Small<T> {
     }
 }
 
-/// Removes the smallest piece of at least `len` numbers. One that is much larger would be missed by those who need all of
-/// it.
-fn fitting<T>(pieces: &mut Vec<Vec<T>>, len: usize) -> Option<Vec<T>> {
-    let fits = pieces.iter().enumerate().filter(|(_, piece)| piece.len() >= len && piece.len() / 4 <= len);
-    let (number, _) = fits.min_by_key(|(_, piece)| piece.len())?;
-    Some(pieces.swap_remove(number))
-}
-
 impl<T: Element> Pool<T> {
     /// No large pieces.
     #[must_use]
@@ -70,28 +63,41 @@ impl<T: Element> Pool<T> {
 
     /// At least `len` numbers of any value.
     fn take(&self, len: usize) -> Vec<T> {
-        let is_large = len.saturating_mul(size_of::<T>()) >= LARGE;
-        let len = if is_large { len } else { len.max(SMALLEST).next_power_of_two() };
-        let kept = if is_large {
-            fitting(&mut self.large.lock().unwrap_or_else(PoisonError::into_inner), len)
-        } else {
-            // A thread that ends has no list any more.
-            self.small.try_with(|small| fitting(&mut small.0.borrow_mut(), len)).ok().flatten()
+        let large = LARGE / size_of::<T>();
+        if len > large / 2 {
+            let len = len.max(large);
+            let mut pieces = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+            // A piece that is much larger would be missed by those who need all of it.
+            let fits = pieces.iter().enumerate().filter(|(_, piece)| piece.len() >= len && piece.len() / 4 <= len);
+            if let Some((number, _)) = fits.min_by_key(|(_, piece)| piece.len()) {
+                return pieces.swap_remove(number);
+            }
+            return vec![T::zero(); len];
+        }
+        let len = len.max(SMALLEST).next_power_of_two();
+        let take = |small: &Small<T>| {
+            let mut pieces = small.0.borrow_mut();
+            let number = pieces.iter().rposition(|piece| piece.len() == len)?;
+            Some(pieces.swap_remove(number))
         };
-        kept.unwrap_or_else(|| vec![T::zero(); len])
+        // A thread that ends has no list any more.
+        self.small.try_with(take).ok().flatten().unwrap_or_else(|| vec![T::zero(); len])
     }
 
     fn give(&self, piece: Vec<T>) {
         if piece.is_empty() {
             return;
         }
+        // as `take` made it
         let bytes = size_of_val(&piece[..]);
         if bytes < LARGE {
             let keep = |small: &Small<T>| {
                 let mut pieces = small.0.borrow_mut();
-                if pieces.len() < SMALL_KEPT {
-                    pieces.push(piece);
+                if pieces.len() == SMALL_KEPT {
+                    // one of the oldest: calls of other sizes had it
+                    pieces.swap_remove(0);
                 }
+                pieces.push(piece);
             };
             // A thread that ends keeps nothing.
             self.small.try_with(keep).unwrap_or_default();
@@ -184,13 +190,20 @@ mod tests {
         let kept = || SMALL.with(|small| small.0.borrow().iter().map(Vec::len).collect::<Vec<_>>());
         pool.give(Vec::new());
         pool.give(pool.take(3));
-        pool.give(pool.take(3000));
-        assert_eq!(kept(), [SMALLEST, 4096]);
-        assert_eq!(pool.take(SMALLEST + 1).len(), 512, "not one that is much too large, and a power of two");
-        assert_eq!(pool.take(1500).len(), 4096);
+        pool.give(pool.take(1000));
+        assert_eq!(kept(), [SMALLEST, 1024]);
+        assert_eq!(pool.take(SMALLEST + 1).len(), 512, "a power of two");
+        assert_eq!(pool.take(513).len(), 1024);
         assert_eq!(kept(), [SMALLEST]);
-        (0..2 * SMALL_KEPT).for_each(|_| pool.give(vec![1.0; 300]));
-        assert_eq!(kept().len(), SMALL_KEPT, "up to a limit");
+        (0..2 * SMALL_KEPT).for_each(|_| pool.give(vec![1.0; 512]));
+        assert_eq!(kept(), [512; SMALL_KEPT], "up to a limit, the newest");
+        for len in [1, 300, 4096, 4097, 8191, 8192, 8193, 100_000] {
+            let piece = pool.take(len);
+            let address = piece.as_ptr();
+            pool.give(piece);
+            let again = pool.take(len);
+            assert_eq!(again.as_ptr(), address, "{len} numbers, given and taken again");
+        }
         std::thread::scope(|scope| scope.spawn(|| assert_eq!(pool.take(300), [0.0; 512], "of another thread")).join())
             .expect("the other thread has none");
     }
