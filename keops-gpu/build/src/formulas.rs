@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use keops_compiler::emit::device::Device;
+use keops_compiler::emit::device::{Device, Kernel};
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 
@@ -94,8 +94,16 @@ pub fn of_text(text: &str) -> Result<Vec<Device>> {
 /// What sources call, by which one can tell which kernels they need.
 pub struct Calls {
     names: HashSet<String>,
-    /// The derivatives of one expression, in order: `.vjp_x(e).jvp_y(u)`.
-    chains: Vec<Vec<String>>,
+    chains: Vec<Chain>,
+}
+
+/// The derivatives of one expression.
+#[derive(Default)]
+struct Chain {
+    /// What is called first: a formula, or what makes a call of one.
+    head: Option<String>,
+    /// In order: `.vjp_x(e).jvp_y(u)`.
+    derivatives: Vec<String>,
 }
 
 impl Calls {
@@ -114,7 +122,7 @@ impl Calls {
 
     /// Of tokens, since most calls of a test stand in macros.
     fn read(&mut self, tokens: TokenStream) {
-        let mut chain = Vec::new();
+        let mut chain = Chain::default();
         // the name of a method, whose arguments come next
         let mut method = None;
         for token in tokens {
@@ -133,9 +141,16 @@ impl Calls {
                 TokenTree::Group(group) => {
                     self.read(group.stream());
                     match method.take() {
-                        Some(name) if name.starts_with("vjp") || name.starts_with("jvp") => chain.push(name),
-                        // the transpose of an operator is a derivative
-                        Some(name) => chain.extend(name.strip_prefix("operator_").map(|v| format!("vjp_{v}"))),
+                        Some(name) if name.starts_with("vjp") || name.starts_with("jvp") => {
+                            chain.derivatives.push(name)
+                        }
+                        Some(name) => {
+                            // the transpose of an operator is a derivative
+                            chain.derivatives.extend(name.strip_prefix("operator_").map(|v| format!("vjp_{v}")));
+                            if chain.derivatives.is_empty() {
+                                chain.head.get_or_insert(name);
+                            }
+                        }
                         None => {}
                     }
                     continue;
@@ -146,7 +161,7 @@ impl Calls {
             method = None;
         }
         self.chains.push(chain);
-        self.chains.retain(|chain| !chain.is_empty());
+        self.chains.retain(|chain| !chain.derivatives.is_empty());
     }
 
     /// Whether an identifier stands in the sources.
@@ -155,8 +170,18 @@ impl Calls {
     }
 
     /// Leaves only those kernels that a call needs whose derivatives are called, in one expression: `Vjp_x__Vjp` needs a
-    /// `.vjp_x(..).vjp(..)`.
-    pub fn keep(&self, device: &mut Device) {
+    /// `.vjp_x(..).vjp(..)`. Behind a call of another of these formulas it does not count.
+    pub fn keep(&self, devices: &mut [Device]) {
+        let formulas: HashSet<_> = devices.iter().map(|device| device.item.clone()).collect();
+        for device in devices {
+            let of_others = |head: &String| formulas.contains(head) && *head != device.item;
+            let chains = self.chains.iter().filter(|chain| !chain.head.as_ref().is_some_and(of_others));
+            Self::keep_called(&chains.map(|chain| &chain.derivatives[..]).collect(), &mut device.kernels);
+        }
+    }
+
+    /// Leaves the kernels that some of these derivatives need.
+    fn keep_called(chains: &HashSet<&[String]>, kernels: &mut Vec<Kernel>) {
         let called = |name: &String| {
             let parts = name.split("__").filter_map(|part| match part.split_once('_') {
                 None if part == "Vjp" => Some("vjp".to_owned()),
@@ -165,9 +190,9 @@ impl Calls {
                 _ => None,
             });
             let parts: Vec<String> = parts.collect();
-            parts.is_empty() || self.chains.contains(&parts)
+            parts.is_empty() || chains.contains(&parts[..])
         };
-        device.kernels.retain(|kernel| kernel.needed_by.iter().any(called));
+        kernels.retain(|kernel| kernel.needed_by.iter().any(called));
     }
 }
 
@@ -231,20 +256,23 @@ mod tests {
         let left = |calls: &str| -> Vec<String> {
             let mut called = Calls { names: HashSet::new(), chains: Vec::new() };
             called.read(calls.parse().unwrap());
-            let mut device = of_text(TEXT).unwrap().swap_remove(0);
-            called.keep(&mut device);
-            device.kernels.iter().map(|kernel| kernel.marker.to_string()).collect()
+            let mut devices = of_text(TEXT).unwrap();
+            called.keep(&mut devices);
+            devices[0].kernels.iter().map(|kernel| kernel.marker.to_string()).collect()
         };
         assert_eq!(left("product(&x, &y).eval()"), ["Value"]);
         assert_eq!(left("let call = || product(&x, &y); check(call().vjp(&e).eval()?)"), ["Value", "VjpI", "VjpJ"]);
         assert_eq!(left("product(&x, &y).operator_y()?.apply_transpose(&w)?"), ["Value", "Vjp_y"]);
         assert_eq!(left("check!(product(&x, &y).jvp_x(e(1)).device(CUDA).eval())"), ["Value", "Jvp_x"]);
+        assert_eq!(left("wide(&x, &y).ranges(&r).vjp_x(&e).eval()"), ["Value"], "of another formula");
+        assert_eq!(left("let call = wide(&x, &y); check(call.vjp_x(&e))"), ["Value", "Vjp_x"], "of any formula");
+        assert_eq!(left("m::wide(&x, &y).eval()?; product(f(&x), &y).ranges(&r).vjp_x(&e)"), ["Value", "Vjp_x"]);
         let twice = "keops! { #[keops(order = 2)] fn f(X: Vi<1>, y: Vj<1>) -> Sum<j> { exp(X * y) } }";
-        let mut device = of_text(twice).unwrap().swap_remove(0);
+        let mut devices = of_text(twice).unwrap();
         let mut called = Calls { names: HashSet::new(), chains: Vec::new() };
         called.read("f(&x, &y).vjp_X(&e).jvp_y(&u).eval(); f(&x, &y).vjp_y(1.0_f32)".parse().unwrap());
-        called.keep(&mut device);
-        let kept: Vec<String> = device.kernels.iter().map(|kernel| kernel.marker.to_string()).collect();
+        called.keep(&mut devices);
+        let kept: Vec<String> = devices[0].kernels.iter().map(|kernel| kernel.marker.to_string()).collect();
         assert_eq!(kept, ["Value", "Vjp_X__Jvp_y", "Vjp_y"]);
         assert!(called.has("f32") && !called.has("f64"));
         // what a derivative saves first is that of its calls
@@ -253,9 +281,9 @@ mod tests {
         let kept = |calls: &str, item: usize| -> Vec<String> {
             let mut called = Calls { names: HashSet::new(), chains: Vec::new() };
             called.read(calls.parse().unwrap());
-            let mut device = of_text(saved).unwrap().swap_remove(item);
-            called.keep(&mut device);
-            device.kernels.iter().map(|kernel| kernel.marker.to_string()).collect()
+            let mut devices = of_text(saved).unwrap();
+            called.keep(&mut devices);
+            devices[item].kernels.iter().map(|kernel| kernel.marker.to_string()).collect()
         };
         assert_eq!(kept("f(&x, &y).eval()", 0), ["Value"]);
         assert_eq!(kept("f(&x, &y).vjp_x(&e).eval()", 0), ["Saved", "Value", "Vjp_x"]);

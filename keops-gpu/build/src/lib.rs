@@ -61,7 +61,7 @@ pub struct Options {
     /// All formulas with the elementary functions of the CPU, as `#[keops(precise)]` asks for: for comparisons with it.
     pub precise: bool,
     /// Leave out derivatives and element types that stand nowhere in the sources: for programs, tests say, whose calls
-    /// are all there, each in one expression.
+    /// are all there, each in one expression. A derivative behind a call of a formula is one of that formula.
     pub called: bool,
 }
 
@@ -166,7 +166,7 @@ pub fn build(options: &Options) -> Result<Built> {
     let mut elements = crates::ELEMENTS.to_vec();
     if options.called {
         let calls = formulas::Calls::of(&files)?;
-        devices.iter_mut().for_each(|device| calls.keep(device));
+        calls.keep(&mut devices);
         elements.retain(|(element, ..)| calls.has(element));
     }
     let kernels = crates::names(&devices, &elements);
