@@ -24,6 +24,8 @@ use crate::{
 pub struct Kernel {
     /// Names of entry points, and the PTX module of each; there may be others besides those that this kernel needs.
     pub modules: &'static [(&'static str, &'static str)],
+    /// Those that were assembled, too: the name of the entry point, the compute capability (90 for sm_90), and the binary.
+    pub cubins: &'static [(&'static str, u32, &'static [u8])],
     /// The name of the main kernel; that of the merge kernel is `<name>_merge`.
     pub name: String,
     /// The name of the formula, for messages.
@@ -62,6 +64,7 @@ impl Kernel {
         let components = components::<F>();
         let kernel = Self {
             modules: cuda.modules,
+            cubins: cuda.cubins,
             name,
             formula: F::NAME,
             variables: F::VARIABLES,
@@ -83,6 +86,15 @@ impl Kernel {
     #[must_use]
     pub fn module(&self, entry: &str) -> Option<&'static str> {
         self.modules.iter().find(|(name, _)| *name == entry).map(|&(_, ptx)| ptx)
+    }
+
+    /// The binary of an entry point for a device of this compute capability (90 for 9.0), if there is one: made for the same
+    /// major number, and a minor number that is not larger.
+    #[must_use]
+    pub fn cubin(&self, entry: &str, capability: u32) -> Option<&'static [u8]> {
+        let runs = |made_for: u32| made_for / 10 == capability / 10 && made_for <= capability;
+        let cubins = self.cubins.iter().filter(|&&(name, made_for, _)| name == entry && runs(made_for));
+        cubins.max_by_key(|&&(_, made_for, _)| made_for).map(|&(_, _, cubin)| cubin)
     }
 
     /// The name of the merge kernel.
@@ -197,4 +209,30 @@ pub trait Engine: Debug + Sync {
     /// # Errors
     /// Whatever the device says.
     fn upload_f64(&self, ordinal: usize, numbers: &[f64]) -> Result<Array<f64>, Error>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binaries_are_for_a_major_number() {
+        let kernel = Kernel {
+            modules: &[],
+            cubins: &[("f", 80, b"80"), ("f", 89, b"89"), ("f", 86, b"86"), ("f", 100, b"100"), ("g", 90, b"90")],
+            name: "f".to_owned(),
+            formula: "f",
+            variables: &[],
+            targets: Index::I,
+            values: 1,
+            indices: 0,
+            state_words: 1,
+            block_targets: 1,
+            tile_sources: 1,
+            shared_bytes: 0,
+        };
+        let of = |capability| kernel.cubin("f", capability).map_or("none", |cubin| str::from_utf8(cubin).unwrap());
+        let found = [75, 80, 86, 87, 89, 90, 100, 101, 109, 110, 8, 0].map(of);
+        assert_eq!(found, ["none", "80", "86", "86", "89", "none", "100", "100", "100", "none", "none", "none"]);
+    }
 }

@@ -248,6 +248,8 @@ pub struct Cuda {
     pub dims: &'static [usize],
     /// Names of entry points that were built, and the PTX module of each.
     pub modules: &'static [(&'static str, &'static str)],
+    /// Those that were assembled, too: the name of the entry point, the compute capability (90 for sm_90), and the binary.
+    pub cubins: &'static [(&'static str, u32, &'static [u8])],
 }
 
 /// What storage is generic over: a number, or a tile of lanes.

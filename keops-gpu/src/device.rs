@@ -71,6 +71,13 @@ fn capability(ordinal: usize) -> Option<i32> {
     device.get_attribute(DeviceAttribute::ComputeCapabilityMajor).ok()
 }
 
+/// A device's compute capability (90 for 9.0), if the driver tells.
+fn whole_capability(device: cust::device::Device) -> Option<u32> {
+    let number = |attribute| u32::try_from(device.get_attribute(attribute).ok()?).ok();
+    let major = number(DeviceAttribute::ComputeCapabilityMajor)?;
+    Some(10 * major + number(DeviceAttribute::ComputeCapabilityMinor)?)
+}
+
 /// A device that calls run on.
 #[derive(Debug)]
 pub(crate) struct Device {
@@ -80,6 +87,8 @@ pub(crate) struct Device {
     pub(crate) multiprocessors: usize,
     /// How much memory it has, in bytes.
     pub(crate) memory: usize,
+    /// Its compute capability, 90 for 9.0.
+    capability: Option<u32>,
     /// The modules that were loaded, by where their text is and how long it is.
     modules: Mutex<HashMap<(usize, usize), Arc<Module>>>,
     /// The lanes that no call has; the last one was used last.
@@ -116,11 +125,13 @@ impl Device {
         let device = cust::device::Device::get_device(number).map_err(failed)?;
         let count = device.get_attribute(DeviceAttribute::MultiprocessorCount).map_err(failed)?;
         let memory = device.total_memory().map_err(failed)?;
+        let capability = whole_capability(device);
         // Making a context makes it current; what was current comes back.
         let _restore = Restore::new();
         let context = Context::new(device).map_err(failed)?;
         let multiprocessors = usize::try_from(count).unwrap_or(1);
-        Ok(Self { ordinal, context, multiprocessors, memory, modules: Mutex::default(), lanes: Mutex::default() })
+        let (modules, lanes) = (Mutex::default(), Mutex::default());
+        Ok(Self { ordinal, context, multiprocessors, memory, capability, modules, lanes })
     }
 
     /// Its number.
@@ -136,8 +147,8 @@ impl Device {
         Ok(restore)
     }
 
-    /// The module of an entry point of a kernel, loaded when it is first launched: the driver compiles it then. The device
-    /// must be current.
+    /// The module of an entry point of a kernel, loaded when it is first launched: its binary, or else the driver compiles it
+    /// then. The device must be current.
     pub(crate) fn module(&self, kernel: &Kernel, entry: &str) -> Result<Arc<Module>, Error> {
         let ptx = kernel.module(entry).filter(|_| !entry.contains('\0')); // `cust` would panic.
         let ptx = ptx.ok_or_else(|| failure::no_kernel(kernel.formula, entry))?;
@@ -151,7 +162,13 @@ impl Device {
         if ptx.contains('\0') {
             return Err(failed(CudaError::InvalidPtx)); // `cust` would panic.
         }
-        let module = Arc::new(Module::from_ptx(ptx, &[]).map_err(failed)?);
+        // A binary that the driver does not take, of a newer assembler say, is no error: there is the text.
+        let cubin = self.capability.and_then(|capability| kernel.cubin(entry, capability));
+        let module = match cubin.and_then(|cubin| Module::from_cubin(cubin, &[]).ok()) {
+            Some(module) => module,
+            None => Module::from_ptx(ptx, &[]).map_err(failed)?,
+        };
+        let module = Arc::new(module);
         modules.insert(key, Arc::clone(&module));
         Ok(module)
     }

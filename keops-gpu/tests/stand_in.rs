@@ -89,6 +89,7 @@ impl StandIn {
 fn kernel() -> Kernel {
     Kernel {
         modules: &[("f", "f"), ("f_merge", "f_merge"), ("keops_total_f32", "keops_total_f32")],
+        cubins: &[],
         name: "f".to_owned(),
         formula: "f",
         variables: VARIABLES,
@@ -469,6 +470,45 @@ fn what_there_is_not() {
     }
     let reason = "there are 2, from 0 to 1".to_owned();
     assert_eq!(call(&kernel(), 2), Err(Error::NoCudaDevice { ordinal: 2, reason }));
+    stand_in.assert_clean();
+}
+
+/// A binary is taken in place of the text where it is for the device, and the text where the driver refuses it.
+#[test]
+#[ignore = "run by the test that provides the library"]
+fn binaries_are_taken_where_they_fit() {
+    let Some(stand_in) = StandIn::new() else { return };
+    const GOOD: &[u8] = b"f";
+    const BAD: &[u8] = b"rubbish";
+    type Binaries = &'static [(&'static str, u32, &'static [u8])];
+    let refused = |result| matches!(result, Err(Error::Cuda { code: 218, .. }));
+    // the binaries, the text, the device, and whether the driver took one of them at which attempt
+    let cases: [(Binaries, &str, usize, Option<u64>); 9] = [
+        (&[("f", 90, GOOD)], "no PTX", 0, Some(1)),
+        (&[("f", 90, GOOD)], "no PTX", 1, Some(1)),
+        (&[("f", 80, BAD), ("f", 90, BAD), ("f", 91, GOOD), ("f", 92, BAD)], "no PTX", 1, Some(1)),
+        (&[("f", 91, GOOD), ("f", 80, GOOD), ("f", 100, GOOD), ("f_merge", 90, GOOD)], "f", 0, Some(1)),
+        (&[("f", 91, GOOD)], "no PTX", 0, None),
+        (&[("f", 80, GOOD)], "no PTX", 0, None),
+        (&[("f_merge", 90, GOOD)], "no PTX", 0, None),
+        (&[("f", 90, BAD)], "f", 0, Some(2)),
+        (&[("f", 90, BAD)], "no PTX", 0, None),
+    ];
+    for (cubins, text, ordinal, attempts) in cases {
+        // a text of its own: others have been loaded
+        let modules = vec![("f", &*text.to_owned().leak())];
+        let kernel = Kernel { modules: modules.leak(), cubins, ..kernel() };
+        let (case, mut values, mut indices) = (Case::new(3, 4), [0.0_f32; 6], [0; 3]);
+        let loaded = stand_in.number("stand_in_modules");
+        let mut pieces = [Piece::rows(2, &mut values)];
+        let devices = Devices::One(ordinal);
+        let result =
+            reduce(devices, &kernel, Pairs::default(), &case.views(), &mut pieces, Some((&mut indices).into()));
+        match attempts {
+            Some(attempts) => assert_eq!((result, stand_in.number("stand_in_modules") - loaded), (Ok(()), attempts)),
+            None => assert!(refused(result), "{cubins:?} on {ordinal}"),
+        }
+    }
     stand_in.assert_clean();
 }
 

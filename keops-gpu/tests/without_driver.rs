@@ -16,6 +16,7 @@ const VARIABLES: &[Variable] = &[Variable::target("x", 2), Variable::source("y",
 fn kernel() -> Kernel {
     Kernel {
         modules: &[],
+        cubins: &[],
         name: "f".to_owned(),
         formula: "f",
         variables: VARIABLES,

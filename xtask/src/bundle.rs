@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// The Python that installs pykeops into the folder.
     #[arg(long, default_value = "python3")]
     python: PathBuf,
+    /// Assemble the kernels of the tests and the benchmark for these architectures; needs `ptxas`.
+    #[arg(long, value_delimiter = ',')]
+    cubins: Vec<String>,
 }
 
 /// Runs the task.
@@ -41,7 +44,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
     }
     fs::create_dir_all(bundle.join("tests")).with_context(|| bundle.display().to_string())?;
 
-    let kernels = test_cuda::cuda_kernels()?.folder;
+    let kernels = test_cuda::cuda_kernels(&options.cubins)?.folder;
     programs(&["test", "--no-run", "--test", "cuda"], &kernels, &bundle.join("tests"))?;
     let kernels = test_cuda::suite_kernels()?.folder;
     let mut tests = vec!["test", "--no-run"];
@@ -56,6 +59,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
         arch: "sm_80".to_owned(),
         precise: false,
         called: true,
+        cubins: options.cubins.clone(),
     })?;
     programs(&["bench", "--no-run", "--bench", "gpu"], &kernels.folder, &bundle)?;
     fs::rename(bundle.join("gpu.xz"), bundle.join("keops_bench.xz"))?;

@@ -22,6 +22,9 @@ pub(crate) struct Options {
     /// Leave out derivatives and element types that stand nowhere in the sources.
     #[arg(long)]
     called: bool,
+    /// Assemble the kernels for these architectures, to be taken as they are by devices that can; needs `ptxas`.
+    #[arg(long, value_delimiter = ',')]
+    cubins: Vec<String>,
     /// Where the modules go, each entry point a file, in a folder whose name depends on what is in it.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -63,6 +66,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
         arch: options.arch.clone(),
         precise: options.precise,
         called: options.called,
+        cubins: options.cubins.clone(),
     };
     let start = Instant::now();
     let built = build(&build_options)?;

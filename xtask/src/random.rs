@@ -60,6 +60,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
             arch: "sm_80".to_owned(),
             precise: true,
             called: true,
+            cubins: Vec::new(),
         })?;
         println!("{} kernels in {}", built.kernels.len(), built.folder.display());
         ensure!(!built.kernels.is_empty(), "no kernel was built");

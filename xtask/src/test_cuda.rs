@@ -30,6 +30,10 @@ pub(crate) struct Options {
     /// Assemble the kernels of tests/cuda.rs for these architectures too.
     #[arg(long, value_delimiter = ',')]
     assemble: Vec<String>,
+    /// Assemble them for these architectures and put them into the program; needs `ptxas`. The emulator refuses binaries, so
+    /// that they are taken from the PTX after all.
+    #[arg(long, value_delimiter = ',')]
+    cubins: Vec<String>,
 }
 
 /// The integration tests that choose no device; but for `second_order`, whose hundreds of kernels are sums as those of
@@ -65,7 +69,7 @@ const NEVER_CALLED: [&str; 10] = [
 /// Runs the task.
 pub(crate) fn run_task(options: &Options) -> Result<()> {
     // at once, since the compiler has one thread for the kernels of a file
-    let (built, suite) = rayon::join(cuda_kernels, || options.all.then(suite_kernels).transpose());
+    let (built, suite) = rayon::join(|| cuda_kernels(&options.cubins), || options.all.then(suite_kernels).transpose());
     let (built, suite) = (built?, suite?);
     println!("{} kernels in {}", built.kernels.len(), built.folder.display());
     costs(&options.assemble, &built, true, [&[], &[]])?;
@@ -86,7 +90,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
 }
 
 /// Builds the kernels of tests/cuda.rs.
-pub(crate) fn cuda_kernels() -> Result<Built> {
+pub(crate) fn cuda_kernels(cubins: &[String]) -> Result<Built> {
     let out = root().join("target/ptx-tests");
     libraries(&out.join("crate"))?;
     build(&keops_build::Options {
@@ -96,6 +100,7 @@ pub(crate) fn cuda_kernels() -> Result<Built> {
         arch: "sm_80".to_owned(),
         precise: false,
         called: false,
+        cubins: cubins.to_vec(),
     })
 }
 
@@ -132,6 +137,7 @@ pub(crate) fn suite_kernels() -> Result<SuiteKernels> {
             arch: "sm_80".to_owned(),
             precise: true,
             called: true,
+            cubins: Vec::new(),
         };
         Ok((file, build(&options).with_context(|| format!("tests/{file}.rs"))?))
     };

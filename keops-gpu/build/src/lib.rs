@@ -16,9 +16,11 @@
 //! | [`toolchain`] | a compiler for GPUs |
 //! | [`crates`] | the device crate: formulas and entry points |
 //! | [`split`] | one PTX module for each entry point |
+//! | [`cubins`] | modules that are assembled, too |
 //! | [`report`] | what the kernels cost |
 
 pub mod crates;
+pub mod cubins;
 pub mod formulas;
 pub mod report;
 pub mod split;
@@ -45,6 +47,7 @@ use toolchain::{TARGET, Toolchain};
 ///     arch: "sm_90".to_owned(),
 ///     precise: false,
 ///     called: false,
+///     cubins: vec!["sm_90".to_owned()],
 /// };
 /// assert!(!options.precise); // the elementary functions of the hardware
 /// ```
@@ -63,6 +66,9 @@ pub struct Options {
     /// Leave out derivatives and element types that stand nowhere in the sources: for programs, tests say, whose calls
     /// are all there, each in one expression. A derivative behind a call of a formula is one of that formula.
     pub called: bool,
+    /// The architectures that kernels are assembled for as well, by `ptxas`: `sm_90`. Devices of the same major number and a
+    /// minor number that is not smaller take them as they are; for others the driver compiles the PTX.
+    pub cubins: Vec<String>,
 }
 
 /// What was compiled; see [`build`].
@@ -79,7 +85,7 @@ pub struct Options {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Built {
-    /// The folder with the modules, `<name>.ptx`. Its name depends on what is in it.
+    /// The folder with the modules, `<name>.ptx`, and their binaries, `<name>.sm_90.cubin`. Its name depends on what is in it.
     pub folder: PathBuf,
     /// Names of the modules, each that of its only entry point.
     pub modules: Vec<String>,
@@ -104,9 +110,27 @@ pub struct Built {
 /// keops_build::compile();
 /// ```
 pub fn compile() {
+    compile_for(&[]);
+}
+
+/// [`compile`], and assembles the kernels for these architectures, so that the first call on a device of these takes no
+/// longer than the second: the driver needs a tenth of a second and more for a kernel that it has not met before, in each
+/// container anew. It needs NVIDIA's `ptxas`, on the path or named by `KEOPS_PTXAS`; without it there is a warning, and the
+/// driver compiles as ever.
+///
+/// ```no_run
+/// keops_build::compile_for(&["sm_80", "sm_90"]); // A100, H100 and H200
+/// ```
+pub fn compile_for(archs: &[&str]) {
     println!("cargo:rerun-if-env-changed=KEOPS_DEVICE_RUSTC");
+    println!("cargo:rerun-if-env-changed=KEOPS_PTXAS");
     println!("cargo:rerun-if-changed=src");
-    match compile_crate() {
+    let mut archs: Vec<String> = archs.iter().map(|&arch| arch.to_owned()).collect();
+    if !archs.is_empty() && report::ptxas().is_none() {
+        println!("cargo:warning=keops: kernels are left to the driver's compiler: {}", cubins::HELP);
+        archs.clear();
+    }
+    match compile_crate(archs) {
         Ok(Some(built)) => {
             for name in &built.without {
                 println!(
@@ -121,7 +145,7 @@ pub fn compile() {
     }
 }
 
-fn compile_crate() -> Result<Option<Built>> {
+fn compile_crate(cubins: Vec<String>) -> Result<Option<Built>> {
     let variable = |name| env::var_os(name).map(PathBuf::from).with_context(|| format!("{name} is not set"));
     let (folder, out) = (variable("CARGO_MANIFEST_DIR")?, variable("OUT_DIR")?);
     let sources = vec![folder.join("src")];
@@ -135,6 +159,7 @@ fn compile_crate() -> Result<Option<Built>> {
         arch: "sm_80".to_owned(),
         precise: false,
         called: false,
+        cubins,
     };
     build(&options).map(Some)
 }
@@ -142,7 +167,8 @@ fn compile_crate() -> Result<Option<Built>> {
 /// Compiles all formulas in the sources.
 ///
 /// # Errors
-/// A source that is not Rust; a formula with a fault; no toolchain ([`toolchain::HELP`]); whatever the compiler says.
+/// A source that is not Rust; a formula with a fault; no toolchain ([`toolchain::HELP`]); whatever the compiler says. With
+/// `cubins`: no assembler ([`cubins::HELP`]), or whatever it says.
 ///
 /// ```no_run
 /// let built = keops_build::build(&keops_build::Options {
@@ -152,6 +178,7 @@ fn compile_crate() -> Result<Option<Built>> {
 ///     arch: "sm_80".to_owned(),
 ///     precise: false,
 ///     called: false,
+///     cubins: Vec::new(),
 /// })?;
 /// println!("{} kernels in {}", built.kernels.len(), built.folder.display());
 /// # Ok::<(), anyhow::Error>(())
@@ -159,6 +186,11 @@ fn compile_crate() -> Result<Option<Built>> {
 pub fn build(options: &Options) -> Result<Built> {
     // cargo runs in another folder
     let options = &Options { work: absolute(&options.work)?, out: absolute(&options.out)?, ..options.clone() };
+    let assembler = cubins::Assembler::new(&options.cubins)?;
+    let assembled = |built| match &assembler {
+        Some(assembler) => assembler.assembled(built),
+        None => Ok(built),
+    };
     let (files, mut devices) = formulas::find(&options.sources)?;
     for device in &mut devices {
         device.precise |= options.precise;
@@ -187,7 +219,7 @@ pub fn build(options: &Options) -> Result<Built> {
     };
     if kernels.is_empty() || modules.iter().all(|name| folder.join(format!("{name}.ptx")).is_file()) {
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        return Ok(built(true));
+        return assembled(built(true));
     }
     fs::create_dir_all(options.work.join("src")).with_context(|| options.work.display().to_string())?;
     fs::write(options.work.join("Cargo.toml"), crates::manifest(keops_device::FOLDER, keops_device::CORE_FOLDER))?;
@@ -198,7 +230,7 @@ pub fn build(options: &Options) -> Result<Built> {
         fs::write(folder.join(format!("{name}.ptx")), text)?;
     }
     fs::write(options.out.join("kernels.ptx"), ptx)?;
-    Ok(built(false))
+    assembled(built(false))
 }
 
 /// Changes when the crates that kernels are made of change.

@@ -50,20 +50,9 @@ fn tool(variable: &str, name: &str) -> Option<PathBuf> {
 /// # Errors
 /// The assembler refuses it, or one of the two cannot be run.
 pub fn assemble(ptxas: &Path, nvdisasm: Option<&Path>, ptx: &Path, arch: &str) -> Result<BTreeMap<String, Cost>> {
-    let cubin = ptx.with_extension(format!("{arch}.cubin"));
-    let output = Command::new(ptxas)
-        .arg(format!("-arch={arch}"))
-        .arg("-v")
-        .arg(ptx)
-        .arg("-o")
-        .arg(&cubin)
-        .output()
-        .with_context(|| format!("{} does not start", ptxas.display()))?;
-    let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        bail!("ptxas refuses {} for {arch}:\n{text}", ptx.display());
-    }
-    let mut costs = costs(&text);
+    // not where the binary itself would be
+    let cubin = ptx.with_extension(format!("{arch}.report"));
+    let mut costs = costs(&cubin_of(ptxas, ptx, arch, &cubin)?);
     if let Some(nvdisasm) = nvdisasm {
         let output = Command::new(nvdisasm).arg("-c").arg(&cubin).output();
         let output = output.with_context(|| format!("{} does not start", nvdisasm.display()))?;
@@ -75,6 +64,21 @@ pub fn assemble(ptxas: &Path, nvdisasm: Option<&Path>, ptx: &Path, arch: &str) -
     // what it was for is read
     let _ = fs::remove_file(cubin);
     Ok(costs)
+}
+
+/// Assembles PTX for an architecture (`sm_90`). What the assembler says of each entry point.
+///
+/// # Errors
+/// It refuses the text, or cannot be run.
+pub fn cubin_of(ptxas: &Path, ptx: &Path, arch: &str, cubin: &Path) -> Result<String> {
+    let mut command = Command::new(ptxas);
+    command.arg(format!("-arch={arch}")).arg("-v").arg(ptx).arg("-o").arg(cubin);
+    let output = command.output().with_context(|| format!("{} does not start", ptxas.display()))?;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        bail!("ptxas refuses {} for {arch}:\n{text}", ptx.display());
+    }
+    Ok(text)
 }
 
 /// Reads the messages of `ptxas -v`.

@@ -138,7 +138,9 @@ driver! {
         *value = match attribute {
             // the second device is larger
             16 => i32::try_from(MULTIPROCESSORS.load(SeqCst)).unwrap_or(1) * [1, 40][device as usize],
-            75 => 9, // The compute capability.
+            // the compute capability: 9.0 and 9.1
+            75 => 9,
+            76 => device,
             _ => return INVALID_VALUE,
         };
         0

@@ -252,14 +252,19 @@ fn kernels(printer: &Printer, pass: &Pass) -> TokenStream {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let total = pass.pieces.iter().any(|piece| piece.total);
     let needed = |stem: &str| stem.starts_with(&name) || total && stem.starts_with("keops_total_");
-    let mut files: Vec<PathBuf> = files
-        .filter(|file| file.extension().is_some_and(|extension| extension == "ptx"))
-        .filter(|file| file.file_stem().and_then(|stem| stem.to_str()).is_some_and(needed))
-        .collect();
+    let mut files: Vec<PathBuf> =
+        files.filter(|file| file.file_stem().and_then(|stem| stem.to_str()).is_some_and(needed)).collect();
     files.sort();
-    let modules = files.iter().filter_map(|file| {
-        let (stem, path) = (file.file_stem()?.to_str()?, file.to_str()?);
-        Some(quote!((#stem, ::core::include_str!(#path))))
+    let with = |extension: &'static str| {
+        let files = files.iter().filter(move |file| file.extension().is_some_and(|found| found == extension));
+        files.filter_map(|file| Some((file.file_stem()?.to_str()?, file.to_str()?)))
+    };
+    let modules = with("ptx").map(|(stem, path)| quote!((#stem, ::core::include_str!(#path))));
+    // `<name>.sm_90.cubin`
+    let cubins = with("cubin").filter_map(|(stem, path)| {
+        let (name, arch) = stem.rsplit_once(".sm_")?;
+        let capability: u32 = arch.parse().ok()?;
+        Some(quote!((#name, #capability, ::core::include_bytes!(#path))))
     });
     let generics = printer.generics();
     quote! {
@@ -267,6 +272,7 @@ fn kernels(printer: &Printer, pass: &Pass) -> TokenStream {
             name: #name,
             dims: &[#(#generics),*],
             modules: &[#(#modules),*],
+            cubins: &[#(#cubins),*],
         });
     }
 }

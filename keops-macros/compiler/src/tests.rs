@@ -5,6 +5,7 @@
 
 mod calls;
 mod derivatives;
+mod kernels;
 mod machine;
 mod operations;
 mod random;

@@ -1,0 +1,97 @@
+//! Kernels that are assembled where the program is built, by NVIDIA's `ptxas`: the driver takes a tenth of a second for one
+//! that it has not met before.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::PathBuf,
+    process::Command,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{Built, report};
+
+/// What helps where there is no assembler.
+pub const HELP: &str = "no ptxas: install a CUDA toolkit, or `pip install --no-deps nvidia-cuda-nvcc`, and put its folder on the \
+                        path or name the program by KEOPS_PTXAS";
+
+/// What assembles modules, and for which architectures.
+pub(crate) struct Assembler<'a> {
+    archs: BTreeSet<&'a String>,
+    ptxas: PathBuf,
+}
+
+impl<'a> Assembler<'a> {
+    /// None where there are no architectures.
+    ///
+    /// # Errors
+    /// What is no architecture; no assembler.
+    pub(crate) fn new(archs: &'a [String]) -> Result<Option<Self>> {
+        for arch in archs {
+            // those of `sm_90a` run on no other device, and are not chosen by a number
+            if arch.strip_prefix("sm_").is_none_or(|number| number.parse::<u32>().is_err()) {
+                bail!("{arch} is no architecture like sm_90");
+            }
+        }
+        let find = || Ok(Self { archs: archs.iter().collect(), ptxas: report::ptxas().context(HELP)? });
+        (!archs.is_empty()).then(find).transpose()
+    }
+
+    /// Adds the binaries of all modules, in another folder: `<name>.sm_90.cubin` beside `<name>.ptx`.
+    pub(crate) fn assembled(&self, built: Built) -> Result<Built> {
+        let Self { archs, ptxas } = self;
+        let version = Command::new(ptxas).arg("--version").output().context("ptxas does not start")?.stdout;
+        let mut hasher = DefaultHasher::new();
+        (archs, version).hash(&mut hasher);
+        let name = built.folder.file_name().unwrap_or_default().to_string_lossy();
+        let folder = built.folder.with_file_name(format!("{name}-{:016x}", hasher.finish()));
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let mut missing = Vec::new();
+        for module in &built.modules {
+            let ptx = folder.join(format!("{module}.ptx"));
+            let text = fs::read(built.folder.join(format!("{module}.ptx"))).with_context(|| module.clone())?;
+            // a newer file would have the program compiled again
+            if fs::read(&ptx).ok().as_ref() != Some(&text) {
+                fs::write(&ptx, text).with_context(|| ptx.display().to_string())?;
+            }
+            let of_archs = archs.iter().map(|arch| (arch, folder.join(format!("{module}.{arch}.cubin"))));
+            missing
+                .extend(of_archs.filter(|(_, cubin)| !cubin.is_file()).map(|(arch, cubin)| (ptx.clone(), arch, cubin)));
+        }
+        let fresh = built.fresh && missing.is_empty();
+        in_parallel(&missing, |(ptx, arch, cubin)| {
+            // one that is there is whole
+            let unfinished = cubin.with_extension("unfinished");
+            report::cubin_of(ptxas, ptx, arch, &unfinished)?;
+            fs::rename(&unfinished, cubin).with_context(|| cubin.display().to_string())
+        })?;
+        Ok(Built { folder, fresh, ..built })
+    }
+}
+
+/// Does all jobs, on as many threads as there are cores; the first error.
+fn in_parallel<J: Sync>(jobs: &[J], job: impl Fn(&J) -> Result<()> + Sync) -> Result<()> {
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
+    let work = || {
+        while let Some(one) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(error) = job(one) {
+                next.store(jobs.len(), Ordering::Relaxed);
+                failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(error);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        for _ in 0..cores.min(jobs.len()) {
+            scope.spawn(work);
+        }
+    });
+    failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
+}
