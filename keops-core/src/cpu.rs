@@ -12,7 +12,7 @@
 //! | `kernel` | what is compiled for each formula; all the rest is compiled once, with this crate |
 //! | `instructions` | the instruction sets that formulas are compiled for |
 //! | `sweep` | the loop over pairs |
-//! | `contract` | contractions of many components, as matrix products |
+//! | `contract`, `products` | contractions of many components, as matrix products |
 //! | `prepare` | the hoisted stages of the formula, on plain numbers |
 //! | `lanes` | rows of lanes from rows, and back |
 //! | `memory` | what calls keep for the next ones: for each element type at most 32 MiB, and 512 KiB a thread |
@@ -42,6 +42,7 @@ mod over_sources;
 mod over_targets;
 mod plan;
 mod prepare;
+mod products;
 mod shape;
 mod sweep;
 mod threads;

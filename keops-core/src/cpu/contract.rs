@@ -6,33 +6,28 @@
 //! once; the formula's own loop reads the results.
 //!
 //! A squared distance is |u - c|² + |w - c|² - 2 (u - c | w - c), which takes half of the operations. The centre c is a
-//! mean of the sources, rounded to so few digits that subtracting it rarely rounds. Where the result is less than
-//! [`CLOSE`] of the two squares, digits have cancelled: those pairs are computed again as Σ_d (u_d - w_d)². So a squared
-//! distance has a relative error of a few roundings divided by `CLOSE`, and equal rows have the distance 0.
+//! mean of the sources, rounded to so few digits that subtracting it rarely rounds. Where the result is less than `CLOSE`
+//! of the two squares (`products.rs`), digits have cancelled: those pairs are computed again as Σ_d (u_d - w_d)². So a
+//! squared distance has a relative error of a few roundings divided by `CLOSE`, and equal rows have the distance 0.
 //!
 //! A sum of s (u - w) over sources, which is the gradient of a function of that distance, is (Σ s) (u - c) - Σ s (w - c) where
 //! all pairs of a bundle are farther than that. As |u - c|² + |w - c|² is at most |u - w|² / `CLOSE` there, the error of the
 //! sum, as a vector, is a few roundings of Σ |s| |u - w|.
 
-use core::ops::Range;
-
-use num_traits::Float;
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::{
-    cpu::{instructions::vector_bytes, memory::Aligned},
-    formula::{Contraction, ContractionKind, Row},
+    cpu::{
+        instructions::vector_bytes,
+        memory::Aligned,
+        products::{Distances, Results, Rows, products},
+    },
+    formula::{Contraction, ContractionKind},
     real::{Element, Real},
 };
 
 /// The fewest components of a contraction that is done here: below, a pair's own work hides the latency.
 const LONG: usize = 16;
-
-/// A squared distance below this part of the two squares that it is made of is computed again.
-const CLOSE: f64 = 0.125;
-
-/// Components that are taken at a time: those of a row of targets stay in the first-level cache meanwhile.
-const CHUNK: usize = 128;
 
 /// The centre is found from so many sources.
 const SAMPLE: usize = 64;
@@ -336,20 +331,21 @@ impl<T: Element> Task<'_, '_, T> {
         let Contractor { contractions, widths, .. } = self.contractor;
         let contraction = &contractions[self.number];
         let &Contraction { kind, target, source, len } = contraction;
+        let count = self.sources.count;
         let raw: [&[R]; N] = rows_of(R::view(self.targets), widths[0]);
         let results = Results { all: R::view_mut(self.results), step: contractions.len(), first: self.number };
         match kind {
             ContractionKind::Dot => {
-                let rows = Rows { numbers: self.sources.rows, width: widths[1], offset: source, len };
+                let rows = Rows { numbers: self.sources.rows, count, width: widths[1], offset: source, len };
                 products::<R, N, S>(cx, raw.map(|raw| &raw[target..target + len]), &rows, results, None);
             }
             ContractionKind::SquaredDistance => {
                 let (vectors, from) = self.sources.vectors.unwrap_or((&self.contractor.sources, 0));
                 let (targets, sources) = (&self.contractor.targets[self.number], &vectors[self.number]);
-                let to = from + self.sources.count;
+                let to = from + count;
                 let centred: [&[R]; N] = rows_of(&R::view(targets.centred.numbers())[self.row * len..], len);
-                let rows =
-                    Rows { numbers: &sources.centred.numbers()[from * len..to * len], width: len, offset: 0, len };
+                let numbers = &sources.centred.numbers()[from * len..to * len];
+                let rows = Rows { numbers, count, width: len, offset: 0, len };
                 let mut squares = [R::lit(cx, 0.0); N];
                 let mut n = 0;
                 while n < N {
@@ -369,53 +365,6 @@ impl<T: Element> Task<'_, '_, T> {
     }
 }
 
-/// How products of centred vectors become squared distances.
-struct Distances<'d, R: Real, const N: usize> {
-    contraction: &'d Contraction,
-    /// The squares of the targets, and those of all sources of the tile.
-    squares: ([R; N], &'d [R::Scalar]),
-    /// Whether nothing overflows.
-    bounded: bool,
-    /// The vectors themselves: rows of the targets, rows of the sources, and how many numbers the latter have.
-    raw: ([&'d [R]; N], &'d [R::Scalar], usize),
-    close: &'d mut [bool],
-}
-
-impl<R: Real, const N: usize> Distances<'_, R, N> {
-    /// The squared distance of row `n` of the targets and a source from their product, and something below 0 if it is close.
-    /// Where squares are not bounded it may be NaN.
-    #[inline(always)]
-    fn of_product(&self, cx: R::Cx, n: usize, source: usize, product: R) -> (R, R) {
-        let squares = R::add(cx, self.squares.0[n], R::splat(cx, self.squares.1[source]));
-        let distance = R::neg_mul_add(cx, R::lit(cx, 2.0), product, squares);
-        (distance, R::neg_mul_add(cx, R::lit(cx, CLOSE), squares, distance))
-    }
-
-    /// Computes again which of the squared distances to some sources are close.
-    #[inline(always)]
-    fn settle(&mut self, cx: R::Cx, sources: Range<usize>, results: &mut Results<'_, R>) {
-        let (raw, rows, width) = self.raw;
-        let count = self.squares.1.len();
-        let mut n = 0;
-        while n < N {
-            let mut s = sources.start;
-            while s < sources.end {
-                let distance = &mut results.all[(n * count + s) * results.step + results.first];
-                let squares = R::add(cx, self.squares.0[n], R::splat(cx, self.squares.1[s]));
-                // also false for NaN, and the squares may have overflowed
-                let far = R::le(cx, R::mul(cx, squares, R::lit(cx, CLOSE)), *distance);
-                let finite = R::lt(cx, squares, R::splat(cx, Float::max_value()));
-                if R::any(cx, R::not(cx, R::and(cx, far, finite))) {
-                    *distance = self.contraction.of_pair(cx, raw[n], &Numbers(&rows[s * width..][..width]));
-                    self.close[n * count + s] = true;
-                }
-                s += 1;
-            }
-            n += 1;
-        }
-    }
-}
-
 /// The first `N` rows of so many numbers.
 #[inline(always)]
 fn rows_of<R, const N: usize>(numbers: &[R], width: usize) -> [&[R]; N] {
@@ -426,147 +375,4 @@ fn rows_of<R, const N: usize>(numbers: &[R], width: usize) -> [&[R]; N] {
         n += 1;
     }
     rows
-}
-
-/// The results of one contraction, among those of all.
-struct Results<'r, R> {
-    all: &'r mut [R],
-    step: usize,
-    first: usize,
-}
-
-/// Vectors of `len` numbers inside rows.
-struct Rows<'r, T> {
-    numbers: &'r [T],
-    width: usize,
-    offset: usize,
-    len: usize,
-}
-
-/// A source, the same in every lane.
-struct Numbers<'r, T>(&'r [T]);
-
-impl<R: Real> Row<R> for Numbers<'_, R::Scalar> {
-    #[inline(always)]
-    fn get(&self, cx: R::Cx, c: usize) -> R {
-        R::splat(cx, self.0[c])
-    }
-}
-
-/// Sources of which fewer than the registers are enough for are left: so many at a time, before single ones.
-const FEW: usize = 4;
-
-/// Σ_d u_d w_d for each of `N` vectors u and each row w, or the squared distances that are made of these.
-#[inline(always)]
-fn products<R: Real, const N: usize, const S: usize>(
-    cx: R::Cx,
-    u: [&[R]; N],
-    rows: &Rows<'_, R::Scalar>,
-    mut results: Results<'_, R>,
-    mut distances: Option<Distances<'_, R, N>>,
-) {
-    let count = rows.numbers.len().checked_div(rows.width).unwrap_or(0);
-    let mut start = 0;
-    while start < rows.len {
-        let end = if start + CHUNK < rows.len { start + CHUNK } else { rows.len };
-        let mut part = u;
-        let mut n = 0;
-        while n < N {
-            part[n] = &u[n][start..end];
-            n += 1;
-        }
-        let mut s = 0;
-        while s < count {
-            let place = (start, s, count);
-            let of = if end == rows.len { distances.as_ref() } else { None };
-            let (taken, close) = if s + S <= count {
-                (S, group::<R, N, S>(cx, part, rows, place, &mut results, of))
-            } else if s + FEW <= count {
-                (FEW, group::<R, N, FEW>(cx, part, rows, place, &mut results, of))
-            } else {
-                (1, group::<R, N, 1>(cx, part, rows, place, &mut results, of))
-            };
-            if close && let Some(distances) = &mut distances {
-                distances.settle(cx, s..s + taken, &mut results);
-            }
-            s += taken;
-        }
-        start = end;
-    }
-}
-
-/// Adds what components from `start` on contribute to the products with `S` of `count` rows, from row `s` on. With
-/// `distances`, which come with the last components, it makes them squared distances, and says whether some may be close.
-#[inline(always)]
-fn group<R: Real, const N: usize, const S: usize>(
-    cx: R::Cx,
-    u: [&[R]; N],
-    rows: &Rows<'_, R::Scalar>,
-    (start, s, count): (usize, usize, usize),
-    results: &mut Results<'_, R>,
-    distances: Option<&Distances<'_, R, N>>,
-) -> bool {
-    let len = u[0].len();
-    let mut w: [&[R::Scalar]; S] = [&[]; S];
-    let mut sums = [[R::lit(cx, 0.0); S]; N];
-    let mut k = 0;
-    while k < S {
-        w[k] = &rows.numbers[(s + k) * rows.width + rows.offset + start..][..len];
-        k += 1;
-    }
-    let mut n = 0;
-    while n < N {
-        let mut k = 0;
-        while k < S && start > 0 {
-            sums[n][k] = results.all[(n * count + s + k) * results.step + results.first];
-            k += 1;
-        }
-        n += 1;
-    }
-    let mut d = 0;
-    while d < len {
-        let mut x = [R::lit(cx, 0.0); N];
-        let mut n = 0;
-        while n < N {
-            x[n] = u[n][d];
-            n += 1;
-        }
-        let mut k = 0;
-        while k < S {
-            let y = R::splat(cx, w[k][d]);
-            let mut n = 0;
-            while n < N {
-                sums[n][k] = R::mul_add(cx, x[n], y, sums[n][k]);
-                n += 1;
-            }
-            k += 1;
-        }
-        d += 1;
-    }
-    let mut close = false;
-    if let Some(distances) = distances {
-        let mut least = R::lit(cx, 0.0);
-        let mut n = 0;
-        while n < N {
-            let mut k = 0;
-            while k < S {
-                let (distance, apart) = distances.of_product(cx, n, s + k, sums[n][k]);
-                sums[n][k] = distance;
-                least = R::min(cx, least, apart);
-                k += 1;
-            }
-            n += 1;
-        }
-        close = !distances.bounded || R::any(cx, R::lt(cx, least, R::lit(cx, 0.0)));
-    }
-    let mut n = 0;
-    while n < N {
-        let mut k = 0;
-        while k < S {
-            results.all[(n * count + s + k) * results.step + results.first] = sums[n][k];
-            k += 1;
-        }
-        n += 1;
-    }
-    close
 }

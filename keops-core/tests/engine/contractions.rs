@@ -7,7 +7,7 @@ use keops_core::{
 };
 
 use crate::{
-    formulas::{SquaredDistance, TwoContractions},
+    formulas::{EmptyContractions, SquaredDistance, TwoContractions},
     harness::{Random, epsilon, run_all, to_f64},
 };
 
@@ -153,5 +153,21 @@ fn two_contractions_at_odd_places() {
     for (n, m) in [(1, 1), (130, 77), (5, 300)] {
         of::<f32>(n, m);
         of::<f64>(n, m);
+    }
+}
+
+/// A contraction of no components is 0, whatever was in memory.
+#[test]
+fn no_components() {
+    let mut random = Random::new(11);
+    let (x, y) = (random.whole::<f32>(70 * 16, 9.0), random.whole::<f32>(90 * 16, 9.0));
+    let views = [View::from_flat(&x, 16), View::from_flat(&y, 16)];
+    for _ in 0..2 {
+        run_all::<f32, EmptyContractions, Sum>(&views, |found| {
+            for (i, x) in x.chunks_exact(16).enumerate() {
+                let dots = y.chunks_exact(16).map(|y| x.iter().zip(y).map(|(x, y)| x * y).sum::<f32>());
+                assert_eq!(found.values[i], dots.sum::<f32>());
+            }
+        });
     }
 }

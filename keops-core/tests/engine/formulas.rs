@@ -187,3 +187,19 @@ impl Formula for TwoContractions {
         sink.put_product(cx, 0, R::mul(cx, i.get(cx, 0), c[0]), c[1]);
     }
 }
+
+/// (x|y) + (u|v) + |u - v|², where u and v have no components
+pub(crate) struct EmptyContractions;
+
+impl Formula for EmptyContractions {
+    const NAME: &'static str = "empty contractions";
+    const VARIABLES: &'static [Variable] = &[Variable::target("x", 16), Variable::source("y", 16)];
+    const CONTRACTIONS: &'static [Contraction] =
+        &[Contraction::dot(0, 0, 16), Contraction::dot(16, 16, 0), Contraction::squared_distance(16, 16, 0)];
+    storage! { P = [E; 0]; I = [E; 16]; J = [E; 16]; C = [E; 3]; Out = [E; 1]; }
+
+    #[inline(always)]
+    fn pair<R: Real>(cx: R::Cx, _: &[R], _: &impl Row<R>, _: &impl Row<R>, c: &[R], sink: &mut impl Sink<R>) {
+        sink.put(cx, 0, R::add(cx, R::add(cx, c[0], c[1]), c[2]));
+    }
+}
