@@ -83,9 +83,6 @@ impl<T: Stored> To<'_, T> {
     }
 }
 
-/// So many bytes are in memory that an allocator has used before, and are written twice in no time.
-const PAGES: usize = 1 << 14;
-
 /// Room for `rows` rows of `width` numbers on the host.
 ///
 /// # Errors
@@ -93,15 +90,9 @@ const PAGES: usize = 1 << 14;
 pub fn room<T: Stored>(rows: usize, width: usize) -> Result<Vec<T>, Error> {
     let too_large = || Error::OutputTooLarge { rows, width };
     let len = rows.checked_mul(width).ok_or_else(too_large)?;
-    let mut room = Vec::new();
-    room.try_reserve_exact(len).map_err(|_| too_large())?;
-    if size_of::<T>() * len <= PAGES {
-        room.resize(len, T::default());
-        return Ok(room);
-    }
     // Asked for and let go, because `vec!` would abort; it takes memory that is zero already, whose pages are first
     // touched by the threads that write them.
-    drop(room);
+    Vec::<T>::new().try_reserve_exact(len).map_err(|_| too_large())?;
     Ok(vec![T::default(); len])
 }
 
