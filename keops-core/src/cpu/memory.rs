@@ -3,7 +3,7 @@
 //! What a call stores meanwhile (prepared rows, states, matrix products) is as much as its arguments where rows are long.
 //! Fresh memory costs a page fault for every 4 KiB, which is then a fifth of the whole time; so large pieces go to a
 //! list when they are no longer needed, and come from there. Small pieces go to a list of their thread: for a call with a
-//! hundred points, making and zeroing them would take as long as a third of its pairs.
+//! hundred points, making and zeroing them would take a sixth of the time of its pairs.
 
 use std::{
     cell::RefCell,

@@ -95,3 +95,30 @@ fn in_parallel<J: Sync>(jobs: &[J], job: impl Fn(&J) -> Result<()> + Sync) -> Re
     });
     failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_architecture_is_refused() {
+        assert!(Assembler::new(&[]).is_ok_and(|assembler| assembler.is_none()), "nothing needs no assembler");
+        for arch in ["sm_90a", "sm_", "90", "compute_90", ""] {
+            let error = Assembler::new(&["sm_80".to_owned(), arch.to_owned()]).err().map(|error| error.to_string());
+            assert_eq!(error, Some(format!("{arch} is no architecture like sm_90")));
+        }
+    }
+
+    #[test]
+    fn an_error_of_a_job_is_that_of_all() {
+        let done = AtomicUsize::new(0);
+        let jobs: Vec<usize> = (0..100).collect();
+        let all = in_parallel(&jobs, |job| {
+            done.fetch_add(*job, Ordering::Relaxed);
+            Ok(())
+        });
+        assert!(all.is_ok() && done.into_inner() == 4950);
+        let error = in_parallel(&jobs, |&job| if job == 7 { bail!("job {job}") } else { Ok(()) });
+        assert_eq!(error.unwrap_err().to_string(), "job 7");
+    }
+}

@@ -115,8 +115,8 @@ pub fn compile() {
 
 /// [`compile`], and assembles the kernels for these architectures, so that the first call on a device of these takes no
 /// longer than the second: the driver needs a tenth of a second and more for a kernel that it has not met before, in each
-/// container anew. It needs NVIDIA's `ptxas`, on the path or named by `KEOPS_PTXAS`; without it there is a warning, and the
-/// driver compiles as ever.
+/// container anew. It needs NVIDIA's `ptxas`, on the path or named by `KEOPS_PTXAS`; without it, or where it refuses an
+/// architecture, there is a warning, and the driver compiles as ever.
 ///
 /// ```no_run
 /// keops_build::compile_for(&["sm_80", "sm_90"]); // A100, H100 and H200
@@ -125,12 +125,17 @@ pub fn compile_for(archs: &[&str]) {
     println!("cargo:rerun-if-env-changed=KEOPS_DEVICE_RUSTC");
     println!("cargo:rerun-if-env-changed=KEOPS_PTXAS");
     println!("cargo:rerun-if-changed=src");
-    let mut archs: Vec<String> = archs.iter().map(|&arch| arch.to_owned()).collect();
-    if !archs.is_empty() && report::ptxas().is_none() {
-        println!("cargo:warning=keops: kernels are left to the driver's compiler: {}", cubins::HELP);
-        archs.clear();
-    }
-    match compile_crate(archs) {
+    let archs: Vec<String> = archs.iter().map(|&arch| arch.to_owned()).collect();
+    let only_ptx = archs.is_empty();
+    let built = compile_crate(archs).or_else(|error| {
+        if only_ptx {
+            return Err(error);
+        }
+        let built = compile_crate(Vec::new())?;
+        println!("cargo:warning=keops: kernels are left to the driver's compiler: {error:#}");
+        Ok(built)
+    });
+    match built {
         Ok(Some(built)) => {
             for name in &built.without {
                 println!(
