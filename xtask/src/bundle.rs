@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use keops_build::build;
+use keops_build::{Kernels, build};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -58,7 +58,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
         out,
         arch: "sm_80".to_owned(),
         precise: false,
-        called: true,
+        kernels: Kernels::Called,
         cubins: options.cubins.clone(),
     })?;
     programs(&["bench", "--no-run", "--bench", "gpu"], &kernels.folder, &bundle)?;

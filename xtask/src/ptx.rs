@@ -1,9 +1,14 @@
 //! `cargo xtask build-ptx`: compiles the formulas of the repository, or of any sources, for GPUs.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Instant};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    path::PathBuf,
+    time::Instant,
+};
 
 use anyhow::{Context, Result, bail};
-use keops_build::{Built, build, report};
+use keops_build::{Built, Kernels, build, report};
 use rayon::prelude::*;
 
 use crate::root;
@@ -32,9 +37,9 @@ pub(crate) struct Options {
     /// instructions.
     #[arg(long, value_delimiter = ',', num_args = 0.., default_missing_value = "sm_80,sm_90,sm_100")]
     report: Vec<String>,
-    /// With a report: assemble, but do not print.
-    #[arg(long, requires = "report")]
-    quiet: bool,
+    /// With a report: print the kernels only whose title begins with one of these; all are assembled.
+    #[arg(long, value_delimiter = ',', requires = "report", default_value = "")]
+    print: Vec<String>,
     /// With a report: fail if a kernel spills whose title begins with one of these.
     #[arg(long, value_delimiter = ',', requires = "report")]
     no_spills: Vec<String>,
@@ -65,7 +70,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
         out: out.clone(),
         arch: options.arch.clone(),
         precise: options.precise,
-        called: options.called,
+        kernels: if options.called { Kernels::Called } else { Kernels::All },
         cubins: options.cubins.clone(),
     };
     let start = Instant::now();
@@ -76,12 +81,12 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
         println!("without kernels, since it has const generics and no #[keops(cuda(..))]: {name}");
     }
     println!("KEOPS_PTX_DIR={}", built.folder.display());
-    costs(&options.report, &built, options.quiet, [&options.no_spills, &options.no_stack])
+    costs(&options.report, &built, &options.print, [&options.no_spills, &options.no_stack])
 }
 
-/// Assembles the kernels for each architecture and prints what they cost, unless `quiet`; an error if one spills whose
-/// title begins with one of `no_spills`, or has a stack and begins with one of `no_stack`.
-pub(crate) fn costs(archs: &[String], built: &Built, quiet: bool, guarded: [&[String]; 2]) -> Result<()> {
+/// Assembles the kernels for each architecture and prints what those cost whose title begins with one of `print`; an error if
+/// one spills whose title begins with one of `no_spills`, or has a stack and begins with one of `no_stack`.
+pub(crate) fn costs(archs: &[String], built: &Built, print: &[String], guarded: [&[String]; 2]) -> Result<()> {
     if archs.is_empty() {
         return Ok(());
     }
@@ -89,20 +94,23 @@ pub(crate) fn costs(archs: &[String], built: &Built, quiet: bool, guarded: [&[St
         "no ptxas: pip install --no-deps nvidia-cuda-nvcc nvidia-cuda-nvdisasm, and put its folder on the path or name \
          the programs by KEOPS_PTXAS and KEOPS_NVDISASM",
     )?;
-    // what is not printed need not be known
-    let nvdisasm = if quiet { None } else { report::nvdisasm() };
+    let begins = |title: &str, starts: &[String]| starts.iter().any(|start| title.starts_with(start));
+    let printed: Vec<_> = built.kernels.iter().filter(|(_, title)| begins(title, print)).cloned().collect();
+    // what is not printed need not be known: the disassembler takes most of a second to start
+    let instructions: HashSet<_> = printed.iter().map(|(name, _)| name).collect();
+    let nvdisasm = if printed.is_empty() { None } else { report::nvdisasm() };
     for arch in archs {
-        let costs = built
-            .modules
-            .par_iter()
-            .map(|name| report::assemble(&ptxas, nvdisasm.as_deref(), &built.folder.join(format!("{name}.ptx")), arch));
+        let costs = built.modules.par_iter().map(|name| {
+            let nvdisasm = nvdisasm.as_deref().filter(|_| instructions.contains(name));
+            report::assemble(&ptxas, nvdisasm, &built.folder.join(format!("{name}.ptx")), arch)
+        });
         let all: BTreeMap<_, _> = costs.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
-        if !quiet {
-            println!("\n{}", report::table(arch, &built.kernels, &all));
+        if !printed.is_empty() {
+            println!("\n{}", report::table(arch, &printed, &all));
         }
         println!("{} kernels assembled for {arch}", built.kernels.len());
         for (name, title) in &built.kernels {
-            let [no_spills, no_stack] = guarded.map(|starts| starts.iter().any(|start| title.starts_with(start)));
+            let [no_spills, no_stack] = guarded.map(|starts| begins(title, starts));
             let Some(cost) = all.get(name) else { continue };
             if (no_spills || no_stack) && cost.spills > 0 || no_stack && cost.stack > 0 {
                 bail!("{title} spills on {arch}: {} bytes, and {} bytes of stack", cost.spills, cost.stack);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use keops_build::build;
+use keops_build::{Kernels, build};
 use keops_random::{draw::draw, program::program};
 use rayon::prelude::*;
 
@@ -59,7 +59,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
             out: folder.join("ptx"),
             arch: "sm_80".to_owned(),
             precise: true,
-            called: true,
+            kernels: Kernels::Called,
             cubins: Vec::new(),
         })?;
         println!("{} kernels in {}", built.kernels.len(), built.folder.display());

@@ -1,6 +1,6 @@
 //! The device crate: the formulas, an entry point for each kernel, and nothing else.
 
-use std::fmt::Write;
+use std::{collections::HashSet, fmt::Write};
 
 use keops_compiler::emit::device::{Device, Kernel};
 
@@ -60,25 +60,27 @@ debug = false
     )
 }
 
-/// `src/lib.rs`.
-pub fn source(devices: &[Device], elements: &[ElementType]) -> String {
+/// `src/lib.rs`, with those of the [`names`] that stand in `kernels`.
+pub fn source(devices: &[Device], kernels: &[(String, String)], elements: &[ElementType]) -> String {
     let mut text = String::from(
         "#![no_std]\n#![feature(abi_ptx)]\n#![allow(warnings)]\nuse ::keops::__private as __p;\n\
          #[panic_handler]\nfn panic(_: &core::panic::PanicInfo<'_>) -> ! { loop {} }\n",
     );
-    let mut written = Vec::new();
+    // the same formula may be written twice
+    let mut missing: HashSet<&str> = kernels.iter().map(|(name, _)| name.as_str()).collect();
     for (number, device) in devices.iter().enumerate() {
-        if device.kernels.is_empty() {
-            continue;
-        }
-        // writing to a String cannot fail
-        let _ = writeln!(text, "mod item_{number} {{ {} }}", device.module);
+        let mut of_device = String::new();
         for kernel in &device.kernels {
-            // the same formula may be written twice
-            if !written.contains(&&kernel.name) {
-                written.push(&kernel.name);
-                entries(&mut text, number, device, kernel, elements);
+            for element in elements {
+                let name = format!("{}_{}", kernel.name, element.0);
+                if missing.remove(name.as_str()) {
+                    entries(&mut of_device, &name, number, device, kernel, element);
+                }
             }
+        }
+        if !of_device.is_empty() {
+            // writing to a String cannot fail
+            let _ = writeln!(text, "mod item_{number} {{ {} }}\n{of_device}", device.module);
         }
     }
     for (element, ..) in elements {
@@ -92,27 +94,31 @@ pub fn source(devices: &[Device], elements: &[ElementType]) -> String {
     text
 }
 
-fn entries(text: &mut String, number: usize, device: &Device, kernel: &Kernel, elements: &[ElementType]) {
+fn entries(
+    text: &mut String,
+    name: &str,
+    number: usize,
+    device: &Device,
+    kernel: &Kernel,
+    &(element, fast, precise): &ElementType,
+) {
     let (marker, reduction) = (format!("item_{number}::{}", kernel.marker), &kernel.reduction);
     let [p, i, j] = kernel.widths;
     let unrolled = kernel.short;
-    for (element, fast, precise) in elements {
-        let lane = if device.precise { precise } else { fast };
-        let name = format!("{}_{element}", kernel.name);
-        let _ = writeln!(
-            text,
-            "#[unsafe(no_mangle)] pub unsafe extern \"ptx-kernel\" fn {name}(\
-             data: *const *const {element}, units: *const __p::Unit, ranges: *const __p::Range, \
-             values: *mut {element}, indices: *mut u32, states: *mut {element}, targets: u32, parts: u32) \
-             {{ unsafe {{ ::keops::pairs::<{lane}, {marker}, {reduction}, \
-             {{ __p::rows_per_thread::<{element}, {marker}, {reduction}>() }}, \
-             {{ __p::group_sources::<{element}, {marker}, {reduction}>() }}, \
-             {{ __p::bundle_pairs::<{element}, {marker}, {reduction}>() }}, {p}, {i}, {j}, {unrolled}>(\
-             ::keops::Arguments {{ data, units, ranges, values, indices, states, targets, parts }}) }} }}\n\
-             #[unsafe(no_mangle)] pub unsafe extern \"ptx-kernel\" fn {name}_merge(\
-             states: *mut {element}, values: *mut {element}, indices: *mut u32, targets: u32, parts: u32, apart: u32) \
-             {{ unsafe {{ ::keops::merge::<{element}, {marker}, {reduction}>(\
-             states, values, indices, targets, parts, apart) }} }}"
-        );
-    }
+    let lane = if device.precise { precise } else { fast };
+    let _ = writeln!(
+        text,
+        "#[unsafe(no_mangle)] pub unsafe extern \"ptx-kernel\" fn {name}(\
+         data: *const *const {element}, units: *const __p::Unit, ranges: *const __p::Range, \
+         values: *mut {element}, indices: *mut u32, states: *mut {element}, targets: u32, parts: u32) \
+         {{ unsafe {{ ::keops::pairs::<{lane}, {marker}, {reduction}, \
+         {{ __p::rows_per_thread::<{element}, {marker}, {reduction}>() }}, \
+         {{ __p::group_sources::<{element}, {marker}, {reduction}>() }}, \
+         {{ __p::bundle_pairs::<{element}, {marker}, {reduction}>() }}, {p}, {i}, {j}, {unrolled}>(\
+         ::keops::Arguments {{ data, units, ranges, values, indices, states, targets, parts }}) }} }}\n\
+         #[unsafe(no_mangle)] pub unsafe extern \"ptx-kernel\" fn {name}_merge(\
+         states: *mut {element}, values: *mut {element}, indices: *mut u32, targets: u32, parts: u32, apart: u32) \
+         {{ unsafe {{ ::keops::merge::<{element}, {marker}, {reduction}>(\
+         states, values, indices, targets, parts, apart) }} }}"
+    );
 }

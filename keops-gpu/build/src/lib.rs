@@ -27,7 +27,7 @@ pub mod split;
 pub mod toolchain;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf, absolute},
@@ -46,7 +46,7 @@ use toolchain::{TARGET, Toolchain};
 ///     out: "target/ptx".into(),
 ///     arch: "sm_90".to_owned(),
 ///     precise: false,
-///     called: false,
+///     kernels: keops_build::Kernels::All,
 ///     cubins: vec!["sm_90".to_owned()],
 /// };
 /// assert!(!options.precise); // the elementary functions of the hardware
@@ -63,12 +63,31 @@ pub struct Options {
     pub arch: String,
     /// All formulas with the elementary functions of the CPU, as `#[keops(precise)]` asks for: for comparisons with it.
     pub precise: bool,
-    /// Leave out derivatives and element types that stand nowhere in the sources: for programs, tests say, whose calls
-    /// are all there, each in one expression. A derivative behind a call of a formula is one of that formula.
-    pub called: bool,
+    /// Which of the kernels of these formulas.
+    pub kernels: Kernels,
     /// The architectures that kernels are assembled for as well, by `ptxas`: `sm_90`. Devices of the same major number and a
     /// minor number that is not smaller take them as they are; for others the driver compiles the PTX.
     pub cubins: Vec<String>,
+}
+
+/// Which kernels are compiled; see [`Options`].
+///
+/// ```
+/// use keops_build::Kernels;
+///
+/// let one = Kernels::Titled(["gaussian: Vjp_x<3> f32".to_owned()].into());
+/// assert_ne!(one, Kernels::default());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Kernels {
+    /// All, with the derivatives that a formula has and both element types: who calls a library is not known here.
+    #[default]
+    All,
+    /// Without derivatives and element types that stand nowhere in the sources: for programs whose calls are all there,
+    /// each in one expression. A derivative behind a call of a formula is one of that formula.
+    Called,
+    /// Those with these titles ([`Built::kernels`]), as far as they exist.
+    Titled(BTreeSet<String>),
 }
 
 /// What was compiled; see [`build`].
@@ -163,7 +182,7 @@ fn compile_crate(cubins: Vec<String>) -> Result<Option<Built>> {
         out: out.join("ptx"),
         arch: "sm_80".to_owned(),
         precise: false,
-        called: false,
+        kernels: Kernels::All,
         cubins,
     };
     build(&options).map(Some)
@@ -182,7 +201,7 @@ fn compile_crate(cubins: Vec<String>) -> Result<Option<Built>> {
 ///     out: "target/ptx".into(),
 ///     arch: "sm_80".to_owned(),
 ///     precise: false,
-///     called: false,
+///     kernels: keops_build::Kernels::All,
 ///     cubins: Vec::new(),
 /// })?;
 /// println!("{} kernels in {}", built.kernels.len(), built.folder.display());
@@ -201,15 +220,18 @@ pub fn build(options: &Options) -> Result<Built> {
         device.precise |= options.precise;
     }
     let mut elements = crates::ELEMENTS.to_vec();
-    if options.called {
+    if options.kernels == Kernels::Called {
         let calls = formulas::Calls::of(&files)?;
         calls.keep(&mut devices);
         elements.retain(|(element, ..)| calls.has(element));
     }
-    let kernels = crates::names(&devices, &elements);
+    let mut kernels = crates::names(&devices, &elements);
+    if let Kernels::Titled(titles) = &options.kernels {
+        kernels.retain(|(_, title)| titles.contains(title));
+    }
     let modules = crates::entry_points(&kernels, &elements);
     let without = devices.iter().filter(|device| device.kernels.is_empty()).map(|d| d.item.clone()).collect();
-    let source = crates::source(&devices, &elements);
+    let source = crates::source(&devices, &kernels, &elements);
     let toolchain = toolchain::find()?;
     let mut hasher = DefaultHasher::new();
     (&source, &toolchain.version, &options.arch, stamp()?).hash(&mut hasher);
