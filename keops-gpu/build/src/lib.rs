@@ -30,6 +30,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
     hash::{DefaultHasher, Hash, Hasher},
+    io::ErrorKind,
     path::{Path, PathBuf, absolute},
     process::Command,
 };
@@ -283,15 +284,26 @@ fn hash_files(folder: &Path, files: &mut BTreeMap<PathBuf, u64>) -> Result<()> {
     Ok(())
 }
 
-/// Runs the compiler on the device crate; what it writes.
+/// What the compiler writes, in the folder of the device crate, where cargo starts it.
+const ASSEMBLY: &str = "kernels.s";
+
+/// Runs the compiler on the device crate, whose source was just written, so that it is compiled; what it writes.
 fn run(toolchain: &Toolchain, options: &Options) -> Result<String> {
     let target = options.work.join("target");
+    // where cargo leaves files of the compiler is its own affair; by the relative name, since a comma would end a path
+    let assembly = options.work.join(ASSEMBLY);
+    match fs::remove_file(&assembly) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(error).with_context(|| assembly.display().to_string());
+        }
+        _ => {}
+    }
     let mut command = Command::new(&toolchain.cargo);
     command.current_dir(&options.work).args(["rustc", "--quiet", "--release", "--target", TARGET]);
     if toolchain.build_std {
         command.arg("-Zbuild-std=core");
     }
-    command.args(["--", "--emit=asm"]);
+    command.arg("--").arg(format!("--emit=asm={ASSEMBLY}"));
     // what cargo tells a build script is about another target
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy();
@@ -304,12 +316,13 @@ fn run(toolchain: &Toolchain, options: &Options) -> Result<String> {
         .env("RUSTC", &toolchain.rustc)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_TARGET_DIR", &target)
+        // that of the user's configuration may be locked by the cargo that waits for us
+        .env("CARGO_BUILD_BUILD_DIR", &target)
         // `true` for a linker: all is in the assembly already
         .env("RUSTFLAGS", format!("-C target-cpu={} -C target-feature=+ptx78 -C linker=true", options.arch));
     let output = command.output().with_context(|| format!("{} does not start", toolchain.cargo.display()))?;
     if !output.status.success() {
         bail!("the kernels do not compile with {}:\n{}", toolchain.version, String::from_utf8_lossy(&output.stderr));
     }
-    let assembly = target.join(TARGET).join("release/deps/keops_kernels.s");
     fs::read_to_string(&assembly).with_context(|| assembly.display().to_string())
 }
