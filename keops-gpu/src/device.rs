@@ -15,7 +15,7 @@ use cust::{
     error::CudaError,
     module::Module,
     stream::{Stream, StreamFlags},
-    sys::{self, CUcontext},
+    sys::{self, CUcontext, CUresult},
 };
 use keops_core::error::Error;
 use keops_driver::Status;
@@ -280,24 +280,25 @@ impl Lane {
     }
 }
 
-/// Makes the context current again that was so before, when it is dropped.
+/// Makes the context current again that was so before, or none if there was none, when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Restore(CUcontext);
+pub(crate) struct Restore(Option<CUcontext>);
 
 impl Restore {
     fn new() -> Self {
         let mut current: CUcontext = ptr::null_mut();
-        // SAFETY: `current` may be written. If the driver fails, it stays null, and nothing is restored.
-        let _ = unsafe { sys::cuCtxGetCurrent(&raw mut current) };
-        Self(current)
+        // SAFETY: `current` may be written.
+        let answer = unsafe { sys::cuCtxGetCurrent(&raw mut current) };
+        // what the driver does not tell is not restored; null stands for none
+        Self((answer == CUresult::CUDA_SUCCESS).then_some(current))
     }
 }
 
 impl Drop for Restore {
     fn drop(&mut self) {
-        if !self.0.is_null() {
-            // SAFETY: a handle that the driver gave on this thread: a guard holds a pointer, so it does not leave it.
-            let _ = unsafe { sys::cuCtxSetCurrent(self.0) };
+        if let Some(current) = self.0 {
+            // SAFETY: what the driver gave on this thread: a guard holds a pointer, so it does not leave it.
+            let _ = unsafe { sys::cuCtxSetCurrent(current) };
         }
     }
 }

@@ -13,6 +13,7 @@
 
 use std::{
     alloc::{Layout, alloc, dealloc},
+    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     ffi::{CStr, c_char, c_void},
     sync::{
@@ -26,10 +27,14 @@ const MERGED: usize = 64;
 
 const INVALID_VALUE: u32 = 1;
 const OUT_OF_MEMORY: u32 = 2;
+const INVALID_CONTEXT: u32 = 201;
 const INVALID_PTX: u32 = 218;
 const NOT_FOUND: u32 = 500;
 /// Not a code that `cust` knows.
 const NEW_CODE: u32 = 912;
+
+/// The primary context, of either device.
+const CONTEXT: usize = 0x10;
 
 /// The kernels; the handles of modules and functions are their numbers, from 1.
 const KERNELS: [&[u8]; 3] = [b"f", b"f_merge", b"keops_total_f32"];
@@ -48,6 +53,11 @@ static STREAMS: Mutex<BTreeMap<usize, Vec<Work>>> = Mutex::new(BTreeMap::new());
 
 /// The stream that an event was recorded on.
 static EVENTS: Mutex<BTreeMap<usize, Option<usize>>> = Mutex::new(BTreeMap::new());
+
+thread_local! {
+    /// The context that is current; 0 if none is.
+    static CURRENT: Cell<usize> = const { Cell::new(0) };
+}
 
 enum Work {
     Columns { to: usize, from: usize, to_pitch: usize, from_pitch: usize, bytes: usize, rows: usize },
@@ -94,6 +104,12 @@ pub extern "C" fn stand_in_set(multiprocessors: i64, free: u64) {
 pub extern "C" fn stand_in_fail(number: i64) {
     CALLS.store(0, SeqCst);
     FAIL_AT.store(number, SeqCst);
+}
+
+/// Makes a context of the program current on this thread, and tells which one was.
+#[unsafe(no_mangle)]
+pub extern "C" fn stand_in_current(context: u64) -> u64 {
+    CURRENT.replace(context as usize) as u64
 }
 
 #[unsafe(no_mangle)]
@@ -145,10 +161,10 @@ driver! {
         };
         0
     }
-    fn cuDevicePrimaryCtxRetain(context: *mut usize, _device: i32) { *context = 0x10; 0 }
+    fn cuDevicePrimaryCtxRetain(context: *mut usize, _device: i32) { *context = CONTEXT; 0 }
     fn cuDevicePrimaryCtxRelease_v2(_device: i32) { 0 }
-    fn cuCtxSetCurrent(_context: usize) { 0 }
-    fn cuCtxGetCurrent(context: *mut usize) { *context = 0; 0 }
+    fn cuCtxSetCurrent(context: usize) { CURRENT.set(context); 0 }
+    fn cuCtxGetCurrent(context: *mut usize) { *context = CURRENT.get(); 0 }
     fn cuModuleLoadDataEx(
         module: *mut usize,
         image: *const c_char,
@@ -185,6 +201,9 @@ driver! {
         0
     }
     fn cuMemAlloc_v2(address: *mut u64, bytes: usize) {
+        if CURRENT.get() != CONTEXT {
+            return INVALID_CONTEXT;
+        }
         if bytes > free_bytes() {
             return OUT_OF_MEMORY;
         }
@@ -229,6 +248,9 @@ driver! {
         parameters: *mut *mut c_void,
         _extra: *mut *mut c_void
     ) {
+        if CURRENT.get() != CONTEXT {
+            return INVALID_CONTEXT;
+        }
         if x == 0 || threads != 128 {
             return INVALID_VALUE;
         }
