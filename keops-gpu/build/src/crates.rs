@@ -30,9 +30,16 @@ pub fn entry_points(kernels: &[(String, String)], elements: &[ElementType]) -> V
     of_kernels.chain(elements.iter().map(|(element, ..)| format!("keops_total_{element}"))).collect()
 }
 
+/// The profile that kernels are compiled with. Those of a project's own configuration are called otherwise.
+pub(crate) const PROFILE: &str = "keops-kernels";
+
 /// `Cargo.toml`; `device` is the folder of the crate keops-device, `core` that of the keops-core that came with it, so that
 /// host and device agree whatever the registry has.
 pub fn manifest(device: &str, core: &str) -> String {
+    // all that a release profile in the configuration of the user's project may set, which this one inherits from; for
+    // packages, too
+    const OPTIONS: &str = "opt-level = 3\ncodegen-units = 1\ndebug = false\ndebug-assertions = false\n\
+                           overflow-checks = false\nincremental = false\n";
     format!(
         r#"[package]
 name = "keops-kernels"
@@ -48,12 +55,18 @@ keops = {{ package = "keops-device", path = {device:?} }}
 [patch.crates-io]
 keops-core = {{ path = {core:?} }}
 
-[profile.release]
-opt-level = 3
+[profile.{PROFILE}]
+inherits = "release"
 lto = "fat"
-codegen-units = 1
 panic = "abort"
-debug = false
+strip = "none"
+{OPTIONS}
+[profile.{PROFILE}.package."*"]
+{OPTIONS}
+[profile.{PROFILE}.package.keops-device]
+{OPTIONS}
+[profile.{PROFILE}.package.keops-core]
+{OPTIONS}
 
 [workspace]
 "#

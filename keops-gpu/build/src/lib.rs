@@ -284,6 +284,15 @@ fn hash_files(folder: &Path, files: &mut BTreeMap<PathBuf, u64>) -> Result<()> {
     Ok(())
 }
 
+/// Whether a configuration that cargo reads in this folder may ask for a standard library from its sources: that for the
+/// user's programs is not there for GPUs, and cargo takes a list from the command line instead.
+fn configures_build_std(folder: &Path) -> bool {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let folders = folder.ancestors().map(|folder| folder.join(".cargo")).chain(home);
+    let mut files = folders.flat_map(|folder| [folder.join("config.toml"), folder.join("config")]);
+    files.any(|file| fs::read_to_string(file).is_ok_and(|text| text.contains("build-std")))
+}
+
 /// What the compiler writes, in the folder of the device crate, where cargo starts it.
 const ASSEMBLY: &str = "kernels.s";
 
@@ -299,8 +308,9 @@ fn run(toolchain: &Toolchain, options: &Options) -> Result<String> {
         _ => {}
     }
     let mut command = Command::new(&toolchain.cargo);
-    command.current_dir(&options.work).args(["rustc", "--quiet", "--release", "--target", TARGET]);
-    if toolchain.build_std {
+    command.current_dir(&options.work).args(["rustc", "--quiet", "--profile", crates::PROFILE]);
+    command.args(["--target", TARGET]);
+    if toolchain.build_std || configures_build_std(&options.work) {
         command.arg("-Zbuild-std=core");
     }
     command.arg("--").arg(format!("--emit=asm={ASSEMBLY}"));
@@ -314,6 +324,9 @@ fn run(toolchain: &Toolchain, options: &Options) -> Result<String> {
     }
     command
         .env("RUSTC", &toolchain.rustc)
+        // none, whatever the user's configuration says
+        .env("RUSTC_WRAPPER", "")
+        .env("RUSTC_WORKSPACE_WRAPPER", "")
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_TARGET_DIR", &target)
         // that of the user's configuration may be locked by the cargo that waits for us
@@ -325,4 +338,32 @@ fn run(toolchain: &Toolchain, options: &Options) -> Result<String> {
         bail!("the kernels do not compile with {}:\n{}", toolchain.version, String::from_utf8_lossy(&output.stderr));
     }
     fs::read_to_string(&assembly).with_context(|| assembly.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder for a test, empty.
+    fn folder(name: &str) -> PathBuf {
+        let folder = env::temp_dir().join(format!("keops-build-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_standard_library_from_sources_is_noticed() {
+        let folder = folder("configured");
+        let work = folder.join("target/work");
+        fs::create_dir_all(folder.join(".cargo")).unwrap();
+        fs::create_dir_all(&work).unwrap();
+        let configured = |text: &str| {
+            fs::write(folder.join(".cargo/config.toml"), text).unwrap();
+            configures_build_std(&work)
+        };
+        assert!(configured("[unstable]\nbuild-std = [\"std\"]\n"));
+        assert!(!configured("[build]\nrustflags = []\n"));
+        fs::remove_dir_all(folder).unwrap();
+    }
 }
