@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Built, report};
+use crate::{Built, report, write_whole};
 
 /// What helps where there is no assembler.
 pub const HELP: &str = "no ptxas: install a CUDA toolkit, or `pip install --no-deps nvidia-cuda-nvcc`, and put its folder on the \
@@ -59,7 +59,7 @@ impl<'a> Assembler<'a> {
             let text = fs::read(built.folder.join(format!("{module}.ptx"))).with_context(|| module.clone())?;
             // a newer file would have the program compiled again
             if fs::read(&ptx).ok().as_ref() != Some(&text) {
-                fs::write(&ptx, text).with_context(|| ptx.display().to_string())?;
+                write_whole(&ptx, &text)?;
             }
             let of_archs = archs.iter().map(|arch| (arch, folder.join(format!("{module}.{arch}.cubin"))));
             missing

@@ -255,15 +255,28 @@ pub fn build(options: &Options) -> Result<Built> {
     let ptx = run(&toolchain, options)?;
     fs::create_dir_all(&folder)?;
     for (name, text) in split::split(&ptx, &modules)? {
-        fs::write(folder.join(format!("{name}.ptx")), text)?;
+        write_whole(&folder.join(format!("{name}.ptx")), text.as_bytes())?;
     }
-    fs::write(options.out.join("kernels.ptx"), ptx)?;
+    write_whole(&options.out.join("kernels.ptx"), ptx.as_bytes())?;
     assembled(built(false))
 }
 
-/// Changes when the crates that kernels are made of change.
+/// Writes a file that is whole wherever there is one: what is there is not built again.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    // two builds may be at it
+    let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
+    fs::write(&unfinished, bytes).with_context(|| unfinished.display().to_string())?;
+    fs::rename(&unfinished, path).with_context(|| path.display().to_string())
+}
+
+/// What of this crate decides about the text of the modules, besides the device crate's source.
+const OWN_SOURCES: [&str; 3] = [include_str!("lib.rs"), include_str!("crates.rs"), include_str!("split.rs")];
+
+/// Changes when the crates that kernels are made of change, or how they are compiled and split.
 fn stamp() -> Result<BTreeMap<PathBuf, u64>> {
-    let mut files = BTreeMap::new();
+    let mut own = DefaultHasher::new();
+    OWN_SOURCES.hash(&mut own);
+    let mut files = BTreeMap::from([(PathBuf::new(), own.finish())]);
     for folder in [keops_device::FOLDER, keops_device::CORE_FOLDER] {
         hash_files(&Path::new(folder).join("src"), &mut files)?;
     }
@@ -350,6 +363,18 @@ mod tests {
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         folder
+    }
+
+    #[test]
+    fn files_are_whole() {
+        let folder = folder("whole");
+        let file = folder.join("k0.ptx");
+        for text in ["first", "second, longer"] {
+            write_whole(&file, text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), text);
+            assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left");
+        }
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
