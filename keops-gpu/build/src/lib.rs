@@ -311,7 +311,6 @@ const ASSEMBLY: &str = "kernels.s";
 
 /// Runs the compiler on the device crate, whose source was just written, so that it is compiled; what it writes.
 fn run(toolchain: &Toolchain, options: &Options) -> Result<String> {
-    let target = options.work.join("target");
     // where cargo leaves files of the compiler is its own affair; by the relative name, since a comma would end a path
     let assembly = options.work.join(ASSEMBLY);
     match fs::remove_file(&assembly) {
@@ -320,22 +319,42 @@ fn run(toolchain: &Toolchain, options: &Options) -> Result<String> {
         }
         _ => {}
     }
-    let mut command = Command::new(&toolchain.cargo);
-    command.current_dir(&options.work).args(["rustc", "--quiet", "--profile", crates::PROFILE]);
-    command.args(["--target", TARGET]);
-    if toolchain.build_std || configures_build_std(&options.work) {
-        command.arg("-Zbuild-std=core");
+    let mut command = cargo(toolchain, options, "rustc");
+    // a build with all that it needs asks nobody: there may be no network, and elsewhere it is faster
+    let mut fetch = cargo(toolchain, options, "fetch");
+    if is_offline() || fetch.arg("--offline").output().is_ok_and(|output| output.status.success()) {
+        command.arg("--offline");
     }
-    command.arg("--").arg(format!("--emit=asm={ASSEMBLY}"));
+    command.args(["--profile", crates::PROFILE, "--"]).arg(format!("--emit=asm={ASSEMBLY}"));
+    let output = command.output().with_context(|| format!("{} does not start", toolchain.cargo.display()))?;
+    if !output.status.success() {
+        bail!("the kernels do not compile with {}:\n{}", toolchain.version, String::from_utf8_lossy(&output.stderr));
+    }
+    fs::read_to_string(&assembly).with_context(|| assembly.display().to_string())
+}
+
+/// Whether cargo was told by the environment to stay offline. What a configuration says the other cargo reads, too.
+fn is_offline() -> bool {
+    env::var_os("CARGO_NET_OFFLINE").is_some_and(|value| value == "true" || value == "1")
+}
+
+/// A command of cargo for the device crate.
+fn cargo(toolchain: &Toolchain, options: &Options, command: &str) -> Command {
+    let target = options.work.join("target");
+    let mut cargo = Command::new(&toolchain.cargo);
+    cargo.current_dir(&options.work).args([command, "--quiet", "--target", TARGET]);
+    if toolchain.build_std || configures_build_std(&options.work) {
+        cargo.arg("-Zbuild-std=core");
+    }
     // what cargo tells a build script is about another target
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("CARGO") && name != "CARGO_HOME" || name.starts_with("RUSTC") || name == "RUSTUP_TOOLCHAIN"
         {
-            command.env_remove(&*name);
+            cargo.env_remove(&*name);
         }
     }
-    command
+    cargo
         .env("RUSTC", &toolchain.rustc)
         // none, whatever the user's configuration says
         .env("RUSTC_WRAPPER", "")
@@ -346,11 +365,7 @@ fn run(toolchain: &Toolchain, options: &Options) -> Result<String> {
         .env("CARGO_BUILD_BUILD_DIR", &target)
         // `true` for a linker: all is in the assembly already
         .env("RUSTFLAGS", format!("-C target-cpu={} -C target-feature=+ptx78 -C linker=true", options.arch));
-    let output = command.output().with_context(|| format!("{} does not start", toolchain.cargo.display()))?;
-    if !output.status.success() {
-        bail!("the kernels do not compile with {}:\n{}", toolchain.version, String::from_utf8_lossy(&output.stderr));
-    }
-    fs::read_to_string(&assembly).with_context(|| assembly.display().to_string())
+    cargo
 }
 
 #[cfg(test)]
