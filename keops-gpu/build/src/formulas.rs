@@ -66,6 +66,52 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 /// # Ok::<(), anyhow::Error>(())
 /// ```
 pub fn of_text(text: &str) -> Result<Vec<Device>> {
+    let mut devices = Vec::new();
+    for tokens in invocations(text)? {
+        devices.extend(keops_compiler::device(tokens).map_err(placed)?);
+    }
+    Ok(devices)
+}
+
+/// The formulas of a crate that is compiled besides.
+pub(crate) struct OfCrate {
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) devices: Vec<Device>,
+    /// What is wrong with files whose formulas are not among them.
+    pub(crate) unread: Vec<String>,
+}
+
+/// The formulas below a folder, without those that have a fault, which the macro says where it is compiled: files may be
+/// there that are not.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub(crate) fn of_crate(folder: &Path) -> Result<OfCrate> {
+    let mut found = OfCrate { files: Vec::new(), devices: Vec::new(), unread: Vec::new() };
+    collect(folder, &mut found.files).with_context(|| folder.display().to_string())?;
+    for file in &found.files {
+        let text = fs::read(file).map_err(Into::into).and_then(|bytes| match String::from_utf8(bytes) {
+            Err(error) if !error.as_bytes().windows(6).any(|window| window == b"keops!") => Ok(String::new()),
+            text => text.context("it is no UTF-8"),
+        });
+        match text.and_then(|text| invocations(&text)) {
+            Ok(invocations) => {
+                found.devices.extend(invocations.into_iter().filter_map(|t| keops_compiler::device(t).ok()).flatten());
+            }
+            Err(error) => found.unread.push(format!("{}: {error:#}", file.display())),
+        }
+    }
+    Ok(found)
+}
+
+/// An error with its place, which one of a build script does not have otherwise.
+fn placed(error: syn::Error) -> anyhow::Error {
+    let start = error.span().start();
+    anyhow!("line {}, column {}: {error}", start.line, start.column + 1)
+}
+
+/// What stands in the `keops! { .. }` of a text.
+fn invocations(text: &str) -> Result<Vec<TokenStream>> {
     struct Invocations(Vec<TokenStream>);
     impl<'ast> Visit<'ast> for Invocations {
         fn visit_macro(&mut self, invocation: &'ast syn::Macro) {
@@ -78,17 +124,9 @@ pub fn of_text(text: &str) -> Result<Vec<Device>> {
     if !text.contains("keops!") {
         return Ok(Vec::new());
     }
-    let place = |error: syn::Error| {
-        let start = error.span().start();
-        anyhow!("line {}, column {}: {error}", start.line, start.column + 1)
-    };
     let mut invocations = Invocations(Vec::new());
-    invocations.visit_file(&syn::parse_file(text).map_err(place)?);
-    let mut devices = Vec::new();
-    for tokens in invocations.0 {
-        devices.extend(keops_compiler::device(tokens).map_err(place)?);
-    }
-    Ok(devices)
+    invocations.visit_file(&syn::parse_file(text).map_err(placed)?);
+    Ok(invocations.0)
 }
 
 /// What sources call, by which one can tell which kernels they need.
@@ -290,6 +328,31 @@ mod tests {
         assert_eq!(kept("f(&x, &y).jvp_x(&e).jvp_y(&u).eval()", 0).len(), 4);
         assert_eq!(kept("g(&x, &y).eval()", 1), ["Value"]);
         assert_eq!(kept("g(&x, &y).vjp(&e).eval()", 1), ["Selection", "Value"]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_rust_leaves_the_others() {
+        let folder = std::env::temp_dir().join(format!("keops-build-files-{}", std::process::id()));
+        fs::create_dir_all(folder.join("inner")).unwrap();
+        let good = "keops! { fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> { x + y } }";
+        let files: [(&str, &[u8]); 6] = [
+            ("a.rs", good.as_bytes()),
+            ("b.rs", b"keops! { fn f( }"),
+            ("c.rs", b"not Rust at all (, but without a formula"),
+            ("d.rs", b"keops! { fn g(x: Vi<3>, y: Vj<2>) -> Sum<j> { x + y } } // a fault"),
+            ("e.rs", b"// \xff keops!"),
+            ("inner/f.rs", b"// \xff"),
+        ];
+        for (name, text) in files {
+            fs::write(folder.join(name), text).unwrap();
+        }
+        let found = of_crate(&folder).unwrap();
+        assert_eq!(found.files.len(), files.len());
+        assert_eq!(found.devices.iter().map(|device| &*device.item).collect::<Vec<_>>(), ["f"]);
+        let unread: Vec<_> = found.unread.iter().map(|text| text.split(&['/', '\\']).next_back().unwrap()).collect();
+        assert!(unread[0].starts_with("b.rs: line 1, column ") && unread[1].starts_with("e.rs: it is no UTF-8"));
+        assert_eq!(unread.len(), 2);
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

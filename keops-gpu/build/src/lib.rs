@@ -36,6 +36,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use formulas::OfCrate;
+use keops_compiler::emit::device::Device;
 use toolchain::{TARGET, Toolchain};
 
 /// What to compile; see [`build`].
@@ -146,39 +148,52 @@ pub fn compile_for(archs: &[&str]) {
     println!("cargo:rerun-if-env-changed=KEOPS_PTXAS");
     println!("cargo:rerun-if-changed=src");
     let archs: Vec<String> = archs.iter().map(|&arch| arch.to_owned()).collect();
-    let only_ptx = archs.is_empty();
-    let built = compile_crate(archs).or_else(|error| {
-        if only_ptx {
-            return Err(error);
-        }
-        let built = compile_crate(Vec::new())?;
-        println!("cargo:warning=keops: kernels are left to the driver's compiler: {error:#}");
-        Ok(built)
-    });
-    match built {
-        Ok(Some(built)) => {
+    match compile_crate(archs) {
+        Ok(built) => {
             for name in &built.without {
-                println!(
-                    "cargo:warning=keops: `{name}` has const generics and no kernels for GPUs; \
-                     name their values: #[keops(cuda(D = 3))]"
-                );
+                warn(&format!(
+                    "`{name}` has const generics and no kernels for GPUs; name their values: #[keops(cuda(D = 3))]"
+                ));
             }
             println!("cargo:rustc-env=KEOPS_PTX_DIR={}", built.folder.display());
         }
-        Ok(None) => {}
-        Err(error) => println!("cargo:warning=keops: built for the CPU only: {error:#}"),
+        Err(error) => warn(&format!("built for the CPU only: {error:#}")),
     }
 }
 
-fn compile_crate(cubins: Vec<String>) -> Result<Option<Built>> {
+/// The most lines of a warning.
+const MOST_LINES: usize = 20;
+
+/// Has cargo print a warning.
+fn warn(text: &str) {
+    for line in warning(text) {
+        println!("cargo:warning={line}");
+    }
+}
+
+/// The lines of a warning: cargo takes one at a time. A compiler may have a lot to say.
+fn warning(text: &str) -> Vec<String> {
+    let all: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let mut lines: Vec<String> = all.iter().take(MOST_LINES).map(|&line| line.to_owned()).collect();
+    if let Some(first) = lines.first_mut() {
+        first.insert_str(0, "keops: ");
+    }
+    if all.len() > MOST_LINES {
+        lines.push(format!("({} more lines)", all.len() - MOST_LINES));
+    }
+    lines
+}
+
+fn compile_crate(cubins: Vec<String>) -> Result<Built> {
     let variable = |name| env::var_os(name).map(PathBuf::from).with_context(|| format!("{name} is not set"));
     let (folder, out) = (variable("CARGO_MANIFEST_DIR")?, variable("OUT_DIR")?);
-    let sources = vec![folder.join("src")];
-    if formulas::find(&sources).is_err() {
-        return Ok(None);
+    let sources = folder.join("src");
+    let OfCrate { files, devices, unread } = formulas::of_crate(&sources)?;
+    for text in unread {
+        warn(&format!("no kernels for the formulas of a file that is not read: {text}"));
     }
     let options = Options {
-        sources,
+        sources: vec![sources.clone()],
         work: out.join("keops-device"),
         out: out.join("ptx"),
         arch: "sm_80".to_owned(),
@@ -186,7 +201,16 @@ fn compile_crate(cubins: Vec<String>) -> Result<Option<Built>> {
         kernels: Kernels::All,
         cubins,
     };
-    build(&options).map(Some)
+    let only_ptx = options.cubins.is_empty();
+    build_of(&options, (files, devices)).or_else(|error| {
+        if only_ptx {
+            return Err(error);
+        }
+        let OfCrate { files, devices, .. } = formulas::of_crate(&sources)?;
+        let built = build_of(&Options { cubins: Vec::new(), ..options }, (files, devices))?;
+        warn(&format!("kernels are left to the driver's compiler: {error:#}"));
+        Ok(built)
+    })
 }
 
 /// Compiles all formulas in the sources.
@@ -209,14 +233,13 @@ fn compile_crate(cubins: Vec<String>) -> Result<Option<Built>> {
 /// # Ok::<(), anyhow::Error>(())
 /// ```
 pub fn build(options: &Options) -> Result<Built> {
+    build_of(options, formulas::find(&options.sources)?)
+}
+
+/// [`build`], of formulas that were found in these files.
+fn build_of(options: &Options, (files, mut devices): (Vec<PathBuf>, Vec<Device>)) -> Result<Built> {
     // cargo runs in another folder
     let options = &Options { work: absolute(&options.work)?, out: absolute(&options.out)?, ..options.clone() };
-    let assembler = cubins::Assembler::new(&options.cubins)?;
-    let assembled = |built| match &assembler {
-        Some(assembler) => assembler.assembled(built),
-        None => Ok(built),
-    };
-    let (files, mut devices) = formulas::find(&options.sources)?;
     for device in &mut devices {
         device.precise |= options.precise;
     }
@@ -230,8 +253,19 @@ pub fn build(options: &Options) -> Result<Built> {
     if let Kernels::Titled(titles) = &options.kernels {
         kernels.retain(|(_, title)| titles.contains(title));
     }
-    let modules = crates::entry_points(&kernels, &elements);
     let without = devices.iter().filter(|device| device.kernels.is_empty()).map(|d| d.item.clone()).collect();
+    if kernels.is_empty() {
+        // which needs no compiler
+        let folder = options.out.join("none");
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        return Ok(Built { folder, modules: Vec::new(), files, kernels, without, fresh: true });
+    }
+    let assembler = cubins::Assembler::new(&options.cubins)?;
+    let assembled = |built| match &assembler {
+        Some(assembler) => assembler.assembled(built),
+        None => Ok(built),
+    };
+    let modules = crates::entry_points(&kernels, &elements);
     let source = crates::source(&devices, &kernels, &elements);
     let toolchain = toolchain::find()?;
     let mut hasher = DefaultHasher::new();
@@ -245,8 +279,7 @@ pub fn build(options: &Options) -> Result<Built> {
         without,
         fresh,
     };
-    if kernels.is_empty() || modules.iter().all(|name| folder.join(format!("{name}.ptx")).is_file()) {
-        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    if modules.iter().all(|name| folder.join(format!("{name}.ptx")).is_file()) {
         return assembled(built(true));
     }
     fs::create_dir_all(options.work.join("src")).with_context(|| options.work.display().to_string())?;
@@ -378,6 +411,37 @@ mod tests {
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         folder
+    }
+
+    #[test]
+    fn warnings_are_lines() {
+        assert_eq!(warning("one"), ["keops: one"]);
+        assert_eq!(warning("one:\n  two\r\n\n three\n"), ["keops: one:", "  two", " three"]);
+        let long = warning(&"line\n".repeat(25));
+        assert_eq!((long.len(), long.last().map(String::as_str)), (21, Some("(5 more lines)")));
+        assert_eq!(warning(&"line\n".repeat(20)).len(), 20);
+        assert!(warning("").is_empty());
+    }
+
+    #[test]
+    fn no_formulas_need_nothing() {
+        let folder = folder("empty");
+        fs::write(folder.join("lib.rs"), "keops! { fn f<const D: usize>(x: Vi<D>, y: Vj<D>) -> Sum<j> { x + y } }")
+            .unwrap();
+        let options = Options {
+            sources: vec![folder.clone()],
+            work: folder.join("work"),
+            out: folder.join("out"),
+            arch: "sm_80".to_owned(),
+            precise: false,
+            kernels: Kernels::All,
+            cubins: vec!["sm_90".to_owned()],
+        };
+        let built = build(&options).unwrap();
+        assert!(built.folder.is_dir() && built.modules.is_empty() && built.kernels.is_empty() && built.fresh);
+        assert_eq!(built.without, ["f"]);
+        assert!(!options.work.exists(), "nothing is compiled");
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
