@@ -145,6 +145,7 @@ pub fn compile() {
 /// ```
 pub fn compile_for(archs: &[&str]) {
     println!("cargo:rerun-if-env-changed=KEOPS_DEVICE_RUSTC");
+    println!("cargo:rerun-if-env-changed=KEOPS_DEVICE_CARGO");
     println!("cargo:rerun-if-env-changed=KEOPS_PTXAS");
     println!("cargo:rerun-if-changed=src");
     let archs: Vec<String> = archs.iter().map(|&arch| arch.to_owned()).collect();
@@ -157,7 +158,17 @@ pub fn compile_for(archs: &[&str]) {
             }
             println!("cargo:rustc-env=KEOPS_PTX_DIR={}", built.folder.display());
         }
-        Err(error) => warn(&format!("built for the CPU only: {error:#}")),
+        Err(error) => {
+            warn(&format!("built for the CPU only: {error:#}"));
+            watch(toolchain::watched());
+        }
+    }
+}
+
+/// Has cargo run the build script again when one of these changes: what was missing may be there then.
+fn watch(paths: Vec<PathBuf>) {
+    for path in paths {
+        println!("cargo:rerun-if-changed={}", path.display());
     }
 }
 
@@ -209,6 +220,8 @@ fn compile_crate(cubins: Vec<String>) -> Result<Built> {
         let OfCrate { files, devices, .. } = formulas::of_crate(&sources)?;
         let built = build_of(&Options { cubins: Vec::new(), ..options }, (files, devices))?;
         warn(&format!("kernels are left to the driver's compiler: {error:#}"));
+        println!("cargo:rerun-if-env-changed=PATH");
+        watch(report::ptxas_watched());
         Ok(built)
     })
 }

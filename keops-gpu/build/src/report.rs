@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    env,
     fmt::Write,
     fs,
     path::{Path, PathBuf},
@@ -9,6 +10,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+
+use crate::toolchain::is_flat;
 
 /// What `ptxas` and `nvdisasm` say of an entry point.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +35,18 @@ pub fn ptxas() -> Option<PathBuf> {
     tool("KEOPS_PTXAS", "ptxas")
 }
 
+/// What changes when `ptxas` is installed, of what is there: folders on the path, but those of this build itself, which are
+/// on it on Windows.
+pub(crate) fn ptxas_watched() -> Vec<PathBuf> {
+    if let Some(named) = env::var_os("KEOPS_PTXAS").map(PathBuf::from) {
+        return named.parent().filter(|folder| is_flat(folder)).map(Path::to_owned).into_iter().collect();
+    }
+    let profile = env::var_os("OUT_DIR").and_then(|out| Path::new(&out).ancestors().nth(3).map(Path::to_owned));
+    let of_build = |folder: &PathBuf| profile.as_ref().is_some_and(|profile| folder.starts_with(profile));
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).filter(|folder| is_flat(folder) && !of_build(folder)).collect()
+}
+
 /// Where `nvdisasm` is: on the path, or named by `KEOPS_NVDISASM`.
 #[must_use]
 pub fn nvdisasm() -> Option<PathBuf> {
@@ -39,7 +54,7 @@ pub fn nvdisasm() -> Option<PathBuf> {
 }
 
 fn tool(variable: &str, name: &str) -> Option<PathBuf> {
-    let program = std::env::var_os(variable).map_or_else(|| PathBuf::from(name), PathBuf::from);
+    let program = env::var_os(variable).map_or_else(|| PathBuf::from(name), PathBuf::from);
     let answers = Command::new(&program).arg("--version").output().is_ok_and(|output| output.status.success());
     answers.then_some(program)
 }

@@ -69,6 +69,42 @@ pub fn find() -> Result<Toolchain> {
     }
 }
 
+/// What changes when a toolchain is installed that [`find`] did not find. Of what is there: a build script that names a
+/// path which is not runs at every build.
+pub(crate) fn watched() -> Vec<PathBuf> {
+    let rustcs = match env::var_os("KEOPS_DEVICE_RUSTC") {
+        Some(named) => vec![PathBuf::from(named)],
+        None => {
+            let present = env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
+            vec![PathBuf::from(present), PathBuf::from("/usr/bin/rustc")]
+        }
+    };
+    rustcs.iter().filter_map(|rustc| changes(rustc)).collect()
+}
+
+/// What changes when the toolchain of this compiler, which may not be there, gets a target.
+fn changes(rustc: &Path) -> Option<PathBuf> {
+    let Some(sysroot) = output(rustc, &["--print", "sysroot"]) else {
+        return rustc.parent().filter(|folder| is_flat(folder)).map(Path::to_owned);
+    };
+    let targets = PathBuf::from(sysroot).join("lib/rustlib");
+    // rustup's list; elsewhere the folder of each
+    let list = targets.join("components");
+    [list, targets].into_iter().find(|path| path.exists())
+}
+
+/// The most entries of a folder that cargo looks at in each build.
+const MOST_ENTRIES: usize = 10_000;
+
+/// Whether a folder is there and has no others in it: cargo would look at all that is below.
+pub(crate) fn is_flat(folder: &Path) -> bool {
+    let Ok(mut entries) = folder.read_dir() else { return false };
+    let is_itself = |path: &Path| path.canonicalize().is_ok_and(|path| folder.canonicalize().is_ok_and(|f| f == path));
+    let is_file = |path: &Path| !path.is_dir() || is_itself(path);
+    let flat = entries.by_ref().take(MOST_ENTRIES).all(|entry| entry.is_ok_and(|entry| is_file(&entry.path())));
+    flat && folder.is_absolute() && entries.next().is_none()
+}
+
 fn beside(rustc: &Path) -> PathBuf {
     rustc.with_file_name(if cfg!(windows) { "cargo.exe" } else { "cargo" })
 }
@@ -89,4 +125,24 @@ fn output(program: &Path, arguments: &[&str]) -> Option<String> {
     // a build script's variables would make rustup's cargo take over
     let output = command.args(arguments).env_remove("RUSTUP_TOOLCHAIN").output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_is_watched_is_there() {
+        let folder = env::temp_dir().join(format!("keops-build-watched-{}", std::process::id()));
+        fs::create_dir_all(folder.join("bin")).unwrap();
+        fs::write(folder.join("bin/tool"), "").unwrap();
+        assert!(is_flat(&folder.join("bin")) && !is_flat(&folder) && !is_flat(&folder.join("none")));
+        assert!(!is_flat(Path::new("bin")), "cargo would look for it in the folder of the crate");
+        assert_eq!(changes(&folder.join("bin/rustc")), Some(folder.join("bin")));
+        assert_eq!(changes(&folder.join("none/rustc")), None);
+        assert!(watched().iter().all(|path| path.exists()));
+        fs::remove_dir_all(folder).unwrap();
+    }
 }
