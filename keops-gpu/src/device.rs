@@ -78,6 +78,10 @@ fn whole_capability(device: cust::device::Device) -> Option<u32> {
     Some(10 * major + number(DeviceAttribute::ComputeCapabilityMinor)?)
 }
 
+/// The place of a module. Its lock is kept while the driver compiles: a thread that wants the same one must wait anyway,
+/// and what failed is tried again by the next.
+type Slot = Mutex<Option<Arc<Module>>>;
+
 /// A device that calls run on.
 #[derive(Debug)]
 pub(crate) struct Device {
@@ -89,8 +93,8 @@ pub(crate) struct Device {
     pub(crate) memory: usize,
     /// Its compute capability, 90 for 9.0.
     capability: Option<u32>,
-    /// The modules that were loaded, by where their text is and how long it is.
-    modules: Mutex<HashMap<(usize, usize), Arc<Module>>>,
+    /// The modules that were loaded or are being, by where their text is and how long it is.
+    modules: Mutex<HashMap<(usize, usize), Arc<Slot>>>,
     /// The lanes that no call has; the last one was used last.
     lanes: Mutex<Vec<Lane>>,
 }
@@ -153,9 +157,9 @@ impl Device {
         let ptx = kernel.module(entry).filter(|_| !entry.contains('\0')); // `cust` would panic.
         let ptx = ptx.ok_or_else(|| failure::no_kernel(kernel.formula, entry))?;
         let key = (ptx.as_ptr().addr(), ptx.len());
-        // The lock is kept while the driver compiles: a thread that wants the same module must wait anyway.
-        let mut modules = lock(&self.modules);
-        if let Some(module) = modules.get(&key) {
+        let slot = Arc::clone(lock(&self.modules).entry(key).or_default());
+        let mut slot = lock(&slot);
+        if let Some(module) = &*slot {
             return Ok(Arc::clone(module));
         }
         let failed = |error| failure::cuda(format!("loading the kernel {entry}"), error);
@@ -168,9 +172,7 @@ impl Device {
             Some(module) => module,
             None => Module::from_ptx(ptx, &[]).map_err(failed)?,
         };
-        let module = Arc::new(module);
-        modules.insert(key, Arc::clone(&module));
-        Ok(module)
+        Ok(Arc::clone(slot.insert(Arc::new(module))))
     }
 
     /// Runs a call with a lane that no other call has meanwhile: one that is kept, or a new one. The device must be current.

@@ -8,7 +8,8 @@ use std::{
     env, fs,
     path::PathBuf,
     process::Command,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
 };
 
 use keops_core::{
@@ -78,6 +79,13 @@ impl StandIn {
     fn make_current(&self, context: u64) -> u64 {
         // SAFETY: its parameters.
         unsafe { (self.0.get::<extern "C" fn(u64) -> u64>("stand_in_current").expect("it has it"))(context) }
+    }
+
+    /// Whether loading modules takes until it is let go.
+    fn hold(&self, held: bool) {
+        // SAFETY: its parameters.
+        let hold = unsafe { self.0.get::<extern "C" fn(u64) -> u64>("stand_in_hold") };
+        hold.expect("it has it")(held.into());
     }
 
     fn fail(&self, call: i64) {
@@ -154,10 +162,14 @@ impl Case {
     }
 
     fn whole_on(&self, devices: Devices) -> Result<(Vec<f32>, Vec<u32>), Error> {
+        self.whole_of(&kernel(), devices)
+    }
+
+    fn whole_of(&self, kernel: &Kernel, devices: Devices) -> Result<(Vec<f32>, Vec<u32>), Error> {
         let (mut values, mut indices) = (vec![0.0; 2 * self.targets()], vec![0; self.targets()]);
         reduce(
             devices,
-            &kernel(),
+            kernel,
             Pairs::default(),
             &self.views(),
             &mut [Piece::rows(2, &mut values)],
@@ -342,9 +354,7 @@ fn read<T: Stored>(array: &Array<T>, to: &mut [T]) -> Result<(), Error> {
 #[ignore = "run by the test that provides the library"]
 fn modules_are_loaded_for_what_is_launched() {
     let Some(stand_in) = StandIn::new() else { return };
-    // texts of its own: other tests have loaded theirs
-    let modules = kernel().modules.iter().map(|&(name, text)| (name, &*text.to_owned().leak()));
-    let kernel = Kernel { modules: modules.collect::<Vec<_>>().leak(), ..kernel() };
+    let kernel = fresh_kernel();
     let loaded = stand_in.number("stand_in_modules");
     let (whole, split) = (Case::new(300, 15), Case::new(3, 900));
     for (case, total, expected) in
@@ -354,6 +364,60 @@ fn modules_are_loaded_for_what_is_launched() {
         let mut pieces = [if total { Piece::total(2, &mut values[..2]) } else { Piece::rows(2, &mut values) }];
         let result = reduce(ONE, &kernel, Pairs::default(), &case.views(), &mut pieces, Some((&mut indices).into()));
         assert_eq!((result, stand_in.number("stand_in_modules") - loaded), (Ok(()), expected));
+    }
+    stand_in.assert_clean();
+}
+
+/// A kernel whose texts no test has loaded.
+fn fresh_kernel() -> Kernel {
+    let modules = kernel().modules.iter().map(|&(name, text)| (name, &*text.to_owned().leak()));
+    Kernel { modules: modules.collect::<Vec<_>>().leak(), ..kernel() }
+}
+
+#[test]
+#[ignore = "run by the test that provides the library"]
+fn kernels_are_launched_while_another_is_compiled() {
+    let Some(stand_in) = StandIn::new() else { return };
+    let case = Case::new(300, 40);
+    assert_eq!(case.whole(), Ok(case.expected()), "this kernel is there from here on");
+    let loaded = stand_in.number("stand_in_modules");
+    stand_in.hold(true);
+    let (done, answer) = mpsc::channel();
+    let others = std::thread::scope(|scope| {
+        let compiled = scope.spawn(|| case.whole_of(&fresh_kernel(), ONE));
+        while stand_in.number("stand_in_modules") == loaded {
+            std::thread::yield_now();
+        }
+        scope.spawn(|| {
+            let result = case.whole();
+            // nobody listens if that was too late
+            let _ = done.send(result);
+        });
+        let others = answer.recv_timeout(Duration::from_secs(20));
+        stand_in.hold(false);
+        assert_eq!(compiled.join().expect("it does not panic"), Ok(case.expected()));
+        others
+    });
+    assert_eq!(others, Ok(Ok(case.expected())));
+    stand_in.assert_clean();
+}
+
+#[test]
+#[ignore = "run by the test that provides the library"]
+fn a_module_that_did_not_load_is_loaded_again() {
+    let Some(stand_in) = StandIn::new() else { return };
+    let case = Case::new(3, 900);
+    assert_eq!(case.whole(), Ok(case.expected()), "the device is open from here on");
+    for failing in 0.. {
+        let kernel = fresh_kernel();
+        stand_in.fail(failing);
+        let first = case.whole_of(&kernel, ONE);
+        let calls = stand_in.number("stand_in_calls");
+        stand_in.fail(-1);
+        assert_eq!(case.whole_of(&kernel, ONE), Ok(case.expected()), "call {failing} failed: {first:?}");
+        if calls <= failing as u64 {
+            break;
+        }
     }
     stand_in.assert_clean();
 }

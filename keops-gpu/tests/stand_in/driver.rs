@@ -18,7 +18,7 @@ use std::{
     ffi::{CStr, c_char, c_void},
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst},
     },
 };
 
@@ -45,6 +45,7 @@ static MADE: AtomicU64 = AtomicU64::new(0);
 static FAIL_AT: AtomicI64 = AtomicI64::new(-1);
 static MULTIPROCESSORS: AtomicI64 = AtomicI64::new(2);
 static FREE: AtomicU64 = AtomicU64::new(1 << 30);
+static HELD: AtomicBool = AtomicBool::new(false);
 static VIOLATIONS: AtomicU64 = AtomicU64::new(0);
 static LIVE: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
 /// The allocations that are memory of the devices, and not page-locked memory of the host.
@@ -129,6 +130,12 @@ pub extern "C" fn stand_in_made() -> u64 {
     MADE.load(SeqCst)
 }
 
+/// Whether loading modules takes until it is let go.
+#[unsafe(no_mangle)]
+pub extern "C" fn stand_in_hold(held: u64) -> u64 {
+    u64::from(HELD.swap(held != 0, SeqCst))
+}
+
 /// How many modules were loaded.
 #[unsafe(no_mangle)]
 pub extern "C" fn stand_in_modules() -> u64 {
@@ -174,6 +181,9 @@ driver! {
     ) {
         *module = number(image);
         LOADED.fetch_add(1, SeqCst);
+        while HELD.load(SeqCst) {
+            std::thread::yield_now();
+        }
         if *module == 0 { INVALID_PTX } else { 0 }
     }
     fn cuModuleUnload(_module: usize) { 0 }
