@@ -56,10 +56,9 @@ impl Kernel {
     pub(crate) fn of<T: Element, F: Formula, R: Reduction>() -> Result<Self, Error> {
         let no_kernel = |kernel| Error::NoKernel { formula: F::NAME, kernel };
         let cuda = F::CUDA.ok_or_else(|| no_kernel(String::new()))?;
-        let (needed, most) = (device::local_bytes::<T, F, R>(), device::MOST_LOCAL_BYTES);
-        if needed > most {
-            return Err(Error::LongRows { formula: F::NAME, needed, most });
-        }
+        fit(F::NAME, device::local_bytes::<T, F, R>(), device::MOST_LOCAL_BYTES)?;
+        // that of a tile, which has one source at least
+        fit(F::NAME, device::shared_bytes::<T, F, R>(), device::MOST_SHARED_BYTES)?;
         let name = kernel_name(cuda.name, cuda.dims, T::NAME);
         let components = components::<F>();
         let kernel = Self {
@@ -102,6 +101,11 @@ impl Kernel {
     pub fn merge_name(&self) -> String {
         format!("{}_merge", self.name)
     }
+}
+
+/// Whether what a formula needs of some memory is there.
+fn fit(formula: &'static str, needed: usize, most: usize) -> Result<(), Error> {
+    if needed > most { Err(Error::LongRows { formula, needed, most }) } else { Ok(()) }
 }
 
 fn kernel_name(formula: &str, dims: &[usize], element: &str) -> String {
@@ -214,6 +218,14 @@ pub trait Engine: Debug + Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        assert_eq!(fit("f", 0, 0), Ok(()));
+        assert_eq!(fit("f", 49_152, device::MOST_SHARED_BYTES), Ok(()));
+        let (needed, most) = (49_168, 49_152);
+        assert_eq!(fit("f", needed, device::MOST_SHARED_BYTES), Err(Error::LongRows { formula: "f", needed, most }));
+    }
 
     #[test]
     fn binaries_are_for_a_major_number() {

@@ -48,7 +48,7 @@ pub const TOTAL_BLOCKS: usize = 64;
 const SHARED_BYTES: usize = 16 << 10;
 
 /// The most shared memory of a block that every device has without being asked for more.
-const MOST_SHARED_BYTES: usize = 48 << 10;
+pub(crate) const MOST_SHARED_BYTES: usize = 48 << 10;
 
 /// The most sources in a tile. Sums are flushed into their compensated total behind it.
 const TILE_SOURCES: usize = 256;
@@ -260,7 +260,7 @@ pub const fn tile_sources<T: Element, F: Formula, R: Reduction>() -> usize {
     }
 }
 
-/// The dynamic shared memory of a block, in bytes.
+/// The dynamic shared memory of a block, in bytes: at least that of one source, which no device may have.
 #[must_use]
 pub const fn shared_bytes<T: Element, F: Formula, R: Reduction>() -> usize {
     tile_sources::<T, F, R>() * source_bytes::<T, F>()
