@@ -46,6 +46,8 @@ pub struct Kernel {
     pub tile_sources: usize,
     /// The dynamic shared memory of a block of the main kernel, in bytes.
     pub shared_bytes: usize,
+    /// What a thread of the main kernel keeps for its targets, in bytes: where it is much, local memory of that size.
+    pub local_bytes: usize,
 }
 
 impl Kernel {
@@ -56,7 +58,8 @@ impl Kernel {
     pub(crate) fn of<T: Element, F: Formula, R: Reduction>() -> Result<Self, Error> {
         let no_kernel = |kernel| Error::NoKernel { formula: F::NAME, kernel };
         let cuda = F::CUDA.ok_or_else(|| no_kernel(String::new()))?;
-        fit(F::NAME, device::local_bytes::<T, F, R>(), device::MOST_LOCAL_BYTES)?;
+        let local_bytes = device::local_bytes::<T, F, R>();
+        fit(F::NAME, local_bytes, device::MOST_LOCAL_BYTES)?;
         // that of a tile, which has one source at least
         fit(F::NAME, device::shared_bytes::<T, F, R>(), device::MOST_SHARED_BYTES)?;
         let name = kernel_name(cuda.name, cuda.dims, T::NAME);
@@ -74,6 +77,7 @@ impl Kernel {
             block_targets: device::block_targets::<T, F, R>(),
             tile_sources: device::tile_sources::<T, F, R>(),
             shared_bytes: device::shared_bytes::<T, F, R>(),
+            local_bytes,
         };
         match kernel.module(&kernel.name) {
             Some(_) => Ok(kernel),
@@ -118,7 +122,7 @@ fn kernel_name(formula: &str, dims: &[usize], element: &str) -> String {
 pub enum Devices {
     /// The one of this number.
     One(usize),
-    /// All of them, each with its share of the targets.
+    /// All of them that can run the kernels, each with its share of the targets.
     All,
 }
 
@@ -139,7 +143,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// Where a call with these settings and arguments runs, if it can: one that may run anywhere runs where its
-    /// arguments are, else on the first CUDA device if that has a kernel for it.
+    /// arguments are, else on the first CUDA device that can run kernels, if there is one for it and room for that.
     pub(crate) fn of<T: Element>(
         settings: &Settings,
         kernel: &dyn cpu::Kernel<T>,
@@ -155,8 +159,12 @@ impl Place {
             Device::Cpu => (settings.device, Self::Cpu),
             Device::Auto => match views.iter().find_map(View::device) {
                 Some(Device::Cuda(ordinal)) => (Device::Cuda(ordinal), on_cuda(Devices::One(ordinal))?),
-                _ if prefers_cuda(settings, kernel) => (Device::Cuda(0), on_cuda(Devices::One(0))?),
-                _ => (Device::Cpu, Self::Cpu),
+                _ => match preferred(settings, kernel) {
+                    Some((engine, ordinal, kernel)) => {
+                        (Device::Cuda(ordinal), Self::Cuda(engine, Devices::One(ordinal), kernel))
+                    }
+                    None => (Device::Cpu, Self::Cpu),
+                },
             },
         };
         for (variable, view) in kernel.layout().variables.iter().zip(views) {
@@ -168,15 +176,25 @@ impl Place {
     }
 }
 
-fn prefers_cuda<T: Element>(settings: &Settings, kernel: &dyn cpu::Kernel<T>) -> bool {
-    settings.cuda.is_some_and(|engine| kernel.layout().cuda.is_some() && engine.is_available(0))
-        && kernel.cuda().is_ok()
+/// The device that a call prefers to the processor, and its kernel.
+fn preferred<T: Element>(
+    settings: &Settings,
+    kernel: &dyn cpu::Kernel<T>,
+) -> Option<(&'static dyn Engine, usize, Kernel)> {
+    let engine = settings.cuda.filter(|_| kernel.layout().cuda.is_some())?;
+    let ordinal = engine.first_available()?;
+    let kernel = kernel.cuda().ok()?;
+    engine.has_room(ordinal, &kernel).then_some((engine, ordinal, kernel))
 }
 
 /// An engine that runs kernels on CUDA devices.
 pub trait Engine: Debug + Sync {
     /// Whether there is such a device that can run the kernels; cheap after the first call.
     fn is_available(&self, ordinal: usize) -> bool;
+    /// The first device that can run the kernels; as cheap.
+    fn first_available(&self) -> Option<usize>;
+    /// Whether a device has room for what the threads of a kernel keep; asked only where it can run the kernels.
+    fn has_room(&self, ordinal: usize, kernel: &Kernel) -> bool;
     /// [`crate::cpu::reduce`] on CUDA devices, for some pairs.
     ///
     /// # Errors
@@ -242,6 +260,7 @@ mod tests {
             block_targets: 1,
             tile_sources: 1,
             shared_bytes: 0,
+            local_bytes: 0,
         };
         let of = |capability| kernel.cubin("f", capability).map_or("none", |cubin| str::from_utf8(cubin).unwrap());
         let found = [75, 80, 86, 87, 89, 90, 100, 101, 109, 110, 8, 0].map(of);

@@ -25,9 +25,11 @@ const BLOCKS_PER_MULTIPROCESSOR: usize = 8;
 /// The fewest tiles of sources in a part, unless there is only one part.
 const LEAST_TILES: usize = 2;
 
-/// States of more bytes are not split: the merge kernel has three of them in the local memory of a thread, which the driver
-/// reserves for all threads that the device can have.
+/// States of more bytes are not split.
 const MOST_STATE_BYTES: usize = 64 << 10;
+
+/// How many states the merge kernel has in the local memory of a thread.
+const MERGE_STATES: usize = 3;
 
 /// The most parts: two stages of the merge kernel. Each adds a state for every target.
 const MOST_PARTS: usize = MERGED * MERGED;
@@ -54,6 +56,8 @@ pub(crate) struct Sizes {
     pub(crate) multiprocessors: usize,
     /// What all states may take, in bytes.
     pub(crate) memory: usize,
+    /// What a thread may have of local memory, in bytes: the driver reserves it for all threads that the device can have.
+    pub(crate) local_bytes: usize,
 }
 
 /// What is cut.
@@ -107,7 +111,8 @@ fn blocks(job: &Job<'_>, sizes: &Sizes) -> usize {
 
 /// Into how many parts the sources are split.
 pub(crate) fn parts(job: &Job<'_>, sizes: &Sizes) -> usize {
-    if job.pattern.is_some() || sizes.state_bytes > MOST_STATE_BYTES {
+    let merged = sizes.state_bytes.saturating_mul(MERGE_STATES);
+    if job.pattern.is_some() || sizes.state_bytes > MOST_STATE_BYTES || merged > sizes.local_bytes {
         return 1;
     }
     let blocks = blocks(job, sizes).max(1);
@@ -213,8 +218,15 @@ mod tests {
 
     use super::*;
 
-    const H200: Sizes =
-        Sizes { block_targets: 512, tile_sources: 256, state_bytes: 8, multiprocessors: 132, memory: 1 << 30 };
+    const H200: Sizes = Sizes { local_bytes: 200 << 10, ..SMALL };
+    const SMALL: Sizes = Sizes {
+        block_targets: 512,
+        tile_sources: 256,
+        state_bytes: 8,
+        multiprocessors: 132,
+        memory: 1 << 30,
+        local_bytes: 16 << 10,
+    };
 
     fn job(targets: usize, sources: usize) -> Job<'static> {
         let shape = Shape { targets, sources, batches: 1 };
@@ -311,6 +323,13 @@ mod tests {
         assert_eq!(parts(&job(1000, 1_000_000), &sizes(7999)), 1);
         assert_eq!(parts(&job(1000, 1_000_000), &Sizes { state_bytes: usize::MAX, ..H200 }), 1);
         assert_eq!(parts(&job(1000, 1_000_000), &Sizes { state_bytes: 0, ..H200 }), 1024);
+    }
+
+    #[test]
+    fn merging_fits_into_local_memory() {
+        let of = |state_bytes, sizes| parts(&job(1, 1_000_000), &Sizes { state_bytes, ..sizes });
+        assert_eq!([5_461, 5_462].map(|bytes| of(bytes, SMALL)), [1953, 1]);
+        assert_eq!([5_462, 64 << 10, (64 << 10) + 1].map(|bytes| of(bytes, H200)), [1953, 1953, 1]);
     }
 
     #[test]

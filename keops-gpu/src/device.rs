@@ -6,13 +6,17 @@
 use core::ptr;
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use cust::{
     context::{Context, CurrentContext},
     device::DeviceAttribute,
-    error::CudaError,
+    error::{CudaError, CudaResult},
+    function::FunctionAttribute,
     module::Module,
     stream::{Stream, StreamFlags},
     sys::{self, CUcontext, CUresult},
@@ -20,7 +24,11 @@ use cust::{
 use keops_core::error::Error;
 use keops_driver::Status;
 
-use crate::{Kernel, failure, memory::Memory, staging::Staging};
+use crate::{
+    Kernel, failure,
+    memory::{Memory, free_bytes},
+    staging::Staging,
+};
 
 /// `CUDA_ERROR_NO_DEVICE`: the driver works, but has nothing to drive.
 const NO_DEVICE: u32 = CudaError::NoDevice as u32;
@@ -65,6 +73,23 @@ pub fn is_available(ordinal: usize) -> bool {
     devices().is_ok_and(|count| ordinal < count) && capability(ordinal).is_none_or(|major| major >= LEAST_CAPABILITY)
 }
 
+/// The devices that can run the kernels.
+pub(crate) fn available() -> impl Iterator<Item = usize> {
+    (0..devices().unwrap_or(0)).filter(|&ordinal| is_available(ordinal))
+}
+
+/// Whether a device has room for the local memory of a kernel. If it does not tell, the call will.
+pub(crate) fn has_room(ordinal: usize, kernel: &Kernel) -> bool {
+    // most kernels: nothing is asked for them
+    kernel.local_bytes <= SMALL_LOCAL_BYTES
+        || Device::open(ordinal)
+            .and_then(|device| device.check_local(kernel.local_bytes))
+            .map_or_else(|error| !matches!(error, Error::DeviceMemory { .. }), |()| true)
+}
+
+/// Local memory of so many bytes for a thread is there on every device.
+const SMALL_LOCAL_BYTES: usize = 16 << 10;
+
 /// The major number of a device's compute capability, if the driver tells.
 fn capability(ordinal: usize) -> Option<i32> {
     let device = cust::device::Device::get_device(u32::try_from(ordinal).ok()?).ok()?;
@@ -80,7 +105,24 @@ fn whole_capability(device: cust::device::Device) -> Option<u32> {
 
 /// The place of a module. Its lock is kept while the driver compiles: a thread that wants the same one must wait anyway,
 /// and what failed is tried again by the next.
-type Slot = Mutex<Option<Arc<Module>>>;
+type Slot = Mutex<Option<Arc<Loaded>>>;
+
+/// A module that is loaded.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) module: Module,
+    /// The local memory of a thread of its entry point, in bytes; 0 if the driver does not tell.
+    pub(crate) local_bytes: usize,
+}
+
+impl Loaded {
+    fn new(module: Module, entry: &str) -> Self {
+        let function = module.get_function(entry);
+        let bytes = function.and_then(|function| function.get_attribute(FunctionAttribute::LocalSizeBytes));
+        let local_bytes = bytes.ok().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
+        Self { module, local_bytes }
+    }
+}
 
 /// A device that calls run on.
 #[derive(Debug)]
@@ -91,6 +133,10 @@ pub(crate) struct Device {
     pub(crate) multiprocessors: usize,
     /// How much memory it has, in bytes.
     pub(crate) memory: usize,
+    /// How many threads it can have at a time, if the driver tells.
+    threads: Option<usize>,
+    /// What the driver has reserved of it for the local memory of threads, and keeps: as far as kernels of this crate needed.
+    reserved: AtomicUsize,
     /// Its compute capability, 90 for 9.0.
     capability: Option<u32>,
     /// The modules that were loaded or are being, by where their text is and how long it is.
@@ -134,8 +180,76 @@ impl Device {
         let _restore = Restore::new();
         let context = Context::new(device).map_err(failed)?;
         let multiprocessors = usize::try_from(count).unwrap_or(1);
-        let (modules, lanes) = (Mutex::default(), Mutex::default());
-        Ok(Self { ordinal, context, multiprocessors, memory, capability, modules, lanes })
+        let threads = device.get_attribute(DeviceAttribute::MaxThreadsPerMultiprocessor).ok();
+        let threads = threads.and_then(|threads| multiprocessors.checked_mul(usize::try_from(threads).ok()?));
+        let (modules, lanes, reserved) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
+        Ok(Self { ordinal, context, multiprocessors, memory, threads, reserved, capability, modules, lanes })
+    }
+
+    /// What the driver reserves if a thread has so much local memory, in bytes: it does so for all threads at a time. None
+    /// where that is little, or not known.
+    fn reserves(&self, local_bytes: usize) -> Option<usize> {
+        let threads = self.threads.filter(|_| local_bytes > SMALL_LOCAL_BYTES)?;
+        Some(local_bytes.saturating_mul(threads))
+    }
+
+    /// What a thread may have of local memory without most of the device's memory being reserved for that, in bytes.
+    pub(crate) fn most_local_bytes(&self) -> usize {
+        let share = self.threads.and_then(|threads| (self.memory / 2).checked_div(threads));
+        share.map_or(usize::MAX, |share| share.max(SMALL_LOCAL_BYTES))
+    }
+
+    /// Whether there is room for so much local memory of each thread.
+    ///
+    /// # Errors
+    /// Less memory than it takes; whatever the driver says.
+    fn check_local(&self, local_bytes: usize) -> Result<(), Error> {
+        let Some(needed) = self.reserves(local_bytes) else { return Ok(()) };
+        let reserved = self.reserved.load(Ordering::Relaxed);
+        if needed <= reserved {
+            return Ok(());
+        }
+        if needed > self.memory {
+            return Err(failure::memory(needed, self.memory));
+        }
+        let _restore = self.make_current()?;
+        let free = || Ok(free_bytes()?.saturating_add(reserved));
+        if needed > free()? {
+            self.release_idle();
+            let free = free()?;
+            if needed > free {
+                return Err(failure::memory(needed, free));
+            }
+        }
+        Ok(())
+    }
+
+    /// Launches a kernel with so much local memory of each thread.
+    ///
+    /// # Errors
+    /// What the launch says; that there is too little memory for all threads with both numbers.
+    pub(crate) fn with_local(&self, local_bytes: usize, launch: impl Fn() -> CudaResult<()>) -> Result<(), Launch> {
+        let Some(needed) = self.reserves(local_bytes) else { return launch().map_err(Launch::Failed) };
+        if needed > self.memory {
+            return Err(Launch::Memory(failure::memory(needed, self.memory)));
+        }
+        // The driver knows best what is there: others may have had it reserved.
+        let mut launched = launch();
+        if launched == Err(CudaError::OutOfMemory) {
+            self.release_idle();
+            launched = launch();
+        }
+        match launched {
+            Ok(()) => {
+                self.reserved.fetch_max(needed, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(CudaError::OutOfMemory) if needed > self.reserved.load(Ordering::Relaxed) => {
+                let free = free_bytes().unwrap_or(0).saturating_add(self.reserved.load(Ordering::Relaxed));
+                Err(Launch::Memory(failure::memory(needed, free)))
+            }
+            Err(error) => Err(Launch::Failed(error)),
+        }
     }
 
     /// Its number.
@@ -153,7 +267,7 @@ impl Device {
 
     /// The module of an entry point of a kernel, loaded when it is first launched: its binary, or else the driver compiles it
     /// then. The device must be current.
-    pub(crate) fn module(&self, kernel: &Kernel, entry: &str) -> Result<Arc<Module>, Error> {
+    pub(crate) fn module(&self, kernel: &Kernel, entry: &str) -> Result<Arc<Loaded>, Error> {
         let ptx = kernel.module(entry).filter(|_| !entry.contains('\0')); // `cust` would panic.
         let ptx = ptx.ok_or_else(|| failure::no_kernel(kernel.formula, entry))?;
         let key = (ptx.as_ptr().addr(), ptx.len());
@@ -172,7 +286,7 @@ impl Device {
             Some(module) => module,
             None => Module::from_ptx(ptx, &[]).map_err(failed)?,
         };
-        Ok(Arc::clone(slot.insert(Arc::new(module))))
+        Ok(Arc::clone(slot.insert(Arc::new(Loaded::new(module, entry)))))
     }
 
     /// Runs a call with a lane that no other call has meanwhile: one that is kept, or a new one. The device must be current.
@@ -219,6 +333,13 @@ impl Device {
 pub fn release_kept() -> Result<(), Error> {
     let devices: Vec<_> = lock(&DEVICES).values().cloned().collect();
     devices.iter().try_for_each(|device| device.release_lanes())
+}
+
+/// Why a kernel was not launched.
+pub(crate) enum Launch {
+    /// There is too little memory for its threads.
+    Memory(Error),
+    Failed(CudaError),
 }
 
 /// How many lanes a device keeps: calls that run at a time beyond that make their own.

@@ -32,7 +32,7 @@ use keops_core::{
 use crate::{
     Kernel,
     cut::{self, Job, Sizes},
-    device::{Device, Lane, devices as count_devices},
+    device::{self, Device, Lane},
     failure,
     launch::{Launches, Outputs, Regions, Results, range_bytes, table, unit_bytes},
     memory::{Kept, free_bytes},
@@ -73,20 +73,24 @@ pub fn reduce<T: Element>(
     let job = Job { shape, pattern: pairs.pattern, rows: [0, shape.rows()], variables: views.len() };
     let meter = pairs.meter(shape);
     let call = Call { kernel, numbers, views, job, meter: meter.as_ref() };
-    let shares = match devices {
-        Devices::One(_) => 1,
-        Devices::All => shape.rows().div_ceil(kernel.block_targets.max(1)).min(count_devices()?).max(1),
+    let mut ordinals = match devices {
+        Devices::One(ordinal) => vec![ordinal],
+        Devices::All => {
+            device::devices()?;
+            device::available().collect()
+        }
     };
-    let first = match devices {
-        Devices::One(ordinal) => ordinal,
-        Devices::All => 0,
-    };
+    ordinals.truncate(shape.rows().div_ceil(kernel.block_targets.max(1)).max(1));
+    // where there is none, opening it says why
+    let first = ordinals.first().copied().unwrap_or(0);
     let is_array = |piece: &Piece<'_, T>| matches!(piece.to, To::Array(_));
     if devices == Devices::All && (pieces.iter().any(is_array) || matches!(indices, To::Array(_))) {
         return Err(Error::NotOnePlace);
     }
-    let totals =
-        if shares == 1 { call.on(first, pieces, &mut indices)? } else { call.on_all(shares, pieces, &mut indices)? };
+    let totals = match ordinals.len() {
+        0 | 1 => call.on(first, pieces, &mut indices)?,
+        _ => call.on_all(&ordinals, pieces, &mut indices)?,
+    };
     leave_totals(first, numbers, &totals, pieces)?;
     if let Some(meter) = meter {
         meter.finish();
@@ -172,15 +176,15 @@ impl<T: Element> Call<'_, T> {
         device.with_lane(|lane| self.run(&device, &launches, lane, pieces, indices))
     }
 
-    /// Runs on the first `shares` devices.
+    /// Runs on these devices.
     fn on_all(
         &self,
-        shares: usize,
+        ordinals: &[usize],
         pieces: &mut [Piece<'_, T>],
         indices: &mut To<'_, u32>,
     ) -> Result<Vec<Total>, Error> {
         let Call { kernel, job, .. } = *self;
-        let shape = job.shape;
+        let (shape, shares) = (job.shape, ordinals.len());
         let indices = match indices {
             To::Host(indices) => &mut **indices,
             To::Array(_) => return Err(Error::NotOnePlace),
@@ -219,7 +223,7 @@ impl<T: Element> Call<'_, T> {
         }
         let results: Vec<Result<Vec<Total>, Error>> = thread::scope(|scope| {
             let mut threads = Vec::with_capacity(shares);
-            for (ordinal, (job, own, mut outputs, indices)) in jobs.into_iter().enumerate() {
+            for (&ordinal, (job, own, mut outputs, indices)) in ordinals.iter().zip(jobs) {
                 threads.push(thread::Builder::new().spawn_scoped(scope, move || {
                     let views = if own.is_empty() { self.views } else { &own };
                     let call = Call { kernel, numbers: self.numbers, views, job, meter: self.meter };
@@ -264,6 +268,7 @@ impl<T: Element> Call<'_, T> {
             state_bytes: kernel.state_words.saturating_mul(size_of::<T>()),
             multiprocessors: device.multiprocessors,
             memory: device.memory / 8,
+            local_bytes: device.most_local_bytes(),
         };
         let plan_for = |parts| {
             let cut = cut::cut(&job, &sizes, parts).ok_or_else(|| launches.failed(CudaError::InvalidValue))?;

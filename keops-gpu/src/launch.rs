@@ -16,7 +16,7 @@ use keops_core::{
 use crate::{
     Kernel,
     cut::Cut,
-    device::Device,
+    device::{Device, Launch},
     failure,
     memory::{Memory, Plan, Region},
     output::PARTIAL_BYTES,
@@ -214,8 +214,8 @@ impl Launches<'_> {
         stream: &Stream,
         parameters: &[*mut c_void],
     ) -> Result<(), Error> {
-        let module = self.device.module(self.kernel, name)?;
-        let function = module.get_function(name).map_err(|error| match error {
+        let loaded = self.device.module(self.kernel, name)?;
+        let function = loaded.module.get_function(name).map_err(|error| match error {
             CudaError::NotFound => failure::no_kernel(self.kernel.formula, name),
             error => failure::cuda(format!("looking for the kernel {name}"), error),
         })?;
@@ -225,7 +225,10 @@ impl Launches<'_> {
             // SAFETY: the caller's promise.
             unsafe { stream.launch(&function, blocks, threads, shared, parameters) }
         };
-        launched().map_err(|error| failure::cuda(format!("launching the kernel {name}"), error))
+        self.device.with_local(loaded.local_bytes, launched).map_err(|error| match error {
+            Launch::Memory(error) => error,
+            Launch::Failed(error) => failure::cuda(format!("launching the kernel {name}"), error),
+        })
     }
 }
 

@@ -66,6 +66,14 @@ impl Engine for Cuda {
         is_available(ordinal)
     }
 
+    fn first_available(&self) -> Option<usize> {
+        device::available().next()
+    }
+
+    fn has_room(&self, ordinal: usize, kernel: &Kernel) -> bool {
+        device::has_room(ordinal, kernel)
+    }
+
     fn reduce_f32(
         &self,
         devices: Devices,

@@ -16,13 +16,13 @@ use keops_core::{
     arguments::View,
     array::Array,
     cpu::{Piece, To},
-    cuda::Devices,
+    cuda::{Devices, Engine},
     error::Error,
     formula::{Index, Variable},
     progress::{Pairs, Watch},
     real::Stored,
 };
-use keops_gpu::{Kernel, devices, is_available, reduce, release_kept, upload};
+use keops_gpu::{Cuda, Kernel, devices, is_available, reduce, release_kept, upload};
 use libloading::Library;
 
 /// The first device.
@@ -83,9 +83,14 @@ impl StandIn {
 
     /// Whether loading modules takes until it is let go.
     fn hold(&self, held: bool) {
-        // SAFETY: its parameters.
-        let hold = unsafe { self.0.get::<extern "C" fn(u64) -> u64>("stand_in_hold") };
-        hold.expect("it has it")(held.into());
+        self.put("stand_in_hold", held.into());
+    }
+
+    /// Sets one of its numbers.
+    fn put(&self, name: &str, number: u64) {
+        // SAFETY: the functions that are asked for take a number and return the one before.
+        let put = unsafe { self.0.get::<extern "C" fn(u64) -> u64>(name) };
+        put.expect("it has the function")(number);
     }
 
     fn fail(&self, call: i64) {
@@ -115,6 +120,7 @@ fn kernel() -> Kernel {
         block_targets: 128,
         tile_sources: 8,
         shared_bytes: 0,
+        local_bytes: 0,
     }
 }
 
@@ -419,6 +425,61 @@ fn a_module_that_did_not_load_is_loaded_again() {
             break;
         }
     }
+    stand_in.assert_clean();
+}
+
+/// The driver reserves it for all threads at a time: here 2 multiprocessors of 64.
+#[test]
+#[ignore = "run by the test that provides the library"]
+fn local_memory() {
+    let Some(stand_in) = StandIn::new() else { return };
+    let case = Case::new(300, 40);
+    assert_eq!(case.whole(), Ok(case.expected()), "the device is open from here on");
+    let all = |bytes: usize| 128 * bytes;
+    let has_room = |local_bytes| Cuda.has_room(0, &Kernel { local_bytes, ..kernel() });
+    let on_device = |bytes| {
+        stand_in.put("stand_in_local", bytes);
+        case.whole_of(&fresh_kernel(), ONE)
+    };
+    // more than the device has
+    assert!(has_room(0) && has_room(8 << 20) && !has_room((8 << 20) + 1) && !has_room(usize::MAX));
+    let needed = all(9 << 20);
+    assert_eq!(on_device(9 << 20), Err(Error::DeviceMemory { needed, free: 1 << 30 }));
+    // more than is free
+    stand_in.set(2, 10_000_000);
+    assert_eq!(release_kept(), Ok(()));
+    assert!(has_room(16 << 10) && has_room(70_000) && !has_room(100_000));
+    let error = on_device(100_000);
+    let needed_here = all(100_000);
+    assert!(
+        matches!(error, Err(Error::DeviceMemory { needed, free: 9_000_000..=10_000_000 }) if needed == needed_here)
+    );
+    assert_eq!(on_device(70_000), Ok(case.expected()));
+    // what is reserved already is there
+    assert!(has_room(100_000) && !has_room(200_000));
+    stand_in.set(2, 1 << 30);
+    assert_eq!(on_device(100_000), Ok(case.expected()));
+    stand_in.put("stand_in_local", 0);
+    stand_in.assert_clean();
+}
+
+/// One that cannot run the kernels.
+#[test]
+#[ignore = "run by the test that provides the library"]
+fn an_old_device_is_left_out() {
+    let Some(stand_in) = StandIn::new() else { return };
+    let case = Case::new(300, 40);
+    let handles = || {
+        assert_eq!(release_kept(), Ok(()));
+        assert_eq!(case.whole_on(Devices::All), Ok(case.expected()));
+        stand_in.number("stand_in_live_handles")
+    };
+    let both = handles();
+    assert_eq!(Cuda.first_available(), Some(0));
+    stand_in.put("stand_in_capability", 7);
+    assert_eq!((Cuda.first_available(), is_available(0), is_available(1)), (Some(1), false, true));
+    assert_eq!(2 * handles(), both, "a stream on one of two");
+    stand_in.put("stand_in_capability", 9);
     stand_in.assert_clean();
 }
 

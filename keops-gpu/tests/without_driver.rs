@@ -27,6 +27,7 @@ fn kernel() -> Kernel {
         block_targets: 128,
         tile_sources: 128,
         shared_bytes: 1024,
+        local_bytes: 0,
     }
 }
 

@@ -44,7 +44,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            memory: 1 << 30,
+            // as much as devices have for whose threads local memory is reserved; it is taken where it is allocated
+            memory: 64 << 30,
             steps: 4_000_000_000,
             strict_registers: false,
             forgive: false,

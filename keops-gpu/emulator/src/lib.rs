@@ -9,7 +9,7 @@
 //! Rust code can use [`Device`] without going through the C functions.
 //!
 //! Environment variables: `KEOPS_EMULATOR_DEVICES` (number of devices, 1), `KEOPS_EMULATOR_MEMORY` (bytes of each,
-//! 1 GiB), `KEOPS_EMULATOR_STEPS` (instructions that a launch may run, 4e9), `KEOPS_EMULATOR_STRICT_REGISTERS=1`
+//! 64 GiB), `KEOPS_EMULATOR_STEPS` (instructions that a launch may run, 4e9), `KEOPS_EMULATOR_STRICT_REGISTERS=1`
 //! (reading a register that was never written is a fault), `KEOPS_EMULATOR_FORGIVE=1` (calls after a fault work),
 //! `KEOPS_EMULATOR_LAUNCHES` (a file to which the name of each kernel is added when it has first run).
 

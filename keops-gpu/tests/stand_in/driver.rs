@@ -33,6 +33,9 @@ const NOT_FOUND: u32 = 500;
 /// Not a code that `cust` knows.
 const NEW_CODE: u32 = 912;
 
+/// How many threads a multiprocessor has at a time.
+const THREADS: i32 = 64;
+
 /// The primary context, of either device.
 const CONTEXT: usize = 0x10;
 
@@ -45,6 +48,10 @@ static MADE: AtomicU64 = AtomicU64::new(0);
 static FAIL_AT: AtomicI64 = AtomicI64::new(-1);
 static MULTIPROCESSORS: AtomicI64 = AtomicI64::new(2);
 static FREE: AtomicU64 = AtomicU64::new(1 << 30);
+/// The local memory of a thread of the main kernel, in bytes.
+static LOCAL: AtomicU64 = AtomicU64::new(0);
+/// The major numbers of the devices' compute capabilities.
+static MAJORS: [AtomicU64; 2] = [AtomicU64::new(9), AtomicU64::new(9)];
 static HELD: AtomicBool = AtomicBool::new(false);
 static VIOLATIONS: AtomicU64 = AtomicU64::new(0);
 static LIVE: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
@@ -130,6 +137,18 @@ pub extern "C" fn stand_in_made() -> u64 {
     MADE.load(SeqCst)
 }
 
+/// How much local memory a thread of the main kernel has, of modules that are loaded from now on.
+#[unsafe(no_mangle)]
+pub extern "C" fn stand_in_local(bytes: u64) -> u64 {
+    LOCAL.swap(bytes, SeqCst)
+}
+
+/// The compute capability of device 0 is one with this major number.
+#[unsafe(no_mangle)]
+pub extern "C" fn stand_in_capability(major: u64) -> u64 {
+    MAJORS[0].swap(major, SeqCst)
+}
+
 /// Whether loading modules takes until it is let go.
 #[unsafe(no_mangle)]
 pub extern "C" fn stand_in_hold(held: u64) -> u64 {
@@ -161,8 +180,9 @@ driver! {
         *value = match attribute {
             // the second device is larger
             16 => i32::try_from(MULTIPROCESSORS.load(SeqCst)).unwrap_or(1) * [1, 40][device as usize],
+            39 => THREADS,
             // the compute capability: 9.0 and 9.1
-            75 => 9,
+            75 => i32::try_from(MAJORS[device as usize].load(SeqCst)).unwrap_or(0),
             76 => device,
             _ => return INVALID_VALUE,
         };
@@ -190,6 +210,11 @@ driver! {
     fn cuModuleGetFunction(function: *mut usize, module: usize, name: *const c_char) {
         *function = number(name);
         if *function == module { 0 } else { NOT_FOUND }
+    }
+    fn cuFuncGetAttribute(value: *mut i32, attribute: u32, function: usize) {
+        let local = if function == 1 { LOCAL.load(SeqCst) } else { 0 };
+        *value = if attribute == 3 { i32::try_from(local).unwrap_or(0) } else { return INVALID_VALUE };
+        0
     }
     fn cuStreamCreateWithPriority(stream: *mut usize, _flags: u32, _priority: i32) {
         let mut streams = lock(&STREAMS);
@@ -263,6 +288,10 @@ driver! {
         }
         if x == 0 || threads != 128 {
             return INVALID_VALUE;
+        }
+        // what all threads of the first device have, at any time
+        if function == 1 && LOCAL.load(SeqCst) as usize * (2 * THREADS as usize) > free_bytes() {
+            return OUT_OF_MEMORY;
         }
         let address = |at: usize| *(*parameters.add(at)).cast::<usize>();
         let count = |at: usize| *(*parameters.add(at)).cast::<u32>();
