@@ -144,14 +144,21 @@ pub fn round<R: Real>(cx: R::Cx, x: R, decimals: i32) -> R {
         power *= 10.0;
         k += 1;
     }
+    if !R::Scalar::from_f64(power).is_finite() {
+        // more digits than a number has: in front of the point all are rounded off, behind it none
+        let zero = R::mul(cx, x, R::lit(cx, 0.0));
+        let finite = R::lt(cx, R::abs(cx, x), R::lit(cx, f64::INFINITY));
+        return if decimals < 0 { R::select(cx, finite, zero, x) } else { x };
+    }
     let power = R::lit(cx, power);
     if decimals < 0 {
         return R::mul(cx, nearest(cx, R::div(cx, x, power)), power);
     }
-    let rounded = R::div(cx, nearest(cx, R::mul(cx, x, power)), power);
-    // large numbers have no decimals, and their product might overflow
+    let product = R::mul(cx, x, power);
+    let rounded = R::div(cx, nearest(cx, product), power);
+    // an integer already, or beyond the range
     let integers = R::splat(cx, R::Scalar::epsilon().recip());
-    R::select(cx, R::lt(cx, R::abs(cx, x), integers), rounded, x)
+    R::select(cx, R::lt(cx, R::abs(cx, product), integers), rounded, x)
 }
 
 /// The nearest integer, ties away from 0.

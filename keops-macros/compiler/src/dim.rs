@@ -182,7 +182,7 @@ impl std::fmt::Display for Dim {
 /// variable, it is printed differently: callers do not see the names of const generics.
 pub(crate) fn const_generic(name: &str) -> Ident {
     let plain = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    if plain && !matches!(name, "E" | "R" | "T") {
+    if plain && !matches!(name, "E" | "R" | "S" | "T") {
         Ident::new(name, Span::call_site())
     } else {
         Ident::new(&format!("__DIM_{}", name.trim_start_matches("r#")), Span::call_site())
@@ -210,7 +210,9 @@ mod tests {
         assert_eq!(product.to_string(), "3*D*F");
         assert_eq!(product.tokens().to_string(), "3usize * D * F");
         assert_eq!(d.checked_mul(&e).unwrap().tokens().to_string(), "D * F");
-        // a type parameter of the expansion has this name
-        assert_eq!(Dim::symbol("E").tokens().to_string(), "__DIM_E");
+        // type parameters of the expansion have these names
+        for name in ["E", "R", "S", "T"] {
+            assert_eq!(Dim::symbol(name).tokens().to_string(), format!("__DIM_{name}"));
+        }
     }
 }

@@ -147,6 +147,8 @@ pub struct Graph {
     nodes: Vec<Node>,
     dependence: Vec<Dependence>,
     known: HashMap<Node, Id>,
+    /// What was divided by which constant, where a node multiplies by the reciprocal.
+    pub(crate) quotients: HashMap<Id, (Id, Id)>,
     /// The variables, in the order of the function's arguments.
     pub variables: Vec<Variable>,
 }

@@ -1,8 +1,10 @@
 //! Constructors of graph nodes, which simplify as they build: constants, 0 and 1, x - x, signs, powers, products of
 //! exponentials, scalar factors out of sums.
 //!
-//! Products are regrouped, sums are not: changing the order of a product costs at most roundings of 1 ULP, changing
-//! the order of a sum can lose everything to cancellation.
+//! Products are regrouped, sums are not: changing the order of a product costs at most roundings of 1 ULP, as long as no
+//! part of it leaves the range of the numbers, and changing the order of a sum can lose everything to cancellation.
+//! Constants are not combined where that would leave the range of `f32`; what a partial product of variables does is known
+//! at run time only.
 
 use crate::{
     dim::Dim,
@@ -11,9 +13,23 @@ use crate::{
     view::View,
 };
 
+/// Whether all element types have the number to their full precision.
+fn is_normal(x: f64) -> bool {
+    x == 0.0 || (f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX)).contains(&x.abs())
+}
+
+/// The product of two constants, unless it is beyond the range that they are in: as factors of something else they may not
+/// be.
+pub(crate) fn product(a: f64, b: f64) -> Option<f64> {
+    let product = a * b;
+    let lost = !product.is_finite() || (product == 0.0 && a != 0.0 && b != 0.0);
+    (!lost && (is_normal(product) || !is_normal(a) || !is_normal(b))).then_some(product)
+}
+
 impl Graph {
     /// The constant, a scalar.
     pub fn constant(&mut self, value: f64) -> Id {
+        debug_assert!(value.is_finite(), "there is no literal for {value}");
         if value == 0.0 {
             return self.zero(Dim::number(1));
         }
@@ -80,11 +96,13 @@ impl Graph {
         if self.is_zero(b) {
             return self.broadcast(a, &dim);
         }
-        if let (Some(x), Some(y)) = (self.constant_value(a), self.constant_value(b)) {
+        if let (Some(x), Some(y)) = (self.constant_value(a), self.constant_value(b))
+            && (x + y).is_finite()
+        {
             return self.constant(x + y);
         }
         let ((m, x), (n, y)) = (self.coefficient(a), self.coefficient(b));
-        if x == y {
+        if x == y && (m + n).is_finite() {
             let c = self.constant(m + n);
             return self.mul(c, x);
         }
@@ -108,11 +126,13 @@ impl Graph {
         if self.is_zero(b) {
             return self.broadcast(a, &dim);
         }
-        if let (Some(x), Some(y)) = (self.constant_value(a), self.constant_value(b)) {
+        if let (Some(x), Some(y)) = (self.constant_value(a), self.constant_value(b))
+            && (x - y).is_finite()
+        {
             return self.constant(x - y);
         }
         let ((m, x), (n, y)) = (self.coefficient(a), self.coefficient(b));
-        if x == y {
+        if x == y && (m - n).is_finite() {
             let c = self.constant(m - n);
             return self.mul(c, x);
         }
@@ -154,23 +174,19 @@ impl Graph {
         if self.is_constant(b, 1.0) {
             return a;
         }
-        if let (Some(x), Some(y)) = (self.constant_value(a), self.constant_value(b)) {
-            return self.constant(x * y);
-        }
         // signs and constants go to the front: c (x y)
+        match (self.constant_value(a), self.constant_value(b)) {
+            (Some(c), _) => return self.scale(c, b, dim),
+            (_, Some(c)) => return self.scale(c, a, dim),
+            (None, None) => {}
+        }
         let ((m, x), (n, y)) = (self.coefficient(a), self.coefficient(b));
-        if self.constant_value(a).is_none() && self.constant_value(b).is_none() && (m, n) != (1.0, 1.0) {
-            let c = self.constant(m * n);
+        if (m, n) != (1.0, 1.0)
+            && let Some(c) = product(m, n)
+        {
+            let c = self.constant(c);
             let product = self.mul(x, y);
             return self.mul(c, product);
-        }
-        if let Some(c) = self.constant_value(b) {
-            let a = self.coefficient(a);
-            return self.scale(c * a.0, a.1, dim);
-        }
-        if let Some(c) = self.constant_value(a) {
-            let b = self.coefficient(b);
-            return self.scale(c * b.0, b.1, dim);
         }
         for (repeated, other) in [(a, b), (b, a)] {
             if let (Op::Broadcast, &[s]) = (self.op(repeated), self.args(repeated)) {
@@ -216,7 +232,10 @@ impl Graph {
         [Category::I, Category::J].map(|index| self.dependence(id).iter().any(|v| self.variable(v).category == index))
     }
 
+    /// A constant times x.
     fn scale(&mut self, c: f64, x: Id, dim: Dim) -> Id {
+        let (own, rest) = self.coefficient(x);
+        let (c, x) = product(c, own).map_or((c, x), |c| (c, rest));
         if c == 1.0 {
             return x;
         }
@@ -230,8 +249,10 @@ impl Graph {
         if c == 0.0 {
             return self.zero(dim);
         }
-        if let Some(x) = self.constant_value(x) {
-            return self.constant(c * x);
+        if let Some(x) = self.constant_value(x)
+            && let Some(product) = product(c, x)
+        {
+            return self.constant(product);
         }
         let c = self.constant(c);
         self.intern(Op::Mul, vec![c, x], dim)
@@ -252,14 +273,21 @@ impl Graph {
             return self.zero(dim);
         }
         if let Some(c) = self.constant_value(b)
-            && (1.0 / c).is_finite()
+            && let Some(inverse) = product(1.0, 1.0 / c).filter(|&inverse| is_normal(inverse) || !is_normal(c))
         {
             // in f64 when both are constants, else one more rounding
-            if let Some(x) = self.constant_value(a) {
+            if let Some(x) = self.constant_value(a)
+                && product(x, inverse).is_some()
+            {
                 return self.constant(x / c);
             }
-            let c = self.constant(1.0 / c);
-            return self.mul(c, a);
+            let inverse = self.constant(inverse);
+            let quotient = self.mul(inverse, a);
+            let mantissa = (1 << (f64::MANTISSA_DIGITS - 1)) - 1;
+            if c.to_bits() & mantissa != 0 {
+                self.quotients.insert(quotient, (a, b));
+            }
+            return quotient;
         }
         if self.is_constant(a, 1.0) {
             return self.fun(Fun::Inv, &[b]);
@@ -280,9 +308,9 @@ impl Graph {
             _ => {}
         }
         if let Some(c) = self.constant_value(a)
-            && c.powi(n).is_finite()
+            && let Some(power) = product(1.0, c.powi(n)).filter(|&power| is_normal(power) || !is_normal(c))
         {
-            return self.constant(c.powi(n));
+            return self.constant(power);
         }
         if let (Op::Neg, &[x]) = (self.op(a), self.args(a)) {
             let power = self.powi(x, n);
@@ -299,6 +327,18 @@ impl Graph {
     /// An element-wise function of the operation table.
     pub fn fun(&mut self, fun: Fun, args: &[Id]) -> Id {
         let dim = self.broadcast_dim(args);
+        let mut divided = args.to_vec();
+        for (k, arg) in divided.iter_mut().enumerate().filter(|(k, _)| fun.jumps(*k)) {
+            *arg = self.divided(args[k], 0);
+        }
+        if divided != args {
+            return self.intern(Op::Fun(fun), divided, dim);
+        }
+        if let (Fun::IfElse, &[_, a, b]) = (fun, args)
+            && a == b
+        {
+            return self.broadcast(a, &dim);
+        }
         let zero_maps_to = match fun {
             Fun::Exp | Fun::Exp2 | Fun::Cos | Fun::SinXDivX(0) | Fun::Step => Some(1.0),
             Fun::Sin
@@ -325,6 +365,23 @@ impl Graph {
             return self.constant(value);
         }
         self.intern(Op::Fun(fun), args.to_vec(), dim)
+    }
+
+    /// A quotient by a constant, or a sum of them, as divisions, where multiplications by the reciprocal stood: these may
+    /// be a rounding below a whole number.
+    fn divided(&mut self, a: Id, depth: usize) -> Id {
+        /// How many terms deep, by recursion.
+        const DEEPEST: usize = 64;
+        if let Some(&(dividend, divisor)) = self.quotients.get(&a) {
+            let dim = self.dim(a).clone();
+            return self.intern(Op::Div, vec![dividend, divisor], dim);
+        }
+        let node = self.node(a).clone();
+        if !matches!(node.op, Op::Add | Op::Sub | Op::Neg) || depth == DEEPEST {
+            return a;
+        }
+        let divided: Vec<Id> = node.args.iter().map(|&arg| self.divided(arg, depth + 1)).collect();
+        if divided == node.args { a } else { self.intern(node.op, divided, node.dim) }
     }
 
     /// The sum of the components.
@@ -553,7 +610,7 @@ impl Graph {
             Op::Broadcast => self.broadcast(args[0], &dim),
             Op::View(view) => self.view(args[0], view),
             Op::Spread(view) => self.spread(args[0], view, dim),
-            Op::Concat => self.intern(Op::Concat, args.to_vec(), dim),
+            Op::Concat => self.concat(args).expect("the dimensions were added before"),
             Op::MatVec => self.mat_vec(args[0], args[1], dim),
             Op::VecMat => self.vec_mat(args[0], args[1], dim),
             Op::Outer => self.outer(args[0], args[1]).expect("the dimensions were multiplied before"),

@@ -79,6 +79,24 @@ pub enum Fun {
 }
 
 impl Fun {
+    /// Whether it is constant between jumps, for argument `k`.
+    pub(crate) fn jumps(self, k: usize) -> bool {
+        match self {
+            Self::Floor
+            | Self::Round(_)
+            | Self::Sign
+            | Self::Step
+            | Self::Equal
+            | Self::NotEqual
+            | Self::LessThan
+            | Self::LessOrEqual => true,
+            Self::IfElse => k == 0,
+            _ => false,
+        }
+    }
+}
+
+impl Fun {
     /// The integer that the function takes behind its arguments.
     pub fn integer(self) -> Option<i32> {
         match self {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::{
     graph::{Graph, Id, Op, VarId},
-    table,
+    table::{self, Fun},
 };
 
 /// (∂f/∂v) u: a vector of the dimension of `f`. `u` has the dimension of `v`.
@@ -45,6 +45,11 @@ fn push_forward(g: &mut Graph, id: Id, tangents: &HashMap<Id, Id>) -> Id {
             let (n, power, t) = (g.constant(f64::from(n)), g.powi(args[0], n.saturating_sub(1)), tangent(g, 0));
             let slope = g.mul(n, power);
             g.mul(slope, t)
+        }
+        // of each side alone: that of the other may be infinite where it is not taken
+        Op::Fun(Fun::IfElse) => {
+            let sides = [tangent(g, 1), tangent(g, 2)];
+            g.fun(Fun::IfElse, &[args[0], sides[0], sides[1]])
         }
         Op::Fun(fun) => (0..args.len()).fold(g.zero(node.dim), |sum, k| {
             let t = tangent(g, k);

@@ -1,7 +1,10 @@
 //! What is linear in a variable, and how it treats the components of it.
 
 use super::{forward, trace::with_tangent};
-use crate::graph::{Graph, Id, Op, VarId};
+use crate::{
+    graph::{Graph, Id, Op, VarId},
+    table::Fun,
+};
 
 /// How deep the rules follow a path, which is by recursion.
 const DEEPEST: usize = 500;
@@ -10,6 +13,18 @@ const DEEPEST: usize = 500;
 pub(crate) fn is_linear(g: &mut Graph, f: Id, v: VarId) -> bool {
     // this is less work than a derivative, and all that it takes for most
     let (node, zero) = (g.var(v), g.zero(g.variable(v).dim.clone()));
+    // the derivatives of these are 0 by convention
+    let jumps = |g: &Graph, id: Id| {
+        let of = |k: usize| match g.op(id) {
+            Op::Fun(fun) => fun.jumps(k),
+            Op::ArgMax => true,
+            _ => false,
+        };
+        g.args(id).iter().enumerate().any(|(k, &arg)| of(k) && g.depends(arg, v))
+    };
+    if g.reachable(&[f]).into_iter().any(|id| jumps(g, id)) {
+        return false;
+    }
     let at_zero = g.substitute(f, node, zero);
     g.is_zero(at_zero)
         && with_tangent(g, v, |g, u| {
@@ -45,6 +60,7 @@ fn multiple(g: &Graph, image: Id, u: Id, tangent: VarId, depth: usize) -> bool {
         (Op::Neg, &[a]) => of(a),
         (Op::Mul, &[a, b]) => number(a) && of(b) || number(b) && of(a),
         (Op::Div, &[a, b]) => number(b) && of(a),
+        (Op::Fun(Fun::IfElse), &[c, a, b]) => number(c) && [a, b].into_iter().all(|side| g.is_zero(side) || of(side)),
         _ => false,
     }
 }

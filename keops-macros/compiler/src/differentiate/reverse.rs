@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::{
     dim::Dim,
     graph::{Graph, Id, Op, VarId},
-    table,
+    table::{self, Fun},
     view::{View, product},
 };
 
@@ -28,7 +28,8 @@ pub(crate) fn grads(g: &mut Graph, values: &[(Id, Id)], variables: &[VarId]) -> 
         {
             for (k, argument) in g.args(id).to_vec().into_iter().enumerate() {
                 if wanted(g, argument) {
-                    let e = pull_back(g, id, k, e);
+                    let element_wise = is_element_wise(g.op(id));
+                    let e = of_sides(g, e, element_wise, &|g, e| pull_back(g, id, k, e));
                     accumulate(g, &mut cotangents, argument, e);
                 }
             }
@@ -45,7 +46,7 @@ pub(crate) fn grads(g: &mut Graph, values: &[(Id, Id)], variables: &[VarId]) -> 
 
 /// Adds `e` to the cotangent of `id`, summed over components where `id` is a scalar that was broadcast.
 fn accumulate(g: &mut Graph, cotangents: &mut HashMap<Id, Id>, id: Id, e: Id) {
-    let e = if g.is_scalar(id) { g.sum(e) } else { g.broadcast(e, &g.dim(id).clone()) };
+    let e = if g.is_scalar(id) { of_sides(g, e, false, &Graph::sum) } else { g.broadcast(e, &g.dim(id).clone()) };
     let sum = match cotangents.get(&id) {
         Some(&other) => g.add(other, e),
         None => e,
@@ -53,7 +54,56 @@ fn accumulate(g: &mut Graph, cotangents: &mut HashMap<Id, Id>, id: Id, e: Id) {
     cotangents.insert(id, sum);
 }
 
-/// The part of the cotangent `e` of `id` that goes to argument `k`, before the sum over a broadcast.
+/// A linear map of the cotangent `e`. Where `e` was chosen, the map is of what was chosen, and the choice comes behind it: a
+/// side of `ifelse` that is not taken has the cotangent 0, and so has what it is made of, even where its slope is infinite.
+/// A choice of each component by itself is behind what is element-wise only.
+fn of_sides(g: &mut Graph, e: Id, element_wise: bool, map: &dyn Fn(&mut Graph, Id) -> Id) -> Id {
+    if !is_chosen(g, e, 0) {
+        return map(g, e);
+    }
+    let args = g.args(e).to_vec();
+    match (g.op(e), args.as_slice()) {
+        (Op::Fun(Fun::IfElse), &[condition, a, b]) if element_wise || g.is_scalar(condition) => {
+            let dim = g.dim(e).clone();
+            let [a, b] = [a, b].map(|side| {
+                let side = g.broadcast(side, &dim);
+                of_sides(g, side, element_wise, map)
+            });
+            g.fun(Fun::IfElse, &[condition, a, b])
+        }
+        (Op::Add, &[a, b]) => {
+            let (a, b) = (of_sides(g, a, element_wise, map), of_sides(g, b, element_wise, map));
+            g.add(a, b)
+        }
+        (Op::Sub, &[a, b]) => {
+            let (a, b) = (of_sides(g, a, element_wise, map), of_sides(g, b, element_wise, map));
+            g.sub(a, b)
+        }
+        (Op::Neg, &[a]) => {
+            let a = of_sides(g, a, element_wise, map);
+            g.neg(a)
+        }
+        _ => map(g, e),
+    }
+}
+
+/// Whether a cotangent was made by a choice, or some term of it.
+fn is_chosen(g: &Graph, e: Id, depth: usize) -> bool {
+    /// How many terms deep, by recursion.
+    const DEEPEST: usize = 64;
+    match g.op(e) {
+        Op::Fun(Fun::IfElse) => g.args(e)[1..].iter().any(|&side| g.is_zero(side)),
+        Op::Add | Op::Sub | Op::Neg if depth < DEEPEST => g.args(e).iter().any(|&term| is_chosen(g, term, depth + 1)),
+        _ => false,
+    }
+}
+
+/// Whether each component is made of the same components of the arguments.
+fn is_element_wise(op: &Op) -> bool {
+    matches!(op, Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Neg | Op::Powi(_) | Op::Fun(_) | Op::Broadcast)
+}
+
+/// The part of the cotangent `e` of `id` that goes to argument `k`, before the sum over a broadcast. Linear in `e`.
 fn pull_back(g: &mut Graph, id: Id, k: usize, e: Id) -> Id {
     let node = g.node(id).clone();
     let args = &node.args;
@@ -78,6 +128,14 @@ fn pull_back(g: &mut Graph, id: Id, k: usize, e: Id) -> Id {
             let (n, power) = (g.constant(f64::from(n)), g.powi(args[0], n.saturating_sub(1)));
             let slope = g.mul(n, power);
             g.mul(slope, e)
+        }
+        Op::Fun(Fun::IfElse) => {
+            let zero = g.zero(g.dim(e).clone());
+            match k {
+                0 => zero,
+                1 => g.fun(Fun::IfElse, &[args[0], e, zero]),
+                _ => g.fun(Fun::IfElse, &[args[0], zero, e]),
+            }
         }
         Op::Fun(fun) => {
             let slope = table::lanes(fun).1(g, args, id, k);

@@ -102,6 +102,10 @@ fn weighted_trace(g: &mut Graph, image: Id, u: Id, weight: Id, depth: usize) -> 
             let weight = g.div(weight, args[1]);
             trace_of(g, args[0], weight)
         }
+        Op::Fun(Fun::IfElse) if !depends(g, 0) && g.is_scalar(args[0]) => {
+            let (a, b) = (trace_of(g, args[1], weight)?, trace_of(g, args[2], weight)?);
+            Some(g.fun(Fun::IfElse, &[args[0], a, b]))
+        }
         Op::Fun(Fun::IfElse) if !depends(g, 0) => {
             let zero = g.constant(0.0);
             let (yes, no) =

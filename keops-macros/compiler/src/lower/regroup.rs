@@ -11,6 +11,7 @@ use super::stage::{Roles, StageOf};
 use crate::{
     dim::Dim,
     graph::{Graph, Id, Op},
+    simplify,
     table::Fun,
 };
 
@@ -120,6 +121,8 @@ fn sort_products(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
 #[derive(Default)]
 struct Factors {
     constant: Option<f64>,
+    /// Constants that cannot be combined with the others.
+    apart: Vec<f64>,
     others: Vec<Id>,
 }
 
@@ -137,7 +140,10 @@ impl Factors {
                     stack.push(g.args(id)[0]);
                 }
                 _ => match g.constant_value(id) {
-                    Some(c) => factors.constant = Some(c * factors.constant.unwrap_or(1.0)),
+                    Some(c) => match simplify::product(c, factors.constant.unwrap_or(1.0)) {
+                        Some(product) => factors.constant = Some(product),
+                        None => factors.apart.push(c),
+                    },
                     None => factors.others.push(images[&id]),
                 },
             }
@@ -182,6 +188,11 @@ impl Factors {
         let parts = [p, t, x, s, pv, tv, xv, sv];
         let product = parts.into_iter().fold(None, |a, b| join(g, a, b));
         let product = product.unwrap_or_else(|| g.constant(1.0));
+        // last, when the product is what it is: it may be small where they are large
+        let product = self.apart.iter().fold(product, |product, &c| {
+            let c = g.constant(c);
+            times(g, c, product)
+        });
         g.broadcast(product, dim)
     }
 }

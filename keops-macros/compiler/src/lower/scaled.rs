@@ -67,7 +67,8 @@ impl Lowering<'_> {
     pub(super) fn find_scaled(&self, roots: &[Id], first_is_exponent: bool) -> Option<Scaled> {
         let nodes = self.of_pair(roots);
         let g = self.g;
-        if !nodes.iter().all(|&id| hands_nan_on(g.op(id))) {
+        let mut computed = nodes.iter().filter(|&&id| self.stage_of(id) == StageOf::Pair);
+        if !computed.all(|&id| hands_nan_on(g.op(id))) {
             return None;
         }
         let mut users: HashMap<Id, Vec<Id>> = HashMap::new();
@@ -95,18 +96,19 @@ impl Lowering<'_> {
                 && self.stage_of(factor) == StageOf::Parameters
                 && only_user(factor) == Some(product)
                 && matches!(g.op(factor), Op::Const(_)) | !is_transparent(g, factor)
-                && self.ends_are_its_own(id, &users);
+                && self.ends_are_its_own(id, roots, &users);
             wanted.then_some(Scaled { contraction, factor })
         })
     }
 
-    /// The nodes of the pair stage, short of what is inside contractions.
+    /// The nodes that the pair stage writes, short of what is inside contractions: its own, and those of other stages that
+    /// are written where they are read.
     fn of_pair(&self, roots: &[Id]) -> Vec<Id> {
         let mut seen = HashSet::new();
         let mut stack = roots.to_vec();
         while let Some(id) = stack.pop() {
-            let computed = self.stage_of(id) == StageOf::Pair && !self.contraction_of.contains_key(&id);
-            if computed && seen.insert(id) {
+            let written = self.stage_of(id) == StageOf::Pair || is_transparent(self.g, id);
+            if written && !self.contraction_of.contains_key(&id) && seen.insert(id) {
                 stack.extend(self.g.args(id));
             }
         }
@@ -115,12 +117,12 @@ impl Lowering<'_> {
         nodes
     }
 
-    /// Whether nothing but the contraction reads its two vectors.
-    fn ends_are_its_own(&self, id: Id, users: &HashMap<Id, Vec<Id>>) -> bool {
+    /// Whether nothing but the contraction reads its two vectors: no node, no other contraction, and not the reduction.
+    fn ends_are_its_own(&self, id: Id, roots: &[Id], users: &HashMap<Id, Vec<Id>>) -> bool {
         let ends = |id: Id| contracted(self.g, id);
         let others = self.contraction_of.keys().filter(|&&other| other != id);
         let read: HashSet<Id> = others.flat_map(|&other| ends(other)).collect();
-        ends(id).iter().all(|end| !users.contains_key(end) && !read.contains(end))
+        ends(id).iter().all(|end| !users.contains_key(end) && !read.contains(end) && !roots.contains(end))
     }
 }
 

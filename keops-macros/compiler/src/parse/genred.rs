@@ -24,7 +24,7 @@ const ELSEWHERE: [(&str, &str); 6] = [
     ("dtype", "the element type is inferred from the arguments"),
     ("enable_chunks", "high dimensions need no option"),
     ("rec_multVar_highdim", "high dimensions need no option"),
-    ("use_fast_math", "there is no such option yet"),
+    ("use_fast_math", "it is the default on GPUs; `#[keops(precise)]` turns it off"),
     ("opt_arg2", "write a weight as `formula2`"),
     ("cuda_type", "the element type is inferred from the arguments"),
 ];

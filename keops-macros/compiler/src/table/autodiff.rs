@@ -100,13 +100,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
         let matrix = g.concat(&parts).ok_or_else(too_large)?;
         Ok(if by_rows { matrix } else { g.view(matrix, View::transpose(&columns, &rows)) })
     }),
-    // the trace of a formula that is linear in v, with a weight of each component
+    // the trace of a formula that is linear in v, with a weight of each component; a scalar stands for all components
     Operation {
         optional: 1,
         ..row("TraceOperator", &["trace_operator"], &[F, VAR, F], |g, a| {
-            of_dimension(g, a, 0, &g.variable(a.variables[0]).dim.clone(), false)?;
+            let dim = g.variable(a.variables[0]).dim.clone();
+            of_dimension(g, a, 0, &dim, true)?;
             linear(g, a)?;
-            let dim = g.dim(a.formulas[0]).clone();
             if a.formulas.len() > 1 {
                 of_dimension(g, a, 1, &dim, true)?;
             }

@@ -52,11 +52,16 @@ fn slope_of_asin(g: &mut Graph, x: Id) -> Id {
     g.fun(Fun::Rsqrt, &[product])
 }
 
-/// 1 where low <= x <= high, else 0.
+/// 1 unless a < b, else 0.
+fn unless_less(g: &mut Graph, a: Id, b: Id) -> Id {
+    let (one, less) = (g.constant(1.0), g.fun(Fun::LessThan, &[a, b]));
+    g.sub(one, less)
+}
+
+/// 1 where low <= x <= high, else 0. Both ends count where they are crossed.
 fn inside(g: &mut Graph, x: Id, low: Id, high: Id) -> Id {
-    let (below, above) = (g.fun(Fun::LessThan, &[x, low]), g.fun(Fun::LessThan, &[high, x]));
-    let (one, outside) = (g.constant(1.0), g.add(below, above));
-    g.sub(one, outside)
+    let (above_low, below_high) = (unless_less(g, x, low), unless_less(g, high, x));
+    g.mul(above_low, below_high)
 }
 
 /// Two integers as the ends of an interval.
@@ -126,7 +131,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         }),
         range: (0.5, 2.0),
     },
-    // d/dx x^y = y x^(y-1), d/dy x^y = log(x) x^y
+    // d/dx x^y = y x^(y-1), d/dy x^y = log(x) x^y, and 0 at x = 0, where it is for y > 0
     lanes(
         "Powf",
         &["powf", "pow", "power"],
@@ -134,7 +139,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "pow",
         |g, a, y, k| {
             if k == 1 {
-                let log = g.fun(Fun::Log, &[a[0]]);
+                let (log, zero) = (g.fun(Fun::Log, &[a[0]]), g.constant(0.0));
+                let is_zero = g.fun(Fun::Equal, &[a[0], zero]);
+                let half = g.constant(0.5);
+                let other = g.sub(half, is_zero);
+                let log = g.fun(Fun::IfElse, &[other, log, zero]);
                 return g.mul(log, y);
             }
             let one = g.constant(1.0);
@@ -295,20 +304,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
         },
         (0.2, 3.0),
     ),
-    // the untaken side gets 0, not 0 times its cotangent
     lanes(
         "IfElse",
         &["ifelse", "if_else"],
         Fun::IfElse,
         "if_else",
-        |g, a, _, k| {
-            let (zero, one) = (g.constant(0.0), g.constant(1.0));
-            match k {
-                0 => zero,
-                1 => g.fun(Fun::IfElse, &[a[0], one, zero]),
-                _ => g.fun(Fun::IfElse, &[a[0], zero, one]),
-            }
-        },
+        |_, _, _, _| unreachable!("differentiation takes each side apart"),
         (-2.0, 2.0),
     ),
     // 1 inside, ends included, as in KeOps
@@ -319,8 +320,16 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "clamp",
         |g, a, _, k| match k {
             0 => inside(g, a[0], a[1], a[2]),
-            1 => g.fun(Fun::LessThan, &[a[0], a[1]]),
-            _ => g.fun(Fun::LessThan, &[a[2], a[0]]),
+            // the upper bound is the value where the two are crossed
+            1 => {
+                let (below, crossed_not) = (g.fun(Fun::LessThan, &[a[0], a[1]]), unless_less(g, a[2], a[1]));
+                g.mul(below, crossed_not)
+            }
+            _ => {
+                let (not_above, crossed_not) = (unless_less(g, a[2], a[0]), unless_less(g, a[2], a[1]));
+                let (one, other) = (g.constant(1.0), g.mul(not_above, crossed_not));
+                g.sub(one, other)
+            }
         },
         (-2.0, 2.0),
     ),

@@ -9,7 +9,8 @@ use crate::lower::{
     program::{Contraction, Expr, Ix, Place, Scope, Stmt},
 };
 
-/// The components of f for one pair; `rows` holds a row for each variable of the program.
+/// The components of f for one pair; `rows` holds a row for each variable of the program. Where a squared distance may be
+/// scaled, they are the same for coordinates that are.
 pub(super) fn run(program: &Program, rows: &[&[f64]]) -> Vec<f64> {
     let raw = |role: Role| -> Vec<f64> {
         let of_role = program.variables.iter().zip(rows).filter(|(variable, _)| variable.1 == role);
@@ -31,21 +32,19 @@ pub(super) fn run(program: &Program, rows: &[&[f64]]) -> Vec<f64> {
         machine.statements(&stage.body);
         machine.end(place);
     }
-    let contractions = program.contractions.iter().map(|contraction| {
-        let read = |place: usize, start: usize, d: usize| machine.places[place].as_ref().unwrap()[start + d];
-        let (target, source) = (size(&contraction.target), size(&contraction.source));
-        (0..size(&contraction.len))
-            .map(|d| (read(TARGET, target, d), read(SOURCE, source, d)))
-            .map(|(u, w)| if contraction.squared_distance { (u - w) * (u - w) } else { u * w })
-            .sum()
-    });
-    let contractions: Vec<f64> = contractions.collect();
-    machine.places[CONTRACTIONS] = Some(contractions);
     machine.places[RAW] = None;
-    machine.out = vec![None; size(&program.out)];
-    machine.put = Some(0);
-    machine.statements(&program.pair);
-    machine.out.iter().map(|x| x.expect("every component is put")).collect()
+    let places = machine.places.clone();
+    let found = machine.pair(program, None);
+    if let Some((number, factor)) = &program.scaled {
+        let root = (-places[PARAMETERS].as_ref().unwrap()[size(factor)]).sqrt();
+        machine.places = places;
+        let scaled = machine.pair(program, Some((*number, size(factor), root)));
+        for (found, scaled) in found.iter().zip(&scaled).filter(|(_, scaled)| !scaled.is_nan()) {
+            let error = (found - scaled).abs();
+            assert!(found == scaled || error <= 1e-9 * found.abs().max(1.0), "{scaled} instead of {found} when scaled");
+        }
+    }
+    found
 }
 
 const RAW: usize = 0;
@@ -68,6 +67,35 @@ struct Machine {
 }
 
 impl Machine {
+    /// The pair stage. With a contraction, the place of its factor and the root of that, as an engine that scales.
+    fn pair(&mut self, program: &Program, scaled: Option<(usize, usize, f64)>) -> Vec<f64> {
+        if let Some((number, factor, root)) = scaled {
+            let Contraction { target, source, len, .. } = &program.contractions[number];
+            for (place, start) in [(TARGET, target), (SOURCE, source)] {
+                let vector = &mut self.places[place].as_mut().unwrap()[size(start)..][..size(len)];
+                vector.iter_mut().for_each(|x| *x *= root);
+            }
+            self.places[PARAMETERS].as_mut().unwrap()[factor] = 1.0;
+        }
+        let contractions = program.contractions.iter().enumerate().map(|(number, contraction)| {
+            let read = |place: usize, start: usize, d: usize| self.places[place].as_ref().unwrap()[start + d];
+            let (target, source) = (size(&contraction.target), size(&contraction.source));
+            let sum: f64 = (0..size(&contraction.len))
+                .map(|d| (read(TARGET, target, d), read(SOURCE, source, d)))
+                .map(|(u, w)| if contraction.squared_distance { (u - w) * (u - w) } else { u * w })
+                .sum();
+            if scaled.is_some_and(|(scaled, ..)| scaled == number) { -sum } else { sum }
+        });
+        let contractions: Vec<f64> = contractions.collect();
+        self.places[CONTRACTIONS] = Some(contractions);
+        self.temps.clear();
+        self.arrays.clear();
+        self.out = vec![None; size(&program.out)];
+        self.put = Some(0);
+        self.statements(&program.pair);
+        self.out.iter().map(|x| x.expect("every component is put")).collect()
+    }
+
     fn start(&mut self, raw: Vec<f64>, len: usize) {
         self.places[RAW] = Some(raw);
         self.out = vec![None; len];
