@@ -255,7 +255,7 @@ pub trait Buffer<T>: Default + Clone + Debug {
     /// Room for so many rows.
     ///
     /// # Errors
-    /// [`Error::OutputTooLarge`] if they cannot be addressed.
+    /// [`Error::OutputTooLarge`] if there is no memory for them.
     fn room(rows: usize) -> Result<Self, Error>;
     /// Where the engine leaves them.
     fn to(&mut self) -> To<'_, T>;

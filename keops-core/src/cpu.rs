@@ -2,8 +2,9 @@
 //!
 //! The work is cut into units, an i-block × a list of ranges of sources, so small that they balance over threads and
 //! so large that their cost is all in the loop over pairs. Nothing of size N × M is ever stored: beyond inputs and
-//! outputs there are the prepared sources (at most 16 MiB, else a tile of them at a time) and, for each thread, the
-//! prepared targets and states of one block.
+//! outputs there are the prepared sources (at most 16 MiB, or 256 MiB for the pairs of a pattern, else a tile of them at a
+//! time; of each batch that is being computed) and, for each thread, the prepared targets and states of one block. Where
+//! the sources of few blocks are taken in parts, the states of all parts.
 //!
 //! | where | what |
 //! |---|---|
@@ -19,7 +20,7 @@
 //! | `units` | which targets meet which sources |
 //! | `over_targets` | lanes over targets: a block of targets against all sources |
 //! | `over_sources` | lanes over sources: few targets against a chunk of many sources |
-//! | `threads` | hands out units |
+//! | `threads` | hands out units, on stacks that are large enough |
 //! | `output` | results: rows, and totals over all rows |
 //! | `event` | with the feature `tracing`: what ran, and how it was cut |
 //!
@@ -105,6 +106,20 @@ pub fn reduce_on<T: Element, F: Formula, R: Reduction>(
 
 /// [`reduce_on`] for any kernel; [`Element::reduce`] has it compiled.
 pub(crate) fn reduce_kernel<T: Element>(
+    arch: Arch,
+    kernel: &dyn Kernel<T>,
+    pairs: Pairs<'_>,
+    views: &[View<'_, T>],
+    pieces: &mut [Piece<'_, T>],
+    indices: Option<To<'_, u32>>,
+) -> Result<(), Error> {
+    match plan::stack(&kernel.layout()) {
+        None => run(arch, kernel, pairs, views, pieces, indices),
+        Some(bytes) => threads::with_stacks(bytes, || run(arch, kernel, pairs, views, pieces, indices)),
+    }
+}
+
+fn run<T: Element>(
     arch: Arch,
     kernel: &dyn Kernel<T>,
     pairs: Pairs<'_>,

@@ -137,7 +137,7 @@ impl Ranges {
                 }
                 // Clusters that follow each other are one block.
                 match &mut last {
-                    Some(last) if last.end == columns.start => last.end = columns.end,
+                    Some(last) if last.end == columns.start && columns.start <= columns.end => last.end = columns.end,
                     last => blocks.extend(last.replace(columns.clone()).map(|columns| (rows.clone(), columns))),
                 }
             }
@@ -200,6 +200,7 @@ impl Ranges {
     /// # Ok::<(), keops::Error>(())
     /// ```
     pub fn lower_triangle(rows: usize) -> Result<Self, Error> {
+        checked(0..rows)?;
         Self::new((0..rows).map(|i| (i..i + 1, 0..i + 1)))
     }
 
@@ -214,9 +215,13 @@ impl Ranges {
     /// # Ok::<(), keops::Error>(())
     /// ```
     pub fn band([i, j]: [usize; 2], below: usize, above: usize) -> Result<Self, Error> {
-        Self::new((0..i).filter_map(|row| {
+        checked(0..i)?;
+        checked(0..j)?;
+        // those below have no columns
+        let rows = 0..i.min(j.saturating_add(below));
+        Self::new(rows.map(|row| {
             let columns = row.saturating_sub(below)..row.saturating_add(above).saturating_add(1).min(j);
-            (columns.start < columns.end).then_some((row..row + 1, columns))
+            (row..row + 1, columns)
         }))
     }
 

@@ -47,16 +47,14 @@ impl<T, const D: usize> Rows<T, D> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::OutputTooLarge`] if they cannot be addressed.
+    /// [`Error::OutputTooLarge`] if there is no memory for them.
     pub fn zeros(rows: usize) -> Result<Self, Error>
     where
         T: Copy + Default,
     {
-        let bytes = rows.checked_mul(size_of::<[T; D]>()).filter(|&bytes| isize::try_from(bytes).is_ok());
-        match bytes {
-            Some(_) => Ok(Self(vec![[T::default(); D]; rows])),
-            None => Err(Error::OutputTooLarge { rows, width: D }),
-        }
+        // As in `cpu::room`: `vec!` would abort.
+        Vec::<[T; D]>::new().try_reserve_exact(rows).map_err(|_| Error::OutputTooLarge { rows, width: D })?;
+        Ok(Self(vec![[T::default(); D]; rows]))
     }
 
     /// Copies anything that is rows, as an argument of a call may be.

@@ -20,7 +20,7 @@ use crate::{
     cpu::{
         instructions::vector_bytes,
         memory::Aligned,
-        products::{Distances, Results, Rows, products},
+        products::{Distances, Results, Rows, products, smallest},
     },
     formula::{Contraction, ContractionKind},
     real::{Element, Real},
@@ -102,7 +102,7 @@ pub(super) struct Vectors<T: Element> {
     centred: Aligned<T>,
     /// Their squares.
     squares: Vec<T>,
-    /// Whether no square is so large, or NaN, that a distance might overflow.
+    /// Whether no square is NaN or so large that a distance might overflow, or so small that products might underflow.
     bounded: bool,
 }
 
@@ -134,7 +134,9 @@ impl<T: Element> Vectors<T> {
         }
         // The two squares and twice the product are at most four times the larger square.
         let most = T::max_value() / T::from_f64(8.0);
-        self.bounded = self.squares.iter().fold(true, |bounded, &square| bounded & (square <= most));
+        let least = smallest::<T>();
+        let is_bounded = |square: T| (square <= most) & ((square >= least) | (square == T::zero()));
+        self.bounded = self.squares.iter().fold(true, |bounded, &square| bounded & is_bounded(square));
     }
 }
 

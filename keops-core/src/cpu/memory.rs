@@ -94,8 +94,8 @@ impl<T: Element> Pool<T> {
             let keep = |small: &Small<T>| {
                 let mut pieces = small.0.borrow_mut();
                 if pieces.len() == SMALL_KEPT {
-                    // one of the oldest: calls of other sizes had it
-                    pieces.swap_remove(0);
+                    // the oldest: calls of other sizes had it
+                    pieces.remove(0);
                 }
                 pieces.push(piece);
             };

@@ -60,9 +60,8 @@ pub(super) fn run<T: Element>(
         threads::for_each(start..end, plan::in_parallel(shape), &|number| {
             let unit = &units.units[number];
             let mut block = Block::new(arch, work, unit.targets.clone());
-            block.meet(units.all(unit));
-            for (targets, sources) in units.some(unit) {
-                block.meet_some(targets.start - unit.targets.start..targets.end - unit.targets.start, sources);
+            for (targets, sources) in units.met(unit, work.layout.compares) {
+                block.meet(targets.start - unit.targets.start..targets.end - unit.targets.start, sources);
             }
             let (states, lanes) = (block.states.numbers(), block.lanes);
             lock(number).finish(work.kernel, &work.layout, states, lanes, unit.targets.len());
@@ -90,7 +89,7 @@ fn run_parts<T: Element>(
         let sources = first..shape.sources.min(first + part);
         units[number].get_or_init(|| {
             let mut block = Block::new(arch, work, targets(number / parts));
-            block.meet(slice::from_ref(&sources));
+            block.meet_all(slice::from_ref(&sources));
             block.states
         });
         work.met(targets(number / parts).len().saturating_mul(sources.len()));
@@ -124,6 +123,8 @@ struct Block<'a, T: Element> {
     work: &'a Work<'a, T>,
     arch: Arch,
     lanes: usize,
+    /// How many targets there are, without those that fill up the last row.
+    count: usize,
     parameters: Aligned<T>,
     targets: Aligned<T>,
     states: Aligned<T>,
@@ -150,18 +151,21 @@ impl<'a, T: Element> Block<'a, T> {
             let widths = [layout.target, layout.source];
             Contractor::new(layout.contractions, &work.centres, arch, lanes, widths, targets.numbers())
         });
-        Self { work, arch, lanes, parameters, targets, states, contractor, scratch }
+        Self { work, arch, lanes, count, parameters, targets, states, contractor, scratch }
     }
 
     /// Takes all pairs of all targets with these sources.
-    fn meet(&mut self, sources: &[Range<usize>]) {
+    fn meet_all(&mut self, sources: &[Range<usize>]) {
         let count = self.states.numbers().len() / (self.work.layout.state * self.lanes).max(1);
         self.meet_rows(0..count, sources);
     }
 
     /// Takes all pairs of some targets with these sources.
-    fn meet_some(&mut self, targets: Range<usize>, sources: &[Range<usize>]) {
+    fn meet(&mut self, targets: Range<usize>, sources: &[Range<usize>]) {
         let lanes = self.lanes;
+        if targets == (0..self.count) {
+            return self.meet_all(sources);
+        }
         let rows = targets.start / lanes..targets.end.div_ceil(lanes);
         let size = self.work.layout.state * lanes;
         let numbers = rows.start * size..rows.end * size;
@@ -180,7 +184,7 @@ impl<'a, T: Element> Block<'a, T> {
 
     /// Takes all pairs of some rows of lanes with these sources.
     fn meet_rows(&mut self, rows: Range<usize>, sources: &[Range<usize>]) {
-        let Self { work, arch, lanes, parameters, targets, states, contractor, scratch } = self;
+        let Self { work, arch, lanes, parameters, targets, states, contractor, scratch, .. } = self;
         let Work { kernel, layout, .. } = work;
         let (parameters, arch) = (parameters.numbers(), *arch);
         let [target, state] = [layout.target * *lanes, layout.state * *lanes];

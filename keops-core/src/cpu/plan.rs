@@ -7,7 +7,7 @@ use pulp::Simd;
 
 use crate::{
     components::Components,
-    cpu::{Shape, contract::is_long, kernel::Layout},
+    cpu::{Shape, contract::is_long, kernel::Layout, prepare::CHUNK},
     formula::Formula,
     reduction::{self, Reduction, Total},
 };
@@ -38,11 +38,28 @@ const WIDE_STATE: usize = 32;
 /// How many sources make a bundle; see [`bundles`].
 pub(super) const BUNDLE: usize = 8;
 
+/// The most parameters of a bundle.
+const FEW_PARAMETERS: usize = 16;
+
 /// The most sources in a run: sums are flushed into their compensated total behind it.
 const RUN: usize = 256;
 
 /// The same where nothing is summed. Lists of the smallest values are loaded and stored for each run.
 const RUN_COMPARING: usize = 2048;
+
+/// Rows of fewer numbers fit on the stack of any thread, several times and in vectors.
+const ON_ANY_STACK: usize = 2048;
+
+/// How many bytes of stack the rows of a kernel need, if these are more than a thread usually has. What a pair touches is on
+/// the stack, in vectors of up to 64 bytes: once or twice as optimized code, six times without optimization.
+pub(super) fn stack(layout: &Layout) -> Option<usize> {
+    const BYTES: usize = 1 << 10;
+    const LEAST: usize = 2 << 20;
+    let Layout { parameters, target, source, state, values, .. } = layout;
+    let numbers =
+        [parameters, target, source, state, values].into_iter().fold(0_usize, |sum, n| sum.saturating_add(*n));
+    (numbers > ON_ANY_STACK).then(|| numbers.saturating_mul(BYTES).saturating_add(LEAST))
+}
 
 /// Whether the threads are worth it.
 pub(super) fn in_parallel(shape: Shape) -> bool {
@@ -83,10 +100,10 @@ pub(super) fn source_tile<T>(layout: &Layout) -> usize {
 /// How many sources a block of targets takes in one unit of work, with lanes over targets: all, unless there are few
 /// blocks. A multiple of what is prepared at a time.
 pub(super) fn part_sources(shape: Shape, blocks: usize) -> usize {
-    const LEAST: usize = 1 << 16;
+    const LEAST: usize = 16 * CHUNK;
     const UNITS: usize = 128;
     let parts = (UNITS / blocks.max(1)).max(1).min(shape.sources / LEAST).max(1);
-    shape.sources.div_ceil(parts).next_multiple_of(LEAST / 16)
+    shape.sources.div_ceil(parts).next_multiple_of(CHUNK)
 }
 
 /// How many rows of lanes make a tile, with lanes over sources.
@@ -110,8 +127,10 @@ pub(super) fn chunk_sources(shape: Shape) -> usize {
 
 /// Whether a row of targets takes several sources at a time, because a row of f is too long for registers: its sums are
 /// then read and written once for all of these sources.
+///
+/// Each of them has the parameters, in vectors, so these must be few.
 pub(super) const fn bundles<F: Formula, Red: Reduction>() -> bool {
-    Red::BUNDLES && reduction::components::<F>() > 8
+    Red::BUNDLES && reduction::components::<F>() > 8 && <F::P<u8> as Components<u8>>::LEN <= FEW_PARAMETERS
 }
 
 /// How many vectors make a tile.

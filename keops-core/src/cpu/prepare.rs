@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How many sources are prepared at a time.
-const CHUNK: usize = 4096;
+pub(super) const CHUNK: usize = 4096;
 
 /// How many rows of the arguments are gathered at a time.
 const GATHERED: usize = 64;

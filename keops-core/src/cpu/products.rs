@@ -8,11 +8,16 @@ use num_traits::Float;
 
 use crate::{
     formula::{Contraction, Row},
-    real::Real,
+    real::{Element, Real},
 };
 
 /// A squared distance below this part of the two squares that it is made of is computed again.
 pub(super) const CLOSE: f64 = 0.125;
+
+/// Of squares below this, products of components may have lost digits that count: they may be below the smallest normal number.
+pub(super) fn smallest<T: Float + Element>() -> T {
+    T::min_positive_value() / (T::epsilon() * T::from_f64(CLOSE))
+}
 
 /// Components that are taken at a time: those of a row of targets stay in the first-level cache meanwhile.
 const CHUNK: usize = 128;
@@ -48,7 +53,7 @@ pub(super) struct Distances<'d, R: Real, const N: usize> {
     pub(super) contraction: &'d Contraction,
     /// The squares of the targets, and those of all sources of the tile.
     pub(super) squares: ([R; N], &'d [R::Scalar]),
-    /// Whether nothing overflows.
+    /// Whether nothing overflows or underflows.
     pub(super) bounded: bool,
     /// The vectors themselves: rows of the targets, rows of the sources, and how many numbers the latter have.
     pub(super) raw: ([&'d [R]; N], &'d [R::Scalar], usize),
@@ -79,7 +84,8 @@ impl<R: Real, const N: usize> Distances<'_, R, N> {
                 // also false for NaN, and the squares may have overflowed
                 let far = R::le(cx, R::mul(cx, squares, R::lit(cx, CLOSE)), *distance);
                 let finite = R::lt(cx, squares, R::splat(cx, Float::max_value()));
-                if R::any(cx, R::not(cx, R::and(cx, far, finite))) {
+                let normal = R::le(cx, R::splat(cx, smallest()), squares);
+                if R::any(cx, R::not(cx, R::and(cx, far, R::and(cx, finite, normal)))) {
                     *distance = self.contraction.of_pair(cx, raw[n], &Numbers(&rows[s * width..][..width]));
                     self.close[n * count + s] = true;
                 }

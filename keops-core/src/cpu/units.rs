@@ -33,16 +33,16 @@ impl Group {
         }
     }
 
-    /// This group with one more segment.
-    fn with(&self, segment: &(Range<usize>, Vec<Range<usize>>), lanes: usize) -> Self {
-        let segments: Vec<_> = self.segments.iter().chain([segment]).cloned().collect();
+    /// What all meet if it gets one more segment, and the cost then.
+    fn with(&self, segment: &(Range<usize>, Vec<Range<usize>>), lanes: usize) -> (Vec<Range<usize>>, usize) {
         let all = if self.segments.is_empty() { segment.1.clone() } else { common(&self.all, &segment.1) };
-        let first = segments[0].0.start;
+        let first = self.segments.first().unwrap_or(segment).0.start;
         let rows = |targets: &Range<usize>| (targets.end - first).div_ceil(lanes) - (targets.start - first) / lanes;
         let met = length(&all);
-        let rest: usize = segments.iter().map(|(targets, ranges)| rows(targets) * (length(ranges) - met)).sum();
+        let segments = self.segments.iter().chain([segment]);
+        let rest: usize = segments.map(|(targets, ranges)| rows(targets) * (length(ranges) - met)).sum();
         let cost = rows(&(first..segment.0.end)) * met + rest;
-        Self { segments, all, cost }
+        (all, cost)
     }
 }
 
@@ -91,38 +91,44 @@ impl Units {
             }
             end = rows.end;
             let segment = (rows, pattern.ranges_of(segment).iter().copied().map(usize_range).collect());
-            let alone = Group::default().with(&segment, lanes);
-            let together = group.with(&segment, lanes);
-            let first = together.segments[0].0.len();
-            let most = SHARED[usize::from(first >= SHORT)];
-            if !group.segments.is_empty()
-                && (together.targets().len() > most || together.cost > group.cost + alone.cost)
-            {
-                units.share(&mut group, step);
-                group = alone;
-            } else {
-                group = together;
+            let (mut all, mut cost) = group.with(&segment, lanes);
+            if let Some((first, _)) = group.segments.first() {
+                let alone = Group::default().with(&segment, lanes);
+                let most = SHARED[usize::from(first.len() >= SHORT)];
+                if segment.0.end - first.start > most || cost > group.cost + alone.1 {
+                    units.share(&mut group, step);
+                    (all, cost) = alone;
+                }
             }
+            group.segments.push(segment);
+            (group.all, group.cost) = (all, cost);
         }
         units.share(&mut group, step);
         units.own(end..targets, &[], step);
         units
     }
 
-    /// The ranges that all targets of a unit meet.
-    pub(super) fn all(&self, unit: &Unit) -> &[Range<usize>] {
-        &self.ranges[unit.all.clone()]
-    }
-
-    /// Some targets of a unit, and the ranges that they meet besides.
-    pub(super) fn some(&self, unit: &Unit) -> impl Iterator<Item = (Range<usize>, &[Range<usize>])> {
-        self.some[unit.some.clone()].iter().map(|some| (some.targets.clone(), &self.ranges[some.ranges.clone()]))
+    /// Which targets of a unit meet which ranges. `in_order`: so that each target meets its sources in the order of their row
+    /// numbers, which decides between equal values.
+    pub(super) fn met<'a>(&'a self, unit: &Unit, in_order: bool) -> Vec<(Range<usize>, &'a [Range<usize>])> {
+        let all = (unit.targets.clone(), &self.ranges[unit.all.clone()]);
+        let some = self.some[unit.some.clone()].iter();
+        let some = some.map(|some| (some.targets.clone(), &self.ranges[some.ranges.clone()]));
+        let mut met: Vec<_> = [all].into_iter().chain(some).collect();
+        if in_order && met.len() > 1 {
+            let each = |(targets, ranges): (Range<usize>, &'a [Range<usize>])| {
+                ranges.chunks(1).map(move |range| (targets.clone(), range))
+            };
+            met = met.into_iter().flat_map(each).collect();
+            met.sort_by_key(|(_, range)| range[0].start);
+        }
+        met
     }
 
     /// How many pairs a unit has.
     pub(super) fn pairs(&self, unit: &Unit) -> usize {
-        let some = self.some(unit).map(|(targets, ranges)| targets.len().saturating_mul(length(ranges)));
-        some.fold(unit.targets.len().saturating_mul(length(self.all(unit))), usize::saturating_add)
+        let met = self.met(unit, false).into_iter();
+        met.map(|(targets, ranges)| targets.len().saturating_mul(length(ranges))).fold(0, usize::saturating_add)
     }
 
     /// Adds units of targets that all meet the same ranges.
@@ -221,11 +227,18 @@ mod tests {
         for unit in &units.units {
             assert!(unit.targets.start == end && !unit.targets.is_empty(), "all targets, in order: {units:?}");
             end = unit.targets.end;
-            let all = [(unit.targets.clone(), units.all(unit))];
-            for (targets, ranges) in all.into_iter().chain(units.some(unit)) {
+            let mut last = vec![0; unit.targets.len()];
+            for (targets, ranges) in units.met(unit, true) {
                 assert!(unit.targets.start <= targets.start && targets.end <= unit.targets.end);
                 for target in targets {
-                    ranges.iter().cloned().flatten().for_each(|source| counts[target * sources + source] += 1);
+                    for source in ranges.iter().cloned().flatten() {
+                        counts[target * sources + source] += 1;
+                        assert!(
+                            last[target - unit.targets.start] <= source,
+                            "in the order of their numbers: {units:?}"
+                        );
+                        last[target - unit.targets.start] = source;
+                    }
                 }
             }
         }
@@ -266,8 +279,9 @@ mod tests {
         let units = Units::sparse(triangle.by_i(), 640, 128, 16);
         assert_eq!(units.units.len(), 10);
         for unit in &units.units {
-            assert_eq!(units.all(unit), std::slice::from_ref(&(0..unit.targets.start + 1)));
-            assert_eq!(units.some(unit).count(), 63);
+            let met = units.met(unit, false);
+            assert_eq!(met[0], (unit.targets.clone(), std::slice::from_ref(&(0..unit.targets.start + 1))));
+            assert_eq!(met.len(), 1 + 63);
         }
     }
 }

@@ -3,8 +3,9 @@
 //!
 //! Component 0 of f is an exponent e_j to base 2, the others are what it weights. With a shift m, the sums
 //! Σ_j 2^(e_j - m) (1, f_1, ..) are kept in compensated totals. The shift starts at the lowest finite number and is
-//! raised only when an exponent exceeds it by more than [`SLACK`]: weights of up to 2^8 do no harm, and rescaling
-//! becomes rare. m is a whole number, so rescaling multiplies by a power of two and rounds nothing.
+//! raised when an exponent exceeds it: by [`SLACK`] more than to that, so that rescaling becomes rare. No weight is above 1,
+//! so that the product with a large f_c is finite. m is a whole number, so rescaling multiplies by a power of two and
+//! rounds nothing.
 //!
 //! e = -infinity gives the weight 0, e = +infinity an infinite one, NaN spreads; none of them needs a test, since m
 //! is always finite.
@@ -18,8 +19,8 @@ use crate::{
     real::{Element, Real},
 };
 
-/// By how much an exponent may exceed the shift.
-const SLACK: f64 = 8.0;
+/// By how much the shift exceeds the exponent that raised it.
+pub(super) const SLACK: f64 = 8.0;
 
 /// What becomes of the weighted sums.
 pub trait Outcome: Copy + Send + Sync + 'static {
@@ -38,8 +39,6 @@ pub struct Exponential<O>(PhantomData<O>);
 /// The shift, and the sums since the run began.
 pub struct ExponentialRun<F: Formula, R: Real> {
     shift: R,
-    /// shift + SLACK
-    limit: R,
     sums: F::Out<R>,
 }
 
@@ -55,17 +54,17 @@ const fn weights<F: Formula, O: Outcome>() -> bool {
     O::WEIGHTS || components::<F>() == 1
 }
 
-/// Raises the shift of the lanes whose exponent is beyond the limit, and rescales the run's sums.
+/// Raises the shift of the lanes whose exponent is beyond it, and rescales the run's sums.
 #[inline(always)]
 fn raise<F: Formula, R: Real>(cx: R::Cx, run: &mut ExponentialRun<F, R>, beyond: R::Mask, exponent: R) {
     let highest = R::splat(cx, <R::Scalar as num_traits::Float>::max_value());
-    let shift = R::select(cx, beyond, R::round(cx, R::min(cx, exponent, highest)), run.shift);
+    let raised = R::add(cx, R::round(cx, R::min(cx, exponent, highest)), R::lit(cx, SLACK));
+    let shift = R::select(cx, beyond, raised, run.shift);
     let scale = rescale(cx, run.shift, shift);
     for sum in run.sums.as_mut_slice() {
         *sum = R::mul(cx, *sum, scale);
     }
     run.shift = shift;
-    run.limit = R::add(cx, shift, R::lit(cx, SLACK));
 }
 
 impl<O: Outcome> Reduction for Exponential<O> {
@@ -76,7 +75,7 @@ impl<O: Outcome> Reduction for Exponential<O> {
     type Kept<R: Real> = R;
     const BUNDLES: bool = true;
     const HANDS_NAN_ON: bool = true;
-    // The weight; the shift and the limit are only read, from the first-level cache if need be.
+    // The weight; the shift is only read, from the first-level cache if need be.
     const REGISTERS: usize = 1;
     const REGISTERS_PER_COMPONENT: usize = 1;
 
@@ -89,8 +88,7 @@ impl<O: Outcome> Reduction for Exponential<O> {
     #[inline(always)]
     fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> ExponentialRun<F, R> {
         let [shift] = state.0;
-        let limit = R::add(cx, shift, R::lit(cx, SLACK));
-        ExponentialRun { shift, limit, sums: F::Out::<R>::splat(R::lit(cx, 0.0)) }
+        ExponentialRun { shift, sums: F::Out::<R>::splat(R::lit(cx, 0.0)) }
     }
 
     #[inline(always)]
@@ -100,7 +98,7 @@ impl<O: Outcome> Reduction for Exponential<O> {
 
     #[inline(always)]
     fn lead<F: Formula, R: Real>(cx: R::Cx, run: &mut ExponentialRun<F, R>, largest: R) {
-        let beyond = R::lt(cx, run.limit, largest);
+        let beyond = R::lt(cx, run.shift, largest);
         if R::any(cx, beyond) {
             raise::<F, R>(cx, run, beyond, largest);
         }

@@ -2,7 +2,7 @@
 
 use core::f64::consts::LN_2;
 
-use super::{Exponential, Outcome};
+use super::{Exponential, Outcome, exponential::SLACK};
 use crate::real::{Element, Real};
 
 /// log Σ_j 2^(f_0) f_c for the components c = 1, 2, .. of f; if f has only component 0, log Σ_j 2^(f_0).
@@ -18,7 +18,8 @@ pub struct LogOfSum;
 /// The natural logarithm of `sum` 2^`shift`. The two parts are added in f64 before the one rounding to the element
 /// type, so that a large shift does not cost the digits of the sum.
 pub(super) fn log_of(shift: f64, sum: f64) -> f64 {
-    (shift + <f64 as Real>::log2((), sum)) * LN_2
+    // for the largest exponent alone both terms are small
+    (shift - SLACK + <f64 as Real>::log2((), sum * SLACK.exp2())) * LN_2
 }
 
 impl Outcome for LogOfSum {
