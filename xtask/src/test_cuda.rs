@@ -40,10 +40,11 @@ pub(crate) struct Options {
 
 /// The integration tests that choose no device; but for `second_order`, whose hundreds of kernels are sums as those of
 /// `derivatives` are.
-pub(crate) const SUITE: [&str; 11] = [
+pub(crate) const SUITE: [&str; 12] = [
     "arguments",
     "derivatives",
     "dimensions",
+    "edges",
     "keops_cases",
     "operations",
     "reductions",

@@ -1,0 +1,250 @@
+//! What is exact, and what is finite, at the edges: choices whose other side is infinite, quotients that are whole numbers,
+//! constants beyond the range, bounds that are crossed, equal values in a pattern, weights of large numbers, and rows that
+//! are larger than a stack.
+
+mod harness;
+
+use harness::{Random, assert_near, assert_rows};
+use keops::{Error, Ranges, prelude::*};
+
+keops! {
+    /// A force of all points but itself.
+    fn repulsion(x: Vi<3>, y: Vj<3>) -> Sum<j> { let r2 = sqdist(x, y); ifelse(r2 - 1e-6, 1 / r2, 0) }
+    /// Each component chooses.
+    fn roots(x: Vi<2>, y: Vj<2>) -> Sum<j> { ifelse(x, sqrt(x), 0) * y }
+    /// Two choices, one in the other, and their other uses.
+    fn nested(x: Vi<1>, y: Vj<1>) -> Sum<j> { ifelse(x, ifelse(y, log(x) + 1 / y, x), y) + ifelse(y, x / y, x) }
+
+    #[keops(order = 0)]
+    fn quotients(x: Vi<1>, y: Vj<1>) -> Sum<j> { let s = x + y; Concat(Mod(s, 41), Concat(floor(s / 49), floor(s / 49 - 1))) }
+    #[keops(order = 0)]
+    fn products_of_constants(x: Vi<1>, y: Vj<1>) -> Sum<j> {
+        Concat(1e-25 * (1e-25 * (x * y)), Concat(1e30 * (1e30 * (x * y)), 1e25 * x * (1e25 * y) * 1e-30 * 1e-20))
+    }
+    #[keops(order = 0)]
+    fn beyond_all_numbers(x: Vi<1>, y: Vj<1>) -> Sum<j> { x * 1e200 * 1e200 * y + (1e308 + 1e308) * (x - y) }
+    #[keops(order = 0)]
+    fn decimals(x: Vi<1>, y: Vj<1>) -> Sum<j> {
+        let s = x + y;
+        Concat(round(s, 40), Concat(round(s, 35), Concat(round(s, 3), Concat(round(s, -2), round(s, -40)))))
+    }
+
+    fn crossed(x: Vi<1>, y: Vj<1>, low: Pm<1>, high: Pm<1>) -> Sum<j> { clamp(x + y, low, high) }
+    fn power(p: Pm<1>, x: Vi<3>, y: Vj<3>) -> Sum<j> { sqdist(x, y) ** p }
+    #[keops(order = 0)]
+    fn trace_of_a_form(x: Vi<3>, y: Vj<3>) -> Sum<j> { Concat(TraceOperator((x | y), x), TraceOperator((x | y), x, y)) }
+    #[keops(cuda(S = 3))]
+    fn of_dimension_s<const S: usize>(x: Vi<S>, y: Vj<S>) -> Sum<j> { exp(-sqdist(x, y)) }
+
+    #[keops(order = 0)]
+    fn first(x: Vi<1>, y: Vj<1>) -> ArgMin<j> { x * y }
+    #[keops(order = 0)]
+    fn first_two(x: Vi<1>, y: Vj<1>) -> ArgKMin<2, j> { x * y }
+    #[keops(order = 0)]
+    fn last(x: Vi<1>, y: Vj<1>) -> MaxArgMax<j> { x * y }
+    fn least(x: Vi<1>, y: Vj<1>) -> Min<j> { x * y }
+
+    #[keops(order = 0)]
+    fn mean(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> SumSoftMaxWeight<j> { (x * y, b) }
+    #[keops(order = 0)]
+    fn log_of_weighted(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> LogSumExp<j> { (x * y, b) }
+    #[keops(order = 0)]
+    fn small_distances(x: Vi<64>, y: Vj<64>) -> Sum<j> { sqdist(x, y) }
+}
+
+#[test]
+fn a_side_that_is_not_taken_has_no_derivative() {
+    let mut random = Random::new();
+    let x: Vec<[f64; 3]> = random.cloud(7);
+    let e: Vec<[f64; 1]> = random.cloud(7);
+    let mut expected = vec![[0.0; 3]; 7];
+    for i in 0..7 {
+        for j in (0..7).filter(|&j| j != i) {
+            let r2: f64 = (0..3).map(|d| (x[i][d] - x[j][d]).powi(2)).sum();
+            (0..3).for_each(|d| expected[i][d] -= 2.0 * e[i][0] * (x[i][d] - x[j][d]) / (r2 * r2));
+        }
+    }
+    assert_rows(&repulsion(&x, &x).vjp_x(&e).eval().unwrap(), &expected, 1e-10, "forces");
+    let u: Vec<[f64; 3]> = random.cloud(7);
+    let change = repulsion(&x, &x).jvp_x(&u).eval().unwrap();
+    let pairing: f64 = change.iter().zip(&e).map(|(change, e)| change[0] * e[0]).sum();
+    assert_near(pairing, harness::inner(&expected, &u), 1e-9 * pairing.abs().max(1.0), "forward");
+
+    let roots = |x: [f64; 2]| roots(&[x], &[[3.0, 5.0]]).vjp_x(&[[1.0, 1.0]]).eval().unwrap()[0];
+    assert_eq!(roots([4.0, -1.0]), [0.75, 0.0]);
+    assert_eq!(roots([-1.0, 1.0]), [0.0, 2.5]);
+    let nested = |x: f64, y: f64| {
+        let all = nested(&[[x]], &[[y]]).vjp(&[[1.0]]).eval().unwrap();
+        [all.x[0][0], all.y[0][0]]
+    };
+    assert_eq!(nested(2.0, 4.0), [0.5 + 0.25, -1.0 / 16.0 - 2.0 / 16.0]);
+    assert_eq!(nested(2.0, -1.0), [1.0 + 1.0, 0.0]);
+    assert_eq!(nested(-1.0, -1.0), [1.0, 1.0]);
+}
+
+#[test]
+fn quotients_that_are_whole_numbers() {
+    for s in [41.0_f32, 82.0, 49.0, 98.0, 103.0 * 41.0, 107.0 * 49.0] {
+        let expected = [s % 41.0, (s / 49.0).floor(), (s / 49.0).floor() - 1.0];
+        assert_eq!(quotients(&[[s]], &[[0.0]]).eval().unwrap()[0], expected, "{s}");
+        let wide = f64::from(s);
+        let expected = expected.map(f64::from);
+        assert_eq!(quotients(&[[wide]], &[[0.0]]).eval().unwrap()[0], expected, "{s}");
+    }
+}
+
+#[test]
+fn constants_beyond_the_range() {
+    let row = |x: f32, y: f32| products_of_constants(&[[x]], &[[y]]).eval().unwrap()[0];
+    let [small, zero, one] = row(1e15, 1e15);
+    assert_near(f64::from(small), 1e-20, 1e-26, "1e-50, which f32 does not have");
+    assert_eq!((zero, one), (f32::INFINITY, f32::INFINITY), "1e90");
+    assert_eq!(row(0.0, 1.0), [0.0; 3], "not 0 times infinity");
+    let found = beyond_all_numbers(&[[0.5], [0.0]], &[[0.5]]).eval().unwrap();
+    assert_eq!(found[0][0], f64::INFINITY);
+    assert_near(found[1][0], -1e308, 1e293, "2e308 times a half");
+    let decimals = |s: f32| decimals(&[[s]], &[[0.0]]).eval().unwrap()[0];
+    assert_eq!(decimals(1234.5678), [1234.5678, 1234.5678, 1234.568, 1200.0, 0.0]);
+    assert_eq!(decimals(1e7), [1e7, 1e7, 1e7, 1e7, 0.0]);
+    assert_eq!(decimals(f32::INFINITY), [f32::INFINITY; 5]);
+    assert!(decimals(f32::NAN).iter().all(|x| x.is_nan()));
+}
+
+#[test]
+fn crossed_bounds() {
+    let slopes = |x: f64, low: f64, high: f64| {
+        let all = crossed(&[[x]], &[[0.0]], low, high).vjp(&[[1.0]]).eval().unwrap();
+        [all.x[0][0], all.low[0][0], all.high[0][0]]
+    };
+    assert_eq!([0.5, 1.5, 2.5].map(|x| slopes(x, 2.0, 1.0)), [[0.0, 0.0, 1.0]; 3], "the upper bound is the value");
+    assert_eq!(slopes(0.5, 1.0, 2.0), [0.0, 1.0, 0.0]);
+    assert_eq!([1.0, 1.5, 2.0].map(|x| slopes(x, 1.0, 2.0)), [[1.0, 0.0, 0.0]; 3]);
+    assert_eq!(slopes(2.5, 1.0, 2.0), [0.0, 0.0, 1.0]);
+}
+
+#[test]
+fn a_power_of_nothing_by_its_exponent() {
+    let (x, y) = ([[1.0, 2.0, 3.0]], [[1.0, 2.0, 3.0], [1.0, 2.0, 5.0]]);
+    let slope = power(1.5, &x, &y).vjp_p(&[[1.0]]).eval().unwrap();
+    assert_near(slope[0][0], 8.0 * 4.0_f64.ln(), 1e-13, "4^1.5 log 4, and 0 for equal points");
+}
+
+#[test]
+fn traces_of_scalars() {
+    let (x, y) = ([[0.5, 0.25, 1.0]], [[1.0, 2.0, 3.0]]);
+    assert_eq!(trace_of_a_form(&x, &y).eval().unwrap()[0], [6.0, 14.0]);
+    let found = of_dimension_s(&x, &y).vjp(&[[1.0_f64]]).eval().unwrap();
+    assert!(found.x[0].iter().zip(&found.y[0]).all(|(x, y)| *x == -*y && *x > 0.0));
+}
+
+/// The first of equal values, whatever the order in which the pairs of a pattern are computed.
+#[test]
+fn ties_in_a_pattern() {
+    let mut random = Random::new();
+    let mut patterns = vec![
+        (2, 2, Ranges::new([(0..1, 1..2), (1..2, 0..2)]).unwrap()),
+        (4, 4, Ranges::band([4, 4], 1, 1).unwrap()),
+        (300, 300, Ranges::band([300, 300], 40, 7).unwrap()),
+        (300, 300, Ranges::lower_triangle(300).unwrap().transpose()),
+    ];
+    for _ in 0..20 {
+        let (n, m) = (random.integer(1..200), random.integer(1..90));
+        let mut range = |rows: usize| {
+            let (a, b) = (random.integer(0..rows + 1), random.integer(0..rows + 1));
+            a.min(b)..a.max(b)
+        };
+        let blocks: Vec<_> = (0..12).map(|_| (range(n), range(m))).collect();
+        patterns.push((n, m, Ranges::new(blocks).unwrap()));
+    }
+    for (n, m, ranges) in patterns {
+        let (x, y) = (vec![[0.0_f32]; n], vec![[1.0_f32]; m]);
+        let expected: Vec<Vec<u32>> = (0..n)
+            .map(|i| (0..m).filter(|&j| ranges.by_i().contains(i, j)).map(|j| j as u32).take(2).collect())
+            .collect();
+        let first = first(&x, &y).ranges(&ranges).eval().unwrap();
+        let two = first_two(&x, &y).ranges(&ranges).eval().unwrap();
+        let last = last(&x, &y).ranges(&ranges).eval().unwrap();
+        let derivative = least(&x, &y).ranges(&ranges).vjp_y(&vec![[1.0]; n]).eval();
+        assert!(derivative.is_ok());
+        for i in 0..n {
+            let place = |k: usize| expected[i].get(k).copied().unwrap_or(u32::MAX);
+            assert_eq!(first[i], [place(0)], "row {i} of {n} x {m}");
+            assert_eq!(last.1[i], [place(0)], "row {i} of {n} x {m}");
+            assert_eq!(two[i], [place(0), place(1)], "row {i} of {n} x {m}");
+        }
+    }
+}
+
+#[test]
+fn weights_of_large_numbers() {
+    for [y, w] in [[0.0_f32, 5.4], [5.4, 0.0], [0.0, 80.0], [3.0, 8.0]] {
+        for b in [1e37_f32, 3e38] {
+            let found = mean(&[[1.0]], &[[y], [w]], &[[b], [b]]).eval().unwrap()[0][0];
+            // the sum of both is within the range only if one of them weighs little
+            if b < 2e38 || (y - w).abs() > 20.0 {
+                assert_near(f64::from(found / b), 1.0, 1e-6, (y, w, b));
+            }
+            let log = log_of_weighted(&[[1.0]], &[[y], [w]], &[[1e37_f32], [1e37]]).eval().unwrap()[0][0];
+            let (y, w) = (f64::from(y), f64::from(w));
+            let expected = y.max(w) + (1.0 + (-(y - w).abs()).exp()).ln() + 37.0 * 10.0_f64.ln();
+            assert_near(f64::from(log), expected, 2e-5, (y, w));
+        }
+    }
+}
+
+#[test]
+fn distances_of_tiny_rows() {
+    for size in [1e-23_f32, 1e-20, 1e-18] {
+        let (x, y) = ([[size; 64]], [[size; 64], [-size; 64]]);
+        let found = small_distances(&x, &y[..1]).eval().unwrap();
+        assert_eq!(found[0], [0.0], "equal rows of {size}");
+        let found = small_distances(&x, &y).eval().unwrap();
+        let expected = 256.0 * f64::from(size) * f64::from(size);
+        assert_near(f64::from(found[0][0]), expected, 1e-5 * expected + 64.0 * 1.5e-45, size);
+    }
+}
+
+keops! {
+    #[keops(order = 0)]
+    fn outer(x: Vi<200>, y: Vj<250>) -> Sum<j> { TensorProd(x, y) }
+    #[keops(order = 0)]
+    fn matrices(a: Pm<4096>, x: Vi<64>, y: Vj<64>) -> Sum<j> { MatVecMult(a, x - y) * exp(-sqdist(x, y)) }
+}
+
+/// 50,000 sums in vectors are larger than the stack of a test, and so are eight copies of a matrix of parameters.
+#[test]
+fn rows_that_are_larger_than_a_stack() -> Result<(), Error> {
+    let mut random = Random::new();
+    let (x, y): (Vec<[f32; 200]>, Vec<[f32; 250]>) = (random.cloud(2), random.cloud(3));
+    for _ in 0..2 {
+        let found = outer(&x, &y).device(Device::Cpu).eval()?;
+        for (i, c, d) in [(0, 0, 0), (1, 199, 249), (1, 77, 101)] {
+            let expected: f64 = y.iter().map(|y| f64::from(x[i][c]) * f64::from(y[d])).sum();
+            assert_near(f64::from(found[i][c * 250 + d]), expected, 1e-5, (i, c, d));
+        }
+    }
+    let (a, x, y): (Vec<[f64; 4096]>, Vec<[f64; 64]>, Vec<[f64; 64]>) =
+        (random.cloud(1), random.cloud(3), random.cloud(20));
+    let found = matrices(&a[0], &x, &y).device(Device::Cpu).eval()?;
+    for (x, found) in x.iter().zip(found.iter()) {
+        for r in [0, 63] {
+            let term = |y: &[f64; 64]| {
+                let product: f64 = (0..64).map(|c| a[0][r * 64 + c] * (x[c] - y[c])).sum();
+                product * (-harness::squared_distance(x, y)).exp()
+            };
+            assert_near(found[r], y.iter().map(term).sum(), 1e-12, r);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn patterns_and_results_that_are_too_large() {
+    assert!(matches!(Ranges::lower_triangle(1 << 33), Err(Error::RangeEnd { .. })));
+    assert!(matches!(Ranges::band([usize::MAX, 4], 0, 0), Err(Error::RangeEnd { .. })));
+    assert!(matches!(Ranges::band([4, usize::MAX], 0, 0), Err(Error::RangeEnd { .. })));
+    assert_eq!(Ranges::band([1_000_000, 4], 0, 2).unwrap().pairs(), 3 + 3 + 2 + 1);
+    #[allow(clippy::reversed_empty_ranges, reason = "it is what must be refused")]
+    let reversed = Ranges::from_matrix(&[0..1], &[0..5, 5..3], &[true, true]);
+    assert!(matches!(reversed, Err(Error::RangeEnd { .. })));
+}
