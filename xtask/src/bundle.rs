@@ -1,6 +1,7 @@
 //! `cargo xtask gpu-bundle`: a folder to carry to a machine with an NVIDIA GPU, where there need be no Rust.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -44,9 +45,12 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
     }
     fs::create_dir_all(bundle.join("tests")).with_context(|| bundle.display().to_string())?;
 
+    let mut cubins = BTreeMap::new();
     let kernels = test_cuda::cuda_kernels(&options.cubins)?.folder;
+    cubins.insert("tests/cuda", binaries(&kernels)?);
     programs(&["test", "--no-run", "--test", "cuda"], &kernels, &bundle.join("tests"))?;
     let kernels = test_cuda::suite_kernels()?.folder;
+    cubins.insert("other tests", binaries(&kernels)?);
     let mut tests = vec!["test", "--no-run"];
     tests.extend(test_cuda::SUITE.iter().filter(|file| !LEFT_OUT.contains(file)).flat_map(|file| ["--test", file]));
     programs(&tests, &kernels, &bundle.join("tests"))?;
@@ -61,6 +65,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
         kernels: Kernels::Called,
         cubins: options.cubins.clone(),
     })?;
+    cubins.insert("keops_bench", binaries(&kernels.folder)?);
     programs(&["bench", "--no-run", "--bench", "gpu"], &kernels.folder, &bundle)?;
     fs::rename(bundle.join("gpu.xz"), bundle.join("keops_bench.xz"))?;
 
@@ -88,6 +93,8 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
         "rustc": of("rustc", &["--version"])?,
         "device_rustc": keops_build::toolchain::find()?.version,
         "packages": PACKAGES,
+        // which of them the driver does not compile: a first call takes another time then
+        "cubins": cubins,
     });
     fs::write(bundle.join("bundle.json"), format!("{about:#}\n"))?;
 
@@ -95,6 +102,18 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
     println!("{}: {:.1} MB; there, run: python3 run.py", bundle.display(), size as f64 / 1e6);
     ensure!(size <= LIMIT, "the folder has {size} bytes, more than {LIMIT}");
     Ok(())
+}
+
+/// How many of the kernels in a folder are assembled, for each architecture.
+fn binaries(folder: &Path) -> Result<BTreeMap<String, usize>> {
+    let mut counts = BTreeMap::new();
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if let Some((_, arch)) = name.strip_suffix(".cubin").and_then(|name| name.rsplit_once('.')) {
+            *counts.entry(arch.to_owned()).or_insert(0) += 1;
+        }
+    }
+    Ok(counts)
 }
 
 /// A line of `cargo --message-format json`, of which only programs matter.
@@ -143,4 +162,21 @@ fn size(folder: &Path) -> Result<u64> {
         bytes += if data.is_dir() { size(&entry.path())? } else { data.len() };
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binaries_are_counted_by_architecture() {
+        let folder = std::env::temp_dir().join(format!("keops-bundle-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        for name in ["k0_f32.ptx", "k0_f32.sm_80.cubin", "k0_f32.sm_90.cubin", "k1_f32.sm_90.cubin"] {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        let counts: Vec<_> = binaries(&folder).unwrap().into_iter().collect();
+        assert_eq!(counts, [("sm_80".to_owned(), 1), ("sm_90".to_owned(), 2)]);
+        fs::remove_dir_all(folder).unwrap();
+    }
 }
