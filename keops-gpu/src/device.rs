@@ -81,10 +81,17 @@ pub(crate) fn available() -> impl Iterator<Item = usize> {
 /// Whether a device has room for the local memory of a kernel. If it does not tell, the call will.
 pub(crate) fn has_room(ordinal: usize, kernel: &Kernel) -> bool {
     // most kernels: nothing is asked for them
-    kernel.local_bytes <= SMALL_LOCAL_BYTES
-        || Device::open(ordinal)
-            .and_then(|device| device.check_local(kernel.local_bytes))
-            .map_or_else(|error| !matches!(error, Error::DeviceMemory { .. }), |()| true)
+    if kernel.local_bytes <= SMALL_LOCAL_BYTES / 4 {
+        return true;
+    }
+    let check = || {
+        let device = Device::open(ordinal)?;
+        let _restore = device.make_current()?;
+        // how much it is besides the targets, the driver knows
+        let loaded = device.module(kernel, &kernel.name)?;
+        device.check_local(loaded.local_bytes)
+    };
+    !matches!(check(), Err(Error::DeviceMemory { .. }))
 }
 
 /// Local memory of so many bytes for a thread is there on every device.
@@ -199,7 +206,7 @@ impl Device {
         share.map_or(usize::MAX, |share| share.max(SMALL_LOCAL_BYTES))
     }
 
-    /// Whether there is room for so much local memory of each thread.
+    /// Whether there is room for so much local memory of each thread. The device must be current.
     ///
     /// # Errors
     /// Less memory than it takes; whatever the driver says.
@@ -212,7 +219,6 @@ impl Device {
         if needed > self.memory {
             return Err(failure::memory(needed, self.memory));
         }
-        let _restore = self.make_current()?;
         let free = || Ok(free_bytes()?.saturating_add(reserved));
         if needed > free()? {
             self.release_idle();
