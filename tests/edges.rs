@@ -30,7 +30,15 @@ keops! {
     }
 
     fn crossed(x: Vi<1>, y: Vj<1>, low: Pm<1>, high: Pm<1>) -> Sum<j> { clamp(x + y, low, high) }
+    #[keops(order = 2)]
     fn power(p: Pm<1>, x: Vi<3>, y: Vj<3>) -> Sum<j> { sqdist(x, y) ** p }
+    #[keops(order = 2)]
+    fn cube(x: Vi<3>, y: Vj<3>) -> Sum<j> { sqdist(x, y) ** 1.5 }
+    fn thin_plate(x: Vi<3>, y: Vj<3>) -> Sum<j> { 0.5 * xlogx(sqdist(x, y)) }
+    /// Some targets and sources are masked: m is 0 or -infinity.
+    fn masked(x: Vi<1>, y: Vj<1>, m: Vi<1>) -> LogSumExp<j> { x * y + m }
+    fn masked_mean(x: Vi<1>, y: Vj<1>, m: Vi<1>, b: Vj<2>) -> SumSoftMaxWeight<j> { (x * y + m, b) }
+    fn product(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b }
     #[keops(order = 0)]
     fn trace_of_a_form(x: Vi<3>, y: Vj<3>) -> Sum<j> { Concat(TraceOperator((x | y), x), TraceOperator((x | y), x, y)) }
     #[keops(cuda(S = 3))]
@@ -127,6 +135,48 @@ fn a_power_of_nothing_by_its_exponent() {
     let (x, y) = ([[1.0, 2.0, 3.0]], [[1.0, 2.0, 3.0], [1.0, 2.0, 5.0]]);
     let slope = power(1.5, &x, &y).vjp_p(&[[1.0]]).eval().unwrap();
     assert_near(slope[0][0], 8.0 * 4.0_f64.ln(), 1e-13, "4^1.5 log 4, and 0 for equal points");
+    for p in [0.0, 1.0] {
+        let second = power(p, &x, &x).vjp_x(&[[1.0]]).vjp_x(&[[1.0; 3]]).eval().unwrap();
+        assert_eq!(second[0], [2.0 * p; 3], "of 1 and of the squared distance, for equal points");
+    }
+    let second = cube(&x, &y).vjp_x(&[[1.0]]).vjp_x(&[[0.0, 0.0, 1.0]]).eval().unwrap();
+    assert_eq!(second[0], [0.0, 0.0, 12.0], "of |x - y|³, 0 for equal points");
+    let gradient = thin_plate(&x, &y).vjp_x(&[[1.0]]).eval().unwrap();
+    assert_near(gradient[0][2], -2.0 * (4.0_f64.ln() + 1.0), 1e-13, "0 for equal points");
+}
+
+#[test]
+fn masked_targets_count_for_nothing() {
+    let (x, y, m) = ([[0.5], [0.25]], [[1.0], [2.0]], [[0.0], [f64::NEG_INFINITY]]);
+    let all = masked(&x, &y, &m).vjp(&[[1.0], [0.0]]).eval().unwrap();
+    let one = masked(&x[..1], &y, &m[..1]).vjp(&[[1.0]]).eval().unwrap();
+    assert_eq!((&all.y[..], all.x[0], all.x[1]), (&one.y[..], one.x[0], [0.0]));
+    assert_eq!(masked(&x, &y, &m).eval().unwrap()[1], [f64::NEG_INFINITY]);
+    let b = [[1.0, 2.0], [3.0, 5.0]];
+    let e = [[1.0, 2.0], [0.0, 0.0]];
+    let all = masked_mean(&x, &y, &m, &b).vjp(&e).eval().unwrap();
+    let one = masked_mean(&x[..1], &y, &m[..1], &b).vjp(&e[..1]).eval().unwrap();
+    assert_eq!((&all.y[..], &all.b[..], all.x[0], all.x[1]), (&one.y[..], &one.b[..], one.x[0], [0.0]));
+    let x = x.map(|x| x.map(|x| x as f32));
+    let (y, m, b, e) = ([[1.0_f32]], [[0.0], [f32::NEG_INFINITY]], [[1.0, 2.0]], [[1.0, 2.0], [0.0, 0.0]]);
+    assert!(masked_mean(&x, &y, &m, &b).vjp(&e).eval().unwrap().y[0][0].is_finite());
+}
+
+#[test]
+fn right_hand_sides_of_any_size() {
+    let x: [[f64; 1]; 6] = std::array::from_fn(|k| [0.3 * k as f64]);
+    let solve = |size: f64| product(&x, &x, &[[size]; 6]).solve_b(1.0).eval().unwrap().values.into_vec();
+    let expected = solve(1.0);
+    for size in [1e155, 1e300, 1e-162, 1e-300] {
+        for (found, expected) in solve(size).iter().zip(&expected) {
+            assert_near(found[0] / size, expected[0], 1e-5, size);
+        }
+    }
+    let (x, b) = (x.map(|x| x.map(|x| x as f32)), [[1e-40_f32]; 6]);
+    let found = product(&x, &x, &b).solve_b(1.0).eval().unwrap();
+    for (found, expected) in found.values.iter().zip(&expected) {
+        assert_near(found[0], 1e-40 * expected[0], 1e-44, "f32");
+    }
 }
 
 #[test]

@@ -272,15 +272,16 @@ pub enum Error {
     /// Arrays were to be left on all CUDA devices, instead of one.
     #[error("arrays stay on one device, and not on all CUDA devices")]
     NotOnePlace,
-    /// Targets of the formula are too long for the memory that a thread of a CUDA device has of its own.
+    /// Rows of the formula are too long for a CUDA device: targets for the memory that a thread has of its own, or sources for
+    /// that which a block shares.
     #[error(
-        "a CUDA thread would keep {needed} bytes for its targets of `{formula}`, and can have {most}; `Device::Cpu` has no \
-         such limit"
+        "the rows of `{formula}` are too long for CUDA: they take {needed} bytes where {most} can be had; `Device::Cpu` has \
+         no such limit"
     )]
     LongRows {
         /// The formula.
         formula: &'static str,
-        /// What a thread would need.
+        /// What a thread or a block would need.
         needed: usize,
         /// What it can have.
         most: usize,

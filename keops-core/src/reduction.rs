@@ -21,6 +21,7 @@
 //! | [`Zero`] | 0 |
 //! | [`LogSumExp`] | log Σ_j 2^(f_0) (f_1, ..); without f_1: log Σ_j 2^(f_0) |
 //! | [`SumSoftMaxWeight`] | Σ_j 2^(f_0) (f_1, ..) / Σ_j 2^(f_0) |
+//! | [`LogSumExpSaved`] | the same, finite where it is -infinity |
 //! | [`SoftMaxSaved`] | log Σ_j 2^(f_0), then the row of `SumSoftMaxWeight` |
 //! | [`MaxSumShiftExp`] | m = log max_j 2^(f_0), then Σ_j 2^(f_0) e^(-m) (f_1, ..) |
 //! | [`Min`], [`Max`] | the smallest (largest) value of each component |
@@ -46,7 +47,7 @@ mod zero;
 pub use compensated::Total;
 pub use exponential::{Exponential, ExponentialRun, Outcome};
 pub use k_min::{ArgKMin, ArgMin, Best, BestRun, KMin, KMinArgKMin, MISSING, MinArgMin};
-pub use log_sum_exp::{LogOfSum, LogSumExp};
+pub use log_sum_exp::{LogOfSum, LogSaved, LogSumExp, LogSumExpSaved};
 pub use max_sum::MaxSumShiftExp;
 pub use min::{Min, MinRun};
 pub use negated::{ArgMax, Max, MaxArgMax, Negated};

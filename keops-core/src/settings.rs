@@ -101,7 +101,8 @@ impl Settings {
         Pairs { pattern, watch: self.watch.as_ref() }
     }
 
-    /// Leaves numbers on the device: for [`Device::Auto`] the first CUDA device if there is one, else the host.
+    /// Leaves numbers on the device: for [`Device::Auto`] the first CUDA device that can run kernels, if
+    /// there is one, else the host.
     ///
     /// # Errors
     /// No such device; [`Device::AllCuda`], which is not one place; whatever the device says.
@@ -118,8 +119,10 @@ impl Settings {
         let here = || Array::Host(numbers.to_vec().into());
         match (self.device, self.cuda) {
             (Device::Cpu, _) | (Device::Auto, None) => Ok(here()),
-            (Device::Auto, Some(engine)) if !engine.is_available(0) => Ok(here()),
-            (Device::Auto, Some(engine)) => T::copy_to_device(engine, 0, numbers),
+            (Device::Auto, Some(engine)) => match engine.first_available() {
+                Some(ordinal) => T::copy_to_device(engine, ordinal, numbers),
+                None => Ok(here()),
+            },
             (Device::Cuda(ordinal), Some(engine)) => T::copy_to_device(engine, ordinal, numbers),
             (Device::Cuda(_), None) => Err(Error::BuiltWithoutCuda),
             (Device::AllCuda, _) => Err(Error::NotOnePlace),

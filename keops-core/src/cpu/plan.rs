@@ -53,7 +53,7 @@ const ON_ANY_STACK: usize = 2048;
 /// How many bytes of stack the rows of a kernel need, if these are more than a thread usually has. What a pair touches is on
 /// the stack, in vectors of up to 64 bytes: once or twice as optimized code, six times without optimization.
 pub(super) fn stack(layout: &Layout) -> Option<usize> {
-    const BYTES: usize = 1 << 10;
+    const BYTES: usize = 256;
     const LEAST: usize = 2 << 20;
     let Layout { parameters, target, source, state, values, .. } = layout;
     let numbers =

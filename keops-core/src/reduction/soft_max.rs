@@ -1,6 +1,9 @@
 //! Means weighted by a softmax.
 
-use super::{Exponential, Outcome, log_sum_exp::log_of};
+use super::{
+    Exponential, Outcome,
+    log_sum_exp::{log_of, saved},
+};
 use crate::real::Element;
 
 /// Σ_j 2^(f_0) f_c / Σ_j 2^(f_0) for the components c = 1, 2, .. of f.
@@ -9,7 +12,7 @@ use crate::real::Element;
 pub type SumSoftMaxWeight = Exponential<Mean>;
 
 /// log Σ_j 2^(f_0) (a natural logarithm), then the row of [`SumSoftMaxWeight`]: what the derivatives of a softmax
-/// need of it.
+/// need of it. Both are finite where all exponents are -infinity, so that such a target counts for nothing.
 pub type SoftMaxSaved = Exponential<LogAndMean>;
 
 /// See [`SumSoftMaxWeight`].
@@ -44,8 +47,12 @@ impl Outcome for LogAndMean {
 
     fn finish<T: Element>(shift: f64, components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]) {
         if let Some((log, mean)) = values.split_first_mut() {
-            *log = T::from_f64(log_of(shift, sum(0)));
-            Mean::finish(shift, components, sum, mean);
+            *log = saved(T::from_f64(log_of(shift, sum(0))));
+            if sum(0) == 0.0 {
+                mean.fill(T::zero());
+            } else {
+                Mean::finish(shift, components, sum, mean);
+            }
         }
     }
 }

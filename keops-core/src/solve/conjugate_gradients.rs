@@ -49,6 +49,34 @@ pub(super) fn conjugate_gradients(
     precondition: &dyn Precondition,
     progress: &mut dyn FnMut(&Progress<'_>) -> ControlFlow<()>,
 ) -> Result<(Vec<f64>, Report), Error> {
+    // of numbers around 1: squares of others may be beyond the range, and so may be what the products are computed with
+    let powers = powers(b, system.columns());
+    let b = &scaled(b, &powers, |b, power| b / power)[..];
+    let (x, report) = iterate(system, b, limits, precondition, progress)?;
+    Ok((scaled(&x, &powers, |x, power| x * power), report))
+}
+
+/// A power of two near the largest number of each column: dividing by it rounds nothing.
+fn powers(b: &[f64], columns: usize) -> Vec<f64> {
+    let mut largest = vec![0.0_f64; columns];
+    for row in b.chunks(columns.max(1)) {
+        largest.iter_mut().zip(row).for_each(|(largest, b)| *largest = largest.max(b.abs()));
+    }
+    let power = |largest: f64| if largest > 0.0 && largest.is_finite() { largest.log2().floor() } else { 0.0 };
+    largest.into_iter().map(|largest| power(largest).clamp(-1000.0, 1000.0).exp2()).collect()
+}
+
+fn scaled(x: &[f64], powers: &[f64], scale: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    x.iter().zip(powers.iter().cycle()).map(|(&x, &power)| scale(x, power)).collect()
+}
+
+fn iterate(
+    system: &dyn System,
+    b: &[f64],
+    limits: Limits,
+    precondition: &dyn Precondition,
+    progress: &mut dyn FnMut(&Progress<'_>) -> ControlFlow<()>,
+) -> Result<(Vec<f64>, Report), Error> {
     let mut run = Run::new(system, b, limits);
     let mut called = ControlFlow::Continue(());
     loop {

@@ -47,8 +47,10 @@ fn weighted<T: Element>(spread: f64) {
         run_all::<T, Weighted, SoftMaxSaved>(&views, |outcome| {
             assert_eq!(outcome.values.len(), 3 * n);
             for (row, &u) in outcome.values.chunks(3).zip(&u) {
-                assert_close(Element::to_f64(row[0]), log(u), error);
-                assert_close(Element::to_f64(row[1]), empty + mean(u, &|j| w[2 * j]), 2.0 * error);
+                // finite where there is nothing, for derivatives
+                let saved = if m == 0 { Element::to_f64(T::min_value()) / 4.0 } else { log(u) };
+                assert_close(Element::to_f64(row[0]), saved, error);
+                assert_close(Element::to_f64(row[1]), mean(u, &|j| w[2 * j]), 2.0 * error);
             }
         });
         run_all::<T, Weighted, LogSumExp>(&views, |outcome| {

@@ -16,7 +16,7 @@ use crate::{
     ast::{Block, Cuda, IntegerArg, Item, ReductionSpec, VariableDecl},
     error::hint,
     graph::Category,
-    reduction::Scheme,
+    reduction::{self, Scheme},
 };
 
 /// The items of one `keops! { ... }`.
@@ -218,7 +218,9 @@ fn reduction(input: ParseStream) -> syn::Result<ReductionSpec> {
     }
     input.parse::<Token![>]>()?;
     let Some(over) = over else {
-        return match k {
+        // an index with another name is no number
+        let number = k.filter(|_| reduction::find(&name.to_string()).is_none_or(|row| row.takes_k));
+        return match number {
             Some(IntegerArg::Number(k, _)) => missing(&format!("{k}, ")),
             Some(IntegerArg::Symbol(k)) => missing(&format!("{k}, ")),
             None => missing(""),

@@ -59,7 +59,7 @@ impl Derive {
             Reduction::SumSoftMaxWeight => {
                 ("SoftMaxSaved", out.checked_add(&Dim::number(1)).expect("a dimension that was checked"))
             }
-            _ => ("LogSumExp", out),
+            _ => ("LogSumExpSaved", out),
         };
         let variable = self.new_variable(dim.clone());
         let row = self.graph.var(variable);

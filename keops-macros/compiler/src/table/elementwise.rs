@@ -1,5 +1,6 @@
 //! Arithmetic and element-wise functions. KeOps' conventions at the edges: 1/√0 = 0, 0 ln 0 = 0, the derivatives of
-//! steps are 0. With that of 1/√, the slopes of asin and acos at ±1 are 0, and so are those of atan2 at the origin.
+//! steps are 0. With that of 1/√, the slopes of asin and acos at ±1 are 0, and so are those of atan2 at the origin. Ours: the
+//! slope of x ln x at 0 is 0, as that of √x is.
 
 use super::{Arguments, F, Fault, Fun, INT, Operation, Value, same_or_scalar};
 use crate::graph::{Graph, Id, Op};
@@ -50,6 +51,14 @@ fn slope_of_asin(g: &mut Graph, x: Id) -> Id {
     let (less, more) = (g.sub(one, x), g.add(one, x));
     let product = g.mul(less, more);
     g.fun(Fun::Rsqrt, &[product])
+}
+
+/// `value` where x is not 0, else 0.
+fn unless_zero(g: &mut Graph, x: Id, value: Id) -> Id {
+    let (zero, half) = (g.constant(0.0), g.constant(0.5));
+    let is_zero = g.fun(Fun::Equal, &[x, zero]);
+    let is_not = g.sub(half, is_zero);
+    g.fun(Fun::IfElse, &[is_not, value, zero])
 }
 
 /// 1 unless a < b, else 0.
@@ -131,7 +140,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         }),
         range: (0.5, 2.0),
     },
-    // d/dx x^y = y x^(y-1), d/dy x^y = log(x) x^y, and 0 at x = 0, where it is for y > 0
+    // d/dx x^y = y x^(y-1), and 0 for y = 0; d/dy x^y = log(x) x^y, and 0 at x = 0, where it is for y > 0
     lanes(
         "Powf",
         &["powf", "pow", "power"],
@@ -139,18 +148,21 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "pow",
         |g, a, y, k| {
             if k == 1 {
-                let (log, zero) = (g.fun(Fun::Log, &[a[0]]), g.constant(0.0));
-                let is_zero = g.fun(Fun::Equal, &[a[0], zero]);
-                let half = g.constant(0.5);
-                let other = g.sub(half, is_zero);
-                let log = g.fun(Fun::IfElse, &[other, log, zero]);
+                let log = g.fun(Fun::Log, &[a[0]]);
+                let log = unless_zero(g, a[0], log);
                 return g.mul(log, y);
             }
             let one = g.constant(1.0);
             let less = g.sub(a[1], one);
             let power = match g.constant_value(less) {
                 Some(n) if n.fract() == 0.0 && n.abs() < 64.0 => g.powi(a[0], n as i32),
-                _ => g.fun(Fun::Pow, &[a[0], less]),
+                Some(n) if n == 0.5 => g.fun(Fun::Sqrt, &[a[0]]),
+                Some(n) if n == -0.5 => g.fun(Fun::Rsqrt, &[a[0]]),
+                Some(_) => g.fun(Fun::Pow, &[a[0], less]),
+                None => {
+                    let power = g.fun(Fun::Pow, &[a[0], less]);
+                    unless_zero(g, a[1], power)
+                }
             };
             g.mul(a[1], power)
         },
@@ -300,7 +312,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "x_log_x",
         |g, a, _, _| {
             let (log, one) = (g.fun(Fun::Log, &[a[0]]), g.constant(1.0));
-            g.add(log, one)
+            let slope = g.add(log, one);
+            unless_zero(g, a[0], slope)
         },
         (0.2, 3.0),
     ),

@@ -76,8 +76,8 @@ fn reduce(name: &str, terms: &Rows) -> Vec<f64> {
     let len = terms[0].len();
     match (name, len) {
         ("Sum", _) => (0..len).map(|c| sum(&|f| f[c])).collect(),
-        ("LogSumExp", 1) => vec![sum(&|f| f[0].exp2()).ln()],
-        ("LogSumExp", _) => (1..len).map(|c| sum(&|f| f[0].exp2() * f[c]).ln()).collect(),
+        ("LogSumExp" | "LogSumExpSaved", 1) => vec![sum(&|f| f[0].exp2()).ln()],
+        ("LogSumExp" | "LogSumExpSaved", _) => (1..len).map(|c| sum(&|f| f[0].exp2() * f[c]).ln()).collect(),
         ("SumSoftMaxWeight", _) => (1..len).map(|c| sum(&|f| f[0].exp2() * f[c]) / sum(&|f| f[0].exp2())).collect(),
         ("SoftMaxSaved", _) => {
             let mut saved = vec![sum(&|f| f[0].exp2()).ln()];
