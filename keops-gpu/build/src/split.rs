@@ -56,7 +56,7 @@ pub fn split(ptx: &str, entries: &[String]) -> Result<BTreeMap<String, String>> 
         }
         let text = parts.iter().enumerate().filter(|(n, part)| part.name.is_none() || needed.contains(n));
         let text: Vec<String> =
-            text.map(|(_, part)| limited(part.text.trim())).filter(|text| !text.is_empty()).collect();
+            text.map(|(_, part)| not_unrolled(&limited(part.text.trim()))).filter(|text| !text.is_empty()).collect();
         modules.insert(entry.clone(), text.join("\n") + "\n");
     }
     Ok(modules)
@@ -69,6 +69,26 @@ fn limited(text: &str) -> String {
         Some((registers, (head, body))) => format!("{head}\n.maxnreg {registers}\n{{{body}"),
         None => text.to_owned(),
     }
+}
+
+/// A function with the directive that a loop is not unrolled behind the label of each loop whose code has a comment that says
+/// so. The compiler writes the label of a loop where its body begins, which is before the comment.
+fn not_unrolled(text: &str) -> String {
+    const COMMENT: &str = "// keops: not unrolled";
+    let mut lines: Vec<&str> = Vec::new();
+    let mut label = None;
+    for line in text.lines() {
+        if line.starts_with("$L") && line.contains(':') {
+            label = Some(lines.len());
+        }
+        if line.trim() == COMMENT
+            && let Some(label) = label.take()
+        {
+            lines.insert(label + 1, "\t.pragma \"nounroll\";");
+        }
+        lines.push(line);
+    }
+    lines.join("\n")
 }
 
 /// The parts of a PTX file: statements that end in a semicolon or a block, and the directives of the header.
@@ -167,6 +187,15 @@ mod tests {
         let modules = split(&ptx, &["a_f32".to_owned()]).unwrap();
         assert!(modules["a_f32"].contains("\n)\n.maxnreg 48\n{\n\t// keops"));
         assert_eq!(modules["a_f32"].matches(".maxnreg").count(), 1);
+    }
+
+    #[test]
+    fn loops_are_not_unrolled() {
+        let body = "call helper;\n$L__BB0_1:\n\tadd.s32 %r1, %r1, 1;\n\t// begin inline asm\n\t// keops: not unrolled\n\
+            \t// end inline asm\n$L__BB0_2:\t// in Loop\n\tbra $L__BB0_1;";
+        let modules = split(&PTX.replace("call helper;", body), &["a_f32".to_owned()]).unwrap();
+        assert!(modules["a_f32"].contains("$L__BB0_1:\n\t.pragma \"nounroll\";\n\tadd"));
+        assert_eq!(modules["a_f32"].matches(".pragma").count(), 1);
     }
 
     #[test]

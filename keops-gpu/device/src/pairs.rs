@@ -297,6 +297,7 @@ unsafe fn sweep<
                 source = stored;
             }
             while source < stored {
+                thread::not_unrolled();
                 let row = first + source.min(count - 1);
                 // SAFETY: a source of the range; its place in the tile is this thread's alone.
                 unsafe {
@@ -349,6 +350,10 @@ unsafe fn sweep<
                 }
             }
             while source < count {
+                // the rest of a tile, or where the scaled loop is the rule
+                if const { UNROLLED || (!SCALED && scaled::<N, F, Red, S>().is_some()) } {
+                    thread::not_unrolled();
+                }
                 one(source);
                 source += 1;
             }

@@ -30,6 +30,14 @@ pub fn grid_dim_x() -> u32 {
     (unsafe { nvptx::_grid_dim_x() }) as u32
 }
 
+/// In the body of a loop: the assembler must not write it out several times. Loops that run a few times beside those over
+/// pairs take most of its time otherwise, and that is the time of the first call.
+#[inline(always)]
+pub fn not_unrolled() {
+    // SAFETY: a comment, from which the build script makes a directive.
+    unsafe { asm!("// keops: not unrolled", options(nomem, nostack, preserves_flags)) };
+}
+
 /// Waits until all threads of the block are here, and what they wrote to shared memory can be read.
 ///
 /// # Safety

@@ -130,6 +130,7 @@ pub(crate) unsafe fn copy<T: Element + Shared, F: Formula>(data: *const *const T
             let dim = variable.dim as u32;
             let mut number = thread::thread_idx_x();
             while number < stored * dim {
+                thread::not_unrolled();
                 let (row, c) = (number / dim, number % dim);
                 let source = (tile.first + row.min(tile.count - 1)) as usize;
                 // SAFETY: there is a pointer for each variable, and the row is there; the place is this thread's alone.
@@ -143,6 +144,7 @@ pub(crate) unsafe fn copy<T: Element + Shared, F: Formula>(data: *const *const T
     // up to the next row, since short rows are read by 16 bytes
     let mut row = thread::thread_idx_x();
     while row < stored {
+        thread::not_unrolled();
         let mut c = at;
         while c < const { source_stride::<T, F>() as u32 } {
             // SAFETY: as above.
@@ -219,6 +221,8 @@ pub(crate) unsafe fn take<N, F, Red, const Q: usize, const S: usize, const B: us
             }
         }
         while s < end {
+            // a few instructions of each source, beside hundreds for its contractions
+            thread::not_unrolled();
             // SAFETY: the contract of this function.
             let stored = unsafe { Stored::<N::Scalar, F>::new(address + s * stride::<N, F>()) };
             let index = <Rows<N, Q> as Real>::index_splat((), tile.first + group + s);
