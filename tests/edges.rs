@@ -44,6 +44,10 @@ keops! {
     #[keops(cuda(S = 3))]
     fn of_dimension_s<const S: usize>(x: Vi<S>, y: Vj<S>) -> Sum<j> { exp(-sqdist(x, y)) }
 
+    /// The form of Lorentz, of which component 0 is time.
+    #[keops(cuda(D = 1), cuda(D = 4))]
+    fn lorentz<const D: usize>(x: Vi<D>, y: Vj<D>) -> Sum<j> { exp((x | y) - 2 * elem(x, 0) * elem(y, 0)) }
+
     #[keops(order = 0)]
     fn first(x: Vi<1>, y: Vj<1>) -> ArgMin<j> { x * y }
     #[keops(order = 0)]
@@ -185,6 +189,27 @@ fn traces_of_scalars() {
     assert_eq!(trace_of_a_form(&x, &y).eval().unwrap()[0], [6.0, 14.0]);
     let found = of_dimension_s(&x, &y).vjp(&[[1.0_f64]]).eval().unwrap();
     assert!(found.x[0].iter().zip(&found.y[0]).all(|(x, y)| *x == -*y && *x > 0.0));
+}
+
+#[test]
+fn components_of_any_dimension() {
+    fn check<const D: usize>() {
+        let mut random = Random::new();
+        let (x, y): (Vec<[f64; D]>, Vec<[f64; D]>) = (random.cloud(5), random.cloud(7));
+        let form = |x: &[f64; D], y: &[f64; D]| harness::dot(x, y) - 2.0 * x[0] * y[0];
+        let expected: Vec<[f64; 1]> = x.iter().map(|x| [y.iter().map(|y| form(x, y).exp()).sum()]).collect();
+        assert_rows(&lorentz(&x, &y).eval().unwrap(), &expected, 1e-13, "value");
+        let of = |x: &[f64; D]| {
+            std::array::from_fn(|d| {
+                let sign = if d == 0 { -1.0 } else { 1.0 };
+                y.iter().map(|y| form(x, y).exp() * sign * y[d]).sum()
+            })
+        };
+        let expected: Vec<[f64; D]> = x.iter().map(of).collect();
+        assert_rows(&lorentz(&x, &y).vjp_x(&vec![[1.0]; 5]).eval().unwrap(), &expected, 1e-13, "gradient");
+    }
+    check::<1>();
+    check::<4>();
 }
 
 /// The first of equal values, whatever the order in which the pairs of a pattern are computed.

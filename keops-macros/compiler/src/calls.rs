@@ -22,7 +22,7 @@ use crate::{
     ast::Item,
     check::Checked,
     dim::Dim,
-    graph::{Category, VarId},
+    graph::{Category, Requirement, VarId},
     lower::Program,
     operator::Operator,
     reduction::{Reduction, Scheme},
@@ -139,6 +139,8 @@ pub struct Calls {
     pub saved: Vec<Saved>,
     /// For derivatives of what was selected, the pass over the arguments of the value that finds the row numbers.
     pub selection: Option<Pass>,
+    /// What const generics must be like.
+    pub requirements: Vec<Requirement>,
 }
 
 impl Calls {

@@ -18,12 +18,12 @@ use crate::{
     ast::Item,
     calls::{Call, Calls, Derivative, Output, Pass, PassReduction, Saved},
     dim::{Dim, const_generic},
-    graph::Category,
+    graph::{Category, Requirement},
 };
 
 /// The function and its module; `kernels` is the folder of the kernels for GPUs, if there are any.
 pub fn item(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
-    let function = function(item);
+    let function = function(item, calls);
     let module = module(item, calls, kernels);
     quote!(#function #module)
 }
@@ -87,7 +87,7 @@ fn argument_trait(category: Category) -> (TokenStream, TokenStream) {
     }
 }
 
-fn function(item: &Item) -> TokenStream {
+fn function(item: &Item, calls: &Calls) -> TokenStream {
     let printer = Printer { item, kernels: None };
     let (attributes, visibility, name) = (&item.attributes, &item.visibility, &item.name);
     let params = printer.const_params();
@@ -110,12 +110,17 @@ fn function(item: &Item) -> TokenStream {
         let ((_, method), name) = (argument_trait(v.category), &v.name);
         quote!(#name.#method())
     });
+    let requirements = calls.requirements.iter().map(|Requirement { end, whole, message }| {
+        let (end, whole) = (end.tokens(), whole.tokens());
+        quote!(const { ::core::assert!(#end <= #whole, #message) };)
+    });
     quote! {
         #(#attributes)*
         #[allow(non_snake_case, clippy::too_many_arguments, reason = "the names and arguments are those of the formula")]
         #visibility fn #name<'__keops, #params __T: ::keops::__private::Element>(
             #(#names: #types),*
         ) -> #name::Call<'__keops, __T, #marker> {
+            #(#requirements)*
             #name::Call::__new(::std::vec![#(#views),*])
         }
     }

@@ -151,6 +151,19 @@ pub struct Graph {
     pub(crate) quotients: HashMap<Id, (Id, Id)>,
     /// The variables, in the order of the function's arguments.
     pub variables: Vec<Variable>,
+    /// What const generics must be like, which is known where the function is called.
+    pub requirements: Vec<Requirement>,
+}
+
+/// A dimension that must not exceed another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// The smaller.
+    pub end: Dim,
+    /// The larger.
+    pub whole: Dim,
+    /// What to say if it does.
+    pub message: String,
 }
 
 impl Graph {

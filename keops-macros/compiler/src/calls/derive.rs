@@ -55,7 +55,8 @@ impl Derive {
 
     pub(super) fn finish(self) -> Calls {
         let saved = self.saved.into_iter().map(|source| source.saved).collect();
-        Calls { calls: self.calls, saved, selection: self.selecting.map(|selecting| selecting.pass) }
+        let selection = self.selecting.map(|selecting| selecting.pass);
+        Calls { calls: self.calls, saved, selection, requirements: self.graph.requirements }
     }
 
     /// Adds the call of the value, and its derivatives.

@@ -156,8 +156,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
             let less = g.sub(a[1], one);
             let power = match g.constant_value(less) {
                 Some(n) if n.fract() == 0.0 && n.abs() < 64.0 => g.powi(a[0], n as i32),
-                Some(n) if n == 0.5 => g.fun(Fun::Sqrt, &[a[0]]),
-                Some(n) if n == -0.5 => g.fun(Fun::Rsqrt, &[a[0]]),
+                Some(0.5) => g.fun(Fun::Sqrt, &[a[0]]),
+                Some(-0.5) => g.fun(Fun::Rsqrt, &[a[0]]),
                 Some(_) => g.fun(Fun::Pow, &[a[0], less]),
                 None => {
                     let power = g.fun(Fun::Pow, &[a[0], less]);

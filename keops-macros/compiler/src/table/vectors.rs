@@ -3,7 +3,7 @@
 use super::{Arguments, F, Fault, Fun, INT, Integer, Kind, Operation, Value, same, same_or_scalar, scalar, too_large};
 use crate::{
     dim::Dim,
-    graph::{Graph, Id},
+    graph::{Graph, Id, Requirement},
     view::View,
 };
 
@@ -60,22 +60,26 @@ fn full_metric(g: &Graph, a: &Arguments, f: usize) -> Result<(), Fault> {
     Err(Fault(format!("the metric `{}` must have dimension {full}, it has dimension {found}", a.spelled[0])))
 }
 
-/// The part `start..start + dim` must lie inside the argument.
-fn inside(g: &Graph, a: &Arguments, start: &Dim, dim: &Dim) -> Result<(), Fault> {
+/// The part `start..start + dim` must lie inside the argument; if const generics decide that, where they are known.
+fn inside(g: &mut Graph, a: &Arguments, start: &Dim, dim: &Dim) -> Result<(), Fault> {
     let end = start.checked_add(dim).ok_or_else(too_large)?;
-    let whole = g.dim(a.formulas[0]);
-    let (part, verb) = if dim.is_one() {
-        (format!("component {start}"), ["is", "lies"])
-    } else {
-        (format!("components {start}..{end}"), ["are", "lie"])
-    };
-    match end.at_most(whole) {
-        Some(true) => Ok(()),
-        Some(false) => Err(Fault(format!("{part} {} out of range, `{}` has dimension {whole}", verb[0], a.spelled[0]))),
+    let whole = g.dim(a.formulas[0]).clone();
+    let (part, verb) =
+        if dim.is_one() { (format!("component {start}"), "is") } else { (format!("components {start}..{end}"), "are") };
+    let message = format!("{part} {verb} out of range, `{}` has dimension {whole}", a.spelled[0]);
+    let beyond = whole.checked_add(&Dim::number(1)).and_then(|whole| whole.at_most(&end)) == Some(true);
+    match end.at_most(&whole) {
+        Some(true) => {}
+        Some(false) => return Err(Fault(message)),
+        None if beyond => return Err(Fault(message)),
         None => {
-            Err(Fault(format!("whether {part} {} inside dimension {whole} depends on the const generics", verb[1])))
+            let requirement = Requirement { end, whole, message };
+            if !g.requirements.contains(&requirement) {
+                g.requirements.push(requirement);
+            }
         }
     }
+    Ok(())
 }
 
 /// The argument from component `start` on, in a vector of zeros of this dimension.

@@ -1,7 +1,7 @@
 //! Every row of the operation table, on variables of each category and several dimensions. A new row is tested
 //! without a word here: the cases are those combinations of dimensions and integers that its own rule admits.
 
-use super::sample;
+use super::{oracle::size, sample};
 use crate::{
     dim::Dim,
     graph::{Category, Graph, Id, VarId},
@@ -130,7 +130,8 @@ fn build(row: &Operation, case: &Case, categories: &[Category]) -> Option<(Graph
     }
     args.variables = vec![VarId(0); row.args.iter().filter(|&&kind| kind == Kind::Variable).count()];
     let id = row.apply(&mut g, &args).ok()?;
-    Some((g, id))
+    let admitted = g.requirements.iter().all(|requirement| size(&requirement.end) <= size(&requirement.whole));
+    admitted.then_some((g, id))
 }
 
 fn shaped(g: &mut Graph, v: VarId, shape: Shape, categories: &[Category]) -> Id {
