@@ -139,7 +139,9 @@ fn places(view: &View) -> impl Iterator<Item = usize> + use<> {
 
 /// The place of the first largest number.
 fn arg_max(x: &[f64]) -> usize {
-    (0..x.len()).rev().max_by(|&a, &b| x[a].total_cmp(&x[b])).expect("a component")
+    // zeros of either sign are equal
+    let number = |c: usize| x[c] + 0.0;
+    (0..x.len()).rev().max_by(|&a, &b| number(a).total_cmp(&number(b))).expect("a component")
 }
 
 /// (1/x d/dx)^n of sin(x) / x, by 40 terms of its power series.

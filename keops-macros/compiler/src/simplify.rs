@@ -371,7 +371,10 @@ impl Graph {
     /// be a rounding below a whole number.
     fn divided(&mut self, a: Id, depth: usize) -> Id {
         /// How many terms deep, by recursion.
-        const DEEPEST: usize = 64;
+        const DEEPEST: usize = 8;
+        if self.quotients.is_empty() {
+            return a;
+        }
         if let Some(&(dividend, divisor)) = self.quotients.get(&a) {
             let dim = self.dim(a).clone();
             return self.intern(Op::Div, vec![dividend, divisor], dim);

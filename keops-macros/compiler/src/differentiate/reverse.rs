@@ -58,7 +58,7 @@ fn accumulate(g: &mut Graph, cotangents: &mut HashMap<Id, Id>, id: Id, e: Id) {
 /// side of `ifelse` that is not taken has the cotangent 0, and so has what it is made of, even where its slope is infinite.
 /// A choice of each component by itself is behind what is element-wise only.
 fn of_sides(g: &mut Graph, e: Id, element_wise: bool, map: &dyn Fn(&mut Graph, Id) -> Id) -> Id {
-    if !is_chosen(g, e, 0) {
+    if !is_chosen(g, e) {
         return map(g, e);
     }
     let args = g.args(e).to_vec();
@@ -87,15 +87,25 @@ fn of_sides(g: &mut Graph, e: Id, element_wise: bool, map: &dyn Fn(&mut Graph, I
     }
 }
 
-/// Whether a cotangent was made by a choice, or some term of it.
-fn is_chosen(g: &Graph, e: Id, depth: usize) -> bool {
-    /// How many terms deep, by recursion.
-    const DEEPEST: usize = 64;
-    match g.op(e) {
-        Op::Fun(Fun::IfElse) => g.args(e)[1..].iter().any(|&side| g.is_zero(side)),
-        Op::Add | Op::Sub | Op::Neg if depth < DEEPEST => g.args(e).iter().any(|&term| is_chosen(g, term, depth + 1)),
-        _ => false,
+/// Whether a cotangent was made by a choice, or one of its first terms.
+fn is_chosen(g: &Graph, e: Id) -> bool {
+    /// How many terms are looked at.
+    const TERMS: usize = 64;
+    let mut terms = vec![e];
+    let mut next = 0;
+    while next < terms.len().min(TERMS) {
+        let term = terms[next];
+        match g.op(term) {
+            Op::Fun(Fun::IfElse) if g.args(term)[1..].iter().any(|&side| g.is_zero(side)) => return true,
+            Op::Add | Op::Sub | Op::Neg => {
+                let new: Vec<Id> = g.args(term).iter().copied().filter(|arg| !terms.contains(arg)).collect();
+                terms.extend(new);
+            }
+            _ => {}
+        }
+        next += 1;
     }
+    false
 }
 
 /// Whether each component is made of the same components of the arguments.
