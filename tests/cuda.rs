@@ -25,6 +25,9 @@ keops! {
     fn log_sum(g: Pm<1>, x: Vi<3>, y: Vj<3>) -> LogSumExp<j> { -g * sqdist(x, y) }
     fn log_weighted(x: Vi<2>, y: Vj<2>, b: Vj<3>) -> LogSumExp<i> { ((x | y), exp(b)) }
     fn soft_max(x: Vi<2>, y: Vj<2>, b: Vj<3>) -> SumSoftMaxWeight<j> { (3 * (x | y), b) }
+    fn mean_shift(x: Vi<3>, y: Vj<3>) -> SumSoftMaxWeight<j> { (-0.5 * sqdist(x, y), y) }
+    #[keops(order = 0)]
+    fn beside(g: Pm<1>, x: Vi<3>, y: Vj<3>) -> Sum<j> { concat(exp(-g * sqdist(x, y)), y) }
     fn min(x: Vi<2>, y: Vj<2>) -> Min<j> { x * y }
     fn max_arg_max(x: Vi<2>, y: Vj<2>) -> MaxArgMax<j> { x * y }
     fn nearest(x: Vi<3>, y: Vj<3>) -> ArgKMin<4, j> { sqdist(x, y) }
@@ -433,6 +436,20 @@ fn scaled_exponents() {
     compare!(2e-5, (), unit_gaussian(&x, &y));
 }
 
+/// What is beside an exponential may read the vectors of the squared distance in it, which are not scaled then.
+#[test]
+fn vectors_of_squared_distances() {
+    let mut random = Random::new();
+    for (n, m) in SHAPES {
+        let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (random.cloud(n), random.cloud(m));
+        if m > 0 {
+            compare!(1e-5, (n, m), mean_shift(&x, &y));
+            compare!(1e-5, (n, m), mean_shift(&x, &y).vjp_x(&x));
+        }
+        compare!(1e-5, (n, m), beside(0.3_f32, &x, &y));
+    }
+}
+
 /// Arguments and results that stay on the device give the bits of those that do not.
 #[test]
 fn arrays() -> Result<(), Error> {
@@ -533,15 +550,11 @@ fn errors() {
 /// 50,000 components, of which a thread of a device can have none of its sums.
 #[test]
 fn rows_too_long() {
-    let check = || {
-        let (x, y) = ([[0.5_f32; 200]; 2], [[2.0; 250]; 3]);
-        let error = outer(&x, &y).device(CUDA).eval().unwrap_err();
-        assert!(matches!(error, Error::LongRows { needed, most, .. } if needed > most), "{error}");
-        // the processor takes them
-        assert!(outer(&x, &y).eval().unwrap().as_flat().iter().all(|&sum| sum == 3.0));
-    };
-    // a thread of the processor has them on its stack
-    std::thread::Builder::new().stack_size(1 << 28).spawn(check).unwrap().join().unwrap();
+    let (x, y) = ([[0.5_f32; 200]; 2], [[2.0; 250]; 3]);
+    let error = outer(&x, &y).device(CUDA).eval().unwrap_err();
+    assert!(matches!(error, Error::LongRows { needed, most, .. } if needed > most), "{error}");
+    // the processor takes them
+    assert!(outer(&x, &y).eval().unwrap().as_flat().iter().all(|&sum| sum == 3.0));
 }
 
 /// `cargo xtask test-cuda --no-device`: without a driver, or with one that finds no device.
