@@ -335,12 +335,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
             0 => inside(g, a[0], a[1], a[2]),
             // the upper bound is the value where the two are crossed
             1 => {
-                let (below, crossed_not) = (g.fun(Fun::LessThan, &[a[0], a[1]]), unless_less(g, a[2], a[1]));
-                g.mul(below, crossed_not)
+                let (below, in_order) = (g.fun(Fun::LessThan, &[a[0], a[1]]), unless_less(g, a[2], a[1]));
+                g.mul(below, in_order)
             }
             _ => {
-                let (not_above, crossed_not) = (unless_less(g, a[2], a[0]), unless_less(g, a[2], a[1]));
-                let (one, other) = (g.constant(1.0), g.mul(not_above, crossed_not));
+                let (not_above, in_order) = (unless_less(g, a[2], a[0]), unless_less(g, a[2], a[1]));
+                let (one, other) = (g.constant(1.0), g.mul(not_above, in_order));
                 g.sub(one, other)
             }
         },
