@@ -15,14 +15,17 @@
 //! | [`formulas`] | finds `keops! { .. }` in the sources |
 //! | [`toolchain`] | a compiler for GPUs |
 //! | [`crates`] | the device crate: formulas and entry points |
+//! | [`compiler`] | what compiles it, and where another compiler comes in |
 //! | [`split`] | one PTX module for each entry point |
 //! | [`cubins`] | modules that are assembled, too |
 //! | [`report`] | what the kernels cost |
 
+pub mod compiler;
 pub mod crates;
 pub mod cubins;
 pub mod formulas;
 pub mod report;
+mod rustc;
 pub mod split;
 pub mod toolchain;
 
@@ -30,15 +33,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
     hash::{DefaultHasher, Hash, Hasher},
-    io::ErrorKind,
     path::{Path, PathBuf, absolute},
-    process::Command,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use compiler::{DeviceCompiler, DeviceCrate};
 use formulas::OfCrate;
 use keops_compiler::emit::device::Device;
-use toolchain::{TARGET, Toolchain};
 
 /// What to compile; see [`build`].
 ///
@@ -147,9 +148,34 @@ pub fn compile_for(archs: &[&str]) {
     println!("cargo:rerun-if-env-changed=KEOPS_DEVICE_RUSTC");
     println!("cargo:rerun-if-env-changed=KEOPS_DEVICE_CARGO");
     println!("cargo:rerun-if-env-changed=KEOPS_PTXAS");
+    if !compile_crate(archs, toolchain::find) {
+        watch(toolchain::watched());
+    }
+}
+
+/// [`compile_for`], by a compiler of the caller's instead of rustc's own back end. What else of it than its
+/// [`version`](DeviceCompiler::version) the build script depends on, it says itself (`cargo:rerun-if-..`).
+///
+/// An example is that of [`DeviceCompiler`]; here rustc's is named, as [`compile`] finds it:
+///
+/// ```no_run
+/// use keops_build::toolchain;
+///
+/// match toolchain::find() {
+///     Ok(rustc) => keops_build::compile_with(&rustc, &["sm_90"]),
+///     Err(error) => println!("cargo:warning={error}"),
+/// }
+/// ```
+pub fn compile_with(compiler: &dyn DeviceCompiler, archs: &[&str]) {
+    println!("cargo:rerun-if-env-changed=KEOPS_PTXAS");
+    compile_crate(archs, || Ok(compiler));
+}
+
+/// Compiles the crate of the build script and tells cargo; whether there are kernels.
+fn compile_crate<C: DeviceCompiler>(archs: &[&str], compiler: impl Fn() -> Result<C>) -> bool {
     println!("cargo:rerun-if-changed=src");
-    let archs: Vec<String> = archs.iter().map(|&arch| arch.to_owned()).collect();
-    match compile_crate(archs) {
+    let archs = archs.iter().map(|&arch| arch.to_owned()).collect();
+    match built_crate(archs, compiler) {
         Ok(built) => {
             for name in &built.without {
                 warn(&format!(
@@ -157,10 +183,11 @@ pub fn compile_for(archs: &[&str]) {
                 ));
             }
             println!("cargo:rustc-env=KEOPS_PTX_DIR={}", built.folder.display());
+            true
         }
         Err(error) => {
             warn(&format!("built for the CPU only: {error:#}"));
-            watch(toolchain::watched());
+            false
         }
     }
 }
@@ -195,7 +222,7 @@ fn warning(text: &str) -> Vec<String> {
     lines
 }
 
-fn compile_crate(cubins: Vec<String>) -> Result<Built> {
+fn built_crate<C: DeviceCompiler>(cubins: Vec<String>, compiler: impl Fn() -> Result<C>) -> Result<Built> {
     let variable = |name| env::var_os(name).map(PathBuf::from).with_context(|| format!("{name} is not set"));
     let (folder, out) = (variable("CARGO_MANIFEST_DIR")?, variable("OUT_DIR")?);
     let sources = folder.join("src");
@@ -213,12 +240,12 @@ fn compile_crate(cubins: Vec<String>) -> Result<Built> {
         cubins,
     };
     let only_ptx = options.cubins.is_empty();
-    build_of(&options, (files, devices)).or_else(|error| {
+    build_of(&options, (files, devices), &compiler).or_else(|error| {
         if only_ptx {
             return Err(error);
         }
         let OfCrate { files, devices, .. } = formulas::of_crate(&sources)?;
-        let built = build_of(&Options { cubins: Vec::new(), ..options }, (files, devices))?;
+        let built = build_of(&Options { cubins: Vec::new(), ..options }, (files, devices), &compiler)?;
         warn(&format!("kernels are left to the driver's compiler: {error:#}"));
         println!("cargo:rerun-if-env-changed=PATH");
         watch(report::ptxas_watched());
@@ -246,11 +273,32 @@ fn compile_crate(cubins: Vec<String>) -> Result<Built> {
 /// # Ok::<(), anyhow::Error>(())
 /// ```
 pub fn build(options: &Options) -> Result<Built> {
-    build_of(options, formulas::find(&options.sources)?)
+    build_of(options, formulas::find(&options.sources)?, toolchain::find)
 }
 
-/// [`build`], of formulas that were found in these files.
-fn build_of(options: &Options, (files, mut devices): (Vec<PathBuf>, Vec<Device>)) -> Result<Built> {
+/// [`build`], by a compiler of the caller's instead of rustc's own back end.
+///
+/// # Errors
+/// Those of [`build`], and of the compiler; PTX that lacks an entry point, or calls what is not in it.
+///
+/// ```no_run
+/// use keops_build::{Built, Options, compiler::DeviceCompiler};
+///
+/// fn titles(options: &Options, compiler: &dyn DeviceCompiler) -> anyhow::Result<Vec<String>> {
+///     let Built { kernels, .. } = keops_build::build_with(options, compiler)?;
+///     Ok(kernels.into_iter().map(|(_, title)| title).collect())
+/// }
+/// ```
+pub fn build_with(options: &Options, compiler: &dyn DeviceCompiler) -> Result<Built> {
+    build_of(options, formulas::find(&options.sources)?, || Ok(compiler))
+}
+
+/// [`build`], of formulas that were found in these files, by a compiler that is looked for where there are kernels.
+fn build_of<C: DeviceCompiler>(
+    options: &Options,
+    (files, mut devices): (Vec<PathBuf>, Vec<Device>),
+    compiler: impl FnOnce() -> Result<C>,
+) -> Result<Built> {
     // cargo runs in another folder
     let options = &Options { work: absolute(&options.work)?, out: absolute(&options.out)?, ..options.clone() };
     for device in &mut devices {
@@ -280,9 +328,9 @@ fn build_of(options: &Options, (files, mut devices): (Vec<PathBuf>, Vec<Device>)
     };
     let modules = crates::entry_points(&kernels, &elements);
     let source = crates::source(&devices, &kernels, &elements);
-    let toolchain = toolchain::find()?;
+    let compiler = compiler()?;
     let mut hasher = DefaultHasher::new();
-    (&source, &toolchain.version, &options.arch, stamp()?).hash(&mut hasher);
+    (&source, compiler.version(), &options.arch, stamp()?).hash(&mut hasher);
     let folder = options.out.join(format!("{:016x}", hasher.finish()));
     let built = |fresh| Built {
         folder: folder.clone(),
@@ -298,7 +346,7 @@ fn build_of(options: &Options, (files, mut devices): (Vec<PathBuf>, Vec<Device>)
     fs::create_dir_all(options.work.join("src")).with_context(|| options.work.display().to_string())?;
     fs::write(options.work.join("Cargo.toml"), crates::manifest(keops_device::FOLDER, keops_device::CORE_FOLDER))?;
     fs::write(options.work.join("src/lib.rs"), source)?;
-    let ptx = run(&toolchain, options)?;
+    let ptx = compiler.compile(&DeviceCrate { folder: &options.work, arch: &options.arch, entry_points: &modules })?;
     fs::create_dir_all(&folder)?;
     for (name, text) in split::split(&ptx, &modules)? {
         write_whole(&folder.join(format!("{name}.ptx")), text.as_bytes())?;
@@ -316,7 +364,8 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// What of this crate decides about the text of the modules, besides the device crate's source.
-const OWN_SOURCES: [&str; 3] = [include_str!("lib.rs"), include_str!("crates.rs"), include_str!("split.rs")];
+const OWN_SOURCES: [&str; 4] =
+    [include_str!("lib.rs"), include_str!("crates.rs"), include_str!("rustc.rs"), include_str!("split.rs")];
 
 /// Changes when the crates that kernels are made of change, or how they are compiled and split.
 fn stamp() -> Result<BTreeMap<PathBuf, u64>> {
@@ -341,77 +390,6 @@ fn hash_files(folder: &Path, files: &mut BTreeMap<PathBuf, u64>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether a configuration that cargo reads in this folder may ask for a standard library from its sources: that for the
-/// user's programs is not there for GPUs, and cargo takes a list from the command line instead.
-fn configures_build_std(folder: &Path) -> bool {
-    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
-    let folders = folder.ancestors().map(|folder| folder.join(".cargo")).chain(home);
-    let mut files = folders.flat_map(|folder| [folder.join("config.toml"), folder.join("config")]);
-    files.any(|file| fs::read_to_string(file).is_ok_and(|text| text.contains("build-std")))
-}
-
-/// What the compiler writes, in the folder of the device crate, where cargo starts it.
-const ASSEMBLY: &str = "kernels.s";
-
-/// Runs the compiler on the device crate, whose source was just written, so that it is compiled; what it writes.
-fn run(toolchain: &Toolchain, options: &Options) -> Result<String> {
-    // where cargo leaves files of the compiler is its own affair; by the relative name, since a comma would end a path
-    let assembly = options.work.join(ASSEMBLY);
-    match fs::remove_file(&assembly) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(error).with_context(|| assembly.display().to_string());
-        }
-        _ => {}
-    }
-    let mut command = cargo(toolchain, options, "rustc");
-    // a build with all that it needs asks nobody: there may be no network, and elsewhere it is faster
-    let mut fetch = cargo(toolchain, options, "fetch");
-    if is_offline() || fetch.arg("--offline").output().is_ok_and(|output| output.status.success()) {
-        command.arg("--offline");
-    }
-    command.args(["--profile", crates::PROFILE, "--"]).arg(format!("--emit=asm={ASSEMBLY}"));
-    let output = command.output().with_context(|| format!("{} does not start", toolchain.cargo.display()))?;
-    if !output.status.success() {
-        bail!("the kernels do not compile with {}:\n{}", toolchain.version, String::from_utf8_lossy(&output.stderr));
-    }
-    fs::read_to_string(&assembly).with_context(|| assembly.display().to_string())
-}
-
-/// Whether cargo was told by the environment to stay offline. What a configuration says the other cargo reads, too.
-fn is_offline() -> bool {
-    env::var_os("CARGO_NET_OFFLINE").is_some_and(|value| value == "true" || value == "1")
-}
-
-/// A command of cargo for the device crate.
-fn cargo(toolchain: &Toolchain, options: &Options, command: &str) -> Command {
-    let target = options.work.join("target");
-    let mut cargo = Command::new(&toolchain.cargo);
-    cargo.current_dir(&options.work).args([command, "--quiet", "--target", TARGET]);
-    if toolchain.build_std || configures_build_std(&options.work) {
-        cargo.arg("-Zbuild-std=core");
-    }
-    // what cargo tells a build script is about another target
-    for (name, _) in env::vars_os() {
-        let name = name.to_string_lossy();
-        if name.starts_with("CARGO") && name != "CARGO_HOME" || name.starts_with("RUSTC") || name == "RUSTUP_TOOLCHAIN"
-        {
-            cargo.env_remove(&*name);
-        }
-    }
-    cargo
-        .env("RUSTC", &toolchain.rustc)
-        // none, whatever the user's configuration says
-        .env("RUSTC_WRAPPER", "")
-        .env("RUSTC_WORKSPACE_WRAPPER", "")
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_TARGET_DIR", &target)
-        // that of the user's configuration may be locked by the cargo that waits for us
-        .env("CARGO_BUILD_BUILD_DIR", &target)
-        // `true` for a linker: all is in the assembly already
-        .env("RUSTFLAGS", format!("-C target-cpu={} -C target-feature=+ptx78 -C linker=true", options.arch));
-    cargo
 }
 
 #[cfg(test)]
@@ -466,21 +444,6 @@ mod tests {
             assert_eq!(fs::read_to_string(&file).unwrap(), text);
             assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left");
         }
-        fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn a_standard_library_from_sources_is_noticed() {
-        let folder = folder("configured");
-        let work = folder.join("target/work");
-        fs::create_dir_all(folder.join(".cargo")).unwrap();
-        fs::create_dir_all(&work).unwrap();
-        let configured = |text: &str| {
-            fs::write(folder.join(".cargo/config.toml"), text).unwrap();
-            configures_build_std(&work)
-        };
-        assert!(configured("[unstable]\nbuild-std = [\"std\"]\n"));
-        assert!(!configured("[build]\nrustflags = []\n"));
         fs::remove_dir_all(folder).unwrap();
     }
 }
