@@ -851,3 +851,174 @@ fn float16() {
         assert_near(found[0].exact(), expected[0].exact(), 0.05, "f16");
     }
 }
+
+// What is different on purpose, in docs/guide/src/from-pykeops.md: the values here, and what KeOps 2.3 gives.
+
+keops! {
+    fn at_the_edges(x: Vi<1>, low: Vj<1>, high: Vj<1>) -> Sum<j> {
+        concat(step(x), concat(sign(x), concat(clamp(x, low, high), concat(sinxdivx(x), concat(xlogx(x), atan2(x, x))))))
+    }
+    #[keops(order = 0)]
+    fn as_keops(x: Vi<1>, low: Vj<1>, high: Vj<1>) -> Sum<j> {
+        concat(1 - (x < 0), concat((x > 0) - (x < 0), ifelse(x - low, clamp(x, low, high), low)))
+    }
+    #[keops(order = 0)]
+    fn largest_component(x: Vi<3>, y: Vj<1>) -> Sum<j> { y * concat(max(x), min(x)) }
+    fn exponents(x: Vi<1>, y: Vj<1>) -> LogSumExp<j> { x * y }
+    fn mean_by_exponents(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> SumSoftMaxWeight<j> { (x * y, b) }
+    fn splines(x: Vi<1>, t: Pm<9>) -> Sum<i> { bspline(t, x, 3) }
+    #[keops(order = 0)]
+    fn powers(x: Vi<1>, y: Vj<1>) -> Sum<j> { x ** y }
+    #[keops(order = 0)]
+    fn two_nearest(x: Vi<1>, y: Vj<1>) -> KMinArgKMin<2, j> { sqdist(x, y) }
+    #[keops(order = 0)]
+    fn nearest(x: Vi<1>, y: Vj<1>) -> MinArgMin<j> { sqdist(x, y) }
+    #[keops(order = 0)]
+    fn sum_of_two(x: Vi<1>, y: Vj<1>) -> Sum<j> { x + y }
+    fn gaussian_product(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b }
+}
+
+/// KeOps: step(NaN) = 1, sign(NaN) = 0, and clamp(0.5, 1, 0) = 1; slopes at 0 are NaN, -inf and NaN.
+fn edges<T: Element>() {
+    let number = T::from_f64;
+    let row = |x: f64, low: f64, high: f64| {
+        at_the_edges(&[[number(x)]], &[[number(low)]], &[[number(high)]]).eval().unwrap()[0].map(Exact::exact)
+    };
+    let nan = row(f64::NAN, 0.0, 1.0);
+    assert!(nan[0] == 0.0 && nan[1..].iter().all(|x| x.is_nan()), "{nan:?}");
+    assert_eq!(row(0.5, 1.0, 0.0)[2], 0.0);
+    assert_eq!(row(2.0, 1.0, 0.0)[2], 0.0);
+    assert_eq!(row(0.0, -1.0, 1.0), [1.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+    let (zero, low, high, one) = ([[number(0.0)]], [[number(-1.0)]], [[number(1.0)]], [[number(1.0)]]);
+    let slopes = at_the_edges(&zero, &low, &high).jvp_x(&one).eval().unwrap();
+    assert_eq!(slopes[0].map(Exact::exact), [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+    let gradient = at_the_edges(&zero, &low, &high).vjp_x(&[[number(1.0); 6]]).eval().unwrap();
+    assert_eq!(gradient[0][0].exact(), 1.0);
+    // what the guide says for those who want KeOps' values
+    let of = |x: f64, low: f64, high: f64| {
+        as_keops(&[[number(x)]], &[[number(low)]], &[[number(high)]]).eval().unwrap()[0].map(Exact::exact)
+    };
+    assert_eq!(of(f64::NAN, 0.0, 1.0)[..2], [1.0, 0.0]);
+    for (x, low, high, clamped) in
+        [(0.5, 1.0, 0.0, 1.0), (2.0, 1.0, 0.0, 0.0), (-2.0, -1.0, 1.0, -1.0), (0.5, 0.0, 1.0, 0.5)]
+    {
+        let signum = if x < 0.0 { -1.0 } else { 1.0 };
+        assert_eq!(of(x, low, high), [f64::from(x >= 0.0), signum, clamped]);
+    }
+}
+
+#[test]
+fn different_at_the_edges_of_functions() {
+    edges::<f32>();
+    edges::<f64>();
+    // KeOps: NaN
+    let components = largest_component(&[[f64::NAN, 1.0, 2.0], [1.0, f64::NAN, 2.0]], &[[1.0]]).eval().unwrap();
+    assert_eq!(components.into_vec(), [[2.0, 1.0]; 2]);
+}
+
+/// KeOps: NaN where the row is a multiple of ⌊√M⌋ (of 100 where M < 10), in the gradients too.
+fn one_row_of_minus_infinity<T: Element>() {
+    let bound = 10.0 * harness::epsilon::<T>();
+    let one = [[T::from_f64(1.0)]];
+    for m in [2, 5, 9, 10, 12, 16, 17, 50] {
+        let root = (m as f64).sqrt() as usize;
+        for row in (0..m).filter(|row| *row < 2 || row % root < 2) {
+            let mut y = vec![one[0]; m];
+            y[row] = [T::from_f64(f64::NEG_INFINITY)];
+            let what = format!("row {row} of {m}");
+            let expected = ((m - 1) as f64).ln() + 1.0;
+            assert_near(exponents(&one, &y).eval().unwrap()[0][0].exact(), expected, bound, &what);
+            let b: Vec<[T; 1]> = (0..m).map(|j| [T::from_f64(if j == row { 1000.0 } else { 2.0 })]).collect();
+            assert_near(mean_by_exponents(&one, &y, &b).eval().unwrap()[0][0].exact(), 2.0, bound, &what);
+            let gradient = exponents(&one, &y).vjp_y(&one).eval().unwrap();
+            for (j, slope) in gradient.iter().enumerate() {
+                let expected = if j == row { 0.0 } else { 1.0 / (m - 1) as f64 };
+                assert_near(slope[0].exact(), expected, bound, &what);
+            }
+        }
+    }
+    let none = vec![[T::from_f64(f64::NEG_INFINITY)]; 16];
+    assert_eq!(exponents(&one, &none).eval().unwrap()[0][0].exact(), f64::NEG_INFINITY);
+}
+
+#[test]
+fn different_for_minus_infinity_in_logsumexp() {
+    one_row_of_minus_infinity::<f32>();
+    one_row_of_minus_infinity::<f64>();
+}
+
+/// KeOps: 0 for the row numbers of what is not there, and a sum over overlapping ranges counts pairs twice.
+#[test]
+fn different_in_ranges_and_row_numbers() {
+    let (x, y) = ([[0.0]; 4], [[5.0], [2.0], [1.0]]);
+    let two = Ranges::new([(0..2, 0..3)]).unwrap();
+    let inf = f64::INFINITY;
+    let (values, rows) = two_nearest(&x, &y).ranges(&two).eval().unwrap();
+    assert_eq!(values.into_vec(), [[1.0, 4.0], [1.0, 4.0], [inf; 2], [inf; 2]]);
+    assert_eq!(rows.into_vec(), [[2, 1], [2, 1], [u32::MAX; 2], [u32::MAX; 2]]);
+    let (values, rows) = nearest(&x, &y).ranges(&two).eval().unwrap();
+    assert_eq!(values.into_vec(), [[1.0], [1.0], [inf], [inf]]);
+    assert_eq!(rows.into_vec(), [[2], [2], [u32::MAX], [u32::MAX]]);
+    let (values, rows) = two_nearest(&x[..1], &y[..1]).eval().unwrap();
+    assert_eq!((values.into_vec(), rows.into_vec()), (vec![[25.0, inf]], vec![[0, u32::MAX]]));
+    let twice = Ranges::new([(0..4, 0..3), (0..4, 1..3)]).unwrap();
+    assert_eq!(sum_of_two(&x, &y).ranges(&twice).eval().unwrap().into_vec(), [[8.0]; 4]);
+}
+
+/// KeOps refuses `f64`, and has no derivatives.
+#[test]
+fn different_in_precision() {
+    let t = std::array::from_fn(|k| k as f64);
+    // the cubic B-spline over knots 0 to 4, which is the same over all integers
+    let spline = |t: f64| match t {
+        0.0..1.0 => t.powi(3) / 6.0,
+        1.0..2.0 => (4.0 - 12.0 * t + 12.0 * t * t - 3.0 * t.powi(3)) / 6.0,
+        2.0..3.0 => (3.0 * t.powi(3) - 24.0 * t * t + 60.0 * t - 44.0) / 6.0,
+        3.0..4.0 => (4.0 - t).powi(3) / 6.0,
+        _ => 0.0,
+    };
+    for x in [3.3, 4.1, 10.0 / 3.0] {
+        let expected: [f64; 5] = std::array::from_fn(|k| spline(x - k as f64));
+        assert_rows(&splines(&[[x]], t).eval().unwrap(), &[expected], 1e-14, "splines");
+        let change = splines(&[[x]], t).jvp_x(&[[1.0]]).eval().unwrap();
+        for k in 0..5 {
+            assert_near(change[0][k], slope(|h| spline(x + h - k as f64)), 1e-9, "slopes of splines");
+        }
+    }
+    // KeOps: 6e-8 off
+    let found: f64 = powers(&[[1.1]], &[[1.1]]).eval().unwrap()[0][0];
+    assert_near(found, 1.1_f64.powf(1.1), 1e-15, "power");
+}
+
+/// KeOps: the first two cells are one, and it has none of four dimensions; clusters are not sorted stably.
+#[test]
+fn different_in_clusters() {
+    let cells = [[0.5, 1024.5], [1.5, 0.5], [0.5, -1999.5], [1.5, -1999.5]];
+    assert_eq!(cluster::grid_cluster(&cells, 1.0).unwrap(), [1, 3, 0, 2]);
+    assert_eq!(cluster::grid_cluster(&[[0.5, 0.5, 1024.5], [0.5, 1.5, 0.5]], 1.0).unwrap(), [0, 1]);
+    assert_eq!(cluster::grid_cluster(&[[0.5, 0.5, 0.5, 7.5], [0.5, 0.5, 0.5, 1.5]], 1.0).unwrap(), [1, 0]);
+    let labels: Vec<usize> = (0..40).map(|row| (row + 1) % 2).collect();
+    let expected: Vec<usize> = (0..20).map(|k| 2 * k + 1).chain((0..20).map(|k| 2 * k)).collect();
+    assert_eq!(cluster::sort_clusters(&labels).unwrap().order(), expected);
+}
+
+/// KeOps: the smallest right-hand side is solved by 0, since its `eps` is compared with the residual itself.
+#[test]
+fn different_in_the_tolerance_of_equations() {
+    let n = 8;
+    let x: Vec<[f64; 1]> = (0..n).map(|k| [3.0 / 7.0 * k as f64]).collect();
+    let solve = |size: f64| {
+        let b: Vec<[f64; 1]> = (0..n).map(|k| [size * (k as f64).cos()]).collect();
+        let solution = gaussian_product(&x, &x, &b).solve_b(0.1).tolerance(1e-6).eval().unwrap();
+        assert!(solution.report.residual() < 1e-6, "{size:e}");
+        (solution.report.iterations, solution.values.clone())
+    };
+    let (iterations, of_one) = solve(1.0);
+    for size in [1e-12, 1e-7, 1e9] {
+        let (found, values) = solve(size);
+        assert_eq!(found, iterations, "{size:e}");
+        for (a, of_one) in values.iter().zip(of_one.iter()) {
+            assert_near(a[0] / size, of_one[0], 1e-9, size);
+        }
+    }
+}
