@@ -2,7 +2,7 @@
 # pykeops: one term of -inf makes a log-sum-exp NaN at some rows, and not at others.
 #
 # One would guess that a term exp(-inf) = 0 counts for nothing, as in torch.logsumexp and scipy.special.logsumexp, or, if not,
-# that it matters no more at one row than at another: masks are written so. pykeops 2.3, on the processor, gives NaN where the row of
+# that it matters no more at one row than at another: scores are masked by -inf. pykeops 2.3, on the processor, gives NaN where the row of
 # the term is a multiple of the integer part of √M, for M >= 10 terms, because a partial sum of as many terms begins there
 # with the maximum -inf, and -inf - (-inf) is NaN; for M < 10 at row 0 only. So -inf at row 5 is right for M = 16 and NaN
 # for M = 25, and moving the points by one row changes the result.
