@@ -1,6 +1,6 @@
 //! What the user wrote: one tree for all three spellings, each part with the token to point at.
 
-use std::fmt;
+use std::{fmt, rc::Rc};
 
 use proc_macro2::{Ident, Span};
 
@@ -28,6 +28,10 @@ pub struct Item {
     pub reduction: ReductionSpec,
     /// The formulas that are reduced: one, or two with a weight.
     pub body: Block,
+    /// Faults that did not keep it from being read.
+    pub faults: Option<syn::Error>,
+    /// The names of all items that stand together.
+    pub names: Rc<[String]>,
 }
 
 /// How a formula is compiled for GPUs.
@@ -116,6 +120,18 @@ pub enum ExprKind {
     Neg(Box<Expr>),
     /// `f + g` and so on.
     Binary(BinaryOp, Box<Expr>, Box<Expr>),
+    /// What is no part of the language, but was read.
+    Foreign(Foreign),
+}
+
+/// A fault in an expression, which does not keep the rest from being checked.
+pub struct Foreign {
+    /// What is wrong, and what to write.
+    pub message: String,
+    /// The formulas in it.
+    pub parts: Vec<Expr>,
+    /// Names in what was not read.
+    pub names: Vec<Ident>,
 }
 
 /// Operators, from the loosest to the tightest: comparisons, `|`, sums, products, (unary minus,) powers.
@@ -188,6 +204,7 @@ impl fmt::Display for Expr {
                 let args: Vec<String> = args.iter().map(Expr::to_string).collect();
                 write!(f, "{name}({})", args.join(", "))
             }
+            ExprKind::Foreign(_) => f.write_str(".."),
         }
     }
 }

@@ -9,12 +9,14 @@ use std::collections::HashSet;
 use proc_macro2::Ident;
 
 use crate::{
-    ast::{self, BinaryOp, Expr, ExprKind, Item},
+    ast::{self, BinaryOp, Expr, ExprKind, Foreign, Item},
     dim::Dim,
     error::{Errors, nearest},
     graph::{Graph, Id, Op, VarId},
+    parse::constant,
     reduction::{self, Weight},
     table::{self, Arguments, Operation},
+    words,
 };
 
 /// A checked item: the graph and what is reduced.
@@ -31,8 +33,8 @@ pub struct Checked {
 
 /// Checks one item.
 pub fn check(item: &Item) -> syn::Result<Checked> {
-    let mut checker =
-        Checker { item, graph: Graph::default(), used: HashSet::new(), lets: vec![], errors: Errors::default() };
+    let errors = Errors::from(item.faults.clone());
+    let mut checker = Checker { item, graph: Graph::default(), used: HashSet::new(), lets: vec![], errors };
     checker.declarations();
     let values = checker.block(&item.body);
     let (row, k) = checker.reduction();
@@ -84,6 +86,14 @@ impl<'a> Checker<'a> {
                 self.errors.push(expr.span, "a list stands only where an operation takes one".to_owned());
                 None
             }
+            ExprKind::Foreign(foreign) => {
+                self.errors.push(expr.span, &foreign.message);
+                self.mention(expr);
+                for part in &foreign.parts {
+                    self.formula(part);
+                }
+                None
+            }
         }
     }
 
@@ -95,23 +105,35 @@ impl<'a> Checker<'a> {
             self.used.insert(v);
             return Some(self.graph.var(v));
         }
-        let message = if self.item.generics.contains(name) {
+        let generic = self.item.generics.contains(name);
+        if let Some(value) = constant(&name.to_string()).filter(|_| !generic) {
+            return Some(self.graph.constant(value));
+        }
+        let message = if generic {
             format!("`{name}` is a const generic: it stands only where an integer belongs")
         } else if table::find(&name.to_string()).is_some() {
             format!("`{name}` is an operation: it needs arguments")
         } else {
-            let names = self.graph.variables.iter().map(|v| v.name.clone());
-            let names: Vec<String> = names.chain(self.lets.iter().map(|l| l.0.to_string())).collect();
-            match nearest(&name.to_string(), names.iter().map(String::as_str)) {
-                Some(meant) => {
-                    self.used.extend(self.graph.variable_ids().find(|&v| self.graph.variable(v).name == meant));
-                    format!("unknown variable `{name}`, did you mean `{meant}`?")
-                }
-                None => format!("unknown variable `{name}`"),
-            }
+            self.unknown(&name.to_string())
         };
         self.errors.push(name.span(), message);
         None
+    }
+
+    /// A message for a name that is none, which counts the variable that it means as used.
+    fn unknown(&mut self, name: &str) -> String {
+        let names = self.graph.variables.iter().map(|v| v.name.clone());
+        let names: Vec<String> = names.chain(self.lets.iter().map(|l| l.0.to_string())).collect();
+        // as in pykeops: `x_i`
+        let bare = name.strip_suffix("_i").or_else(|| name.strip_suffix("_j"));
+        let bare = bare.and_then(|bare| names.iter().map(String::as_str).find(|known| *known == bare));
+        match bare.or_else(|| nearest(name, names.iter().map(String::as_str))) {
+            Some(meant) => {
+                self.used.extend(self.graph.variable_ids().find(|&v| self.graph.variable(v).name == meant));
+                format!("unknown variable `{name}`, did you mean `{meant}`?")
+            }
+            None => words::variable(name),
+        }
     }
 
     fn find_variable(&self, name: &Ident) -> Option<VarId> {
@@ -204,6 +226,10 @@ impl<'a> Checker<'a> {
             ExprKind::Neg(operand) => self.mention(operand),
             ExprKind::Binary(_, a, b) => [a, b].into_iter().for_each(|operand| self.mention(operand)),
             ExprKind::Call(_, args) | ExprKind::List(args) => args.iter().for_each(|arg| self.mention(arg)),
+            ExprKind::Foreign(Foreign { parts, names, .. }) => {
+                self.used.extend(names.iter().filter_map(|name| self.find_variable(name)).collect::<Vec<_>>());
+                parts.iter().for_each(|part| self.mention(part));
+            }
         }
     }
 

@@ -6,6 +6,12 @@ use proc_macro2::Span;
 #[derive(Default)]
 pub(crate) struct Errors(Option<syn::Error>);
 
+impl From<Option<syn::Error>> for Errors {
+    fn from(faults: Option<syn::Error>) -> Self {
+        Errors(faults)
+    }
+}
+
 impl Errors {
     /// Adds a fault at a token.
     pub(crate) fn push(&mut self, span: Span, message: impl std::fmt::Display) {
@@ -20,6 +26,11 @@ impl Errors {
         }
     }
 
+    /// All faults as one, if there are any.
+    pub(crate) fn into_option(self) -> Option<syn::Error> {
+        self.0
+    }
+
     /// All faults, if there are any.
     pub(crate) fn into_result(self) -> syn::Result<()> {
         self.0.map_or(Ok(()), Err)
@@ -31,14 +42,21 @@ pub(crate) fn hint<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str
     nearest(wrong, candidates).map_or(String::new(), |name| format!(", did you mean `{name}`?"))
 }
 
-/// The candidate nearest to `wrong`, of which a third of the letters may differ. Of two spellings of a name the one in
-/// the case of `wrong` is taken.
+/// The candidate nearest to `wrong`: a quarter of the letters may differ, or one of three. Digits may not: `log2` is no
+/// misspelt `log`. Of two spellings of a name the one in the case of `wrong` is taken.
 pub(crate) fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = wrong.to_lowercase();
     candidates
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(&folded, &name.to_lowercase()), name))
-        .filter(|&(distance, name)| distance <= name.len().min(wrong.len()) / 3)
+        .filter(|&(distance, name)| {
+            let letters = name.len().min(wrong.len());
+            distance <= (letters / 4).max(usize::from(letters >= 3)) && digits(name).eq(digits(wrong))
+        })
         .min_by_key(|&(distance, name)| (distance, strsim::damerau_levenshtein(wrong, name)))
         .map(|(_, name)| name)
+}
+
+fn digits(name: &str) -> impl Iterator<Item = char> {
+    name.chars().filter(char::is_ascii_digit)
 }

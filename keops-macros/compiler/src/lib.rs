@@ -27,6 +27,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 mod view;
+mod words;
 
 use std::path::Path;
 
@@ -45,7 +46,7 @@ pub fn expand_with(input: TokenStream, kernels: Option<&Path>) -> TokenStream {
     };
     let mut output = TokenStream::new();
     for item in items {
-        let tokens = compile(&item).map(|calls| emit::item(&item, &calls, kernels));
+        let tokens = item.and_then(|item| Ok(emit::item(&item, &compile(&item)?, kernels)));
         output.extend(tokens.unwrap_or_else(syn::Error::into_compile_error));
     }
     output
@@ -57,7 +58,7 @@ pub fn expand_with(input: TokenStream, kernels: Option<&Path>) -> TokenStream {
 /// Those of [`expand`], of the first formula that has one.
 pub fn device(input: TokenStream) -> syn::Result<Vec<emit::device::Device>> {
     let items = syn::parse2::<parse::Input>(input)?.0;
-    items.iter().map(|item| Ok(emit::device::device(item, &compile(item)?))).collect()
+    items.into_iter().map(|item| item.and_then(|item| Ok(emit::device::device(&item, &compile(&item)?)))).collect()
 }
 
 fn compile(item: &ast::Item) -> syn::Result<calls::Calls> {

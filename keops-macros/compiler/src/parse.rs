@@ -2,31 +2,55 @@
 //!
 //! The loop over items is here; [`expr`] has the one grammar of formulas, [`genred`] the form of pykeops.
 
+mod block;
 mod expr;
+mod foreign;
 mod genred;
+mod header;
+mod index;
+mod keywords;
+mod options;
+mod path;
+mod signature;
 mod sums;
 
-use proc_macro2::{Ident, Span};
+use std::rc::Rc;
+
+use proc_macro2::Ident;
 use syn::{
-    Token, braced, parenthesized,
+    Token, braced,
     parse::{Parse, ParseStream, discouraged::Speculative},
 };
 
 use crate::{
-    ast::{Block, Cuda, IntegerArg, Item, ReductionSpec, VariableDecl},
-    error::hint,
+    ast::{IntegerArg, Item, ReductionSpec, VariableDecl},
+    error::{Errors, hint},
     graph::Category,
-    reduction::{self, Scheme},
+    reduction,
 };
+pub(crate) use foreign::MODULES;
+use options::Options;
+pub(crate) use path::{constant, not_finite, of_the_scope};
 
-/// The items of one `keops! { ... }`.
-pub struct Input(pub Vec<Item>);
+/// The items of one `keops! { ... }`, each with its fault if it could not be read.
+pub struct Input(pub Vec<syn::Result<Item>>);
 
 impl Parse for Input {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let mut items = Vec::new();
         while !input.is_empty() {
-            items.push(item(input)?);
+            // what is left of an item with a fault should not be one more
+            let ahead = input.fork();
+            let item = item(&ahead);
+            match item {
+                Ok(_) => input.advance_to(&ahead),
+                Err(_) => header::skip(input)?,
+            }
+            items.push(item);
+        }
+        let names: Rc<[String]> = items.iter().flatten().map(|item| item.name.to_string()).collect();
+        for item in items.iter_mut().flatten() {
+            item.names = Rc::clone(&names);
         }
         Ok(Input(items))
     }
@@ -35,105 +59,25 @@ impl Parse for Input {
 fn item(input: ParseStream) -> syn::Result<Item> {
     let mut attributes = input.call(syn::Attribute::parse_outer)?;
     let own: Vec<syn::Attribute> = attributes.extract_if(.., |a| a.path().is_ident("keops")).collect();
-    let options = options(&own)?;
+    let options = options::options(&own)?;
     let visibility: syn::Visibility = input.parse()?;
-    input.parse::<Token![fn]>()?;
+    let mut faults = Errors::default();
+    header::function(input, &mut faults)?;
     let name: Ident = input.parse()?;
     if input.peek(Token![=]) {
-        return genred::item(input, attributes, &options, visibility, name);
+        return genred::item(input, attributes, &options, visibility, name, faults);
     }
     let generics = generics(input)?;
     let cuda = options.cuda(&generics)?;
-    let arguments;
-    parenthesized!(arguments in input);
-    let variables = arguments.parse_terminated(variable, Token![,])?.into_iter().collect();
-    input.parse::<Token![->]>()?;
+    let variables = header::arguments(input)?;
+    header::arrow(input)?;
     let reduction = reduction(input)?;
+    header::body(input, &mut faults)?;
     let content;
     braced!(content in input);
-    let body = block(&content)?;
-    let Options { order, scheme, .. } = options;
-    Ok(Item { attributes, order, scheme, cuda, visibility, name, generics, variables, reduction, body })
-}
-
-/// What `#[keops(..)]` says.
-struct Options {
-    order: u32,
-    /// `sum = direct`, with the token to point at.
-    scheme: Option<(Scheme, Span)>,
-    precise: bool,
-    /// `cuda(D = 3)`, with the token to point at.
-    instances: Vec<(Span, Vec<(Ident, u64)>)>,
-}
-
-impl Options {
-    /// The options for GPUs of a function with these const generics.
-    fn cuda(&self, generics: &[Ident]) -> syn::Result<Cuda> {
-        let mut instances = Vec::new();
-        for (span, values) in &self.instances {
-            if let Some((name, _)) = values.iter().find(|(name, _)| !generics.contains(name)) {
-                return Err(syn::Error::new(name.span(), format!("`{name}` is not a const generic of this function")));
-            }
-            let mut instance = Vec::new();
-            for generic in generics {
-                match values.iter().filter(|(name, _)| name == generic).collect::<Vec<_>>().as_slice() {
-                    [(_, value)] => instance.push(*value),
-                    [] => return Err(syn::Error::new(*span, format!("the value of `{generic}` is missing"))),
-                    [.., (name, _)] => return Err(syn::Error::new(name.span(), format!("`{name}` is given twice"))),
-                }
-            }
-            if !instances.contains(&instance) {
-                instances.push(instance);
-            }
-        }
-        Ok(Cuda { precise: self.precise, instances })
-    }
-}
-
-fn options(attributes: &[syn::Attribute]) -> syn::Result<Options> {
-    let (mut order, mut scheme, mut precise, mut instances) = (None, None, false, Vec::new());
-    for attribute in attributes {
-        attribute.parse_nested_meta(|meta| {
-            if meta.path.is_ident("precise") {
-                if std::mem::replace(&mut precise, true) {
-                    return Err(meta.error("`precise` is given twice"));
-                }
-            } else if meta.path.is_ident("cuda") {
-                let mut values = Vec::new();
-                meta.parse_nested_meta(|value| {
-                    let name = value.path.require_ident()?.clone();
-                    let number: syn::LitInt = value.value()?.parse()?;
-                    values.push((name, number.base10_parse()?));
-                    Ok(())
-                })?;
-                instances.push((meta.path.require_ident()?.span(), values));
-            } else if meta.path.is_ident("order") {
-                let value = integer(meta.value()?)?;
-                let IntegerArg::Number(n @ 0..=4, _) = value else {
-                    let message = "an order is 0, 1, 2, 3 or 4: each multiplies the code";
-                    return Err(syn::Error::new(value.span(), message));
-                };
-                if order.replace(n as u32).is_some() {
-                    return Err(meta.error("`order` is given twice"));
-                }
-            } else if meta.path.is_ident("sum") {
-                let name: Ident = meta.value()?.parse()?;
-                let Some((_, found)) = Scheme::ALL.into_iter().find(|(scheme, _)| name == scheme) else {
-                    let message =
-                        format!("unknown sum scheme `{name}`: there are `direct`, `blocked` and `compensated`");
-                    return Err(syn::Error::new(name.span(), message));
-                };
-                if scheme.replace((found, name.span())).is_some() {
-                    return Err(meta.error("`sum` is given twice"));
-                }
-            } else {
-                let message = "unknown option: there are `order = n`, `sum = scheme`, `precise` and `cuda(D = n)`";
-                return Err(meta.error(message));
-            }
-            Ok(())
-        })?;
-    }
-    Ok(Options { order: order.unwrap_or(1), scheme, precise, instances })
+    let body = block::block(&content, &mut faults)?;
+    let (Options { order, scheme, .. }, faults, names) = (options, faults.into_option(), Rc::default());
+    Ok(Item { attributes, order, scheme, cuda, visibility, name, generics, variables, reduction, body, faults, names })
 }
 
 fn generics(input: ParseStream) -> syn::Result<Vec<Ident>> {
@@ -227,41 +171,6 @@ fn reduction(input: ParseStream) -> syn::Result<ReductionSpec> {
         };
     };
     Ok(ReductionSpec { name, over, k })
-}
-
-/// `let d = x - y; exp(-d)`, or with a tuple at the end.
-fn block(input: ParseStream) -> syn::Result<Block> {
-    let mut lets = Vec::new();
-    while input.peek(Token![let]) {
-        input.parse::<Token![let]>()?;
-        let name: Ident = input.parse()?;
-        input.parse::<Token![=]>()?;
-        lets.push((name, expr::expression(input)?));
-        input.parse::<Token![;]>()?;
-    }
-    let span = if input.is_empty() { Span::call_site() } else { input.span() };
-    let values = tuple(input)?;
-    if !input.is_empty() {
-        return Err(expr::unexpected(input));
-    }
-    Ok(Block { lets, values, span })
-}
-
-/// `f` or `(f, g)`: what is in parentheses is a tuple if nothing follows and there is a comma.
-fn tuple(input: ParseStream) -> syn::Result<Vec<crate::ast::Expr>> {
-    if input.peek(syn::token::Paren) {
-        let ahead = input.fork();
-        let content;
-        parenthesized!(content in ahead);
-        if ahead.is_empty()
-            && let Ok(values) = content.parse_terminated(expr::expression, Token![,])
-            && values.len() > 1
-        {
-            input.advance_to(&ahead);
-            return Ok(values.into_iter().collect());
-        }
-    }
-    Ok(vec![expr::expression(input)?])
 }
 
 /// A message for a name that is not in the list.

@@ -143,3 +143,11 @@ impl Scheme {
 pub fn find(name: &str) -> Option<&'static Row> {
     REDUCTIONS.iter().find(|row| row.name == name || row.aliases.contains(&name))
 }
+
+/// The row that a name means, however it is written: `logsumexp`, `arg_kmin`, `sum_reduction`.
+pub fn like(name: &str) -> Option<&'static Row> {
+    let plain = |name: &str| name.replace('_', "").to_lowercase();
+    let wanted = plain(name);
+    let wanted = wanted.strip_suffix("reduction").unwrap_or(&wanted);
+    REDUCTIONS.iter().find(|row| std::iter::once(&row.name).chain(row.aliases).any(|known| plain(known) == wanted))
+}

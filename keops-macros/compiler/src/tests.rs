@@ -5,6 +5,7 @@
 
 mod calls;
 mod derivatives;
+mod foreign;
 mod kernels;
 mod machine;
 mod operations;
@@ -22,7 +23,7 @@ use crate::{
 
 /// The only item of a `keops! { ... }`.
 fn item(text: &str) -> syn::Result<Item> {
-    Ok(syn::parse_str::<Input>(text)?.0.pop().expect("an item"))
+    syn::parse_str::<Input>(text)?.0.pop().expect("an item")
 }
 
 /// The checked form of an item that has no fault.

@@ -6,13 +6,19 @@ use super::Checker;
 use crate::{
     ast::{Expr, ExprKind},
     dim::Dim,
-    error::hint,
     graph::{Id, VarId},
+    parse::MODULES,
     table::{self, Arguments, Integer, Kind, Operation},
+    words,
 };
 
 impl Checker<'_> {
     pub(super) fn call(&mut self, name: &Ident, args: &[Expr]) -> Option<Id> {
+        if let Some((module, args)) = self.of_a_module(args) {
+            self.errors.push(name.span(), words::of_a_module(module, name));
+            args.iter().for_each(|arg| self.mention(arg));
+            return None;
+        }
         let Some(row) = self.operation(name, args) else {
             // faults in the arguments are reported too; a const generic may be right there
             for arg in args {
@@ -69,9 +75,20 @@ impl Checker<'_> {
         if let Some(row) = table::find(&text) {
             return Some(row);
         }
-        let names = table::operations().flat_map(|row| std::iter::once(&row.name).chain(row.aliases));
-        self.errors.push(name.span(), format!("unknown operation `{text}`{}", hint(&text, names.copied())));
+        let message = if self.item.names.contains(&text) {
+            format!("`{text}` is a formula of its own, which no other can call: write out what it computes")
+        } else {
+            words::operation(&text)
+        };
+        self.errors.push(name.span(), message);
         None
+    }
+
+    /// The module and the arguments of `np.exp(x)`, which was read as a method of `np`.
+    fn of_a_module<'e>(&self, args: &'e [Expr]) -> Option<(&'e Ident, &'e [Expr])> {
+        let (Expr { kind: ExprKind::Name(module), .. }, args) = args.split_first()? else { return None };
+        let known = self.find_variable(module).is_some() || self.lets.iter().any(|(bound, _)| *bound == module);
+        (!known && MODULES.iter().any(|name| module == name)).then_some((module, args))
     }
 
     /// `laplacian(f, x)` is the sum of second derivatives where x is a variable that the scalar f depends on, and f

@@ -9,7 +9,8 @@ use crate::{
     ast::IntegerArg,
     dim::Dim,
     error::hint,
-    reduction::{self, REDUCTIONS, Reduction, Scheme},
+    reduction::{self, Reduction, Scheme},
+    words,
 };
 
 /// More variables than any formula has: a function of so many arguments is a mistake.
@@ -27,6 +28,9 @@ impl Checker<'_> {
         if item.variables.len() > VARIABLES {
             self.errors.push(item.name.span(), format!("a formula has at most {VARIABLES} variables"));
             return;
+        }
+        if item.variables.is_empty() {
+            self.errors.push(item.name.span(), "a formula needs an argument, like `x: Vi<3>`");
         }
         for decl in &item.variables {
             let dim = self.dim(&decl.dim).unwrap_or_else(|| Dim::number(1));
@@ -73,9 +77,7 @@ impl Checker<'_> {
         let spec = &self.item.reduction;
         let name = spec.name.to_string();
         let Some(row) = reduction::find(&name) else {
-            let names = REDUCTIONS.iter().flat_map(|row| std::iter::once(&row.name).chain(row.aliases));
-            let message = format!("unknown reduction `{name}`{}", hint(&name, names.copied()));
-            self.errors.push(spec.name.span(), message);
+            self.errors.push(spec.name.span(), words::reduction(&name));
             return (None, None);
         };
         if let Some((scheme, span)) = self.item.scheme {

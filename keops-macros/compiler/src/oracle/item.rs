@@ -33,10 +33,11 @@ impl Formula {
     /// # Errors
     /// What the macro would report.
     pub fn new(text: &str) -> syn::Result<Self> {
-        let items = syn::parse_str::<Input>(text)?.0;
-        let [item] = items.as_slice() else {
+        let mut items = syn::parse_str::<Input>(text)?.0;
+        let (Some(item), true) = (items.pop(), items.is_empty()) else {
             return Err(syn::Error::new(proc_macro2::Span::call_site(), "there must be one item"));
         };
+        let item = &item?;
         Ok(Formula { checked: check(item)?, over: item.reduction.over })
     }
 

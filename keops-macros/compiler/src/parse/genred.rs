@@ -3,31 +3,20 @@
 //! The strings are lexed again with the span of their literal: a fault inside one points at the whole string, and its
 //! message quotes the part.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use syn::{
-    LitStr, Token, bracketed, parenthesized,
+    LitStr, Token, parenthesized,
     parse::{ParseStream, Parser},
 };
 
-use super::{category, expr, integer, sums::Sums, unknown};
+use super::{category, expr, integer, signature::Signature, unknown};
 use crate::{
-    ast::{Block, Expr, ExprKind, IntegerArg, Item, ReductionSpec, VariableDecl},
+    ast::{Block, Expr, ExprKind, Foreign, IntegerArg, Item, ReductionSpec, VariableDecl},
     error::Errors,
     graph::Category,
 };
-
-const OPTIONS: [&str; 7] = ["reduction_op", "axis", "opt_arg", "formula2", "sum_scheme", "dtype_acc", "use_double_acc"];
-/// Options of pykeops that carry over in another way, or do not yet.
-const ELSEWHERE: [(&str, &str); 6] = [
-    ("dtype", "the element type is inferred from the arguments"),
-    ("enable_chunks", "high dimensions need no option"),
-    ("rec_multVar_highdim", "high dimensions need no option"),
-    ("use_fast_math", "it is the default on GPUs; `#[keops(precise)]` turns it off"),
-    ("opt_arg2", "write a weight as `formula2`"),
-    ("cuda_type", "the element type is inferred from the arguments"),
-];
 
 /// Parses from the `=` on.
 pub(super) fn item(
@@ -36,33 +25,21 @@ pub(super) fn item(
     own: &super::Options,
     visibility: syn::Visibility,
     name: Ident,
+    faults: Errors,
 ) -> syn::Result<Item> {
     input.parse::<Token![=]>()?;
     let genred: Ident = input.parse()?;
-    if genred != "Genred" {
-        return Err(unknown("form", &genred, ["Genred"]));
-    }
+    form(&genred)?;
     let content;
     parenthesized!(content in input);
+    let Signature { formula, aliases, formula2, reduction, axis, k, sums, fast_math } =
+        Signature::parse(&content, genred.span())?;
+    if !input.peek(Token![;]) {
+        return Err(input.error("expected `;` after `Genred(..)`"));
+    }
     input.parse::<Token![;]>()?;
 
-    let formula: LitStr = content.parse()?;
-    content.parse::<Token![,]>()?;
-    let list;
-    bracketed!(list in content);
-    let aliases = list.parse_terminated(|input| input.parse::<LitStr>(), Token![,])?;
-    let mut options = Options::default();
-    while content.peek(Token![,]) {
-        content.parse::<Token![,]>()?;
-        if !content.is_empty() {
-            options.parse(&content)?;
-        }
-    }
-    if !content.is_empty() {
-        return Err(content.error("expected `,`"));
-    }
-
-    let mut errors = Errors::default();
+    let mut errors = faults;
     let mut variables = Variables::default();
     for alias in &aliases {
         if let Err(e) = variables.alias(alias) {
@@ -70,7 +47,7 @@ pub(super) fn item(
         }
     }
     let mut values = Vec::new();
-    for text in std::iter::once(&formula).chain(&options.formula2) {
+    for text in std::iter::once(&formula).chain(&formula2) {
         match lex(text, "formula", expr::expression) {
             Ok(mut value) => {
                 if let Err(e) = variables.raw(&mut value, text) {
@@ -82,69 +59,51 @@ pub(super) fn item(
         }
     }
     errors.into_result()?;
+    let mut cuda = own.cuda(&[])?;
+    if let Some((fast, span)) = fast_math {
+        if fast && cuda.precise {
+            return Err(syn::Error::new(span, "`#[keops(precise)]` says already that it is not"));
+        }
+        cuda.precise = !fast;
+    }
     Ok(Item {
         attributes,
         order: own.order,
-        scheme: options.sums.scheme(own.scheme)?,
-        cuda: own.cuda(&[])?,
+        scheme: sums.scheme(own.scheme)?,
+        cuda,
         visibility,
         variables: variables.in_order(name.span())?,
         name,
         generics: Vec::new(),
         reduction: ReductionSpec {
-            name: options.reduction.unwrap_or_else(|| Ident::new("Sum", formula.span())),
+            name: reduction.unwrap_or_else(|| Ident::new("Sum", formula.span())),
             // axis 1 reduces over j; KeOps' default is 0
-            over: if options.axis == Some(1) { Category::J } else { Category::I },
-            k: options.k,
+            over: if axis == Some(1) { Category::J } else { Category::I },
+            k,
         },
         body: Block { lets: Vec::new(), values, span: formula.span() },
+        faults: None,
+        names: Rc::default(),
     })
 }
 
-#[derive(Default)]
-struct Options {
-    reduction: Option<Ident>,
-    axis: Option<u8>,
-    k: Option<IntegerArg>,
-    formula2: Option<LitStr>,
-    sums: Sums,
+/// The only form there is, and what to say of the others of pykeops.
+fn form(name: &Ident) -> syn::Result<()> {
+    let text = name.to_string();
+    let advice = match text.as_str() {
+        "Genred" => return Ok(()),
+        "KernelSolve" => {
+            "write `Genred` without the name of the unknown: the call of a sum that is linear in `b` has `.solve_b(alpha)`"
+        }
+        "LazyTensor" | "Vi" | "Vj" | "Pm" => "write a function, `fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> { .. }`",
+        _ if text.starts_with("generic_") => "write `Genred(formula, aliases, reduction_op = \"Sum\", axis = 1)`",
+        _ => return Err(unknown("form", name, ["Genred"])),
+    };
+    Err(syn::Error::new(name.span(), format!("`{name}` is not a form here: {advice}")))
 }
 
-impl Options {
-    fn parse(&mut self, input: ParseStream) -> syn::Result<()> {
-        let key: Ident = input.parse()?;
-        let twice = |old: bool| match old {
-            true => Err(syn::Error::new(key.span(), format!("`{key}` is given twice"))),
-            false => Ok(()),
-        };
-        if let Some((_, why)) = ELSEWHERE.iter().find(|(name, _)| key == name) {
-            return Err(syn::Error::new(key.span(), format!("`{key}` is not an option here: {why}")));
-        }
-        input.parse::<Token![=]>()?;
-        match key.to_string().as_str() {
-            "reduction_op" => {
-                let name: LitStr = input.parse()?;
-                let ident = syn::parse_str::<Ident>(&name.value())
-                    .map_err(|_| syn::Error::new(name.span(), format!("unknown reduction `{}`", name.value())))?;
-                twice(self.reduction.replace(Ident::new(&ident.to_string(), name.span())).is_some())
-            }
-            "axis" => match integer(input)? {
-                IntegerArg::Number(axis @ (0 | 1), _) => twice(self.axis.replace(axis as u8).is_some()),
-                other => Err(syn::Error::new(other.span(), "`axis` is 1 (reduce over j) or 0 (reduce over i)")),
-            },
-            "opt_arg" => {
-                let k = integer(input)?;
-                twice(self.k.replace(k).is_some())
-            }
-            "formula2" => {
-                let formula: LitStr = input.parse()?;
-                twice(self.formula2.replace(formula).is_some())
-            }
-            "sum_scheme" | "dtype_acc" | "use_double_acc" => twice(self.sums.parse(&key, input)?),
-            _ => Err(unknown("option", &key, OPTIONS)),
-        }
-    }
-}
+/// Variables in a formula that say themselves what they are.
+const KINDS: [&str; 6] = ["Var", "Vi", "Vj", "Pm", "Vx", "Vy"];
 
 /// Variables by position.
 #[derive(Default)]
@@ -154,11 +113,15 @@ struct Variables {
 }
 
 impl Variables {
-    /// `"x = Vi(3)"`, `"x = Vi(0,3)"` or `"x = Var(0,3,0)"`. Without a position it is the number of the alias.
+    /// `"x = Vi(3)"`, `"x = Vi(0,3)"` or `"x = Var(0,3,0)"`, or any of these without a name. Without a position it is the
+    /// number of the alias.
     fn alias(&mut self, text: &LitStr) -> syn::Result<()> {
         let (name, kind, args) = lex(text, "alias", |input| {
-            let name: Ident = input.parse()?;
-            input.parse::<Token![=]>()?;
+            let mut name = None;
+            if !(input.peek(syn::Ident) && input.peek2(syn::token::Paren)) {
+                name = Some(input.parse::<Ident>()?);
+                input.parse::<Token![=]>()?;
+            }
             let kind: Ident = input.parse()?;
             let args;
             parenthesized!(args in input);
@@ -179,8 +142,9 @@ impl Variables {
             None => self.aliases,
         };
         self.aliases += 1;
-        let dim = dim.clone();
-        let decl = VariableDecl { name, category, dim, raw: false };
+        let (dim, raw) = (dim.clone(), name.is_none());
+        let name = name.unwrap_or_else(|| Ident::new(&format!("var{position}"), text.span()));
+        let decl = VariableDecl { name, category, dim, raw };
         if let Some(old) = self.by_position.insert(position, decl) {
             let message = format!("\"{}\": position {position} is that of `{}` already", text.value(), old.name);
             return Err(syn::Error::new(text.span(), message));
@@ -188,7 +152,8 @@ impl Variables {
         Ok(())
     }
 
-    /// Replaces `Var(position, dim, category)` inside a formula by a name, declared if no alias has that position.
+    /// Replaces `Var(position, dim, category)` and `Vi(position, dim)` inside a formula by a name, declared if no alias has
+    /// that position.
     fn raw(&mut self, value: &mut Expr, text: &LitStr) -> syn::Result<()> {
         match &mut value.kind {
             ExprKind::Name(_) | ExprKind::Integer(_) | ExprKind::Float(_) => Ok(()),
@@ -197,15 +162,19 @@ impl Variables {
                 self.raw(a, text)?;
                 self.raw(b, text)
             }
-            ExprKind::Call(name, args) if name == "Var" => {
+            ExprKind::Call(name, args) if KINDS.iter().any(|kind| name == kind) => {
                 let numbers: Option<Vec<i64>> =
                     args.iter().map(|arg| if let ExprKind::Integer(n) = arg.kind { Some(n) } else { None }).collect();
-                let Some([position, dim, category]) = numbers.as_deref() else {
-                    return Err(syn::Error::new(text.span(), "expected `Var(position, dim, category)`"));
-                };
                 let span = text.span();
+                let (position, dim, category) = match numbers.as_deref() {
+                    Some([position, dim, category]) if name == "Var" => {
+                        (position, dim, raw_category(&IntegerArg::Number(*category, span))?)
+                    }
+                    Some([position, dim]) if name != "Var" => (position, dim, category(name)?),
+                    _ if name == "Var" => return Err(syn::Error::new(span, "expected `Var(position, dim, category)`")),
+                    _ => return Err(syn::Error::new(span, format!("expected `{name}(position, dim)`"))),
+                };
                 let position = number(&IntegerArg::Number(*position, span))?;
-                let category = raw_category(&IntegerArg::Number(*category, span))?;
                 let decl = self.by_position.entry(position).or_insert_with(|| VariableDecl {
                     name: Ident::new(&format!("var{position}"), span),
                     category,
@@ -219,7 +188,9 @@ impl Variables {
                 value.kind = ExprKind::Name(decl.name.clone());
                 Ok(())
             }
-            ExprKind::List(args) | ExprKind::Call(_, args) => args.iter_mut().try_for_each(|arg| self.raw(arg, text)),
+            ExprKind::List(args) | ExprKind::Call(_, args) | ExprKind::Foreign(Foreign { parts: args, .. }) => {
+                args.iter_mut().try_for_each(|arg| self.raw(arg, text))
+            }
         }
     }
 

@@ -5,9 +5,9 @@
 //! `block_sum` has as many, and its blocks are summed in the element type in KeOps too.
 
 use proc_macro2::{Ident, Span};
-use syn::{LitStr, ext::IdentExt, parse::ParseStream};
+use syn::{LitStr, parse::ParseStream};
 
-use super::unknown;
+use super::signature::{string, truth};
 use crate::reduction::Scheme;
 
 /// The schemes of pykeops; `auto` leaves the choice.
@@ -19,8 +19,6 @@ const SCHEMES: [(&str, Option<Scheme>); 4] = [
 ];
 /// The types of accumulators, and whether they are `f64`.
 const TYPES: [(&str, Option<bool>); 3] = [("auto", None), ("float32", Some(false)), ("float64", Some(true))];
-/// Python's truth values.
-const TRUTH: [(&str, bool); 2] = [("True", true), ("False", false)];
 
 /// What the options say, and where.
 #[derive(Default)]
@@ -34,13 +32,9 @@ impl Sums {
     /// Parses the value of an option; whether it was there already.
     pub(super) fn parse(&mut self, key: &Ident, input: ParseStream) -> syn::Result<bool> {
         if key == "use_double_acc" {
-            let name = input.call(Ident::parse_any)?;
-            let Some((_, value)) = TRUTH.into_iter().find(|(truth, _)| name == truth) else {
-                return Err(unknown("value", &name, TRUTH.map(|(truth, _)| truth)));
-            };
-            return Ok(self.double.replace((value, name.span())).is_some());
+            return Ok(self.double.replace(truth(input)?).is_some());
         }
-        let text: LitStr = input.parse()?;
+        let text = string(input)?;
         if key == "sum_scheme" {
             let scheme = named("sum scheme", &text, &SCHEMES)?;
             return Ok(self.scheme.replace((scheme, text.span())).is_some());

@@ -84,6 +84,46 @@ fn names_methods_and_bindings() {
 }
 
 #[test]
+fn components_in_brackets() {
+    assert_same(&["x[0] * a", "elem(x, 0) * a", "x[:, 0] * a", "x[:, :, 0] * a", "x[..., 0] * a", "x[.., 0] * a"]);
+    assert_same(&["x[1..3]", "extract(x, 1, 2)", "x[1:3]", "x[1..=2]", "x[:, 1:3]", "(x[1..3])", "x[0..3][1..3]"]);
+    assert_same(&["x[..2]", "x[:2]", "extract(x, 0, 2)"]);
+    assert_same(&["x[:]", "x[..]", "x[:, :]", "x"]);
+    assert_same(&["-x[0]**2", "-(elem(x, 0)**2)"]);
+    assert_same(&["x.square()[2]", "(x**2)[2]", "elem(x**2, 2)"]);
+}
+
+#[test]
+fn the_axis_of_the_components() {
+    assert_same(&["((x - y) ** 2).sum(-1)", "sqdist(x, y)", "((x - y)**2).sum(dim=2)", "sum((x - y)**2, axis=-1)"]);
+    assert_same(&["x.max(dim=-1)", "max(x)"]);
+    assert_same(&["x.min(axis=2)", "min(x)"]);
+    assert_same(&["x.argmax(-1) * a", "argmax(x) * a"]);
+    assert_same(&["(x - y).norm(-1)", "norm2(x - y)"]);
+}
+
+#[test]
+fn constants_and_suffixes() {
+    let pi = std::f64::consts::PI;
+    assert_same(&[
+        &format!("a * {pi:?}"),
+        "a * PI",
+        "a * consts::PI",
+        "a * f64::consts::PI",
+        "a * f32::consts::PI",
+        "a * std::f64::consts::PI",
+        "a * ::core::f32::consts::PI",
+    ]);
+    assert_same(&["a * TAU / 2", "a * PI"]);
+    assert_same(&[&format!("a * {:?}", std::f64::consts::E), "a * consts::E"]);
+    assert_same(&[&format!("a + {:?}", f64::EPSILON), "a + f64::EPSILON", "a + std::f64::EPSILON"]);
+    assert_same(&["a * 1.1920928955078125e-7", "a * f32::EPSILON"]);
+    assert_same(&["a * 1000", "a * 1_000", "a * 1000f32", "a * 1_000.0_f64", "a * 1000i32", "a * 1e3"]);
+    // a binding hides a constant
+    assert_same(&["let PI = a; PI * x", "a * x"]);
+}
+
+#[test]
 fn named_kernels() {
     let distances = [
         ("", "sqdist(x, y)"),
@@ -169,7 +209,6 @@ fn what_is_no_formula() {
         ("x y", "expected an operator"),
         ("(x y) * 2", "expected an operator"),
         ("sqdist(x y)", "expected an operator"),
-        ("x % y", "`%` is no operator here"),
         ("x ^ 2", "`^` is no operator here, a power is `x ** 2`"),
         ("x * y;", "the value of a formula stands last, without a semicolon"),
         ("\"x\"", "a formula has numbers only"),
@@ -188,6 +227,9 @@ fn hints_are_near_and_in_the_same_case() {
         ("SqDst(x, y)", "unknown operation `SqDst`, did you mean `SqDist`?"),
         ("x.EXP()", "unknown operation `EXP`, did you mean `Exp`?"),
         ("erfinv(x)", "unknown operation `erfinv`"),
+        // other functions, or nothing that is known
+        ("acosh(x)", "unknown operation `acosh`"),
+        ("sqdist3(x, y)", "unknown operation `sqdist3`: a formula cannot call functions around it"),
         // a name of one letter is near to every other: only the case may differ
         ("x * q", "unknown variable `q`"),
         ("x * Y", "unknown variable `Y`, did you mean `y`?"),

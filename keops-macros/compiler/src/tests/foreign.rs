@@ -1,0 +1,164 @@
+//! What users of other languages write: the message says what is written here, all faults of an item are found, and
+//! those of other items too.
+
+use super::messages;
+use crate::parse::Input;
+
+/// The messages about a formula of x and y, of which d is the difference.
+fn of(formula: &str) -> Vec<String> {
+    messages(&format!("fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> {{ let d = x - y; {formula} }}"))
+}
+
+/// The messages about some items.
+fn of_items(text: &str) -> Vec<String> {
+    let items = syn::parse_str::<Input>(text).unwrap().0;
+    let faults = items.into_iter().filter_map(|item| item.and_then(|item| crate::check::check(&item)).err());
+    faults.flatten().map(|fault| fault.to_string()).collect()
+}
+
+#[track_caller]
+fn assert_says(formula: &str, parts: &[&str]) {
+    let found = of(formula);
+    assert_eq!(found.len(), parts.len(), "{formula}: {found:?}");
+    for (found, part) in found.iter().zip(parts) {
+        assert!(found.contains(part), "{formula}: {found}");
+    }
+}
+
+#[test]
+fn operators_of_other_languages() {
+    assert_says("d % 2", &["`mod(f, m)`"]);
+    assert_says("d ^ 2 * exq(x)", &["`x ** 2`", "`exp`"]);
+    assert_says("x @ y", &["`-> Sum<j> { k * b }`"]);
+    for both in ["x < 1 && y < 1", "x < 1 and y < 1", "(x < 1) & (y < 1)"] {
+        assert_says(both, &["the product, `(x < y) * (y < 1)`"]);
+    }
+    for either in ["x < 1 || y < 1", "x < 1 or y < 1"] {
+        assert_says(either, &["`(x < y) + (y < 1) > 0`"]);
+    }
+    for not in ["!(x < y)", "~(x < y)", "not x < y"] {
+        assert_says(not, &["`1 - f`"]);
+    }
+    assert_says("&x * sqdist(&d, y)", &["leave out the `&`", "leave out the `&`"]);
+    assert_says("x as f32 * y as f64", &["no casts", "no casts"]);
+    assert_says("0..3", &["no ranges"]);
+    assert_says("d * .5", &["`0.5`"]);
+    assert_says("d * 2.0ff + 3j", &["suffix `ff`", "`concat(0, 1)` is i"]);
+}
+
+#[test]
+fn statements_of_rust() {
+    assert_says("return d;", &["without `return`"]);
+    assert_says("let r: f64 = sum(d); r", &["`let r = ..`"]);
+    assert_says("let mut r = d; r += x; r", &["leave out `mut`", "`let r = r + ..`"]);
+    assert_says("r = d; r", &["`let r = ..`"]);
+    assert_says("const R: f64 = 2.0; R * d", &["bound by `let`", "no type"]);
+    assert_says("let (a, b) = (x, y); d", &["one name at a time"]);
+    assert_says("let r = d r", &["expected `;` after the value of `r`"]);
+    assert_says("d; x", &["stands last"]);
+    for choice in ["if x < y { x } else if d > 1 { y } else { d }", "match x { _ => y }", "x if x < y else y"] {
+        assert_says(choice, &["`ifelse((x < y) - 0.5, g, h)`"]);
+    }
+    assert_says("d + loop { y }", &["no loops"]);
+    assert_says("|a| a * d", &["no closures"]);
+    assert_says("d * { let q = x; q }", &["no blocks"]);
+    assert_says("d * vec![1]", &["no macros"]);
+    assert_says("#[inline] d", &["belongs to the function"]);
+    assert_says("d.0 + d.x + d.dim", &["`elem(d, 0)`", "`elem(d, 0)`", "needs brackets"]);
+}
+
+#[test]
+fn paths_and_constants() {
+    assert_says("d * SIGMA + d * config::SIGMA", &["`SIGMA: Pm<1>`", "`sigma: Pm<1>`"]);
+    assert_says("d * f64::INFINITY + inf + np.nan", &["`1e30`", "`1e30`", "`1e30`"]);
+    assert_says("d * E + pi * d", &["`consts::E`", "`PI`"]);
+    assert_says("d * f64::PI", &["unknown constant `f64::PI`"]);
+    assert_says("f64::exp(d) + f64::hypot(x, y)", &["`f64::exp` is `exp` here", "`sqrt(f**2 + g**2)`"]);
+    assert_says("d * crate::kernel(x)", &["cannot call functions around it"]);
+    assert_says("np.exp(d) + torch.nn.functional.relu(d)", &["`np.exp` is `exp`", "`torch.relu` is `relu`"]);
+}
+
+#[test]
+fn lazy_tensors() {
+    assert_says("LazyTensor(x[:, None, :]) - y", &["`x: Vi<3>` with rows of i"]);
+    assert_says("x[:, None, :] - Vj(y)", &["axes are not added", "`y: Vj<3>`"]);
+    assert_says("((x_i - y_j) ** 2).sum(-1)", &["did you mean `x`?", "did you mean `y`?"]);
+    assert_says("d.sum(dim=1) + d.sum(0)", &["`-> Sum<j>`", "`-> Sum<i>`"]);
+    assert_says("d.argKmin(7, dim=1)", &["`-> ArgKMin<7, j>`"]);
+    assert_says("d.logsumexp(1) + d.min_argmin(axis=0)", &["`-> LogSumExp<j>`", "`-> MinArgMin<i>`"]);
+    assert_says("d.max_reduction(dim=1)", &["`-> Max<j>`"]);
+    assert_says("d.exp().sum(dim=3)", &["no such axis"]);
+    assert_says("x.clamp(min=0) + d", &["in order, without names"]);
+    assert_says("d[-1] + d[i] + d[1:] + d[3]", &["from 0", "row of i or j", "the end is missing", "out of range"]);
+}
+
+#[test]
+fn meaning_comes_before_spelling() {
+    for (word, meant) in [
+        ("tan", "`sin(f) / cos(f)`"),
+        ("log10", "`log(f) / LN_10`"),
+        ("norm1", "`sum(abs(f))`"),
+        ("rbf", "`gaussian(x, y, g)`"),
+        ("cdist", "`norm2(f - g)`"),
+        ("where", "`ifelse((x < y) - 0.5, g, h)`"),
+        ("softmax", "`-> SumSoftMaxWeight<j> { (f, g) }`"),
+        ("topk", "`-> ArgKMin<10, j>`"),
+        ("my_kernel", "cannot call functions around it"),
+    ] {
+        assert_says(&format!("{word}(d, x)"), &[meant]);
+    }
+    // no misspelt others
+    for word in ["acosh", "erfc", "selu", "log1p", "cumsum", "norm3"] {
+        assert_eq!(of(&format!("{word}(d)")), [format!("unknown operation `{word}`")]);
+    }
+    let items = "fn gauss(x: Vi<1>) -> Sum<i> { x } fn other(x: Vi<1>) -> Sum<i> { gauss(x) }";
+    assert_eq!(
+        of_items(items),
+        ["`gauss` is a formula of its own, which no other can call: write out what it computes"]
+    );
+}
+
+#[test]
+fn headers() {
+    for (header, part) in [
+        ("fn f(x: Vi<3>) { x }", "`-> Sum<j>`"),
+        ("fn f(x: Vi<3>) -> Sum<j>;", "expected the formula, in braces"),
+        ("fn f(x: Vi<3>) -> Sum(j) { x }", "`Sum<j>` or `Sum<i>`"),
+        ("fn f(x: Vi<3>) -> Vec<f64> { x }", "a formula gives a reduction"),
+        ("fn f(x: Vi<3>) -> [f64; 3] { x }", "a formula gives a reduction"),
+        ("fn f(x: Vi<3>) -> logsumexp<j> { sum(x) }", "did you mean `LogSumExp`?"),
+        ("fn f(x: Vi<3>) -> TopK<3, i> { x }", "`ArgKMin<10, j>`"),
+        ("fn f() -> Sum<j> { 1 }", "needs an argument"),
+        ("fn f -> Sum<j> { 1 }", "expected the arguments"),
+        ("fn f(x) -> Sum<j> { x }", "`x: Vi<3>`, `x: Vj<3>` or `x: Pm<1>`"),
+        ("fn f(x: f64) -> Sum<j> { x }", "the parameter `x: Pm<1>`"),
+        ("fn f(x: &[f64]) -> Sum<j> { x }", "`x: Vi<3>` or `x: Vj<3>`"),
+        ("fn f(x: Vj(3)) -> Sum<j> { x }", "in angle brackets: `x: Vj<3>`"),
+        ("fn f(&self) -> Sum<j> { 1 }", "no `self`"),
+        ("fn f<const D: usize>(x: Vi<D>) -> Sum<j> where T: Float { x }", "no `where`"),
+        ("async fn f(x: Vi<3>) -> Sum<j> { x }", "a plain `fn`"),
+        ("const fn f(x: Vi<3>) -> Sum<j> { x }", "a plain `fn`"),
+        ("c = Genred(\"X\", [\"X=Vi(3)\"]);", "`fn c = Genred(..);`"),
+        ("impl A { fn f(x: Vi<3>) -> Sum<j> { x } }", "outside of an `impl`"),
+        ("const S: f64 = 0.5;", "write the number into the formula"),
+        ("use std::f64::consts::PI;", "need no `use`"),
+        ("struct X;", "expected `fn`"),
+        ("fn f(x: Vi<3>) -> Sum<j> { x };", "no semicolon"),
+    ] {
+        let found = of_items(header);
+        assert!(found.len() == 1 && found[0].contains(part), "{header}: {found:?}");
+    }
+}
+
+#[test]
+fn an_item_that_cannot_be_read_hides_no_other() {
+    let text = "fn a(x: Vi<3>) -> Sum<i> { x * } fn b(x: Vi<3>, y: f32, z) -> Sum<i> { x } \
+                #[doc = \"\"] pub fn c(x: Vi<3>) -> Sum<i> { expp(x) } fn d = Genred(\"X *\", [\"X = Vi(3)\"]); \
+                fn good(x: Vi<3>) -> Sum<i> { x }";
+    let found = of_items(text);
+    let parts = ["expected a formula", "`y: Pm<1>`", "`z` needs", "did you mean `exp`?", "\"X *\""];
+    assert_eq!(found.len(), parts.len(), "{found:?}");
+    assert!(found.iter().zip(parts).all(|(found, part)| found.contains(part)), "{found:?}");
+    let expansion = crate::expand(text.parse().unwrap()).to_string();
+    assert!(expansion.contains("fn good") && !expansion.contains("fn c "));
+}
