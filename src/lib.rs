@@ -65,6 +65,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use keops_core::{
+        absent::{Differentiable, FirstOrder, Last, Linear, NextOrder, Square},
         arguments::{AsParameter, AsRows, View},
         array::{Buffer, Host, OnDevice, Storage},
         call::{

@@ -9,6 +9,7 @@
 #[doc(hidden)]
 pub const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
+pub mod absent;
 pub mod bundle;
 pub mod components;
 pub mod device;

@@ -10,9 +10,6 @@ keops! {
     pub fn unknown = Genred("SqDist(X, Y)", ["X = Vi(3)", "Y = Vj(3)"], reduction_opt = "Sum");
 }
 keops! {
-    pub fn elsewhere = Genred("SqDist(X, Y)", ["X = Vi(3)", "Y = Vj(3)"], dtype = "float64");
-}
-keops! {
     pub fn reduction = Genred("SqDist(X, Y)", ["X = Vi(3)", "Y = Vj(3)"], reduction_op = "Summ");
 }
 keops! {

@@ -16,13 +16,7 @@ keops! {
     pub fn argument(x: Vi<3>, y: Vj<3>) -> Sum<j> { sqdist(x y) }
 }
 keops! {
-    pub fn caret(x: Vi<3>, y: Vj<3>) -> Sum<j> { x * y^2 }
-}
-keops! {
     pub fn empty(x: Vi<3>, y: Vj<3>) -> Sum<j> {}
-}
-keops! {
-    pub fn ends_in_semicolon(x: Vi<3>, y: Vj<3>) -> Sum<j> { x * y; }
 }
 keops! {
     pub fn string(x: Vi<3>, y: Vj<3>) -> Sum<j> { x * y * "2" }
@@ -32,15 +26,6 @@ keops! {
 }
 keops! {
     pub fn number(x: Vi<3>, y: Vj<3>) -> Sum<j> { x * y * 1e999 }
-}
-keops! {
-    pub fn remainder(x: Vi<3>, y: Vj<3>) -> Sum<j> { x * y % 2 }
-}
-keops! {
-    pub fn no_reduction(x: Vi<3>, y: Vj<3>) { x * y }
-}
-keops! {
-    pub struct NotAFunction;
 }
 
 fn main() {}

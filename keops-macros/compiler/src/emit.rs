@@ -3,6 +3,7 @@
 //! Paths are absolute, below `::keops::__private`; names that are not the user's live in the module of the function,
 //! where the user has none.
 
+mod absent;
 mod body;
 pub mod device;
 mod formula;
@@ -134,6 +135,7 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
     let first = calls.selection.iter().chain(calls.saved.iter().map(|saved| &saved.pass));
     let first = first.map(|pass| pass_tokens(&printer, pass, "What derivatives need for each target."));
     let calls_tokens = calls.calls.iter().map(|call| call_tokens(&printer, call, calls));
+    let absent = absent::absent(&printer, calls);
     // what decides whether there is a function, or whether it is shown, holds for its module too
     let attributes = item.attributes.iter().filter(|attribute| {
         let list = matches!(attribute.meta, syn::Meta::List(_));
@@ -154,6 +156,7 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
             #call_type
             #(#first)*
             #(#calls_tokens)*
+            #absent
         }
     }
 }

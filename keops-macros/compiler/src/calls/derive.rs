@@ -88,6 +88,9 @@ impl Derive {
             derivatives: vec![],
             operators: vec![],
         });
+        if row.reduction == Reduction::Sum {
+            self.calls[0].operators = operators(&mut self.graph, f, &inputs, self.target);
+        }
         if order == 0 {
             return;
         }
@@ -104,9 +107,6 @@ impl Derive {
         };
         let rule = Rule { of, arguments: &inputs, target: Side::Index(self.target), gradient: None, out: &out };
         self.derivatives(0, "", &rule, order);
-        if row.reduction == Reduction::Sum {
-            self.calls[0].operators = operators(&mut self.graph, f, &inputs, self.target);
-        }
     }
 
     /// Adds the derivatives of call number `parent`.

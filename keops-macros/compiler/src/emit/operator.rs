@@ -8,7 +8,8 @@ use crate::{calls::Call, operator::Operator};
 
 /// `operator_b` and, where the result has the components of `b`, `solve_b`.
 pub(super) fn operators(printer: &Printer, call: &Call) -> TokenStream {
-    if call.operators.is_empty() {
+    // the product with the transpose is a derivative
+    if call.operators.is_empty() || printer.item.order == 0 {
         return TokenStream::new();
     }
     let (params, value, vjp) = (printer.const_params(), printer.marker(&call.name), printer.marker("Vjp"));

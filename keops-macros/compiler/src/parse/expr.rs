@@ -228,8 +228,11 @@ fn method(input: ParseStream, depth: usize) -> syn::Result<Expr> {
     }
 }
 
-/// Arguments in brackets, and those that have a name: `dim = 1`.
-pub(super) fn arguments(input: ParseStream, depth: usize) -> syn::Result<(Vec<Expr>, Vec<(Ident, Expr)>)> {
+/// Arguments with names: `dim = 1`.
+pub(super) type Named = Vec<(Ident, Expr)>;
+
+/// Arguments in brackets, and those that have a name.
+pub(super) fn arguments(input: ParseStream, depth: usize) -> syn::Result<(Vec<Expr>, Named)> {
     let content;
     parenthesized!(content in input);
     let mut named = Vec::new();
@@ -238,7 +241,7 @@ pub(super) fn arguments(input: ParseStream, depth: usize) -> syn::Result<(Vec<Ex
 }
 
 /// Expressions with commas between them, to the end of the brackets.
-fn items(content: ParseStream, depth: usize, named: &mut Vec<(Ident, Expr)>) -> syn::Result<Vec<Expr>> {
+fn items(content: ParseStream, depth: usize, named: &mut Named) -> syn::Result<Vec<Expr>> {
     let mut items = Vec::new();
     while !content.is_empty() {
         if content.peek(Ident::peek_any) && content.peek2(Token![=]) && !content.peek2(Token![==]) {

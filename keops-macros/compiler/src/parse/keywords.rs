@@ -17,7 +17,7 @@ const OVER_AXES: [&str; 4] = ["sum", "argmax", "argmin", "norm"];
 const BY_NAME: [&str; 3] = ["max", "min", "norm2"];
 
 /// A call, with the arguments that have names.
-pub(super) fn call(name: Ident, mut args: Vec<Expr>, named: Vec<(Ident, Expr)>) -> syn::Result<Expr> {
+pub(super) fn call(name: Ident, mut args: Vec<Expr>, named: expr::Named) -> syn::Result<Expr> {
     let text = name.to_string();
     let operation = table::find(&text);
     let mut axis = None;

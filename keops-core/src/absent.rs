@@ -1,0 +1,56 @@
+//! Methods that a call has for their message only.
+//!
+//! A derivative beyond the order that was asked for, or equations for what is not linear, would be "no method named ..".
+//! The macro writes methods of these names with a bound that no element type has: the compiler then says why.
+
+use core::convert::Infallible;
+
+macro_rules! absent {
+    ($(#[$doc:meta])* $name:ident, $message:literal, $label:literal, $note:literal) => {
+        $(#[$doc])*
+        #[diagnostic::on_unimplemented(message = $message, label = $label, note = $note)]
+        pub trait $name {
+            /// What there is none of.
+            const NEVER: Infallible;
+        }
+    };
+}
+
+absent!(
+    /// The bound of derivatives that come after the last.
+    NextOrder,
+    "this call has no derivatives",
+    "`#[keops(order = n)]` says how often a formula is differentiated",
+    "the order is 1 if nothing is said; all gradients at once, `.vjp(&e)`, have no derivatives of any order"
+);
+absent!(
+    /// The bound of derivatives of row numbers, and of the parts of a `LogSumExp`.
+    Differentiable,
+    "this reduction has no derivatives",
+    "row numbers are steps, and `MaxSumShiftExp` is in parts",
+    "`Min`, `Max` and `KMin` have derivatives, and so has `LogSumExp`"
+);
+absent!(
+    /// The bound of operators where there are no derivatives.
+    FirstOrder,
+    "operators and equations need derivatives",
+    "`#[keops(order = 0)]` leaves them out",
+    "the product with the transpose is a derivative: without `order = 0` both are there"
+);
+absent!(
+    /// The bound of operators on what a formula is not linear in.
+    Linear,
+    "this is no linear operator on that variable",
+    "needs a `Sum` that is linear in the variable",
+    "an operator is a `Sum<j>` that is linear in a variable `Vj`, or a `Sum<i>` in a variable `Vi`"
+);
+absent!(
+    /// The bound of equations with more or fewer unknowns than a result has components.
+    Square,
+    "the result has another dimension than that variable",
+    "equations need as many components as unknowns",
+    "`.operator_b()` is there for any dimension"
+);
+
+/// Marks the calls that have no derivatives.
+pub trait Last {}

@@ -1,0 +1,83 @@
+//! Methods that a call has for their message only: see `keops_core::absent`.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+
+use super::Printer;
+use crate::calls::{Call, Calls};
+
+/// The methods, and which calls have those of derivatives: the last ones.
+pub(super) fn absent(printer: &Printer, calls: &Calls) -> TokenStream {
+    let names: Vec<String> = printer.item.variables.iter().map(|v| v.name.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(|name| name.trim_start_matches("r#")).collect();
+    let derivatives = derivatives(printer, calls, &names);
+    let value = calls.calls.first().map(|value| operators(printer, value, &names));
+    quote!(#derivatives #value)
+}
+
+/// Derivatives of calls that have none.
+fn derivatives(printer: &Printer, calls: &Calls, names: &[&str]) -> TokenStream {
+    let last = calls.calls.iter().filter(|call| call.derivatives.is_empty());
+    let (params, markers) = (printer.impl_params(), last.map(|call| printer.marker(&call.name)));
+    let smooth = printer.item.order == 0 || calls.calls.first().is_some_and(|value| !value.derivatives.is_empty());
+    let bound = if smooth { format_ident!("NextOrder") } else { format_ident!("Differentiable") };
+    let named = names.iter().flat_map(|name| [format_ident!("vjp_{name}"), format_ident!("jvp_{name}")]);
+    let gives = quote!(Call<'a, T, K>);
+    let methods =
+        named.chain([format_ident!("vjp")]).map(|method| absence(printer, &method, &quote!(_: A), &gives, &bound));
+    quote! {
+        #(impl #params __p::Last for #markers {})*
+        impl<'a, T: __p::Element, K: __p::Last> Call<'a, T, K> {
+            #(#methods)*
+        }
+    }
+}
+
+/// Operators on variables in which the value is not linear, and their equations.
+fn operators(printer: &Printer, value: &Call, names: &[&str]) -> TokenStream {
+    let (params, marker) = (printer.const_params(), printer.marker(&value.name));
+    let methods = names.iter().map(|name| {
+        let operator = value.operators.iter().find(|operator| operator.variable.trim_start_matches("r#") == *name);
+        let (operator, solve) = match operator {
+            None => (Some(format_ident!("Linear")), Some(format_ident!("Linear"))),
+            Some(_) if printer.item.order == 0 => {
+                (Some(format_ident!("FirstOrder")), Some(format_ident!("FirstOrder")))
+            }
+            Some(operator) => (None, (operator.dim != operator.width).then(|| format_ident!("Square"))),
+        };
+        let gives = quote!(::core::result::Result<__p::Operator<'a, T, #marker, #marker, 1, 1>, __p::Error>);
+        let (method, none) = (format_ident!("operator_{name}"), TokenStream::new());
+        let operator = operator.map(|bound| absence(printer, &method, &none, &gives, &bound));
+        let gives = quote!(__p::Solve<'a, 'static, T, #marker, #marker, 1>);
+        let method = format_ident!("solve_{name}");
+        let solve = solve.map(|bound| absence(printer, &method, &quote!(_: A), &gives, &bound));
+        quote!(#operator #solve)
+    });
+    quote! {
+        impl<'a, #params T: __p::Element> Call<'a, T, #marker> {
+            #(#methods)*
+        }
+    }
+}
+
+/// A method that gives the type of what would be there, so that what is done with it is no fault, too.
+fn absence(
+    printer: &Printer,
+    method: &Ident,
+    argument: &TokenStream,
+    gives: &TokenStream,
+    bound: &Ident,
+) -> TokenStream {
+    let generics = (!argument.is_empty()).then(|| quote!(<A>));
+    // the message shows where the bound is: at the function
+    let span = Span::call_site().located_at(printer.item.name.span());
+    quote_spanned! { span=>
+        #[doc(hidden)]
+        pub fn #method #generics (self, #argument) -> #gives
+        where
+            T: __p::#bound,
+        {
+            match <T as __p::#bound>::NEVER {}
+        }
+    }
+}
