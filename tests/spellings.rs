@@ -421,3 +421,87 @@ fn const_generics_of_any_name() {
     let expected: Vec<[f64; 1]> = (0..N).map(|i| [(0..M).map(|j| dot(&x[i], &y[j])).sum::<f64>() * total]).collect();
     assert_rows(&found, &expected, ERROR, "lower-case const generics");
 }
+
+keops! {
+    /// All arguments of pykeops, in its order.
+    fn positional = Genred("Exp(-SqDist(X,Y)) * B", ["X = Vi(3)", "Y = Vj(3)", "B = Vj(2)"], "Sum", 1, "float64", None, None,
+        None, "auto", False, "block_sum", True, False, True);
+    /// By name, in any order; two strings are one, and `dtype` says nothing.
+    fn by_name = Genred(
+        axis=1, dtype="float32", aliases=("X = Vi(3)", "Y = Vj(3)", "B = Vj(2)"), reduction_op="Sum", opt_arg=None,
+        formula="Exp(-SqDist(X,Y))" " * B", use_fast_math=False, enable_chunks=False);
+    /// Variables that say themselves what they are.
+    fn unnamed = Genred("Exp(-SqDist(Vi(0,3), Var(1,3,1))) * Vj(2,2)", ["Vi(3)", "Vj(3)"], axis=1);
+    fn least = Genred("SqDist(X,Y)", ["X=Vi(3)", "Y=Vj(3)"], "ArgKMin", 1, None, 2);
+
+    /// A paste of a LazyTensor.
+    fn lazy(x_i: Vi<3>, y_j: Vj<3>, b_j: Vj<2>) -> Sum<j> {
+        let D_ij = ((x_i - y_j) ** 2).sum(-1);
+        (-D_ij).exp() * b_j
+    }
+    fn components(x: Vi<3>, y: Vj<3>) -> Sum<j> {
+        x[0] * y[..2] + x[:, 1:3] * y[2] + concat(x.max(dim=-1), y[:, :, 0]) * (x - y)[1..=2].norm(-1)
+    }
+    /// Constants of std.
+    fn constants(x: Vi<3>, y: Vj<3>) -> Sum<j> {
+        std::f64::consts::TAU * x + y / PI * 1_000.0_f64 + f32::consts::SQRT_2 + consts::E * 2f32 + f64::EPSILON
+    }
+}
+
+#[test]
+fn arguments_of_genred_stand_in_any_order() {
+    let mut random = Random::new();
+    let (x, y): (Vec<[f64; 3]>, Vec<[f64; 3]>) = (random.cloud(N), random.cloud(M));
+    let b: Vec<[f64; 2]> = random.cloud(M);
+    let sum = |i: usize, d: usize| (0..M).map(|j| (-squared_distance(&x[i], &y[j])).exp() * b[j][d]).sum();
+    let expected: Vec<[f64; 2]> = (0..N).map(|i| [sum(i, 0), sum(i, 1)]).collect();
+    let found = positional(&x, &y, &b).eval().unwrap();
+    assert_rows(&found, &expected, ERROR, "positional");
+    assert_identical(&by_name(&x, &y, &b).eval().unwrap(), &found, "by name");
+    assert_identical(&unnamed(&x, &y, &b).eval().unwrap(), &found, "unnamed");
+    assert_identical(&lazy(&x, &y, &b).eval().unwrap(), &found, "LazyTensor");
+    let e: Vec<[f64; 2]> = random.cloud(N);
+    let slopes = positional(&x, &y, &b).vjp_X(&e).eval().unwrap();
+    assert_identical(&lazy(&x, &y, &b).vjp_x_i(&e).eval().unwrap(), &slopes, "gradient of LazyTensor");
+    let nearest = least(&x, &y).eval().unwrap();
+    for i in 0..N {
+        let mut order: Vec<usize> = (0..M).collect();
+        order.sort_by(|&a, &b| squared_distance(&x[i], &y[a]).total_cmp(&squared_distance(&x[i], &y[b])));
+        assert_eq!(nearest[i].map(|j| j as usize), order[..2], "neighbours of {i}");
+    }
+}
+
+#[test]
+fn components_in_brackets_and_constants() {
+    use std::f64::consts;
+    let mut random = Random::new();
+    let (x, y): (Vec<[f64; 3]>, Vec<[f64; 3]>) = (random.cloud(N), random.cloud(M));
+    let term = |x: &[f64; 3], y: &[f64; 3], d: usize| {
+        let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let norm = ((x[1] - y[1]).powi(2) + (x[2] - y[2]).powi(2)).sqrt();
+        x[0] * y[d] + x[1 + d] * y[2] + [most, y[0]][d] * norm
+    };
+    let expected: Vec<[f64; 2]> =
+        x.iter().map(|x| [0, 1].map(|d| y.iter().map(|y| term(x, y, d)).sum::<f64>())).collect();
+    assert_rows(&components(&x, &y).eval().unwrap(), &expected, ERROR, "components");
+    // its gradient in x by differences of the sum of the result
+    let slopes = components(&x, &y).vjp_x(&[[1.0, 1.0]; N]).eval().unwrap();
+    let h = 1e-6;
+    for (i, c) in (0..N).flat_map(|i| (0..3).map(move |c| (i, c))) {
+        let at = |h: f64| {
+            let mut moved = x[i];
+            moved[c] += h;
+            y.iter().map(|y| term(&moved, y, 0) + term(&moved, y, 1)).sum::<f64>()
+        };
+        let difference = (at(h) - at(-h)) / (2.0 * h);
+        assert!((slopes[i][c] - difference).abs() < 1e-6 * difference.abs().max(1.0), "slope {i} {c}");
+    }
+    let value =
+        |x: f64, y: f64| consts::TAU * x + y / consts::PI * 1000.0 + consts::SQRT_2 + consts::E * 2.0 + f64::EPSILON;
+    let expected: Vec<[f64; 3]> =
+        x.iter().map(|x| [0, 1, 2].map(|d| y.iter().map(|y| value(x[d], y[d])).sum::<f64>())).collect();
+    assert_rows(&constants(&x, &y).eval().unwrap(), &expected, ERROR, "constants");
+    let single = |rows: &[[f64; 3]]| rows.iter().map(|row| row.map(|c| c as f32)).collect::<Vec<_>>();
+    let in_f32 = constants(&single(&x), &single(&y)).eval().unwrap();
+    assert!((f64::from(in_f32[0][0]) - expected[0][0]).abs() < 1e-5 * expected[0][0].abs().max(100.0));
+}

@@ -71,6 +71,7 @@ fn absence(
     let generics = (!argument.is_empty()).then(|| quote!(<A>));
     // the message shows where the bound is: at the function
     let span = Span::call_site().located_at(printer.item.name.span());
+    let bound = Ident::new(&bound.to_string(), span);
     quote_spanned! { span=>
         #[doc(hidden)]
         pub fn #method #generics (self, #argument) -> #gives

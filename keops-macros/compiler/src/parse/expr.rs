@@ -202,6 +202,13 @@ fn method(input: ParseStream, depth: usize) -> syn::Result<Expr> {
             receiver = index::index(input, receiver)?;
             continue;
         }
+        if let ExprKind::Foreign(none) = &mut receiver.kind
+            && input.peek(syn::token::Paren)
+        {
+            // a call of what has its message already
+            foreign::collect(input.parse::<proc_macro2::TokenTree>()?.into(), &mut none.names);
+            continue;
+        }
         if !input.peek(Token![.]) || input.peek(Token![..]) {
             return Ok(receiver);
         }

@@ -19,7 +19,8 @@ pub(super) fn unread(span: Span, message: impl Into<String>, tokens: TokenStream
     expr::foreign(span, Foreign { message: message.into(), parts: Vec::new(), names })
 }
 
-fn collect(tokens: TokenStream, names: &mut Vec<Ident>) {
+/// The names in tokens, which are no fault besides.
+pub(super) fn collect(tokens: TokenStream, names: &mut Vec<Ident>) {
     for token in tokens {
         match token {
             TokenTree::Ident(name) => names.push(name),

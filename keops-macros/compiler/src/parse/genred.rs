@@ -35,7 +35,7 @@ pub(super) fn item(
     let Signature { formula, aliases, formula2, reduction, axis, k, sums, fast_math } =
         Signature::parse(&content, genred.span())?;
     if !input.peek(Token![;]) {
-        return Err(input.error("expected `;` after `Genred(..)`"));
+        return Err(syn::Error::new(genred.span(), "expected `;` behind `Genred(..)`"));
     }
     input.parse::<Token![;]>()?;
 

@@ -6,7 +6,7 @@ use syn::{Token, ext::IdentExt, parenthesized, parse::ParseStream};
 use super::variable;
 use crate::{ast::VariableDecl, error::Errors};
 
-/// Skips an item that could not be read: to its block or semicolon, and on to where the next one begins.
+/// Skips an item that could not be read: to a block or a semicolon behind which one may begin.
 pub(super) fn skip(input: ParseStream) -> syn::Result<()> {
     while !input.is_empty() {
         let end = match input.parse()? {
@@ -14,7 +14,8 @@ pub(super) fn skip(input: ParseStream) -> syn::Result<()> {
             TokenTree::Punct(punct) => punct.as_char() == ';',
             TokenTree::Ident(_) | TokenTree::Literal(_) => false,
         };
-        if end && (input.peek(Token![fn]) || input.peek(Token![pub]) || input.peek(Token![#])) {
+        let inside = input.cursor().punct().is_some_and(|(punct, _)| !matches!(punct.as_char(), '#' | ';'));
+        if end && !inside {
             break;
         }
     }

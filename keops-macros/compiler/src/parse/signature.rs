@@ -137,15 +137,18 @@ impl Arguments {
 
 /// A string; as in Python, several that follow each other are one.
 pub(super) fn string(input: ParseStream) -> syn::Result<LitStr> {
-    if input.peek(syn::LitChar) || input.peek(syn::Lifetime) {
-        return Err(input.error("a string stands in double quotes"));
-    }
-    let first: LitStr = input.parse()?;
-    let mut text = first.value();
+    let span = input.span();
+    let mut text = match input.parse() {
+        Ok(syn::Lit::Str(text)) => text.value(),
+        // `'Sum'`, of which rustc itself has said by now that it wants double quotes
+        Ok(syn::Lit::Verbatim(text)) if text.to_string().starts_with('\'') => text.to_string().replace('\'', ""),
+        Ok(syn::Lit::Char(_)) => return Err(syn::Error::new(span, "a string stands in double quotes")),
+        _ => return Err(syn::Error::new(span, "expected string literal")),
+    };
     while input.peek(LitStr) {
         text += &input.parse::<LitStr>()?.value();
     }
-    Ok(LitStr::new(&text, first.span()))
+    Ok(LitStr::new(&text, span))
 }
 
 /// Python's `True` or `False`, and where it stands.

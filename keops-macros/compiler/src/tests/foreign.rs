@@ -60,7 +60,7 @@ fn statements_of_rust() {
         assert_says(choice, &["`ifelse((x < y) - 0.5, g, h)`"]);
     }
     assert_says("d + loop { y }", &["no loops"]);
-    assert_says("|a| a * d", &["no closures"]);
+    assert_says("(|a| a * d)(x)", &["no closures"]);
     assert_says("d * { let q = x; q }", &["no blocks"]);
     assert_says("d * vec![1]", &["no macros"]);
     assert_says("#[inline] d", &["belongs to the function"]);
@@ -152,11 +152,19 @@ fn headers() {
 
 #[test]
 fn an_item_that_cannot_be_read_hides_no_other() {
-    let text = "fn a(x: Vi<3>) -> Sum<i> { x * } fn b(x: Vi<3>, y: f32, z) -> Sum<i> { x } \
+    let text = "fn a(x: Vi<3>) -> Sum<i> { x * } struct S; use x::y; fn b(x: Vi<3>, y: f32, z) -> Sum<i> { x } \
                 #[doc = \"\"] pub fn c(x: Vi<3>) -> Sum<i> { expp(x) } fn d = Genred(\"X *\", [\"X = Vi(3)\"]); \
                 fn good(x: Vi<3>) -> Sum<i> { x }";
     let found = of_items(text);
-    let parts = ["expected a formula", "`y: Pm<1>`", "`z` needs", "did you mean `exp`?", "\"X *\""];
+    let parts = [
+        "expected a formula",
+        "only functions",
+        "no `use`",
+        "`y: Pm<1>`",
+        "`z` needs",
+        "did you mean `exp`?",
+        "\"X *\"",
+    ];
     assert_eq!(found.len(), parts.len(), "{found:?}");
     assert!(found.iter().zip(parts).all(|(found, part)| found.contains(part)), "{found:?}");
     let expansion = crate::expand(text.parse().unwrap()).to_string();
