@@ -276,7 +276,11 @@ fn atom(input: ParseStream, depth: usize) -> syn::Result<Expr> {
     if input.peek(syn::token::Bracket) {
         let content;
         bracketed!(content in input);
-        let items = items(&content, depth, &mut Vec::new())?;
+        let mut named = Vec::new();
+        let items = items(&content, depth, &mut named)?;
+        if let Some((name, _)) = named.first() {
+            return Err(syn::Error::new(name.span(), "a list has no names"));
+        }
         let depth = 1 + items.iter().map(|item| item.depth).max().unwrap_or(0);
         return Ok(Expr { kind: ExprKind::List(items), span, depth });
     }
