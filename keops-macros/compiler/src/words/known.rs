@@ -19,7 +19,7 @@ pub(super) const WORDS: &[(&[&str], &str)] = &[
     (&["remeuclid", "modulo", "fmod", "remainder", "floormod"], "mod(f, g)"),
     (&["rint", "roundeven", "nearbyint"], "round(f)"),
     (&["clip", "clampf"], "clamp(f, g, h)"),
-    (&["l2", "l2norm", "norml2", "vecnorm", "length", "euclideannorm"], "norm2(f)"),
+    (&["l2", "l2norm", "vecnorm", "length", "euclideannorm"], "norm2(f)"),
     (&["normsq", "squarednorm", "norm2sq", "sqnorm", "normsquared", "sqrnorm", "sumsq", "sumofsquares"], "sqnorm2(f)"),
     (&["dist", "cdist", "pdist", "euclidean", "pairwisedistance", "euclideandistance", "euclid"], "norm2(f - g)"),
     (
@@ -101,7 +101,7 @@ pub(super) const WORDS: &[(&[&str], &str)] = &[
     (&["trunc", "fix"], "sign(f) * floor(abs(f))"),
     (&["fract", "frac"], "f - floor(f)"),
     (&["isnan"], "f != f"),
-    (&["l1", "norm1", "l1norm", "norml1"], "sum(abs(f))"),
+    (&["l1", "norm1", "l1norm"], "sum(abs(f))"),
     (&["manhattan", "cityblock", "taxicab"], "sum(abs(f - g))"),
     (&["linf", "norminf", "maxnorm", "infnorm"], "max(abs(f))"),
     (&["chebyshev"], "max(abs(f - g))"),
@@ -125,7 +125,7 @@ pub(super) const WORDS: &[(&[&str], &str)] = &[
 /// Words that need a sentence.
 pub(super) const SENTENCES: &[(&[&str], &str)] = &[
     (
-        &["where", "cond", "select", "iif", "mux", "choose", "piecewise"],
+        &["where", "cond", "select", "mux", "choose", "piecewise"],
         "`ifelse(f, g, h)` is g where f >= 0, else h; of a comparison it is `ifelse((x < y) - 0.5, g, h)`",
     ),
     (&["transpose", "permute", "swapaxes"], "`vec_mat(x, a)` is the product with a transposed matrix"),
@@ -277,6 +277,5 @@ pub(super) const OTHERS: &[&str] = &[
     "fold",
     "iter",
     "eye",
-    "arange",
     "linspace",
 ];
