@@ -11,7 +11,7 @@
 //! atom        name  name(args)  f64::consts::PI  3  0.5  (f)  [3, 4]     (lists only where an operation takes one)
 //! ```
 //!
-//! What is written for these in other languages is read too, for its message: [`foreign`].
+//! What is written for these in other languages is read too, for its message: [`mod@foreign`].
 
 use proc_macro2::Span;
 use syn::{Ident, Token, bracketed, ext::IdentExt, parenthesized, parse::ParseStream};
