@@ -76,6 +76,67 @@ pub fn rsqrt<R: Real>(cx: R::Cx, x: R) -> R {
     R::select(cx, R::eq(cx, x, zero), zero, R::inv_sqrt(cx, x))
 }
 
+/// y, and 0 where x is 0: a slope that is infinite there.
+#[inline(always)]
+pub fn unless_zero<R: Real>(cx: R::Cx, y: R, x: R) -> R {
+    let zero = R::lit(cx, 0.0);
+    R::select(cx, R::eq(cx, x, zero), zero, y)
+}
+
+/// x times a constant that `f32` may not have: by as many factors as it takes, so that a product inside the range is right.
+/// Beyond it the product is the largest number, which orders as the constant would.
+#[inline(always)]
+pub fn times<R: Real>(cx: R::Cx, x: R, factor: f64) -> R {
+    /// 2^100
+    const STEP: f64 = (1_u128 << 100) as f64;
+    let (least, most) = (R::Scalar::min_positive_value(), R::Scalar::max_value());
+    let (mut left, mut product) = (factor, x);
+    while left.abs() < least.to_f64() {
+        product = R::mul(cx, product, R::lit(cx, 1.0 / STEP));
+        left *= STEP;
+    }
+    while left.abs() > most.to_f64() {
+        product = R::mul(cx, product, R::lit(cx, STEP));
+        left /= STEP;
+    }
+    product = R::mul(cx, product, R::lit(cx, left));
+    if factor.abs() <= most.to_f64() {
+        return product;
+    }
+    let most = R::splat(cx, most);
+    let cut = clamp(cx, product, R::neg(cx, most), most);
+    R::select(cx, R::le(cx, R::abs(cx, x), most), cut, product)
+}
+
+/// A power of two that brings the larger of two numbers, where its square leaves the range, back into it, and the inverse.
+#[inline(always)]
+fn into_range<R: Real>(cx: R::Cx, a: R, b: R) -> (R, R) {
+    let (far, scale) = if R::Scalar::epsilon().to_f64() > 1e-10 { (50, 90) } else { (400, 700) };
+    let power = |n: i32| R::lit(cx, f64::from_bits(((1023 + n) as u64) << 52));
+    let larger = R::max(cx, R::abs(cx, a), R::abs(cx, b));
+    let (small, large) = (R::lt(cx, larger, power(-far)), R::lt(cx, power(far), larger));
+    let choose = |up: R, down: R| R::select(cx, small, up, R::select(cx, large, down, R::lit(cx, 1.0)));
+    (choose(power(scale), power(-scale)), choose(power(-scale), power(scale)))
+}
+
+/// √(a² + b²), also where the squares leave the range.
+#[inline(always)]
+pub fn hypot<R: Real>(cx: R::Cx, a: R, b: R) -> R {
+    let (scale, inverse) = into_range(cx, a, b);
+    let (a, b) = (R::mul(cx, a, scale), R::mul(cx, b, scale));
+    let square = R::add(cx, R::mul(cx, a, a), R::mul(cx, b, b));
+    R::mul(cx, R::sqrt(cx, square), inverse)
+}
+
+/// a / √(a² + b²), also where the squares leave the range, and 0 at the origin.
+#[inline(always)]
+pub fn direction<R: Real>(cx: R::Cx, a: R, b: R) -> R {
+    let (scale, _) = into_range(cx, a, b);
+    let (a, b) = (R::mul(cx, a, scale), R::mul(cx, b, scale));
+    let length = R::sqrt(cx, R::add(cx, R::mul(cx, a, a), R::mul(cx, b, b)));
+    unless_zero(cx, R::div(cx, a, length), length)
+}
+
 /// x^n by repeated multiplication: n is known while compiling, and the loop unrolls.
 #[inline(always)]
 pub fn powi<R: Real>(cx: R::Cx, x: R, n: i32) -> R {

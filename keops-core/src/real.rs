@@ -157,10 +157,21 @@ pub trait Real: Copy + Send + Sync + 'static {
 
     /// The same number in every lane.
     fn splat(cx: Self::Cx, value: Self::Scalar) -> Self;
-    /// A constant of the formula, rounded to the element type, in every lane.
+    /// A constant of the formula, rounded to the element type, in every lane. A finite one that is beyond the range of the
+    /// type is its largest number, and one that is closer to 0 than any normal number is the smallest of these: a mask of
+    /// 1e300 orders, and 1e-300 is not divided by as 0.
     #[inline(always)]
     fn lit(cx: Self::Cx, value: f64) -> Self {
-        Self::splat(cx, Self::Scalar::from_f64(value))
+        let (least, most) = (Self::Scalar::min_positive_value(), Self::Scalar::max_value());
+        let size = value.abs();
+        let within = if size > most.to_f64() && size.is_finite() {
+            most
+        } else if size < least.to_f64() && size > 0.0 {
+            least
+        } else {
+            return Self::splat(cx, Self::Scalar::from_f64(value));
+        };
+        Self::splat(cx, if value < 0.0 { -within } else { within })
     }
     /// Reads the first [`Self::LANES`] numbers of `from`; panics if there are fewer.
     fn load(cx: Self::Cx, from: &[Self::Scalar]) -> Self;

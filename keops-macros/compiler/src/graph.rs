@@ -13,7 +13,7 @@
 
 use std::collections::HashMap;
 
-use crate::{dim::Dim, table::Fun, view::View};
+use crate::{dim::Dim, finite::Values, table::Fun, view::View};
 
 /// A node of a [`Graph`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -146,6 +146,8 @@ impl Dependence {
 pub struct Graph {
     nodes: Vec<Node>,
     dependence: Vec<Dependence>,
+    /// What is known about the values of each node.
+    values: Vec<Values>,
     known: HashMap<Node, Id>,
     /// What was divided by which constant, where a node multiplies by the reciprocal.
     pub(crate) quotients: HashMap<Id, (Id, Id)>,
@@ -182,6 +184,7 @@ impl Graph {
             dependence.insert(v);
         }
         self.dependence.push(dependence);
+        self.values.push(self.values_of(&node.op, &node.args));
         self.known.insert(node.clone(), id);
         self.nodes.push(node);
         id
@@ -233,6 +236,11 @@ impl Graph {
     /// Which variables the node depends on.
     pub fn dependence(&self, id: Id) -> &Dependence {
         &self.dependence[id.0 as usize]
+    }
+
+    /// What is known about the node's values.
+    pub(crate) fn known_values(&self, id: Id) -> Values {
+        self.values[id.0 as usize]
     }
 
     /// Whether the node depends on the variable.

@@ -15,6 +15,7 @@ mod differentiate;
 mod dim;
 pub mod emit;
 mod error;
+mod finite;
 mod graph;
 pub mod lower;
 pub mod operator;

@@ -206,7 +206,9 @@ impl Lowering<'_> {
     /// What a root hands to the reduction: two factors, or itself.
     fn factors(&self, root: Id) -> Vec<Id> {
         match self.g.op(root) {
-            Op::Mul if self.stage_of(root) == StageOf::Pair => self.g.args(root).to_vec(),
+            Op::Mul if self.stage_of(root) == StageOf::Pair && self.g.beyond(self.g.args(root)).is_none() => {
+                self.g.args(root).to_vec()
+            }
             Op::Neg if self.stage_of(root) == StageOf::Pair => self.g.args(root).to_vec(),
             Op::Powi(2) if self.stage_of(root) == StageOf::Pair => vec![self.g.args(root)[0]; 2],
             _ => vec![root],

@@ -4,7 +4,7 @@
 //! Products are regrouped, sums are not: changing the order of a product costs at most roundings of 1 ULP, as long as no
 //! part of it leaves the range of the numbers, and changing the order of a sum can lose everything to cancellation.
 //! Constants are not combined where that would leave the range of `f32`; what a partial product of variables does is known
-//! at run time only.
+//! at run time only. A constant that was written beyond it stays a factor of its own, so that the lowering sees it.
 
 use crate::{
     dim::Dim,
@@ -27,6 +27,13 @@ pub(crate) fn product(a: f64, b: f64) -> Option<f64> {
 }
 
 impl Graph {
+    /// Of two factors a constant that not all element types have, and the other.
+    pub(crate) fn beyond(&self, factors: &[Id]) -> Option<(f64, Id)> {
+        let &[a, b] = factors else { return None };
+        let constant = |id: Id| self.constant_value(id).filter(|&c| !is_normal(c));
+        constant(a).map(|c| (c, b)).or_else(|| constant(b).map(|c| (c, a)))
+    }
+
     /// The constant, a scalar.
     pub fn constant(&mut self, value: f64) -> Id {
         debug_assert!(value.is_finite(), "there is no literal for {value}");
@@ -59,7 +66,7 @@ impl Graph {
     }
 
     /// The dimension of an element-wise operation.
-    fn broadcast_dim(&self, args: &[Id]) -> Dim {
+    pub(crate) fn broadcast_dim(&self, args: &[Id]) -> Dim {
         args.iter().map(|&a| self.dim(a)).find(|d| !d.is_one()).cloned().unwrap_or_else(|| Dim::number(1))
     }
 
@@ -201,6 +208,9 @@ impl Graph {
             let sum = self.add(self.args(a)[0], self.args(b)[0]);
             return self.fun(Fun::Exp, &[sum]);
         }
+        if let Some(product) = self.with_logarithm(a, b) {
+            return product;
+        }
         let ((x, m), (y, n)) = (self.power(a), self.power(b));
         if x == y
             && let Some(n) = m.checked_add(n)
@@ -292,6 +302,11 @@ impl Graph {
         if self.is_constant(a, 1.0) {
             return self.fun(Fun::Inv, &[b]);
         }
+        if self.constant_value(a).is_some_and(|c| !is_normal(c)) {
+            // as a factor it is what it is in all element types
+            let inverse = self.fun(Fun::Inv, &[b]);
+            return self.mul(a, inverse);
+        }
         self.intern(Op::Div, vec![a, b], dim)
     }
 
@@ -328,6 +343,9 @@ impl Graph {
     pub fn fun(&mut self, fun: Fun, args: &[Id]) -> Id {
         let dim = self.broadcast_dim(args);
         let mut divided = args.to_vec();
+        if let (Fun::UnlessZero, &[value, x]) = (fun, args) {
+            return self.unless_zero(value, x);
+        }
         for (k, arg) in divided.iter_mut().enumerate().filter(|(k, _)| fun.jumps(*k)) {
             *arg = self.divided(args[k], 0);
         }

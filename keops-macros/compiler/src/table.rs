@@ -64,6 +64,12 @@ pub enum Fun {
     XLogX,
     /// x^y
     Pow,
+    /// x, and 0 where y is 0: a factor of a slope that is infinite there
+    UnlessZero,
+    /// √(x² + y²)
+    Hypot,
+    /// x / √(x² + y²), and 0 at the origin
+    Direction,
     /// y if x >= 0, else z
     IfElse,
     /// x, but at least y and at most z
@@ -91,6 +97,7 @@ impl Fun {
             | Self::LessThan
             | Self::LessOrEqual => true,
             Self::IfElse => k == 0,
+            Self::UnlessZero => k == 1,
             _ => false,
         }
     }

@@ -5,6 +5,7 @@
 
 mod calls;
 mod derivatives;
+mod finite;
 mod foreign;
 mod kernels;
 mod machine;

@@ -42,8 +42,7 @@ fn push_forward(g: &mut Graph, id: Id, tangents: &HashMap<Id, Id>) -> Id {
             g.dot(there, t)
         }
         Op::Powi(n) => {
-            let (n, power, t) = (g.constant(f64::from(n)), g.powi(args[0], n.saturating_sub(1)), tangent(g, 0));
-            let slope = g.mul(n, power);
+            let (slope, t) = (g.slope_of_powi(args[0], n), tangent(g, 0));
             g.mul(slope, t)
         }
         // of each side alone: that of the other may be infinite where it is not taken
@@ -60,16 +59,25 @@ fn push_forward(g: &mut Graph, id: Id, tangents: &HashMap<Id, Id>) -> Id {
             let part = g.mul(slope, t);
             g.add(sum, part)
         }),
-        Op::Div => {
+        Op::Div if g.is_nonzero(args[1]) => {
             let (t, s) = (tangent(g, 0), tangent(g, 1));
             let loss = g.mul(id, s);
             let change = g.sub(t, loss);
             g.div(change, args[1])
         }
+        Op::Div => {
+            let (t, s) = (tangent(g, 0), tangent(g, 1));
+            let inverse = g.finite_inverse(args[1]);
+            let quotient = g.mul(args[0], inverse);
+            let loss = g.mul(quotient, s);
+            let change = g.sub(t, loss);
+            g.mul(inverse, change)
+        }
         // the product rule
         Op::Mul | Op::MatVec | Op::VecMat | Op::Outer => {
             let (t, s) = (tangent(g, 0), tangent(g, 1));
-            let (left, right) = (g.rebuild(id, &[t, args[1]]), g.rebuild(id, &[args[0], s]));
+            let (a, b) = (g.finite(args[0]), g.finite(args[1]));
+            let (left, right) = (g.rebuild(id, &[t, b]), g.rebuild(id, &[a, s]));
             g.add(left, right)
         }
     }

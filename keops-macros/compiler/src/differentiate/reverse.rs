@@ -125,8 +125,11 @@ fn pull_back(g: &mut Graph, id: Id, k: usize, e: Id) -> Id {
             _ => g.neg(e),
         },
         Op::Neg => g.neg(e),
-        Op::Mul => g.mul(args[1 - k], e),
-        Op::Div => match k {
+        Op::Mul => {
+            let slope = g.finite(args[1 - k]);
+            g.mul(slope, e)
+        }
+        Op::Div if g.is_nonzero(args[1]) => match k {
             0 => g.div(e, args[1]),
             _ => {
                 let slope = g.div(id, args[1]);
@@ -134,9 +137,18 @@ fn pull_back(g: &mut Graph, id: Id, k: usize, e: Id) -> Id {
                 g.neg(part)
             }
         },
+        Op::Div => {
+            let inverse = g.finite_inverse(args[1]);
+            if k == 0 {
+                return g.mul(inverse, e);
+            }
+            let quotient = g.mul(args[0], inverse);
+            let slope = g.mul(quotient, inverse);
+            let part = g.mul(slope, e);
+            g.neg(part)
+        }
         Op::Powi(n) => {
-            let (n, power) = (g.constant(f64::from(n)), g.powi(args[0], n.saturating_sub(1)));
-            let slope = g.mul(n, power);
+            let slope = g.slope_of_powi(args[0], n);
             g.mul(slope, e)
         }
         Op::Fun(Fun::IfElse) => {

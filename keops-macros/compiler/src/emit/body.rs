@@ -108,6 +108,7 @@ fn expression(value: &Expr) -> TokenStream {
             quote!(ops::#name(cx, #(#args),*))
         }
         Expr::Integer(n) => quote!(#n),
+        Expr::Factor(x) => quote!(#x),
         Expr::Place(index) => {
             let index = ix(index);
             quote!(R::lit(cx, (#index) as f64))

@@ -200,7 +200,7 @@ impl<'l, 'g> Body<'l, 'g> {
             return None;
         }
         match (self.lowering.g.op(id), self.lowering.g.args(id)) {
-            (Op::Mul, &[a, b]) => Some((a, b)),
+            (Op::Mul, &[a, b]) if self.lowering.g.beyond(&[a, b]).is_none() => Some((a, b)),
             (Op::Powi(2), &[a]) => Some((a, a)),
             _ => None,
         }

@@ -43,6 +43,7 @@ pub(super) fn is_cheap(op: &Op) -> bool {
                 | Fun::Step
                 | Fun::Relu
                 | Fun::IfElse
+                | Fun::UnlessZero
                 | Fun::Clamp
                 | Fun::Equal
                 | Fun::NotEqual
@@ -98,6 +99,10 @@ impl Body<'_, '_> {
         let name = match g.op(id).clone() {
             Op::Add => "add",
             Op::Sub => "sub",
+            Op::Mul if self.lowering.g.beyond(&args).is_some() => {
+                let (factor, other) = self.lowering.g.beyond(&args).expect("it is there");
+                return Expr::Call("times", vec![self.component(other, index, frame), Expr::Factor(factor)]);
+            }
             Op::Mul => "mul",
             Op::Div => "div",
             Op::Neg => "neg",

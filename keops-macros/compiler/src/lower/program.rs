@@ -154,8 +154,10 @@ pub enum Expr {
     Lit(f64),
     /// A component.
     Read(Place, Ix),
-    /// A function of `keops_core::ops` on numbers; an integer that it takes comes last.
+    /// A function of `keops_core::ops` on numbers; an integer or a factor that it takes comes last.
     Call(&'static str, Vec<Expr>),
+    /// A factor that a function takes as it is, whatever the range of the numbers.
+    Factor(f64),
     /// An integer that a function takes, known while compiling.
     Integer(i32),
     /// An index as a number.

@@ -88,7 +88,7 @@ impl Lowering<'_> {
         let mut contractions: Vec<(Id, usize)> = self.contraction_of.iter().map(|(&id, &k)| (id, k)).collect();
         contractions.sort_by_key(|&(_, k)| k);
         contractions.into_iter().find_map(|(id, contraction)| {
-            let product = only_user(id).filter(|&user| *g.op(user) == Op::Mul)?;
+            let product = only_user(id).filter(|&user| *g.op(user) == Op::Mul && g.beyond(g.args(user)).is_none())?;
             let factor = g.args(product).iter().copied().find(|&arg| arg != id)?;
             let wanted = self.contractions[contraction].squared_distance
                 && is_exponent(product)

@@ -65,6 +65,11 @@ fn square_abs(g: &mut Graph, x: Parts) -> Id {
     g.add(a, b)
 }
 
+/// x / |x|, and 0 at 0.
+fn direction(g: &mut Graph, x: Parts) -> Parts {
+    Parts { re: g.fun(Fun::Direction, &[x.re, x.im]), im: g.fun(Fun::Direction, &[x.im, x.re]) }
+}
+
 /// e^(i x)
 fn turned(g: &mut Graph, x: Id) -> Parts {
     Parts { re: g.fun(Fun::Cos, &[x]), im: g.fun(Fun::Sin, &[x]) }
@@ -97,12 +102,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
         let product = product(g, x, y);
         join(g, product)
     }),
-    // x conj(y) / |y|²
+    // x conj(y) / |y|², as x/|y| turned back by the angle of y: no square leaves the range
     row("ComplexDivide", &["complex_divide"], &[F, F], (0.5, 2.0), |g, a| {
         let [x, y] = both(g, a)?;
-        let (conjugate, square) = (conjugate(g, y), square_abs(g, y));
-        let product = product(g, x, conjugate);
-        let quotient = Parts { re: g.div(product.re, square), im: g.div(product.im, square) };
+        let (length, direction) = (g.fun(Fun::Hypot, &[y.re, y.im]), direction(g, y));
+        let (short, back) = (Parts { re: g.div(x.re, length), im: g.div(x.im, length) }, conjugate(g, direction));
+        let quotient = product(g, short, back);
         join(g, quotient)
     }),
     // real numbers, as many or one, times complex ones; in either order where the real one is a scalar
@@ -126,8 +131,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     }),
     row("ComplexAbs", &["complex_abs"], &[F], (0.3, 2.0), |g, a| {
         let x = parts(g, a, 0)?;
-        let square = square_abs(g, x);
-        Ok(g.fun(Fun::Sqrt, &[square]))
+        Ok(g.fun(Fun::Hypot, &[x.re, x.im]))
     }),
     row("ComplexAngle", &["complex_angle", "angle"], &[F], (0.3, 2.0), |g, a| {
         let x = parts(g, a, 0)?;

@@ -1,6 +1,10 @@
 //! Arithmetic and element-wise functions. KeOps' conventions at the edges: 1/√0 = 0, 0 ln 0 = 0, the derivatives of
-//! steps are 0. With that of 1/√, the slopes of asin and acos at ±1 are 0, and so are those of atan2 at the origin. Ours: the
-//! slope of x ln x at 0 is 0, as that of √x is.
+//! steps are 0. Ours is one: where a slope is infinite, it counts as 0, as those of √x and of norms at 0 do in KeOps.
+//!
+//! Slopes are therefore written as products of factors that are finite at every point: of what is infinite at 0 (a negative
+//! power, a logarithm) [`Graph::unless_zero`] is taken, whose own slope is such a product again. So nothing infinite is
+//! left that a chain, of whatever order and mode, would multiply with a slope of 0 further in. Where the base is known not
+//! to be 0, and for powers that are finite, there is nothing to guard, and nothing to pay.
 
 use super::{Arguments, F, Fault, Fun, INT, Operation, Value, same_or_scalar};
 use crate::graph::{Graph, Id, Op};
@@ -53,12 +57,11 @@ fn slope_of_asin(g: &mut Graph, x: Id) -> Id {
     g.fun(Fun::Rsqrt, &[product])
 }
 
-/// `value` where x is not 0, else 0.
-fn unless_zero(g: &mut Graph, x: Id, value: Id) -> Id {
-    let (zero, half) = (g.constant(0.0), g.constant(0.5));
-    let is_zero = g.fun(Fun::Equal, &[x, zero]);
-    let is_not = g.sub(half, is_zero);
-    g.fun(Fun::IfElse, &[is_not, value, zero])
+/// x/√(x² + y²) / √(x² + y²), and 0 at the origin.
+fn over_square(g: &mut Graph, x: Id, y: Id) -> Id {
+    let (direction, length) = (g.fun(Fun::Direction, &[x, y]), g.fun(Fun::Hypot, &[x, y]));
+    let inverse = g.finite_inverse(length);
+    g.mul(direction, inverse)
 }
 
 /// 1 unless a < b, else 0.
@@ -86,6 +89,21 @@ fn bounds(g: &mut Graph, a: &Arguments) -> Result<(Id, Id), Fault> {
 pub(super) const PARTS: &[(Fun, &str, Partial)] = &[
     (Fun::Exp2, "exp2", |_, _, _, _| unreachable!("2^x is made by the lowering, after all derivatives")),
     (Fun::Round(0), "round", flat),
+    // where y is 0, the slope of what is guarded is 0 by itself
+    (Fun::UnlessZero, "unless_zero", |g, _, _, k| g.constant(if k == 0 { 1.0 } else { 0.0 })),
+    (Fun::Hypot, "hypot", |g, a, _, k| g.fun(Fun::Direction, &[a[k], a[1 - k]])),
+    // with the direction (u, v) and the length r: by x it is v² / r, and by y -u v / r
+    (Fun::Direction, "direction", |g, a, u, k| {
+        let (v, r) = (g.fun(Fun::Direction, &[a[1], a[0]]), g.fun(Fun::Hypot, &[a[0], a[1]]));
+        let inverse = g.finite_inverse(r);
+        if k == 0 {
+            let square = g.powi(v, 2);
+            return g.mul(square, inverse);
+        }
+        let product = g.mul(u, v);
+        let slope = g.mul(product, inverse);
+        g.neg(slope)
+    }),
     // with the value s: by each number x it is e^((s - x)/γ), and by γ (s - Σ_x x e^((s - x)/γ)) / γ
     (Fun::SoftMin, "soft_min", |g, a, s, k| {
         let weight = |g: &mut Graph, x: Id| {
@@ -140,7 +158,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         }),
         range: (0.5, 2.0),
     },
-    // d/dx x^y = y x^(y-1), and 0 for y = 0; d/dy x^y = log(x) x^y, and 0 at x = 0, where it is for y > 0
+    // d/dx x^y = y x^(y-1) and d/dy x^y = log(x) x^y, of factors that are 0 where they are infinite
     lanes(
         "Powf",
         &["powf", "pow", "power"],
@@ -149,19 +167,18 @@ pub(super) const OPERATIONS: &[Operation] = &[
         |g, a, y, k| {
             if k == 1 {
                 let log = g.fun(Fun::Log, &[a[0]]);
-                let log = unless_zero(g, a[0], log);
-                return g.mul(log, y);
+                let (log, power) = (g.unless_zero(log, a[0]), g.finite_pow(y, a[0], a[1]));
+                return g.mul(log, power);
             }
             let one = g.constant(1.0);
             let less = g.sub(a[1], one);
             let power = match g.constant_value(less) {
-                Some(n) if n.fract() == 0.0 && n.abs() < 64.0 => g.powi(a[0], n as i32),
+                Some(n) if n.fract() == 0.0 && n.abs() < 64.0 => g.finite_powi(a[0], n as i32),
                 Some(0.5) => g.fun(Fun::Sqrt, &[a[0]]),
                 Some(-0.5) => g.fun(Fun::Rsqrt, &[a[0]]),
-                Some(_) => g.fun(Fun::Pow, &[a[0], less]),
-                None => {
+                _ => {
                     let power = g.fun(Fun::Pow, &[a[0], less]);
-                    unless_zero(g, a[1], power)
+                    g.finite_pow(power, a[0], less)
                 }
             };
             g.mul(a[1], power)
@@ -169,7 +186,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         (0.5, 2.0),
     ),
     lanes("Exp", &["exp"], Fun::Exp, "exp", |_, _, y, _| y, (-2.0, 2.0)),
-    lanes("Log", &["log", "ln"], Fun::Log, "log", |g, a, _, _| g.fun(Fun::Inv, &[a[0]]), (0.2, 3.0)),
+    lanes("Log", &["log", "ln"], Fun::Log, "log", |g, a, _, _| g.finite_inverse(a[0]), (0.2, 3.0)),
     lanes("Sin", &["sin"], Fun::Sin, "sin", |g, a, _, _| g.fun(Fun::Cos, &[a[0]]), (-4.0, 4.0)),
     lanes(
         "Cos",
@@ -213,11 +230,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Fun::Atan2,
         "atan2",
         |g, a, _, k| {
-            let (y, x) = (g.powi(a[0], 2), g.powi(a[1], 2));
-            let square = g.add(y, x);
-            let inverse = g.fun(Fun::Rsqrt, &[square]);
-            let inverse = g.powi(inverse, 2);
-            let slope = g.mul(a[1 - k], inverse);
+            let slope = over_square(g, a[1 - k], a[k]);
             if k == 0 { slope } else { g.neg(slope) }
         },
         (0.3, 2.0),
@@ -263,8 +276,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         &["inv", "recip"],
         Fun::Inv,
         "inv",
-        |g, _, y, _| {
-            let square = g.powi(y, 2);
+        |g, a, _, _| {
+            let square = g.finite_powi(a[0], -2);
             g.neg(square)
         },
         (0.2, 3.0),
@@ -313,7 +326,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         |g, a, _, _| {
             let (log, one) = (g.fun(Fun::Log, &[a[0]]), g.constant(1.0));
             let slope = g.add(log, one);
-            unless_zero(g, a[0], slope)
+            g.unless_zero(slope, a[0])
         },
         (0.2, 3.0),
     ),

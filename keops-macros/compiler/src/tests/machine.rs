@@ -224,6 +224,7 @@ impl Machine {
                 call(name, &args)
             }
             Expr::Integer(n) => f64::from(*n),
+            Expr::Factor(x) => *x,
             Expr::Place(index) => self.ix(index) as f64,
             Expr::Branch(index, limit, yes, no) => {
                 let side: &Scope = if self.ix(index) < size(limit) { yes } else { no };
@@ -260,7 +261,7 @@ fn call(name: &str, x: &[f64]) -> f64 {
     match (name, x) {
         ("add", [a, b]) => a + b,
         ("sub", [a, b]) => a - b,
-        ("mul", [a, b]) => a * b,
+        ("mul" | "times", [a, b]) => a * b,
         ("div", [a, b]) => a / b,
         ("neg", [a]) => -a,
         ("exp", [a]) => a.exp(),
@@ -272,6 +273,11 @@ fn call(name: &str, x: &[f64]) -> f64 {
         ("rsqrt", [a]) if *a == 0.0 => 0.0,
         ("rsqrt", [a]) => a.sqrt().recip(),
         ("inv", [a]) => a.recip(),
+        ("unless_zero", [_, b]) if *b == 0.0 => 0.0,
+        ("unless_zero", [a, _]) => *a,
+        ("hypot", [a, b]) => a.hypot(*b),
+        ("direction", [a, b]) if *a == 0.0 && *b == 0.0 => 0.0,
+        ("direction", [a, b]) => a / a.hypot(*b),
         ("powi", [a, n]) => a.powi(*n as i32),
         ("asin", [a]) => a.asin(),
         ("acos", [a]) => a.acos(),
