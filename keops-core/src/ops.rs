@@ -108,33 +108,56 @@ pub fn times<R: Real>(cx: R::Cx, x: R, factor: f64) -> R {
     R::select(cx, R::le(cx, R::abs(cx, x), most), cut, product)
 }
 
-/// A power of two that brings the larger of two numbers, where its square leaves the range, back into it, and the inverse.
+/// Powers of two that bring the larger of two numbers, where its square leaves the range, back into it: one for small
+/// numbers and one for large ones; and the inverse of both.
 #[inline(always)]
-fn into_range<R: Real>(cx: R::Cx, a: R, b: R) -> (R, R) {
+fn into_range<R: Real>(cx: R::Cx, a: R, b: R) -> [R; 3] {
     let (far, scale) = if R::Scalar::epsilon().to_f64() > 1e-10 { (50, 90) } else { (400, 700) };
-    let power = |n: i32| R::lit(cx, f64::from_bits(((1023 + n) as u64) << 52));
     let larger = R::max(cx, R::abs(cx, a), R::abs(cx, b));
-    let (small, large) = (R::lt(cx, larger, power(-far)), R::lt(cx, power(far), larger));
-    let choose = |up: R, down: R| R::select(cx, small, up, R::select(cx, large, down, R::lit(cx, 1.0)));
-    (choose(power(scale), power(-scale)), choose(power(-scale), power(scale)))
+    let (one, up, down) = (R::lit(cx, 1.0), power_of_two(cx, scale), power_of_two(cx, -scale));
+    let small = R::lt(cx, larger, power_of_two(cx, -far));
+    let large = R::lt(cx, power_of_two(cx, far), larger);
+    let back = R::select(cx, small, down, R::select(cx, large, up, one));
+    [R::select(cx, small, up, one), R::select(cx, large, down, one), back]
 }
 
-/// √(a² + b²), also where the squares leave the range.
+/// 2^n, for n that is known while compiling.
+#[inline(always)]
+fn power_of_two<R: Real>(cx: R::Cx, n: i32) -> R {
+    R::lit(cx, f64::from_bits(u64::from((1023 + n).unsigned_abs()) << 52))
+}
+
+/// √(a² + b²), also where the squares leave the range. Error: 1.11 ULP in f32.
 #[inline(always)]
 pub fn hypot<R: Real>(cx: R::Cx, a: R, b: R) -> R {
-    let (scale, inverse) = into_range(cx, a, b);
+    let [up, down, back] = into_range(cx, a, b);
+    let scale = R::mul(cx, up, down);
     let (a, b) = (R::mul(cx, a, scale), R::mul(cx, b, scale));
     let square = R::add(cx, R::mul(cx, a, a), R::mul(cx, b, b));
-    R::mul(cx, R::sqrt(cx, square), inverse)
+    R::mul(cx, R::sqrt(cx, square), back)
 }
 
-/// a / √(a² + b²), also where the squares leave the range, and 0 at the origin.
+/// a / √(a² + b²), also where the squares leave the range, and 0 at the origin. Error: 1.89 ULP in f32.
 #[inline(always)]
 pub fn direction<R: Real>(cx: R::Cx, a: R, b: R) -> R {
-    let (scale, _) = into_range(cx, a, b);
+    let [up, down, _] = into_range(cx, a, b);
+    let (a, b) = (R::mul(cx, a, up), R::mul(cx, b, up));
+    let (x, y) = (R::mul(cx, a, down), R::mul(cx, b, down));
+    let length = R::sqrt(cx, R::add(cx, R::mul(cx, x, x), R::mul(cx, y, y)));
+    // scaled down last: what is small beside the other number stays
+    let quotient = R::mul(cx, R::div(cx, a, length), down);
+    unless_zero(cx, quotient, length)
+}
+
+/// a / (a² + b²), also where the squares leave the range, and 0 at the origin. Error: 2.13 ULP in f32.
+#[inline(always)]
+pub fn over_square<R: Real>(cx: R::Cx, a: R, b: R) -> R {
+    let [up, down, _] = into_range(cx, a, b);
+    let scale = R::mul(cx, up, down);
     let (a, b) = (R::mul(cx, a, scale), R::mul(cx, b, scale));
-    let length = R::sqrt(cx, R::add(cx, R::mul(cx, a, a), R::mul(cx, b, b)));
-    unless_zero(cx, R::div(cx, a, length), length)
+    let square = R::add(cx, R::mul(cx, a, a), R::mul(cx, b, b));
+    let quotient = R::mul(cx, R::div(cx, a, square), scale);
+    unless_zero(cx, quotient, square)
 }
 
 /// x^n by repeated multiplication: n is known while compiling, and the loop unrolls.

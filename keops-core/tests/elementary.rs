@@ -10,7 +10,10 @@
 
 use std::{marker::PhantomData, sync::Mutex};
 
-use keops_core::real::{Element, Real};
+use keops_core::{
+    ops,
+    real::{Element, Real},
+};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -54,7 +57,28 @@ functions! {
     Asin: |cx, x, _| R::asin(cx, x), |x: f64, _| x.asin(), bounds: [1.25, 3.0];
     Acos: |cx, x, _| R::acos(cx, x), |x: f64, _| x.acos(), bounds: [1.2, 3.0];
     Atan: |cx, x, _| R::atan(cx, x), |x: f64, _| x.atan(), bounds: [1.55, 3.0];
+    Hypot: |cx, x, y| ops::hypot(cx, x, y), hypot, bounds: [1.15, 2.0];
+    Direction: |cx, x, y| ops::direction(cx, x, y), direction, bounds: [1.95, 3.0];
+    OverSquare: |cx, x, y| ops::over_square(cx, x, y), |x: f64, y: f64| if x == 0.0 && y == 0.0 { 0.0 } else { x / (x * x + y * y) }, bounds: [2.2, 0.0];
     Atan2: |cx, y, x| R::atan2(cx, y, x), |y: f64, x| y.atan2(x), bounds: [1.65, 3.0];
+}
+
+/// The length of (x, y), and NaN where C's function prefers infinity.
+fn hypot(x: f64, y: f64) -> f64 {
+    if x.is_nan() || y.is_nan() { f64::NAN } else { x.hypot(y) }
+}
+
+/// x over that, and 0 at the origin.
+fn direction(x: f64, y: f64) -> f64 {
+    if x == 0.0 && y == 0.0 {
+        return 0.0;
+    }
+    let scale = match x.abs().max(y.abs()) {
+        large if large > 1e300 => 1e-20,
+        small if small < 1e-280 => 1e280,
+        _ => 1.0,
+    };
+    x / hypot(scale * x, scale * y) * scale
 }
 
 /// Applies a function to whole slices on one instruction set.
@@ -334,9 +358,9 @@ fn atan_f64() {
 }
 
 /// Random bit patterns, directions, and quotients near 1.
-fn judge_atan2<T: Element>(bound: f64, blocks: usize, any: impl Fn(&mut Random) -> T + Sync) {
+fn judge_points<F: Function, T: Element>(bound: f64, blocks: usize, any: impl Fn(&mut Random) -> T + Sync) {
     let number = |x: f64| <T as Element>::from_f64(x);
-    judge::<Atan2, T>(
+    judge::<F, T>(
         bound,
         (0..blocks).into_par_iter().map(|k| {
             let mut random = Random(k as u64);
@@ -358,13 +382,29 @@ fn judge_atan2<T: Element>(bound: f64, blocks: usize, any: impl Fn(&mut Random) 
 #[test]
 fn atan2_f32() {
     let blocks = if exhaustive() { 300_000 } else { 300 };
-    judge_atan2::<f32>(Atan2::BOUNDS[0], blocks, |random| f32::from_bits(random.bits() as u32));
+    judge_points::<Atan2, f32>(Atan2::BOUNDS[0], blocks, |random| f32::from_bits(random.bits() as u32));
 }
 
 #[test]
 fn atan2_f64() {
     let blocks = if exhaustive() { 10_000 } else { 30 };
-    judge_atan2::<f64>(Atan2::BOUNDS[1], blocks, |random| f64::from_bits(random.bits()));
+    judge_points::<Atan2, f64>(Atan2::BOUNDS[1], blocks, |random| f64::from_bits(random.bits()));
+}
+
+/// Lengths and directions of points whose squares are out of range, too.
+#[test]
+fn hypot_and_direction() {
+    let blocks = if exhaustive() { 10_000 } else { 30 };
+    let (narrow, wide) = (
+        |random: &mut Random| f32::from_bits(random.bits() as u32),
+        |random: &mut Random| f64::from_bits(random.bits()),
+    );
+    judge_points::<Hypot, f32>(Hypot::BOUNDS[0], blocks, narrow);
+    judge_points::<Hypot, f64>(Hypot::BOUNDS[1], blocks, wide);
+    // f64 has no wider reference
+    judge_points::<OverSquare, f32>(OverSquare::BOUNDS[0], blocks, narrow);
+    judge_points::<Direction, f32>(Direction::BOUNDS[0], blocks, narrow);
+    judge_points::<Direction, f64>(Direction::BOUNDS[1], blocks, wide);
 }
 
 /// Random pairs whose power mostly is in range, and random bit patterns.
@@ -458,6 +498,11 @@ fn functions_of_special_pairs() {
     special_pairs::<Pow, f64>(Pow::BOUNDS[1]);
     special_pairs::<Atan2, f32>(Atan2::BOUNDS[0]);
     special_pairs::<Atan2, f64>(Atan2::BOUNDS[1]);
+    special_pairs::<Hypot, f32>(Hypot::BOUNDS[0]);
+    special_pairs::<Hypot, f64>(Hypot::BOUNDS[1]);
+    special_pairs::<OverSquare, f32>(OverSquare::BOUNDS[0]);
+    special_pairs::<Direction, f32>(Direction::BOUNDS[0]);
+    special_pairs::<Direction, f64>(Direction::BOUNDS[1]);
     // of the first number alone
     special_pairs::<Asin, f32>(Asin::BOUNDS[0]);
     special_pairs::<Asin, f64>(Asin::BOUNDS[1]);

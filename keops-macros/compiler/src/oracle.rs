@@ -186,6 +186,8 @@ fn fun(f: Fun, x: &[f64]) -> f64 {
         Fun::Hypot => x[0].hypot(x[1]),
         Fun::Direction if x[0] == 0.0 && x[1] == 0.0 => 0.0,
         Fun::Direction => x[0] / x[0].hypot(x[1]),
+        Fun::OverSquare if x[0] == 0.0 && x[1] == 0.0 => 0.0,
+        Fun::OverSquare => x[0] / x[0].hypot(x[1]) / x[0].hypot(x[1]),
         Fun::IfElse if x[0] >= 0.0 => x[1],
         Fun::IfElse => x[2],
         Fun::Clamp => x[0].max(x[1]).min(x[2]),
@@ -235,7 +237,9 @@ fn sides(op: &Op, args: &[&[f64]]) -> Vec<(i8, f64)> {
         Op::Fun(Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual) => each(&|c| at(0, c) - at(1, c)),
         Op::Fun(Fun::Asin | Fun::Acos) => each(&|c| 1.0 - at(0, c).abs()),
         Op::Fun(Fun::UnlessZero) => each(&|c| at(1, c)),
-        Op::Fun(Fun::Atan2 | Fun::Hypot | Fun::Direction) => each(&|c| at(0, c).abs() + at(1, c).abs()),
+        Op::Fun(Fun::Atan2 | Fun::Hypot | Fun::Direction | Fun::OverSquare) => {
+            each(&|c| at(0, c).abs() + at(1, c).abs())
+        }
         Op::Fun(Fun::SoftMin) => each(&|c| at(3, c)),
         Op::Fun(Fun::Floor) => stairs(args[0].iter().copied()),
         // the steps lie half way

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Whether all element types have the number to their full precision.
-fn is_normal(x: f64) -> bool {
+pub(crate) fn is_normal(x: f64) -> bool {
     x == 0.0 || (f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX)).contains(&x.abs())
 }
 
@@ -265,6 +265,13 @@ impl Graph {
             return self.constant(product);
         }
         let c = self.constant(c);
+        if let (Op::Fun(Fun::IfElse), &[condition, yes, no]) = (self.op(x), self.args(x))
+            && self.beyond(&[yes, no]).is_some()
+        {
+            // the product of the constants is one; in `f32` it would be infinite
+            let sides = [yes, no].map(|side| self.mul(c, side));
+            return self.fun(Fun::IfElse, &[condition, sides[0], sides[1]]);
+        }
         self.intern(Op::Mul, vec![c, x], dim)
     }
 
@@ -326,6 +333,12 @@ impl Graph {
             && let Some(power) = product(1.0, c.powi(n)).filter(|&power| is_normal(power) || !is_normal(c))
         {
             return self.constant(power);
+        }
+        // a norm squared is smooth at 0
+        if let (Op::Fun(Fun::Sqrt), &[x], 0) = (self.op(a), self.args(a), n % 2)
+            && self.least(x) >= 0.0
+        {
+            return self.powi(x, n / 2);
         }
         if let (Op::Neg, &[x]) = (self.op(a), self.args(a)) {
             let power = self.powi(x, n);

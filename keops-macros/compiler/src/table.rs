@@ -70,6 +70,8 @@ pub enum Fun {
     Hypot,
     /// x / √(x² + y²), and 0 at the origin
     Direction,
+    /// x / (x² + y²), and 0 at the origin
+    OverSquare,
     /// y if x >= 0, else z
     IfElse,
     /// x, but at least y and at most z

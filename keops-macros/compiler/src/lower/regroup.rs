@@ -140,6 +140,7 @@ impl Factors {
                     stack.push(g.args(id)[0]);
                 }
                 _ => match g.constant_value(id) {
+                    Some(c) if !simplify::is_normal(c) => factors.apart.push(c),
                     Some(c) => match simplify::product(c, factors.constant.unwrap_or(1.0)) {
                         Some(product) => factors.constant = Some(product),
                         None => factors.apart.push(c),

@@ -57,13 +57,6 @@ fn slope_of_asin(g: &mut Graph, x: Id) -> Id {
     g.fun(Fun::Rsqrt, &[product])
 }
 
-/// x/√(x² + y²) / √(x² + y²), and 0 at the origin.
-fn over_square(g: &mut Graph, x: Id, y: Id) -> Id {
-    let (direction, length) = (g.fun(Fun::Direction, &[x, y]), g.fun(Fun::Hypot, &[x, y]));
-    let inverse = g.finite_inverse(length);
-    g.mul(direction, inverse)
-}
-
 /// 1 unless a < b, else 0.
 fn unless_less(g: &mut Graph, a: Id, b: Id) -> Id {
     let (one, less) = (g.constant(1.0), g.fun(Fun::LessThan, &[a, b]));
@@ -103,6 +96,16 @@ pub(super) const PARTS: &[(Fun, &str, Partial)] = &[
         let product = g.mul(u, v);
         let slope = g.mul(product, inverse);
         g.neg(slope)
+    }),
+    // with y / (x² + y²) as v, it is v² - u² by x, and -2 u v by y
+    (Fun::OverSquare, "over_square", |g, a, u, k| {
+        let v = g.fun(Fun::OverSquare, &[a[1], a[0]]);
+        if k == 0 {
+            let squares = [v, u].map(|x| g.powi(x, 2));
+            return g.sub(squares[0], squares[1]);
+        }
+        let (double, product) = (g.constant(-2.0), g.mul(u, v));
+        g.mul(double, product)
     }),
     // with the value s: by each number x it is e^((s - x)/γ), and by γ (s - Σ_x x e^((s - x)/γ)) / γ
     (Fun::SoftMin, "soft_min", |g, a, s, k| {
@@ -230,7 +233,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Fun::Atan2,
         "atan2",
         |g, a, _, k| {
-            let slope = over_square(g, a[1 - k], a[k]);
+            let slope = g.fun(Fun::OverSquare, &[a[1 - k], a[k]]);
             if k == 0 { slope } else { g.neg(slope) }
         },
         (0.3, 2.0),
@@ -277,7 +280,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Fun::Inv,
         "inv",
         |g, a, _, _| {
-            let square = g.finite_powi(a[0], -2);
+            let inverse = g.finite_inverse(a[0]);
+            let square = g.powi(inverse, 2);
             g.neg(square)
         },
         (0.2, 3.0),

@@ -66,6 +66,8 @@ const FORMULAS: &[&str] = &[
     "acos(clamp((normalize(x) | normalize(y)), -1, 1))",
     "sum(atan2(x - y, x - y))",
     "sum(atan2(x - y, (x - y)**2))",
+    "norm2(x - y)**2 + norm2(x - y)**4",
+    "sum(w * atan2(x - y, y - x))",
     "sum(abs(x - y))",
     "sum(abs(x - y)**0.5)",
     "sum(abs(x - y)**q * w)**p",

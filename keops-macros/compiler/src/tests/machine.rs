@@ -278,6 +278,8 @@ fn call(name: &str, x: &[f64]) -> f64 {
         ("hypot", [a, b]) => a.hypot(*b),
         ("direction", [a, b]) if *a == 0.0 && *b == 0.0 => 0.0,
         ("direction", [a, b]) => a / a.hypot(*b),
+        ("over_square", [a, b]) if *a == 0.0 && *b == 0.0 => 0.0,
+        ("over_square", [a, b]) => a / (a * a + b * b),
         ("powi", [a, n]) => a.powi(*n as i32),
         ("asin", [a]) => a.asin(),
         ("acos", [a]) => a.acos(),
