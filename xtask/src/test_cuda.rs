@@ -40,13 +40,14 @@ pub(crate) struct Options {
 
 /// The integration tests that choose no device; but for `second_order`, whose hundreds of kernels are sums as those of
 /// `derivatives` are.
-pub(crate) const SUITE: [&str; 12] = [
+pub(crate) const SUITE: [&str; 13] = [
     "arguments",
     "derivatives",
     "dimensions",
     "edges",
     "keops_cases",
     "operations",
+    "powers",
     "reductions",
     "selection",
     "solve",

@@ -26,13 +26,15 @@ impl Graph {
         let pole = match op {
             Op::Fun(Fun::Inv | Fun::Log) => zero(0),
             Op::Powi(n) => *n < 0 && zero(0),
-            Op::Fun(Fun::Pow) => zero(0) && !(self.least(args[1]) >= 0.0),
+            Op::Fun(Fun::Pow) => zero(0) && self.least(args[1]) < 0.0,
             Op::Mul => pole(0) || pole(1),
             Op::Neg => pole(0),
             Op::Div => pole(0) || zero(1),
             _ => false,
         };
-        Values { least: self.least_of(op, args), pole }
+        // infinity times 0, of constants
+        let least = self.least_of(op, args);
+        Values { least: if least.is_nan() { f64::NEG_INFINITY } else { least }, pole }
     }
 
     /// A number that no component of the node is below (NaN aside).

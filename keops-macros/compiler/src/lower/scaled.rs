@@ -53,6 +53,9 @@ fn hands_nan_on(op: &Op) -> bool {
                 | Fun::Acos
                 | Fun::Atan
                 | Fun::Atan2
+                | Fun::Hypot
+                | Fun::Direction
+                | Fun::OverSquare
                 | Fun::Sqrt
                 | Fun::Rsqrt
                 | Fun::Inv
