@@ -43,27 +43,33 @@ pub struct Truths<T: Vectors, S: Simd, const Q: usize>([T::M<S>; Q]);
 #[repr(transparent)]
 pub struct RowNumbers<T: Vectors, S: Simd, const Q: usize>([T::U<S>; Q]);
 
-/// The array of an expression's values for each vector `q` of the tile. Without a loop for the small tiles, which
-/// compile faster that way; of the branches only one is compiled.
+/// The array of an expression's values for each vector `q` of the tile, written out for the sizes that tiles have: what the
+/// optimiser does for a loop takes as long as the function around it is long. Of the branches only one is compiled.
 macro_rules! each {
     ($q:ident => $value:expr) => {{
-        let mut out = [bytemuck::Zeroable::zeroed(); Q];
-        if const { Q <= 2 } {
-            let $q = 0;
+        const { assert!(matches!(Q, 1 | 2 | 4)) };
+        let mut out = zeroed::<_, Q>();
+        let $q = 0;
+        out[$q] = $value;
+        if const { Q >= 2 } {
+            let $q = 1;
             out[$q] = $value;
-            if const { Q == 2 } {
-                let $q = 1;
-                out[$q] = $value;
-            }
-        } else {
-            let mut $q = 0;
-            while $q < Q {
-                out[$q] = $value;
-                $q += 1;
-            }
+        }
+        if const { Q == 4 } {
+            let $q = 2;
+            out[$q] = $value;
+            let $q = 3;
+            out[$q] = $value;
         }
         out
     }};
+}
+
+/// An array of zeros, which `[zero; Q]` would make in a loop.
+#[inline(always)]
+fn zeroed<T: bytemuck::Zeroable, const Q: usize>() -> [T; Q] {
+    // SAFETY: an array of what may be zero.
+    unsafe { core::mem::zeroed() }
 }
 
 /// Functions of [`Real`] that are one operation on each vector.
@@ -113,7 +119,8 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
 
     #[inline(always)]
     fn splat(cx: S, value: T) -> Self {
-        Self([<T as Vectors>::splat(cx, value); Q])
+        let vector = <T as Vectors>::splat(cx, value);
+        Self(each!(_q => vector))
     }
     #[inline(always)]
     fn load(_: S, from: &[T]) -> Self {
@@ -203,7 +210,8 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
 
     #[inline(always)]
     fn index_splat(cx: S, index: u32) -> Self::Index {
-        RowNumbers([T::row(cx, index); Q])
+        let vector = T::row(cx, index);
+        RowNumbers(each!(_q => vector))
     }
     #[inline(always)]
     fn index_ramp(cx: S, first: u32) -> Self::Index {

@@ -1,7 +1,7 @@
 //! Operations that `pulp` does not have for all instruction sets, called by their names where they are.
 //!
 //! AVX-512 has tables of sixteen numbers in registers, from which every lane takes an entry in one instruction; AVX2 has
-//! one that makes bits of a mask.
+//! one that makes bits of a mask. Both shift lanes of 64 bits.
 
 use pulp::Simd;
 
@@ -14,7 +14,7 @@ pub(super) const fn has_tables<S: Simd>() -> bool {
 mod x86 {
     use core::{
         any::TypeId,
-        arch::x86_64::{__m256, __m256d, __m512, __m512d, __m512i},
+        arch::x86_64::{__m256, __m256d, __m256i, __m512, __m512d, __m512i},
         mem::transmute_copy,
     };
 
@@ -82,10 +82,34 @@ mod x86 {
         let mask = unsafe { same::<S::m64s, __m256d>(mask) };
         Some(u64::from(v3.avx._mm256_movemask_pd(mask) as u32))
     }
+
+    /// Lanes of 64 bits shifted, if there is an instruction.
+    macro_rules! shift {
+        ($name:ident: $of_v3:ident, $of_v4:ident) => {
+            #[inline(always)]
+            pub(in super::super) fn $name<S: Simd>(simd: S, a: S::u64s, by: u32) -> Option<S::u64s> {
+                if let Some(v4) = token::<S, V4>(simd) {
+                    // SAFETY: 64 bytes each, in which every pattern is a number.
+                    return Some(unsafe {
+                        let a = same::<S::u64s, __m512i>(a);
+                        same::<__m512i, S::u64s>(v4.avx512f.$of_v4(a, v4.avx512f._mm512_set1_epi64(i64::from(by))))
+                    });
+                }
+                let v3: V3 = token(simd)?;
+                // SAFETY: 32 bytes each, in which every pattern is a number.
+                Some(unsafe {
+                    let a = same::<S::u64s, __m256i>(a);
+                    same::<__m256i, S::u64s>(v3.avx2.$of_v3(a, v3.avx._mm256_set1_epi64x(i64::from(by))))
+                })
+            }
+        };
+    }
+    shift!(shift_left: _mm256_sllv_epi64, _mm512_sllv_epi64);
+    shift!(shift_right: _mm256_srlv_epi64, _mm512_srlv_epi64);
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::{entries_f32, entries_f64, signs_f32, signs_f64};
+pub(super) use x86::{entries_f32, entries_f64, shift_left, shift_right, signs_f32, signs_f64};
 
 #[cfg(not(target_arch = "x86_64"))]
 mod absent {
@@ -105,7 +129,15 @@ mod absent {
     pub(in super::super) fn signs_f64<S: Simd>(_: S, _: S::m64s) -> Option<u64> {
         None
     }
+    #[inline(always)]
+    pub(in super::super) fn shift_left<S: Simd>(_: S, _: S::u64s, _: u32) -> Option<S::u64s> {
+        None
+    }
+    #[inline(always)]
+    pub(in super::super) fn shift_right<S: Simd>(_: S, _: S::u64s, _: u32) -> Option<S::u64s> {
+        None
+    }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) use absent::{entries_f32, entries_f64, signs_f32, signs_f64};
+pub(super) use absent::{entries_f32, entries_f64, shift_left, shift_right, signs_f32, signs_f64};

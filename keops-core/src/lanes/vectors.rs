@@ -247,20 +247,20 @@ vectors! {
         fn integer<S: Simd>(simd: S, value: u64) -> S::u64s {
             simd.splat_u64s(value)
         }
-        // pulp has no shift of 64-bit lanes; the optimiser makes one vector shift of these loops.
+        // pulp has no shift of 64-bit lanes; where it has no name here, the optimiser makes one vector shift of the loop.
         #[inline(always)]
-        fn shift_left<S: Simd>(_: S, mut a: S::u64s, by: u32) -> S::u64s {
-            for word in bytemuck::cast_slice_mut::<S::u64s, u64>(core::slice::from_mut(&mut a)) {
-                *word <<= by;
-            }
-            a
+        fn shift_left<S: Simd>(simd: S, a: S::u64s, by: u32) -> S::u64s {
+            named::shift_left(simd, a, by).unwrap_or_else(
+                #[inline(always)]
+                || each_word::<S>(a, |word| word << by),
+            )
         }
         #[inline(always)]
-        fn shift_right<S: Simd>(_: S, mut a: S::u64s, by: u32) -> S::u64s {
-            for word in bytemuck::cast_slice_mut::<S::u64s, u64>(core::slice::from_mut(&mut a)) {
-                *word >>= by;
-            }
-            a
+        fn shift_right<S: Simd>(simd: S, a: S::u64s, by: u32) -> S::u64s {
+            named::shift_right(simd, a, by).unwrap_or_else(
+                #[inline(always)]
+                || each_word::<S>(a, |word| word >> by),
+            )
         }
 
         #[inline(always)]
@@ -284,6 +284,15 @@ vectors! {
             simd.and_u64s(rows, simd.splat_u64s(u64::from(u32::MAX)))
         }
     }
+}
+
+/// A vector of what a function makes of each of its words.
+#[inline(always)]
+fn each_word<S: Simd>(mut a: S::u64s, f: impl Fn(u64) -> u64) -> S::u64s {
+    for word in bytemuck::cast_slice_mut::<S::u64s, u64>(core::slice::from_mut(&mut a)) {
+        *word = f(*word);
+    }
+    a
 }
 
 /// Whether any lane is true: the mask read as integers, which becomes one test instruction.

@@ -19,12 +19,17 @@ pub(crate) mod sin;
 /// c\[0\] + c\[1\] x + c\[2\] x² + ..., by Horner's rule: the fewest operations; tiles hide its latency.
 #[inline(always)]
 pub(crate) fn polynomial<R: Real, const N: usize>(cx: R::Cx, x: R, c: &[R::Scalar; N]) -> R {
-    let mut sum = R::splat(cx, c[N - 1]);
-    let mut k = N - 1;
-    while k > 0 {
-        k -= 1;
-        sum = R::mul_add(cx, sum, x, R::splat(cx, c[k]));
+    // written out: what the optimiser does for a loop takes as long as the function around it is long
+    macro_rules! steps {
+        ($sum:ident: $($k:literal)+) => {{
+            $(if const { $k + 1 < N } {
+                $sum = R::mul_add(cx, $sum, x, R::splat(cx, c[$k]));
+            })+
+        }};
     }
+    const { assert!(N <= 24) };
+    let mut sum = R::splat(cx, c[N - 1]);
+    steps!(sum: 22 21 20 19 18 17 16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1 0);
     sum
 }
 
