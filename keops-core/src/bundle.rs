@@ -186,6 +186,10 @@ impl<R: Real, const B: usize> Real for Bundle<R, B> {
         (mantissa, exponent)
     }
     #[inline(always)]
+    fn apart<O>(cx: R::Cx, f: impl FnOnce(R::Cx) -> O) -> O {
+        R::apart(cx, f)
+    }
+    #[inline(always)]
     fn map(cx: R::Cx, x: Self, f: impl Fn(R::Scalar) -> R::Scalar) -> Self {
         Bundle(each!(b, x.0[0] => R::map(cx, x.0[b], &f)))
     }

@@ -109,6 +109,21 @@ macro_rules! outlined {
     )+};
 }
 
+/// Calls `f`, which is inlined into a function that has the dispatcher's processor features. That one may be inlined
+/// where it has only one caller, but not here, where these features are missing.
+#[inline(never)]
+fn apart<S: Simd, O, F: FnOnce(S) -> O>(cx: S, f: F) -> O {
+    struct Piece<S, F>(S, F);
+    impl<S, O, F: FnOnce(S) -> O> WithSimd for Piece<S, F> {
+        type Output = O;
+        #[inline(always)]
+        fn with_simd<Same: Simd>(self, _: Same) -> O {
+            self.1(self.0)
+        }
+    }
+    cx.vectorize(Piece(cx, f))
+}
+
 impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
     type Cx = S;
     type Scalar = T;
@@ -283,6 +298,11 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
             *number = f(*number);
         }
         x
+    }
+
+    #[inline(always)]
+    fn apart<O>(cx: S, f: impl FnOnce(S) -> O) -> O {
+        apart(cx, f)
     }
 
     outlined! {

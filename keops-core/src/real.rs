@@ -278,6 +278,13 @@ pub trait Real: Copy + Send + Sync + 'static {
     /// Applies a scalar function to each lane: for the rare arguments that a lane algorithm does not cover.
     fn map(cx: Self::Cx, x: Self, f: impl Fn(Self::Scalar) -> Self::Scalar) -> Self;
 
+    /// Calls a piece of a long formula, which is compiled as a function of its own where that makes compiling faster. `f`
+    /// must be `inline(always)`.
+    #[inline(always)]
+    fn apart<O>(cx: Self::Cx, f: impl FnOnce(Self::Cx) -> O) -> O {
+        f(cx)
+    }
+
     /// 2^x. Infinity above the normal range, NaN for NaN. 0 below 2^-125.5 (f64: 2^-1021.5), never subnormal; but with
     /// AVX-512 the result between 2^-126 and 2^-125 (f64: 2^-1022 and 2^-1021) is some number from 0 to 2^-125.
     #[inline(always)]

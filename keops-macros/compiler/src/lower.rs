@@ -6,6 +6,7 @@
 
 mod body;
 mod component;
+mod cut;
 pub mod program;
 mod regroup;
 mod scaled;

@@ -58,6 +58,14 @@ fn statement(stmt: &Stmt) -> TokenStream {
             let (d, dim, body) = (variable(*d), dim.tokens(), statements(body));
             quote!(let mut #d = 0; while #d < #dim { #body #d += 1; })
         }
+        Stmt::Piece { array: a, body, left } => {
+            let (a, body) = (array(*a), statements(body));
+            if left.is_empty() {
+                return quote!(R::apart(cx, #[inline(always)] |cx| { #body }););
+            }
+            let left = left.iter().map(|t| temp(*t));
+            quote!(let #a = R::apart(cx, #[inline(always)] |cx| { #body [#(#left),*] });)
+        }
         Stmt::Write(index, value) => {
             let (index, value) = (ix(index), expression(value));
             quote!(out[#index] = #value;)

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::{
     Lowering,
     component::{Frame, divide, is_cheap, remainder},
+    cut::cut,
     program::{Expr, Ix, Place, Stmt},
     stage::{StageOf, is_transparent},
 };
@@ -53,7 +54,7 @@ impl<'l, 'g> Body<'l, 'g> {
     }
 
     pub(super) fn finish(self) -> Vec<Stmt> {
-        self.frame.body
+        cut(self.frame.body, self.next)
     }
 
     pub(super) fn dim(&self, id: Id) -> &Dim {

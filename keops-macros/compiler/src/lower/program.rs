@@ -192,6 +192,15 @@ pub enum Stmt {
     Store(u32, Ix, Expr),
     /// for variable in 0..dim
     For(u32, Dim, Vec<Stmt>),
+    /// Statements that are compiled as a function of their own; the temporaries that it leaves become an array.
+    Piece {
+        /// The number of the array.
+        array: u32,
+        /// The statements.
+        body: Vec<Stmt>,
+        /// Of these temporaries, in this order.
+        left: Vec<u32>,
+    },
     /// Sets a component of what the stage leaves.
     Write(Ix, Expr),
     /// Hands component `Ix` of f to the reduction: a, or a b.

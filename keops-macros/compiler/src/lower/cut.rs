@@ -1,0 +1,207 @@
+//! Long bodies are cut into pieces that are functions of their own.
+//!
+//! Everything in a body is inlined into one loop over pairs, and some of what an optimiser does for a function takes time
+//! with the square of its length. A body up to [`SHORT`] stays whole. A longer one becomes pieces of about [`PIECE`] each:
+//! what a piece hands to the code behind it goes through memory, as it would for want of registers, and a call is little
+//! beside what a piece computes. Compile time is then linear in the length of a formula.
+
+use std::collections::HashMap;
+
+use super::program::{Expr, Ix, Place, Stmt};
+use crate::dim::Dim;
+
+/// The weight of a body that is not cut: of some sixteen exponentials.
+const SHORT: u32 = 16 * EXPONENTIAL;
+/// The weight of a piece.
+const PIECE: u32 = 8 * EXPONENTIAL;
+/// The weight of an exponential, in additions.
+const EXPONENTIAL: u32 = 16;
+/// How often a loop's body counts at most: longer loops are not written out by the optimiser.
+const WRITTEN_OUT: u64 = 4;
+
+/// Cuts a body whose temporaries, arrays and loops have numbers below `next`.
+pub(super) fn cut(body: Vec<Stmt>, next: u32) -> Vec<Stmt> {
+    if weight(&body) <= SHORT {
+        return body;
+    }
+    Cutting { next, pieces: HashMap::new() }.body(body)
+}
+
+struct Cutting {
+    /// The next number of an array.
+    next: u32,
+    /// Where the temporaries are that a piece left.
+    pieces: HashMap<u32, (u32, u64)>,
+}
+
+impl Cutting {
+    fn body(&mut self, body: Vec<Stmt>) -> Vec<Stmt> {
+        let ends = ends(&body);
+        let last_reads = last_reads(&body);
+        let (mut out, mut piece, mut so_far) = (Vec::new(), Vec::new(), 0);
+        let mut open_until = 0;
+        for (at, mut stmt) in body.into_iter().enumerate() {
+            self.rewrite(&mut stmt);
+            if let Stmt::For(_, _, inner) = &mut stmt
+                && weight(inner) > SHORT
+            {
+                *inner = self.body(std::mem::take(inner));
+            }
+            if let Stmt::Array(..) = stmt {
+                // pieces behind this one may use it too
+                out.push(stmt);
+                continue;
+            }
+            if let Stmt::Start(t, _) = stmt {
+                open_until = open_until.max(ends[&t]);
+            }
+            so_far += of_stmt(&stmt);
+            piece.push(stmt);
+            if so_far >= PIECE && at >= open_until {
+                out.push(self.piece(std::mem::take(&mut piece), at, &last_reads));
+                so_far = 0;
+            }
+        }
+        // what is left is short, and often hands the result on: it stays where the registers of the reduction are
+        out.extend(piece);
+        out
+    }
+
+    /// A piece of the statements up to number `at`.
+    fn piece(&mut self, body: Vec<Stmt>, at: usize, last_reads: &HashMap<u32, usize>) -> Stmt {
+        let array = self.next;
+        self.next += 1;
+        let mut left = Vec::new();
+        for stmt in &body {
+            if let Stmt::Let(t, _) | Stmt::Start(t, _) = stmt
+                && last_reads.get(t).is_some_and(|&last| last > at)
+            {
+                self.pieces.insert(*t, (array, left.len() as u64));
+                left.push(*t);
+            }
+        }
+        Stmt::Piece { array, body, left }
+    }
+
+    /// Reads what pieces left where they left it.
+    fn rewrite(&self, stmt: &mut Stmt) {
+        each_expr(stmt, &mut |value| {
+            if let Expr::Temp(t) = value
+                && let Some(&(array, place)) = self.pieces.get(t)
+            {
+                *value = Expr::Read(Place::Array(array), Ix::Number(Dim::number(place)));
+            }
+        });
+    }
+}
+
+/// The number of the last statement that changes each temporary which is started.
+fn ends(body: &[Stmt]) -> HashMap<u32, usize> {
+    let mut ends = HashMap::new();
+    for (at, stmt) in body.iter().enumerate() {
+        each_stmt(stmt, &mut |stmt| {
+            if let Stmt::Start(t, _) | Stmt::Accumulate(t, ..) | Stmt::Replace(t, _) = stmt {
+                ends.insert(*t, at);
+            }
+        });
+    }
+    ends
+}
+
+/// The number of the last statement that reads each temporary.
+fn last_reads(body: &[Stmt]) -> HashMap<u32, usize> {
+    let mut last = HashMap::new();
+    for (at, stmt) in body.iter().enumerate() {
+        each_read(stmt, &mut |t| {
+            last.insert(t, at);
+        });
+    }
+    last
+}
+
+fn weight(body: &[Stmt]) -> u32 {
+    body.iter().fold(0, |sum: u32, stmt| sum.saturating_add(of_stmt(stmt)))
+}
+
+fn of_stmt(stmt: &Stmt) -> u32 {
+    match stmt {
+        Stmt::For(_, dim, body) => {
+            let times = dim.value().unwrap_or(WRITTEN_OUT).min(WRITTEN_OUT) as u32;
+            weight(body).saturating_mul(times).saturating_add(1)
+        }
+        Stmt::Array(..) => 0,
+        Stmt::Piece { .. } => EXPONENTIAL / 2,
+        Stmt::Let(_, a) | Stmt::Start(_, a) | Stmt::Replace(_, a) | Stmt::Store(_, _, a) | Stmt::Write(_, a) => {
+            of_expr(a)
+        }
+        Stmt::Accumulate(_, a, b) | Stmt::Put(_, a, b) => 1 + of_expr(a) + b.as_ref().map_or(0, of_expr),
+        Stmt::PutScaled { scale, .. } | Stmt::PutDifferences { scale, .. } => WRITTEN_OUT as u32 + of_expr(scale),
+    }
+}
+
+fn of_expr(value: &Expr) -> u32 {
+    match value {
+        Expr::Temp(_) | Expr::Lit(_) | Expr::Integer(_) | Expr::Factor(_) | Expr::Place(_) => 0,
+        Expr::Read(..) => 1,
+        Expr::Call(name, args) => {
+            let own = match *name {
+                "add" | "sub" | "mul" | "neg" | "abs" => 1,
+                "exp" | "exp2" => EXPONENTIAL,
+                "soft_min" => 4 * EXPONENTIAL,
+                _ => EXPONENTIAL / 4,
+            };
+            args.iter().fold(own, |sum, arg| sum.saturating_add(of_expr(arg)))
+        }
+        Expr::Branch(_, _, yes, no) => [yes, no]
+            .iter()
+            .fold(1, |sum: u32, scope| sum.saturating_add(weight(&scope.body)).saturating_add(of_expr(&scope.value))),
+    }
+}
+
+/// A statement, and those inside it.
+fn each_stmt<'a>(stmt: &'a Stmt, action: &mut impl FnMut(&'a Stmt)) {
+    action(stmt);
+    if let Stmt::For(_, _, body) | Stmt::Piece { body, .. } = stmt {
+        body.iter().for_each(|stmt| each_stmt(stmt, action));
+    }
+}
+
+/// The temporaries that a statement reads.
+fn each_read(stmt: &Stmt, action: &mut impl FnMut(u32)) {
+    // a copy, so that there is one walk for reading and writing
+    each_expr(&mut stmt.clone(), &mut |value| {
+        if let Expr::Temp(t) = value {
+            action(*t);
+        }
+    });
+}
+
+/// All expressions of a statement, each after those inside it.
+fn each_expr(stmt: &mut Stmt, action: &mut dyn FnMut(&mut Expr)) {
+    match stmt {
+        Stmt::Let(_, a) | Stmt::Start(_, a) | Stmt::Replace(_, a) | Stmt::Store(_, _, a) | Stmt::Write(_, a) => {
+            inside(a, action);
+        }
+        Stmt::Accumulate(_, a, b) | Stmt::Put(_, a, b) => {
+            inside(a, action);
+            b.iter_mut().for_each(|b| inside(b, action));
+        }
+        Stmt::Array(..) => {}
+        Stmt::For(_, _, body) | Stmt::Piece { body, .. } => body.iter_mut().for_each(|stmt| each_expr(stmt, action)),
+        Stmt::PutScaled { scale, .. } | Stmt::PutDifferences { scale, .. } => inside(scale, action),
+    }
+}
+
+fn inside(value: &mut Expr, action: &mut dyn FnMut(&mut Expr)) {
+    match value {
+        Expr::Temp(_) | Expr::Lit(_) | Expr::Read(..) | Expr::Integer(_) | Expr::Factor(_) | Expr::Place(_) => {}
+        Expr::Call(_, args) => args.iter_mut().for_each(|arg| inside(arg, action)),
+        Expr::Branch(_, _, yes, no) => {
+            for scope in [yes, no] {
+                scope.body.iter_mut().for_each(|stmt| each_expr(stmt, action));
+                inside(&mut scope.value, action);
+            }
+        }
+    }
+    action(value);
+}
