@@ -1,7 +1,7 @@
 //! Finds the formulas of a crate: the `keops! { .. }` invocations in its sources.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs, mem,
     path::{Path, PathBuf},
 };
@@ -129,6 +129,9 @@ fn invocations(text: &str) -> Result<Vec<TokenStream>> {
     Ok(invocations.0)
 }
 
+/// The name of the call of the value.
+const VALUE: &str = "Value";
+
 /// What sources call, by which one can tell which kernels they need.
 pub struct Calls {
     names: HashSet<String>,
@@ -214,23 +217,20 @@ impl Calls {
         for device in devices {
             let of_others = |head: &String| formulas.contains(head) && *head != device.item;
             let chains = self.chains.iter().filter(|chain| !chain.head.as_ref().is_some_and(of_others));
-            Self::keep_called(&chains.map(|chain| &chain.derivatives[..]).collect(), &mut device.kernels);
+            let called: HashSet<&str> =
+                chains.filter_map(|chain| Self::called(&device.methods, &chain.derivatives)).collect();
+            let needed = |name: &String| name == VALUE || called.contains(name.as_str());
+            device.kernels.retain(|kernel| kernel.needed_by.iter().any(needed));
         }
     }
 
-    /// Leaves the kernels that some of these derivatives need.
-    fn keep_called(chains: &HashSet<&[String]>, kernels: &mut Vec<Kernel>) {
-        let called = |name: &String| {
-            let parts = name.split("__").filter_map(|part| match part.split_once('_') {
-                None if part == "Vjp" => Some("vjp".to_owned()),
-                Some(("Vjp", variable)) => Some(format!("vjp_{variable}")),
-                Some(("Jvp", variable)) => Some(format!("jvp_{variable}")),
-                _ => None,
-            });
-            let parts: Vec<String> = parts.collect();
-            parts.is_empty() || chains.contains(&parts[..])
-        };
-        kernels.retain(|kernel| kernel.needed_by.iter().any(called));
+    /// The call that these derivatives of the value give.
+    fn called<'a>(methods: &'a HashMap<(String, String), String>, derivatives: &[String]) -> Option<&'a str> {
+        let mut call = VALUE;
+        for method in derivatives {
+            call = methods.get(&(call.to_owned(), method.clone()))?;
+        }
+        Some(call)
     }
 }
 
@@ -311,7 +311,7 @@ mod tests {
         called.read("f(&x, &y).vjp_X(&e).jvp_y(&u).eval(); f(&x, &y).vjp_y(1.0_f32)".parse().unwrap());
         called.keep(&mut devices);
         let kept: Vec<String> = devices[0].kernels.iter().map(|kernel| kernel.marker.to_string()).collect();
-        assert_eq!(kept, ["Value", "Vjp_X__Jvp_y", "Vjp_y"]);
+        assert_eq!(kept, ["Value", "Vjp_y", "Vjp_X__Jvp_y"]);
         assert!(called.has("f32") && !called.has("f64"));
         // what a derivative saves first is that of its calls
         let saved = "keops! { #[keops(order = 2)] fn f(x: Vi<1>, y: Vj<1>) -> LogSumExp<j> { exp(x * y) } \

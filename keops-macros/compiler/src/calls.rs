@@ -15,6 +15,7 @@
 //! term, and the same rules give them, of rows that were gathered: [`selection`].
 
 mod derive;
+mod kind;
 mod saved;
 mod selection;
 
@@ -28,6 +29,7 @@ use crate::{
     reduction::{Reduction, Scheme},
 };
 use derive::Derive;
+pub use kind::Arguments;
 
 /// One thing that a user can call.
 pub struct Call {
@@ -59,6 +61,8 @@ pub struct Derivative {
     pub call: String,
     /// The argument: its name, its category and its dimension.
     pub argument: (&'static str, Category, Dim),
+    /// Where it goes.
+    pub arguments: Arguments,
 }
 
 /// The result of a call.

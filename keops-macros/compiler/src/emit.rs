@@ -17,7 +17,7 @@ use quote::{format_ident, quote};
 
 use crate::{
     ast::Item,
-    calls::{Call, Calls, Derivative, Output, Pass, PassReduction, Saved},
+    calls::{Arguments, Call, Calls, Derivative, Output, Pass, PassReduction, Saved},
     dim::{Dim, const_generic},
     graph::{Category, Requirement},
 };
@@ -176,8 +176,14 @@ fn call_type(name: &Ident) -> TokenStream {
             pub fn __new(views: ::std::vec::Vec<__p::View<'a, T>>) -> Self {
                 Call { views, settings: __p::settings(), kind: ::core::marker::PhantomData }
             }
-            fn derivative<L>(mut self, argument: __p::View<'a, T>) -> Call<'a, T, L> {
-                self.views.push(argument);
+            fn derivative<L>(
+                mut self,
+                argument: __p::View<'a, T>,
+                without: ::core::option::Option<usize>,
+                place: usize,
+            ) -> Call<'a, T, L> {
+                without.map(|without| self.views.remove(without));
+                self.views.insert(place, argument);
                 Call { views: self.views, settings: self.settings, kind: ::core::marker::PhantomData }
             }
             /// Reduces over the pairs in these ranges only, in every batch; so do its derivatives.
@@ -462,14 +468,20 @@ fn derivatives(printer: &Printer, call: &Call) -> TokenStream {
     }
     let (params, marker) = (printer.const_params(), printer.marker(&call.name));
     let methods = call.derivatives.iter().map(|derivative| {
-        let Derivative { method, doc, call, argument: (argument, category, dim) } = derivative;
+        let Derivative { method, doc, call, argument: (argument, category, dim), arguments } = derivative;
+        let Arguments { without, place } = *arguments;
+        let place = Literal::usize_unsuffixed(place);
+        let without = match without.map(Literal::usize_unsuffixed) {
+            Some(without) => quote!(::core::option::Option::Some(#without)),
+            None => quote!(::core::option::Option::None),
+        };
         let (method, argument) = (format_ident!("{method}"), format_ident!("{argument}"));
         let ((bound, convert), dim) = (argument_trait(*category), const_argument(dim));
         let target = printer.marker(call);
         quote! {
             #[doc = #doc]
             pub fn #method(self, #argument: impl __p::#bound<'a, T, #dim>) -> Call<'a, T, #target> {
-                self.derivative(#argument.#convert())
+                self.derivative(#argument.#convert(), #without, #place)
             }
         }
     });

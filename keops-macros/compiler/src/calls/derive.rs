@@ -2,6 +2,7 @@
 
 use super::{
     Call, Calls, Derivative, Output, Pass, PassReduction, Piece, Selected, Side,
+    kind::{Arguments, Kind},
     saved::{Reduced, Source},
     selection::Selecting,
 };
@@ -28,24 +29,21 @@ pub(super) struct Derive {
     pub(super) calls: Vec<Call>,
 }
 
-/// The call of a sum, which can be differentiated again.
+/// What a call sums, and its arguments.
 struct Sum {
-    name: String,
     formula: Id,
     arguments: Vec<VarId>,
-    target: Side,
-    /// If its rows are those of an argument, which: that it is the gradient of, or the change of the gradient.
-    gradient: Option<usize>,
 }
 
 /// A call that is differentiated.
-pub(super) struct Rule<'a> {
+pub(super) struct Rule {
     pub(super) of: Reduced,
-    pub(super) arguments: &'a [VarId],
+    pub(super) kind: Kind,
+    pub(super) arguments: Vec<VarId>,
     pub(super) target: Side,
-    /// If its rows are those of an argument, which.
+    /// If its rows are those of an argument, which: that it is the gradient of, or the change of the gradient.
     pub(super) gradient: Option<usize>,
-    pub(super) out: &'a Dim,
+    pub(super) out: Dim,
 }
 
 impl Derive {
@@ -105,94 +103,122 @@ impl Derive {
                 return;
             }
         };
-        let rule = Rule { of, arguments: &inputs, target: Side::Index(self.target), gradient: None, out: &out };
-        self.derivatives(0, "", &rule, order);
+        let kind = Kind::value(inputs.len());
+        let rule = Rule { of, kind, arguments: inputs, target: Side::Index(self.target), gradient: None, out };
+        self.derivatives(rule, order);
     }
 
-    /// Adds the derivatives of call number `parent`.
-    pub(super) fn derivatives(&mut self, parent: usize, prefix: &str, rule: &Rule, order: u32) {
-        let mut sums = Vec::new();
-        let mut methods = Vec::new();
-        let category = self.category(rule.target);
-        let e = self.fresh(rule.arguments, "cotangent", rule.target, rule.out.clone());
-        let with = |extra: VarId| [rule.arguments, &[extra]].concat();
-        let cotangent = self.graph.var(e);
-        let gradients = self.gradients(rule.of, cotangent, rule.arguments, &with(e));
-        for (number, (&v, &gradient)) in rule.arguments.iter().zip(&gradients).enumerate() {
-            let mut variable = self.graph.variable(v).clone();
-            // `r#in` gives `vjp_in`
-            variable.name = variable.name.trim_start_matches("r#").to_owned();
-            let call = format!("{prefix}Vjp_{}", variable.name);
-            methods.push(Derivative {
-                method: format!("vjp_{}", variable.name),
-                doc: format!("(∂a/∂{0})ᵀ e: the gradient in `{0}`, for the cotangent `e` of this call.", variable.name),
-                call: call.clone(),
-                argument: ("e", category, rule.out.clone()),
-            });
-            let side = self.side(v);
-            sums.push(Sum { name: call, formula: gradient, arguments: with(e), target: side, gradient: Some(number) });
-
-            let dim = self.width(side, &variable.dim);
-            let u = self.fresh(rule.arguments, "tangent", side, dim.clone());
-            let tangent = self.graph.var(u);
-            let formula = self.tangent(rule.of, v, tangent, &with(u));
-            let call = format!("{prefix}Jvp_{}", variable.name);
-            methods.push(Derivative {
-                method: format!("jvp_{}", variable.name),
-                doc: format!("(∂a/∂{0}) u: the change of this call along the tangent `u` of `{0}`.", variable.name),
-                call: call.clone(),
-                argument: ("u", variable.category, dim),
-            });
-            sums.push(Sum { name: call, formula, arguments: with(u), target: rule.target, gradient: rule.gradient });
+    /// Adds the derivatives of the value, call number 0, one order after another.
+    pub(super) fn derivatives(&mut self, value: Rule, order: u32) {
+        let names = value.arguments.iter().map(|&v| self.graph.variable(v).name.trim_start_matches("r#").to_owned());
+        let names: Vec<String> = names.collect();
+        let mut last = vec![(0, value)];
+        for _ in 0..order {
+            let mut next = Vec::new();
+            for (number, rule) in last {
+                let e = self.fresh(&rule.arguments, "cotangent", rule.target, rule.out.clone());
+                let with_e = [&rule.arguments[..], &[e]].concat();
+                let cotangent = self.graph.var(e);
+                let gradients = self.gradients(rule.of, cotangent, &rule.arguments, &with_e);
+                self.calls[number].derivatives = self.methods(&rule, &names);
+                for v in 0..names.len() {
+                    if rule.kind.order() == 0 {
+                        let sum = Sum { formula: gradients[v], arguments: with_e.clone() };
+                        let of = (rule.kind.vjp(v).0, self.side(rule.arguments[v]), Some(v));
+                        next.push(self.sum(sum, of, &names));
+                    }
+                    if rule.kind.next().contains(&v) {
+                        let variable = rule.arguments[v];
+                        let side = self.side(variable);
+                        let dim = self.width(side, &self.graph.variable(variable).dim.clone());
+                        let u = self.fresh(&rule.arguments, "tangent", side, dim);
+                        let with_u = [&rule.arguments[..], &[u]].concat();
+                        let tangent = self.graph.var(u);
+                        let formula = self.tangent(rule.of, variable, tangent, &with_u);
+                        let sum = Sum { formula, arguments: with_u };
+                        next.push(self.sum(sum, (rule.kind.jvp(v).0, rule.target, rule.gradient), &names));
+                    }
+                }
+                let all = self.all_name(number);
+                self.all_gradients(all, &rule, &gradients, &with_e);
+            }
+            last = next;
         }
-        let all = format!("{prefix}Vjp");
+    }
+
+    /// The name of the call of all gradients of call `number`.
+    fn all_name(&self, number: usize) -> String {
+        if number == 0 { "Vjp".to_owned() } else { format!("{}__Vjp", self.calls[number].name) }
+    }
+
+    /// The methods of a call that give its derivatives.
+    fn methods(&self, rule: &Rule, names: &[String]) -> Vec<Derivative> {
+        let category = self.category(rule.target);
+        let mut methods = Vec::new();
+        for (number, &v) in rule.arguments.iter().enumerate() {
+            let variable = self.graph.variable(v);
+            // `r#in` gives `vjp_in`
+            let name = variable.name.trim_start_matches("r#");
+            let (kind, arguments) = rule.kind.vjp(number);
+            methods.push(Derivative {
+                method: format!("vjp_{name}"),
+                doc: format!("(∂a/∂{name})ᵀ e: the gradient in `{name}`, for the cotangent `e` of this call."),
+                call: kind.name(names),
+                argument: ("e", category, rule.out.clone()),
+                arguments,
+            });
+            let (kind, arguments) = rule.kind.jvp(number);
+            methods.push(Derivative {
+                method: format!("jvp_{name}"),
+                doc: format!("(∂a/∂{name}) u: the change of this call along the tangent `u` of `{name}`."),
+                call: kind.name(names),
+                argument: ("u", variable.category, self.width(self.side(v), &variable.dim)),
+                arguments,
+            });
+        }
         methods.push(Derivative {
             method: "vjp".to_owned(),
             doc: "(∂a/∂v)ᵀ e for every variable v at once, in as few passes as there are indices among them."
                 .to_owned(),
-            call: all.clone(),
+            call: if rule.kind.order() == 0 { "Vjp".to_owned() } else { format!("{}__Vjp", rule.kind.name(names)) },
             argument: ("e", category, rule.out.clone()),
+            arguments: Arguments { without: None, place: rule.arguments.len() },
         });
-        self.calls[parent].derivatives = methods;
-        for sum in sums {
-            self.sum(sum, order - 1);
-        }
-        self.all_gradients(all, rule, &gradients, &with(e));
+        methods
     }
 
-    /// Adds the call of a sum, and its derivatives.
-    fn sum(&mut self, sum: Sum, order: u32) {
-        let dim = self.width(sum.target, &self.graph.dim(sum.formula).clone());
+    /// Adds the call of a sum, by its kind, its target and what argument its rows are of; its number, and what its derivatives
+    /// are made of.
+    fn sum(&mut self, sum: Sum, of: (Kind, Side, Option<usize>), names: &[String]) -> (usize, Rule) {
+        let (kind, target, gradient) = of;
+        let dim = self.width(target, &self.graph.dim(sum.formula).clone());
         let (program, reads, total) = match self.selecting {
             Some(_) => (self.lower_selected(&[sum.formula], &sum.arguments), vec![], false),
-            None => self.lower_sum(&sum),
+            None => self.lower_sum(&sum, target),
         };
+        let name = kind.name(names);
         self.calls.push(Call {
-            name: sum.name.clone(),
+            name: name.clone(),
             doc: "A derivative, see the method that gives it.".to_owned(),
             passes: vec![Pass {
-                name: sum.name.clone(),
+                name,
                 program,
                 reduction: PassReduction::Named(self.sum, None),
-                pieces: vec![Piece { field: 0, dim: dim.clone(), total, gradient: sum.gradient }],
+                pieces: vec![Piece { field: 0, dim: dim.clone(), total, gradient }],
             }],
             output: Output::Values(dim.clone()),
             saved: reads,
-            selected: self.selected(&sum.arguments, vec![sum.target]),
+            selected: self.selected(&sum.arguments, vec![target]),
             derivatives: vec![],
             operators: vec![],
         });
-        if order > 0 {
-            let parent = self.calls.len() - 1;
-            let of = Reduced::Sum(sum.formula);
-            let rule = Rule { of, arguments: &sum.arguments, target: sum.target, gradient: sum.gradient, out: &dim };
-            self.derivatives(parent, &format!("{}__", sum.name), &rule, order);
-        }
+        let of = Reduced::Sum(sum.formula);
+        (self.calls.len() - 1, Rule { of, kind, arguments: sum.arguments, target, gradient, out: dim })
     }
 
     /// The program of a sum, which saved rows it reads, and whether it is one row.
-    fn lower_sum(&mut self, sum: &Sum) -> (Program, Vec<usize>, bool) {
-        let category = self.category(sum.target);
+    fn lower_sum(&mut self, sum: &Sum, target: Side) -> (Program, Vec<usize>, bool) {
+        let category = self.category(target);
         let total = category == Category::P;
         let over = if total { self.index_of(&sum.arguments) } else { category };
         let reads = self.reads(&[sum.formula]);
@@ -208,7 +234,7 @@ impl Derive {
             return self.all_selected(name, rule, gradients, arguments);
         }
         let categories: Vec<Category> = rule.arguments.iter().map(|&v| self.graph.variable(v).category).collect();
-        let home = self.index_of(rule.arguments);
+        let home = self.index_of(&rule.arguments);
         let reads = self.reads(gradients);
         let variables = self.variables(arguments, &reads);
         let mut passes = Vec::new();
@@ -234,7 +260,7 @@ impl Derive {
             let reduction = PassReduction::Named(self.sum, None);
             passes.push(Pass { name: format!("{name}{suffix}"), program, reduction, pieces });
         }
-        self.push_gradients(name, passes, rule.arguments, reads, None);
+        self.push_gradients(name, passes, &rule.arguments, reads, None);
     }
 
     pub(super) fn push_gradients(

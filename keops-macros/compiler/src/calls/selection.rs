@@ -11,6 +11,7 @@
 use super::{
     Pass, PassReduction, Piece, Selected, Side,
     derive::{Derive, Rule},
+    kind::Kind,
     saved::Reduced,
 };
 use crate::{
@@ -46,9 +47,9 @@ impl Derive {
             None => f,
         };
         self.selecting = Some(Selecting { pass, pairs: vec![], component, width: width.clone() });
-        let rule =
-            Rule { of: Reduced::Sum(formula), arguments: &inputs, target: Side::Pair, gradient: None, out: width };
-        self.derivatives(0, "", &rule, order);
+        let (of, kind) = (Reduced::Sum(formula), Kind::value(inputs.len()));
+        let rule = Rule { of, kind, arguments: inputs, target: Side::Pair, gradient: None, out: width.clone() };
+        self.derivatives(rule, order);
     }
 
     /// The program of formulas of pairs.
@@ -68,7 +69,7 @@ impl Derive {
         let pieces = rule.arguments.iter().enumerate().map(piece).collect();
         let pass = Pass { name: format!("{name}Pairs"), program, reduction: PassReduction::Named("Sum", None), pieces };
         let selected = self.selected(arguments, rule.arguments.iter().map(|&v| self.side(v)).collect());
-        self.push_gradients(name, vec![pass], rule.arguments, vec![], selected);
+        self.push_gradients(name, vec![pass], &rule.arguments, vec![], selected);
     }
 
     /// See [`Selected`]; nothing where all pairs are summed.

@@ -3,13 +3,15 @@
 //! A kernel is known by a fingerprint of its formula and its reduction, as they are printed. So the macro finds what a
 //! build script compiled from the same source, however the source was read, and never a kernel of another formula.
 
+use std::collections::HashMap;
+
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
 use super::{Printer, formula, reduction};
 use crate::{
     ast::Item,
-    calls::{Call, Calls, Pass},
+    calls::{Call, Calls, Derivative, Pass},
     lower::{
         Program, Role,
         program::{Expr, Stmt},
@@ -22,6 +24,8 @@ pub struct Device {
     pub item: String,
     /// Marker types and their formulas, for a module of their own.
     pub module: TokenStream,
+    /// What each method of a call gives, by the names of the calls: `Vjp_x`, `jvp_y`.
+    pub methods: HashMap<(String, String), String>,
     /// The kernels: none if there are const generics without `cuda(..)`.
     pub kernels: Vec<Kernel>,
     /// The elementary functions are those of the CPU.
@@ -57,7 +61,11 @@ pub fn device(item: &Item, calls: &Calls) -> Device {
         .iter()
         .flat_map(|values| passes.iter().map(|(pass, needed_by)| kernel(&printer, pass, needed_by, values)))
         .collect();
-    Device { item: item.name.to_string(), module, kernels, precise: item.cuda.precise }
+    let methods = calls.calls.iter().flat_map(|call| {
+        let method = |derivative: &Derivative| (call.name.clone(), derivative.method.clone());
+        call.derivatives.iter().map(move |derivative| (method(derivative), derivative.call.clone()))
+    });
+    Device { item: item.name.to_string(), module, methods: methods.collect(), kernels, precise: item.cuda.precise }
 }
 
 /// The passes that run on a device, and the names of the calls that need each. The formulas of pairs that were selected

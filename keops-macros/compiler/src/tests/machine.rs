@@ -174,6 +174,13 @@ impl Machine {
                 }
                 self.loops.remove(d);
             }
+            Stmt::Piece { array, body, left } => {
+                let left = self.scope(|machine| {
+                    machine.statements(body);
+                    left.iter().map(|t| machine.temps[t]).collect()
+                });
+                self.arrays.insert(*array, left);
+            }
             Stmt::Write(index, value) => {
                 assert_eq!(self.put, None, "the pair stage leaves nothing");
                 let (index, value) = (self.ix(index), self.expr(value));
