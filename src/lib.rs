@@ -69,8 +69,8 @@ pub mod __private {
         arguments::{AsParameter, AsRows, View},
         array::{Buffer, Host, OnDevice, Storage},
         call::{
-            OnePass, Part, Plan, PlanInto, index_rows, rows, rows_into, rows_of, run, saved, value_and_index_rows,
-            with_saved,
+            OnePass, Part, Plan, PlanInto, centred, centred_rows, index_rows, rows, rows_into, rows_of, run, saved,
+            value_and_index_rows, with_saved,
         },
         components::{Chain, Components, Grid},
         error::Error,

@@ -1,7 +1,9 @@
 //! What the calls made by the macro run: a pass of the engine, with its result allocated.
 
+mod centred;
 mod parts;
 
+pub use centred::{centred, centred_rows};
 pub use parts::Part;
 
 use crate::{

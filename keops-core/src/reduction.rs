@@ -21,8 +21,8 @@
 //! | [`Zero`] | 0 |
 //! | [`LogSumExp`] | log Σ_j 2^(f_0) (f_1, ..); without f_1: log Σ_j 2^(f_0) |
 //! | [`SumSoftMaxWeight`] | Σ_j 2^(f_0) (f_1, ..) / Σ_j 2^(f_0) |
-//! | [`LogSumExpSaved`] | the same, finite where it is -infinity |
-//! | [`SoftMaxSaved`] | log Σ_j 2^(f_0), then the row of `SumSoftMaxWeight` |
+//! | [`LogSumExpSaved`] | m near max_j f_0, then 1 / Σ_j 2^(f_0 - m) (f_1, ..) as there |
+//! | [`SoftMaxSaved`] | m, 1 / Σ_j 2^(f_0 - m), then the row of `SumSoftMaxWeight` |
 //! | [`MaxSumShiftExp`] | m = log max_j 2^(f_0), then Σ_j 2^(f_0) e^(-m) (f_1, ..) |
 //! | [`Min`], [`Max`] | the smallest (largest) value of each component |
 //! | [`ArgMin`], [`ArgMax`] | the row number of the smallest (largest) value |
@@ -47,12 +47,12 @@ mod zero;
 pub use compensated::Total;
 pub use exponential::{Exponential, ExponentialRun, Outcome};
 pub use k_min::{ArgKMin, ArgMin, Best, BestRun, KMin, KMinArgKMin, MISSING, MinArgMin};
-pub use log_sum_exp::{LogOfSum, LogSaved, LogSumExp, LogSumExpSaved};
+pub use log_sum_exp::{LogOfSum, LogSumExp, LogSumExpSaved, ShiftAndReciprocals};
 pub use max_sum::MaxSumShiftExp;
 pub use min::{Min, MinRun};
 pub use negated::{ArgMax, Max, MaxArgMax, Negated};
 pub use schemes::{CompensatedSum, DirectSum};
-pub use soft_max::{LogAndMean, Mean, SoftMaxSaved, SumSoftMaxWeight};
+pub use soft_max::{Mean, ShiftReciprocalAndMean, SoftMaxSaved, SumSoftMaxWeight};
 pub use sum::Sum;
 pub use zero::Zero;
 

@@ -286,7 +286,7 @@ impl<'s> Selection<'s> {
 }
 
 /// The same rows on the host, as numbers that are computed with.
-fn on_host<'a, T: Element>(view: &View<'a, T>) -> Result<View<'a, T>, Error> {
+pub(crate) fn on_host<'a, T: Element>(view: &View<'a, T>) -> Result<View<'a, T>, Error> {
     let Some(memory) = view.memory() else { return Ok(view.widened()) };
     let mut numbers = room(view.len(), 1)?;
     T::copy_from_device(&**memory, &mut numbers)?;

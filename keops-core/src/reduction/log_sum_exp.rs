@@ -15,18 +15,27 @@ pub type LogSumExp = Exponential<LogOfSum>;
 #[derive(Clone, Copy, Debug)]
 pub struct LogOfSum;
 
-/// log Σ_j 2^(f_0) f_c as [`LogSumExp`] has it, for its derivatives: where it is -infinity, a finite number takes its place, so
-/// that a weight exp(f_0 - log Σ) is 0 for f_0 = -infinity too, and not NaN.
-pub type LogSumExpSaved = Exponential<LogSaved>;
+/// What the derivatives of [`LogSumExp`] read: a whole number m near the largest exponent, then 1 / Σ_j 2^(f_0 - m) f_c for the
+/// components c = 1, 2, .. of f; if f has only component 0, 1 / Σ_j 2^(f_0 - m).
+///
+/// The weight of a source is 2^(f_0 - m) times such a reciprocal. That has the digits of f_0 - m, which is exact where
+/// both are large; a logarithm of the sum would have been rounded to fewer. Where a sum is 0, so is the number in the place of its
+/// reciprocal: that component of the target counts for nothing. NaN where a sum is negative.
+pub type LogSumExpSaved = Exponential<ShiftAndReciprocals>;
 
 /// See [`LogSumExpSaved`].
 #[derive(Clone, Copy, Debug)]
-pub struct LogSaved;
+pub struct ShiftAndReciprocals;
 
-/// A logarithm that derivatives read.
-pub(super) fn saved<T: Element>(log: T) -> T {
-    // to base 2 it must be finite as well
-    if log == T::neg_infinity() { T::min_value() / T::from_f64(4.0) } else { log }
+/// What derivatives multiply by in the place of dividing by a sum.
+pub(super) fn reciprocal(sum: f64) -> f64 {
+    if sum == 0.0 {
+        0.0
+    } else if sum < 0.0 {
+        f64::NAN
+    } else {
+        1.0 / sum
+    }
 }
 
 /// The natural logarithm of `sum` 2^`shift`. The two parts are added in f64 before the one rounding to the element
@@ -51,15 +60,19 @@ impl Outcome for LogOfSum {
     }
 }
 
-impl Outcome for LogSaved {
+impl Outcome for ShiftAndReciprocals {
     const WEIGHTS: bool = LogOfSum::WEIGHTS;
 
     fn values(components: usize) -> usize {
-        LogOfSum::values(components)
+        1 + LogOfSum::values(components)
     }
 
     fn finish<T: Element>(shift: f64, components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]) {
-        LogOfSum::finish(shift, components, sum, values);
-        values.iter_mut().for_each(|log| *log = saved(*log));
+        let first = usize::from(components > 1);
+        let Some((to, reciprocals)) = values.split_first_mut() else { return };
+        *to = T::from_f64(shift);
+        for (c, value) in reciprocals.iter_mut().enumerate() {
+            *value = T::from_f64(reciprocal(sum(first + c)));
+        }
     }
 }

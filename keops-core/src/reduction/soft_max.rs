@@ -1,9 +1,6 @@
 //! Means weighted by a softmax.
 
-use super::{
-    Exponential, Outcome,
-    log_sum_exp::{log_of, saved},
-};
+use super::{Exponential, Outcome, log_sum_exp::reciprocal};
 use crate::real::Element;
 
 /// Σ_j 2^(f_0) f_c / Σ_j 2^(f_0) for the components c = 1, 2, .. of f.
@@ -11,9 +8,10 @@ use crate::real::Element;
 /// NaN (0/0) if there are no sources or all exponents are -infinity.
 pub type SumSoftMaxWeight = Exponential<Mean>;
 
-/// log Σ_j 2^(f_0) (a natural logarithm), then the row of [`SumSoftMaxWeight`]: what the derivatives of a softmax
-/// need of it. Both are finite where all exponents are -infinity, so that such a target counts for nothing.
-pub type SoftMaxSaved = Exponential<LogAndMean>;
+/// What the derivatives of a softmax read: m and 1 / Σ_j 2^(f_0 - m) as in [`super::LogSumExpSaved`], then the row of
+/// [`SumSoftMaxWeight`]. Where all exponents are -infinity, the reciprocal and the row are 0, so that such a target counts for
+/// nothing.
+pub type SoftMaxSaved = Exponential<ShiftReciprocalAndMean>;
 
 /// See [`SumSoftMaxWeight`].
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +19,7 @@ pub struct Mean;
 
 /// See [`SoftMaxSaved`].
 #[derive(Clone, Copy, Debug)]
-pub struct LogAndMean;
+pub struct ShiftReciprocalAndMean;
 
 impl Outcome for Mean {
     const WEIGHTS: bool = true;
@@ -38,21 +36,21 @@ impl Outcome for Mean {
     }
 }
 
-impl Outcome for LogAndMean {
+impl Outcome for ShiftReciprocalAndMean {
     const WEIGHTS: bool = true;
 
     fn values(components: usize) -> usize {
-        components
+        2 + Mean::values(components)
     }
 
     fn finish<T: Element>(shift: f64, components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]) {
-        if let Some((log, mean)) = values.split_first_mut() {
-            *log = saved(T::from_f64(log_of(shift, sum(0))));
-            if sum(0) == 0.0 {
-                mean.fill(T::zero());
-            } else {
-                Mean::finish(shift, components, sum, mean);
-            }
+        let Some(([to, of_sum], mean)) = values.split_first_chunk_mut() else { return };
+        *to = T::from_f64(shift);
+        *of_sum = T::from_f64(reciprocal(sum(0)));
+        if sum(0) == 0.0 {
+            mean.fill(T::zero());
+        } else {
+            Mean::finish(shift, components, sum, mean);
         }
     }
 }

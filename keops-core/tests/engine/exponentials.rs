@@ -45,12 +45,17 @@ fn weighted<T: Element>(spread: f64) {
             }
         });
         run_all::<T, Weighted, SoftMaxSaved>(&views, |outcome| {
-            assert_eq!(outcome.values.len(), 3 * n);
-            for (row, &u) in outcome.values.chunks(3).zip(&u) {
-                // finite where there is nothing, for derivatives
-                let saved = if m == 0 { Element::to_f64(T::min_value()) / 4.0 } else { log(u) };
-                assert_close(Element::to_f64(row[0]), saved, error);
-                assert_close(Element::to_f64(row[1]), mean(u, &|j| w[2 * j]), 2.0 * error);
+            assert_eq!(outcome.values.len(), 4 * n);
+            for (row, &u) in outcome.values.chunks(4).zip(&u) {
+                let (shift, reciprocal) = (Element::to_f64(row[0]), Element::to_f64(row[1]));
+                // 0 where there is nothing, for derivatives
+                if m == 0 {
+                    assert_eq!(reciprocal, 0.0);
+                } else {
+                    assert_eq!(shift.fract(), 0.0);
+                    assert_close(shift * LN_2 - reciprocal.ln(), log(u), error);
+                }
+                assert_close(Element::to_f64(row[2]), mean(u, &|j| w[2 * j]), 2.0 * error);
             }
         });
         run_all::<T, Weighted, LogSumExp>(&views, |outcome| {
@@ -168,10 +173,11 @@ fn wide<T: Element>(exponents: impl Fn(usize) -> f64, m: usize) {
         }
     });
     run_all::<T, Wide, SoftMaxSaved>(&views, |outcome| {
-        for (row, &u) in outcome.values.chunks(21).zip(&u) {
+        for (row, &u) in outcome.values.chunks(22).zip(&u) {
             let log = log_sum(v.iter().map(|v| u + v));
-            assert_close(Element::to_f64(row[0]), log, error * log.abs().max(1.0));
-            for (c, &found) in row[1..].iter().enumerate() {
+            let (shift, reciprocal) = (Element::to_f64(row[0]), Element::to_f64(row[1]));
+            assert_close(shift * LN_2 - reciprocal.ln(), log, error * log.abs().max(1.0));
+            for (c, &found) in row[2..].iter().enumerate() {
                 let weights = v.iter().map(|v| (u + v - log).exp());
                 // No weight is no term, whatever it would have multiplied.
                 let terms = weights.enumerate().filter(|&(_, w)| w != 0.0).map(|(j, w)| w * term(j, c));

@@ -125,14 +125,47 @@ pub enum Side {
     Pair,
 }
 
-/// A pass that runs before that of a call, and whose rows, one for each target, are one more variable.
-pub struct Saved {
-    /// The pass.
-    pub pass: Pass,
-    /// How many of the call's arguments it takes.
-    pub arguments: usize,
-    /// Which earlier ones it reads, behind these arguments.
-    pub reads: Vec<usize>,
+/// Rows that are made before the passes of a call, and are one more variable.
+pub enum Saved {
+    /// One for each target, by a pass.
+    Pass {
+        /// The pass.
+        pass: Pass,
+        /// How many of the call's arguments it takes.
+        arguments: usize,
+        /// Which earlier ones it reads, behind these arguments.
+        reads: Vec<usize>,
+    },
+    /// One for each source: the value of a formula of it, less what all of them have in common.
+    Centred {
+        /// The arguments that the formula reads.
+        of: Vec<usize>,
+        /// The formula, of rows and without a reduction; `None` if it is the one argument.
+        pass: Option<Pass>,
+    },
+}
+
+impl Saved {
+    /// Which earlier ones it reads.
+    pub fn reads(&self) -> &[usize] {
+        match self {
+            Saved::Pass { reads, .. } => reads,
+            Saved::Centred { .. } => &[],
+        }
+    }
+
+    /// Its pass, if it has one.
+    pub fn pass(&self) -> Option<&Pass> {
+        match self {
+            Saved::Pass { pass, .. } => Some(pass),
+            Saved::Centred { pass, .. } => pass.as_ref(),
+        }
+    }
+
+    /// Whether it is a pass over all pairs.
+    pub fn is_of_pairs(&self) -> bool {
+        matches!(self, Saved::Pass { .. })
+    }
 }
 
 /// All calls of an item.
@@ -154,7 +187,7 @@ impl Calls {
         call.saved.iter().for_each(|&k| needed[k] = true);
         for k in (0..needed.len()).rev() {
             if needed[k] {
-                self.saved[k].reads.iter().for_each(|&earlier| needed[earlier] = true);
+                self.saved[k].reads().iter().for_each(|&earlier| needed[earlier] = true);
             }
         }
         needed.iter().enumerate().filter(|(_, needed)| **needed).map(|(k, _)| k).collect()

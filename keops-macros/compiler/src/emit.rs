@@ -132,8 +132,8 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
     let (visibility, name) = (&item.visibility, &item.name);
     let doc = format!("What [`{name}`](fn@{name}) gives: its calls, and the formulas behind them.");
     let call_type = call_type(name);
-    let first = calls.selection.iter().chain(calls.saved.iter().map(|saved| &saved.pass));
-    let first = first.map(|pass| pass_tokens(&printer, pass, "What derivatives need for each target."));
+    let first = calls.selection.iter().chain(calls.saved.iter().filter_map(Saved::pass));
+    let first = first.map(|pass| pass_tokens(&printer, pass, "What derivatives need for each target or source."));
     let calls_tokens = calls.calls.iter().map(|call| call_tokens(&printer, call, calls));
     let absent = absent::absent(&printer, calls);
     // what decides whether there is a function, or whether it is shown, holds for its module too
@@ -368,10 +368,19 @@ fn saved(printer: &Printer, call: &Call, calls: &Calls) -> Option<TokenStream> {
         quote!(&[#(&#names),*])
     };
     let passes = calls.needed(call).into_iter().map(|k| {
-        let Saved { pass, arguments, reads } = &calls.saved[k];
-        let (formula, reduction) = (printer.marker(&pass.name), reduction(&pass.reduction));
-        let (name, reads) = (format_ident!("saved_{k}"), rows(reads));
-        quote!(let #name = __p::saved::<T, #formula, #reduction>(views, #arguments, #reads, settings)?;)
+        let name = format_ident!("saved_{k}");
+        let rows = match &calls.saved[k] {
+            Saved::Pass { pass, arguments, reads } => {
+                let (formula, reduction, reads) = (printer.marker(&pass.name), reduction(&pass.reduction), rows(reads));
+                quote!(__p::saved::<T, #formula, #reduction>(views, #arguments, #reads, settings)?)
+            }
+            Saved::Centred { of, pass: None } => quote!(__p::centred(#(&views[#of]),*, settings)?),
+            Saved::Centred { of, pass: Some(pass) } => {
+                let formula = printer.marker(&pass.name);
+                quote!(__p::centred_rows::<T, #formula>(&[#(&views[#of]),*], settings)?)
+            }
+        };
+        quote!(let #name = #rows;)
     });
     let all = rows(&call.saved);
     (!call.saved.is_empty()).then(|| quote!(#(#passes)* let views = &*__p::with_saved(views, #all);))
@@ -387,7 +396,7 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     let saved = saved(printer, call, calls);
     let (formula, reduced) = (printer.marker(&pass.name), reduction(&pass.reduction));
     let of = pass.pieces.first().and_then(|piece| piece.gradient);
-    let before = if saved.is_some() { calls.needed(call).len() } else { 0 };
+    let before = calls.needed(call).into_iter().filter(|&k| calls.saved[k].is_of_pairs()).count();
     let count = before + call.passes.len();
     let eval = |output: TokenStream, body: TokenStream| eval(printer, call, count, &output, &quote!(#saved #body));
     match &call.output {

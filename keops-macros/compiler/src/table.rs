@@ -12,6 +12,7 @@ mod vectors;
 
 use std::{fmt, mem};
 
+
 use crate::{
     dim::Dim,
     graph::{Graph, Id, VarId},
@@ -22,7 +23,7 @@ use crate::{
 pub enum Fun {
     /// e^x
     Exp,
-    /// 2^x; made by the lowering only.
+    /// 2^x; no row of the table: made by the lowering, and for the exponential reductions.
     Exp2,
     /// ln x
     Log,

@@ -94,7 +94,8 @@ impl Derive {
         }
         let of = match row.reduction {
             Reduction::Sum | Reduction::Zero => Reduced::Sum(f),
-            Reduction::LogSumExp | Reduction::SumSoftMaxWeight => self.save_value(row.reduction, f, weight, &roots),
+            Reduction::LogSumExp => self.save_sums(f, weight, &roots),
+            Reduction::SumSoftMaxWeight => self.save_mean(f, values[1], roots[0]),
             Reduction::MaxSumShiftExp => return,
             Reduction::Min | Reduction::KMin { .. } => {
                 if let Some(path) = row.selection() {

@@ -15,9 +15,8 @@ use super::{Pass, PassReduction, Piece, Saved, derive::Derive};
 use crate::{
     differentiate::{diff, grads},
     dim::Dim,
-    graph::{Graph, Id, VarId},
+    graph::{Category, Graph, Id, Op, VarId},
     lower,
-    reduction::Reduction,
     table::Fun,
 };
 
@@ -26,9 +25,27 @@ use crate::{
 pub(super) enum Reduced {
     /// Σ of the formula.
     Sum(Id),
-    /// The row that a pass saved of an exponential reduction. `all` is what the pass saved, else what the user sees of
-    /// it: (log Σ exp f, a) and a, for a softmax.
-    Exponential { reduction: Reduction, f: Id, weight: Option<Id>, row: Id, all: bool },
+    /// What a pass saved of an exponential reduction, or what the user sees of it.
+    Exponential(Exponential),
+    /// Not reduced: the formula of a source itself, less what all sources have in common.
+    Source(Id),
+}
+
+/// A reduction with weights w = 2^(e - m) r, of which a pass saved m and r: see `LogSumExpSaved` and `SoftMaxSaved` in
+/// `keops_core::reduction`.
+#[derive(Clone, Copy)]
+pub(super) struct Exponential {
+    /// Σ w g for the weight g, and not the logarithm of Σ exp(f) g.
+    mean: bool,
+    f: Id,
+    /// f, to base 2.
+    exponent: Id,
+    weight: Option<Id>,
+    /// The weight less what all sources have in common, which the mean is of.
+    centred: Option<Id>,
+    row: Id,
+    /// Whether the row is what the pass saved.
+    saved: bool,
 }
 
 /// See the [module](self).
@@ -51,29 +68,72 @@ impl Derive {
         arguments.iter().copied().chain(reads.iter().map(|&k| self.saved[k].variable)).collect()
     }
 
-    /// Saves what derivatives need of the result of an exponential reduction of `roots`, which are f and the weight with the
-    /// exponent to base 2; the result, as the user sees it.
-    pub(super) fn save_value(&mut self, reduction: Reduction, f: Id, weight: Option<Id>, roots: &[Id]) -> Reduced {
-        let out = self.graph.dim(weight.unwrap_or(f)).clone();
-        let (path, dim) = match reduction {
-            Reduction::SumSoftMaxWeight => {
-                ("SoftMaxSaved", out.checked_add(&Dim::number(1)).expect("a dimension that was checked"))
-            }
-            _ => ("LogSumExpSaved", out),
-        };
-        let variable = self.new_variable(dim.clone());
-        let row = self.graph.var(variable);
+    /// Saves what derivatives need of a LogSumExp of `roots`, which are f and the weight with the exponent to base 2; the result,
+    /// as the user sees it.
+    pub(super) fn save_sums(&mut self, f: Id, weight: Option<Id>, roots: &[Id]) -> Reduced {
+        let dim = self.graph.dim(weight.unwrap_or(f)).clone();
+        let row = self.save_row("LogSumExpSaved", dim.checked_add(&Dim::number(1)), roots);
+        self.exponential(Exponential { mean: false, f, exponent: roots[0], weight, centred: weight, row, saved: true })
+    }
+
+    /// Saves what derivatives need of a softmax; the result, as the user sees it.
+    pub(super) fn save_mean(&mut self, f: Id, weight: Id, exponent: Id) -> Reduced {
+        let centred = self.centred(weight);
+        let dim = self.graph.dim(weight).checked_add(&Dim::number(2));
+        let row = self.save_row("SoftMaxSaved", dim, &[exponent, centred]);
+        let (weight, centred) = (Some(weight), Some(centred));
+        self.exponential(Exponential { mean: true, f, exponent, weight, centred, row, saved: true })
+    }
+
+    /// Saves the row that a reduction makes of the roots.
+    fn save_row(&mut self, reduction: &'static str, dim: Option<Dim>, roots: &[Id]) -> Id {
+        let dim = dim.expect("a dimension that was checked");
         let arguments = self.inputs.clone();
+        let reads = self.reads(roots);
+        let variables = self.variables(&arguments, &reads);
         let pass = Pass {
             name: "Saved".to_owned(),
-            program: lower::lower(&mut self.graph, roots, &arguments, self.target, true),
-            reduction: PassReduction::Named(path, None),
-            pieces: vec![Piece { field: 0, dim, total: false, gradient: None }],
+            program: lower::lower(&mut self.graph, roots, &variables, self.target, true),
+            reduction: PassReduction::Named(reduction, None),
+            pieces: vec![Piece { field: 0, dim: dim.clone(), total: false, gradient: None }],
         };
-        let saved = Saved { pass, arguments: arguments.len(), reads: vec![] };
-        let of = |all| Reduced::Exponential { reduction, f, weight, row, all };
-        self.saved.push(Source { variable, of: of(true), arguments, saved });
-        of(false)
+        let saved = Saved::Pass { pass, arguments: arguments.len(), reads };
+        let variable = self.new_variable(self.target, dim);
+        // what it is of is known when there is a node for it
+        self.saved.push(Source { variable, of: Reduced::Source(roots[0]), arguments, saved });
+        self.graph.var(variable)
+    }
+
+    /// What the row that was saved last is of; the result, as the user sees it.
+    fn exponential(&mut self, of: Exponential) -> Reduced {
+        self.saved.last_mut().expect("a row was saved").of = Reduced::Exponential(of);
+        Reduced::Exponential(Exponential { saved: false, ..of })
+    }
+
+    /// A weight less what it has in common for all sources, if it is of the sources alone: a mean of large numbers that are
+    /// near each other would have been rounded to fewer digits than their differences have.
+    fn centred(&mut self, weight: Id) -> Id {
+        let of: Vec<usize> = (0..self.inputs.len()).filter(|&k| self.graph.depends(weight, self.inputs[k])).collect();
+        let category = |k: &usize| self.graph.variable(self.inputs[*k]).category;
+        let source = if self.target == Category::I { Category::J } else { Category::I };
+        if of.iter().any(|k| category(k) == self.target) || of.iter().all(|k| category(k) != source) {
+            return weight;
+        }
+        let dim = self.graph.dim(weight).clone();
+        let pass = (!matches!(self.graph.op(weight), Op::Var(_))).then(|| {
+            let variables: Vec<VarId> = of.iter().map(|&k| self.inputs[k]).collect();
+            Pass {
+                name: "Weight".to_owned(),
+                program: lower::lower_rows(&mut self.graph, &[weight], &variables),
+                reduction: PassReduction::Named("Sum", None),
+                pieces: vec![],
+            }
+        });
+        let variable = self.new_variable(source, dim);
+        let arguments = self.inputs.clone();
+        let saved = Saved::Centred { of, pass };
+        self.saved.push(Source { variable, of: Reduced::Source(weight), arguments, saved });
+        self.graph.var(variable)
     }
 
     /// Saves Σ `formula` for each target, or finds where that was done; the rows, as a node.
@@ -96,20 +156,20 @@ impl Derive {
             reduction: PassReduction::Named(self.sum, None),
             pieces: vec![Piece { field: 0, dim: dim.clone(), total: false, gradient: None }],
         };
-        let saved = Saved { pass, arguments: arguments.len(), reads };
-        let variable = self.new_variable(dim);
+        let saved = Saved::Pass { pass, arguments: arguments.len(), reads };
+        let variable = self.new_variable(self.target, dim);
         self.saved.push(Source { variable, of: Reduced::Sum(formula), arguments: arguments.to_vec(), saved });
         self.graph.var(variable)
     }
 
     /// A variable for rows that are saved, with a name that no other has.
-    pub(super) fn new_variable(&mut self, dim: Dim) -> VarId {
+    pub(super) fn new_variable(&mut self, category: Category, dim: Dim) -> VarId {
         let taken = |name: &String| self.graph.variables.iter().any(|variable| variable.name == *name);
         let name = (self.saved.len() + 1..)
             .map(|n| if n == 1 { "saved".to_owned() } else { format!("saved{n}") })
             .find(|name| !taken(name))
             .expect("integers do not end");
-        self.graph.push_variable(name, self.target, dim)
+        self.graph.push_variable(name, category, dim)
     }
 
     /// The gradient in each of the arguments, as formulas to be summed, for the cotangent `e` of the result.
@@ -122,7 +182,8 @@ impl Derive {
             }
             let part = grads(&mut self.graph, &cotangents, &[variable])[0];
             if !self.graph.is_zero(part) {
-                let e = self.save(part, with_e);
+                // what a target's row takes part in is a sum over the pairs, and what a source's does belongs to the pair
+                let e = if let Reduced::Source(_) = of { part } else { self.save(part, with_e) };
                 let more = self.cotangents(of, e);
                 cotangents.extend(more);
             }
@@ -136,7 +197,8 @@ impl Derive {
         for k in self.chain(of) {
             let change = self.change(self.saved[k].of, &tangents);
             if !self.graph.is_zero(change) {
-                let change = self.save(change, with_u);
+                let of_source = matches!(self.saved[k].of, Reduced::Source(_));
+                let change = if of_source { change } else { self.save(change, with_u) };
                 tangents.push((self.saved[k].variable, change));
             }
         }
@@ -160,27 +222,35 @@ impl Derive {
     /// The cotangents of the formulas under a reduction, for the cotangent `e` of its row.
     fn cotangents(&mut self, of: Reduced, e: Id) -> Vec<(Id, Id)> {
         let g = &mut self.graph;
-        let (reduction, f, weight, row, all) = match of {
-            Reduced::Sum(f) => return vec![(f, e)],
-            Reduced::Exponential { reduction, f, weight, row, all } => (reduction, f, weight, row, all),
+        let of = match of {
+            Reduced::Sum(f) | Reduced::Source(f) => return vec![(f, e)],
+            Reduced::Exponential(of) => of,
         };
-        match weight {
-            Some(weight) if reduction == Reduction::SumSoftMaxWeight => {
-                let (w, centred) = soft_max_parts(g, f, weight, row);
-                let zero = g.constant(0.0);
-                let (of_log, e) = if all { split(g, e, weight) } else { (zero, e) };
-                let (weight_part, inner) = (g.mul(w, e), g.dot(e, centred));
-                let inner = g.add(of_log, inner);
-                vec![(f, g.mul(w, inner)), (weight, weight_part)]
+        let (shift, reciprocal, rest) = of.parts(g, of.row);
+        let w = of.power(g, shift);
+        let parts = of.saved.then(|| of.parts(g, e));
+        match (of.weight, of.centred) {
+            (Some(weight), Some(centred)) if of.mean => {
+                // r = 1 / Σ 2^(e - m) changes by -r w df
+                let (of_sum, e) = parts.map_or((g.constant(0.0), e), |(_, of_sum, e)| (g.neg(of_sum), e));
+                let centred = g.sub(centred, rest);
+                let (e, of_sum) = (g.mul(reciprocal, e), squared(g, reciprocal, of_sum));
+                let inner = g.dot(e, centred);
+                let inner = g.add(of_sum, inner);
+                vec![(of.f, of.counted(g, w, inner)), (weight, g.mul(w, e))]
             }
-            Some(weight) => {
-                let w = shifted_exp(g, f, row);
-                let e = g.mul(w, e);
-                vec![(f, g.dot(e, weight)), (weight, e)]
-            }
-            None => {
-                let w = shifted_exp(g, f, row);
-                vec![(f, g.mul(w, e))]
+            (weight, _) => {
+                // log S changes by dS / S, and 1 / S by -dS / S²
+                let e = match parts {
+                    None => g.mul(reciprocal, e),
+                    Some((_, e, _)) => {
+                        let e = squared(g, reciprocal, e);
+                        g.neg(e)
+                    }
+                };
+                let Some(weight) = weight else { return vec![(of.f, of.counted(g, w, e))] };
+                let inner = g.dot(e, weight);
+                vec![(of.f, of.counted(g, w, inner)), (weight, g.mul(w, e))]
             }
         }
     }
@@ -195,27 +265,68 @@ impl Derive {
                 g.add(sum, part)
             })
         };
-        let (reduction, f, weight, row, all) = match of {
-            Reduced::Sum(f) => return along(g, f),
-            Reduced::Exponential { reduction, f, weight, row, all } => (reduction, f, weight, row, all),
+        let of = match of {
+            Reduced::Sum(f) | Reduced::Source(f) => return along(g, f),
+            Reduced::Exponential(of) => of,
         };
-        let df = along(g, f);
-        let Some(weight) = weight else {
-            let w = shifted_exp(g, f, row);
-            return g.mul(w, df);
+        let (shift, reciprocal, rest) = of.parts(g, of.row);
+        let w = of.power(g, shift);
+        let df = along(g, of.f);
+        let df = of.counted(g, w, df);
+        let sum = match (of.weight, of.centred) {
+            (Some(weight), Some(slope)) => {
+                let slope = if of.mean { g.sub(slope, rest) } else { slope };
+                let (part, dg) = (g.mul(slope, df), along(g, weight));
+                let dg = g.mul(w, dg);
+                let sum = g.add(part, dg);
+                g.broadcast(sum, &g.dim(weight).clone())
+            }
+            _ => df,
         };
-        let dg = along(g, weight);
-        let soft_max = reduction == Reduction::SumSoftMaxWeight;
-        let (w, slope) = if soft_max { soft_max_parts(g, f, weight, row) } else { (shifted_exp(g, f, row), weight) };
-        let change = g.mul(slope, df);
-        let change = g.add(change, dg);
-        let change = g.mul(w, change);
-        let change = g.broadcast(change, &g.dim(weight).clone());
-        if soft_max && all {
-            let of_log = g.mul(w, df);
-            return g.concat(&[of_log, change]).expect("the dimension of the row");
+        let change = g.mul(reciprocal, sum);
+        if !of.saved {
+            return change;
         }
-        change
+        // m does not change
+        let zero = g.constant(0.0);
+        let parts = if of.mean {
+            let of_sum = squared(g, reciprocal, df);
+            vec![zero, g.neg(of_sum), change]
+        } else {
+            let change = g.mul(reciprocal, change);
+            vec![zero, g.neg(change)]
+        };
+        g.concat(&parts).expect("the dimension of the row")
+    }
+}
+
+impl Exponential {
+    /// The parts of a row like the saved one: m, the reciprocals of the sums, and the mean behind them, or nothing.
+    fn parts(&self, g: &mut Graph, row: Id) -> (Id, Id, Id) {
+        let one = Dim::number(1);
+        let dim = self.weight.map_or_else(|| one.clone(), |weight| g.dim(weight).clone());
+        let shift = g.extract(row, Dim::default(), one.clone());
+        if self.mean {
+            let (reciprocal, mean) = (g.extract(row, one.clone(), one), g.extract(row, Dim::number(2), dim));
+            (shift, reciprocal, mean)
+        } else {
+            let reciprocals = g.extract(row, one, dim);
+            (shift, reciprocals, reciprocals)
+        }
+    }
+
+    /// 2^(e - m), as the pass computed it: then the weights add up to 1 even if the exponents were rounded.
+    fn power(&self, g: &mut Graph, shift: Id) -> Id {
+        let exponent = g.sub(self.exponent, shift);
+        g.fun(Fun::Exp2, &[exponent])
+    }
+
+    /// The weight `w` times what its exponent gets or changes by, and 0 where the exponent is -infinity because of a logarithm
+    /// of 0: there is no term, whose slope would be infinite.
+    fn counted(&self, g: &mut Graph, w: Id, of_exponent: Id) -> Id {
+        let product = g.mul(w, of_exponent);
+        let has_log = g.reachable(&[self.f]).iter().any(|&id| *g.op(id) == Op::Fun(Fun::Log));
+        if has_log { unless_zero(g, w, product) } else { product }
     }
 }
 
@@ -223,26 +334,23 @@ impl Reduced {
     /// The formulas that it depends on.
     fn formulas(self) -> Vec<Id> {
         match self {
-            Reduced::Sum(f) => vec![f],
-            Reduced::Exponential { f, weight, .. } => std::iter::once(f).chain(weight).collect(),
+            Reduced::Sum(f) | Reduced::Source(f) => vec![f],
+            Reduced::Exponential(of) => std::iter::once(of.f).chain(of.weight).collect(),
         }
     }
 }
 
-/// exp(f - a)
-fn shifted_exp(g: &mut Graph, f: Id, a: Id) -> Id {
-    let exponent = g.sub(f, a);
-    g.fun(Fun::Exp, &[exponent])
+/// r² a
+fn squared(g: &mut Graph, r: Id, a: Id) -> Id {
+    let square = g.powi(r, 2);
+    g.mul(square, a)
 }
 
-/// exp(f - log Σ exp f) and g - a, from what the pass saved: (log Σ exp f, a).
-fn soft_max_parts(g: &mut Graph, f: Id, weight: Id, row: Id) -> (Id, Id) {
-    let (log_sum, mean) = split(g, row, weight);
-    (shifted_exp(g, f, log_sum), g.sub(weight, mean))
-}
-
-/// The two parts of a row that was saved for a softmax with this weight.
-fn split(g: &mut Graph, row: Id, weight: Id) -> (Id, Id) {
-    let (one, dim) = (Dim::number(1), g.dim(weight).clone());
-    (g.extract(row, Dim::default(), one.clone()), g.extract(row, one, dim))
+/// `value` where x is not 0, else 0. Its own derivatives are chosen in the same way, which those of [`Graph::unless_zero`] are
+/// not: there the slope is 0 by itself.
+fn unless_zero(g: &mut Graph, x: Id, value: Id) -> Id {
+    let (zero, half) = (g.constant(0.0), g.constant(0.5));
+    let is_zero = g.fun(Fun::Equal, &[x, zero]);
+    let is_not = g.sub(half, is_zero);
+    g.fun(Fun::IfElse, &[is_not, value, zero])
 }

@@ -38,7 +38,7 @@ impl Derive {
         let inputs = self.inputs.clone();
         let program = lower::lower(&mut self.graph, &[f], &inputs, self.target, false);
         let pass = Pass { name: "Selection".to_owned(), program, reduction, pieces: vec![] };
-        let component = (!self.graph.is_scalar(f)).then(|| self.new_variable(self.graph.dim(f).clone()));
+        let component = (!self.graph.is_scalar(f)).then(|| self.new_variable(self.target, self.graph.dim(f).clone()));
         let formula = match component {
             Some(component) => {
                 let there = self.graph.var(component);

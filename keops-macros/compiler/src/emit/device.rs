@@ -75,8 +75,9 @@ fn passes(calls: &Calls) -> Vec<(&Pass, Vec<&str>)> {
         calls.calls.iter().filter(|call| needs(call)).map(|call| call.name.as_str()).collect()
     };
     let selection = calls.selection.iter().map(|pass| (pass, names(&|call| call.selected.is_some())));
-    let saved = calls.saved.iter().enumerate();
-    let saved = saved.map(|(k, saved)| (&saved.pass, names(&|call| calls.needed(call).contains(&k))));
+    // formulas of the sources alone run on the host
+    let saved = calls.saved.iter().enumerate().filter(|(_, saved)| saved.is_of_pairs());
+    let saved = saved.filter_map(|(k, saved)| Some((saved.pass()?, names(&|call| calls.needed(call).contains(&k)))));
     let own = calls.calls.iter().filter(|call| call.selected.is_none());
     let own = own.flat_map(|call| call.passes.iter().map(|pass| (pass, vec![call.name.as_str()])));
     selection.chain(saved).chain(own).collect()

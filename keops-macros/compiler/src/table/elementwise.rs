@@ -80,7 +80,10 @@ fn bounds(g: &mut Graph, a: &Arguments) -> Result<(Id, Id), Fault> {
 
 /// Functions that are no row of their own: rows, or the lowering, are made of them.
 pub(super) const PARTS: &[(Fun, &str, Partial)] = &[
-    (Fun::Exp2, "exp2", |_, _, _, _| unreachable!("2^x is made by the lowering, after all derivatives")),
+    (Fun::Exp2, "exp2", |g, _, power, _| {
+        let log_2 = g.constant(std::f64::consts::LN_2);
+        g.mul(log_2, power)
+    }),
     (Fun::Round(0), "round", flat),
     // where y is 0, the slope of what is guarded is 0 by itself
     (Fun::UnlessZero, "unless_zero", |g, _, _, k| g.constant(if k == 0 { 1.0 } else { 0.0 })),

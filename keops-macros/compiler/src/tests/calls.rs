@@ -76,11 +76,15 @@ fn reduce(name: &str, terms: &Rows) -> Vec<f64> {
     let len = terms[0].len();
     match (name, len) {
         ("Sum", _) => (0..len).map(|c| sum(&|f| f[c])).collect(),
-        ("LogSumExp" | "LogSumExpSaved", 1) => vec![sum(&|f| f[0].exp2()).ln()],
-        ("LogSumExp" | "LogSumExpSaved", _) => (1..len).map(|c| sum(&|f| f[0].exp2() * f[c]).ln()).collect(),
+        ("LogSumExp", 1) => vec![sum(&|f| f[0].exp2()).ln()],
+        ("LogSumExp", _) => (1..len).map(|c| sum(&|f| f[0].exp2() * f[c]).ln()).collect(),
+        // with a shift that is not 0
+        ("LogSumExpSaved", _) => {
+            std::iter::once(3.0).chain(reduce("LogSumExp", terms).iter().map(|log| 8.0 * (-log).exp())).collect()
+        }
         ("SumSoftMaxWeight", _) => (1..len).map(|c| sum(&|f| f[0].exp2() * f[c]) / sum(&|f| f[0].exp2())).collect(),
         ("SoftMaxSaved", _) => {
-            let mut saved = vec![sum(&|f| f[0].exp2()).ln()];
+            let mut saved = vec![-2.0, 0.25 / sum(&|f| f[0].exp2())];
             saved.extend(reduce("SumSoftMaxWeight", terms));
             saved
         }
@@ -92,10 +96,24 @@ fn run(calls: &Calls, call: &Call, data: &[Rows]) -> Vec<Rows> {
     let mut data = data.to_vec();
     let mut saved: BTreeMap<usize, Rows> = BTreeMap::new();
     for k in calls.needed(call) {
-        let Saved { pass: formula, arguments, reads } = &calls.saved[k];
-        let mut data = data[..*arguments].to_vec();
-        data.extend(reads.iter().map(|earlier| saved[earlier].clone()));
-        saved.insert(k, pass(formula, &data).remove(0).1);
+        let rows = match &calls.saved[k] {
+            Saved::Pass { pass: formula, arguments, reads } => {
+                let mut data = data[..*arguments].to_vec();
+                data.extend(reads.iter().map(|earlier| saved[earlier].clone()));
+                pass(formula, &data).remove(0).1
+            }
+            Saved::Centred { of, pass: None } => data[of[0]].clone(),
+            Saved::Centred { of, pass: Some(formula) } => {
+                let data: Vec<&Rows> = of.iter().map(|&k| &data[k]).collect();
+                let count = data.iter().map(|rows| rows.len()).max().unwrap_or(1);
+                let row =
+                    |n: usize| -> Vec<&[f64]> { data.iter().map(|rows| &rows[n.min(rows.len() - 1)][..]).collect() };
+                (0..count).map(|n| machine::run(&formula.program, &row(n))).collect()
+            }
+        };
+        // derivatives do not see what was taken off
+        let apart = if calls.saved[k].is_of_pairs() { 0.0 } else { 5.0 };
+        saved.insert(k, rows.into_iter().map(|row| row.into_iter().map(|x| x - apart).collect()).collect());
     }
     data.extend(call.saved.iter().map(|k| saved[k].clone()));
     let mut fields: Vec<(usize, Rows)> = call.passes.iter().flat_map(|p| pass(p, &data)).collect();
