@@ -81,8 +81,9 @@ pub mod __private {
         ranges::Ranges,
         real::{Element, Real, Stored},
         reduction::{
-            ArgKMin, ArgMax, ArgMin, CompensatedSum, DirectSum, KMin, KMinArgKMin, LogSumExp, LogSumExpSaved, Max,
-            MaxArgMax, MaxSumShiftExp, Min, MinArgMin, SoftMaxSaved, Sum, SumSoftMaxWeight, Zero,
+            ArgKMin, ArgMax, ArgMin, CompensatedSum, DirectSum, KMin, KMinArgKMin, LogSumExp, LogSumExpSaved,
+            LogSumExps, LogSumExpsSaved, Max, MaxArgMax, MaxSumShiftExp, Min, MinArgMin, SoftMaxSaved, Sum,
+            SumSoftMaxWeight, Zero,
         },
         selection::{Part as SelectionPart, Selection, Side},
         settings::{Device, Settings},

@@ -21,6 +21,8 @@
 //! | [`Zero`] | 0 |
 //! | [`LogSumExp`] | log Σ_j 2^(f_0) (f_1, ..); without f_1: log Σ_j 2^(f_0) |
 //! | [`SumSoftMaxWeight`] | Σ_j 2^(f_0) (f_1, ..) / Σ_j 2^(f_0) |
+//! | [`LogSumExps`] | log Σ_j 2^f, for each component |
+//! | [`LogSumExpsSaved`] | m near max_j f, for each component, then 1 / Σ_j 2^(f - m) for each |
 //! | [`LogSumExpSaved`] | m near max_j f_0, then 1 / Σ_j 2^(f_0 - m) (f_1, ..) as there |
 //! | [`SoftMaxSaved`] | m, 1 / Σ_j 2^(f_0 - m), then the row of `SumSoftMaxWeight` |
 //! | [`MaxSumShiftExp`] | m = log max_j 2^(f_0), then Σ_j 2^(f_0) e^(-m) (f_1, ..) |
@@ -36,6 +38,7 @@ mod compensated;
 mod exponential;
 mod k_min;
 mod log_sum_exp;
+mod log_sum_exps;
 mod max_sum;
 mod min;
 mod negated;
@@ -48,6 +51,7 @@ pub use compensated::Total;
 pub use exponential::{Exponential, ExponentialRun, Outcome};
 pub use k_min::{ArgKMin, ArgMin, Best, BestRun, KMin, KMinArgKMin, MISSING, MinArgMin};
 pub use log_sum_exp::{LogOfSum, LogSumExp, LogSumExpSaved, ShiftAndReciprocals};
+pub use log_sum_exps::{Exponentials, ExponentialsRun, LogSumExps, LogSumExpsSaved};
 pub use max_sum::MaxSumShiftExp;
 pub use min::{Min, MinRun};
 pub use negated::{ArgMax, Max, MaxArgMax, Negated};

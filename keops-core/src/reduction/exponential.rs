@@ -44,7 +44,7 @@ pub struct ExponentialRun<F: Formula, R: Real> {
 
 /// 2^(from - to) for whole numbers from <= to; 0 where the result is not a normal number.
 #[inline(always)]
-fn rescale<R: Real>(cx: R::Cx, from: R, to: R) -> R {
+pub(super) fn rescale<R: Real>(cx: R::Cx, from: R, to: R) -> R {
     let lowest = if size_of::<R::Scalar>() == 4 { -127.0 } else { -1023.0 };
     R::pow2_integer(cx, R::max(cx, R::sub(cx, from, to), R::lit(cx, lowest)))
 }
@@ -54,13 +54,19 @@ const fn weights<F: Formula, O: Outcome>() -> bool {
     O::WEIGHTS || components::<F>() == 1
 }
 
+/// The shift of the lanes whose exponent is beyond it, raised, and what that makes of sums.
+#[inline(always)]
+pub(super) fn raised<R: Real>(cx: R::Cx, shift: R, beyond: R::Mask, exponent: R) -> (R, R) {
+    let highest = R::splat(cx, <R::Scalar as num_traits::Float>::max_value());
+    let raised = R::add(cx, R::round(cx, R::min(cx, exponent, highest)), R::lit(cx, SLACK));
+    let to = R::select(cx, beyond, raised, shift);
+    (to, rescale(cx, shift, to))
+}
+
 /// Raises the shift of the lanes whose exponent is beyond it, and rescales the run's sums.
 #[inline(always)]
 fn raise<F: Formula, R: Real>(cx: R::Cx, run: &mut ExponentialRun<F, R>, beyond: R::Mask, exponent: R) {
-    let highest = R::splat(cx, <R::Scalar as num_traits::Float>::max_value());
-    let raised = R::add(cx, R::round(cx, R::min(cx, exponent, highest)), R::lit(cx, SLACK));
-    let shift = R::select(cx, beyond, raised, run.shift);
-    let scale = rescale(cx, run.shift, shift);
+    let (shift, scale) = raised(cx, run.shift, beyond, exponent);
     for sum in run.sums.as_mut_slice() {
         *sum = R::mul(cx, *sum, scale);
     }

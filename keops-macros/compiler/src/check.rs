@@ -14,7 +14,7 @@ use crate::{
     error::{Errors, nearest},
     graph::{Graph, Id, Op, VarId},
     parse::constant,
-    reduction::{self, Weight},
+    reduction::{self, Reduction, Weight},
     table::{self, Arguments, Operation},
     words,
 };
@@ -210,7 +210,8 @@ impl<'a> Checker<'a> {
                 self.errors.push(body.span, format!("`{}` needs two formulas, `(f, weight)`", row.name));
             }
         }
-        if row.weight != Weight::None && !self.graph.is_scalar(values[0]) {
+        let by_component = row.reduction == Reduction::LogSumExp && values.len() == 1;
+        if row.reduction.is_exponential() && !by_component && !self.graph.is_scalar(values[0]) {
             let dim = self.graph.dim(values[0]).clone();
             let span = body.values[0].span;
             self.errors

@@ -35,6 +35,11 @@ pub fn lower_rows(g: &mut Graph, roots: &[Id], variables: &[VarId]) -> Program {
     lower_for(g, roots, variables, Roles::new(None), false)
 }
 
+/// The exponent to base 2 of e^f, for several programs to share: the factor is where each of them can hoist it.
+pub fn to_base_two(g: &mut Graph, f: Id, targets: Category) -> Id {
+    regroup::to_base_two(g, f, &Roles::new(Some(targets)), &|_| true)
+}
+
 fn lower_for(g: &mut Graph, roots: &[Id], variables: &[VarId], roles: Roles, first_is_exponent: bool) -> Program {
     let roots = regroup::regroup(g, roots, &roles);
     let roots = parts(g, &roots);

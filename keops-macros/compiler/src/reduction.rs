@@ -7,7 +7,7 @@ pub enum Reduction {
     Sum,
     /// Nothing: 0.
     Zero,
-    /// log Σ exp(f), or log Σ exp(f) g
+    /// log Σ exp(f) for each component, or log Σ exp(f) g
     LogSumExp,
     /// Σ exp(f) g / Σ exp(f)
     SumSoftMaxWeight,

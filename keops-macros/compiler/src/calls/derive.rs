@@ -63,7 +63,12 @@ impl Derive {
         let out = self.graph.dim(weight.unwrap_or(f)).clone();
         let roots = lower_values(&mut self.graph, row.reduction, values);
         let exponential = row.reduction.is_exponential();
-        let path = if row.reduction == Reduction::Sum { self.sum } else { row.path };
+        let path = match row.reduction {
+            Reduction::Sum => self.sum,
+            // a shift for each component
+            Reduction::LogSumExp if weight.is_none() && !self.graph.is_scalar(f) => "LogSumExps",
+            _ => row.path,
+        };
         let inputs = self.inputs.clone();
         let pass = Pass {
             name: "Value".to_owned(),
@@ -94,8 +99,8 @@ impl Derive {
         }
         let of = match row.reduction {
             Reduction::Sum | Reduction::Zero => Reduced::Sum(f),
-            Reduction::LogSumExp => self.save_sums(f, weight, &roots),
-            Reduction::SumSoftMaxWeight => self.save_mean(f, values[1], roots[0]),
+            Reduction::LogSumExp => self.save_sums(f, weight),
+            Reduction::SumSoftMaxWeight => self.save_mean(f, values[1]),
             Reduction::MaxSumShiftExp => return,
             Reduction::Min | Reduction::KMin { .. } => {
                 if let Some(path) = row.selection() {

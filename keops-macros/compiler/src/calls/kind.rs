@@ -29,7 +29,7 @@ pub struct Arguments {
 /// What an argument of a call is.
 enum Argument {
     Input(usize),
-    Cotangent(usize),
+    Cotangent,
     Tangent(usize),
 }
 
@@ -60,7 +60,7 @@ impl Kind {
     fn argument(&self, number: usize) -> Argument {
         match (number.checked_sub(self.inputs), self.by) {
             (None, _) => Argument::Input(number),
-            (Some(0), Some(by)) => Argument::Cotangent(by),
+            (Some(0), Some(_)) => Argument::Cotangent,
             (Some(behind), by) => Argument::Tangent(behind - usize::from(by.is_some())),
         }
     }
@@ -77,7 +77,7 @@ impl Kind {
         let mut kind = self.clone();
         let (input, without) = match self.argument(number) {
             Argument::Input(v) => (Some(v), None),
-            Argument::Cotangent(_) => (None, Some(number)),
+            Argument::Cotangent => (None, Some(number)),
             Argument::Tangent(rank) => (Some(kind.along.remove(rank)), Some(number)),
         };
         kind.by = input;
@@ -95,7 +95,7 @@ impl Kind {
         let arguments = match self.argument(number) {
             Argument::Input(v) => Arguments { without: None, place: kind.add(v) },
             // linear: the tangent takes its place
-            Argument::Cotangent(_) | Argument::Tangent(_) => Arguments { without: Some(number), place: number },
+            Argument::Cotangent | Argument::Tangent(_) => Arguments { without: Some(number), place: number },
         };
         (kind, arguments)
     }

@@ -13,7 +13,7 @@
 
 use super::{Pass, PassReduction, Piece, Saved, derive::Derive};
 use crate::{
-    differentiate::{diff, grads},
+    differentiate::{diff, grads, is_linear},
     dim::Dim,
     graph::{Category, Graph, Id, Op, VarId},
     lower,
@@ -38,8 +38,10 @@ pub(super) struct Exponential {
     /// Σ w g for the weight g, and not the logarithm of Σ exp(f) g.
     mean: bool,
     f: Id,
-    /// f, to base 2.
+    /// What f differs by among the sources, to base 2: e.
     exponent: Id,
+    /// 1, and 0 for a target whose exponents are all -infinity by what they have in common.
+    counts: Option<Id>,
     weight: Option<Id>,
     /// The weight less what all sources have in common, which the mean is of.
     centred: Option<Id>,
@@ -68,56 +70,140 @@ impl Derive {
         arguments.iter().copied().chain(reads.iter().map(|&k| self.saved[k].variable)).collect()
     }
 
-    /// Saves what derivatives need of a LogSumExp of `roots`, which are f and the weight with the exponent to base 2; the result,
-    /// as the user sees it.
-    pub(super) fn save_sums(&mut self, f: Id, weight: Option<Id>, roots: &[Id]) -> Reduced {
-        let dim = self.graph.dim(weight.unwrap_or(f)).clone();
-        let row = self.save_row("LogSumExpSaved", dim.checked_add(&Dim::number(1)), roots);
-        self.exponential(Exponential { mean: false, f, exponent: roots[0], weight, centred: weight, row, saved: true })
+    /// Saves what derivatives need of a LogSumExp; the result, as the user sees it.
+    pub(super) fn save_sums(&mut self, f: Id, weight: Option<Id>) -> Reduced {
+        let (path, dim) = match weight {
+            None if !self.graph.is_scalar(f) => ("LogSumExpsSaved", self.graph.dim(f).checked_mul(&Dim::number(2))),
+            _ => ("LogSumExpSaved", self.graph.dim(weight.unwrap_or(f)).checked_add(&Dim::number(1))),
+        };
+        self.save_exponential((path, dim), f, weight, weight, false)
     }
 
     /// Saves what derivatives need of a softmax; the result, as the user sees it.
-    pub(super) fn save_mean(&mut self, f: Id, weight: Id, exponent: Id) -> Reduced {
+    pub(super) fn save_mean(&mut self, f: Id, weight: Id) -> Reduced {
         let centred = self.centred(weight);
         let dim = self.graph.dim(weight).checked_add(&Dim::number(2));
-        let row = self.save_row("SoftMaxSaved", dim, &[exponent, centred]);
-        let (weight, centred) = (Some(weight), Some(centred));
-        self.exponential(Exponential { mean: true, f, exponent, weight, centred, row, saved: true })
+        self.save_exponential(("SoftMaxSaved", dim), f, Some(weight), Some(centred), true)
     }
 
-    /// Saves the row that a reduction makes of the roots.
-    fn save_row(&mut self, reduction: &'static str, dim: Option<Dim>, roots: &[Id]) -> Id {
+    /// Saves a row of this dimension, by this reduction; the result, as the user sees it.
+    fn save_exponential(
+        &mut self,
+        (reduction, dim): (&'static str, Option<Dim>),
+        f: Id,
+        weight: Option<Id>,
+        centred: Option<Id>,
+        mean: bool,
+    ) -> Reduced {
+        let (differences, counts) = self.differences(f);
+        let exponent = lower::to_base_two(&mut self.graph, differences, self.target);
+        let roots: Vec<Id> = std::iter::once(exponent).chain(centred).collect();
         let dim = dim.expect("a dimension that was checked");
+        let variable = self.new_variable(self.target, dim.clone());
+        let row = self.graph.var(variable);
         let arguments = self.inputs.clone();
-        let reads = self.reads(roots);
+        let reads = self.reads(&roots);
         let variables = self.variables(&arguments, &reads);
         let pass = Pass {
             name: "Saved".to_owned(),
-            program: lower::lower(&mut self.graph, roots, &variables, self.target, true),
+            program: lower::lower(&mut self.graph, &roots, &variables, self.target, true),
             reduction: PassReduction::Named(reduction, None),
-            pieces: vec![Piece { field: 0, dim: dim.clone(), total: false, gradient: None }],
+            pieces: vec![Piece { field: 0, dim, total: false, gradient: None }],
         };
         let saved = Saved::Pass { pass, arguments: arguments.len(), reads };
-        let variable = self.new_variable(self.target, dim);
-        // what it is of is known when there is a node for it
-        self.saved.push(Source { variable, of: Reduced::Source(roots[0]), arguments, saved });
-        self.graph.var(variable)
+        let of = Exponential { mean, f: differences, exponent, counts, weight, centred, row, saved: true };
+        self.saved.push(Source { variable, of: Reduced::Exponential(of), arguments, saved });
+        Reduced::Exponential(Exponential { f, saved: false, ..of })
     }
 
-    /// What the row that was saved last is of; the result, as the user sees it.
-    fn exponential(&mut self, of: Exponential) -> Reduced {
-        self.saved.last_mut().expect("a row was saved").of = Reduced::Exponential(of);
-        Reduced::Exponential(Exponential { saved: false, ..of })
+    /// What f differs by among the sources of a target: f without the terms that all of them have, and with what is left in
+    /// place of numbers of the sources that are near each other. Large terms would have taken the digits of the others.
+    /// Then, for a target, 1, or 0 if all of its exponents are -infinity by terms that were left out.
+    fn differences(&mut self, f: Id) -> (Id, Option<Id>) {
+        let mut terms = Vec::new();
+        self.terms(f, false, &mut terms);
+        let (own, common): (Vec<_>, Vec<_>) = terms.iter().partition(|&&(term, _)| self.is_of_sources(term));
+        if own.is_empty() {
+            return (f, None);
+        }
+        let mut changed = !common.is_empty();
+        let own = own.into_iter().map(|(term, negative)| {
+            let centred = self.centred_term(term);
+            changed |= centred != term;
+            (centred, negative)
+        });
+        let own: Vec<(Id, bool)> = own.collect();
+        if !changed {
+            return (f, None);
+        }
+        let dim = self.graph.dim(f).clone();
+        let sum = |g: &mut Graph, terms: &[(Id, bool)]| {
+            let zero = g.zero(Dim::number(1));
+            terms.iter().fold(zero, |sum, &(term, negative)| if negative { g.sub(sum, term) } else { g.add(sum, term) })
+        };
+        let (own, common) = (sum(&mut self.graph, &own), sum(&mut self.graph, &common));
+        let g = &mut self.graph;
+        let own = g.broadcast(own, &dim);
+        // sign(1/t)², which is NaN where t is
+        let counts = g.constant_value(common).is_none().then(|| {
+            let inverse = g.fun(Fun::Inv, &[common]);
+            let sign = g.fun(Fun::Sign, &[inverse]);
+            g.powi(sign, 2)
+        });
+        (own, counts)
+    }
+
+    /// The terms of a sum, and whether each is subtracted.
+    fn terms(&self, f: Id, negative: bool, terms: &mut Vec<(Id, bool)>) {
+        match (self.graph.op(f), self.graph.args(f)) {
+            (Op::Add, &[a, b]) => {
+                self.terms(a, negative, terms);
+                self.terms(b, negative, terms);
+            }
+            (Op::Sub, &[a, b]) => {
+                self.terms(a, negative, terms);
+                self.terms(b, !negative, terms);
+            }
+            (Op::Neg, &[a]) => self.terms(a, !negative, terms),
+            _ => terms.push((f, negative)),
+        }
+    }
+
+    /// The index that is reduced over.
+    fn source(&self) -> Category {
+        if self.target == Category::I { Category::J } else { Category::I }
+    }
+
+    /// Whether a formula is not the same for all sources.
+    fn is_of_sources(&self, f: Id) -> bool {
+        self.graph.dependence(f).iter().any(|v| self.graph.variable(v).category == self.source())
+    }
+
+    /// A term of an exponent that is one variable of the sources, or it times parameters: with the variable less what all
+    /// sources have in common.
+    fn centred_term(&mut self, term: Id) -> Id {
+        let of_rows: Vec<VarId> =
+            (self.graph.dependence(term).iter()).filter(|&v| self.graph.variable(v).category != Category::P).collect();
+        let &[v] = of_rows.as_slice() else { return term };
+        if !is_linear(&mut self.graph, term, v) {
+            return term;
+        }
+        let variable = self.graph.var(v);
+        let centred = self.centred(variable);
+        self.graph.substitute(term, variable, centred)
     }
 
     /// A weight less what it has in common for all sources, if it is of the sources alone: a mean of large numbers that are
     /// near each other would have been rounded to fewer digits than their differences have.
     fn centred(&mut self, weight: Id) -> Id {
         let of: Vec<usize> = (0..self.inputs.len()).filter(|&k| self.graph.depends(weight, self.inputs[k])).collect();
-        let category = |k: &usize| self.graph.variable(self.inputs[*k]).category;
-        let source = if self.target == Category::I { Category::J } else { Category::I };
-        if of.iter().any(|k| category(k) == self.target) || of.iter().all(|k| category(k) != source) {
+        let of_target = |&k: &usize| self.graph.variable(self.inputs[k]).category == self.target;
+        if of.iter().any(of_target) || !self.is_of_sources(weight) {
             return weight;
+        }
+        let same = |source: &&Source| matches!(source.of, Reduced::Source(of) if of == weight);
+        if let Some(source) = self.saved.iter().find(same) {
+            return self.graph.var(source.variable);
         }
         let dim = self.graph.dim(weight).clone();
         let pass = (!matches!(self.graph.op(weight), Op::Var(_))).then(|| {
@@ -129,7 +215,7 @@ impl Derive {
                 pieces: vec![],
             }
         });
-        let variable = self.new_variable(source, dim);
+        let variable = self.new_variable(self.source(), dim);
         let arguments = self.inputs.clone();
         let saved = Saved::Centred { of, pass };
         self.saved.push(Source { variable, of: Reduced::Source(weight), arguments, saved });
@@ -228,6 +314,7 @@ impl Derive {
         };
         let (shift, reciprocal, rest) = of.parts(g, of.row);
         let w = of.power(g, shift);
+        let reciprocal = of.counts.map_or(reciprocal, |counts| g.mul(counts, reciprocal));
         let parts = of.saved.then(|| of.parts(g, e));
         match (of.weight, of.centred) {
             (Some(weight), Some(centred)) if of.mean => {
@@ -237,7 +324,7 @@ impl Derive {
                 let (e, of_sum) = (g.mul(reciprocal, e), squared(g, reciprocal, of_sum));
                 let inner = g.dot(e, centred);
                 let inner = g.add(of_sum, inner);
-                vec![(of.f, of.counted(g, w, inner)), (weight, g.mul(w, e))]
+                vec![(of.f, of.counted(g, w, inner)), (weight, scaled(g, w, e))]
             }
             (weight, _) => {
                 // log S changes by dS / S, and 1 / S by -dS / S²
@@ -271,6 +358,7 @@ impl Derive {
         };
         let (shift, reciprocal, rest) = of.parts(g, of.row);
         let w = of.power(g, shift);
+        let reciprocal = of.counts.map_or(reciprocal, |counts| g.mul(counts, reciprocal));
         let df = along(g, of.f);
         let df = of.counted(g, w, df);
         let sum = match (of.weight, of.centred) {
@@ -288,7 +376,7 @@ impl Derive {
             return change;
         }
         // m does not change
-        let zero = g.constant(0.0);
+        let zero = g.zero(g.dim(of.exponent).clone());
         let parts = if of.mean {
             let of_sum = squared(g, reciprocal, df);
             vec![zero, g.neg(of_sum), change]
@@ -303,14 +391,14 @@ impl Derive {
 impl Exponential {
     /// The parts of a row like the saved one: m, the reciprocals of the sums, and the mean behind them, or nothing.
     fn parts(&self, g: &mut Graph, row: Id) -> (Id, Id, Id) {
-        let one = Dim::number(1);
-        let dim = self.weight.map_or_else(|| one.clone(), |weight| g.dim(weight).clone());
-        let shift = g.extract(row, Dim::default(), one.clone());
+        let shifts = g.dim(self.exponent).clone();
+        let dim = g.dim(self.weight.unwrap_or(self.exponent)).clone();
+        let shift = g.extract(row, Dim::default(), shifts.clone());
         if self.mean {
-            let (reciprocal, mean) = (g.extract(row, one.clone(), one), g.extract(row, Dim::number(2), dim));
+            let (reciprocal, mean) = (g.extract(row, shifts.clone(), shifts), g.extract(row, Dim::number(2), dim));
             (shift, reciprocal, mean)
         } else {
-            let reciprocals = g.extract(row, one, dim);
+            let reciprocals = g.extract(row, shifts, dim);
             (shift, reciprocals, reciprocals)
         }
     }
@@ -326,7 +414,11 @@ impl Exponential {
     fn counted(&self, g: &mut Graph, w: Id, of_exponent: Id) -> Id {
         let product = g.mul(w, of_exponent);
         let has_log = g.reachable(&[self.f]).iter().any(|&id| *g.op(id) == Op::Fun(Fun::Log));
-        if has_log { unless_zero(g, w, product) } else { product }
+        if !has_log {
+            return product;
+        }
+        let w = self.counts.map_or(w, |counts| g.mul(counts, w));
+        unless_zero(g, w, product)
     }
 }
 
@@ -338,6 +430,11 @@ impl Reduced {
             Reduced::Exponential(of) => std::iter::once(of.f).chain(of.weight).collect(),
         }
     }
+}
+
+/// The scalar w times e, with e as it is: a factor of it is computed once for a row, and may be in other products too.
+fn scaled(g: &mut Graph, w: Id, e: Id) -> Id {
+    if g.is_scalar(e) || g.is_zero(e) { g.mul(w, e) } else { g.intern(Op::Mul, vec![w, e], g.dim(e).clone()) }
 }
 
 /// r² a

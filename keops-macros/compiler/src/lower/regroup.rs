@@ -28,17 +28,27 @@ fn base_two(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
         Op::Fun(Fun::Exp) if roles.stage(g, args[0]) == StageOf::Pair => {
             // the exponent before the rewrite says what it is made of
             let before = g.args(id)[0];
-            let exponent = if before == args[0] && multiplications(g, before, roles, &once) <= 1 {
-                times_log2_e(g, before, roles, &once)
-            } else {
-                let log2_e = g.constant(std::f64::consts::LOG2_E);
-                g.mul(log2_e, args[0])
-            };
+            let exponent =
+                if before == args[0] { to_base_two(g, before, roles, &once) } else { log2_e_times(g, args[0]) };
             g.fun(Fun::Exp2, &[exponent])
         }
         _ if args == g.args(id) => id,
         _ => g.rebuild(id, args),
     })
+}
+
+/// The exponent of the same number to base 2.
+pub(super) fn to_base_two(g: &mut Graph, exponent: Id, roles: &Roles, once: &impl Fn(Id) -> bool) -> Id {
+    if multiplications(g, exponent, roles, once) <= 1 {
+        times_log2_e(g, exponent, roles, once)
+    } else {
+        log2_e_times(g, exponent)
+    }
+}
+
+fn log2_e_times(g: &mut Graph, id: Id) -> Id {
+    let log2_e = g.constant(std::f64::consts::LOG2_E);
+    g.mul(log2_e, id)
 }
 
 /// How many multiplications inside the pair loop a constant factor costs if it goes into the terms of a sum: none where
@@ -65,10 +75,7 @@ fn times_log2_e(g: &mut Graph, id: Id, roles: &Roles, once: &impl Fn(Id) -> bool
             let (a, b) = (times_log2_e(g, a, roles, once), times_log2_e(g, b, roles, once));
             if op == Op::Add { g.add(a, b) } else { g.sub(a, b) }
         }
-        _ => {
-            let log2_e = g.constant(std::f64::consts::LOG2_E);
-            g.mul(log2_e, id)
-        }
+        _ => log2_e_times(g, id),
     }
 }
 
@@ -173,6 +180,14 @@ impl Factors {
         for side in [&mut tv, &mut sv] {
             if side.is_some() {
                 *side = join(g, pv.take(), *side);
+            }
+        }
+        // a scalar of the pair is as good a place for others as a vector is a bad one
+        if x.is_none() && xv.is_some() {
+            for (scalar, vector) in [(&mut t, &mut tv), (&mut s, &mut sv)] {
+                if vector.is_some() {
+                    *vector = join(g, scalar.take(), *vector);
+                }
             }
         }
         // without anything of the pair, hoisted scalars belong to hoisted vectors

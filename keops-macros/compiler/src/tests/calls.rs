@@ -76,6 +76,12 @@ fn reduce(name: &str, terms: &Rows) -> Vec<f64> {
     let len = terms[0].len();
     match (name, len) {
         ("Sum", _) => (0..len).map(|c| sum(&|f| f[c])).collect(),
+        ("LogSumExps", _) => (0..len).map(|c| sum(&|f| f[c].exp2()).ln()).collect(),
+        ("LogSumExpsSaved", _) => {
+            let shifts = (0..len).map(|c| c as f64 - 1.0);
+            let sums = reduce("LogSumExps", terms).into_iter().zip(shifts.clone());
+            shifts.clone().chain(sums.map(|(log, shift)| shift.exp2() * (-log).exp())).collect()
+        }
         ("LogSumExp", 1) => vec![sum(&|f| f[0].exp2()).ln()],
         ("LogSumExp", _) => (1..len).map(|c| sum(&|f| f[0].exp2() * f[c]).ln()).collect(),
         // with a shift that is not 0
@@ -230,6 +236,14 @@ fn derivatives_of_exponential_reductions() {
         "fn f(x: Vi<3>, y: Vj<3>, b: Vj<2>) -> LogSumExpWeight<j> { ((x | y), b * norm2(x)) }",
         "fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<2>) -> SumSoftMaxWeight<j> { (g * (x | y), b) }",
         "fn f(saved: Pm<1>, x: Vi<3>, y: Vj<3>) -> SoftMax<i> { ((x | y), saved * x * y) }",
+        "fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>) -> LogSumExp<j> { -g * (x - y)**2 }",
+        "fn f(x: Vi<3>, y: Vj<3>, s: Pm<3>) -> LogSumExp<i> { concat((x | y), s * y * x) }",
+        // of all sources, and of all targets
+        "fn f(c: Pm<1>, x: Vi<2>, y: Vj<2>, h: Vj<1>) -> LogSumExp<j> { c - (sqdist(x, y) - 2 * h) + log(norm2(x)) }",
+        "fn f(c: Pm<1>, x: Vi<2>, y: Vj<2>, h: Vj<2>) -> LogSumExp<j> { log(x + 1) - x * y * c + c * h }",
+        "fn f(c: Pm<1>, x: Vi<2>, y: Vj<2>) -> SumSoftMaxWeight<i> { (c * sum(y) - (x | y), concat(x, c * x)) }",
+        "fn f(x: Vi<2>, y: Vj<2>, h: Vj<1>) -> LogSumExp<j> { (log(h) - sqdist(x, y), h * y) }",
+        "fn f(c: Pm<1>, x: Vi<2>) -> LogSumExp<j> { c * x }",
         // what is weighted is a vector of the squared distance
         "fn f(x: Vi<3>, y: Vj<3>) -> SumSoftMaxWeight<j> { (-0.5 * sqdist(x, y), y) }",
         "fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>) -> LogSumExp<i> { (-g * sqdist(x, y), concat(y, x)) }",
@@ -245,6 +259,12 @@ fn derivatives_of_derivatives_of_exponential_reductions() {
         ("#[keops(order = 2)] fn f(x: Vi<2>, y: Vj<2>, b: Vj<2>) -> LogSumExp<i> { ((x | y), b * b * x) }", 7 + 6 * 9),
         ("#[keops(order = 2)] fn f(x: Vi<2>, y: Vj<2>, b: Vj<2>) -> SoftMax<j> { ((x | y), b * sum(x)) }", 7 + 6 * 9),
         ("#[keops(order = 2)] fn f(s: Pm<1>, x: Vi<2>, y: Vj<2>) -> SoftMax<i> { (s * (x | y), x * y) }", 7 + 6 * 9),
+        ("#[keops(order = 2)] fn f(x: Vi<2>, y: Vj<2>) -> LogSumExp<j> { sin(x * y) - log(x) + y }", 5 + 4 * 7),
+        (
+            "#[keops(order = 2)] fn f(x: Vi<2>, y: Vj<2>, b: Vj<1>) -> SoftMax<j> { ((x | y) + 2 * b, b * y) }",
+            7 + 6 * 9,
+        ),
+        ("#[keops(order = 2)] fn f(x: Vi<2>, y: Vj<2>, b: Vi<1>) -> LogSumExp<j> { ((x | y) + 1 / b, y) }", 7 + 6 * 9),
         ("#[keops(order = 3)] fn f(x: Vi<1>, y: Vj<1>) -> LogSumExp<j> { sin(x * y) }", 5 + 4 * (7 + 4 * 9 + 2 * 7)),
         ("#[keops(order = 3)] fn f(x: Vi<1>, y: Vj<1>) -> SoftMax<j> { (x * y, y * y) }", 5 + 4 * (7 + 4 * 9 + 2 * 7)),
     ] {
