@@ -1,13 +1,15 @@
 //! Log-sum-exp and softmax.
 
+use std::f64::consts::LN_2;
+
 use keops_core::{
     arguments::View,
     real::Element,
-    reduction::{LogSumExp, SoftMaxSaved, Sum, SumSoftMaxWeight, Total},
+    reduction::{LogSumExp, LogSumExpSaved, LogSumExps, LogSumExpsSaved, SoftMaxSaved, Sum, SumSoftMaxWeight, Total},
 };
 
 use crate::{
-    formulas::{Exponent, Weighted, Wide},
+    formulas::{Exponent, Values, Weighted, Wide},
     harness::{Random, SHAPES, assert_close, epsilon, run_all, to_f64},
 };
 
@@ -231,5 +233,63 @@ fn wide_rows_with_infinite_and_nan_exponents() {
         v[place] = 200.0;
         let expected = 200.0 + (2.0_f64 * 201.0).ln();
         run(&v, &|row| row.iter().for_each(|&value| assert_close(f64::from(value), expected, 1e-4)));
+    }
+}
+
+/// u + v and u - v as exponents to base 2, far from each other.
+fn by_component<T: Element>(spread: f64) {
+    let mut random = Random::new(17);
+    for &(n, m) in SHAPES {
+        let [u, v] = [n, m].map(|count| -> Vec<T> {
+            random.numbers::<T>(count).into_iter().map(|x| T::from_f64(spread * Element::to_f64(x))).collect()
+        });
+        let views = [View::from_flat(&u, 1), View::from_flat(&v, 1)];
+        let (u, v) = (to_f64(&u), to_f64(&v));
+        let error = epsilon::<T>() * (8.0 * spread + 20.0);
+        let logs = |u: f64| [1.0, -1.0].map(|sign| log_sum(v.iter().map(|v| (u + sign * v) * LN_2)));
+        run_all::<T, Values, LogSumExps>(&views, |outcome| {
+            assert_eq!(outcome.values.len(), 2 * n);
+            for (row, &u) in outcome.values.chunks(2).zip(&u) {
+                row.iter().zip(logs(u)).for_each(|(&found, log)| assert_close(Element::to_f64(found), log, error));
+            }
+        });
+        run_all::<T, Values, LogSumExpsSaved>(&views, |outcome| {
+            assert_eq!(outcome.values.len(), 4 * n);
+            for (row, &u) in outcome.values.chunks(4).zip(&u) {
+                let row: Vec<f64> = row.iter().map(|&x| Element::to_f64(x)).collect();
+                for (c, log) in logs(u).into_iter().enumerate() {
+                    if m == 0 {
+                        assert_eq!(row[2 + c], 0.0);
+                    } else {
+                        assert_eq!(row[c].fract(), 0.0);
+                        assert_close(row[c] * LN_2 - row[2 + c].ln(), log, error);
+                    }
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn components_by_themselves() {
+    by_component::<f32>(1.0);
+    by_component::<f32>(300.0);
+    by_component::<f64>(1.0);
+    by_component::<f64>(5000.0);
+}
+
+#[test]
+fn sums_that_are_0_have_no_reciprocal() {
+    let (u, v) = ([1.0_f32, 2.0], [1.0_f32, 1.0]);
+    // one component is 0, one cancels; another is negative
+    for (w, expected) in [([0.0, 1.0, 0.0, -1.0], [0.0, 0.0]), ([0.0, -1.0, 0.0, 0.5], [0.0, f64::NAN])] {
+        let views = [View::from_flat(&u, 1), View::from_flat(&v, 1), View::from_flat(&w, 2)];
+        run_all::<f32, Weighted, LogSumExpSaved>(&views, |outcome| {
+            for row in outcome.values.chunks(3) {
+                for (&found, expected) in row[1..].iter().zip(expected) {
+                    assert!(f64::from(found) == expected || found.is_nan() && expected.is_nan(), "{row:?}");
+                }
+            }
+        });
     }
 }

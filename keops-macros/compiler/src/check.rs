@@ -214,8 +214,15 @@ impl<'a> Checker<'a> {
         if row.reduction.is_exponential() && !by_component && !self.graph.is_scalar(values[0]) {
             let dim = self.graph.dim(values[0]).clone();
             let span = body.values[0].span;
-            self.errors
-                .push(span, format!("`{}` needs an exponent of dimension 1, this one has dimension {dim}", row.name));
+            // without one it takes a vector
+            let with = if row.weight == Weight::Optional && row.reduction == Reduction::LogSumExp {
+                " with a weight"
+            } else {
+                ""
+            };
+            let message =
+                format!("`{}`{with} needs an exponent of dimension 1, this one has dimension {dim}", row.name);
+            self.errors.push(span, message);
         }
     }
 

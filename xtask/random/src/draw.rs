@@ -271,7 +271,9 @@ impl<'a> Drawing<'a> {
         };
         let (mut roots, mut text) = (vec![body], self.parts[body].name.clone());
         if row.reduction.is_exponential() {
-            if self.parts[body].dim != 1 {
+            // a vector, component by component
+            let by_component = row.reduction == Reduction::LogSumExp && !weighted;
+            if self.parts[body].dim != 1 && !by_component {
                 // as a `let`, which has a range
                 if !self.accept(format!("sum({text})"), vec![body]) {
                     return None;

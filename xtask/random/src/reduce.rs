@@ -125,16 +125,19 @@ fn reduce(formula: &Formula, terms: Vec<Term>, rounding: [f64; 2]) -> Row {
     } else if formula.reduction().reduction == Reduction::Zero {
         (0..dim).for_each(|_| push(0.0, 0.0));
     } else {
-        exponential(formula, &terms, rounding, &mut push);
+        // without a weight each component is an exponent
+        let exponents = if formula.dims().len() > 1 { 1 } else { dim };
+        (0..exponents).for_each(|c| exponential(formula, (&terms, c), rounding, &mut push));
     }
     Row { terms, ..row }
 }
 
-fn exponential(formula: &Formula, terms: &[Term], rounding: [f64; 2], push: &mut impl FnMut(f64, f64)) {
+/// With component c of the terms as the exponent.
+fn exponential(formula: &Formula, (terms, c): (&[Term], usize), rounding: [f64; 2], push: &mut impl FnMut(f64, f64)) {
     let count = terms.len() as f64;
-    let most = terms.iter().map(|t| t.value[0]).fold(f64::NEG_INFINITY, f64::max);
-    let size = terms.iter().map(|t| t.value[0].abs()).fold(0.0, f64::max);
-    let exps: Vec<f64> = terms.iter().map(|t| (t.value[0] - most).exp()).collect();
+    let most = terms.iter().map(|t| t.value[c]).fold(f64::NEG_INFINITY, f64::max);
+    let size = terms.iter().map(|t| t.value[c].abs()).fold(0.0, f64::max);
+    let exps: Vec<f64> = terms.iter().map(|t| (t.value[c] - most).exp()).collect();
     let total: f64 = exps.iter().sum();
     // an exponent that is off by so much changes its exponential by as large a part
     let relative = rounding[0] + 16.0 * (1.0 + size) + count;

@@ -1,0 +1,343 @@
+//! Exponential reductions where there is nothing to sum, where numbers have large parts in common, and of vectors.
+#![allow(missing_docs, reason = "tests")]
+
+mod harness;
+
+use harness::{Random, assert_near, assert_rows, epsilon, inner, moved, slope, slope_rows, wide};
+use keops::{Element, Ranges, prelude::*};
+
+type Rows<T, const D: usize> = Vec<[T; D]>;
+
+keops! {
+    #[keops(order = 2)]
+    fn alike(x: Vi<1>, y: Vj<1>, l: Vi<1>, m: Vj<1>) -> LogSumExp<j> { (-sqdist(x, y), (l == m)) }
+    #[keops(order = 2)]
+    fn weighted(x: Vi<1>, y: Vj<1>, b: Vj<2>) -> LogSumExpWeight<j> { (x * y, b) }
+    #[keops(order = 2)]
+    fn of_logs(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> LogSumExp<j> { log(b) - sqdist(x, y) }
+    fn mean_of_logs(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> SoftMax<i> { (log(b) - sqdist(x, y), x) }
+    fn parts(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> MaxSumShiftExp<j> { (x * y, b) }
+
+    #[keops(order = 2)]
+    fn soft<const D: usize>(x: Vi<1>, y: Vj<1>, v: Vj<D>) -> SumSoftMaxWeight<j> { (-sqdist(x, y), v) }
+    /// Weights that are no variable.
+    fn soft_two(x: Vi<1>, y: Vj<1>, v: Vj<1>) -> SumSoftMaxWeight<j> { (-sqdist(x, y), concat(2 * v, v)) }
+    fn mean_shift(x: Vj<3>, y: Vi<3>) -> SumSoftMaxWeight<i> { (-sqdist(x, y), y) }
+    /// Terms of all sources of a target, and of a source.
+    fn potentials(c: Pm<1>, x: Vi<1>, y: Vj<1>, u: Vi<1>, h: Vj<1>) -> LogSumExp<j> { c + u - (sqdist(x, y) - h) }
+
+    #[keops(order = 2)]
+    fn each<const D: usize>(g: Pm<1>, x: Vi<D>, y: Vj<D>) -> LogSumExp<j> { x * y - g * (x - y)**2 }
+    fn each_over_i(x: Vj<2>, y: Vi<2>) -> LogSumExp<i> { concat((x | y), x * y) }
+    fn each_by_genred = Genred("X * Y", ["X = Vi(3)", "Y = Vj(3)"], reduction_op = "LogSumExp", axis = 1);
+}
+
+#[test]
+fn a_target_of_which_nothing_counts_has_no_gradient() {
+    let (x, y, l, m) = ([[0.0], [5.0]], [[1.0], [2.0]], [[0.0], [7.0]], [[0.0], [0.0]]);
+    let all = alike(&x, &y, &l, &m).vjp(&[[1.0], [1.0]]).eval().unwrap();
+    assert_rows(&all.x, &[[2.0948517463551335], [0.0]], 1e-15, "x");
+    assert_rows(&all.y, &[[-1.9051482536448665], [-0.1897034927102671]], 1e-15, "y");
+    let change = alike(&x, &y, &l, &m).jvp_x(&[[1.0], [1.0]]).eval().unwrap();
+    assert_rows(&change, &[[2.0948517463551335], [0.0]], 1e-15, "along x");
+    assert_eq!(alike(&x, &y, &l, &m).eval().unwrap()[1], [f64::NEG_INFINITY]);
+    // the first target's alone
+    let second = alike(&x, &y, &l, &m).vjp_x(&[[1.0], [1.0]]).vjp(&[[1.0], [1.0]]).eval().unwrap();
+    let one = alike(&x[..1], &y, &l[..1], &m).vjp_x(&[[1.0]]).vjp(&[[1.0]]).eval().unwrap();
+    assert_eq!((second.x[0], second.x[1], &second.y[..]), (one.x[0], [0.0], &one.y[..]));
+    // a batch of which nothing counts
+    let far = [[7.0], [7.0]];
+    let (twice, labels) = ([x, x].concat(), [l, far].concat());
+    let of_batches = alike(batched(&twice, [2]), &y, batched(&labels, [2]), &m);
+    let all_batches = of_batches.vjp(batched(&[[1.0]; 4], [2])).eval().unwrap();
+    assert_eq!((&all_batches.x[..2], &all_batches.x[2..]), (&all.x[..], &[[0.0]; 2][..]));
+    assert_eq!(all_batches.y, all.y);
+    // targets without sources
+    let ranges = Ranges::new([(0..1, 0..2), (1..2, 0..0)]).unwrap();
+    let some = alike(&x, &y, &[[0.0]; 2], &m).ranges(&ranges).vjp(&[[1.0], [1.0]]).eval().unwrap();
+    assert_eq!((some.x, some.y), (all.x, all.y));
+}
+
+#[test]
+fn weights_that_add_up_to_nothing() {
+    let (x, y) = ([[0.5], [0.0]], [[1.0], [-2.0], [3.0]]);
+    let e = [[1.0, 2.0], [3.0, 4.0]];
+    for b in [[[1.0, 0.0], [2.0, 0.0], [0.5, 0.0]], [[1.0, 1.0], [2.0, -2.0], [0.5, 1.0]], [[0.0; 2]; 3]] {
+        let of_first = |x: &[[f64; 1]]| -> Rows<f64, 1> {
+            let value = |x: f64| y.iter().zip(&b).map(|([y], b)| (x * y).exp() * b[0]).sum::<f64>().ln();
+            x.iter().map(|&[x]| [value(x)]).collect()
+        };
+        let value = weighted(&x, &y, &b).eval().unwrap();
+        let all = weighted(&x, &y, &b).vjp(&e).eval().unwrap();
+        let along = weighted(&x, &y, &b).jvp_x(&[[1.0]; 2]).eval().unwrap();
+        let second = weighted(&x, &y, &b).vjp_x(&e).vjp(&[[1.0]; 2]).eval().unwrap();
+        let numbers = [&all.x[..], &all.y, &second.x, &second.y].concat().concat();
+        assert!(numbers.iter().chain(all.b.iter().flatten()).all(|x| x.is_finite()), "{b:?}");
+        assert!(along.iter().chain(second.b.iter()).flatten().all(|x| x.is_finite()), "{b:?}");
+        // the second target has weights of both signs
+        assert_eq!(value[1][1], f64::NEG_INFINITY, "{b:?}");
+        assert_eq!(along[1][1], 0.0, "{b:?}");
+        if b[0][0] != 0.0 {
+            let slopes = slope_rows(|h| of_first(&moved(&x.to_vec(), h, &vec![[1.0]; 2])));
+            assert_near(along[0][0], slopes[0][0], 1e-8, "the other component");
+        }
+    }
+    // what both have in common, and +1 - 1 at equal points
+    let b = [[1.0_f32, -1.0], [1.0, 1.0]];
+    let all = weighted(&[[0.5_f32]], &[[2.0], [2.0]], &b).vjp(&[[0.0, 1.0]]).eval().unwrap();
+    assert_eq!((&all.x[..], &all.y[..], &all.b[..]), (&[[0.0]][..], &[[0.0]; 2][..], &[[0.0; 2]; 2][..]));
+}
+
+#[test]
+fn logarithms_of_nothing() {
+    let (x, y) = ([[0.0_f32], [1.0]], [[1.0], [0.5]]);
+    let nothing = of_logs(&x, &y, &[[0.0], [0.0]]).vjp(&[[1.0], [1.0]]).eval().unwrap();
+    assert_eq!((&nothing.x[..], &nothing.y[..], &nothing.b[..]), (&[[0.0]; 2][..], &[[0.0]; 2][..], &[[0.0]; 2][..]));
+    let along = of_logs(&x, &y, &[[0.0], [0.0]]).jvp_b(&[[1.0], [1.0]]).eval().unwrap();
+    assert_eq!(&along[..], &[[0.0], [0.0]]);
+    let second = of_logs(&x, &y, &[[0.0], [0.0]]).vjp_b(&[[1.0], [1.0]]).vjp(&[[1.0], [1.0]]).eval().unwrap();
+    assert_eq!((&second.x[..], &second.b[..]), (&[[0.0]; 2][..], &[[0.0]; 2][..]));
+    // a term that is none, beside one that is
+    let some = of_logs(&x, &y, &[[0.0], [2.0]]).vjp(&[[1.0], [1.0]]).eval().unwrap();
+    assert_rows(&some.x, &[[1.0], [-1.0]], 1e-6, "x");
+    assert_rows(&some.b, &[[0.0], [1.0]], 1e-6, "b");
+    let mean = mean_of_logs(&x, &y, &[[0.0], [2.0]]).vjp(&[[1.0], [1.0]]).eval().unwrap();
+    assert!(mean.x.iter().chain(&mean.y[..]).chain(&mean.b[..]).all(|[x]| x.is_finite()));
+    assert_eq!(mean.b[0], [0.0]);
+    let none: Rows<f32, 1> = vec![];
+    let empty = mean_of_logs(&none, &y, &[[1.0], [2.0]]).vjp(&[[1.0], [1.0]]).eval().unwrap();
+    assert_eq!((&empty.y[..], &empty.b[..]), (&[[0.0]; 2][..], &[[0.0]; 2][..]));
+    assert_eq!(&parts(&x, &y, &[[0.0], [0.0]]).eval().unwrap()[..], &[[0.0, 0.0], [1.0, 0.0]]);
+}
+
+/// w_j / Σ w and the mean of rows near `common`, less that.
+fn soft_max<const D: usize>(x: f64, y: &[[f64; 1]], v: &[[f64; D]], common: f64) -> (Vec<f64>, [f64; D]) {
+    let weights: Vec<f64> = y.iter().map(|[y]| (-(x - y).powi(2)).exp()).collect();
+    let sum: f64 = weights.iter().sum();
+    let weights: Vec<f64> = weights.iter().map(|w| w / sum).collect();
+    let mean = std::array::from_fn(|d| weights.iter().zip(v).map(|(w, v)| w * (v[d] - common)).sum());
+    (weights, mean)
+}
+
+/// Derivatives of a softmax of values near `common` are as good as those of small values.
+fn common_part<T: Element, const D: usize>(common: f64, bound: f64) {
+    let count = 512;
+    let sign = |d: usize| if d % 2 == 0 { 1.0 } else { -1.0 };
+    let one = |x: f64| [T::from_f64(x)];
+    let y: Rows<T, 1> = (0..count).map(|j| one(j as f64 / 512.0)).collect();
+    let value = |j: usize, d: usize| T::from_f64(sign(d) * (common + ((j * (d + 1)) % 512) as f64 / 512.0));
+    let v: Rows<T, D> = (0..count).map(|j| std::array::from_fn(|d| value(j, d))).collect();
+    let e: Rows<T, D> = vec![std::array::from_fn(|d| T::from_f64(1.0 / (d + 1) as f64))];
+    let x = [one(0.875)];
+    // with positive numbers throughout, whose differences are exact
+    let (ys, es) = (wide(&y), wide(&e));
+    let vs: Rows<f64, D> = wide(&v).into_iter().map(|row| std::array::from_fn(|d| sign(d) * row[d])).collect();
+    let (w, mean) = soft_max(0.875, &ys, &vs, common);
+    let off = |j: usize| (0..D).map(|d| es[0][d] * sign(d) * (vs[j][d] - common - mean[d])).sum::<f64>();
+    let in_x: f64 = (0..count).map(|j| 2.0 * w[j] * (ys[j][0] - 0.875) * off(j)).sum();
+    let in_y: Rows<f64, 1> = (0..count).map(|j| [2.0 * w[j] * (0.875 - ys[j][0]) * off(j)]).collect();
+    let size: f64 = in_y.iter().map(|[g]| g.abs()).fold(0.0, f64::max);
+
+    let call = || soft(&x, &y, &v);
+    let all = call().vjp(&e).eval().unwrap();
+    assert_near(Element::to_f64(all.x[0][0]), in_x, bound * in_x.abs(), (D, common, "x"));
+    for j in 0..count {
+        assert_near(Element::to_f64(all.y[j][0]), in_y[j][0], bound * size, (D, common, "y", j));
+        let of_v = es[0][0] * w[j];
+        assert_near(Element::to_f64(all.v[j][0]), of_v, 4.0 * bound * of_v, (D, common, "v", j));
+    }
+    let along = call().jvp_x(&[one(1.0)]).eval().unwrap();
+    let along: f64 = (0..D).map(|d| Element::to_f64(along[0][d]) * es[0][d]).sum();
+    assert_near(along, in_x, bound * in_x.abs(), (D, common, "along x"));
+
+    // the third cumulant of the slopes 2 (y - x) of the exponents, twice, and of (e | v)
+    let slope_of = |j: usize| 2.0 * (ys[j][0] - 0.875);
+    let mean_slope: f64 = (0..count).map(|j| w[j] * slope_of(j)).sum();
+    let in_x_x: f64 = (0..count).map(|j| w[j] * off(j) * (slope_of(j) - mean_slope).powi(2)).sum();
+    let twice = call().vjp_x(&e).jvp_x(&[one(1.0)]).eval().unwrap();
+    assert_near(Element::to_f64(twice[0][0]), in_x_x, 20.0 * bound * in_x.abs(), (D, common, "x x"));
+    // the value is rounded where it is large
+    let value = Element::to_f64(call().eval().unwrap()[0][0]);
+    assert_near(value, common + mean[0], 8.0 * epsilon::<T>() * common.max(1.0), (D, common, "value"));
+}
+
+#[test]
+fn values_with_a_large_part_in_common() {
+    for common in [0.0, 1e4, 5e5] {
+        common_part::<f32, 1>(common, 4e-6);
+    }
+    common_part::<f32, 3>(1e4, 4e-6);
+    common_part::<f32, 16>(1e4, 4e-6);
+    common_part::<f32, 64>(1e4, 4e-6);
+    common_part::<f64, 1>(1e12, 1e-14);
+    common_part::<f64, 3>(1e12, 1e-14);
+}
+
+#[test]
+fn formulas_and_batches_with_a_large_part_in_common() {
+    let y: Rows<f32, 1> = (0..64).map(|j| [j as f32 / 64.0]).collect();
+    let v: Rows<f32, 1> = (0..64).map(|j| [(j % 32) as f32 / 64.0 + if j < 32 { 2e4 } else { -3e4 }]).collect();
+    let (x, e) = ([[0.25_f32], [0.75]], [[1.0_f32], [1.0]]);
+    let (xs, ys, vs) = (wide(&x), wide(&y), wide(&v));
+    // two batches, with parts of both signs
+    let call = soft(batched(&x, [2]), batched(&y, [2]), batched(&v, [2]));
+    let found = call.vjp_x(batched(&e, [2])).eval().unwrap();
+    let call = soft(batched(&xs, [2]), batched(&ys, [2]), batched(&vs, [2]));
+    assert_rows(&found, &call.vjp_x(batched(&[[1.0]; 2], [2])).eval().unwrap(), 4e-6, "batches");
+    let e = [[1.0_f32, 0.5], [0.25, 1.0]];
+    let found = soft_two(&x, &y[..32], &v[..32]).vjp(&e).eval().unwrap();
+    let expected = soft_two(&xs, &ys[..32], &vs[..32]).vjp(&wide(&e)).eval().unwrap();
+    assert_rows(&found.x, &expected.x, 4e-6, "a formula: x");
+    assert_rows(&found.y, &expected.y, 4e-6, "a formula: y");
+    assert_rows(&found.v, &expected.v, 4e-6, "a formula: v");
+
+    let mut random = Random::new();
+    let y: Rows<f32, 3> = random.rows(40, 9_999.0..10_001.0);
+    let x: Rows<f32, 3> = random.rows(3, 9_999.0..10_001.0);
+    let e: Rows<f32, 3> = random.cloud(3);
+    let found = mean_shift(&x, &y).vjp(&e).eval().unwrap();
+    let expected = mean_shift(&wide(&x), &wide(&y)).vjp(&wide(&e)).eval().unwrap();
+    assert_rows(&found.x, &expected.x, 1e-5, "mean shift: x");
+    assert_rows(&found.y, &expected.y, 1e-5, "mean shift: y");
+}
+
+#[test]
+fn exponents_with_a_large_part_in_common() {
+    let y: Rows<f32, 1> = (0..256).map(|j| [j as f32 / 256.0]).collect();
+    let x = [[0.25_f32], [0.75]];
+    let e = [[1.0_f32], [0.5]];
+    for common in [0.0, 1e4, -1e4, 3e6] {
+        let h: Rows<f32, 1> = (0..256).map(|j| [common + ((7 * j) % 256) as f32 / 256.0]).collect();
+        let u = [[common], [-common]];
+        let found = potentials(common, &x, &y, &u, &h).vjp(&e).eval().unwrap();
+        let (xs, ys, us, hs, es) = (wide(&x), wide(&y), wide(&u), wide(&h), wide(&e));
+        let expected = potentials(f64::from(common), &xs, &ys, &us, &hs).vjp(&es).eval().unwrap();
+        let rows = [(&found.x[..], &expected.x[..]), (&found.u[..], &expected.u[..])];
+        for (found, expected) in rows.into_iter().chain([(&found.c[..], &expected.c[..])]) {
+            assert_rows(found, expected, 2e-6, "of targets");
+        }
+        for (found, expected) in [(&found.y, &expected.y), (&found.h, &expected.h)] {
+            assert!(found.iter().zip(expected.iter()).all(|(f, e)| (f64::from(f[0]) - e[0]).abs() < 2e-8), "{common}");
+        }
+    }
+    // -infinity in common: nothing counts
+    let masked = [[f32::NEG_INFINITY], [0.0]];
+    let all = potentials(0.0, &x, &y, &masked, &y).vjp(&e).eval().unwrap();
+    assert_eq!((all.x[0], all.u[0]), ([0.0], [0.0]));
+    assert_near(f64::from(all.u[1][0]), 0.5, 1e-6, "the other target");
+    let none = potentials(f32::NEG_INFINITY, &x, &y, &[[0.0]; 2], &y).vjp(&e).eval().unwrap();
+    assert_eq!((&none.x[..], none.c[0]), (&[[0.0]; 2][..], [0.0]));
+    let unknown = potentials(f32::NAN, &x, &y, &[[0.0]; 2], &y).vjp_x(&e).eval().unwrap();
+    assert!(unknown[0][0].is_nan());
+}
+
+/// log Σ_j exp f_d for each component d, and its gradients for the cotangent e.
+fn by_component<const D: usize>(
+    g: f64,
+    (x, y): (&[[f64; D]], &[[f64; D]]),
+    pairs: impl Fn(usize, usize) -> bool,
+    e: &[[f64; D]],
+) -> (Rows<f64, D>, Rows<f64, D>, Rows<f64, D>) {
+    let (mut logs, mut in_x, mut in_y) = (vec![[0.0; D]; x.len()], vec![[0.0; D]; x.len()], vec![[0.0; D]; y.len()]);
+    for (i, x) in x.iter().enumerate() {
+        for d in 0..D {
+            let exponent = |j: usize| x[d] * y[j][d] - g * (x[d] - y[j][d]).powi(2);
+            let met: Vec<usize> = (0..y.len()).filter(|&j| pairs(i, j)).collect();
+            let most = met.iter().map(|&j| exponent(j)).fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = met.iter().map(|&j| (exponent(j) - most).exp()).sum();
+            logs[i][d] = if met.is_empty() { most } else { most + sum.ln() };
+            for j in met {
+                let weight = e[i][d] * (exponent(j) - most).exp() / sum;
+                let slope = 2.0 * g * (x[d] - y[j][d]);
+                in_x[i][d] += weight * (y[j][d] - slope);
+                in_y[j][d] += weight * (x[d] + slope);
+            }
+        }
+    }
+    (logs, in_x, in_y)
+}
+
+fn check_each<T: Element, const D: usize>((n, m): (usize, usize), spread: f64) {
+    let mut random = Random::new();
+    let (x, y): (Rows<T, D>, Rows<T, D>) = (random.rows(n, -spread..spread), random.rows(m, -spread..spread));
+    let e: Rows<T, D> = random.cloud(n);
+    let g: T = random.number(0.5..2.0);
+    let bound = epsilon::<T>() * (40.0 + 16.0 * spread * spread);
+    let (ranges, half) = (Ranges::new([(0..n / 2, 0..m / 3), (n / 2..n - 1, m / 4..m)]).unwrap(), n / 2);
+    let met = |i: usize, j: usize| if i < half { j < m / 3 } else { i < n - 1 && j >= m / 4 };
+    for sparse in [false, true] {
+        let all = |i: usize, j: usize| !sparse || met(i, j);
+        let (logs, in_x, in_y) = by_component(Element::to_f64(g), (&wide(&x), &wide(&y)), all, &wide(&e));
+        let call = || if sparse { each(g, &x, &y).ranges(&ranges) } else { each(g, &x, &y) };
+        assert_rows(&call().eval().unwrap(), &logs, bound, "values");
+        let all = call().vjp(&e).eval().unwrap();
+        assert_rows(&all.x, &in_x, bound * spread.max(1.0), "x");
+        assert_rows(&all.y, &in_y, bound * spread.max(1.0) * n as f64, "y");
+        let along = call().jvp_x(&e).eval().unwrap();
+        let ones: Rows<T, D> = vec![[T::one(); D]; n];
+        let (in_ones, u) = (call().vjp_x(&ones).eval().unwrap(), wide(&e));
+        let expected: Rows<f64, D> =
+            wide(&in_ones).iter().zip(&u).map(|(g, u)| std::array::from_fn(|d| g[d] * u[d])).collect();
+        assert_rows(&along, &expected, 2.0 * bound * spread.max(1.0), "along x");
+    }
+}
+
+#[test]
+fn components_by_themselves() {
+    for (shape, spread) in [((7, 30), 1.0), ((70, 300), 1.0), ((5, 40), 8.0), ((2, 9000), 1.0)] {
+        check_each::<f64, 1>(shape, spread);
+        check_each::<f64, 3>(shape, spread);
+        check_each::<f32, 3>(shape, spread);
+    }
+    check_each::<f64, 40>((20, 100), 1.0);
+    check_each::<f32, 40>((20, 100), 4.0);
+    check_each::<f32, 1>((20, 100), 1.0);
+}
+
+#[test]
+fn components_far_apart() {
+    let (x, y) = ([[0.0_f32, 100.0, -200.0]], [[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]]);
+    let logs = each_by_genred(&x, &y).eval().unwrap();
+    assert_rows(&logs, &[[2.0_f64.ln(), 200.0, -200.0]], 1e-6, "each has a shift of its own");
+    let (x, y) = ([[1.0, 2.0]], [[3.0, 5.0], [f64::NEG_INFINITY, 1.0]]);
+    let found = each_over_i(&x, &y[..1]).eval().unwrap();
+    assert_rows(&found, &[[13.0, 3.0, 10.0]], 1e-15, "one term");
+    let none: Rows<f64, 2> = vec![];
+    assert_eq!(each_over_i(&x, &none).eval().unwrap()[0], [f64::NEG_INFINITY; 3]);
+    let all = each_over_i(&x, &none).vjp_x(&[[1.0; 3]]).eval().unwrap();
+    assert_eq!(all[0], [0.0; 2]);
+    // one component has a term that is none
+    let found = each(1.0, &x, &y).eval().unwrap();
+    assert_near(found[0][0], 3.0 - 4.0, 1e-14, "of one term");
+}
+
+#[test]
+fn second_derivatives_of_components() {
+    let mut random = Random::new();
+    let (x, y): (Rows<f64, 3>, Rows<f64, 3>) = (random.cloud(4), random.cloud(6));
+    let (e, u): (Rows<f64, 3>, Rows<f64, 3>) = (random.cloud(4), random.cloud(4));
+    let uy: Rows<f64, 3> = random.cloud(6);
+    let first = |g: f64, x: &Rows<f64, 3>, y: &Rows<f64, 3>| each(g, x, y).vjp_x(&e).eval().unwrap().to_vec();
+    let hessian = each(0.7, &x, &y).vjp_x(&e).jvp_x(&u).eval().unwrap();
+    assert_rows(&hessian, &slope_rows(|h| first(0.7, &moved(&x, h, &u), &y)), 1e-8, "x x");
+    let all = each(0.7, &x, &y).vjp_x(&e).vjp(&u).eval().unwrap();
+    assert_rows(&all.x, &hessian, 1e-12, "reverse over reverse");
+    let along = |change: &dyn Fn(f64) -> Rows<f64, 3>| slope(|h| inner(&change(h), &u));
+    assert_near(inner(&all.y, &uy), along(&|h| first(0.7, &x, &moved(&y, h, &uy))), 1e-7, "x y");
+    assert_near(all.g[0][0], along(&|h| first(0.7 + h, &x, &y)), 1e-7, "x g");
+    let twice = each(0.7, &x, &y).jvp_x(&u).jvp_x(&u).eval().unwrap();
+    assert_near(inner(&twice, &e), inner(&hessian, &u), 1e-10, "forward over forward");
+}
+
+#[test]
+fn batches_of_components() {
+    let mut random = Random::new();
+    let (x, y): (Rows<f64, 3>, Rows<f64, 3>) = (random.cloud(6), random.cloud(5));
+    let e: Rows<f64, 3> = random.cloud(6);
+    let found = each(0.5, batched(&x, [2]), &y).vjp(batched(&e, [2])).eval().unwrap();
+    let all = each(0.5, &x, &y).vjp(&e).eval().unwrap();
+    assert_rows(&found.x, &all.x, 1e-13, "x");
+    assert_rows(&found.y, &all.y, 1e-13, "y, of both batches");
+    let error = each(0.5, &x, &y[..0]).vjp_x(&e[..2]).eval().unwrap_err();
+    assert!(error.to_string().contains("2 rows"), "{error}");
+}
