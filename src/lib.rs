@@ -25,11 +25,12 @@ mod upload;
 /// ```
 pub use keops_core::halves::{bf16, f16};
 pub use keops_core::{
-    arguments::{AsParameter, AsRows, Batched, View, batched},
-    array::{DeviceRows, OnDevice},
+    arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, Batched, View, batched},
+    array::{DeviceMatrix, DeviceRows, OnDevice},
     cluster,
     error::Error,
-    interfaces, operator,
+    interfaces,
+    operator::{self, Matrix},
     ranges::Ranges,
     real::Element,
     rows::Rows,
@@ -66,16 +67,16 @@ pub mod prelude {
 pub mod __private {
     pub use keops_core::{
         absent::{Differentiable, FirstOrder, Last, Linear, NextOrder, Square},
-        arguments::{AsParameter, AsRows, View},
+        arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, View},
         array::{Buffer, Host, OnDevice, Storage},
         call::{
-            OnePass, Part, Plan, PlanInto, centred, centred_rows, index_rows, rows, rows_into, rows_of, run, saved,
-            value_and_index_rows, with_saved,
+            OnePass, Part, Plan, PlanInto, Row as RowOfResult, centred, centred_rows, index_rows, rows, rows_into,
+            rows_of, run, saved, value_and_index_rows, with_saved,
         },
         components::{Chain, Components, Grid},
         error::Error,
         formula::{Contraction, Cuda, Differences, Formula, Index, Item, Row, Scaled, Sink, Variable},
-        operator::Operator,
+        operator::{DynOperator, Operator},
         ops,
         progress::Watch,
         ranges::Ranges,

@@ -29,11 +29,13 @@
 //! ```
 
 mod batched;
+mod dynamic;
 mod standard;
 
 use std::{borrow::Cow, sync::Arc};
 
 pub use batched::{Batched, batched};
+pub use dynamic::{AsDynParameter, AsDynRows};
 
 use crate::{
     array::{Array, Memory},
@@ -161,6 +163,18 @@ impl<'a, T> View<'a, T> {
             Cow::Owned(data) => Data::Owned(data),
         };
         Self { data, dim, rows, batch: Vec::new(), fault }
+    }
+
+    /// Rows that are lists by themselves, copied; the first of another length than `dim` is the fault.
+    pub(crate) fn from_lists(rows: &[impl AsRef<[T]>], dim: usize) -> Self
+    where
+        T: Copy,
+    {
+        let rows = rows.iter().map(AsRef::as_ref);
+        match rows.clone().find(|row| row.len() != dim) {
+            Some(row) => Self::from_table(Cow::Owned(Vec::new()), [rows.len(), row.len()], dim),
+            None => Self::from_table(rows.clone().flatten().copied().collect(), [rows.len(), dim], dim),
+        }
     }
 
     /// A parameter of `dim` components, borrowed or copied.
@@ -527,7 +541,9 @@ fn whole_rows(len: usize, dim: usize) -> (usize, Option<Fault>) {
 /// Rows of `D` numbers of type `T`: an argument for a variable `Vi<D>` or `Vj<D>`.
 ///
 /// References to `[[T; D]]`, `Vec<[T; D]>`, `[[T; D]; N]`, [`Rows<T, D>`](crate::rows::Rows) and
-/// [`DeviceRows<T, D>`](crate::array::DeviceRows), and flat ones, row after row: `[T]`, `Vec<T>` and `[T; N]`. Where `T` is `f32` they may be stored as `f16` or `bf16`: see
+/// [`DeviceRows<T, D>`](crate::array::DeviceRows), and flat ones, row after row: `[T]`, `Vec<T>` and `[T; N]`; to a
+/// [`Box`], an [`Arc`], an `Rc`, a [`Cow`] or another reference that leads to them. Rows that are lists by themselves,
+/// `&Vec<Vec<T>>` and `&[&[T]]`, are copied. Where `T` is `f32` they may be stored as `f16` or `bf16`: see
 /// [`halves`](crate::halves). Arrays and matrices of other crates: see [`interfaces`](crate::interfaces).
 ///
 /// A type of yours becomes rows by implementing this for references to it:
@@ -556,7 +572,7 @@ fn whole_rows(len: usize, dim: usize) -> (usize, Option<Fault>) {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not rows of dimension {D} with elements of type `{T}`",
     label = "expected rows of dimension {D}",
-    note = "rows are references: `&Vec<[{T}; {D}]>`, `&[[{T}; {D}]]`, `&Rows<{T}, {D}>`, or flat, as `&[{T}]`"
+    note = "rows are references to `Vec<[_; {D}]>`, `[[_; {D}]]` or `Rows<_, {D}>`, or flat, row after row: `&[_]`; all arguments have one element type, `f32` or `f64`"
 )]
 pub trait AsRows<'a, T: Element, const D: usize> {
     /// The rows, borrowed.
@@ -573,8 +589,9 @@ pub trait AsRows<'a, T: Element, const D: usize> {
 
 /// `D` numbers of type `T`: an argument for a parameter `Pm<D>`.
 ///
-/// A number (for `Pm<1>`), an array `[T; D]`, or a reference to `[T; D]`, `[T]`, `Vec<T>`, or a
-/// [`Rows<T, D>`](crate::rows::Rows) or [`DeviceRows<T, D>`](crate::array::DeviceRows) of one row.
+/// A number (for `Pm<1>`), an array `[T; D]`, or a reference to a number, `[T; D]`, `[T]` or `Vec<T>`; or one row, in what
+/// holds rows: `[[T; D]; 1]`, and references to it, `[[T; D]]`, `Vec<[T; D]>`, [`Rows<T, D>`](crate::rows::Rows) and
+/// [`DeviceRows<T, D>`](crate::array::DeviceRows). What leads to one of these does too: `&&T`, `&Box<[T]>`, and so on.
 ///
 /// ```
 /// use keops::prelude::*;
@@ -600,7 +617,7 @@ pub trait AsRows<'a, T: Element, const D: usize> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a parameter of dimension {D} with elements of type `{T}`",
     label = "expected a parameter of dimension {D}",
-    note = "a parameter is `[{T}; {D}]` or `&[{T}]`; one of dimension 1 may be a `{T}`"
+    note = "a parameter is an array `[_; {D}]`, a reference to one or to a slice, or one row, as `&Vec<[_; {D}]>`; that of `Pm<1>` may be a number, as `1.0`; all arguments have one element type, `f32` or `f64`"
 )]
 pub trait AsParameter<'a, T: Element, const D: usize> {
     /// The parameter, borrowed or copied.

@@ -28,8 +28,9 @@ use std::sync::Arc;
 
 use crate::{
     arguments::View,
-    cpu::To,
+    cpu::{To, room},
     error::Error,
+    operator::Matrix,
     real::{Element, Stored},
     rows::Rows,
     settings::Device,
@@ -250,19 +251,90 @@ impl<T: Element, const D: usize> DeviceRows<T, D> {
     }
 }
 
+/// As [`DeviceRows`], rows whose number of components stable Rust cannot name in a type: a result of dimension D*D, say,
+/// for a const generic D.
+///
+/// ```
+/// use keops::{DeviceMatrix, Matrix, prelude::*};
+///
+/// keops! {
+///     /// a_i = Σ_j y_j y_jᵀ, row-major
+///     pub fn moments<const D: usize>(x: Vi<1>, y: Vj<D>) -> Sum<j> { x * outer(y, y) }
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// let on_device: DeviceMatrix<f64> = moments(&[[1.0]], &[[2.0, 3.0]]).eval_on_device()?;
+/// assert_eq!((on_device.rows(), on_device.cols()), (1, 4));
+/// let matrix: Matrix<f64> = on_device.download()?;
+/// assert_eq!(matrix.row(0), Some(&[4.0, 6.0, 6.0, 9.0][..]));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct DeviceMatrix<T> {
+    array: Array<T>,
+    cols: usize,
+}
+
+impl<T> Default for DeviceMatrix<T> {
+    fn default() -> Self {
+        Self { array: Array::default(), cols: 0 }
+    }
+}
+
+impl<T: Stored> DeviceMatrix<T> {
+    /// How many rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.array.len().checked_div(self.cols).unwrap_or(0)
+    }
+
+    /// How many numbers are in a row.
+    #[must_use]
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Where they are: [`Device::Cuda`] or [`Device::Cpu`].
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.array.device()
+    }
+
+    /// Copies them to the host.
+    ///
+    /// # Errors
+    /// [`Error::Cuda`], if the driver fails; [`Error::OutputTooLarge`].
+    pub fn download(&self) -> Result<Matrix<T>, Error> {
+        let mut matrix = Matrix::room(self.rows(), self.cols)?;
+        match &self.array {
+            Array::Host(numbers) => matrix.as_flat_mut().copy_from_slice(numbers),
+            Array::Cuda(memory, _) => T::copy_from_device(&**memory, matrix.as_flat_mut())?,
+        }
+        Ok(matrix)
+    }
+}
+
+impl<T: Element> DeviceMatrix<T> {
+    /// As rows of an argument.
+    pub(crate) fn view(&self) -> View<'_, T> {
+        View::from_array(self.array.clone(), self.cols)
+    }
+}
+
 /// Rows of a result, of one kind of storage.
 pub trait Buffer<T>: Default + Clone + Debug {
-    /// Room for so many rows.
+    /// Room for so many rows of so many numbers.
     ///
     /// # Errors
     /// [`Error::OutputTooLarge`] if there is no memory for them.
-    fn room(rows: usize) -> Result<Self, Error>;
+    fn room(rows: usize, width: usize) -> Result<Self, Error>;
     /// Where the engine leaves them.
     fn to(&mut self) -> To<'_, T>;
 }
 
 impl<T: Stored, const D: usize> Buffer<T> for Rows<T, D> {
-    fn room(rows: usize) -> Result<Self, Error> {
+    fn room(rows: usize, _width: usize) -> Result<Self, Error> {
         Self::zeros(rows)
     }
 
@@ -273,8 +345,29 @@ impl<T: Stored, const D: usize> Buffer<T> for Rows<T, D> {
 
 impl<T: Stored, const D: usize> Buffer<T> for DeviceRows<T, D> {
     /// The engine makes it: here it is not known where.
-    fn room(_rows: usize) -> Result<Self, Error> {
+    fn room(_rows: usize, _width: usize) -> Result<Self, Error> {
         Ok(Self::default())
+    }
+
+    fn to(&mut self) -> To<'_, T> {
+        To::Array(&mut self.array)
+    }
+}
+
+impl<T: Stored> Buffer<T> for Matrix<T> {
+    fn room(rows: usize, width: usize) -> Result<Self, Error> {
+        Ok(Self::new(rows, width, room(rows, width)?))
+    }
+
+    fn to(&mut self) -> To<'_, T> {
+        To::Host(self.as_flat_mut())
+    }
+}
+
+impl<T: Stored> Buffer<T> for DeviceMatrix<T> {
+    /// The engine makes it: here it is not known where.
+    fn room(_rows: usize, width: usize) -> Result<Self, Error> {
+        Ok(Self { array: Array::default(), cols: width })
     }
 
     fn to(&mut self) -> To<'_, T> {
@@ -286,6 +379,8 @@ impl<T: Stored, const D: usize> Buffer<T> for DeviceRows<T, D> {
 pub trait Storage: Clone + Debug + 'static {
     /// Rows of a result.
     type Rows<T: Stored, const D: usize>: Buffer<T>;
+    /// Rows of a result whose dimension stable Rust cannot name in a type.
+    type Matrix<T: Stored>: Buffer<T>;
 }
 
 /// Results are [`Rows`].
@@ -298,8 +393,10 @@ pub enum OnDevice {}
 
 impl Storage for Host {
     type Rows<T: Stored, const D: usize> = Rows<T, D>;
+    type Matrix<T: Stored> = Matrix<T>;
 }
 
 impl Storage for OnDevice {
     type Rows<T: Stored, const D: usize> = DeviceRows<T, D>;
+    type Matrix<T: Stored> = DeviceMatrix<T>;
 }

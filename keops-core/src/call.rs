@@ -49,6 +49,8 @@ pub trait OnePass: Formula {
     type Reduction: Reduction;
     /// A row of the result.
     type Row<T: Element>: Row<T>;
+    /// Numbers in a row of the result.
+    const WIDTH: usize = <Self::Row<f32> as Row<f32>>::WIDTH;
     /// If it is a gradient, that of which argument.
     const GRADIENT: Option<usize> = None;
 }
@@ -57,8 +59,7 @@ impl<K: OnePass> Plan for K {
     type Output<T: Element, S: Storage> = <K::Row<T> as Row<T>>::In<S>;
 
     fn eval<T: Element, S: Storage>(views: &[View<'_, T>], settings: &Settings) -> Result<Self::Output<T, S>, Error> {
-        let width = <K::Row<T> as Row<T>>::WIDTH;
-        result::<T, K, K::Reduction, _>(views, settings, K::GRADIENT, width)
+        rows::<T, K, K::Reduction, _>(views, settings, K::GRADIENT, K::WIDTH)
     }
 }
 
@@ -70,16 +71,15 @@ impl<K: OnePass> PlanInto for K {
         settings: &Settings,
         out: &mut [Self::Row<T>],
     ) -> Result<(), Error> {
-        let width = <K::Row<T> as Row<T>>::WIDTH;
-        one_pass::<T, K, K::Reduction>(views, settings, K::GRADIENT, width, Row::flatten(out).into())
+        rows_into::<T, K, K::Reduction, _>(views, settings, K::GRADIENT, K::WIDTH, out)
     }
 }
 
-/// A row of values, `[T; D]`.
+/// A row of values, `[T; D]`; or one number of it, where stable Rust cannot name D in a type.
 pub trait Row<T>: Sized {
     /// Rows of a result.
     type In<S: Storage>: Buffer<T>;
-    /// D
+    /// How many numbers it is.
     const WIDTH: usize;
     /// The numbers of rows, one after another.
     fn flatten(rows: &mut [Self]) -> &mut [T];
@@ -93,6 +93,14 @@ impl<T: Stored, const D: usize> Row<T> for [T; D] {
     }
 }
 
+impl<T: Stored> Row<T> for T {
+    type In<S: Storage> = S::Matrix<T>;
+    const WIDTH: usize = 1;
+    fn flatten(rows: &mut [Self]) -> &mut [T] {
+        rows
+    }
+}
+
 /// One pass into `to`, rows of so many values.
 fn one_pass<T: Element, F: Formula, R: Reduction>(
     views: &[View<'_, T>],
@@ -102,18 +110,6 @@ fn one_pass<T: Element, F: Formula, R: Reduction>(
     to: To<'_, T>,
 ) -> Result<(), Error> {
     run::<T, F, R>(views, settings, &mut [Part { width, gradient, to }], None)
-}
-
-/// [`one_pass`] into rows of its own.
-fn result<T: Element, F: Formula, R: Reduction, B: Buffer<T>>(
-    views: &[View<'_, T>],
-    settings: &Settings,
-    gradient: Option<usize>,
-    width: usize,
-) -> Result<B, Error> {
-    let mut out = B::room(rows_of::<T, F>(views, gradient)?)?;
-    one_pass::<T, F, R>(views, settings, gradient, width, out.to())?;
-    Ok(out)
 }
 
 /// Runs a pass.
@@ -147,58 +143,61 @@ pub fn rows_of<T: Element, F: Formula>(views: &[View<'_, T>], gradient: Option<u
     Ok(parts::rows(F::VARIABLES, views, shape_of::<T, F>(views)?, gradient))
 }
 
-/// Rows of values; if they are a gradient, that of which argument.
+/// Rows of so many values; if they are a gradient, that of which argument.
 ///
 /// # Errors
 /// Those of [`reduce`].
-pub fn rows<T: Element, S: Storage, F: Formula, R: Reduction, const D: usize>(
+pub fn rows<T: Element, F: Formula, R: Reduction, B: Buffer<T>>(
     views: &[View<'_, T>],
     settings: &Settings,
     gradient: Option<usize>,
-) -> Result<S::Rows<T, D>, Error> {
-    result::<T, F, R, _>(views, settings, gradient, D)
+    width: usize,
+) -> Result<B, Error> {
+    let mut out = B::room(rows_of::<T, F>(views, gradient)?, width)?;
+    one_pass::<T, F, R>(views, settings, gradient, width, out.to())?;
+    Ok(out)
 }
 
 /// [`rows`] into memory of the caller.
 ///
 /// # Errors
 /// Those of [`reduce`]; `out` may have the wrong number of rows.
-pub fn rows_into<T: Element, F: Formula, R: Reduction, const D: usize>(
+pub fn rows_into<T: Element, F: Formula, R: Reduction, O: Row<T>>(
     views: &[View<'_, T>],
     settings: &Settings,
     gradient: Option<usize>,
-    out: &mut [[T; D]],
+    width: usize,
+    out: &mut [O],
 ) -> Result<(), Error> {
-    one_pass::<T, F, R>(views, settings, gradient, D, out.as_flattened_mut().into())
+    one_pass::<T, F, R>(views, settings, gradient, width, O::flatten(out).into())
 }
 
-/// Rows of row numbers.
+/// Rows of so many row numbers.
 ///
 /// # Errors
 /// Those of [`reduce`].
-pub fn index_rows<T: Element, S: Storage, F: Formula, R: Reduction, const K: usize>(
+pub fn index_rows<T: Element, F: Formula, R: Reduction, B: Buffer<u32>>(
     views: &[View<'_, T>],
     settings: &Settings,
-) -> Result<S::Rows<u32, K>, Error> {
-    let mut out = S::Rows::<u32, K>::room(rows_of::<T, F>(views, None)?)?;
+    width: usize,
+) -> Result<B, Error> {
+    let mut out = B::room(rows_of::<T, F>(views, None)?, width)?;
     run::<T, F, R>(views, settings, &mut [], Some(out.to()))?;
     Ok(out)
 }
 
-/// Rows of values, and rows of row numbers.
-pub type ValuesAndIndices<T, S, const K: usize> = (<S as Storage>::Rows<T, K>, <S as Storage>::Rows<u32, K>);
-
-/// Rows of values and rows of row numbers.
+/// Rows of so many values and rows of as many row numbers.
 ///
 /// # Errors
 /// Those of [`reduce`].
-pub fn value_and_index_rows<T: Element, S: Storage, F: Formula, R: Reduction, const K: usize>(
+pub fn value_and_index_rows<T: Element, F: Formula, R: Reduction, B: Buffer<T>, I: Buffer<u32>>(
     views: &[View<'_, T>],
     settings: &Settings,
-) -> Result<ValuesAndIndices<T, S, K>, Error> {
+    width: usize,
+) -> Result<(B, I), Error> {
     let rows = rows_of::<T, F>(views, None)?;
-    let (mut values, mut indices) = (S::Rows::<T, K>::room(rows)?, S::Rows::<u32, K>::room(rows)?);
-    run::<T, F, R>(views, settings, &mut [Part { width: K, gradient: None, to: values.to() }], Some(indices.to()))?;
+    let (mut values, mut indices) = (B::room(rows, width)?, I::room(rows, width)?);
+    run::<T, F, R>(views, settings, &mut [Part { width, gradient: None, to: values.to() }], Some(indices.to()))?;
     Ok((values, indices))
 }
 

@@ -24,7 +24,7 @@ use half::slice::HalfFloatSliceExt;
 pub use half::{bf16, f16};
 
 use crate::{
-    arguments::{AsParameter, AsRows, View},
+    arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, View},
     real::Element,
 };
 
@@ -86,34 +86,31 @@ impl Halves<'_> {
 
 macro_rules! halves {
     ($half:ident, $kind:ident) => {
-        impl<'a, const D: usize> AsRows<'a, f32, D> for &'a [[$half; D]] {
-            fn as_rows(self) -> View<'a, f32> {
-                View::from_halves(Halves::$kind(self.as_flattened()), D)
-            }
-        }
-        impl<'a, const D: usize> AsRows<'a, f32, D> for &'a Vec<[$half; D]> {
-            fn as_rows(self) -> View<'a, f32> {
-                self.as_slice().as_rows()
-            }
-        }
-        impl<'a, const D: usize, const N: usize> AsRows<'a, f32, D> for &'a [[$half; D]; N] {
-            fn as_rows(self) -> View<'a, f32> {
-                self.as_slice().as_rows()
-            }
-        }
-        impl<'a, const D: usize> AsRows<'a, f32, D> for &'a [$half] {
-            fn as_rows(self) -> View<'a, f32> {
-                View::from_halves(Halves::$kind(self), D)
-            }
-        }
-        impl<'a, const D: usize> AsRows<'a, f32, D> for &'a Vec<$half> {
-            fn as_rows(self) -> View<'a, f32> {
-                AsRows::<f32, D>::as_rows(self.as_slice())
-            }
-        }
+        halves! { flat $half, $kind, [] [$half] }
+        halves! { flat $half, $kind, [] Vec<$half> }
+        halves! { flat $half, $kind, [N] [$half; N] }
+        halves! { rows $half, $kind, [] [[$half; D]] }
+        halves! { rows $half, $kind, [] Vec<[$half; D]> }
+        halves! { rows $half, $kind, [N] [[$half; D]; N] }
+
         impl<'a> AsParameter<'a, f32, 1> for $half {
             fn as_parameter(self) -> View<'a, f32> {
                 View::scalar(self.to_f32())
+            }
+        }
+        impl<'a> AsParameter<'a, f32, 1> for &$half {
+            fn as_parameter(self) -> View<'a, f32> {
+                View::scalar(self.to_f32())
+            }
+        }
+        impl<'a, const D: usize> AsParameter<'a, f32, D> for [$half; D] {
+            fn as_parameter(self) -> View<'a, f32> {
+                View::array(self.map($half::to_f32))
+            }
+        }
+        impl<'a, const D: usize> AsParameter<'a, f32, D> for &'a [$half; D] {
+            fn as_parameter(self) -> View<'a, f32> {
+                View::halves_parameter(Halves::$kind(self), D)
             }
         }
         impl<'a, const D: usize> AsParameter<'a, f32, D> for &'a [$half] {
@@ -123,12 +120,49 @@ macro_rules! halves {
         }
         impl<'a, const D: usize> AsParameter<'a, f32, D> for &'a Vec<$half> {
             fn as_parameter(self) -> View<'a, f32> {
-                AsParameter::<f32, D>::as_parameter(self.as_slice())
+                View::halves_parameter(Halves::$kind(self), D)
             }
         }
-        impl<'a, const D: usize> AsParameter<'a, f32, D> for &'a [$half; D] {
+    };
+    // numbers one after another
+    (flat $half:ident, $kind:ident, [$($n:ident)?] $type:ty) => {
+        impl<'a, const D: usize $(, const $n: usize)?> AsRows<'a, f32, D> for &'a $type {
+            fn as_rows(self) -> View<'a, f32> {
+                View::from_halves(Halves::$kind(self), D)
+            }
+        }
+        impl<'a $(, const $n: usize)?> AsDynRows<'a, f32> for &'a $type {
+            fn as_dyn_rows(self, dim: usize) -> View<'a, f32> {
+                View::from_halves(Halves::$kind(self), dim)
+            }
+        }
+        impl<'a $(, const $n: usize)?> AsDynParameter<'a, f32> for &'a $type {
+            fn as_dyn_parameter(self, dim: usize) -> View<'a, f32> {
+                View::halves_parameter(Halves::$kind(self), dim)
+            }
+        }
+    };
+    // rows of D numbers
+    (rows $half:ident, $kind:ident, [$($n:ident)?] $type:ty) => {
+        impl<'a, const D: usize $(, const $n: usize)?> AsRows<'a, f32, D> for &'a $type {
+            fn as_rows(self) -> View<'a, f32> {
+                View::from_halves(Halves::$kind(self.as_flattened()), D)
+            }
+        }
+        impl<'a, const D: usize $(, const $n: usize)?> AsParameter<'a, f32, D> for &'a $type {
             fn as_parameter(self) -> View<'a, f32> {
-                AsParameter::<f32, D>::as_parameter(self.as_slice())
+                View::halves_parameter(Halves::$kind(self.as_flattened()), D)
+            }
+        }
+        impl<'a, const D: usize $(, const $n: usize)?> AsDynRows<'a, f32> for &'a $type {
+            // the call compares the dimensions
+            fn as_dyn_rows(self, _dim: usize) -> View<'a, f32> {
+                View::from_halves(Halves::$kind(self.as_flattened()), D)
+            }
+        }
+        impl<'a, const D: usize $(, const $n: usize)?> AsDynParameter<'a, f32> for &'a $type {
+            fn as_dyn_parameter(self, dim: usize) -> View<'a, f32> {
+                View::halves_parameter(Halves::$kind(self.as_flattened()), dim)
             }
         }
     };

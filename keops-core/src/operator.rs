@@ -28,18 +28,19 @@
 //! # }
 //! ```
 
+mod dynamic;
 mod linear_sum;
 mod matrix;
 
 use core::{fmt, marker::PhantomData};
 
+pub use dynamic::DynOperator;
 pub(crate) use linear_sum::LinearSum;
 pub use matrix::Matrix;
 
 use crate::{
     arguments::{AsRows, View},
     call::OnePass,
-    cpu::room,
     error::Error,
     real::Element,
     rows::Rows,
@@ -233,23 +234,7 @@ impl<'a, T: Element, F: OnePass, A: OnePass, const B: usize, const C: usize> Ope
     /// # Ok::<(), Error>(())
     /// ```
     pub fn to_dense(&self) -> Result<Matrix<T>, Error> {
-        let LinearSum { shape, multiple, .. } = self.sum;
-        // all components of a row are alike: one of them is enough
-        let [b, c] = if multiple { [1, 1] } else { [B, C] };
-        let too_large = || Error::OutputTooLarge { rows: shape.targets, width: shape.sources };
-        let rows = shape.targets.checked_mul(c).ok_or_else(too_large)?;
-        let cols = shape.sources.checked_mul(b).ok_or_else(too_large)?;
-        let mut values = room(rows, cols)?;
-        let (mut unit, mut column) = (room(shape.sources, B)?, room(shape.targets, C)?);
-        for col in 0..cols {
-            let place = if multiple { col * B } else { col };
-            unit[place] = T::one();
-            self.sum.apply(View::from_flat(&unit, B), &mut column)?;
-            unit[place] = T::zero();
-            let column = column.iter().step_by(if multiple { C } else { 1 });
-            column.enumerate().for_each(|(row, &value)| values[row * cols + col] = value);
-        }
-        Ok(Matrix::new(rows, cols, values))
+        self.sum.to_dense()
     }
 }
 

@@ -16,7 +16,7 @@ use core::ops::Range;
 
 use crate::{
     arguments::View,
-    array::{Array, Buffer, Storage},
+    array::{Array, Buffer},
     components::Components,
     cpu::{Batches, Piece, Shape, To, reduce, room, shape},
     error::Error,
@@ -189,14 +189,15 @@ impl<'s> Selection<'s> {
     ///
     /// # Errors
     /// Those of [`Self::eval`].
-    pub fn part<T: Element, S: Storage, F: Formula, const D: usize>(
+    pub fn part<T: Element, F: Formula, B: Buffer<T>>(
         &self,
         views: &[View<'_, T>],
         sides: &[Side],
         (side, gradient): (Side, Option<usize>),
-    ) -> Result<S::Rows<T, D>, Error> {
-        let mut rows = S::Rows::<T, D>::room(self.rows(views, side, gradient))?;
-        self.eval::<T, F>(views, sides, &mut [Part { side, gradient, width: D, to: rows.to() }])?;
+        width: usize,
+    ) -> Result<B, Error> {
+        let mut rows = B::room(self.rows(views, side, gradient), width)?;
+        self.eval::<T, F>(views, sides, &mut [Part { side, gradient, width, to: rows.to() }])?;
         Ok(rows)
     }
 

@@ -1,6 +1,6 @@
 //! Arguments with batch dimensions.
 
-use super::{AsParameter, AsRows, View};
+use super::{AsDynParameter, AsDynRows, AsParameter, AsRows, View};
 use crate::real::Element;
 
 /// Rows that are shared out among batches; made by [`batched`].
@@ -63,5 +63,17 @@ impl<'a, T: Element, const D: usize, A: AsRows<'a, T, D>> AsRows<'a, T, D> for B
 impl<'a, T: Element, const D: usize, A: AsRows<'a, T, D>> AsParameter<'a, T, D> for Batched<A> {
     fn as_parameter(self) -> View<'a, T> {
         self.rows.as_rows().batched(&self.batch).into_parameters()
+    }
+}
+
+impl<'a, T: Element, A: AsDynRows<'a, T>> AsDynRows<'a, T> for Batched<A> {
+    fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
+        self.rows.as_dyn_rows(dim).batched(&self.batch)
+    }
+}
+
+impl<'a, T: Element, A: AsDynRows<'a, T>> AsDynParameter<'a, T> for Batched<A> {
+    fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+        self.rows.as_dyn_rows(dim).batched(&self.batch).into_parameters()
     }
 }

@@ -1,30 +1,245 @@
 //! What is rows and parameters already: slices, vectors and arrays, of rows or flat, and the rows of results.
 
-use super::{AsParameter, AsRows, View};
-use crate::{array::DeviceRows, real::Element, rows::Rows};
+use std::{borrow::Cow, rc::Rc, sync::Arc};
 
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a [[T; D]] {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_rows(self)
-    }
+use super::{AsDynParameter, AsDynRows, AsParameter, AsRows, View};
+use crate::{
+    array::{DeviceMatrix, DeviceRows},
+    operator::Matrix,
+    real::Element,
+    rows::Rows,
+};
+
+/// Types with numbers, one after another, that say nothing of rows.
+macro_rules! flat {
+    ($([$($n:ident)?] $type:ty;)*) => {$(
+        impl<'a, T: Element, const D: usize $(, const $n: usize)?> AsRows<'a, T, D> for &'a $type {
+            fn as_rows(self) -> View<'a, T> {
+                View::from_flat(self, D)
+            }
+        }
+
+        impl<'a, T: Element $(, const $n: usize)?> AsDynRows<'a, T> for &'a $type {
+            fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
+                View::from_flat(self, dim)
+            }
+        }
+
+        impl<'a, T: Element $(, const $n: usize)?> AsDynParameter<'a, T> for &'a $type {
+            fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+                View::parameter(self, dim)
+            }
+        }
+    )*};
 }
 
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a Vec<[T; D]> {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_rows(self)
-    }
+flat! {
+    [] [T];
+    [] Vec<T>;
+    [N] [T; N];
 }
 
-impl<'a, T: Element, const D: usize, const N: usize> AsRows<'a, T, D> for &'a [[T; D]; N] {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_rows(self)
-    }
+/// Types with rows of so many numbers; a parameter is one of them.
+macro_rules! rows {
+    ($([$($n:ident)?] $row:ident: $type:ty;)*) => {$(
+        impl<'a, T: Element, const D: usize $(, const $n: usize)?> AsRows<'a, T, D> for &'a $type {
+            fn as_rows(self) -> View<'a, T> {
+                View::from_rows(self)
+            }
+        }
+
+        impl<'a, T: Element, const D: usize $(, const $n: usize)?> AsParameter<'a, T, D> for &'a $type {
+            fn as_parameter(self) -> View<'a, T> {
+                View::parameter(self.as_flattened(), D)
+            }
+        }
+
+        impl<'a, T: Element, const D: usize $(, const $n: usize)?> AsDynRows<'a, T> for &'a $type {
+            fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
+                View::from_table(self.as_flattened().into(), [self.len(), D], dim)
+            }
+        }
+
+        impl<'a, T: Element, const D: usize $(, const $n: usize)?> AsDynParameter<'a, T> for &'a $type {
+            fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+                View::parameter(self.as_flattened(), dim)
+            }
+        }
+    )*};
 }
 
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a Rows<T, D> {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_rows(self)
-    }
+rows! {
+    [] D: [[T; D]];
+    [] D: Vec<[T; D]>;
+    [N] D: [[T; D]; N];
+    [] D: Rows<T, D>;
+}
+
+/// Types with matrices of B rows and A columns: rows of dimension A*B.
+macro_rules! matrices {
+    ($([$($n:ident)?] $type:ty;)*) => {$(
+        impl<'a, T: Element, const A: usize, const B: usize $(, const $n: usize)?> AsDynRows<'a, T> for &'a $type {
+            fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
+                let numbers = self.as_flattened().as_flattened();
+                View::from_table(numbers.into(), [self.len(), A.saturating_mul(B)], dim)
+            }
+        }
+    )*};
+}
+
+matrices! {
+    [] [[[T; A]; B]];
+    [] Vec<[[T; A]; B]>;
+    [N] [[[T; A]; B]; N];
+}
+
+/// Types with rows that are lists by themselves: they are copied.
+macro_rules! lists {
+    ($($type:ty;)*) => {$(
+        impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &$type {
+            fn as_rows(self) -> View<'a, T> {
+                View::from_lists(self, D)
+            }
+        }
+
+        impl<'a, T: Element> AsDynRows<'a, T> for &$type {
+            fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
+                View::from_lists(self, dim)
+            }
+        }
+
+        impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &$type {
+            fn as_parameter(self) -> View<'a, T> {
+                View::parameter_of(self.concat().into(), D)
+            }
+        }
+
+        impl<'a, T: Element> AsDynParameter<'a, T> for &$type {
+            fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+                View::parameter_of(self.concat().into(), dim)
+            }
+        }
+    )*};
+}
+
+lists! {
+    [Vec<T>];
+    Vec<Vec<T>>;
+    [&[T]];
+    Vec<&[T]>;
+}
+
+/// Pointers to what is rows.
+macro_rules! pointers_to_rows {
+    ($([$($bound:tt)*] $type:ty;)*) => {$(
+        impl<'a, T: Element, P: ?Sized $($bound)*, const D: usize> AsRows<'a, T, D> for &'a $type
+        where
+            &'a P: AsRows<'a, T, D>,
+        {
+            fn as_rows(self) -> View<'a, T> {
+                <&'a P>::as_rows(&**self)
+            }
+        }
+
+        impl<'a, T: Element, P: ?Sized $($bound)*> AsDynRows<'a, T> for &'a $type
+        where
+            &'a P: AsDynRows<'a, T>,
+        {
+            fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
+                <&'a P>::as_dyn_rows(&**self, dim)
+            }
+        }
+    )*};
+}
+
+pointers_to_rows! {
+    [] &P;
+    [] &mut P;
+    [] Box<P>;
+    [] Rc<P>;
+    [] Arc<P>;
+    [+ ToOwned] Cow<'_, P>;
+}
+
+/// Pointers to parameters. They cannot be any, as those to rows: another crate may say that a reference or a box of its own
+/// types is an [`Element`].
+macro_rules! pointers_to_parameters {
+    ($([$($d:ident)?] $dim:tt $type:ty;)*) => {$(
+        pointers_to_parameters! { @[$($d)?] $dim $type, &$type }
+        pointers_to_parameters! { @[$($d)?] $dim $type, Box<$type> }
+    )*};
+    (@[$($d:ident)?] D $type:ty, $pointer:ty) => {
+        impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a $pointer {
+            fn as_parameter(self) -> View<'a, T> {
+                <&'a $type as AsParameter<'a, T, D>>::as_parameter(&**self)
+            }
+        }
+        pointers_to_parameters! { @@[$($d)?] $type, $pointer }
+    };
+    (@[] 1 $type:ty, $pointer:ty) => {
+        impl<'a, T: Element> AsParameter<'a, T, 1> for &'a $pointer {
+            fn as_parameter(self) -> View<'a, T> {
+                <&'a $type as AsParameter<'a, T, 1>>::as_parameter(&**self)
+            }
+        }
+        pointers_to_parameters! { @@[] $type, $pointer }
+    };
+    (@@[$($d:ident)?] $type:ty, $pointer:ty) => {
+        impl<'a, T: Element $(, const $d: usize)?> AsDynParameter<'a, T> for &'a $pointer {
+            fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+                <&'a $type as AsDynParameter<'a, T>>::as_dyn_parameter(&**self, dim)
+            }
+        }
+    };
+}
+
+pointers_to_parameters! {
+    [] 1 T;
+    [D] D [T; D];
+    [] D [T];
+    [] D Vec<T>;
+    [D] D [[T; D]];
+    [D] D Vec<[T; D]>;
+    [D] D Rows<T, D>;
+}
+
+/// Rows that say for themselves how many numbers they have.
+macro_rules! views {
+    ($($type:ty, |$it:ident| $view:expr;)*) => {$(
+        impl<'a, T: Element> AsDynRows<'a, T> for $type {
+            fn as_dyn_rows(self, _dim: usize) -> View<'a, T> {
+                let $it = self;
+                $view
+            }
+        }
+
+        impl<'a, T: Element> AsDynParameter<'a, T> for $type {
+            fn as_dyn_parameter(self, _dim: usize) -> View<'a, T> {
+                let $it = self;
+                $view
+            }
+        }
+
+        impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for $type {
+            fn as_rows(self) -> View<'a, T> {
+                let $it = self;
+                $view
+            }
+        }
+
+        impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for $type {
+            fn as_parameter(self) -> View<'a, T> {
+                let $it = self;
+                $view
+            }
+        }
+    )*};
+}
+
+views! {
+    View<'a, T>, |view| view;
+    &'a Matrix<T>, |matrix| View::from_table(matrix.as_flat().into(), [matrix.rows(), matrix.cols()], matrix.cols());
+    &'a DeviceMatrix<T>, |matrix| matrix.view();
 }
 
 impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a DeviceRows<T, D> {
@@ -33,33 +248,33 @@ impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a DeviceRows<T, D> {
     }
 }
 
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a [T] {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_flat(self, D)
+impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a DeviceRows<T, D> {
+    fn as_parameter(self) -> View<'a, T> {
+        self.view()
     }
 }
 
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a Vec<T> {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_flat(self, D)
+impl<'a, T: Element, const D: usize> AsDynRows<'a, T> for &'a DeviceRows<T, D> {
+    fn as_dyn_rows(self, _dim: usize) -> View<'a, T> {
+        self.view()
     }
 }
 
-impl<'a, T: Element, const D: usize, const N: usize> AsRows<'a, T, D> for &'a [T; N] {
-    fn as_rows(self) -> View<'a, T> {
-        View::from_flat(self, D)
-    }
-}
-
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for View<'a, T> {
-    fn as_rows(self) -> View<'a, T> {
-        self
+impl<'a, T: Element, const D: usize> AsDynParameter<'a, T> for &'a DeviceRows<T, D> {
+    fn as_dyn_parameter(self, _dim: usize) -> View<'a, T> {
+        self.view()
     }
 }
 
 impl<'a, T: Element> AsParameter<'a, T, 1> for T {
     fn as_parameter(self) -> View<'a, T> {
         View::scalar(self)
+    }
+}
+
+impl<'a, T: Element> AsParameter<'a, T, 1> for &T {
+    fn as_parameter(self) -> View<'a, T> {
+        View::scalar(*self)
     }
 }
 
@@ -75,6 +290,12 @@ impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a [T; D] {
     }
 }
 
+impl<'a, T: Element, const D: usize, const N: usize> AsParameter<'a, T, D> for [[T; D]; N] {
+    fn as_parameter(self) -> View<'a, T> {
+        View::parameter_of(self.as_flattened().to_vec().into(), D)
+    }
+}
+
 impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a [T] {
     fn as_parameter(self) -> View<'a, T> {
         View::parameter(self, D)
@@ -87,14 +308,26 @@ impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Vec<T> {
     }
 }
 
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Rows<T, D> {
-    fn as_parameter(self) -> View<'a, T> {
-        View::parameter(self.as_flat(), D)
+impl<'a, T: Element> AsDynParameter<'a, T> for T {
+    fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+        View::parameter_of(vec![self].into(), dim)
     }
 }
 
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a DeviceRows<T, D> {
-    fn as_parameter(self) -> View<'a, T> {
-        self.view()
+impl<'a, T: Element> AsDynParameter<'a, T> for &'a T {
+    fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+        View::parameter(core::slice::from_ref(self), dim)
+    }
+}
+
+impl<'a, T: Element, const N: usize> AsDynParameter<'a, T> for [T; N] {
+    fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+        View::parameter_of(Vec::from(self).into(), dim)
+    }
+}
+
+impl<'a, T: Element, const A: usize, const B: usize> AsDynParameter<'a, T> for [[T; A]; B] {
+    fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+        View::parameter_of(self.as_flattened().to_vec().into(), dim)
     }
 }

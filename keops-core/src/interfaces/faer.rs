@@ -37,7 +37,7 @@
 use faer::{Col, ColRef, Mat, MatRef, Shape, Stride};
 
 use crate::{
-    arguments::{AsParameter, AsRows, View},
+    arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, View},
     error::Error,
     operator::Matrix,
     real::Element,
@@ -63,9 +63,21 @@ impl<'a, T: Element, R: Shape, C: Shape, RS: Stride, CS: Stride, const D: usize>
     }
 }
 
+impl<'a, T: Element, R: Shape, C: Shape, RS: Stride, CS: Stride> AsDynRows<'a, T> for MatRef<'_, T, R, C, RS, CS> {
+    fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
+        rows(self.as_dyn().as_dyn_stride(), dim)
+    }
+}
+
 impl<'a, T: Element, R: Shape, C: Shape, const D: usize> AsRows<'a, T, D> for &Mat<T, R, C> {
     fn as_rows(self) -> View<'a, T> {
         rows(self.as_dyn().as_dyn_stride(), D)
+    }
+}
+
+impl<'a, T: Element, R: Shape, C: Shape> AsDynRows<'a, T> for &Mat<T, R, C> {
+    fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
+        rows(self.as_dyn().as_dyn_stride(), dim)
     }
 }
 
@@ -75,9 +87,21 @@ impl<'a, T: Element, R: Shape, RS: Stride, const D: usize> AsRows<'a, T, D> for 
     }
 }
 
+impl<'a, T: Element, R: Shape, RS: Stride> AsDynRows<'a, T> for ColRef<'_, T, R, RS> {
+    fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
+        rows(self.as_mat().as_dyn().as_dyn_stride(), dim)
+    }
+}
+
 impl<'a, T: Element, R: Shape, const D: usize> AsRows<'a, T, D> for &Col<T, R> {
     fn as_rows(self) -> View<'a, T> {
         rows(self.as_ref().as_mat().as_dyn().as_dyn_stride(), D)
+    }
+}
+
+impl<'a, T: Element, R: Shape> AsDynRows<'a, T> for &Col<T, R> {
+    fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
+        rows(self.as_ref().as_mat().as_dyn().as_dyn_stride(), dim)
     }
 }
 
@@ -89,9 +113,21 @@ impl<'a, T: Element, R: Shape, C: Shape, RS: Stride, CS: Stride, const D: usize>
     }
 }
 
+impl<'a, T: Element, R: Shape, C: Shape, RS: Stride, CS: Stride> AsDynParameter<'a, T> for MatRef<'_, T, R, C, RS, CS> {
+    fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+        View::parameter_of(numbers(self.as_dyn().as_dyn_stride()).into(), dim)
+    }
+}
+
 impl<'a, T: Element, R: Shape, C: Shape, const D: usize> AsParameter<'a, T, D> for &Mat<T, R, C> {
     fn as_parameter(self) -> View<'a, T> {
         AsParameter::<T, D>::as_parameter(self.as_ref())
+    }
+}
+
+impl<'a, T: Element, R: Shape, C: Shape> AsDynParameter<'a, T> for &Mat<T, R, C> {
+    fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+        AsDynParameter::as_dyn_parameter(self.as_ref(), dim)
     }
 }
 
@@ -101,9 +137,21 @@ impl<'a, T: Element, R: Shape, RS: Stride, const D: usize> AsParameter<'a, T, D>
     }
 }
 
+impl<'a, T: Element, R: Shape, RS: Stride> AsDynParameter<'a, T> for ColRef<'_, T, R, RS> {
+    fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+        AsDynParameter::as_dyn_parameter(self.as_mat(), dim)
+    }
+}
+
 impl<'a, T: Element, R: Shape, const D: usize> AsParameter<'a, T, D> for &Col<T, R> {
     fn as_parameter(self) -> View<'a, T> {
         AsParameter::<T, D>::as_parameter(self.as_ref())
+    }
+}
+
+impl<'a, T: Element, R: Shape> AsDynParameter<'a, T> for &Col<T, R> {
+    fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+        AsDynParameter::as_dyn_parameter(self.as_ref(), dim)
     }
 }
 

@@ -42,7 +42,7 @@ use bytemuck::{Pod, allocation::try_cast_vec, must_cast_slice};
 use nalgebra::{DMatrix, DVector, Dim, Matrix as NMatrix, Point, RawStorage, SVector, Scalar};
 
 use crate::{
-    arguments::{AsParameter, AsRows, View},
+    arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, View},
     error::Error,
     operator::Matrix,
     real::Element,
@@ -51,27 +51,45 @@ use crate::{
 
 macro_rules! points {
     ($points:ident) => {
-        impl<'a, T: Element + Pod, const D: usize> AsRows<'a, T, D> for &'a [$points<T, D>] {
+        points!($points, [] [$points<T, D>]);
+        points!($points, [] Vec<$points<T, D>>);
+        points!($points, [N] [$points<T, D>; N]);
+
+        impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for $points<T, D> {
+            fn as_parameter(self) -> View<'a, T> {
+                View::array(self.into())
+            }
+        }
+
+        impl<'a, T: Element, const D: usize> AsDynParameter<'a, T> for $points<T, D> {
+            fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+                View::parameter_of(<[T; D]>::from(self).to_vec().into(), dim)
+            }
+        }
+    };
+    // rows; a parameter is one of them
+    ($points:ident, [$($n:ident)?] $type:ty) => {
+        impl<'a, T: Element + Pod, const D: usize $(, const $n: usize)?> AsRows<'a, T, D> for &'a $type {
             fn as_rows(self) -> View<'a, T> {
                 View::from_rows(must_cast_slice::<$points<T, D>, [T; D]>(self))
             }
         }
 
-        impl<'a, T: Element + Pod, const D: usize> AsRows<'a, T, D> for &'a Vec<$points<T, D>> {
-            fn as_rows(self) -> View<'a, T> {
-                self.as_slice().as_rows()
-            }
-        }
-
-        impl<'a, T: Element + Pod, const D: usize, const N: usize> AsRows<'a, T, D> for &'a [$points<T, D>; N] {
-            fn as_rows(self) -> View<'a, T> {
-                self.as_slice().as_rows()
-            }
-        }
-
-        impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for $points<T, D> {
+        impl<'a, T: Element + Pod, const D: usize $(, const $n: usize)?> AsParameter<'a, T, D> for &'a $type {
             fn as_parameter(self) -> View<'a, T> {
-                View::array(self.into())
+                must_cast_slice::<$points<T, D>, [T; D]>(self).as_parameter()
+            }
+        }
+
+        impl<'a, T: Element + Pod, const D: usize $(, const $n: usize)?> AsDynRows<'a, T> for &'a $type {
+            fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
+                must_cast_slice::<$points<T, D>, [T; D]>(self).as_dyn_rows(dim)
+            }
+        }
+
+        impl<'a, T: Element + Pod, const D: usize $(, const $n: usize)?> AsDynParameter<'a, T> for &'a $type {
+            fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+                must_cast_slice::<$points<T, D>, [T; D]>(self).as_dyn_parameter(dim)
             }
         }
     };
@@ -126,6 +144,18 @@ impl<'a, T: Element, R: Dim, C: Dim, S: RawStorage<T, R, C>, const D: usize> AsR
     }
 }
 
+impl<'a, T: Element, R: Dim, C: Dim, S: RawStorage<T, R, C>> AsDynRows<'a, T> for &'a NMatrix<T, R, C, S> {
+    fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
+        View::from_table(numbers(self).into(), [self.nrows(), self.ncols()], dim)
+    }
+}
+
+impl<'a, T: Element, R: Dim, C: Dim, S: RawStorage<T, R, C>> AsDynParameter<'a, T> for &'a NMatrix<T, R, C, S> {
+    fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+        View::parameter_of(numbers(self).into(), dim)
+    }
+}
+
 impl<'a, T: Element, R: Dim, C: Dim, S: RawStorage<T, R, C>, const D: usize> AsParameter<'a, T, D>
     for &'a NMatrix<T, R, C, S>
 {
@@ -137,6 +167,12 @@ impl<'a, T: Element, R: Dim, C: Dim, S: RawStorage<T, R, C>, const D: usize> AsP
 impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Point<T, D> {
     fn as_parameter(self) -> View<'a, T> {
         View::array((*self).into())
+    }
+}
+
+impl<'a, T: Element, const D: usize> AsDynParameter<'a, T> for &'a Point<T, D> {
+    fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+        (*self).as_dyn_parameter(dim)
     }
 }
 

@@ -44,7 +44,7 @@ use std::borrow::Cow;
 use ndarray::{Array2, ArrayBase, ArrayRef, ArrayView, Data, DataMut, Dimension, Ix2};
 
 use crate::{
-    arguments::{AsParameter, AsRows, View},
+    arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, View},
     error::Error,
     operator::Matrix,
     real::Element,
@@ -78,9 +78,21 @@ impl<'a, T: Element, S: Data<Elem = T>, N: Dimension, const D: usize> AsRows<'a,
     }
 }
 
+impl<'a, T: Element, S: Data<Elem = T>, N: Dimension> AsDynRows<'a, T> for &'a ArrayBase<S, N> {
+    fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
+        rows(self.view(), dim)
+    }
+}
+
 impl<'a, T: Element, N: Dimension, const D: usize> AsRows<'a, T, D> for &'a ArrayRef<T, N> {
     fn as_rows(self) -> View<'a, T> {
         rows(self.view(), D)
+    }
+}
+
+impl<'a, T: Element, N: Dimension> AsDynRows<'a, T> for &'a ArrayRef<T, N> {
+    fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
+        rows(self.view(), dim)
     }
 }
 
@@ -90,9 +102,21 @@ impl<'a, T: Element, N: Dimension, const D: usize> AsRows<'a, T, D> for ArrayVie
     }
 }
 
+impl<'a, T: Element, N: Dimension> AsDynRows<'a, T> for ArrayView<'a, T, N> {
+    fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
+        rows(self, dim)
+    }
+}
+
 impl<'a, T: Element, S: Data<Elem = T>, N: Dimension, const D: usize> AsParameter<'a, T, D> for &'a ArrayBase<S, N> {
     fn as_parameter(self) -> View<'a, T> {
         View::parameter_of(numbers(self.view()), D)
+    }
+}
+
+impl<'a, T: Element, S: Data<Elem = T>, N: Dimension> AsDynParameter<'a, T> for &'a ArrayBase<S, N> {
+    fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+        View::parameter_of(numbers(self.view()), dim)
     }
 }
 
@@ -102,9 +126,21 @@ impl<'a, T: Element, N: Dimension, const D: usize> AsParameter<'a, T, D> for &'a
     }
 }
 
+impl<'a, T: Element, N: Dimension> AsDynParameter<'a, T> for &'a ArrayRef<T, N> {
+    fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+        View::parameter_of(numbers(self.view()), dim)
+    }
+}
+
 impl<'a, T: Element, N: Dimension, const D: usize> AsParameter<'a, T, D> for ArrayView<'a, T, N> {
     fn as_parameter(self) -> View<'a, T> {
         View::parameter_of(numbers(self), D)
+    }
+}
+
+impl<'a, T: Element, N: Dimension> AsDynParameter<'a, T> for ArrayView<'a, T, N> {
+    fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
+        View::parameter_of(numbers(self), dim)
     }
 }
 

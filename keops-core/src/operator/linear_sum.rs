@@ -2,10 +2,11 @@
 
 use core::{fmt, marker::PhantomData};
 
+use super::Matrix;
 use crate::{
     arguments::View,
     call::{OnePass, shape_of},
-    cpu::{Piece, Shape, reduce},
+    cpu::{Piece, Shape, reduce, room},
     error::Error,
     formula::{Index, Role},
     host::numbers,
@@ -75,6 +76,27 @@ impl<'a, T: Element, F: OnePass> LinearSum<'a, T, F> {
         let mut views: Vec<View<'_, T>> = self.views.clone();
         views.push(w);
         reduce::<T, A, A::Reduction>(&views, &self.settings, &mut [Piece::rows(self.dims[0], out)], None)
+    }
+
+    /// The matrix: see [`Operator::to_dense`](super::Operator::to_dense).
+    pub(crate) fn to_dense(&self) -> Result<Matrix<T>, Error> {
+        let Self { shape, multiple, dims: [dim, width], .. } = *self;
+        // all components of a row are alike: one of them is enough
+        let [b, c] = if multiple { [1, 1] } else { [dim, width] };
+        let too_large = || Error::OutputTooLarge { rows: shape.targets, width: shape.sources };
+        let rows = shape.targets.checked_mul(c).ok_or_else(too_large)?;
+        let cols = shape.sources.checked_mul(b).ok_or_else(too_large)?;
+        let mut values = room(rows, cols)?;
+        let (mut unit, mut column) = (room(shape.sources, dim)?, room(shape.targets, width)?);
+        for col in 0..cols {
+            let place = if multiple { col * dim } else { col };
+            unit[place] = T::one();
+            self.apply(View::from_flat(&unit, dim), &mut column)?;
+            unit[place] = T::zero();
+            let column = column.iter().step_by(if multiple { width } else { 1 });
+            column.enumerate().for_each(|(row, &value)| values[row * cols + col] = value);
+        }
+        Ok(Matrix::new(rows, cols, values))
     }
 
     /// The arguments, with `v` in the place of the variable.

@@ -2,7 +2,8 @@
 
 use core::ops::Index;
 
-/// A matrix, row-major: `m[(i, j)]`. An operator gives it, by [`to_dense`](super::Operator::to_dense).
+/// A matrix, row-major: `m[(i, j)]`. An operator gives it, by [`to_dense`](super::Operator::to_dense); and it is the rows
+/// of a result whose dimension stable Rust cannot name in a type, as D*D for a const generic D. Those are arguments too.
 ///
 /// ```
 /// use keops::prelude::*;
@@ -21,7 +22,7 @@ use core::ops::Index;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Matrix<T> {
     rows: usize,
     cols: usize,
@@ -30,7 +31,7 @@ pub struct Matrix<T> {
 
 impl<T> Matrix<T> {
     /// `values` has rows × cols numbers.
-    pub(super) fn new(rows: usize, cols: usize, values: Vec<T>) -> Self {
+    pub(crate) fn new(rows: usize, cols: usize, values: Vec<T>) -> Self {
         Self { rows, cols, values }
     }
 
@@ -92,6 +93,22 @@ impl<T> Matrix<T> {
     #[must_use]
     pub fn as_flat(&self) -> &[T] {
         &self.values
+    }
+
+    /// All numbers, row by row.
+    ///
+    /// ```
+    /// # use keops::prelude::*;
+    /// # keops! { pub fn product(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { x * y * b } }
+    /// # let (x, y) = ([[1.0_f64], [2.0]], [[3.0], [4.0], [5.0]]);
+    /// let mut k = product(&x, &y, &[[0.0]; 3]).operator_b()?.to_dense()?; // x yᵀ for x = (1, 2), y = (3, 4, 5)
+    /// k.as_flat_mut()[1] = 7.0;
+    /// assert_eq!(k[(0, 1)], 7.0);
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn as_flat_mut(&mut self) -> &mut [T] {
+        &mut self.values
     }
 
     /// All numbers, row by row, without copying.

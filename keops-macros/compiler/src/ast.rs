@@ -75,21 +75,64 @@ pub struct Block {
     pub span: Span,
 }
 
-/// An integer: a literal or a const generic.
+/// An integer: a literal, a const generic, or what operators make of them.
 #[derive(Clone)]
 pub enum IntegerArg {
     /// A literal, maybe with a minus.
     Number(i64, Span),
     /// A const generic.
     Symbol(Ident),
+    /// `D * D`, with the token of its sign: a sum, a difference, a product or a quotient.
+    Operation(BinaryOp, Span, Box<IntegerArg>, Box<IntegerArg>),
 }
 
 impl IntegerArg {
     /// The token to point at.
     pub fn span(&self) -> Span {
         match self {
-            IntegerArg::Number(_, span) => *span,
+            IntegerArg::Number(_, span) | IntegerArg::Operation(_, span, ..) => *span,
             IntegerArg::Symbol(name) => name.span(),
+        }
+    }
+
+    /// The const generics in it, from left to right.
+    pub fn symbols(&self) -> Vec<&Ident> {
+        match self {
+            IntegerArg::Number(..) => Vec::new(),
+            IntegerArg::Symbol(name) => vec![name],
+            IntegerArg::Operation(_, _, a, b) => [a.symbols(), b.symbols()].concat(),
+        }
+    }
+
+    /// The number it is, if there is no const generic in it and its value is an integer.
+    pub fn number(&self) -> Option<i64> {
+        match self {
+            IntegerArg::Number(n, _) => Some(*n),
+            IntegerArg::Symbol(_) => None,
+            IntegerArg::Operation(op, _, a, b) => {
+                let (a, b) = (a.number()?, b.number()?);
+                match op {
+                    BinaryOp::Add => a.checked_add(b),
+                    BinaryOp::Sub => a.checked_sub(b),
+                    BinaryOp::Mul => a.checked_mul(b),
+                    BinaryOp::Div if a.checked_rem(b) == Some(0) => a.checked_div(b),
+                    _ => None,
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for IntegerArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let operand = |inner: &IntegerArg| match inner {
+            IntegerArg::Operation(..) => format!("({inner})"),
+            _ => inner.to_string(),
+        };
+        match self {
+            IntegerArg::Number(n, _) => write!(f, "{n}"),
+            IntegerArg::Symbol(name) => write!(f, "{name}"),
+            IntegerArg::Operation(op, _, a, b) => write!(f, "{} {} {}", operand(a), op.sign(), operand(b)),
         }
     }
 }

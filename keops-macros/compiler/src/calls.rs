@@ -204,17 +204,8 @@ pub fn calls(item: &Item, checked: Checked) -> syn::Result<Calls> {
         Reduction::MaxSumShiftExp => out.checked_add(&Dim::number(1)),
         _ => Some(out.clone()),
     };
-    let width = match width {
-        Some(width) if width.const_argument().is_some() => width,
-        width => {
-            let why = match width {
-                Some(width) => {
-                    format!("dimension {width}, which stable Rust cannot name in a type: use literal dimensions")
-                }
-                None => "too many components to count".to_owned(),
-            };
-            return Err(syn::Error::new(item.body.span, format!("the result has {why}")));
-        }
+    let Some(width) = width else {
+        return Err(syn::Error::new(item.body.span, "the result has too many components to count"));
     };
     let variables: Vec<VarId> = graph.variable_ids().collect();
     let sum = match reduction.reduction {

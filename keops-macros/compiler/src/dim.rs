@@ -8,8 +8,15 @@ use std::collections::BTreeMap;
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote};
 
+use crate::ast::{BinaryOp, IntegerArg};
+
 /// A product of const generics, sorted; empty for the constant term.
 type Monomial = Vec<String>;
+
+/// The largest number in a dimension: sums of a few of them fit into any integer of the compiler.
+pub(crate) const LARGEST: i64 = 1 << 24;
+/// Terms of a declared dimension, and factors of one: more is a mistake, and products of them would not end.
+const TERMS: usize = 16;
 
 /// A number of components, or an offset into them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -28,6 +35,48 @@ impl Dim {
     /// The const generic `name`.
     pub fn symbol(name: &str) -> Self {
         Dim(BTreeMap::from([(vec![name.to_owned()], 1)]))
+    }
+
+    /// What is written for a dimension or an offset; else why it is none, with the token to point at.
+    ///
+    /// Differences and quotients are polynomials of this kind only where they come out even: `2 * D - D`, `6 / 2`.
+    pub fn written(arg: &IntegerArg) -> Result<Dim, (Span, String)> {
+        let (op, span, a, b) = match arg {
+            IntegerArg::Number(n @ 0..=LARGEST, _) => return Ok(Dim::number(n.unsigned_abs())),
+            IntegerArg::Number(n, span) => return Err((*span, out_of_range(*n))),
+            IntegerArg::Symbol(name) => return Ok(Dim::symbol(&name.to_string())),
+            IntegerArg::Operation(op, span, a, b) => (*op, *span, a, b),
+        };
+        let (x, y) = (Dim::written(a)?, Dim::written(b)?);
+        let (made, what) = match op {
+            BinaryOp::Add => (x.checked_add(&y), ""),
+            BinaryOp::Mul => (x.checked_mul(&y), ""),
+            BinaryOp::Sub => (x.minus(&y), "differences"),
+            _ => (x.divide(&y), "quotients"),
+        };
+        match made {
+            Some(dim) if dim.is_moderate() => Ok(dim),
+            None if !what.is_empty() => {
+                // of two numbers, or with one of several terms, there is nothing to be advised
+                let advice = match (&**a, &**b) {
+                    (IntegerArg::Symbol(_), IntegerArg::Number(1.., _) | IntegerArg::Symbol(_)) => {
+                        let sign = if op == BinaryOp::Sub { "+" } else { "*" };
+                        format!(": with a const generic `F` for `{arg}`, `{a}` is `F {sign} {b}`")
+                    }
+                    _ => String::new(),
+                };
+                Err((span, format!("dimensions are sums and products, not {what} like `{arg}`{advice}")))
+            }
+            _ => Err((span, format!("the dimension `{arg}` is too large: a number in it is at most {LARGEST}"))),
+        }
+    }
+
+    /// Whether its numbers are small, and its terms and their factors few.
+    fn is_moderate(&self) -> bool {
+        let sum = self.0.values().try_fold(0_u64, |sum, n| sum.checked_add(*n));
+        sum.is_some_and(|sum| sum <= LARGEST.unsigned_abs())
+            && self.0.len() <= TERMS
+            && self.0.keys().all(|monomial| monomial.len() <= TERMS)
     }
 
     /// The number it is, if it has no const generic in it.
@@ -178,6 +227,11 @@ impl std::fmt::Display for Dim {
     }
 }
 
+/// That a dimension cannot be this number.
+pub(crate) fn out_of_range(n: i64) -> String {
+    format!("a dimension must be at least 1 and at most {LARGEST}, not {n}")
+}
+
 /// The const generic `name` as it is printed. Where the expansion has a name like it, a type parameter or a local
 /// variable, it is printed differently: callers do not see the names of const generics.
 pub(crate) fn const_generic(name: &str) -> Ident {
@@ -197,6 +251,42 @@ fn usize_literal(n: u64) -> Literal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_a_polynomial_or_a_fault() {
+        let written = |text: &str| {
+            let arg = syn::parse::Parser::parse_str(crate::parse::dimension, text).unwrap();
+            Dim::written(&arg).map(|dim| dim.to_string()).map_err(|(_, message)| message)
+        };
+        for (text, dim) in [
+            ("3*3", "9"),
+            ("{ D * D }", "D*D"),
+            ("(D + 1) * (D + 2)", "2 + 3*D + D*D"),
+            ("E * D + 2 * (D * E)", "3*D*E"),
+            ("2*D - D", "D"),
+            ("8 / 2 + 5 - 1", "8"),
+            ("D * E / D", "E"),
+            ("D + 0", "D"),
+            ("D * 0", "0"),
+        ] {
+            assert_eq!(written(text), Ok(dim.to_owned()), "{text}");
+        }
+        for (text, part) in [
+            ("D - 1", "not differences like `D - 1`: with a const generic `F` for `D - 1`, `D` is `F + 1`"),
+            ("D / 2", "not quotients like `D / 2`: with a const generic `F` for `D / 2`, `D` is `F * 2`"),
+            ("2 - 3", "not differences like `2 - 3`"),
+            ("7 / 2", "not quotients like `7 / 2`"),
+            ("7 / 0", "not quotients like `7 / 0`"),
+            ("3 * -2", "at least 1 and at most 16777216, not -2"),
+            ("5000 * 5000", "too large"),
+            ("D * 5000 * 5000", "too large"),
+            ("16777216 + D", "too large"),
+            ("D*D*D*D*D*D*D*D*D*D*D*D*D*D*D*D*D", "too large"),
+            ("(D+E+F)*(D+E+F)*(D+E+F)*(D+E+F)", "too large"),
+        ] {
+            assert!(written(text).is_err_and(|message| message.contains(part)), "{text}: {:?}", written(text));
+        }
+    }
 
     #[test]
     fn polynomials_compare_and_divide() {

@@ -69,8 +69,22 @@ impl Printer<'_> {
     }
 }
 
+/// The number K of a reduction.
 fn const_argument(dim: &Dim) -> TokenStream {
-    dim.const_argument().expect("the dimensions of variables and of results were checked")
+    dim.const_argument().expect("it was checked")
+}
+
+/// A dimension as an expression: as short as it is written.
+fn width(dim: &Dim) -> TokenStream {
+    dim.const_argument().unwrap_or_else(|| dim.tokens())
+}
+
+/// The type of rows of a result in the storage `S`: a matrix, where stable Rust cannot name the dimension in a type.
+fn rows(element: &TokenStream, dim: &Dim) -> TokenStream {
+    match dim.const_argument() {
+        Some(dim) => quote!(S::Rows<#element, #dim>),
+        None => quote!(S::Matrix<#element>),
+    }
 }
 
 /// The name of a variable, which may be raw: `r#in`.
@@ -81,10 +95,26 @@ fn field(name: &str) -> Ident {
     }
 }
 
-fn argument_trait(category: Category) -> (TokenStream, TokenStream) {
-    match category {
-        Category::P => (quote!(AsParameter), quote!(as_parameter)),
-        Category::I | Category::J => (quote!(AsRows), quote!(as_rows)),
+/// An argument of this dimension: the trait that its type has, for a lifetime and an element type, and the method that
+/// views it. Where stable Rust cannot name the dimension in a type, it is checked at run time.
+fn argument(
+    category: Category,
+    dim: &Dim,
+    lifetime: &TokenStream,
+    element: &TokenStream,
+) -> (TokenStream, TokenStream) {
+    let parameter = category == Category::P;
+    match dim.const_argument() {
+        Some(dim) if parameter => (quote!(AsParameter<#lifetime, #element, #dim>), quote!(as_parameter())),
+        Some(dim) => (quote!(AsRows<#lifetime, #element, #dim>), quote!(as_rows())),
+        None => {
+            let dim = dim.tokens();
+            if parameter {
+                (quote!(AsDynParameter<#lifetime, #element>), quote!(as_dyn_parameter(const { #dim })))
+            } else {
+                (quote!(AsDynRows<#lifetime, #element>), quote!(as_dyn_rows(const { #dim })))
+            }
+        }
     }
 }
 
@@ -99,18 +129,13 @@ fn function(item: &Item, calls: &Calls) -> TokenStream {
         quote!(#name::Value<#(#generics),*>)
     };
     let names: Vec<&Ident> = item.variables.iter().map(|v| &v.name).collect();
-    let types = item.variables.iter().map(|v| {
-        let (bound, _) = argument_trait(v.category);
-        let dim = match &v.dim {
-            crate::ast::IntegerArg::Number(n, _) => const_argument(&Dim::number(n.unsigned_abs())),
-            crate::ast::IntegerArg::Symbol(name) => const_argument(&Dim::symbol(&name.to_string())),
-        };
-        quote!(impl ::keops::__private::#bound<'__keops, __T, #dim>)
+    let arguments = item.variables.iter().map(|v| {
+        let dim = Dim::written(&v.dim).ok().expect("the dimensions of variables were checked");
+        let (bound, view) = argument(v.category, &dim, &quote!('__keops), &quote!(__T));
+        let name = &v.name;
+        (quote!(impl ::keops::__private::#bound), quote!(#name.#view))
     });
-    let views = item.variables.iter().map(|v| {
-        let ((_, method), name) = (argument_trait(v.category), &v.name);
-        quote!(#name.#method())
-    });
+    let (types, views): (Vec<TokenStream>, Vec<TokenStream>) = arguments.unzip();
     let requirements = calls.requirements.iter().map(|Requirement { end, whole, message }| {
         let (end, whole) = (end.tokens(), whole.tokens());
         quote!(const { ::core::assert!(#end <= #whole, #message) };)
@@ -224,7 +249,8 @@ fn call_type(name: &Ident) -> TokenStream {
             }
         }
         impl<'a, T: __p::Element, K: __p::PlanInto> Call<'a, T, K> {
-            /// Computes the result into rows of the caller, which must be as many as the result has.
+            /// Computes the result into rows of the caller, which must be as many as the result has. Where stable Rust
+            /// cannot name their type, they are flat: one number after another.
             ///
             /// # Errors
             /// Where the arguments do not fit together, see [`Error`](__p::Error).
@@ -319,16 +345,21 @@ fn eval(printer: &Printer, call: &Call, passes: usize, output: &TokenStream, bod
     }
 }
 
+/// What `into_rows` takes a slice of: rows, or their numbers where stable Rust cannot name the type of a row.
+fn row(dim: &Dim) -> TokenStream {
+    dim.const_argument().map_or_else(|| quote!(T), |dim| quote!([T; #dim]))
+}
+
 /// `impl PlanInto`, for rows of `dim` numbers.
-fn eval_into(printer: &Printer, call: &Call, dim: &TokenStream, body: &TokenStream) -> TokenStream {
-    let (params, marker) = (printer.impl_params(), printer.marker(&call.name));
+fn eval_into(printer: &Printer, call: &Call, dim: &Dim, body: &TokenStream) -> TokenStream {
+    let (params, marker, row) = (printer.impl_params(), printer.marker(&call.name), row(dim));
     quote! {
         impl #params __p::PlanInto for #marker {
-            type Row<T: __p::Element> = [T; #dim];
+            type Row<T: __p::Element> = #row;
             fn eval_into<T: __p::Element>(
                 views: &[__p::View<'_, T>],
                 settings: &__p::Settings,
-                out: &mut [[T; #dim]],
+                out: &mut [#row],
             ) -> ::core::result::Result<(), __p::Error> {
                 #body
             }
@@ -341,13 +372,13 @@ fn gradients(printer: &Printer, call: &Call, fields: &[(String, Dim)]) -> (Token
     let name = format_ident!("{}Gradients", call.name.trim_end_matches("Vjp"));
     let const_params = printer.const_params();
     let names = fields.iter().map(|f| field(&f.0));
-    let dims = fields.iter().map(|f| const_argument(&f.1));
+    let types = fields.iter().map(|f| rows(&quote!(T), &f.1));
     let docs = fields.iter().map(|f| format!("The gradient in `{}`.", f.0));
     let definition = quote! {
         /// All gradients of a call.
         #[derive(Clone, Debug)]
         pub struct #name<#const_params T: __p::Stored, S: __p::Storage = __p::Host> {
-            #(#[doc = #docs] pub #names: S::Rows<T, #dims>,)*
+            #(#[doc = #docs] pub #names: #types,)*
         }
     };
     (definition, name)
@@ -401,7 +432,11 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     let eval = |output: TokenStream, body: TokenStream| eval(printer, call, count, &output, &quote!(#saved #body));
     match &call.output {
         Output::Values(dim) if saved.is_none() => {
-            let dim = const_argument(dim);
+            let row = row(dim);
+            let wide = dim.const_argument().is_none().then(|| {
+                let dim = dim.tokens();
+                quote!(const WIDTH: usize = #dim;)
+            });
             let of = of.map(|of| {
                 let of = gradient(Some(of));
                 quote!(
@@ -411,37 +446,38 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
             quote! {
                 impl #params __p::OnePass for #marker {
                     type Reduction = #reduced;
-                    type Row<T: __p::Element> = [T; #dim];
+                    type Row<T: __p::Element> = #row;
+                    #wide
                     #of
                 }
             }
         }
         Output::Values(dim) => {
-            let (dim, of) = (const_argument(dim), gradient(of));
+            let (width, of) = (width(dim), gradient(of));
             let plan = eval(
-                quote!(S::Rows<T, #dim>),
-                quote!(__p::rows::<T, S, #formula, #reduced, #dim>(views, settings, #of)),
+                rows(&quote!(T), dim),
+                quote!(__p::rows::<T, #formula, #reduced, _>(views, settings, #of, #width)),
             );
-            let body = quote!(#saved __p::rows_into::<T, #formula, #reduced, #dim>(views, settings, #of, out));
-            let into = eval_into(printer, call, &dim, &body);
+            let body = quote!(#saved __p::rows_into::<T, #formula, #reduced, _>(views, settings, #of, #width, out));
+            let into = eval_into(printer, call, dim, &body);
             quote!(#plan #into)
         }
         Output::Indices(dim) => {
-            let dim = const_argument(dim);
-            eval(quote!(S::Rows<u32, #dim>), quote!(__p::index_rows::<T, S, #formula, #reduced, #dim>(views, settings)))
+            let (indices, width) = (rows(&quote!(u32), dim), width(dim));
+            eval(indices, quote!(__p::index_rows::<T, #formula, #reduced, _>(views, settings, #width)))
         }
         Output::ValuesAndIndices(dim) => {
-            let dim = const_argument(dim);
+            let (values, indices, width) = (rows(&quote!(T), dim), rows(&quote!(u32), dim), width(dim));
             eval(
-                quote!((S::Rows<T, #dim>, S::Rows<u32, #dim>)),
-                quote!(__p::value_and_index_rows::<T, S, #formula, #reduced, #dim>(views, settings)),
+                quote!((#values, #indices)),
+                quote!(__p::value_and_index_rows::<T, #formula, #reduced, _, _>(views, settings, #width)),
             )
         }
         Output::Gradients(fields) => {
             let (definition, gradients) = gradients(printer, call, fields);
             let generics = printer.generics();
             let names: Vec<Ident> = fields.iter().map(|f| field(&f.0)).collect();
-            let dims: Vec<TokenStream> = fields.iter().map(|f| const_argument(&f.1)).collect();
+            let dims: Vec<TokenStream> = fields.iter().map(|f| width(&f.1)).collect();
             let passes = call.passes.iter().map(|pass| {
                 let (formula, reduction) = (printer.marker(&pass.name), reduction(&pass.reduction));
                 let parts = pass.pieces.iter().map(|piece| {
@@ -449,8 +485,8 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
                     quote!(__p::Part { width: #width, gradient: #of, to: __p::Buffer::to(&mut out.#name) })
                 });
                 let rooms = pass.pieces.iter().map(|piece| {
-                    let (name, of) = (&names[piece.field], gradient(piece.gradient));
-                    quote!(out.#name = __p::Buffer::room(__p::rows_of::<T, #formula>(views, #of)?)?;)
+                    let (name, width, of) = (&names[piece.field], &dims[piece.field], gradient(piece.gradient));
+                    quote!(out.#name = __p::Buffer::room(__p::rows_of::<T, #formula>(views, #of)?, #width)?;)
                 });
                 quote! {
                     #(#rooms)*
@@ -477,20 +513,20 @@ fn derivatives(printer: &Printer, call: &Call) -> TokenStream {
     }
     let (params, marker) = (printer.const_params(), printer.marker(&call.name));
     let methods = call.derivatives.iter().map(|derivative| {
-        let Derivative { method, doc, call, argument: (argument, category, dim), arguments } = derivative;
+        let Derivative { method, doc, call, argument: (name, category, dim), arguments } = derivative;
         let Arguments { without, place } = *arguments;
         let place = Literal::usize_unsuffixed(place);
         let without = match without.map(Literal::usize_unsuffixed) {
             Some(without) => quote!(::core::option::Option::Some(#without)),
             None => quote!(::core::option::Option::None),
         };
-        let (method, argument) = (format_ident!("{method}"), format_ident!("{argument}"));
-        let ((bound, convert), dim) = (argument_trait(*category), const_argument(dim));
+        let (method, name) = (format_ident!("{method}"), format_ident!("{name}"));
+        let (bound, view) = argument(*category, dim, &quote!('a), &quote!(T));
         let target = printer.marker(call);
         quote! {
             #[doc = #doc]
-            pub fn #method(self, #argument: impl __p::#bound<'a, T, #dim>) -> Call<'a, T, #target> {
-                self.derivative(#argument.#convert(), #without, #place)
+            pub fn #method(self, #name: impl __p::#bound) -> Call<'a, T, #target> {
+                self.derivative(#name.#view, #without, #place)
             }
         }
     });

@@ -16,14 +16,14 @@ mod sums;
 
 use std::rc::Rc;
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, Span};
 use syn::{
-    Token, braced,
+    Token, braced, parenthesized,
     parse::{Parse, ParseStream, discouraged::Speculative},
 };
 
 use crate::{
-    ast::{IntegerArg, Item, ReductionSpec, VariableDecl},
+    ast::{BinaryOp, IntegerArg, Item, ReductionSpec, VariableDecl},
     error::{Errors, hint},
     graph::Category,
     reduction,
@@ -101,8 +101,8 @@ fn variable(input: ParseStream) -> syn::Result<VariableDecl> {
     let kind: Ident = input.parse()?;
     let category = category(&kind)?;
     input.parse::<Token![<]>()?;
-    let dim = integer(input)?;
-    input.parse::<Token![>]>()?;
+    let dim = dimension(input)?;
+    input.parse::<Token![>]>().map_err(|fault| no_dimension(input, fault))?;
     Ok(VariableDecl { name, category, dim, raw: false })
 }
 
@@ -128,8 +128,95 @@ fn integer(input: ParseStream) -> syn::Result<IntegerArg> {
     let syn::Lit::Int(literal) = literal else {
         return Err(syn::Error::new(literal.span(), "expected an integer"));
     };
+    let suffix = literal.suffix();
+    if !matches!(suffix, "" | "usize" | "isize" | "u8" | "u16" | "u32" | "u64" | "i8" | "i16" | "i32" | "i64") {
+        let message = format!("`{literal}` is no integer: a product is `{} * {suffix}`", literal.base10_digits());
+        return Err(syn::Error::new(literal.span(), message));
+    }
     let n: i64 = literal.base10_parse()?;
     Ok(IntegerArg::Number(if minus.is_some() { -n } else { n }, literal.span()))
+}
+
+/// Dimensions nest this deep at most, in brackets and in long sums: what reads them is recursive.
+const DEPTH: usize = 32;
+
+/// `3`, `D`, `D * D`, `{ D + 1 }`, `2 * (D + E)`
+pub(crate) fn dimension(input: ParseStream) -> syn::Result<IntegerArg> {
+    Ok(dimension_sum(input, 0)?.0)
+}
+
+fn dimension_sum(input: ParseStream, depth: usize) -> syn::Result<(IntegerArg, usize)> {
+    let mut left = dimension_product(input, depth)?;
+    loop {
+        let (op, span) = if input.peek(Token![+]) {
+            (BinaryOp::Add, input.parse::<Token![+]>()?.span)
+        } else if input.peek(Token![-]) {
+            (BinaryOp::Sub, input.parse::<Token![-]>()?.span)
+        } else {
+            return Ok(left);
+        };
+        left = dimension_operation(op, span, left, dimension_product(input, depth)?)?;
+    }
+}
+
+fn dimension_product(input: ParseStream, depth: usize) -> syn::Result<(IntegerArg, usize)> {
+    let mut left = dimension_factor(input, depth)?;
+    loop {
+        let (op, span) = if input.peek(Token![*]) {
+            (BinaryOp::Mul, input.parse::<Token![*]>()?.span)
+        } else if input.peek(Token![/]) {
+            (BinaryOp::Div, input.parse::<Token![/]>()?.span)
+        } else {
+            return Ok(left);
+        };
+        if op == BinaryOp::Mul && input.peek(Token![*]) {
+            let a = &left.0;
+            return Err(syn::Error::new(span, format!("a dimension has no powers, a square is `{a} * {a}`")));
+        }
+        left = dimension_operation(op, span, left, dimension_factor(input, depth)?)?;
+    }
+}
+
+fn dimension_factor(input: ParseStream, depth: usize) -> syn::Result<(IntegerArg, usize)> {
+    if depth > DEPTH {
+        return Err(input.error(TOO_DEEP));
+    }
+    let content;
+    if input.peek(syn::token::Paren) {
+        parenthesized!(content in input);
+    } else if input.peek(syn::token::Brace) {
+        braced!(content in input);
+    } else {
+        return Ok((integer(input)?, 1));
+    }
+    let inner = dimension_sum(&content, depth + 1)?;
+    if content.is_empty() { Ok(inner) } else { Err(no_dimension(&content, content.error("expected an operator"))) }
+}
+
+fn dimension_operation(
+    op: BinaryOp,
+    span: Span,
+    (a, m): (IntegerArg, usize),
+    (b, n): (IntegerArg, usize),
+) -> syn::Result<(IntegerArg, usize)> {
+    let depth = 1 + m.max(n);
+    if depth > DEPTH {
+        return Err(syn::Error::new(span, TOO_DEEP));
+    }
+    Ok((IntegerArg::Operation(op, span, Box::new(a), Box::new(b)), depth))
+}
+
+const TOO_DEEP: &str = "the dimension nests too deep";
+
+/// The fault of what follows a dimension, where an operator does that dimensions do not have.
+fn no_dimension(input: ParseStream, fault: syn::Error) -> syn::Error {
+    match input.cursor().punct() {
+        Some((punct, _)) if !matches!(punct.as_char(), ',' | '>') => {
+            let message = format!("a dimension has no `{}`: it is a sum or a product", punct.as_char());
+            syn::Error::new(punct.span(), message)
+        }
+        _ => fault,
+    }
 }
 
 /// `Sum<j>`, `KMin<10, j>`
@@ -146,7 +233,7 @@ fn reduction(input: ParseStream) -> syn::Result<ReductionSpec> {
     }
     input.parse::<Token![<]>()?;
     while !input.peek(Token![>]) {
-        match integer(input)? {
+        match dimension(input)? {
             IntegerArg::Symbol(index) if index == "i" || index == "j" => {
                 let category = if index == "i" { Category::I } else { Category::J };
                 if over.replace(category).is_some() {
@@ -164,11 +251,7 @@ fn reduction(input: ParseStream) -> syn::Result<ReductionSpec> {
     let Some(over) = over else {
         // an index with another name is no number
         let number = k.filter(|_| reduction::find(&name.to_string()).is_none_or(|row| row.takes_k));
-        return match number {
-            Some(IntegerArg::Number(k, _)) => missing(&format!("{k}, ")),
-            Some(IntegerArg::Symbol(k)) => missing(&format!("{k}, ")),
-            None => missing(""),
-        };
+        return missing(&number.map_or(String::new(), |k| format!("{k}, ")));
     };
     Ok(ReductionSpec { name, over, k })
 }

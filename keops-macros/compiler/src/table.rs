@@ -12,7 +12,6 @@ mod vectors;
 
 use std::{fmt, mem};
 
-
 use crate::{
     dim::Dim,
     graph::{Graph, Id, VarId},

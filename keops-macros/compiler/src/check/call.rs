@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 
 use super::Checker;
 use crate::{
-    ast::{Expr, ExprKind},
+    ast::{BinaryOp, Expr, ExprKind, IntegerArg},
     dim::Dim,
     graph::{Id, VarId},
     parse::MODULES,
@@ -106,25 +106,41 @@ impl Checker<'_> {
         self.graph.is_scalar(node) && self.graph.depends(node, v)
     }
 
-    /// A literal, maybe with a minus, or a const generic.
+    /// A literal, maybe with a minus, a const generic, or a sum or product of them.
     fn integer(&mut self, call: &Ident, arg: &Expr) -> Option<Integer> {
-        match &arg.kind {
-            ExprKind::Integer(n) => Some(Integer::Number(*n)),
-            ExprKind::Neg(inner) if matches!(inner.kind, ExprKind::Integer(_)) => match inner.kind {
-                ExprKind::Integer(n) => Some(Integer::Number(-n)),
-                _ => None,
-            },
-            ExprKind::Name(name) if self.item.generics.contains(name) => {
-                Some(Integer::Symbol(Dim::symbol(&name.to_string())))
-            }
-            _ => {
-                self.mention(arg);
-                // `Pow` is KeOps' fixed power
-                let hint = if call == "Pow" { ", `Powf` and `**` take any exponent" } else { "" };
-                self.errors.push(arg.span, format!("`{call}` needs an integer here, not `{arg}`{hint}"));
+        let Some(written) = self.written(arg) else {
+            self.mention(arg);
+            // `Pow` is KeOps' fixed power
+            let hint = if call == "Pow" { ", `Powf` and `**` take any exponent" } else { "" };
+            self.errors.push(arg.span, format!("`{call}` needs an integer here, not `{arg}`{hint}"));
+            return None;
+        };
+        if let Some(n) = written.number() {
+            return Some(Integer::Number(n));
+        }
+        match Dim::written(&written) {
+            Ok(dim) => Some(dim.value().map_or(Integer::Symbol(dim), |n| Integer::Number(n.cast_signed()))),
+            Err((span, message)) => {
+                self.errors.push(span, message);
                 None
             }
         }
+    }
+
+    /// An expression of integers and const generics.
+    fn written(&self, arg: &Expr) -> Option<IntegerArg> {
+        Some(match &arg.kind {
+            ExprKind::Integer(n) => IntegerArg::Number(*n, arg.span),
+            ExprKind::Neg(inner) => match inner.kind {
+                ExprKind::Integer(n) => IntegerArg::Number(-n, arg.span),
+                _ => return None,
+            },
+            ExprKind::Name(name) if self.item.generics.contains(name) => IntegerArg::Symbol(name.clone()),
+            ExprKind::Binary(op @ (BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div), a, b) => {
+                IntegerArg::Operation(*op, arg.span, Box::new(self.written(a)?), Box::new(self.written(b)?))
+            }
+            _ => return None,
+        })
     }
 
     /// Literals in square brackets, none of them negative.

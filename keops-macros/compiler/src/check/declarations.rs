@@ -7,7 +7,7 @@ use proc_macro2::Ident;
 use super::Checker;
 use crate::{
     ast::IntegerArg,
-    dim::Dim,
+    dim::{Dim, out_of_range},
     error::hint,
     reduction::{self, Reduction, Scheme},
     words,
@@ -15,8 +15,6 @@ use crate::{
 
 /// More variables than any formula has: a function of so many arguments is a mistake.
 const VARIABLES: usize = 100;
-/// The largest dimension that can be declared: sums of a few of them fit into any integer of the compiler.
-const LARGEST: i64 = 1 << 24;
 
 impl Checker<'_> {
     pub(super) fn declarations(&mut self) {
@@ -51,25 +49,28 @@ impl Checker<'_> {
         }
     }
 
-    /// A dimension: at least 1, and its const generic is one of the function's.
+    /// A dimension: at least 1, and its const generics are those of the function.
     pub(super) fn dim(&mut self, dim: &IntegerArg) -> Option<Dim> {
-        match dim {
-            IntegerArg::Number(n @ 1..=LARGEST, _) => Some(Dim::number(*n as u64)),
-            IntegerArg::Number(n, span) => {
-                self.errors.push(*span, format!("a dimension must be at least 1 and at most {LARGEST}, not {n}"));
-                None
+        let unknown: Vec<&Ident> =
+            dim.symbols().into_iter().filter(|name| !self.item.generics.contains(name)).collect();
+        for (k, name) in unknown.iter().enumerate() {
+            if unknown[..k].contains(name) {
+                continue; // `N * N` is one fault
             }
-            IntegerArg::Symbol(name) if self.item.generics.contains(name) => Some(Dim::symbol(&name.to_string())),
-            IntegerArg::Symbol(name) => {
-                let known: Vec<String> = self.item.generics.iter().map(Ident::to_string).collect();
-                let mut advice = hint(&name.to_string(), known.iter().map(String::as_str));
-                if advice.is_empty() {
-                    advice = format!(": declare `<const {name}: usize>`");
-                }
-                self.errors.push(name.span(), format!("`{name}` is not a const generic of this function{advice}"));
-                None
+            let known: Vec<String> = self.item.generics.iter().map(Ident::to_string).collect();
+            let mut advice = hint(&name.to_string(), known.iter().map(String::as_str));
+            if advice.is_empty() {
+                advice = format!(": declare `<const {name}: usize>`");
             }
+            self.errors.push(name.span(), format!("`{name}` is not a const generic of this function{advice}"));
         }
+        let fault = match Dim::written(dim) {
+            Ok(dim) if dim.value() != Some(0) => return unknown.is_empty().then_some(dim),
+            Ok(_) => (dim.span(), out_of_range(0)),
+            Err(fault) => fault,
+        };
+        self.errors.push(fault.0, fault.1);
+        None
     }
 
     /// The row of the reduction and its number K.
@@ -91,7 +92,17 @@ impl Checker<'_> {
             }
         }
         let k = match (&spec.k, row.takes_k) {
-            (Some(k), true) => self.dim(k),
+            (Some(k), true) => {
+                let number = self.dim(k);
+                match &number {
+                    Some(dim) if dim.const_argument().is_none() => {
+                        let message = format!("`{name}` takes a number or one const generic, not `{k}`");
+                        self.errors.push(k.span(), message);
+                        None
+                    }
+                    _ => number,
+                }
+            }
             (None, false) => Some(Dim::number(1)),
             (Some(k), false) => {
                 self.errors.push(k.span(), format!("`{name}` takes no number"));

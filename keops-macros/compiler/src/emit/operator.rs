@@ -3,8 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::{Printer, const_argument, field};
-use crate::{calls::Call, operator::Operator};
+use super::{Printer, field};
+use crate::{calls::Call, dim::Dim, operator::Operator};
 
 /// `operator_b` and, where the result has the components of `b`, `solve_b`.
 pub(super) fn operators(printer: &Printer, call: &Call) -> TokenStream {
@@ -18,12 +18,22 @@ pub(super) fn operators(printer: &Printer, call: &Call) -> TokenStream {
         let (field, name) = (field(variable), variable.trim_start_matches("r#"));
         let (method, solve) = (format_ident!("operator_{name}"), format_ident!("solve_{name}"));
         let adjoint = printer.marker(&format!("Vjp_{name}"));
-        let [b, a] = [dim, width].map(const_argument);
         let doc = format!(
             "This sum as a linear operator on `{name}`: v -> a, with `v` in the place of `{name}`, of which only the \
              number of rows matters."
         );
-        let solve = (dim == width).then(|| {
+        let (operator, b) = match (dim.const_argument(), width.const_argument()) {
+            (Some(b), Some(a)) => (quote!(Operator<'a, T, #value, #adjoint, #b, #a>), Some(b)),
+            // stable Rust cannot name the dimensions in a type
+            _ => (quote!(DynOperator<'a, T, #value, #adjoint>), None),
+        };
+        let new = if b.is_some() {
+            quote!(Operator::__new(self.views, self.settings, (#place, #multiple)))
+        } else {
+            let [b, a] = [dim, width].map(Dim::tokens);
+            quote!(DynOperator::__new(self.views, self.settings, (#place, #multiple), const { [#b, #a] }))
+        };
+        let solve = b.filter(|_| dim == width).map(|b| {
             let doc = format!(
                 "The solution v of (αI + K) v = `{name}`, where K v is this sum with `v` in the place of `{name}`, by \
                  conjugate gradients."
@@ -42,8 +52,8 @@ pub(super) fn operators(printer: &Printer, call: &Call) -> TokenStream {
             /// Where the arguments do not fit together, see [`Error`](__p::Error).
             pub fn #method(
                 self,
-            ) -> ::core::result::Result<__p::Operator<'a, T, #value, #adjoint, #b, #a>, __p::Error> {
-                __p::Operator::__new(self.views, self.settings, (#place, #multiple))
+            ) -> ::core::result::Result<__p::#operator, __p::Error> {
+                __p::#new
             }
             #solve
         }

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-use super::{Printer, const_argument, eval, eval_into, field, gradient, gradients, reduction};
+use super::{Printer, eval, eval_into, field, gradient, gradients, reduction, rows, width};
 use crate::{
     calls::{Call, Output, Pass, Selected, Side},
     graph::Category,
@@ -32,11 +32,11 @@ pub(super) fn plan(printer: &Printer, call: &Call, pass: &Pass, selected: &Selec
             let (definition, gradients) = gradients(printer, call, fields);
             let generics = printer.generics();
             let names: Vec<Ident> = fields.iter().map(|f| field(&f.0)).collect();
-            let dims: Vec<TokenStream> = fields.iter().map(|f| const_argument(&f.1)).collect();
+            let dims: Vec<TokenStream> = fields.iter().map(|f| width(&f.1)).collect();
             let output = quote!(#gradients<#(#generics,)* T, S>);
             let body = quote! {
                 #find
-                let mut out = #gradients { #(#names: __p::Buffer::room(selection.rows(views, #sides, #of))?),* };
+                let mut out = #gradients { #(#names: __p::Buffer::room(selection.rows(views, #sides, #of), #dims)?),* };
                 let parts = &mut [#(__p::SelectionPart { side: #sides, gradient: #of, width: #dims, to: __p::Buffer::to(&mut out.#names) }),*];
                 selection.eval::<T, #formula>(views, sides, parts)?;
                 ::core::result::Result::Ok(out)
@@ -45,15 +45,15 @@ pub(super) fn plan(printer: &Printer, call: &Call, pass: &Pass, selected: &Selec
             quote!(#definition #plan)
         }
         Output::Values(dim) | Output::Indices(dim) | Output::ValuesAndIndices(dim) => {
-            let (dim, side, of) = (const_argument(dim), &sides[0], &of[0]);
-            let body = quote!(#find selection.part::<T, S, #formula, #dim>(views, sides, (#side, #of)));
-            let plan = eval(printer, call, 1, &quote!(S::Rows<T, #dim>), &body);
+            let (width, side, of) = (width(dim), &sides[0], &of[0]);
+            let body = quote!(#find selection.part::<T, #formula, _>(views, sides, (#side, #of), #width));
+            let plan = eval(printer, call, 1, &rows(&quote!(T), dim), &body);
             let to = quote! {
                 &mut [__p::SelectionPart {
-                    side: #side, gradient: #of, width: #dim, to: out.as_flattened_mut().into()
+                    side: #side, gradient: #of, width: #width, to: __p::RowOfResult::flatten(out).into()
                 }]
             };
-            let into = eval_into(printer, call, &dim, &quote!(#find selection.eval::<T, #formula>(views, sides, #to)));
+            let into = eval_into(printer, call, dim, &quote!(#find selection.eval::<T, #formula>(views, sides, #to)));
             quote!(#plan #into)
         }
     }

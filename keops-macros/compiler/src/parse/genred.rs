@@ -11,7 +11,7 @@ use syn::{
     parse::{ParseStream, Parser},
 };
 
-use super::{category, expr, integer, signature::Signature, unknown};
+use super::{category, dimension, expr, signature::Signature, unknown};
 use crate::{
     ast::{Block, Expr, ExprKind, Foreign, IntegerArg, Item, ReductionSpec, VariableDecl},
     error::Errors,
@@ -125,7 +125,7 @@ impl Variables {
             let kind: Ident = input.parse()?;
             let args;
             parenthesized!(args in input);
-            let args = args.parse_terminated(integer, Token![,])?;
+            let args = args.parse_terminated(dimension, Token![,])?;
             Ok((name, kind, args.into_iter().collect::<Vec<_>>()))
         })?;
         let (position, dim, category) = match (kind == "Var", args.as_slice()) {
@@ -181,7 +181,7 @@ impl Variables {
                     dim: IntegerArg::Number(*dim, span),
                     raw: true,
                 });
-                if decl.category != category || !matches!(decl.dim, IntegerArg::Number(n, _) if n == *dim) {
+                if decl.category != category || decl.dim.number() != Some(*dim) {
                     let message = format!("position {position} has two declarations that differ");
                     return Err(syn::Error::new(span, message));
                 }

@@ -8,7 +8,7 @@ use syn::{
     parse::{ParseStream, discouraged::Speculative},
 };
 
-use super::{integer, sums::Sums, unknown};
+use super::{dimension, integer, sums::Sums, unknown};
 use crate::ast::IntegerArg;
 
 /// Their names, in the order in which they stand without.
@@ -117,7 +117,7 @@ impl Arguments {
                     return Err(syn::Error::new(other.span(), "`axis` is 1 (reduce over j) or 0 (reduce over i)"));
                 }
             },
-            "opt_arg" => self.k = Some(integer(input)?),
+            "opt_arg" => self.k = Some(dimension(input)?),
             "dtype" | "cuda_type" => {
                 let text = string(input)?;
                 if !TYPES.contains(&text.value().as_str()) {
