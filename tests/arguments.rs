@@ -4,10 +4,14 @@
 
 mod harness;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    borrow::Cow,
+    rc::Rc,
+    sync::{Arc, Mutex},
+};
 
 use harness::{Random, assert_identical, assert_rows, large};
-use keops::{Element, bf16, f16, prelude::*};
+use keops::{AsParameter, AsRows, Element, View, bf16, f16, prelude::*};
 
 keops! {
     /// a_i = Σ_j exp(-g |x_i - y_j|² s_i) (b_j | p)
@@ -90,6 +94,81 @@ fn every_kind_of_argument<T: Element>() {
     check(product(&slice[..], x, s, y, b, &p[..]), "slices as parameters");
     check(product(&vec![*g], x, s, y, b, &p.to_vec()), "vectors as parameters");
     check(product(&one, x, s, y, b, &two), "rows as parameters");
+    check(product(g, x, s, y, b, p), "a reference to a number");
+    check(product([[*g]], x, s, y, b, [*p]), "one row by value");
+    check(product(&[[*g]], x, s, y, b, &[*p]), "a reference to one row");
+    check(product(&[[*g]][..], x, s, y, b, &[*p][..]), "a slice of one row");
+    check(product(&vec![[*g]], x, s, y, b, &vec![*p]), "a vector of one row");
+    check(product(&vec![vec![*g]], x, s, y, b, &[&p[..]][..]), "a list of one list");
+    check(product(View::scalar(*g), x, s, y, b, View::from_rows(&[*p])), "views");
+    check(product(batched(&[[*g]], [1]), x, s, y, b, batched(p, [1])), "batches of one parameter");
+    check(product(&&[*g], x, s, y, b, &&vec![*p]), "references to references");
+    let (boxed_p, shared_p): (Box<[T]>, Box<[T; 2]>) = (Box::new(*p), Box::new(*p));
+    check(product(*g, x, s, y, b, &boxed_p), "a box of numbers");
+    check(product(*g, x, s, y, b, &shared_p), "a box of an array");
+    // pointers to rows
+    let (list, slices): (Vec<Vec<T>>, Vec<&[T]>) =
+        (x.iter().map(|x| x.to_vec()).collect(), b.iter().map(|b| &b[..]).collect());
+    check(product(*g, &&x, &&s[..], &&&y, &boxed, *p), "references to references, a box");
+    check(product(*g, &Arc::new(x.clone()), &Rc::new(&s[..]), y, &Box::new(b.clone()), *p), "shared");
+    check(product(*g, &Cow::Borrowed(&x[..]), &Cow::Borrowed(s), y, b, *p), "borrowed or owned");
+    let lent = &mut x.clone();
+    check(product(*g, &lent, s, y, b, *p), "a reference to a mutable one");
+    check(product(*g, &list, s, y, &slices, *p), "rows that are lists");
+    check(product(*g, &list[..], s, y, &slices[..], *p), "slices of lists");
+}
+
+/// Element types that follow from their bound only.
+fn through_a_bound<T: Element>(g: T, x: &[[T; 3]]) -> Rows<T, 2> {
+    let b = vec![[T::one(); 2]; x.len()];
+    let by_value = gaussian(g, x, x, &b).eval().unwrap();
+    assert_identical(&gaussian(&g, x, x, &b).eval().unwrap(), &by_value, "a reference");
+    by_value
+}
+
+/// As a function of a user may take them.
+fn by_traits<'a>(g: impl AsParameter<'a, f64, 1>, x: impl AsRows<'a, f64, 3> + Copy) -> Rows<f64, 2> {
+    gaussian(g, x, x, &[[1.0; 2]]).eval().unwrap()
+}
+
+#[test]
+fn parameters_are_inferred() {
+    let x = vec![[0.0_f32, 1.0, 0.5]];
+    let b = vec![[1.0, 2.0]];
+    let expected = Rows::from(b.clone());
+    // literals
+    for found in [
+        gaussian(0.5, &x, &x, &b).eval(),
+        gaussian(&0.5, &x, &x, &b).eval(),
+        gaussian(&&0.5, &x, &x, &b).eval(),
+        gaussian(-0.5, &x, &x, &b).eval(),
+        gaussian([0.5], &x, &x, &b).eval(),
+        gaussian([[0.5]], &x, &x, &b).eval(),
+        gaussian(&[[0.5]], &x, &x, &b).eval(),
+        gaussian(&vec![0.5], &x, &x, &b).eval(),
+        gaussian(&vec![[0.5]], &x, &x, &b).eval(),
+        gaussian(&Box::new(0.5), &x, &x, &b).eval(),
+        gaussian(f16::from_f32(0.5), &x, &x, &b).eval(),
+        gaussian(&bf16::from_f32(0.5), &x, &x, &b).eval(),
+    ] {
+        assert_eq!(found.unwrap(), expected);
+    }
+    // nothing but literals: f64, and numbers that arithmetic takes
+    let a = gaussian(&0.5, &[[0.0, 0.0, 1.0]], &[[0.0, 0.0, 1.0]], &[[3.0, 4.0]]).eval().unwrap();
+    let difference: f64 = a[0][0] - 3.0;
+    assert!(difference.abs() < 1e-15);
+    let a = gaussian(0.5, &[0.0, 0.0, 1.0], &[0.0, 0.0, 1.0], &[3.0, 4.0]).eval().unwrap();
+    let difference: f64 = a[0][1] - 4.0;
+    assert!(difference.abs() < 1e-15);
+    // the parameter decides, and the result
+    let a = gaussian(&0.5_f32, &[[0.0; 3]], &[[0.0; 3]], &[[3.0, 4.0]]).eval().unwrap();
+    assert_eq!(a.as_flat(), [3.0_f32, 4.0]);
+    let a: Rows<f32, 2> = gaussian(&0.5, &[[0.0; 3]], &[[0.0; 3]], &[[3.0, 4.0]]).eval().unwrap();
+    assert_eq!(a.as_flat(), [3.0, 4.0]);
+    // by a bound
+    assert_eq!(through_a_bound(0.5, &[[0.0_f32; 3]]).as_flat(), [1.0; 2]);
+    assert_eq!(through_a_bound(0.5_f64, &[[0.0; 3]]).as_flat(), [1.0; 2]);
+    assert_eq!(by_traits(&vec![[0.5]], &[[0.0; 3]]), by_traits(0.5, &vec![0.0; 3]));
 }
 
 #[test]
@@ -263,6 +342,36 @@ fn lengths_that_do_not_fit() {
     assert_error(result, parameter("p", 4, 2), &["`p`", "4 numbers"]);
     let result = product(*g, x, s, y, b, *p).jvp_p(&wrong[..5]).eval();
     assert_error(result, parameter("tangent", 5, 2), &["`tangent`", "5 numbers"]);
+    // one row of the right length is a parameter, and nothing else
+    for rows in [0, 2, 3] {
+        let (rows, len) = (vec![*p; rows], 2 * rows);
+        let lists: Vec<Vec<f64>> = rows.iter().map(|row| row.to_vec()).collect();
+        for result in [
+            product(*g, x, s, y, b, &rows).eval(),
+            product(*g, x, s, y, b, &rows[..]).eval(),
+            product(*g, x, s, y, b, &Rows::from(rows.clone())).eval(),
+            product(*g, x, s, y, b, &lists).eval(),
+            product(*g, x, s, y, b, View::from_rows(&rows)).eval(),
+        ] {
+            assert_error(result, parameter("p", len, 2), &["`p`", &format!("{len} numbers"), "dimension 2"]);
+        }
+    }
+    assert_error(product(*g, x, s, y, b, &[*p; 3]).eval(), parameter("p", 6, 2), &["`p`", "6 numbers"]);
+    assert_error(product(*g, x, s, y, b, [*p; 3]).eval(), parameter("p", 6, 2), &["`p`", "6 numbers"]);
+    let result = product(*g, x, s, y, b, &vec![vec![0.5]; 2]).eval();
+    assert_error(result, Error::Dimension { variable: "p", dim: 2, found: 1 }, &["`p`", "dimension 2", "1 numbers"]);
+    // rows that are lists, each of its own length
+    let mut lists = vec![vec![0.5; 3]; N];
+    lists[4].pop();
+    let dimension = |variable, dim, found| Error::Dimension { variable, dim, found };
+    assert_error(product(*g, &lists, s, y, b, *p).eval(), dimension("x", 3, 2), &["`x`", "dimension 3", "2 numbers"]);
+    lists[4].extend([0.5; 5]);
+    assert_error(product(*g, &lists[..], s, y, b, *p).eval(), dimension("x", 3, 7), &["7 numbers"]);
+    assert_error(
+        product(*g, &lists[..3], s, y, b, *p).eval(),
+        Error::RowCount { variable: "s", rows: N, other: "x", other_rows: 3 },
+        &[],
+    );
 }
 
 #[test]
@@ -450,6 +559,17 @@ fn rows_of_16_bits_are_computed_as_f32() {
         assert_identical(&found, &expected, "some");
         let found = gaussian(&half_p[..], &x, &half_y, &b).vjp_y(&e).eval().unwrap();
         assert_identical(&found, &slopes, "a gradient");
+        for found in [
+            gaussian(&half_p[0], &half_x, &y, &half_b).eval(),
+            gaussian(half_p, &half_x, &y, &half_b).eval(),
+            gaussian([half_p], &half_x, &y, &half_b).eval(),
+            gaussian(&[half_p], &half_x, &y, &half_b).eval(),
+            gaussian(&[half_p][..], &half_x, &y, &half_b).eval(),
+            gaussian(&vec![half_p], &half_x, &&half_y, &Box::new(half_b.clone())).eval(),
+            gaussian(batched(&half_p, [1]), &half_x, &y, &half_b).eval(),
+        ] {
+            assert_identical(&found.unwrap(), &expected, "a parameter");
+        }
         let half_e: Vec<[f16; 2]> = e.iter().map(|row| row.map(f16::from_f32)).collect();
         let found = gaussian(0.5, &x, &half_y, &b).vjp_y(&half_e).eval().unwrap();
         assert_identical(&found, &slopes, "a cotangent");

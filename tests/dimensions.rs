@@ -5,7 +5,7 @@
 mod harness;
 
 use harness::{Exact, Random, assert_near, assert_rows, dot, few, large, squared_distance, wide};
-use keops::prelude::*;
+use keops::{DeviceMatrix, Element, Matrix, f16, operator::LinearOperator, prelude::*};
 
 /// The numbers of points: lanes are left over.
 const N: usize = 27;
@@ -387,4 +387,328 @@ fn gradients_may_be_infinite() {
             }
         }
     }
+}
+
+keops! {
+    /// a_i = Σ_j exp(-(x_i - y_j)ᵀ S_j (x_i - y_j)) b_j for full metrics of any dimension.
+    #[keops(order = 2, cuda(D = 1), cuda(D = 2), cuda(D = 3))]
+    fn full_metrics<const D: usize>(s: Vj<D * D>, x: Vi<D>, y: Vj<D>, b: Vj<1>) -> Sum<j> {
+        exp(-weighted_sqdist(s, x, y)) * b
+    }
+    /// The same with a number, whose rows have a type.
+    #[keops(order = 2)]
+    fn metrics_of_three(s: Vj<3 * 3>, x: Vi<3>, y: Vj<{ 1 + 2 }>, b: Vj<(1)>) -> Sum<j> {
+        exp(-weighted_sqdist(s, x, y)) * b
+    }
+    /// All that takes a metric.
+    #[keops(cuda(D = 2))]
+    fn all_metrics<const D: usize>(s: Pm<{ D * D }>, x: Vi<D>, y: Vj<D>) -> Sum<j> {
+        weighted_sqnorm(s, x) + sym_sqnorm(s, y) + gaussian(x, y, s) + laplacian(x, y, s) + cauchy(x, y, s)
+            + inverse_multiquadric(x, y, s) + distance(x, y, s) + linear(x, y, s)
+    }
+    /// Products with matrices of D by E numbers, and of D by D + 1.
+    #[keops(cuda(D = 2, E = 3))]
+    fn images<const D: usize, const E: usize>(a: Vj<D*E>, c: Pm<D*D + D>, x: Vi<D>, y: Vj<E>) -> Sum<j> {
+        (x * mat_vec(a, y)) * elem(vec_mat(x, c), D) + vec_mat(y, outer(y, x)) * extract(c, D * D, D)
+    }
+    /// The tensor product: a row of D*E numbers.
+    #[keops(order = 2, cuda(D = 2, E = 3))]
+    fn tensor<const D: usize, const E: usize>(x: Vi<D>, y: Vj<E>) -> Sum<j> { outer(x, y) }
+    /// What saves a row of D + 1 numbers.
+    #[keops(cuda(D = 2))]
+    fn soft<const D: usize>(x: Vi<D>, y: Vj<D>, v: Vj<D + 1>) -> SumSoftMaxWeight<j> { ((x | y), v) }
+    /// Values and row numbers of K*D numbers, which are selected.
+    #[keops(cuda(D = 2, K = 3))]
+    fn nearest<const D: usize, const K: usize>(x: Vi<2 * D>, y: Vj<D + D>) -> KMinArgKMin<K, j> { (x - y)**2 }
+    #[keops(cuda(D = 2))]
+    fn first<const D: usize>(x: Vi<D + 1>, y: Vj<D + 1>) -> ArgMin<j> { x * y }
+    fn of_a_string = Genred("WeightedSqDist(s, x, y)", ["s = Vj(3*3)", "x = Vi(3)", "y = Vj(2 + 1)"], axis = 1);
+}
+
+/// Matrices near the unit matrix.
+fn metrics<T: Element, const D: usize>(random: &mut Random, rows: usize) -> Vec<[[T; D]; D]> {
+    let near = |random: &mut Random, a, b| random.number::<T>(-0.3..0.3) + if a == b { T::one() } else { T::zero() };
+    (0..rows).map(|_| std::array::from_fn(|a| std::array::from_fn(|b| near(random, a, b)))).collect()
+}
+
+/// (x - y)ᵀ S (x - y)
+fn weighted<const D: usize>(s: &[[f64; D]; D], x: &[f64; D], y: &[f64; D]) -> f64 {
+    let u: [f64; D] = std::array::from_fn(|d| x[d] - y[d]);
+    (0..D).map(|a| u[a] * dot(&s[a], &u)).sum()
+}
+
+fn check_full_metrics<T: Element, const D: usize>(error: f64) {
+    let mut random = Random::new();
+    let (s, b): (Vec<[[T; D]; D]>, Vec<[T; 1]>) = (metrics(&mut random, M), random.cloud(M));
+    let (x, y, e): (Vec<[T; D]>, Vec<[T; D]>, Vec<[T; 1]>) = (random.cloud(N), random.cloud(M), random.cloud(N));
+    let matrices: Vec<[[f64; D]; D]> = s.iter().map(|s| s.map(|row| row.map(Exact::exact))).collect();
+    let (wide_x, wide_y, wide_b, wide_e) = (wide(&x), wide(&y), wide(&b), wide(&e));
+    let k = |i: usize, j: usize| (-weighted(&matrices[j], &wide_x[i], &wide_y[j])).exp() * wide_b[j][0];
+    let expected: Vec<[f64; 1]> = (0..N).map(|i| [(0..M).map(|j| k(i, j)).sum()]).collect();
+    let call = || full_metrics(&s, &x, &y, &b);
+    assert_rows(&call().eval().unwrap(), &expected, error, "value");
+    // every way to give the matrices
+    let flat: Vec<T> = s.as_flattened().as_flattened().to_vec();
+    let lists: Vec<Vec<T>> = flat.chunks_exact(D * D).map(<[T]>::to_vec).collect();
+    for found in [
+        full_metrics(&s[..], &x, &y, &b).eval(),
+        full_metrics(&flat, &x, &y, &b).eval(),
+        full_metrics(&flat[..], &x, &y, &b).eval(),
+        full_metrics(&lists, &x, &y, &b).eval(),
+        full_metrics(&&Box::new(s.clone()), &x, &y, &b).eval(),
+    ] {
+        assert_rows(&found.unwrap(), &expected, error, "another kind of argument");
+    }
+    // the gradient by the matrices, a row of D*D numbers for each j
+    let in_s: Matrix<T> = call().vjp_s(&e).eval().unwrap();
+    assert_eq!((in_s.rows(), in_s.cols()), (M, D * D));
+    for j in 0..M {
+        for (a, b) in (0..D).flat_map(|a| (0..D).map(move |b| (a, b))) {
+            let term = |i: usize| {
+                let u = |d: usize| wide_x[i][d] - wide_y[j][d];
+                -wide_e[i][0] * k(i, j) * u(a) * u(b)
+            };
+            assert_near(in_s[(j, a * D + b)].exact(), (0..N).map(term).sum(), 10.0 * error, ("vjp_s", j, a, b));
+        }
+    }
+    assert_eq!(call().vjp(&e).eval().unwrap().s, in_s);
+    let mut out = vec![T::nan(); M * D * D];
+    call().vjp_s(&e).into_rows(&mut out).unwrap();
+    assert_eq!(out, in_s.as_flat());
+    let on_device: DeviceMatrix<T> = call().vjp_s(&e).eval_on_device().unwrap();
+    assert_eq!((on_device.rows(), on_device.cols(), &on_device.download().unwrap()), (M, D * D, &in_s));
+    // forward: (e | J t) = (Jᵀ e | t), for a tangent of any kind
+    let tangent: Vec<[[T; D]; D]> = metrics(&mut random, M);
+    let change = call().jvp_s(&tangent).eval().unwrap();
+    let forward: f64 = change.iter().zip(&wide_e).map(|(a, e)| a[0].exact() * e[0]).sum();
+    let numbers = tangent.as_flattened().as_flattened();
+    let reverse: f64 = in_s.as_flat().iter().zip(numbers).map(|(g, t)| g.exact() * t.exact()).sum();
+    assert_near(forward, reverse, 1e3 * error, "jvp_s");
+    // what is on a device, or is a result, is an argument
+    let along = call().jvp_s(&on_device).eval().unwrap();
+    assert_eq!(along, call().jvp_s(&in_s).eval().unwrap());
+    // of two orders: Σ_b of the Hessian by s times a tangent, against differences
+    let second = call().vjp_s(&e).jvp_s(&tangent).eval().unwrap();
+    let mixed = call().vjp_s(&e).vjp_x(&second).eval().unwrap();
+    assert_eq!((second.rows(), second.cols(), mixed.len()), (M, D * D, N));
+    for j in 0..M {
+        let along = |a: usize, b: usize| tangent[j][a][b].exact();
+        for (a, b) in (0..D).flat_map(|a| (0..D).map(move |b| (a, b))) {
+            let term = |i: usize| {
+                let u = |d: usize| wide_x[i][d] - wide_y[j][d];
+                let slope: f64 =
+                    (0..D).flat_map(|a| (0..D).map(move |b| (a, b))).map(|(a, b)| along(a, b) * u(a) * u(b)).sum();
+                wide_e[i][0] * k(i, j) * u(a) * u(b) * slope
+            };
+            assert_near(
+                second[(j, a * D + b)].exact(),
+                (0..N).map(term).sum(),
+                100.0 * error,
+                ("vjp_s.jvp_s", j, a, b),
+            );
+        }
+    }
+}
+
+#[test]
+fn full_metrics_of_any_dimension() {
+    check_full_metrics::<f64, 1>(1e-13);
+    check_full_metrics::<f64, 2>(1e-13);
+    check_full_metrics::<f64, 3>(1e-13);
+    check_full_metrics::<f32, 3>(2e-5);
+}
+
+#[test]
+fn a_product_of_numbers_is_a_number() {
+    let mut random = Random::new();
+    let (s, b): (Vec<[f64; 9]>, Vec<[f64; 1]>) = (random.cloud(M), random.cloud(M));
+    let (x, y, e): (Vec<[f64; 3]>, Vec<[f64; 3]>, Vec<[f64; 1]>) = (random.cloud(N), random.cloud(M), random.cloud(N));
+    let (any, three) = (|| full_metrics(&s, &x, &y, &b), || metrics_of_three(&s, &x, &y, &b));
+    assert_eq!(any().eval().unwrap(), three().eval().unwrap());
+    let (found, expected) = (any().vjp(&e).eval().unwrap(), three().vjp(&e).eval().unwrap());
+    let in_s: &Rows<f64, 9> = &expected.s;
+    assert_eq!(found.s.as_flat(), in_s.as_flat());
+    assert_eq!((found.x, found.y, found.b), (expected.x, expected.y, expected.b));
+    let (found, expected) = (any().jvp_s(&s).vjp_s(&e), three().jvp_s(&s).vjp_s(&e));
+    assert_eq!(found.eval().unwrap().as_flat(), expected.eval().unwrap().as_flat());
+    let sums = of_a_string(&s, &x, &y).eval().unwrap();
+    let matrices: &[[[f64; 3]; 3]] = s.as_flattened().as_chunks().0.as_chunks().0;
+    let sum = |i: usize| [(0..M).map(|j| weighted(&matrices[j], &x[i], &y[j])).sum()];
+    assert_rows(&sums, &(0..N).map(sum).collect::<Vec<_>>(), 1e-13, "of a string");
+}
+
+#[test]
+fn everything_that_takes_a_metric() {
+    let mut random = Random::new();
+    let s = metrics::<f64, 2>(&mut random, 1)[0];
+    let s = [s[0], [s[0][1], s[1][1]]]; // symmetric
+    let (x, y): (Vec<[f64; 2]>, Vec<[f64; 2]>) = (random.cloud(N), random.cloud(M));
+    let sum = |i: usize| {
+        let origin = [0.0; 2];
+        let term = |j: usize| {
+            let (r2, image) = (weighted(&s, &x[i], &y[j]), [dot(&s[0], &y[j]), dot(&s[1], &y[j])]);
+            let own = weighted(&s, &x[i], &origin) + weighted(&s, &y[j], &origin) + dot(&x[i], &image);
+            own + (-r2).exp() + (-r2.sqrt()).exp() + 1.0 / (1.0 + r2) + 1.0 / (1.0 + r2).sqrt() + r2.sqrt()
+        };
+        [(0..M).map(term).sum()]
+    };
+    let expected: Vec<[f64; 1]> = (0..N).map(sum).collect();
+    let flat = [s[0][0], s[0][1], s[1][0], s[1][1]];
+    for found in [
+        all_metrics(s, &x, &y).eval(),
+        all_metrics(&s, &x, &y).eval(),
+        all_metrics(flat, &x, &y).eval(),
+        all_metrics(&flat, &x, &y).eval(),
+        all_metrics(&flat[..], &x, &y).eval(),
+        all_metrics(&flat.to_vec(), &x, &y).eval(),
+        all_metrics(&vec![flat], &x, &y).eval(),
+        all_metrics([flat], &x, &y).eval(),
+        all_metrics(&&flat, &x, &y).eval(),
+        all_metrics(&Rows::from([flat]), &x, &y).eval(),
+        all_metrics(batched(&[s], [1]), &x, &y).eval(),
+    ] {
+        assert_rows(&found.unwrap(), &expected, 1e-13, "a parameter");
+    }
+    // of dimension 1 a number will do
+    let one = all_metrics(2.0, &[[0.5]], &[[1.0]]).eval().unwrap();
+    assert_eq!(all_metrics(&2.0, &[[0.5]], &[[1.0]]).eval().unwrap(), one);
+    // the gradient of a parameter is one row
+    let e = vec![[1.0]; N];
+    let slope: Matrix<f64> = all_metrics(s, &x, &y).vjp_s(&e).eval().unwrap();
+    assert_eq!((slope.rows(), slope.cols()), (1, 4));
+    let h = 1e-6;
+    for k in 0..4 {
+        let moved = |h: f64| {
+            let mut flat = flat;
+            flat[k] += h;
+            all_metrics(flat, &x, &y).eval().unwrap().iter().map(|a| a[0]).sum::<f64>()
+        };
+        let difference = (moved(h) - moved(-h)) / (2.0 * h);
+        assert_near(slope[(0, k)], difference, 1e-6 * (1.0 + difference.abs()), k);
+    }
+}
+
+#[test]
+fn matrices_of_two_const_generics() {
+    let mut random = Random::new();
+    let (a, c): (Vec<[f64; 6]>, [f64; 6]) = (random.cloud(M), random.cloud(1)[0]);
+    let (x, y): (Vec<[f64; 2]>, Vec<[f64; 3]>) = (random.cloud(N), random.cloud(M));
+    let sum = |i: usize| {
+        let last = x[i][0] * c[2] + x[i][1] * c[5]; // xᵀ C, for C of 2 rows and 3 columns
+        let term = |d: usize, j: usize| {
+            let image = dot(&[a[j][3 * d], a[j][3 * d + 1], a[j][3 * d + 2]], &y[j]);
+            x[i][d] * image * last + dot(&y[j], &y[j]) * x[i][d] * c[4 + d]
+        };
+        [0, 1].map(|d| (0..M).map(|j| term(d, j)).sum())
+    };
+    let expected: Vec<[f64; 2]> = (0..N).map(sum).collect();
+    assert_rows(&images(&a, c, &x, &y).eval().unwrap(), &expected, 1e-13, "of rows");
+    let square: [[f64; 3]; 2] = [[c[0], c[1], c[2]], [c[3], c[4], c[5]]];
+    let matrices: Vec<[[f64; 3]; 2]> = a.iter().map(|a| [[a[0], a[1], a[2]], [a[3], a[4], a[5]]]).collect();
+    assert_rows(&images(&matrices, square, &x, &y).eval().unwrap(), &expected, 1e-13, "of matrices");
+    // given where nothing tells them
+    let (flat_x, flat_y) = (x.as_flattened(), y.as_flattened());
+    assert_rows(&images::<2, 3, _>(&a, c, flat_x, flat_y).eval().unwrap(), &expected, 1e-13, "explicit");
+    let e: Vec<[f64; 2]> = random.cloud(N);
+    let all = images(&a, c, &x, &y).vjp(&e).eval().unwrap();
+    assert_eq!((all.a.rows(), all.a.cols(), all.c.rows(), all.c.cols()), (M, 6, 1, 6));
+    let along = images(&a, c, &x, &y).jvp_c(c).eval().unwrap();
+    assert_near(dot(&c, all.c.as_flat().try_into().unwrap()), harness::inner(&along, &e), 1e-11, "jvp_c");
+}
+
+#[test]
+fn results_whose_dimension_has_no_name() {
+    let mut random = Random::new();
+    let (x, y): (Vec<[f64; 2]>, Vec<[f64; 3]>) = (random.cloud(N), random.cloud(M));
+    let total: [f64; 3] = std::array::from_fn(|d| y.iter().map(|y| y[d]).sum());
+    let found: Matrix<f64> = tensor(&x, &y).eval().unwrap();
+    assert_eq!((found.rows(), found.cols()), (N, 6));
+    for (i, d, e) in (0..N).flat_map(|i| (0..6).map(move |k| (i, k / 3, k % 3))) {
+        assert_near(found[(i, 3 * d + e)], x[i][d] * total[e], 1e-13, (i, d, e));
+    }
+    let mut flat = vec![0.0; 6 * N];
+    tensor(&x, &y).into_rows(&mut flat).unwrap();
+    assert_eq!(flat, found.as_flat());
+    let error = tensor(&x, &y).into_rows(&mut flat[1..]).unwrap_err();
+    assert_eq!(error, Error::OutputLength { rows: N, width: 6, found: 6 * N - 1 });
+    // cotangents and tangents of it, of any kind
+    let in_x = tensor(&x, &y).vjp_x(&found).eval().unwrap();
+    assert_eq!(tensor(&x, &y).vjp_x(&flat).eval().unwrap(), in_x);
+    assert_near(in_x[0][1], dot(&total, found.row(0).unwrap()[3..].try_into().unwrap()), 1e-12, "vjp_x");
+    let again: Rows<f64, 3> = tensor(&x, &y).vjp_x(&found).vjp_y(&x).eval().unwrap();
+    assert_eq!(again.len(), M);
+    let error = tensor(&x, &y).vjp_x(&x).eval().unwrap_err();
+    assert_eq!(error, Error::Dimension { variable: "cotangent", dim: 6, found: 2 });
+    // saved rows, row numbers, batches
+    let v: Vec<[f64; 3]> = random.cloud(M);
+    let y: Vec<[f64; 2]> = random.cloud(M);
+    let mean = soft(&x, &y, &v).eval().unwrap();
+    let weight = |i: usize, j: usize| dot(&x[i], &y[j]).exp();
+    for (i, c) in (0..N).flat_map(|i| (0..3).map(move |c| (i, c))) {
+        let sum = |f: &dyn Fn(usize) -> f64| (0..M).map(|j| weight(i, j) * f(j)).sum::<f64>();
+        assert_near(mean[(i, c)], sum(&|j| v[j][c]) / sum(&|_| 1.0), 1e-13, ("softmax", i, c));
+    }
+    let gradients = soft(&x, &y, &v).vjp(&mean).eval().unwrap();
+    assert_eq!((gradients.x.len(), gradients.v.rows(), gradients.v.cols()), (N, M, 3));
+    let (x, y): (Vec<[f64; 4]>, Vec<[f64; 4]>) = (random.cloud(N), random.cloud(M));
+    let (values, rows) = nearest::<2, 3, _>(&x, &y).eval().unwrap();
+    assert_eq!((values.cols(), rows.cols()), (12, 12));
+    for (i, k) in (0..N).flat_map(|i| (0..12).map(move |k| (i, k))) {
+        let difference = x[i][k % 4] - y[rows[(i, k)] as usize][k % 4];
+        assert_near(values[(i, k)], difference * difference, 1e-15, ("selected", i, k));
+    }
+    let slopes = nearest::<2, 3, _>(&x, &y).vjp_x(&values).eval().unwrap();
+    assert_eq!((slopes.rows(), slopes.cols()), (N, 4));
+    let places: Matrix<u32> = first::<2, _>(&[[1.0, 1.0, -1.0]], &[[2.0, 0.0, 1.0], [1.0, 3.0, 2.0]]).eval().unwrap();
+    assert_eq!(places.as_flat(), [1, 0, 1]);
+    let two = tensor(batched(&[[1.0, 0.0], [0.0, 1.0]], [2]), &[[2.0]]).eval().unwrap();
+    assert_eq!(two.as_flat(), [2.0, 0.0, 0.0, 2.0]);
+}
+
+#[test]
+fn operators_on_rows_whose_dimension_has_no_name() {
+    let mut random = Random::new();
+    let (a, c): (Vec<[f64; 6]>, [f64; 6]) = (random.cloud(4), random.cloud(1)[0]);
+    let (x, y): (Vec<[f64; 2]>, Vec<[f64; 3]>) = (random.cloud(5), random.cloud(4));
+    let tensors = tensor(&x, &y).operator_y().unwrap();
+    let dense = tensors.to_dense().unwrap();
+    assert_eq!((dense.rows(), dense.cols(), tensors.rows(), tensors.cols()), (5 * 6, 4 * 3, 30, 12));
+    let found = tensors.apply(&y).unwrap();
+    assert_eq!(found, tensor(&x, &y).eval().unwrap());
+    for row in 0..30 {
+        let expected: f64 = dense.row(row).unwrap().iter().zip(y.as_flattened()).map(|(k, y)| k * y).sum();
+        assert_near(found.as_flat()[row], expected, 1e-13, row);
+    }
+    let transposed = tensors.apply_transpose(&found).unwrap();
+    let (left, right): (f64, f64) = (
+        found.as_flat().iter().map(|a| a * a).sum(),
+        transposed.as_flat().iter().zip(y.as_flattened()).map(|(a, b)| a * b).sum(),
+    );
+    assert_near(left, right, 1e-12, "transpose");
+    let error = tensors.apply(&x).unwrap_err();
+    assert_eq!(error, Error::Dimension { variable: "y", dim: 3, found: 2 });
+    assert_eq!(images(&a, c, &x, &y).eval().unwrap().len(), 5);
+}
+
+#[test]
+fn rows_of_another_dimension() {
+    let (x, y, b) = ([[0.0_f32; 2]; 3], [[0.0; 2]; 4], [[1.0]; 4]);
+    let dimension = |found| Error::Dimension { variable: "s", dim: 4, found };
+    let error = |s: &[f32]| full_metrics(s, &x, &y, &b).eval().unwrap_err();
+    assert_eq!(full_metrics(&[[1.0; 3]; 4], &x, &y, &b).eval().unwrap_err(), dimension(3));
+    assert_eq!(full_metrics(&[[[1.0; 3]; 2]; 4], &x, &y, &b).eval().unwrap_err(), dimension(6));
+    assert_eq!(full_metrics(&vec![vec![1.0; 5]; 4], &x, &y, &b).eval().unwrap_err(), dimension(5));
+    assert_eq!(full_metrics(&[[f16::ONE; 2]; 4], &x, &y, &b).eval().unwrap_err(), dimension(2));
+    assert_eq!(error(&[1.0; 15]), Error::FlatLength { variable: "s", len: 15, dim: 4 });
+    assert_eq!(error(&[1.0; 12]), Error::RowCount { variable: "y", rows: 4, other: "s", other_rows: 3 });
+    assert_eq!(error(&[1.0; 12]).to_string(), "`y` has 4 rows, but `s`, which is indexed alike, has 3");
+    let halves = full_metrics(&[[f16::ONE; 4]; 4], &x, &y, &b).eval().unwrap();
+    assert_eq!(halves, full_metrics(&[[1.0; 4]; 4], &x, &y, &b).eval().unwrap());
+    let parameter = |len| Error::ParameterLength { variable: "s", len, dim: 4 };
+    assert_eq!(all_metrics([1.0; 3], &x, &y).eval().unwrap_err(), parameter(3));
+    assert_eq!(all_metrics([[1.0; 3]; 2], &x, &y).eval().unwrap_err(), parameter(6));
+    assert_eq!(all_metrics(&vec![[1.0; 4]; 2], &x, &y).eval().unwrap_err(), parameter(8));
+    assert_eq!(all_metrics(2.0, &x, &y).eval().unwrap_err(), parameter(1));
+    let error = all_metrics(2.0, &x, &y).eval().unwrap_err();
+    assert_eq!(error.to_string(), "the parameter `s` has dimension 4, but holds 1 numbers");
 }

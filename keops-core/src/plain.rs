@@ -8,7 +8,7 @@ use num_traits::Float;
 
 use crate::{
     math,
-    real::{Element, Real, Stored},
+    real::{Element, Number, Real, Stored},
 };
 
 /// Whether `mul_add` is one instruction; elsewhere it is a library call, ten times slower than two roundings.
@@ -282,6 +282,14 @@ macro_rules! plain {
             }
         }
 
+        impl Number<$t> for $t {
+            #[cfg(feature = "std")]
+            fn same(self) -> $t {
+                self
+            }
+        }
+
+        #[diagnostic::do_not_recommend]
         impl Element for $t {
             #[cfg(feature = "std")]
             type Lanes<S: pulp::Simd, const Q: usize> = crate::lanes::$lanes<S, Q>;

@@ -26,6 +26,22 @@ pub trait Stored: Copy + Default + core::fmt::Debug + Send + Sync + 'static {
     fn copy_from_device(memory: &dyn crate::array::Memory, to: &mut [Self]) -> Result<(), crate::error::Error>;
 }
 
+/// A type that is `T`. A number as an argument says by it that it has the type of the call's elements, without that it
+/// decides about them: what is no number is then the only argument that is wrong.
+#[cfg(feature = "std")]
+#[doc(hidden)]
+pub trait Number<T: Element>:
+    for<'a> crate::arguments::AsParameter<'a, T, 1> + for<'a> crate::arguments::AsDynParameter<'a, T>
+{
+    /// The same number.
+    fn same(self) -> T;
+}
+
+/// There are no arguments.
+#[cfg(not(feature = "std"))]
+#[doc(hidden)]
+pub trait Number<T: Element> {}
+
 /// A scalar element type: `f32` or `f64`.
 ///
 /// Holds what differs between the two beyond the width of a register: the polynomials of the elementary functions.
@@ -56,7 +72,14 @@ pub trait Stored: Copy + Default + core::fmt::Debug + Send + Sync + 'static {
 /// # Ok(())
 /// # }
 /// ```
-pub trait Element: Float + Real<Cx = (), Scalar = Self, Index = u32> + Stored + core::fmt::Display {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the element type of an argument, which is `f32` or `f64`",
+    label = "expected numbers of type `f32` or `f64`",
+    note = "points are arrays, as `[f32; 3]`; a type of yours becomes rows by implementing `keops::AsRows` for references to it"
+)]
+pub trait Element:
+    Float + Real<Cx = (), Scalar = Self, Index = u32> + Stored + Number<Self> + core::fmt::Display
+{
     /// A tile of `Q` vectors of this element type under the instruction set `S`.
     #[cfg(feature = "std")]
     type Lanes<S: pulp::Simd, const Q: usize>: Real<Cx = S, Scalar = Self>;

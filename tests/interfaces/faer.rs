@@ -3,7 +3,7 @@
 use faer::{Col, Mat};
 use keops::prelude::*;
 
-use super::{Case, M, N, assert_error, product};
+use super::{Case, M, N, assert_error, metrics, product};
 
 #[test]
 fn every_layout_is_rows() {
@@ -24,6 +24,9 @@ fn every_layout_is_rows() {
     case.check(product(Mat::from_fn(2, 2, |i, j| s[2 * j + i]).transpose(), &mx, &my, b));
     case.check(product(&Col::from_fn(4, |k| s[k]), &mx, &my, b));
     case.check(product(Col::from_fn(4, |k| s[k]).as_ref(), &mx, &my, b));
+    let metrics_of = Mat::from(case.rows_of_s());
+    case.check_metrics(metrics(&metrics_of, &Mat::ones(2, 2), &mx, &my, b));
+    case.check_metrics(metrics(metrics_of.as_ref(), Col::ones(4).as_ref(), &mx, &my, b));
     assert!(product(*s, &Mat::zeros(0, 2), &my, b).eval().unwrap().is_empty());
 }
 

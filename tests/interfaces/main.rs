@@ -24,6 +24,13 @@ keops! {
     }
 }
 
+keops! {
+    /// The same with a metric for each source, of a dimension that is known at run time.
+    fn metrics<const D: usize>(s: Vj<D * D>, p: Pm<D * D>, x: Vi<D>, y: Vj<D>, b: Vj<1>) -> Sum<j> {
+        exp(-weighted_sqdist(s * p, x, y)) * b
+    }
+}
+
 const N: usize = 7;
 const M: usize = 12;
 
@@ -44,6 +51,18 @@ impl Case {
         let (x, y, b) = (random.cloud(N), random.cloud(M), random.cloud(M));
         let expected = product(s, &x, &y, &b).eval().unwrap();
         Self { s, x, y, b, expected }
+    }
+
+    /// The metric S for each source; with ones as the parameter [`metrics`] is what [`product`] is.
+    fn rows_of_s(&self) -> Rows<f64, 4> {
+        Rows::from(vec![self.s; M])
+    }
+
+    #[track_caller]
+    fn check_metrics(&self, call: metrics::Call<'_, f64, metrics::Value<2>>) {
+        for (found, expected) in call.eval().unwrap().iter().zip(self.expected.iter()) {
+            harness::assert_near(found[0], expected[0], 1e-13, "a metric");
+        }
     }
 
     #[track_caller]

@@ -6,7 +6,7 @@ use keops::{
 };
 use nalgebra::{DMatrix, DVector, Matrix2, OMatrix, Point2, Point3, U2, Vector1, Vector2, Vector4};
 
-use super::{Case, M, N, assert_error, product};
+use super::{Case, M, N, assert_error, metrics, product};
 
 #[test]
 fn points_are_rows() {
@@ -20,6 +20,16 @@ fn points_are_rows() {
     case.check(product(Vector4::from(*s), &array, &points[..], &weights[..]));
     case.check(product(&Vector4::from(*s), &vectors, y, b));
     case.check(product(&Matrix2::from_row_slice(s), &vectors, y, b));
+    // one row is a parameter
+    case.check(product(&[Vector4::from(*s)], &vectors, &points, b));
+    case.check(product(&vec![Vector4::from(*s)], &&vectors, &Box::new(points.clone()), b));
+    let two = vec![Vector4::from(*s); 2];
+    assert_error(product(&two, x, y, b), "the parameter `s` has dimension 4, but holds 8 numbers");
+    let metrics_of = vec![Vector4::from(*s); M];
+    case.check_metrics(metrics(&metrics_of, Vector4::repeat(1.0), &vectors, &points, b));
+    case.check_metrics(metrics(&metrics_of[..], &Matrix2::repeat(1.0), &vectors, &points, b));
+    let error = metrics(&vectors, Vector4::repeat(1.0), x, y, b).eval().unwrap_err();
+    assert_eq!(error.to_string(), "`s` has dimension 4, but its rows hold 2 numbers");
     assert_eq!(product(*s, &vectors[..0], &points, b).eval().unwrap(), Rows::default());
 }
 
@@ -38,6 +48,8 @@ fn matrices_are_rows() {
     large.view_with_steps_mut((0, 1), (N, 2), (1, 1)).copy_from(&mx);
     case.check(product(*s, &large.view_with_steps((0, 1), (N, 2), (1, 1)), &my, &mb));
     case.check(product(*s, &mx.transpose().transpose(), &my, &mb.column(0)));
+    let ones = DMatrix::from_element(2, 2, 1.0);
+    case.check_metrics(metrics(&DMatrix::from(case.rows_of_s()), &ones, &mx, &my, &mb));
     let columns: OMatrix<f64, nalgebra::Dyn, U2> = OMatrix::<f64, nalgebra::Dyn, U2>::from_fn(N, |i, d| x[i][d]);
     case.check(product(*s, &columns, &my, &mb));
     assert!(product(*s, &DMatrix::zeros(0, 2), &my, &mb).eval().unwrap().is_empty());

@@ -3,7 +3,7 @@
 use keops::{Element, interfaces::ndarray::rows_mut, prelude::*};
 use ndarray::{Array, Array1, Array2, Array3, ArrayD, ArrayView2, Axis, ShapeBuilder, arr0, s};
 
-use super::{Case, M, N, assert_error, product};
+use super::{Case, M, N, assert_error, metrics, product};
 
 fn array<T: Element, const D: usize>(rows: &[[T; D]]) -> Array2<T> {
     Array2::from(Rows::from(rows))
@@ -52,6 +52,13 @@ fn every_layout_is_rows() {
     let columns = Array2::from_shape_fn((2, 2), |(i, j)| s[2 * j + i]);
     case.check(product(columns.t(), &ax, &ay, &ab));
     case.check(product(&Array1::from_iter(*s), &ax, &ay, &ab));
+    case.check(product(&array(&[*s]), &&ax, &Box::new(ay.clone()), &ab));
+    // where the dimension is known at run time
+    let (metrics_of, ones) = (Array2::from(case.rows_of_s()), Array2::from_elem((2, 2), 1.0));
+    case.check_metrics(metrics(&metrics_of, &ones, &ax, &ay, &ab));
+    case.check_metrics(metrics(metrics_of.view(), ones.view(), &ax, &ay, &ab));
+    let error = metrics(&ay, &ones, x, y, b).eval().unwrap_err();
+    assert_eq!(error.to_string(), "`s` has dimension 4, but its rows hold 2 numbers");
 }
 
 #[test]

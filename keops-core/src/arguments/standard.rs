@@ -6,7 +6,7 @@ use super::{AsDynParameter, AsDynRows, AsParameter, AsRows, View};
 use crate::{
     array::{DeviceMatrix, DeviceRows},
     operator::Matrix,
-    real::Element,
+    real::{Element, Number},
     rows::Rows,
 };
 
@@ -78,6 +78,7 @@ rows! {
 /// Types with matrices of B rows and A columns: rows of dimension A*B.
 macro_rules! matrices {
     ($([$($n:ident)?] $type:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element, const A: usize, const B: usize $(, const $n: usize)?> AsDynRows<'a, T> for &'a $type {
             fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
                 let numbers = self.as_flattened().as_flattened();
@@ -96,11 +97,14 @@ matrices! {
 /// Types with rows that are lists by themselves: they are copied.
 macro_rules! lists {
     ($($type:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &$type {
             fn as_rows(self) -> View<'a, T> {
                 View::from_lists(self, D)
             }
         }
+
+        #[diagnostic::do_not_recommend]
 
         impl<'a, T: Element> AsDynRows<'a, T> for &$type {
             fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
@@ -108,11 +112,15 @@ macro_rules! lists {
             }
         }
 
+        #[diagnostic::do_not_recommend]
+
         impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &$type {
             fn as_parameter(self) -> View<'a, T> {
-                View::parameter_of(self.concat().into(), D)
+                View::from_lists(self, D)
             }
         }
+
+        #[diagnostic::do_not_recommend]
 
         impl<'a, T: Element> AsDynParameter<'a, T> for &$type {
             fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
@@ -132,6 +140,7 @@ lists! {
 /// Pointers to what is rows.
 macro_rules! pointers_to_rows {
     ($([$($bound:tt)*] $type:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element, P: ?Sized $($bound)*, const D: usize> AsRows<'a, T, D> for &'a $type
         where
             &'a P: AsRows<'a, T, D>,
@@ -140,6 +149,8 @@ macro_rules! pointers_to_rows {
                 <&'a P>::as_rows(&**self)
             }
         }
+
+        #[diagnostic::do_not_recommend]
 
         impl<'a, T: Element, P: ?Sized $($bound)*> AsDynRows<'a, T> for &'a $type
         where
@@ -164,54 +175,52 @@ pointers_to_rows! {
 /// Pointers to parameters. They cannot be any, as those to rows: another crate may say that a reference or a box of its own
 /// types is an [`Element`].
 macro_rules! pointers_to_parameters {
-    ($([$($d:ident)?] $dim:tt $type:ty;)*) => {$(
-        pointers_to_parameters! { @[$($d)?] $dim $type, &$type }
-        pointers_to_parameters! { @[$($d)?] $dim $type, Box<$type> }
-    )*};
-    (@[$($d:ident)?] D $type:ty, $pointer:ty) => {
-        impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a $pointer {
-            fn as_parameter(self) -> View<'a, T> {
-                <&'a $type as AsParameter<'a, T, D>>::as_parameter(&**self)
+    ([$($static:tt)*] [$($dynamic:tt)*] $element:ty, $dim:tt, $type:ty, $pointer:ty) => {
+        #[diagnostic::do_not_recommend]
+        impl<'a, $($static)*> AsParameter<'a, $element, $dim> for &'a $pointer {
+            fn as_parameter(self) -> View<'a, $element> {
+                <&'a $type as AsParameter<'a, $element, $dim>>::as_parameter(&**self)
             }
         }
-        pointers_to_parameters! { @@[$($d)?] $type, $pointer }
-    };
-    (@[] 1 $type:ty, $pointer:ty) => {
-        impl<'a, T: Element> AsParameter<'a, T, 1> for &'a $pointer {
-            fn as_parameter(self) -> View<'a, T> {
-                <&'a $type as AsParameter<'a, T, 1>>::as_parameter(&**self)
-            }
-        }
-        pointers_to_parameters! { @@[] $type, $pointer }
-    };
-    (@@[$($d:ident)?] $type:ty, $pointer:ty) => {
-        impl<'a, T: Element $(, const $d: usize)?> AsDynParameter<'a, T> for &'a $pointer {
-            fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
-                <&'a $type as AsDynParameter<'a, T>>::as_dyn_parameter(&**self, dim)
+
+        #[diagnostic::do_not_recommend]
+        impl<'a, $($dynamic)*> AsDynParameter<'a, $element> for &'a $pointer {
+            fn as_dyn_parameter(self, dim: usize) -> View<'a, $element> {
+                <&'a $type as AsDynParameter<'a, $element>>::as_dyn_parameter(&**self, dim)
             }
         }
     };
+    ($([$($d:ident)?] $type:ty;)+) => {$(
+        pointers_to_parameters! { [T: Element, const D: usize] [T: Element $(, const $d: usize)?] T, D, $type, &$type }
+        pointers_to_parameters! { [T: Element, const D: usize] [T: Element $(, const $d: usize)?] T, D, $type, Box<$type> }
+    )+};
 }
 
 pointers_to_parameters! {
-    [] 1 T;
-    [D] D [T; D];
-    [] D [T];
-    [] D Vec<T>;
-    [D] D [[T; D]];
-    [D] D Vec<[T; D]>;
-    [D] D Rows<T, D>;
+    [D] [T; D];
+    [] [T];
+    [] Vec<T>;
+    [D] [[T; D]];
+    [D] Vec<[T; D]>;
+    [D] Rows<T, D>;
 }
+pointers_to_parameters! { [] [] f32, 1, f32, &f32 }
+pointers_to_parameters! { [] [] f32, 1, f32, Box<f32> }
+pointers_to_parameters! { [] [] f64, 1, f64, &f64 }
+pointers_to_parameters! { [] [] f64, 1, f64, Box<f64> }
 
 /// Rows that say for themselves how many numbers they have.
 macro_rules! views {
     ($($type:ty, |$it:ident| $view:expr;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element> AsDynRows<'a, T> for $type {
             fn as_dyn_rows(self, _dim: usize) -> View<'a, T> {
                 let $it = self;
                 $view
             }
         }
+
+        #[diagnostic::do_not_recommend]
 
         impl<'a, T: Element> AsDynParameter<'a, T> for $type {
             fn as_dyn_parameter(self, _dim: usize) -> View<'a, T> {
@@ -220,12 +229,16 @@ macro_rules! views {
             }
         }
 
+        #[diagnostic::do_not_recommend]
+
         impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for $type {
             fn as_rows(self) -> View<'a, T> {
                 let $it = self;
                 $view
             }
         }
+
+        #[diagnostic::do_not_recommend]
 
         impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for $type {
             fn as_parameter(self) -> View<'a, T> {
@@ -266,15 +279,28 @@ impl<'a, T: Element, const D: usize> AsDynParameter<'a, T> for &'a DeviceRows<T,
     }
 }
 
-impl<'a, T: Element> AsParameter<'a, T, 1> for T {
-    fn as_parameter(self) -> View<'a, T> {
-        View::scalar(self)
-    }
+/// Numbers; not all elements, so that what is no number does not become the element type of a call.
+macro_rules! numbers {
+    ($($number:ty)*) => {$(
+        impl<'a> AsParameter<'a, $number, 1> for $number {
+            fn as_parameter(self) -> View<'a, $number> {
+                View::scalar(self)
+            }
+        }
+
+        impl<'a> AsDynParameter<'a, $number> for $number {
+            fn as_dyn_parameter(self, dim: usize) -> View<'a, $number> {
+                View::parameter_of(vec![self].into(), dim)
+            }
+        }
+    )*};
 }
 
-impl<'a, T: Element> AsParameter<'a, T, 1> for &T {
+numbers!(f32 f64);
+
+impl<'a, T: Element, X: Element + Number<T>> AsParameter<'a, T, 1> for &X {
     fn as_parameter(self) -> View<'a, T> {
-        View::scalar(*self)
+        View::scalar(self.same())
     }
 }
 
@@ -308,15 +334,9 @@ impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Vec<T> {
     }
 }
 
-impl<'a, T: Element> AsDynParameter<'a, T> for T {
+impl<'a, T: Element, X: Element + Number<T>> AsDynParameter<'a, T> for &X {
     fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
-        View::parameter_of(vec![self].into(), dim)
-    }
-}
-
-impl<'a, T: Element> AsDynParameter<'a, T> for &'a T {
-    fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
-        View::parameter(core::slice::from_ref(self), dim)
+        View::parameter_of(vec![self.same()].into(), dim)
     }
 }
 
