@@ -401,7 +401,7 @@ keops! {
         exp(-weighted_sqdist(s, x, y)) * b
     }
     /// All that takes a metric.
-    #[keops(cuda(D = 2))]
+    #[keops(cuda(D = 1), cuda(D = 2))]
     fn all_metrics<const D: usize>(s: Pm<{ D * D }>, x: Vi<D>, y: Vj<D>) -> Sum<j> {
         weighted_sqnorm(s, x) + sym_sqnorm(s, y) + gaussian(x, y, s) + laplacian(x, y, s) + cauchy(x, y, s)
             + inverse_multiquadric(x, y, s) + distance(x, y, s) + linear(x, y, s)
@@ -412,7 +412,7 @@ keops! {
         (x * mat_vec(a, y)) * elem(vec_mat(x, c), D) + vec_mat(y, outer(y, x)) * extract(c, D * D, D)
     }
     /// The tensor product: a row of D*E numbers.
-    #[keops(order = 2, cuda(D = 2, E = 3))]
+    #[keops(order = 2, cuda(D = 2, E = 1), cuda(D = 2, E = 3))]
     fn tensor<const D: usize, const E: usize>(x: Vi<D>, y: Vj<E>) -> Sum<j> { outer(x, y) }
     /// What saves a row of D + 1 numbers.
     #[keops(cuda(D = 2))]

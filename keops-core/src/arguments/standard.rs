@@ -1,4 +1,6 @@
 //! What is rows and parameters already: slices, vectors and arrays, of rows or flat, and the rows of results.
+//!
+//! The notes of the traits say what an argument may be; rustc's list of implementations would be their macros.
 
 use std::{borrow::Cow, rc::Rc, sync::Arc};
 
@@ -13,18 +15,21 @@ use crate::{
 /// Types with numbers, one after another, that say nothing of rows.
 macro_rules! flat {
     ($([$($n:ident)?] $type:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element, const D: usize $(, const $n: usize)?> AsRows<'a, T, D> for &'a $type {
             fn as_rows(self) -> View<'a, T> {
                 View::from_flat(self, D)
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element $(, const $n: usize)?> AsDynRows<'a, T> for &'a $type {
             fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
                 View::from_flat(self, dim)
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element $(, const $n: usize)?> AsDynParameter<'a, T> for &'a $type {
             fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
                 View::parameter(self, dim)
@@ -42,24 +47,28 @@ flat! {
 /// Types with rows of so many numbers; a parameter is one of them.
 macro_rules! rows {
     ($([$($n:ident)?] $row:ident: $type:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element, const D: usize $(, const $n: usize)?> AsRows<'a, T, D> for &'a $type {
             fn as_rows(self) -> View<'a, T> {
                 View::from_rows(self)
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element, const D: usize $(, const $n: usize)?> AsParameter<'a, T, D> for &'a $type {
             fn as_parameter(self) -> View<'a, T> {
                 View::parameter(self.as_flattened(), D)
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element, const D: usize $(, const $n: usize)?> AsDynRows<'a, T> for &'a $type {
             fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
                 View::from_table(self.as_flattened().into(), [self.len(), D], dim)
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element, const D: usize $(, const $n: usize)?> AsDynParameter<'a, T> for &'a $type {
             fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
                 View::parameter(self.as_flattened(), dim)
@@ -104,24 +113,24 @@ macro_rules! lists {
             }
         }
 
-        #[diagnostic::do_not_recommend]
 
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element> AsDynRows<'a, T> for &$type {
             fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
                 View::from_lists(self, dim)
             }
         }
 
-        #[diagnostic::do_not_recommend]
 
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &$type {
             fn as_parameter(self) -> View<'a, T> {
                 View::from_lists(self, D)
             }
         }
 
-        #[diagnostic::do_not_recommend]
 
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element> AsDynParameter<'a, T> for &$type {
             fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
                 View::parameter_of(self.concat().into(), dim)
@@ -150,8 +159,8 @@ macro_rules! pointers_to_rows {
             }
         }
 
-        #[diagnostic::do_not_recommend]
 
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element, P: ?Sized $($bound)*> AsDynRows<'a, T> for &'a $type
         where
             &'a P: AsDynRows<'a, T>,
@@ -220,8 +229,8 @@ macro_rules! views {
             }
         }
 
-        #[diagnostic::do_not_recommend]
 
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element> AsDynParameter<'a, T> for $type {
             fn as_dyn_parameter(self, _dim: usize) -> View<'a, T> {
                 let $it = self;
@@ -229,8 +238,8 @@ macro_rules! views {
             }
         }
 
-        #[diagnostic::do_not_recommend]
 
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for $type {
             fn as_rows(self) -> View<'a, T> {
                 let $it = self;
@@ -238,8 +247,8 @@ macro_rules! views {
             }
         }
 
-        #[diagnostic::do_not_recommend]
 
+        #[diagnostic::do_not_recommend]
         impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for $type {
             fn as_parameter(self) -> View<'a, T> {
                 let $it = self;
@@ -255,24 +264,28 @@ views! {
     &'a DeviceMatrix<T>, |matrix| matrix.view();
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a DeviceRows<T, D> {
     fn as_rows(self) -> View<'a, T> {
         self.view()
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a DeviceRows<T, D> {
     fn as_parameter(self) -> View<'a, T> {
         self.view()
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a, T: Element, const D: usize> AsDynRows<'a, T> for &'a DeviceRows<T, D> {
     fn as_dyn_rows(self, _dim: usize) -> View<'a, T> {
         self.view()
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a, T: Element, const D: usize> AsDynParameter<'a, T> for &'a DeviceRows<T, D> {
     fn as_dyn_parameter(self, _dim: usize) -> View<'a, T> {
         self.view()
@@ -282,12 +295,14 @@ impl<'a, T: Element, const D: usize> AsDynParameter<'a, T> for &'a DeviceRows<T,
 /// Numbers; not all elements, so that what is no number does not become the element type of a call.
 macro_rules! numbers {
     ($($number:ty)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<'a> AsParameter<'a, $number, 1> for $number {
             fn as_parameter(self) -> View<'a, $number> {
                 View::scalar(self)
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl<'a> AsDynParameter<'a, $number> for $number {
             fn as_dyn_parameter(self, dim: usize) -> View<'a, $number> {
                 View::parameter_of(vec![self].into(), dim)
@@ -298,54 +313,63 @@ macro_rules! numbers {
 
 numbers!(f32 f64);
 
+#[diagnostic::do_not_recommend]
 impl<'a, T: Element, X: Element + Number<T>> AsParameter<'a, T, 1> for &X {
     fn as_parameter(self) -> View<'a, T> {
         View::scalar(self.same())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for [T; D] {
     fn as_parameter(self) -> View<'a, T> {
         View::array(self)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a [T; D] {
     fn as_parameter(self) -> View<'a, T> {
         View::parameter(self, D)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a, T: Element, const D: usize, const N: usize> AsParameter<'a, T, D> for [[T; D]; N] {
     fn as_parameter(self) -> View<'a, T> {
         View::parameter_of(self.as_flattened().to_vec().into(), D)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a [T] {
     fn as_parameter(self) -> View<'a, T> {
         View::parameter(self, D)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Vec<T> {
     fn as_parameter(self) -> View<'a, T> {
         View::parameter(self, D)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a, T: Element, X: Element + Number<T>> AsDynParameter<'a, T> for &X {
     fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
         View::parameter_of(vec![self.same()].into(), dim)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a, T: Element, const N: usize> AsDynParameter<'a, T> for [T; N] {
     fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
         View::parameter_of(Vec::from(self).into(), dim)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a, T: Element, const A: usize, const B: usize> AsDynParameter<'a, T> for [[T; A]; B] {
     fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
         View::parameter_of(self.as_flattened().to_vec().into(), dim)

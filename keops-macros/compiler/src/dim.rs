@@ -67,7 +67,12 @@ impl Dim {
                 };
                 Err((span, format!("dimensions are sums and products, not {what} like `{arg}`{advice}")))
             }
-            _ => Err((span, format!("the dimension `{arg}` is too large: a number in it is at most {LARGEST}"))),
+            _ => Err((
+                span,
+                format!(
+                    "the dimension `{arg}` is too large: its numbers are at most {LARGEST}, its terms and their factors {TERMS}"
+                ),
+            )),
         }
     }
 
@@ -282,7 +287,7 @@ mod tests {
             ("D * 5000 * 5000", "too large"),
             ("16777216 + D", "too large"),
             ("D*D*D*D*D*D*D*D*D*D*D*D*D*D*D*D*D", "too large"),
-            ("(D+E+F)*(D+E+F)*(D+E+F)*(D+E+F)", "too large"),
+            ("(D+E+F)*(D+E+F)*(D+E+F)*(D+E+F)*(D+E+F)", "too large"),
         ] {
             assert!(written(text).is_err_and(|message| message.contains(part)), "{text}: {:?}", written(text));
         }
