@@ -130,7 +130,7 @@ fn function(item: &Item, calls: &Calls) -> TokenStream {
     };
     let names: Vec<&Ident> = item.variables.iter().map(|v| &v.name).collect();
     let arguments = item.variables.iter().map(|v| {
-        let dim = Dim::written(&v.dim).ok().expect("the dimensions of variables were checked");
+        let dim = Dim::written(&v.dim).expect("the dimensions of variables were checked");
         let (bound, view) = argument(v.category, &dim, &quote!('__keops), &quote!(__T));
         let name = &v.name;
         (quote!(impl ::keops::__private::#bound), quote!(#name.#view))
