@@ -1,6 +1,7 @@
 //! What a call takes and gives: kinds of arguments, inference of the element type, results, errors, devices, threads.
 
 #![allow(clippy::needless_range_loop, reason = "rows of arrays, compared by component")]
+#![allow(clippy::needless_borrows_for_generic_args, reason = "references are arguments of their own")]
 
 mod harness;
 

@@ -1,6 +1,7 @@
 //! Dimensions from 1 to 1000, literal and const generic; formulas that lack some kind of variable; accuracy in `f32`.
 
 #![allow(clippy::needless_range_loop, reason = "rows of arrays, compared by component")]
+#![allow(clippy::needless_borrows_for_generic_args, reason = "references are arguments of their own")]
 
 mod harness;
 
@@ -440,7 +441,8 @@ fn weighted<const D: usize>(s: &[[f64; D]; D], x: &[f64; D], y: &[f64; D]) -> f6
 fn check_full_metrics<T: Element, const D: usize>(error: f64) {
     let mut random = Random::new();
     let (s, b): (Vec<[[T; D]; D]>, Vec<[T; 1]>) = (metrics(&mut random, M), random.cloud(M));
-    let (x, y, e): (Vec<[T; D]>, Vec<[T; D]>, Vec<[T; 1]>) = (random.cloud(N), random.cloud(M), random.cloud(N));
+    let (x, y): (Vec<[T; D]>, Vec<[T; D]>) = (random.cloud(N), random.cloud(M));
+    let e: Vec<[T; 1]> = random.cloud(N);
     let matrices: Vec<[[f64; D]; D]> = s.iter().map(|s| s.map(|row| row.map(Exact::exact))).collect();
     let (wide_x, wide_y, wide_b, wide_e) = (wide(&x), wide(&y), wide(&b), wide(&e));
     let k = |i: usize, j: usize| (-weighted(&matrices[j], &wide_x[i], &wide_y[j])).exp() * wide_b[j][0];
@@ -522,7 +524,8 @@ fn full_metrics_of_any_dimension() {
 fn a_product_of_numbers_is_a_number() {
     let mut random = Random::new();
     let (s, b): (Vec<[f64; 9]>, Vec<[f64; 1]>) = (random.cloud(M), random.cloud(M));
-    let (x, y, e): (Vec<[f64; 3]>, Vec<[f64; 3]>, Vec<[f64; 1]>) = (random.cloud(N), random.cloud(M), random.cloud(N));
+    let (x, y): (Vec<[f64; 3]>, Vec<[f64; 3]>) = (random.cloud(N), random.cloud(M));
+    let e: Vec<[f64; 1]> = random.cloud(N);
     let (any, three) = (|| full_metrics(&s, &x, &y, &b), || metrics_of_three(&s, &x, &y, &b));
     assert_eq!(any().eval().unwrap(), three().eval().unwrap());
     let (found, expected) = (any().vjp(&e).eval().unwrap(), three().vjp(&e).eval().unwrap());
