@@ -79,6 +79,19 @@ impl<R: Real, const B: usize> Real for Bundle<R, B> {
         acos(x);
         atan(x);
         atan2(y, x);
+        log10(x);
+        exp_m1(x);
+        ln_1p(x);
+        tan(x);
+        sinh(x);
+        cosh(x);
+        tanh(x);
+        asinh(x);
+        acosh(x);
+        atanh(x);
+        erf(x);
+        erfc(x);
+        cbrt(x);
     }
     comparisons! {
         lt;

@@ -307,6 +307,7 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
 
     outlined! {
         log2 => log2_real(x), log => log_real(x), sin => sin_real(x), cos => cos_real(x), pow => pow_real(x, y),
-        asin => asin_real(x), acos => acos_real(x), atan => atan_real(x), atan2 => atan2_real(y, x)
+        asin => asin_real(x), acos => acos_real(x), atan => atan_real(x), atan2 => atan2_real(y, x),
+        log10 => log10_real(x), exp_m1 => exp_m1_real(x), ln_1p => ln_1p_real(x), tan => tan_real(x), sinh => sinh_real(x), cosh => cosh_real(x), tanh => tanh_real(x), asinh => asinh_real(x), acosh => acosh_real(x), atanh => atanh_real(x), erf => erf_real(x), erfc => erfc_real(x), cbrt => cbrt_real(x)
     }
 }

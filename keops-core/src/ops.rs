@@ -55,6 +55,34 @@ forward! {
     atan(x);
     /// The angle of the point (x, y).
     atan2(y, x);
+    /// log2 x
+    log2(x);
+    /// log10 x
+    log10(x);
+    /// e^x - 1
+    exp_m1(x);
+    /// ln(1 + x)
+    ln_1p(x);
+    /// tan x
+    tan(x);
+    /// hyperbolic sine
+    sinh(x);
+    /// hyperbolic cosine
+    cosh(x);
+    /// hyperbolic tangent
+    tanh(x);
+    /// inverse hyperbolic sine
+    asinh(x);
+    /// inverse hyperbolic cosine
+    acosh(x);
+    /// inverse hyperbolic tangent
+    atanh(x);
+    /// error function
+    erf(x);
+    /// 1 - erf x
+    erfc(x);
+    /// ∛x
+    cbrt(x);
 }
 
 /// 1 where the mask is true, 0 elsewhere.
@@ -200,6 +228,37 @@ pub fn step<R: Real>(cx: R::Cx, x: R) -> R {
 pub fn relu<R: Real>(cx: R::Cx, x: R) -> R {
     let zero = R::lit(cx, 0.0);
     R::select(cx, R::lt(cx, x, zero), zero, x)
+}
+
+/// The larger of two numbers; NaN if one of them is.
+#[inline(always)]
+pub fn maximum<R: Real>(cx: R::Cx, a: R, b: R) -> R {
+    R::select(cx, R::eq(cx, a, a), R::max(cx, a, b), a)
+}
+
+/// The smaller of two numbers; NaN if one of them is.
+#[inline(always)]
+pub fn minimum<R: Real>(cx: R::Cx, a: R, b: R) -> R {
+    R::select(cx, R::eq(cx, a, a), R::min(cx, a, b), a)
+}
+
+/// 1/(1 + e^-x)
+#[inline(always)]
+pub fn sigmoid<R: Real>(cx: R::Cx, x: R) -> R {
+    R::inv(cx, R::add(cx, R::lit(cx, 1.0), R::exp(cx, R::neg(cx, x))))
+}
+
+/// ln(1 + e^x)
+#[inline(always)]
+pub fn softplus<R: Real>(cx: R::Cx, x: R) -> R {
+    let falling = R::exp(cx, R::neg(cx, R::abs(cx, x)));
+    R::add(cx, relu(cx, x), R::ln_1p(cx, falling))
+}
+
+/// 1/cosh x
+#[inline(always)]
+pub fn sech<R: Real>(cx: R::Cx, x: R) -> R {
+    R::inv(cx, R::cosh(cx, x))
 }
 
 /// x ln x, and 0 at 0.

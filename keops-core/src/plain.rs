@@ -41,6 +41,7 @@ macro_rules! plain {
     (
         $t:ident, $bits:ident, mantissa_bits: $mantissa_bits:literal, round: $round:literal, exponent_bias: $bias:literal,
         fma: $fma:ident, sqrt: $sqrt:ident, two_product: $two_product:expr, constants: $constants:ident, lanes: $lanes:ident,
+        near: [$rest:ident, $sinh:ident, $tanh:ident, $atanh:ident, $tan:ident],
         cuda: $on_cuda:ident, $upload:ident, $read:ident
     ) => {
         impl Real for $t {
@@ -273,6 +274,71 @@ macro_rules! plain {
             fn atan2(cx: (), y: $t, x: $t) -> $t {
                 <$t>::atan2_real(cx, y, x)
             }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn log10(cx: (), x: $t) -> $t {
+                <$t>::log10_real(cx, x)
+            }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn exp_m1(cx: (), x: $t) -> $t {
+                <$t>::exp_m1_real(cx, x)
+            }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn ln_1p(cx: (), x: $t) -> $t {
+                <$t>::ln_1p_real(cx, x)
+            }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn tan(cx: (), x: $t) -> $t {
+                <$t>::tan_real(cx, x)
+            }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn sinh(cx: (), x: $t) -> $t {
+                <$t>::sinh_real(cx, x)
+            }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn cosh(cx: (), x: $t) -> $t {
+                <$t>::cosh_real(cx, x)
+            }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn tanh(cx: (), x: $t) -> $t {
+                <$t>::tanh_real(cx, x)
+            }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn asinh(cx: (), x: $t) -> $t {
+                <$t>::asinh_real(cx, x)
+            }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn acosh(cx: (), x: $t) -> $t {
+                <$t>::acosh_real(cx, x)
+            }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn atanh(cx: (), x: $t) -> $t {
+                <$t>::atanh_real(cx, x)
+            }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn erf(cx: (), x: $t) -> $t {
+                <$t>::erf_real(cx, x)
+            }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn erfc(cx: (), x: $t) -> $t {
+                <$t>::erfc_real(cx, x)
+            }
+            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
+            #[cfg_attr(target_arch = "nvptx64", inline(never))]
+            fn cbrt(cx: (), x: $t) -> $t {
+                <$t>::cbrt_real(cx, x)
+            }
         }
 
         impl Stored for $t {
@@ -388,6 +454,58 @@ macro_rules! plain {
             fn atan2_real<R: Real<Scalar = $t>>(cx: R::Cx, y: R, x: R) -> R {
                 math::atan::atan2(cx, y, x, &math::atan::$constants)
             }
+            #[inline(always)]
+            fn log10_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::log::log10(cx, x, &math::log::$constants)
+            }
+            #[inline(always)]
+            fn exp_m1_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::exp::exp_m1(cx, x, &math::exp::$rest, &math::exp::$constants)
+            }
+            #[inline(always)]
+            fn ln_1p_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::log::ln_1p(cx, x, &math::log::$constants)
+            }
+            #[inline(always)]
+            fn tan_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::sin::tan(cx, x, &math::sin::$tan, &math::sin::$constants)
+            }
+            #[inline(always)]
+            fn sinh_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::hyperbolic::sinh(cx, x, &math::hyperbolic::$sinh, &math::exp::$constants)
+            }
+            #[inline(always)]
+            fn cosh_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::hyperbolic::cosh(cx, x, &math::exp::$constants)
+            }
+            #[inline(always)]
+            fn tanh_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::hyperbolic::tanh(cx, x, &math::hyperbolic::$tanh, &math::exp::$constants)
+            }
+            #[inline(always)]
+            fn asinh_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::area::asinh(cx, x, &math::log::$constants)
+            }
+            #[inline(always)]
+            fn acosh_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::area::acosh(cx, x, &math::log::$constants)
+            }
+            #[inline(always)]
+            fn atanh_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::area::atanh(cx, x, &math::area::$atanh, &math::log::$constants)
+            }
+            #[inline(always)]
+            fn erf_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::erf::erf(cx, x, &math::erf::$constants, &math::exp::$constants)
+            }
+            #[inline(always)]
+            fn erfc_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::erf::erfc(cx, x, &math::erf::$constants, &math::exp::$constants)
+            }
+            #[inline(always)]
+            fn cbrt_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+                math::cbrt::cbrt(cx, x)
+            }
         }
     };
 }
@@ -395,11 +513,13 @@ macro_rules! plain {
 plain!(
     f32, u32, mantissa_bits: 23, round: 12_582_912.0, exponent_bias: 127.0,
     fma: fmaf32, sqrt: sqrtf32, two_product: two_product_f32, constants: F32, lanes: F32Lanes,
+    near: [REST_F32, SINH_F32, TANH_F32, ATANH_F32, TAN_F32],
     cuda: reduce_f32, upload_f32, read_f32
 );
 plain!(
     f64, u64, mantissa_bits: 52, round: 6_755_399_441_055_744.0, exponent_bias: 1023.0,
     fma: fmaf64, sqrt: sqrtf64, two_product: two_product_f64, constants: F64, lanes: F64Lanes,
+    near: [REST_F64, SINH_F64, TANH_F64, ATANH_F64, TAN_F64],
     cuda: reduce_f64, upload_f64, read_f64
 );
 

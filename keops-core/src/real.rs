@@ -161,6 +161,32 @@ pub trait Element:
     fn atan_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Angle of the point (x, y). Error: 1.52 ULP in f32 (1.58 unfused), 2 in f64. See [`Real::atan2`].
     fn atan2_real<R: Real<Scalar = Self>>(cx: R::Cx, y: R, x: R) -> R;
+    /// Logarithm to base 10. Error: 0.86 ULP in f32 (1.60 unfused), 2 in f64. See [`Real::log10`].
+    fn log10_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// e^x - 1. Error: 1.02 ULP in f32 (1.11 unfused), 1 in f64. See [`Real::exp_m1`].
+    fn exp_m1_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// ln(1 + x). Error: 0.84 ULP in f32, 1 in f64. See [`Real::ln_1p`].
+    fn ln_1p_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// Tangent of x radians. Error: 1.88 ULP in f32, 2 in f64. See [`Real::tan`].
+    fn tan_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// Hyperbolic sine. Error: 1.52 ULP in f32 (1.58 unfused), 2 in f64. See [`Real::sinh`].
+    fn sinh_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// Hyperbolic cosine. Error: 1.28 ULP in f32 (1.46 unfused), 2 in f64. See [`Real::cosh`].
+    fn cosh_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// Hyperbolic tangent. Error: 1.30 ULP in f32, 2 in f64. See [`Real::tanh`].
+    fn tanh_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// Inverse hyperbolic sine. Error: 1.25 ULP in f32, 2 in f64. See [`Real::asinh`].
+    fn asinh_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// Inverse hyperbolic cosine. Error: 1.04 ULP in f32, 2 in f64. See [`Real::acosh`].
+    fn acosh_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// Inverse hyperbolic tangent. Error: 0.99 ULP in f32, 1 in f64. See [`Real::atanh`].
+    fn atanh_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// Error function. Error: 0.96 ULP in f32 (1.15 unfused), 1 in f64. See [`Real::erf`].
+    fn erf_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// 1 - erf x. Error: 3.37 ULP in f32, 4 in f64. See [`Real::erfc`].
+    fn erfc_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    /// Cube root. Error: 0.58 ULP in f32, 1 in f64. See [`Real::cbrt`].
+    fn cbrt_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
 }
 
 /// A number, or a tile of numbers that are computed in step.
@@ -363,5 +389,70 @@ pub trait Real: Copy + Send + Sync + 'static {
     #[inline(always)]
     fn atan2(cx: Self::Cx, y: Self, x: Self) -> Self {
         Self::Scalar::atan2_real(cx, y, x)
+    }
+    /// The logarithm to base 10, as [`Self::log`].
+    #[inline(always)]
+    fn log10(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::log10_real(cx, x)
+    }
+    /// e^x - 1, accurate near 0, too. Infinity above the range; NaN for NaN.
+    #[inline(always)]
+    fn exp_m1(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::exp_m1_real(cx, x)
+    }
+    /// ln(1 + x), accurate near 0, too. -infinity at -1, NaN below.
+    #[inline(always)]
+    fn ln_1p(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::ln_1p_real(cx, x)
+    }
+    /// The tangent of x radians, for every finite x; NaN at infinity.
+    #[inline(always)]
+    fn tan(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::tan_real(cx, x)
+    }
+    /// The hyperbolic sine, to the end of the range.
+    #[inline(always)]
+    fn sinh(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::sinh_real(cx, x)
+    }
+    /// The hyperbolic cosine, to the end of the range.
+    #[inline(always)]
+    fn cosh(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::cosh_real(cx, x)
+    }
+    /// The hyperbolic tangent, between -1 and 1.
+    #[inline(always)]
+    fn tanh(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::tanh_real(cx, x)
+    }
+    /// The inverse hyperbolic sine.
+    #[inline(always)]
+    fn asinh(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::asinh_real(cx, x)
+    }
+    /// The inverse hyperbolic cosine, from 0 on; NaN below 1.
+    #[inline(always)]
+    fn acosh(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::acosh_real(cx, x)
+    }
+    /// The inverse hyperbolic tangent. Infinite at ±1, NaN beyond.
+    #[inline(always)]
+    fn atanh(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::atanh_real(cx, x)
+    }
+    /// The error function 2/√π ∫_0^x exp(-t²) dt, between -1 and 1.
+    #[inline(always)]
+    fn erf(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::erf_real(cx, x)
+    }
+    /// 1 - erf x, with the digits of a small result, too. Out of range as [`Self::exp2`].
+    #[inline(always)]
+    fn erfc(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::erfc_real(cx, x)
+    }
+    /// The cube root, of the sign of x.
+    #[inline(always)]
+    fn cbrt(cx: Self::Cx, x: Self) -> Self {
+        Self::Scalar::cbrt_real(cx, x)
     }
 }

@@ -61,6 +61,22 @@ functions! {
     Direction: |cx, x, y| ops::direction(cx, x, y), direction, bounds: [1.95, 3.0];
     OverSquare: |cx, x, y| ops::over_square(cx, x, y), |x: f64, y: f64| if x == 0.0 && y == 0.0 { 0.0 } else { x / (x * x + y * y) }, bounds: [2.2, 0.0];
     Atan2: |cx, y, x| R::atan2(cx, y, x), |y: f64, x| y.atan2(x), bounds: [1.65, 3.0];
+    Log10: |cx, x, _| R::log10(cx, x), |x: f64, _| x.log10(), bounds: [1.7, 3.0];
+    ExpM1: |cx, x, _| R::exp_m1(cx, x), |x: f64, _| x.exp_m1(), bounds: [1.2, 3.0];
+    Ln1p: |cx, x, _| R::ln_1p(cx, x), |x: f64, _| x.ln_1p(), bounds: [0.95, 3.0];
+    Tan: |cx, x, _| R::tan(cx, x), |x: f64, _| x.tan(), bounds: [2.05, 3.0];
+    Sinh: |cx, x, _| R::sinh(cx, x), |x: f64, _| x.sinh(), bounds: [1.7, 3.0];
+    Cosh: |cx, x, _| R::cosh(cx, x), |x: f64, _| x.cosh(), bounds: [1.6, 3.0];
+    Tanh: |cx, x, _| R::tanh(cx, x), |x: f64, _| x.tanh(), bounds: [1.45, 3.0];
+    Asinh: |cx, x, _| R::asinh(cx, x), |x: f64, _| libm::asinh(x), bounds: [1.4, 3.0];
+    Acosh: |cx, x, _| R::acosh(cx, x), |x: f64, _| if x < 1.0 { f64::NAN } else { libm::acosh(x) }, bounds: [1.2, 3.0];
+    Atanh: |cx, x, _| R::atanh(cx, x), |x: f64, _| libm::atanh(x), bounds: [1.1, 3.0];
+    Erf: |cx, x, _| R::erf(cx, x), |x: f64, _| libm::erf(x), bounds: [1.3, 3.0];
+    Erfc: |cx, x, _| R::erfc(cx, x), |x: f64, _| libm::erfc(x), bounds: [3.8, 5.0], flushes: true;
+    Cbrt: |cx, x, _| R::cbrt(cx, x), |x: f64, _| x.cbrt(), bounds: [0.65, 3.0];
+    Sigmoid: |cx, x, _| ops::sigmoid(cx, x), |x: f64, _| 1.0 / (1.0 + (-x).exp()), bounds: [2.3, 3.0], flushes: true;
+    Softplus: |cx, x, _| ops::softplus(cx, x), |x: f64, _| x.max(0.0) + (-x.abs()).exp().ln_1p(), bounds: [1.75, 3.0], flushes: true;
+    Sech: |cx, x, _| ops::sech(cx, x), |x: f64, _| 1.0 / x.cosh(), bounds: [2.5, 4.0], flushes: true;
 }
 
 /// The length of (x, y), and NaN where C's function prefers infinity.
@@ -357,6 +373,135 @@ fn atan_f64() {
     judge_f64::<Atan>(&[(-1.1, 1.1), (0.99, 1.01), (-30.0, 30.0)]);
 }
 
+#[test]
+fn log10_f32() {
+    judge_f32::<Log10>();
+}
+#[test]
+fn log10_f64() {
+    judge_f64::<Log10>(&[(0.5, 2.0), (0.9, 1.1), (0.0, 100.0)]);
+}
+#[test]
+fn exp_m1_f32() {
+    judge_f32::<ExpM1>();
+}
+#[test]
+fn exp_m1_f64() {
+    judge_f64::<ExpM1>(&[(-750.0, 715.0), (-1.0, 1.0), (-1e-3, 1e-3)]);
+}
+#[test]
+fn ln_1p_f32() {
+    judge_f32::<Ln1p>();
+}
+#[test]
+fn ln_1p_f64() {
+    judge_f64::<Ln1p>(&[(-1.0, 2.0), (-1e-3, 1e-3), (0.0, 100.0)]);
+}
+#[test]
+fn tan_f32() {
+    judge_f32::<Tan>();
+}
+#[test]
+fn tan_f64() {
+    judge_f64::<Tan>(&[(-1.6, 1.6), (-100.0, 100.0), (-1.7e6, 1.7e6)]);
+}
+#[test]
+fn sinh_f32() {
+    judge_f32::<Sinh>();
+}
+#[test]
+fn sinh_f64() {
+    judge_f64::<Sinh>(&[(-1.1, 1.1), (-30.0, 30.0), (-715.0, 715.0)]);
+}
+#[test]
+fn cosh_f32() {
+    judge_f32::<Cosh>();
+}
+#[test]
+fn cosh_f64() {
+    judge_f64::<Cosh>(&[(-1.0, 1.0), (-30.0, 30.0), (-715.0, 715.0)]);
+}
+#[test]
+fn tanh_f32() {
+    judge_f32::<Tanh>();
+}
+#[test]
+fn tanh_f64() {
+    judge_f64::<Tanh>(&[(-1.0, 1.0), (0.6, 0.65), (-20.0, 20.0)]);
+}
+#[test]
+fn asinh_f32() {
+    judge_f32::<Asinh>();
+}
+#[test]
+fn asinh_f64() {
+    judge_f64::<Asinh>(&[(-1.0, 1.0), (-1e-3, 1e-3), (-100.0, 100.0)]);
+}
+#[test]
+fn acosh_f32() {
+    judge_f32::<Acosh>();
+}
+#[test]
+fn acosh_f64() {
+    judge_f64::<Acosh>(&[(1.0, 2.0), (1.0, 1.001), (1.0, 100.0)]);
+}
+#[test]
+fn atanh_f32() {
+    judge_f32::<Atanh>();
+}
+#[test]
+fn atanh_f64() {
+    judge_f64::<Atanh>(&[(-1.0, 1.0), (0.49, 0.51), (-1e-3, 1e-3)]);
+}
+#[test]
+fn erf_f32() {
+    judge_f32::<Erf>();
+}
+#[test]
+fn erf_f64() {
+    judge_f64::<Erf>(&[(-1.1, 1.1), (-6.0, 6.0), (-1e-3, 1e-3)]);
+}
+#[test]
+fn erfc_f32() {
+    judge_f32::<Erfc>();
+}
+#[test]
+fn erfc_f64() {
+    judge_f64::<Erfc>(&[(-1.0, 1.0), (-6.0, 10.0), (5.0, 27.0)]);
+}
+#[test]
+fn cbrt_f32() {
+    judge_f32::<Cbrt>();
+}
+#[test]
+fn cbrt_f64() {
+    judge_f64::<Cbrt>(&[(-8.0, 8.0), (0.9, 1.1), (-1e3, 1e3)]);
+}
+#[test]
+fn sigmoid_f32() {
+    judge_f32::<Sigmoid>();
+}
+#[test]
+fn sigmoid_f64() {
+    judge_f64::<Sigmoid>(&[(-750.0, 40.0), (-1.0, 1.0), (-30.0, 30.0)]);
+}
+#[test]
+fn softplus_f32() {
+    judge_f32::<Softplus>();
+}
+#[test]
+fn softplus_f64() {
+    judge_f64::<Softplus>(&[(-750.0, 40.0), (-1.0, 1.0), (-30.0, 30.0)]);
+}
+#[test]
+fn sech_f32() {
+    judge_f32::<Sech>();
+}
+#[test]
+fn sech_f64() {
+    judge_f64::<Sech>(&[(-715.0, 715.0), (-1.0, 1.0), (-30.0, 30.0)]);
+}
+
 /// Random bit patterns, directions, and quotients near 1.
 fn judge_points<F: Function, T: Element>(bound: f64, blocks: usize, any: impl Fn(&mut Random) -> T + Sync) {
     let number = |x: f64| <T as Element>::from_f64(x);
@@ -510,6 +655,28 @@ fn functions_of_special_pairs() {
     special_pairs::<Acos, f64>(Acos::BOUNDS[1]);
     special_pairs::<Atan, f32>(Atan::BOUNDS[0]);
     special_pairs::<Atan, f64>(Atan::BOUNDS[1]);
+    special_pairs::<ExpM1, f32>(ExpM1::BOUNDS[0]);
+    special_pairs::<ExpM1, f64>(ExpM1::BOUNDS[1]);
+    special_pairs::<Ln1p, f32>(Ln1p::BOUNDS[0]);
+    special_pairs::<Ln1p, f64>(Ln1p::BOUNDS[1]);
+    special_pairs::<Tan, f32>(Tan::BOUNDS[0]);
+    special_pairs::<Tan, f64>(Tan::BOUNDS[1]);
+    special_pairs::<Sinh, f32>(Sinh::BOUNDS[0]);
+    special_pairs::<Sinh, f64>(Sinh::BOUNDS[1]);
+    special_pairs::<Cosh, f32>(Cosh::BOUNDS[0]);
+    special_pairs::<Cosh, f64>(Cosh::BOUNDS[1]);
+    special_pairs::<Tanh, f32>(Tanh::BOUNDS[0]);
+    special_pairs::<Tanh, f64>(Tanh::BOUNDS[1]);
+    special_pairs::<Asinh, f32>(Asinh::BOUNDS[0]);
+    special_pairs::<Asinh, f64>(Asinh::BOUNDS[1]);
+    special_pairs::<Atanh, f32>(Atanh::BOUNDS[0]);
+    special_pairs::<Atanh, f64>(Atanh::BOUNDS[1]);
+    special_pairs::<Erf, f32>(Erf::BOUNDS[0]);
+    special_pairs::<Erf, f64>(Erf::BOUNDS[1]);
+    special_pairs::<Erfc, f32>(Erfc::BOUNDS[0]);
+    special_pairs::<Erfc, f64>(Erfc::BOUNDS[1]);
+    special_pairs::<Cbrt, f32>(Cbrt::BOUNDS[0]);
+    special_pairs::<Cbrt, f64>(Cbrt::BOUNDS[1]);
 }
 
 /// What the documentation promises beyond the bounds, on every engine.

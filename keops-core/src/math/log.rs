@@ -1,4 +1,4 @@
-//! Natural logarithm and logarithm to base 2.
+//! Natural logarithm, also of 1 + x, and logarithms to base 2 and 10.
 //!
 //! x = m 2^e with m = 1 + f in [sqrt(1/2), sqrt(2)). With s = f / (2 + f) and z = s²,
 //! ln m = 2 artanh s = 2 s + s z P(z), written as f - (f²/2 - s (f²/2 + z P(z))): the leading term f is exact, so the
@@ -20,6 +20,10 @@ pub(crate) struct Log<E, const N: usize> {
     log2_e: E,
     /// log2(e) - 1, with more digits than the difference has.
     log2_e_rest: E,
+    /// log10(e) in two terms.
+    log10_e: [E; 2],
+    /// log10(2) in two terms; the product of the first with an exponent is exact.
+    log10_2: [E; 2],
     /// A power of two that makes every subnormal number normal, and its exponent.
     up: [E; 2],
     /// P(z).
@@ -31,6 +35,8 @@ pub(crate) const F32: Log<f32, 3> = Log {
     ln_2: LN_2_F32,
     log2_e: core::f32::consts::LOG2_E,
     log2_e_rest: 0.442_695_05,
+    log10_e: [0.434_294_5, -1.010_305e-8],
+    log10_2: [0.301_033_02, -3.024_355_6e-6],
     up: [16_777_216.0, 24.0],
     polynomial: [0.666_667_76, 0.399_775_83, 0.298_707_96],
 };
@@ -40,6 +46,8 @@ pub(crate) const F64: Log<f64, 7> = Log {
     ln_2: LN_2_F64,
     log2_e: core::f64::consts::LOG2_E,
     log2_e_rest: 0.442_695_040_888_963_4,
+    log10_e: [core::f64::consts::LOG10_E, 1.098_319_650_216_765e-17],
+    log10_2: [0.301_029_995_663_952_83, 2.836_339_455_104_496_4e-14],
     up: [18_014_398_509_481_984.0, 54.0],
     polynomial: [
         0.666_666_666_666_673_4,
@@ -72,6 +80,50 @@ pub(crate) fn log2<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, 
     })
 }
 
+/// log10 x. Largest errors: [`Element::log10_real`](crate::real::Element::log10_real).
+#[inline(always)]
+pub(crate) fn log10<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
+    reduced(cx, x, c, |f, correction, e| {
+        let term = |terms: &[R::Scalar; 2], k: usize| R::splat(cx, terms[k]);
+        let rest = R::mul_add(cx, e, term(&c.log10_2, 1), R::mul(cx, f, term(&c.log10_e, 1)));
+        let rest = R::neg_mul_add(cx, correction, term(&c.log10_e, 0), rest);
+        R::mul_add(cx, e, term(&c.log10_2, 0), R::mul_add(cx, f, term(&c.log10_e, 0), rest))
+    })
+}
+
+/// ln(1 + x). Largest errors: [`Element::ln_1p_real`](crate::real::Element::ln_1p_real).
+#[inline(always)]
+pub(crate) fn ln_1p<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
+    let zero = R::lit(cx, 0.0);
+    R::select(cx, R::eq(cx, x, zero), x, ln_1p_sum(cx, x, zero, c))
+}
+
+/// ln(1 + x + low) for a `low` of at most a few roundings of x.
+///
+/// Where 1 + x is near 1, f is x itself; elsewhere what rounding takes from 1 + x is a term of first order.
+#[inline(always)]
+pub(super) fn ln_1p_sum<R: Real, const N: usize>(cx: R::Cx, x: R, low: R, c: &Log<R::Scalar, N>) -> R {
+    let (zero, one) = (R::lit(cx, 0.0), R::lit(cx, 1.0));
+    let sum = R::add(cx, one, x);
+    let (m, e) = R::split_exponent(cx, sum);
+    let near = R::eq(cx, e, zero);
+    let x_in_sum = R::sub(cx, sum, one);
+    let lost = R::add(cx, R::sub(cx, one, R::sub(cx, sum, x_in_sum)), R::sub(cx, x, x_in_sum));
+    let f = R::select(cx, near, x, R::sub(cx, m, one));
+    let low = R::add(cx, low, R::select(cx, near, zero, lost));
+    // of an exponent beyond that, what was lost counts for nothing
+    let scale = R::pow2_integer(cx, R::max(cx, R::lit(cx, -100.0), R::neg(cx, e)));
+    let low = R::div(cx, R::mul(cx, low, scale), m);
+    let less = R::neg_mul_add(cx, e, R::splat(cx, c.ln_2[1]), correction(cx, f, c));
+    let less = R::sub(cx, less, low);
+    let result = R::mul_add(cx, e, R::splat(cx, c.ln_2[0]), R::sub(cx, f, less));
+
+    let infinity = R::splat(cx, R::Scalar::infinity());
+    let result = R::select(cx, R::lt(cx, x, infinity), result, x);
+    let result = R::select(cx, R::lt(cx, sum, zero), R::splat(cx, R::Scalar::nan()), result);
+    R::select(cx, R::eq(cx, sum, zero), R::splat(cx, R::Scalar::neg_infinity()), result)
+}
+
 /// Takes x apart, has `combine(f, correction, e)` make the logarithm of (1 + f) 2^e, where ln(1 + f) = f - correction,
 /// and sees to the arguments that are not positive normal numbers.
 #[inline(always)]
@@ -100,9 +152,15 @@ fn reduced<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>, comb
 #[inline(always)]
 fn near_one<R: Real, const N: usize>(cx: R::Cx, m: R, c: &Log<R::Scalar, N>) -> (R, R) {
     let f = R::sub(cx, m, R::lit(cx, 1.0));
-    let s = R::div(cx, f, R::add(cx, m, R::lit(cx, 1.0)));
+    (f, correction(cx, f, c))
+}
+
+/// f - ln(1 + f)
+#[inline(always)]
+fn correction<R: Real, const N: usize>(cx: R::Cx, f: R, c: &Log<R::Scalar, N>) -> R {
+    let s = R::div(cx, f, R::add(cx, f, R::lit(cx, 2.0)));
     let z = R::mul(cx, s, s);
     let half_square = R::mul(cx, f, R::mul(cx, f, R::lit(cx, 0.5)));
     let rest = R::mul_add(cx, z, polynomial(cx, z, &c.polynomial), half_square);
-    (f, R::neg_mul_add(cx, s, rest, half_square))
+    R::neg_mul_add(cx, s, rest, half_square)
 }

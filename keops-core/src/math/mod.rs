@@ -8,10 +8,14 @@
 
 use crate::real::Real;
 
+pub(crate) mod area;
 pub(crate) mod asin;
 pub(crate) mod atan;
+pub(crate) mod cbrt;
+pub(crate) mod erf;
 pub(crate) mod exp;
 pub(crate) mod exp2;
+pub(crate) mod hyperbolic;
 pub(crate) mod log;
 pub(crate) mod pow;
 pub(crate) mod sin;

@@ -95,6 +95,19 @@ impl Real for Fast {
         acos(x) -> Fast;
         atan(x) -> Fast;
         atan2(y, x) -> Fast;
+        log10(x) -> Fast;
+        exp_m1(x) -> Fast;
+        ln_1p(x) -> Fast;
+        tan(x) -> Fast;
+        sinh(x) -> Fast;
+        cosh(x) -> Fast;
+        tanh(x) -> Fast;
+        asinh(x) -> Fast;
+        acosh(x) -> Fast;
+        atanh(x) -> Fast;
+        erf(x) -> Fast;
+        erfc(x) -> Fast;
+        cbrt(x) -> Fast;
     }
 
     /// Written out, so that the assembler makes it part of the next instruction: LLVM would flip the sign bit of what
