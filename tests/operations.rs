@@ -712,6 +712,55 @@ macro_rules! group {
     };
 }
 
+keops! {
+    /// Operations that KeOps has not, of s, which has any sign, q, which is positive, and t between -1 and 1.
+    pub fn more(x: Vi<3>, y: Vj<3>) -> Sum<j> {
+        let v = x + y;
+        let s = Elem(v, 0);
+        let q = Elem(v, 1);
+        let t = Elem(v, 2);
+        let powers = Concat(Exp2(s), Concat(Expm1(s), Concat(Log2(q), Concat(Log10(q), Log1p(q - 0.9)))));
+        let hyperbolic = Concat(Tan(t), Concat(Sinh(s), Concat(Cosh(s), Concat(Tanh(s), Sech(s)))));
+        let areas = Concat(Asinh(s), Concat(Acosh(1 + q), Atanh(t)));
+        let errors = Concat(Erf(s), Concat(Erfc(s), Concat(Sigmoid(s), Softplus(s))));
+        let lengths = Concat(Cbrt(s), Concat(Hypot(s, q), Concat(Max(s, t), Concat(Min(s, t), MulAdd(s, q, t)))));
+        let steps = Concat(Ceil(s), Concat(Trunc(s), Concat(Fract(s), Concat(RemEuclid(s, -q), Concat(ToRadians(s), ToDegrees(s))))));
+        let scalars = Concat(powers, Concat(hyperbolic, Concat(areas, Concat(errors, Concat(lengths, steps)))));
+        Concat(scalars, Cross(v, y + 1))
+    }
+}
+
+fn more_inputs(random: &mut Random) -> [f64; 3] {
+    loop {
+        let [s, q, t]: [f64; 3] = [random.number(-2.5..2.5), random.number(0.5..2.5), random.number(-0.9..0.9)];
+        if [s, s / q].into_iter().all(|x| to_integer(x) > 0.05) && (s - t).abs() > 0.05 {
+            return [s, q, t];
+        }
+    }
+}
+
+/// The error function, by its series times e^(-x²).
+fn erf(x: f64) -> f64 {
+    let (mut term, mut sum) = (x, 0.0);
+    for k in 1..100 {
+        sum += term;
+        term *= 2.0 * x * x / f64::from(2 * k + 1);
+    }
+    std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp() * sum
+}
+
+fn more_oracle([s, q, t]: [f64; 3], _: [f64; 3]) -> [f64; 31] {
+    let powers = [s.exp2(), s.exp_m1(), q.log2(), q.log10(), (q - 0.9).ln_1p()];
+    let hyperbolic = [t.tan(), s.sinh(), s.cosh(), s.tanh(), s.cosh().recip()];
+    let areas = [s.asinh(), (1.0 + q).acosh(), t.atanh()];
+    let errors = [erf(s), 1.0 - erf(s), 1.0 / (1.0 + (-s).exp()), s.exp().ln_1p()];
+    let lengths = [s.cbrt(), s.hypot(q), s.max(t), s.min(t), s * q + t];
+    let steps = [s.ceil(), s.trunc(), s.fract(), s.rem_euclid(-q), s.to_radians(), s.to_degrees()];
+    let cross = [q - t, t - s, s - q];
+    let all = [&powers[..], &hyperbolic, &areas, &errors, &lengths, &steps, &cross].concat();
+    all.try_into().expect("31 numbers")
+}
+
 /// What changes nothing when it is added.
 fn nothing<const D: usize>(_: &mut Random) -> [f64; D] {
     [-0.0; D]
@@ -949,6 +998,97 @@ fn sequences_oracle(v: [f64; 6], _: [f64; 6]) -> [f64; 2] {
 
 group!(splines_of_points: splines, 8, 13, splines_oracle, spline_inputs, nothing, 30.0);
 group!(sequences_of_points: sequences, 6, 2, sequences_oracle, sequence_inputs, nothing, 30.0);
+
+group!(more_functions: more, 3, 31, more_oracle, more_inputs, nothing, 60.0);
+
+keops! {
+    /// The same under their other names: all of this is 0.
+    #[keops(order = 0)]
+    pub fn more_names(x: Vi<3>, y: Vj<3>) -> Sum<j> {
+        let v = x + y;
+        let s = elem(v, 0);
+        let q = elem(v, 1);
+        let t = elem(v, 2);
+        let powers = concat(s.exp2() - Exp2(s), expm1(s) - Expm1(s)).concat(s.exp_m1() - Expm1(s)).concat(q.log2() - Log2(q))
+            .concat(log10(q) - Log10(q)).concat(log1p(q) - Log1p(q)).concat(q.ln_1p() - Log1p(q));
+        let angles = concat(tan(t) - Tan(t), arcsin(t) - Asin(t)).concat(arccos(t) - Acos(t)).concat(arctan(s) - Atan(s))
+            .concat(arctan2(s, q) - Atan2(s, q)).concat(to_radians(s) - ToRadians(s)).concat(deg2rad(s) - ToRadians(s))
+            .concat(s.to_degrees() - ToDegrees(s)).concat(rad2deg(s) - ToDegrees(s));
+        let hyperbolic = concat(sinh(s) - Sinh(s), cosh(s) - Cosh(s)).concat(s.tanh() - Tanh(s)).concat(sech(s) - Sech(s))
+            .concat(asinh(s) - Asinh(s)).concat(arcsinh(s) - Asinh(s)).concat(acosh(1 + q) - Acosh(1 + q))
+            .concat(arccosh(1 + q) - Acosh(1 + q)).concat(atanh(t) - Atanh(t)).concat(arctanh(t) - Atanh(t));
+        let errors = concat(erf(s) - Erf(s), s.erfc() - Erfc(s)).concat(sigmoid(s) - Sigmoid(s)).concat(softplus(s) - Softplus(s));
+        let lengths = concat(s.cbrt() - Cbrt(s), hypot(s, q) - Hypot(s, q)).concat(max(s, t) - Max(s, t)).concat(min(s, t) - Min(s, t))
+            .concat(maximum(s, t) - Max(s, t)).concat(s.minimum(t) - Min(s, t)).concat(s.max(0.0) - ReLU(s)).concat(s.mul_add(q, t) - MulAdd(s, q, t));
+        let steps = concat(ceil(s) - Ceil(s), s.trunc() - Trunc(s)).concat(s.fract() - Fract(s)).concat(frac(s) - Fract(s))
+            .concat(rem_euclid(s, q) - RemEuclid(s, q));
+        powers.concat(angles).concat(hyperbolic).concat(errors).concat(lengths).concat(steps).concat(cross(v, y) - Cross(v, y))
+    }
+}
+
+#[test]
+fn more_names_are_names_of_one_operation() {
+    let mut random = Random::new();
+    let (x, y): (Vec<[f64; 3]>, Vec<[f64; 3]>) = (random.rows(10, 0.1..0.4), random.rows(1, 0.1..0.4));
+    let zeros = more_names(&x, &y).eval().unwrap();
+    assert!(zeros.as_flat().iter().all(|&zero| zero == 0.0), "{zeros:?}");
+}
+
+keops! {
+    /// Where these operations have conventions, and where their derivatives could lose their digits.
+    #[keops(order = 2)]
+    pub fn levels(x: Vi<1>, y: Vj<1>) -> Sum<j> {
+        let a = x + y;
+        let choices = Concat(Max(a, 0), Concat(Min(a, 1), Concat(Max(0, a), Max(Sqrt(a), 2))));
+        let lengths = Concat(Cbrt(a), Concat(Hypot(a, 0 * a), Asinh(a)));
+        Concat(choices, Concat(lengths, Concat(Tanh(a), Concat(Sigmoid(a), Concat(Softplus(a), Concat(Erfc(a), Sech(a)))))))
+    }
+}
+
+#[test]
+fn derivatives_where_functions_level_off() {
+    let of = |x: f64, c: usize| {
+        let mut e = [0.0; 12];
+        e[c] = 1.0;
+        let slope = levels(&[[x]], &[[-0.0]]).vjp_x(&[e]).eval().unwrap()[0][0];
+        let change = levels(&[[x]], &[[-0.0]]).jvp_x(&[[1.0]]).eval().unwrap()[0][c];
+        assert_near(change, slope, 0.0, ("forward and reverse mode", c, x));
+        let curvature = levels(&[[x]], &[[-0.0]]).vjp_x(&[e]).jvp_x(&[[1.0]]).eval().unwrap()[0][0];
+        assert!(curvature.is_finite(), "component {c} at {x}: {curvature}");
+        (levels(&[[x]], &[[-0.0]]).eval().unwrap()[0][c], slope)
+    };
+    let slopes = |x: f64, cs: std::ops::Range<usize>| cs.map(|c| of(x, c).1).collect::<Vec<f64>>();
+    // of two equal numbers the first has the slope; one that is not taken may have an infinite slope
+    assert_eq!(slopes(0.0, 0..4), [1.0, 1.0, 0.0, 0.0]);
+    assert_eq!(slopes(1.0, 0..3), [1.0, 1.0, 1.0]);
+    // ∛ and a length are flat at 0, as √ is
+    assert_eq!(slopes(0.0, 4..6), [0.0, 0.0]);
+    assert_eq!([of(-2.0, 5), of(0.0, 6)], [(2.0, -1.0), (0.0, 1.0)]);
+    assert_near(of(1e200, 6).1, 1e-200, 1e-215, "1/√(1 + x²) for large x");
+    let sech2 = 4.0 * (-60.0_f64).exp();
+    for x in [30.0, -30.0] {
+        assert_near(of(x, 7).1, sech2, 1e-14 * sech2, "1 - tanh² has no digits here");
+        let small = (-30.0_f64).exp();
+        assert_near(of(x, 8).1, small, 1e-12 * small, "nor has 1 - σ");
+    }
+    let (value, slope) = of(-30.0, 9);
+    assert_near(value, (-30.0_f64).exp(), 1e-27, "softplus of a negative number");
+    assert_near(slope, (-30.0_f64).exp(), 1e-27, "its slope");
+    let (value, slope) = of(10.0, 10);
+    assert_near(value, 2.088_487_583_762_545e-45, 1e-59, "erfc 10");
+    assert_near(slope, -std::f64::consts::FRAC_2_SQRT_PI * (-100.0_f64).exp(), 1e-57, "its slope");
+    for x in [-1000.0, 1000.0] {
+        assert_eq!([of(x, 7).1, of(x, 8).1, of(x, 11).0, of(x, 11).1], [0.0; 4]);
+    }
+}
+
+#[test]
+fn the_larger_and_the_smaller_of_two_hand_nan_on() {
+    let both = |a: f64| levels(&[[a]], &[[-0.0]]).eval().unwrap();
+    assert!(both(f64::NAN)[0][..3].iter().all(|x| x.is_nan()));
+    assert_eq!(both(f64::NEG_INFINITY)[0][..3], [0.0, f64::NEG_INFINITY, 0.0]);
+    assert_eq!(both(f64::INFINITY)[0][..3], [f64::INFINITY, 1.0, f64::INFINITY]);
+}
 
 keops! {
     /// Operators on formulas.

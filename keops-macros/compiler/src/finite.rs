@@ -24,7 +24,7 @@ impl Graph {
         let pole = |k: usize| self.known_values(args[k]).pole;
         let zero = |k: usize| !self.is_nonzero(args[k]);
         let pole = match op {
-            Op::Fun(Fun::Inv | Fun::Log) => zero(0),
+            Op::Fun(Fun::Inv | Fun::Log | Fun::Log2 | Fun::Log10) => zero(0),
             Op::Powi(n) => *n < 0 && zero(0),
             Op::Fun(Fun::Pow) => zero(0) && self.least(args[1]) < 0.0,
             Op::Mul => pole(0) || pole(1),
@@ -72,6 +72,10 @@ impl Graph {
                 Fun::Abs | Fun::Relu => of(0).max(0.0),
                 Fun::Sqrt => of(0).max(0.0).sqrt(),
                 Fun::Rsqrt | Fun::Acos | Fun::Hypot | Fun::Step => 0.0,
+                Fun::Sech | Fun::Acosh | Fun::Erfc | Fun::Sigmoid | Fun::Softplus => 0.0,
+                Fun::Cosh => 1.0,
+                Fun::Max => of(0).max(of(1)),
+                Fun::Min => of(0).min(of(1)),
                 Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual => 0.0,
                 Fun::Inv | Fun::Pow | Fun::Atan | Fun::Asin | Fun::Floor | Fun::Sign if not_negative(0) => 0.0,
                 Fun::UnlessZero => of(0).min(0.0),
@@ -185,7 +189,7 @@ impl Graph {
         }
         let args = self.args(id).to_vec();
         match (self.op(id).clone(), args.as_slice()) {
-            (Op::Fun(Fun::Inv | Fun::Log), &[x]) => self.unless_zero(id, x),
+            (Op::Fun(Fun::Inv | Fun::Log | Fun::Log2 | Fun::Log10), &[x]) => self.unless_zero(id, x),
             (Op::Powi(n), &[x]) => self.finite_powi(x, n),
             (Op::Fun(Fun::Pow), &[x, y]) => self.finite_pow(id, x, y),
             (Op::Mul, &[a, b]) => {

@@ -370,11 +370,28 @@ impl Graph {
         {
             return self.broadcast(a, &dim);
         }
+        if let (Fun::Max | Fun::Min, &[a, b]) = (fun, args)
+            && a == b
+        {
+            return a;
+        }
         let zero_maps_to = match fun {
-            Fun::Exp | Fun::Exp2 | Fun::Cos | Fun::SinXDivX(0) | Fun::Step => Some(1.0),
+            Fun::Exp | Fun::Exp2 | Fun::Cos | Fun::Cosh | Fun::Sech | Fun::Erfc | Fun::SinXDivX(0) | Fun::Step => {
+                Some(1.0)
+            }
+            Fun::Sigmoid => Some(0.5),
             Fun::Sin
+            | Fun::Tan
             | Fun::Asin
             | Fun::Atan
+            | Fun::ExpM1
+            | Fun::Ln1p
+            | Fun::Sinh
+            | Fun::Tanh
+            | Fun::Asinh
+            | Fun::Atanh
+            | Fun::Erf
+            | Fun::Cbrt
             | Fun::Sqrt
             | Fun::Rsqrt
             | Fun::Abs
@@ -662,6 +679,19 @@ fn of_constants(fun: Fun, args: &[f64]) -> Option<f64> {
         (Fun::Asin, [x]) => x.asin(),
         (Fun::Acos, [x]) => x.acos(),
         (Fun::Atan, [x]) => x.atan(),
+        (Fun::Exp2, [x]) => x.exp2(),
+        (Fun::ExpM1, [x]) => x.exp_m1(),
+        (Fun::Log2, [x]) => x.log2(),
+        (Fun::Log10, [x]) => x.log10(),
+        (Fun::Ln1p, [x]) => x.ln_1p(),
+        (Fun::Tan, [x]) => x.tan(),
+        (Fun::Sinh, [x]) => x.sinh(),
+        (Fun::Cosh, [x]) => x.cosh(),
+        (Fun::Tanh, [x]) => x.tanh(),
+        (Fun::Cbrt, [x]) => x.cbrt(),
+        (Fun::Hypot, [x, y]) => x.hypot(*y),
+        (Fun::Max, [x, y]) => x.max(*y),
+        (Fun::Min, [x, y]) => x.min(*y),
         (Fun::Floor, [x]) => x.floor(),
         (Fun::Sqrt, [x]) => x.sqrt(),
         (Fun::Rsqrt, [x]) => x.sqrt().recip(),

@@ -5,6 +5,7 @@
 mod autodiff;
 mod complex;
 mod elementwise;
+mod functions;
 mod kernels;
 mod sequences;
 mod tensors;
@@ -22,14 +23,24 @@ use crate::{
 pub enum Fun {
     /// e^x
     Exp,
-    /// 2^x; no row of the table: made by the lowering, and for the exponential reductions.
+    /// 2^x
     Exp2,
+    /// e^x - 1
+    ExpM1,
     /// ln x
     Log,
+    /// log2 x
+    Log2,
+    /// log10 x
+    Log10,
+    /// ln(1 + x)
+    Ln1p,
     /// sin x
     Sin,
     /// cos x
     Cos,
+    /// tan x
+    Tan,
     /// arc sine
     Asin,
     /// arc cosine
@@ -38,6 +49,28 @@ pub enum Fun {
     Atan,
     /// the angle of the point (y, x)
     Atan2,
+    /// hyperbolic sine
+    Sinh,
+    /// hyperbolic cosine
+    Cosh,
+    /// hyperbolic tangent
+    Tanh,
+    /// 1/cosh x
+    Sech,
+    /// inverse hyperbolic sine
+    Asinh,
+    /// inverse hyperbolic cosine
+    Acosh,
+    /// inverse hyperbolic tangent
+    Atanh,
+    /// error function
+    Erf,
+    /// 1 - erf x
+    Erfc,
+    /// 1/(1 + e^-x)
+    Sigmoid,
+    /// ln(1 + e^x)
+    Softplus,
     /// (1/x d/dx)^n of sin(x) / x, for this n
     SinXDivX(i32),
     /// the largest integer that is not above x
@@ -48,6 +81,8 @@ pub enum Fun {
     SoftMin,
     /// √x
     Sqrt,
+    /// ∛x
+    Cbrt,
     /// 1/√x, and 0 at 0
     Rsqrt,
     /// 1/x
@@ -60,6 +95,10 @@ pub enum Fun {
     Step,
     /// max(x, 0)
     Relu,
+    /// the larger of x and y
+    Max,
+    /// the smaller of x and y
+    Min,
     /// x ln x, and 0 at 0
     XLogX,
     /// x^y
@@ -106,6 +145,18 @@ impl Fun {
 }
 
 impl Fun {
+    /// For the larger or the smaller of two: a number that is at least 0 where it is the first of them. `None` for other
+    /// functions.
+    pub(crate) fn takes_first(self, g: &mut Graph, a: Id, b: Id) -> Option<Id> {
+        let less = match self {
+            Fun::Max => g.fun(Fun::LessThan, &[a, b]),
+            Fun::Min => g.fun(Fun::LessThan, &[b, a]),
+            _ => return None,
+        };
+        let half = g.constant(0.5);
+        Some(g.sub(half, less))
+    }
+
     /// The integer that the function takes behind its arguments.
     pub fn integer(self) -> Option<i32> {
         match self {
@@ -213,6 +264,7 @@ impl fmt::Debug for Operation {
 pub fn operations() -> impl Iterator<Item = &'static Operation> {
     [
         elementwise::OPERATIONS,
+        functions::OPERATIONS,
         vectors::OPERATIONS,
         tensors::OPERATIONS,
         sequences::OPERATIONS,
@@ -233,7 +285,8 @@ pub fn find(name: &str) -> Option<&'static Operation> {
 pub fn lanes(fun: Fun) -> (&'static str, Partial) {
     // rows stand for a function whatever integer it takes
     let same = |f: Fun| mem::discriminant(&f) == mem::discriminant(&fun);
-    let of_rows = elementwise::OPERATIONS.iter().filter_map(|row| match row.value {
+    let rows = elementwise::OPERATIONS.iter().chain(functions::OPERATIONS);
+    let of_rows = rows.filter_map(|row| match row.value {
         Value::Lanes(f, method, partial) => Some((f, method, partial)),
         Value::Built(_) => None,
     });

@@ -50,6 +50,11 @@ fn push_forward(g: &mut Graph, id: Id, tangents: &HashMap<Id, Id>) -> Id {
             let sides = [tangent(g, 1), tangent(g, 2)];
             g.fun(Fun::IfElse, &[args[0], sides[0], sides[1]])
         }
+        Op::Fun(fun @ (Fun::Max | Fun::Min)) => {
+            let first = fun.takes_first(g, args[0], args[1]).expect("it takes one of two");
+            let sides = [tangent(g, 0), tangent(g, 1)];
+            g.fun(Fun::IfElse, &[first, sides[0], sides[1]])
+        }
         Op::Fun(fun) => (0..args.len()).fold(g.zero(node.dim), |sum, k| {
             let t = tangent(g, k);
             if g.is_zero(t) {

@@ -159,6 +159,12 @@ fn pull_back(g: &mut Graph, id: Id, k: usize, e: Id) -> Id {
                 _ => g.fun(Fun::IfElse, &[args[0], zero, e]),
             }
         }
+        Op::Fun(fun @ (Fun::Max | Fun::Min)) => {
+            let (first, zero) =
+                (fun.takes_first(g, args[0], args[1]).expect("it takes one of two"), g.zero(g.dim(e).clone()));
+            let sides = if k == 0 { [e, zero] } else { [zero, e] };
+            g.fun(Fun::IfElse, &[first, sides[0], sides[1]])
+        }
         Op::Fun(fun) => {
             let slope = table::lanes(fun).1(g, args, id, k);
             g.mul(slope, e)

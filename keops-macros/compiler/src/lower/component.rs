@@ -42,6 +42,8 @@ pub(super) fn is_cheap(op: &Op) -> bool {
                 | Fun::Sign
                 | Fun::Step
                 | Fun::Relu
+                | Fun::Max
+                | Fun::Min
                 | Fun::IfElse
                 | Fun::UnlessZero
                 | Fun::Clamp

@@ -56,6 +56,25 @@ fn hands_nan_on(op: &Op) -> bool {
                 | Fun::Hypot
                 | Fun::Direction
                 | Fun::OverSquare
+                | Fun::ExpM1
+                | Fun::Log2
+                | Fun::Log10
+                | Fun::Ln1p
+                | Fun::Tan
+                | Fun::Sinh
+                | Fun::Cosh
+                | Fun::Tanh
+                | Fun::Sech
+                | Fun::Asinh
+                | Fun::Acosh
+                | Fun::Atanh
+                | Fun::Erf
+                | Fun::Erfc
+                | Fun::Sigmoid
+                | Fun::Softplus
+                | Fun::Cbrt
+                | Fun::Max
+                | Fun::Min
                 | Fun::Sqrt
                 | Fun::Rsqrt
                 | Fun::Inv

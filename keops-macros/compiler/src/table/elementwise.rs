@@ -11,7 +11,7 @@ use crate::graph::{Graph, Id, Op};
 
 type Partial = fn(&mut Graph, &[Id], Id, usize) -> Id;
 
-const fn lanes(
+pub(super) const fn lanes(
     name: &'static str,
     aliases: &'static [&'static str],
     fun: Fun,
@@ -21,7 +21,7 @@ const fn lanes(
 ) -> Operation {
     let args = match fun {
         Fun::IfElse | Fun::Clamp => &[F, F, F] as &[_],
-        Fun::Pow | Fun::Atan2 | Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual => &[F, F],
+        Fun::Pow | Fun::Atan2 | Fun::Hypot | Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual => &[F, F],
         _ => &[F],
     };
     Operation { name, aliases, args, optional: 0, value: Value::Lanes(fun, method, partial), range }
@@ -36,7 +36,7 @@ const fn binary(
     Operation { name, aliases, args: &[F, F], optional: 0, value: Value::Built(build), range }
 }
 
-const fn unary(
+pub(super) const fn unary(
     name: &'static str,
     aliases: &'static [&'static str],
     build: fn(&mut Graph, &Arguments) -> Result<Id, Fault>,
@@ -80,14 +80,11 @@ fn bounds(g: &mut Graph, a: &Arguments) -> Result<(Id, Id), Fault> {
 
 /// Functions that are no row of their own: rows, or the lowering, are made of them.
 pub(super) const PARTS: &[(Fun, &str, Partial)] = &[
-    (Fun::Exp2, "exp2", |g, _, power, _| {
-        let log_2 = g.constant(std::f64::consts::LN_2);
-        g.mul(log_2, power)
-    }),
+    (Fun::Max, "maximum", |_, _, _, _| unreachable!("differentiation takes each side apart")),
+    (Fun::Min, "minimum", |_, _, _, _| unreachable!("differentiation takes each side apart")),
     (Fun::Round(0), "round", flat),
     // where y is 0, the slope of what is guarded is 0 by itself
     (Fun::UnlessZero, "unless_zero", |g, _, _, k| g.constant(if k == 0 { 1.0 } else { 0.0 })),
-    (Fun::Hypot, "hypot", |g, a, _, k| g.fun(Fun::Direction, &[a[k], a[1 - k]])),
     // with the direction (u, v) and the length r: by x it is v² / r, and by y -u v / r
     (Fun::Direction, "direction", |g, a, u, k| {
         let (v, r) = (g.fun(Fun::Direction, &[a[1], a[0]]), g.fun(Fun::Hypot, &[a[0], a[1]]));
@@ -205,10 +202,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
         },
         (-4.0, 4.0),
     ),
-    lanes("Asin", &["asin"], Fun::Asin, "asin", |g, a, _, _| slope_of_asin(g, a[0]), (-0.9, 0.9)),
+    lanes("Asin", &["asin", "arcsin"], Fun::Asin, "asin", |g, a, _, _| slope_of_asin(g, a[0]), (-0.9, 0.9)),
     lanes(
         "Acos",
-        &["acos"],
+        &["acos", "arccos"],
         Fun::Acos,
         "acos",
         |g, a, _, _| {
@@ -219,7 +216,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     ),
     lanes(
         "Atan",
-        &["atan"],
+        &["atan", "arctan"],
         Fun::Atan,
         "atan",
         |g, a, _, _| {
@@ -232,7 +229,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     // (x, -y) / (x² + y²), and 0 at the origin
     lanes(
         "Atan2",
-        &["atan2"],
+        &["atan2", "arctan2"],
         Fun::Atan2,
         "atan2",
         |g, a, _, k| {

@@ -13,6 +13,38 @@ const fn row(name: &'static str, aliases: &'static [&'static str], args: &'stati
     Operation { name, aliases, args, optional: 0, value: Value::Built(build), range: (-2.0, 2.0) }
 }
 
+/// A row of one or two formulas.
+const fn choice(name: &'static str, aliases: &'static [&'static str], build: Build) -> Operation {
+    Operation { name, aliases, args: &[F, F], optional: 1, value: Value::Built(build), range: (-2.0, 2.0) }
+}
+
+/// The larger or the smaller of two, component by component.
+fn larger(g: &mut Graph, a: &Arguments, fun: Fun) -> Result<Id, Fault> {
+    same_or_scalar(g, a)?;
+    Ok(g.fun(fun, &a.formulas))
+}
+
+/// The vector product of two vectors of three components.
+fn cross(g: &mut Graph, a: &Arguments) -> Result<Id, Fault> {
+    for (k, &f) in a.formulas.iter().enumerate() {
+        let dim = g.dim(f);
+        if dim.value() != Some(3) {
+            return Err(Fault(format!("`{}` must have dimension 3, it has dimension {dim}", a.spelled[k])));
+        }
+    }
+    let mut turned = |f: Id, first: u64| {
+        let mut part = |k: u64| g.extract(f, Dim::number((first + k) % 3), Dim::number(1));
+        let parts = [part(0), part(1), part(2)];
+        g.concat(&parts).ok_or_else(too_large)
+    };
+    let [x, y] = [a.formulas[0], a.formulas[1]];
+    // (x_2, x_3, x_1) (y_3, y_1, y_2) - (x_3, x_1, x_2) (y_2, y_3, y_1)
+    let (x_next, y_last) = (turned(x, 1)?, turned(y, 2)?);
+    let (x_last, y_next) = (turned(x, 2)?, turned(y, 1)?);
+    let (plus, minus) = (g.mul(x_next, y_last), g.mul(x_last, y_next));
+    Ok(g.sub(plus, minus))
+}
+
 /// Σ_d f_d²
 pub(super) fn sq_norm2(g: &mut Graph, f: Id) -> Id {
     let square = g.powi(f, 2);
@@ -138,6 +170,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         let inverse = g.fun(Fun::Rsqrt, &[square]);
         Ok(g.mul(inverse, a.formulas[0]))
     }),
+    row("Cross", &["cross"], &[F, F], cross),
     row("SqDist", &["sqdist"], &[F, F], |g, a| sq_dist(g, a, 0, 1)),
     row("WeightedSqNorm", &["weighted_sqnorm", "weightedsqnorm"], &[F, F], |g, a| {
         weighted_sq_norm(g, a, 0, a.formulas[1])
@@ -185,9 +218,18 @@ pub(super) const OPERATIONS: &[Operation] = &[
         let (start, dim) = (a.integers[0].dim("the start")?, positive(a.integers[1].dim("the dimension")?)?);
         padded(g, a, start, dim)
     }),
-    row("Max", &["max"], &[F], |g, a| Ok(g.max(a.formulas[0]))),
+    // of one vector its largest component, of two the larger one of each two components
+    choice("Max", &["max", "maximum"], |g, a| {
+        if a.formulas.len() == 2 {
+            return larger(g, a, Fun::Max);
+        }
+        Ok(g.max(a.formulas[0]))
+    }),
     // by signs, which round nothing, and leave ties and NaN as they are
-    row("Min", &["min"], &[F], |g, a| {
+    choice("Min", &["min", "minimum"], |g, a| {
+        if a.formulas.len() == 2 {
+            return larger(g, a, Fun::Min);
+        }
         let mirrored = g.neg(a.formulas[0]);
         let most = g.max(mirrored);
         Ok(g.neg(most))

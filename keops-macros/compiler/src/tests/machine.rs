@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::oracle::{size, spherical};
+use super::oracle::{erf, size, spherical};
 use crate::lower::{
     Program, Role,
     program::{Contraction, Expr, Ix, Place, Scope, Stmt},
@@ -288,6 +288,25 @@ fn call(name: &str, x: &[f64]) -> f64 {
         ("over_square", [a, b]) if *a == 0.0 && *b == 0.0 => 0.0,
         ("over_square", [a, b]) => a / (a * a + b * b),
         ("powi", [a, n]) => a.powi(*n as i32),
+        ("maximum", [a, b]) => a.max(*b),
+        ("minimum", [a, b]) => a.min(*b),
+        ("exp_m1", [a]) => a.exp_m1(),
+        ("log2", [a]) => a.log2(),
+        ("log10", [a]) => a.log10(),
+        ("ln_1p", [a]) => a.ln_1p(),
+        ("tan", [a]) => a.tan(),
+        ("sinh", [a]) => a.sinh(),
+        ("cosh", [a]) => a.cosh(),
+        ("tanh", [a]) => a.tanh(),
+        ("sech", [a]) => a.cosh().recip(),
+        ("asinh", [a]) => a.asinh(),
+        ("acosh", [a]) => a.acosh(),
+        ("atanh", [a]) => a.atanh(),
+        ("erf", [a]) => erf(*a),
+        ("erfc", [a]) => 1.0 - erf(*a),
+        ("sigmoid", [a]) => 1.0 / (1.0 + (-a).exp()),
+        ("softplus", [a]) => a.exp().ln_1p(),
+        ("cbrt", [a]) => a.cbrt(),
         ("asin", [a]) => a.asin(),
         ("acos", [a]) => a.acos(),
         ("atan", [a]) => a.atan(),
