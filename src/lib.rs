@@ -70,8 +70,8 @@ pub mod __private {
         arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, View},
         array::{Buffer, Host, OnDevice, Storage},
         call::{
-            OnePass, Part, Plan, PlanInto, Row as RowOfResult, centred, centred_rows, index_rows, rows, rows_into,
-            rows_of, run, saved, value_and_index_rows, with_saved,
+            OnePass, Part, Plan, PlanInto, Row as RowOfResult, centred, centred_rows, counts, index_rows, rows,
+            rows_into, rows_of, run, saved, value_and_index_rows, with_saved,
         },
         components::{Chain, Components, Grid},
         error::Error,
@@ -82,9 +82,9 @@ pub mod __private {
         ranges::Ranges,
         real::{Element, Real, Stored},
         reduction::{
-            ArgKMin, ArgMax, ArgMin, CompensatedSum, DirectSum, KMin, KMinArgKMin, LogSumExp, LogSumExpSaved,
-            LogSumExps, LogSumExpsSaved, Max, MaxArgMax, MaxSumShiftExp, Min, MinArgMin, SoftMaxSaved, Sum,
-            SumSoftMaxWeight, Zero,
+            ArgKMin, ArgMax, ArgMin, CompensatedMean, CompensatedSum, DirectMean, DirectSum, KMin, KMinArgKMin,
+            LogSumExp, LogSumExpSaved, LogSumExps, LogSumExpsSaved, Max, MaxArgMax, MaxSumShiftExp, Mean, Min,
+            MinArgMin, Prod, ProdSaved, SoftMaxSaved, Sum, SumSoftMaxWeight, Zero,
         },
         selection::{Part as SelectionPart, Selection, Side},
         settings::{Device, Settings},

@@ -1039,7 +1039,7 @@ keops! {
     #[keops(order = 2)]
     pub fn levels(x: Vi<1>, y: Vj<1>) -> Sum<j> {
         let a = x + y;
-        let choices = Concat(Max(a, 0), Concat(Min(a, 1), Concat(Max(0, a), Max(Sqrt(a), 2))));
+        let choices = Concat(Max(a, 0), Concat(Min(a, 1), Concat(Max(0, a), Max(-1 / (a * a), 2))));
         let lengths = Concat(Cbrt(a), Concat(Hypot(a, 0 * a), Asinh(a)));
         Concat(choices, Concat(lengths, Concat(Tanh(a), Concat(Sigmoid(a), Concat(Softplus(a), Concat(Erfc(a), Sech(a)))))))
     }

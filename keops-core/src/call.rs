@@ -226,6 +226,25 @@ pub fn saved<'a, T: Element, F: Formula, R: Reduction>(
     Ok(saved.batched(Batches::new(F::VARIABLES, views)?.dims()))
 }
 
+/// How many sources each target meets, as a row of one number, for the call of `F` with the first `count` views.
+///
+/// # Errors
+/// Those of [`shape_of`].
+pub fn counts<'a, T: Element, F: Formula>(
+    views: &[View<'a, T>],
+    count: usize,
+    settings: &Settings,
+) -> Result<View<'a, T>, Error> {
+    let views = views.get(..count).unwrap_or(views);
+    let shape = shape_of::<T, F>(views)?;
+    let one = settings.counts(F::TARGETS, shape);
+    let mut counts: Vec<T> = room(shape.rows(), 1)?;
+    for (to, &n) in counts.iter_mut().zip(one.iter().cycle()) {
+        *to = T::from_f64(n as f64);
+    }
+    Ok(View::from_owned(counts, 1).batched(Batches::new(F::VARIABLES, views)?.dims()))
+}
+
 /// The views, and behind them what passes saved.
 #[must_use]
 pub fn with_saved<'a, T: Element>(views: &[View<'a, T>], saved: &[&View<'a, T>]) -> Vec<View<'a, T>> {

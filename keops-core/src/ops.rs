@@ -261,6 +261,31 @@ pub fn sech<R: Real>(cx: R::Cx, x: R) -> R {
     R::inv(cx, R::cosh(cx, x))
 }
 
+/// m 2^e / f for a factor f of a product that is not 0, and m in ±[√½, √2): the product of the other factors. It is in range where
+/// that is, whatever the factors.
+#[inline(always)]
+pub fn others<R: Real>(cx: R::Cx, f: R, m: R, e: R) -> R {
+    let single = R::Scalar::epsilon().to_f64() > 1e-10;
+    let (up, most) = if single { (24.0, 126.0) } else { (54.0, 1022.0) };
+    // scaled, a factor is a normal number
+    let large = R::le(cx, R::lit(cx, 1.0), R::abs(cx, f));
+    let scale = R::select(cx, large, R::lit(cx, 0.25), power_of_two(cx, up as i32));
+    let less = R::select(cx, large, R::lit(cx, 2.0), R::lit(cx, -up));
+    let scaled = R::mul(cx, f, scale);
+    let (mantissa, exponent) = R::split_exponent(cx, R::abs(cx, scaled));
+    let mantissa = R::select(cx, R::lt(cx, f, R::lit(cx, 0.0)), R::neg(cx, mantissa), mantissa);
+    let quotient = R::div(cx, m, mantissa);
+    // 2^n in two steps, each of which is in range; twice that is out of range for every quotient
+    let n = R::sub(cx, e, R::add(cx, exponent, less));
+    let cut = |n: R| R::max(cx, R::lit(cx, -most), R::min(cx, R::lit(cx, most), n));
+    let first = cut(n);
+    let power = R::mul(cx, quotient, R::pow2_integer(cx, first));
+    let result = R::mul(cx, power, R::pow2_integer(cx, cut(R::sub(cx, n, first))));
+    // of an infinite or NaN factor, m is such a number, too
+    let finite = R::lt(cx, R::abs(cx, f), R::lit(cx, f64::INFINITY));
+    R::select(cx, finite, result, R::div(cx, m, f))
+}
+
 /// x ln x, and 0 at 0.
 #[inline(always)]
 pub fn x_log_x<R: Real>(cx: R::Cx, x: R) -> R {

@@ -18,6 +18,9 @@
 //! | type | row of the result, for f with components f_0, f_1, .. |
 //! |---|---|
 //! | [`Sum`], [`DirectSum`], [`CompensatedSum`] | Σ_j f, rounded in blocks, at each term, once |
+//! | [`Mean`], [`DirectMean`], [`CompensatedMean`] | the same over the number of sources |
+//! | [`Prod`] | Π_j f |
+//! | [`ProdSaved`] | the mantissa, the exponent and the number of zeros of that |
 //! | [`Zero`] | 0 |
 //! | [`LogSumExp`] | log Σ_j 2^(f_0) (f_1, ..); without f_1: log Σ_j 2^(f_0) |
 //! | [`SumSoftMaxWeight`] | Σ_j 2^(f_0) (f_1, ..) / Σ_j 2^(f_0) |
@@ -40,8 +43,10 @@ mod k_min;
 mod log_sum_exp;
 mod log_sum_exps;
 mod max_sum;
+mod mean;
 mod min;
 mod negated;
+mod product;
 mod schemes;
 mod soft_max;
 mod sum;
@@ -53,10 +58,12 @@ pub use k_min::{ArgKMin, ArgMin, Best, BestRun, KMin, KMinArgKMin, MISSING, MinA
 pub use log_sum_exp::{LogOfSum, LogSumExp, LogSumExpSaved, ShiftAndReciprocals};
 pub use log_sum_exps::{Exponentials, ExponentialsRun, LogSumExps, LogSumExpsSaved};
 pub use max_sum::MaxSumShiftExp;
+pub use mean::{Averaged, CompensatedMean, DirectMean, Mean};
 pub use min::{Min, MinRun};
 pub use negated::{ArgMax, Max, MaxArgMax, Negated};
+pub use product::{Factors, Parts, Prod, ProdSaved, Product, Whole};
 pub use schemes::{CompensatedSum, DirectSum};
-pub use soft_max::{Mean, ShiftReciprocalAndMean, SoftMaxSaved, SumSoftMaxWeight};
+pub use soft_max::{ShiftReciprocalAndMean, SoftMaxSaved, SumSoftMaxWeight, WeightedMean};
 pub use sum::Sum;
 pub use zero::Zero;
 
@@ -90,6 +97,8 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     const BUNDLES: bool = false;
     /// Whether a component may be taken in parts that add up to it.
     const ADDS: bool = false;
+    /// Whether the result is divided by the number of sources: of one pair it is not its part of the whole.
+    const DIVIDES: bool = false;
     /// How many numbers of a run every pair writes, whatever the formula: what must stay in registers.
     const REGISTERS: usize;
     /// How many more for each component of the formula.

@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::{
     array::Array,
+    cpu::Shape,
     cuda::Engine,
     error::Error,
     formula::Index,
@@ -99,6 +100,14 @@ impl Settings {
             Index::J => ranges.by_j(),
         });
         Pairs { pattern, watch: self.watch.as_ref() }
+    }
+
+    /// How many sources each target meets in a batch, for targets of this index.
+    pub(crate) fn counts(&self, targets: Index, shape: Shape) -> Vec<u64> {
+        match self.pairs(targets).pattern {
+            Some(pattern) => pattern.counts(shape.targets),
+            None => vec![shape.sources as u64; shape.targets],
+        }
     }
 
     /// Leaves numbers on the device: for [`Device::Auto`] the first CUDA device that can run kernels, if

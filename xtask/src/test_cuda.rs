@@ -46,6 +46,7 @@ pub(crate) const SUITE: [&str; 13] = [
     "dimensions",
     "edges",
     "keops_cases",
+    "means",
     "operations",
     "powers",
     "reductions",

@@ -11,6 +11,7 @@ use crate::{
     formula::{Index, Role},
     host::numbers,
     real::Element,
+    reduction::Reduction,
     settings::{Device, Settings},
 };
 
@@ -74,7 +75,7 @@ impl<'a, T: Element, F: OnePass> LinearSum<'a, T, F> {
     /// The transpose, whose formula `A` has the cotangent behind the other arguments.
     pub(crate) fn apply_transpose<A: OnePass>(&self, w: View<'_, T>, out: &mut [T]) -> Result<(), Error> {
         let mut views: Vec<View<'_, T>> = self.views.clone();
-        views.push(w);
+        views.push(if <F::Reduction as Reduction>::DIVIDES { self.divided(w)? } else { w });
         reduce::<T, A, A::Reduction>(&views, &self.settings, &mut [Piece::rows(self.dims[0], out)], None)
     }
 
@@ -97,6 +98,17 @@ impl<'a, T: Element, F: OnePass> LinearSum<'a, T, F> {
             column.enumerate().for_each(|(row, &value)| values[row * cols + col] = value);
         }
         Ok(Matrix::new(rows, cols, values))
+    }
+
+    /// `w`, each row of which is divided by the number of sources that its target meets.
+    fn divided<'w>(&self, w: View<'w, T>) -> Result<View<'w, T>, Error> {
+        let width = self.dims[1];
+        let mut rows = numbers(&w, "w")?.into_owned();
+        // another number of rows is an error of the call
+        for (row, n) in rows.chunks_mut(width.max(1)).zip(self.settings.counts(F::TARGETS, self.shape)) {
+            row.iter_mut().for_each(|x| *x = T::from_f64(Element::to_f64(*x) / n as f64));
+        }
+        Ok(View::from_owned(rows, width))
     }
 
     /// The arguments, with `v` in the place of the variable.
@@ -130,6 +142,8 @@ impl<'a, T: Element, F: OnePass> LinearSum<'a, T, F> {
         let (mut out, mut unit) = (vec![T::zero(); width], vec![T::zero(); dim]);
         let mut diagonal = Vec::with_capacity(self.shape.targets * dim);
         let pattern = self.settings.pairs(Index::I).pattern;
+        let divides = <F::Reduction as Reduction>::DIVIDES;
+        let counts = if divides { self.settings.counts(F::TARGETS, self.shape) } else { vec![] };
         for row in 0..self.shape.targets {
             if pattern.is_some_and(|pattern| !pattern.contains(row, row)) {
                 diagonal.resize((row + 1) * dim, 0.0);
@@ -153,7 +167,8 @@ impl<'a, T: Element, F: OnePass> LinearSum<'a, T, F> {
                     None,
                 )?;
                 unit[component] = T::zero();
-                diagonal.extend(out.get(component).map(|&value| Element::to_f64(value)));
+                let n = counts.get(row).map_or(1.0, |&n| n as f64);
+                diagonal.extend(out.get(component).map(|&value| Element::to_f64(value) / n));
             }
             if self.multiple {
                 let value = diagonal.last().copied().unwrap_or_default();

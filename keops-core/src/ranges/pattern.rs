@@ -179,6 +179,17 @@ impl Pattern {
         segment.is_some_and(|segment| in_range(self.ranges_of(segment)))
     }
 
+    /// How many rows of the other side each of so many rows meets.
+    pub(crate) fn counts(&self, rows: usize) -> Vec<u64> {
+        let mut counts = vec![0; rows];
+        for segment in &self.segments {
+            let met = self.ranges_of(segment).iter().map(|range| u64::from(range.end - range.first)).sum();
+            let [first, end] = [segment.rows.first, segment.rows.end].map(|row| (row as usize).min(rows));
+            counts[first..end].fill(met);
+        }
+        counts
+    }
+
     /// How many pairs.
     pub(crate) fn pairs(&self) -> u64 {
         let length = |range: &Range| u64::from(range.end - range.first);

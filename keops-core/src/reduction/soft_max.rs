@@ -6,7 +6,7 @@ use crate::real::Element;
 /// Σ_j 2^(f_0) f_c / Σ_j 2^(f_0) for the components c = 1, 2, .. of f.
 ///
 /// NaN (0/0) if there are no sources or all exponents are -infinity.
-pub type SumSoftMaxWeight = Exponential<Mean>;
+pub type SumSoftMaxWeight = Exponential<WeightedMean>;
 
 /// What the derivatives of a softmax read: m and 1 / Σ_j 2^(f_0 - m) as in [`super::LogSumExpSaved`], then the row of
 /// [`SumSoftMaxWeight`]. Where all exponents are -infinity, the reciprocal and the row are 0, so that such a target counts for
@@ -15,13 +15,13 @@ pub type SoftMaxSaved = Exponential<ShiftReciprocalAndMean>;
 
 /// See [`SumSoftMaxWeight`].
 #[derive(Clone, Copy, Debug)]
-pub struct Mean;
+pub struct WeightedMean;
 
 /// See [`SoftMaxSaved`].
 #[derive(Clone, Copy, Debug)]
 pub struct ShiftReciprocalAndMean;
 
-impl Outcome for Mean {
+impl Outcome for WeightedMean {
     const WEIGHTS: bool = true;
 
     fn values(components: usize) -> usize {
@@ -40,7 +40,7 @@ impl Outcome for ShiftReciprocalAndMean {
     const WEIGHTS: bool = true;
 
     fn values(components: usize) -> usize {
-        2 + Mean::values(components)
+        2 + WeightedMean::values(components)
     }
 
     fn finish<T: Element>(shift: f64, components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]) {
@@ -50,7 +50,7 @@ impl Outcome for ShiftReciprocalAndMean {
         if sum(0) == 0.0 {
             mean.fill(T::zero());
         } else {
-            Mean::finish(shift, components, sum, mean);
+            WeightedMean::finish(shift, components, sum, mean);
         }
     }
 }

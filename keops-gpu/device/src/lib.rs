@@ -65,9 +65,9 @@ pub mod __private {
         ops,
         real::Real,
         reduction::{
-            ArgKMin, ArgMax, ArgMin, CompensatedSum, DirectSum, KMin, KMinArgKMin, LogSumExp, LogSumExpSaved,
-            LogSumExps, LogSumExpsSaved, Max, MaxArgMax, MaxSumShiftExp, Min, MinArgMin, SoftMaxSaved, Sum,
-            SumSoftMaxWeight, Zero,
+            ArgKMin, ArgMax, ArgMin, CompensatedMean, CompensatedSum, DirectMean, DirectSum, KMin, KMinArgKMin,
+            LogSumExp, LogSumExpSaved, LogSumExps, LogSumExpsSaved, Max, MaxArgMax, MaxSumShiftExp, Mean, Min,
+            MinArgMin, Prod, ProdSaved, SoftMaxSaved, Sum, SumSoftMaxWeight, Zero,
         },
     };
 }

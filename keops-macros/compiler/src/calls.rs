@@ -16,6 +16,7 @@
 
 mod derive;
 mod kind;
+mod product;
 mod saved;
 mod selection;
 
@@ -29,6 +30,7 @@ use crate::{
     reduction::{Reduction, Scheme},
 };
 use derive::Derive;
+pub(crate) use derive::adjoint_name;
 pub use kind::Arguments;
 
 /// One thing that a user can call.
@@ -143,6 +145,11 @@ pub enum Saved {
         /// The formula, of rows and without a reduction; `None` if it is the one argument.
         pass: Option<Pass>,
     },
+    /// One for each target: how many sources it meets, which takes no pass.
+    Counts {
+        /// How many of the call's arguments tell it.
+        arguments: usize,
+    },
 }
 
 impl Saved {
@@ -150,7 +157,7 @@ impl Saved {
     pub fn reads(&self) -> &[usize] {
         match self {
             Saved::Pass { reads, .. } => reads,
-            Saved::Centred { .. } => &[],
+            Saved::Centred { .. } | Saved::Counts { .. } => &[],
         }
     }
 
@@ -159,6 +166,7 @@ impl Saved {
         match self {
             Saved::Pass { pass, .. } => Some(pass),
             Saved::Centred { pass, .. } => pass.as_ref(),
+            Saved::Counts { .. } => None,
         }
     }
 
@@ -192,6 +200,12 @@ impl Calls {
         }
         needed.iter().enumerate().filter(|(_, needed)| **needed).map(|(k, _)| k).collect()
     }
+
+    /// How many passes run for a call.
+    pub fn passes(&self, call: &Call) -> usize {
+        let saved = self.needed(call).into_iter().filter(|&k| self.saved[k].is_of_pairs());
+        saved.count() + call.passes.len()
+    }
 }
 
 /// Derives the calls of a checked item.
@@ -208,15 +222,21 @@ pub fn calls(item: &Item, checked: Checked) -> syn::Result<Calls> {
         return Err(syn::Error::new(item.body.span, "the result has too many components to count"));
     };
     let variables: Vec<VarId> = graph.variable_ids().collect();
+    let scheme = item.scheme.map_or(Scheme::Blocked, |(scheme, _)| scheme);
+    let value = match reduction.reduction {
+        Reduction::Sum => scheme.path(),
+        Reduction::Mean => scheme.mean_path(),
+        _ => reduction.path,
+    };
     let sum = match reduction.reduction {
         // all of it, and of its derivatives
         Reduction::Zero => {
             values = vec![graph.zero(out)];
             reduction.path
         }
-        _ => item.scheme.map_or(Scheme::Blocked, |(scheme, _)| scheme).path(),
+        _ => scheme.path(),
     };
     let mut derive = Derive::new(graph, variables, target, sum);
-    derive.forward(reduction, &k, &values, width, item.order);
+    derive.forward(reduction, (value, &k), &values, width, item.order);
     Ok(derive.finish())
 }

@@ -410,6 +410,10 @@ fn saved(printer: &Printer, call: &Call, calls: &Calls) -> Option<TokenStream> {
                 let formula = printer.marker(&pass.name);
                 quote!(__p::centred_rows::<T, #formula>(&[#(&views[#of]),*], settings)?)
             }
+            Saved::Counts { arguments } => {
+                let value = printer.marker("Value");
+                quote!(__p::counts::<T, #value>(views, #arguments, settings)?)
+            }
         };
         quote!(let #name = #rows;)
     });
@@ -427,8 +431,7 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     let saved = saved(printer, call, calls);
     let (formula, reduced) = (printer.marker(&pass.name), reduction(&pass.reduction));
     let of = pass.pieces.first().and_then(|piece| piece.gradient);
-    let before = calls.needed(call).into_iter().filter(|&k| calls.saved[k].is_of_pairs()).count();
-    let count = before + call.passes.len();
+    let count = calls.passes(call);
     let eval = |output: TokenStream, body: TokenStream| eval(printer, call, count, &output, &quote!(#saved #body));
     match &call.output {
         Output::Values(dim) if saved.is_none() => {

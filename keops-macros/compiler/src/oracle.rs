@@ -202,6 +202,7 @@ fn fun(f: Fun, x: &[f64]) -> f64 {
         Fun::Floor => x[0].floor(),
         Fun::Round(decimals) => (x[0] * 10_f64.powi(decimals)).round() / 10_f64.powi(decimals),
         Fun::SoftMin => -x[3] * x[..3].iter().map(|k| (-k / x[3]).exp()).sum::<f64>().ln(),
+        Fun::Others => x[1] * x[2].exp2() / x[0],
         Fun::Sqrt => x[0].sqrt(),
         Fun::Rsqrt if x[0] == 0.0 => 0.0,
         Fun::Rsqrt => 1.0 / x[0].sqrt(),

@@ -5,6 +5,10 @@
 pub enum Reduction {
     /// Σ f
     Sum,
+    /// Σ f over the number of terms
+    Mean,
+    /// Π f
+    Prod,
     /// Nothing: 0.
     Zero,
     /// log Σ exp(f) for each component, or log Σ exp(f) g
@@ -89,6 +93,8 @@ const fn k_min(values: bool, indices: bool) -> Reduction {
 /// All rows.
 pub const REDUCTIONS: &[Row] = &[
     row("Sum", &[], Reduction::Sum, Weight::None, false, "Sum"),
+    row("Mean", &[], Reduction::Mean, Weight::None, false, "Mean"),
+    row("Prod", &[], Reduction::Prod, Weight::None, false, "Prod"),
     row("LogSumExp", &[], Reduction::LogSumExp, Weight::Optional, false, "LogSumExp"),
     row("LogSumExpWeight", &[], Reduction::LogSumExp, Weight::Required, false, "LogSumExp"),
     row("SumSoftMaxWeight", &["SoftMax"], Reduction::SumSoftMaxWeight, Weight::Required, false, "SumSoftMaxWeight"),
@@ -135,6 +141,15 @@ impl Scheme {
             Scheme::Direct => "DirectSum",
             Scheme::Blocked => "Sum",
             Scheme::Compensated => "CompensatedSum",
+        }
+    }
+
+    /// The type in `keops_core::reduction` of a mean.
+    pub fn mean_path(self) -> &'static str {
+        match self {
+            Scheme::Direct => "DirectMean",
+            Scheme::Blocked => "Mean",
+            Scheme::Compensated => "CompensatedMean",
         }
     }
 }

@@ -79,6 +79,8 @@ pub enum Fun {
     Round(i32),
     /// -γ ln(e^(-x/γ) + e^(-y/γ) + e^(-z/γ)) of x, y, z, γ
     SoftMin,
+    /// y 2^z / x: the product of the factors besides x, given as mantissa and exponent
+    Others,
     /// √x
     Sqrt,
     /// ∛x

@@ -282,6 +282,10 @@ impl<'a> Drawing<'a> {
             }
             text = self.within(roots[0], (-3.0, 3.0));
         }
+        if row.reduction == Reduction::Prod {
+            // so that a product of dozens of them has derivatives that are neither huge nor nothing
+            text = self.within(roots[0], (0.7, 1.4));
+        }
         if weighted {
             let weight = self.some_part();
             roots.push(weight);

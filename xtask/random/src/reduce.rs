@@ -122,6 +122,22 @@ fn reduce(formula: &Formula, terms: Vec<Term>, rounding: [f64; 2]) -> Row {
             let size: f64 = terms.iter().map(|t| t.value[c].abs()).sum();
             push(sum, count * rounding[0] + (16.0 + count) * size);
         }
+    } else if formula.reduction().reduction == Reduction::Mean {
+        for c in 0..dim {
+            let sum: f64 = terms.iter().map(|t| t.value[c]).sum();
+            let size: f64 = terms.iter().map(|t| t.value[c].abs()).sum();
+            push(sum / count, rounding[0] + (16.0 + count) * size / count);
+        }
+    } else if formula.reduction().reduction == Reduction::Prod {
+        for c in 0..dim {
+            let product: f64 = terms.iter().map(|t| t.value[c]).product();
+            // what a factor is off by is multiplied by the others
+            let off = |skipped: usize| -> f64 {
+                let others = terms.iter().enumerate().filter(|&(k, _)| k != skipped);
+                others.map(|(_, t)| t.value[c].abs()).product::<f64>() * rounding[0]
+            };
+            push(product, 2.0 * (0..terms.len()).map(off).sum::<f64>() + (16.0 + count) * product.abs());
+        }
     } else if formula.reduction().reduction == Reduction::Zero {
         (0..dim).for_each(|_| push(0.0, 0.0));
     } else {

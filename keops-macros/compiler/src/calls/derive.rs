@@ -7,11 +7,13 @@ use super::{
     selection::Selecting,
 };
 use crate::{
+    differentiate::grad,
     dim::Dim,
     graph::{Category, Graph, Id, VarId},
     lower::{self, Program},
     operator::operators,
     reduction::{Reduction, Row},
+    table::Fun,
 };
 
 /// What the calls are derived in.
@@ -58,16 +60,22 @@ impl Derive {
     }
 
     /// Adds the call of the value, and its derivatives.
-    pub(super) fn forward(&mut self, row: &'static Row, k: &Dim, values: &[Id], width: Dim, order: u32) {
+    pub(super) fn forward(
+        &mut self,
+        row: &'static Row,
+        (path, k): (&'static str, &Dim),
+        values: &[Id],
+        width: Dim,
+        order: u32,
+    ) {
         let (f, weight) = (values[0], values.get(1).copied());
         let out = self.graph.dim(weight.unwrap_or(f)).clone();
         let roots = lower_values(&mut self.graph, row.reduction, values);
         let exponential = row.reduction.is_exponential();
         let path = match row.reduction {
-            Reduction::Sum => self.sum,
             // a shift for each component
             Reduction::LogSumExp if weight.is_none() && !self.graph.is_scalar(f) => "LogSumExps",
-            _ => row.path,
+            _ => path,
         };
         let inputs = self.inputs.clone();
         let pass = Pass {
@@ -91,7 +99,7 @@ impl Derive {
             derivatives: vec![],
             operators: vec![],
         });
-        if row.reduction == Reduction::Sum {
+        if matches!(row.reduction, Reduction::Sum | Reduction::Mean) {
             self.calls[0].operators = operators(&mut self.graph, f, &inputs, self.target);
         }
         if order == 0 {
@@ -99,6 +107,12 @@ impl Derive {
         }
         let of = match row.reduction {
             Reduction::Sum | Reduction::Zero => Reduced::Sum(f),
+            Reduction::Mean => {
+                let count = self.count();
+                let inverse = self.graph.fun(Fun::Inv, &[count]);
+                Reduced::Sum(self.graph.mul(inverse, f))
+            }
+            Reduction::Prod => self.save_product(f, order),
             Reduction::LogSumExp => self.save_sums(f, weight),
             Reduction::SumSoftMaxWeight => self.save_mean(f, values[1]),
             Reduction::MaxSumShiftExp => return,
@@ -110,8 +124,12 @@ impl Derive {
             }
         };
         let kind = Kind::value(inputs.len());
-        let rule = Rule { of, kind, arguments: inputs, target: Side::Index(self.target), gradient: None, out };
-        self.derivatives(rule, order);
+        let (target, arguments) = (Side::Index(self.target), inputs.clone());
+        self.derivatives(Rule { of, kind, arguments, target, gradient: None, out: out.clone() }, order);
+        if row.reduction == Reduction::Mean {
+            let places: Vec<usize> = self.calls[0].operators.iter().map(|operator| operator.place).collect();
+            places.into_iter().for_each(|place| self.adjoint(f, inputs[place], &out));
+        }
     }
 
     /// Adds the derivatives of the value, call number 0, one order after another.
@@ -131,7 +149,7 @@ impl Derive {
                     if rule.kind.order() == 0 {
                         let sum = Sum { formula: gradients[v], arguments: with_e.clone() };
                         let of = (rule.kind.vjp(v).0, self.side(rule.arguments[v]), Some(v));
-                        next.push(self.sum(sum, of, &names));
+                        next.push(self.derivative(sum, of, &names));
                     }
                     if rule.kind.next().contains(&v) {
                         let variable = rule.arguments[v];
@@ -142,7 +160,7 @@ impl Derive {
                         let tangent = self.graph.var(u);
                         let formula = self.tangent(rule.of, variable, tangent, &with_u);
                         let sum = Sum { formula, arguments: with_u };
-                        next.push(self.sum(sum, (rule.kind.jvp(v).0, rule.target, rule.gradient), &names));
+                        next.push(self.derivative(sum, (rule.kind.jvp(v).0, rule.target, rule.gradient), &names));
                     }
                 }
                 let all = self.all_name(number);
@@ -193,16 +211,36 @@ impl Derive {
         methods
     }
 
-    /// Adds the call of a sum, by its kind, its target and what argument its rows are of; its number, and what its derivatives
+    /// Adds the call of the transpose of a mean as an operator on `v`, for a cotangent that is divided by the number of terms: a
+    /// sum, which reads no rows that were saved.
+    fn adjoint(&mut self, f: Id, v: VarId, out: &Dim) {
+        let e = self.fresh(&self.inputs.clone(), "cotangent", Side::Index(self.target), out.clone());
+        let cotangent = self.graph.var(e);
+        let formula = grad(&mut self.graph, f, v, cotangent);
+        let variable = self.graph.variable(v);
+        let name = adjoint_name(variable.name.trim_start_matches("r#"));
+        let target = Side::Index(variable.category);
+        let gradient = self.inputs.iter().position(|&input| input == v);
+        let arguments = [self.inputs.as_slice(), &[e]].concat();
+        self.sum(name, &Sum { formula, arguments }, target, gradient);
+    }
+
+    /// Adds the call of a sum and its kind, its target and what argument its rows are of; its number, and what its derivatives
     /// are made of.
-    fn sum(&mut self, sum: Sum, of: (Kind, Side, Option<usize>), names: &[String]) -> (usize, Rule) {
+    fn derivative(&mut self, sum: Sum, of: (Kind, Side, Option<usize>), names: &[String]) -> (usize, Rule) {
         let (kind, target, gradient) = of;
+        let number = self.sum(kind.name(names), &sum, target, gradient);
+        let dim = self.width(target, &self.graph.dim(sum.formula).clone());
+        (number, Rule { of: Reduced::Sum(sum.formula), kind, arguments: sum.arguments, target, gradient, out: dim })
+    }
+
+    /// Adds the call of a sum, by its name, its target and what argument its rows are of; its number.
+    fn sum(&mut self, name: String, sum: &Sum, target: Side, gradient: Option<usize>) -> usize {
         let dim = self.width(target, &self.graph.dim(sum.formula).clone());
         let (program, reads, total) = match self.selecting {
             Some(_) => (self.lower_selected(&[sum.formula], &sum.arguments), vec![], false),
-            None => self.lower_sum(&sum, target),
+            None => self.lower_sum(sum, target),
         };
-        let name = kind.name(names);
         self.calls.push(Call {
             name: name.clone(),
             doc: "A derivative, see the method that gives it.".to_owned(),
@@ -218,8 +256,7 @@ impl Derive {
             derivatives: vec![],
             operators: vec![],
         });
-        let of = Reduced::Sum(sum.formula);
-        (self.calls.len() - 1, Rule { of, kind, arguments: sum.arguments, target, gradient, out: dim })
+        self.calls.len() - 1
     }
 
     /// The program of a sum, which saved rows it reads, and whether it is one row.
@@ -312,6 +349,11 @@ impl Derive {
             v
         })
     }
+}
+
+/// The name of the call that is the transpose of a mean as an operator on a variable.
+pub(crate) fn adjoint_name(variable: &str) -> String {
+    format!("Adjoint_{variable}")
 }
 
 /// What the engine's reduction expects: the exponential ones take their exponent in base 2.

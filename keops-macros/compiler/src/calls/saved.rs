@@ -8,10 +8,12 @@
 //! - forwards, s changes by ds_t = Σ (its tangent in f), which is saved before the sum that reads it;
 //! - in reverse, the cotangent of s is Σ (∂F/∂s)ᵀ e, which is saved, and then handed to the f that s was made of.
 //!
+//! How many sources a target meets, which derivatives of a mean read, is known without a pass and does not change.
+//!
 //! Every pass has the targets and the sources of the value, and saves one row for each target: O(N + M) memory, at any
 //! order.
 
-use super::{Pass, PassReduction, Piece, Saved, derive::Derive};
+use super::{Pass, PassReduction, Piece, Saved, derive::Derive, product};
 use crate::{
     differentiate::{diff, grads, is_linear},
     dim::Dim,
@@ -29,6 +31,11 @@ pub(super) enum Reduced {
     Exponential(Exponential),
     /// Not reduced: the formula of a source itself, less what all sources have in common.
     Source(Id),
+    /// The row that a pass saved of the product of `f`: the mantissa, the exponent and the number of zeros of each component, then
+    /// `sums` power sums of the zeros. `all` is that row, else what the user sees of it: the product.
+    Product { f: Id, row: Id, sums: u64, all: bool },
+    /// How many sources there are.
+    Count,
 }
 
 /// A reduction with weights w = 2^(e - m) r, of which a pass saved m and r: see `LogSumExpSaved` and `SoftMaxSaved` in
@@ -222,6 +229,34 @@ impl Derive {
         self.graph.var(variable)
     }
 
+    /// Saves what derivatives of this order need of the product of `f`; the result, as the user sees it.
+    pub(super) fn save_product(&mut self, f: Id, order: u32) -> Reduced {
+        let sums = u64::from(order - 1);
+        let blocks = Dim::number(3 + sums);
+        let dim = self.graph.dim(f).checked_mul(&blocks).expect("few times a dimension of a variable");
+        let variable = self.new_variable(self.target, dim.clone());
+        let row = self.graph.var(variable);
+        let arguments = self.inputs.clone();
+        let pass = Pass {
+            name: "Saved".to_owned(),
+            program: lower::lower(&mut self.graph, &[f], &arguments, self.target, false),
+            reduction: PassReduction::Named("ProdSaved", Some(blocks)),
+            pieces: vec![Piece { field: 0, dim, total: false, gradient: None }],
+        };
+        let saved = Saved::Pass { pass, arguments: arguments.len(), reads: vec![] };
+        let of = |all| Reduced::Product { f, row, sums, all };
+        self.saved.push(Source { variable, of: of(true), arguments, saved });
+        of(false)
+    }
+
+    /// How many sources each target meets, as a node: no pass counts them.
+    pub(super) fn count(&mut self) -> Id {
+        let variable = self.new_variable(self.target, Dim::number(1));
+        let saved = Saved::Counts { arguments: self.inputs.len() };
+        self.saved.push(Source { variable, of: Reduced::Count, arguments: self.inputs.clone(), saved });
+        self.graph.var(variable)
+    }
+
     /// Saves Σ `formula` for each target, or finds where that was done; the rows, as a node.
     fn save(&mut self, formula: Id, arguments: &[VarId]) -> Id {
         // what the formula does not need is left out, but for the inputs, which tell the number of rows
@@ -263,7 +298,8 @@ impl Derive {
         let mut cotangents = self.cotangents(of, e);
         for k in (0..self.saved.len()).rev() {
             let Source { variable, of, .. } = self.saved[k];
-            if !cotangents.iter().any(|&(f, _)| self.graph.depends(f, variable)) {
+            let is_read = cotangents.iter().any(|&(f, _)| self.graph.depends(f, variable));
+            if !is_read || matches!(of, Reduced::Count) {
                 continue;
             }
             let part = grads(&mut self.graph, &cotangents, &[variable])[0];
@@ -310,6 +346,15 @@ impl Derive {
         let g = &mut self.graph;
         let of = match of {
             Reduced::Sum(f) | Reduced::Source(f) => return vec![(f, e)],
+            Reduced::Count => return vec![],
+            Reduced::Product { f, row, sums, all } => {
+                let part = if all {
+                    product::parts_back(g, f, row, sums, e)
+                } else {
+                    product::times_others(g, f, row, sums, e)
+                };
+                return vec![(f, part)];
+            }
             Reduced::Exponential(of) => of,
         };
         let (shift, reciprocal, rest) = of.parts(g, of.row);
@@ -354,6 +399,15 @@ impl Derive {
         };
         let of = match of {
             Reduced::Sum(f) | Reduced::Source(f) => return along(g, f),
+            Reduced::Count => return g.zero(Dim::number(1)),
+            Reduced::Product { f, row, sums, all } => {
+                let df = along(g, f);
+                return if all {
+                    product::parts(g, f, row, sums, df)
+                } else {
+                    product::times_others(g, f, row, sums, df)
+                };
+            }
             Reduced::Exponential(of) => of,
         };
         let (shift, reciprocal, rest) = of.parts(g, of.row);
@@ -426,7 +480,8 @@ impl Reduced {
     /// The formulas that it depends on.
     fn formulas(self) -> Vec<Id> {
         match self {
-            Reduced::Sum(f) | Reduced::Source(f) => vec![f],
+            Reduced::Sum(f) | Reduced::Source(f) | Reduced::Product { f, .. } => vec![f],
+            Reduced::Count => vec![],
             Reduced::Exponential(of) => std::iter::once(of.f).chain(of.weight).collect(),
         }
     }

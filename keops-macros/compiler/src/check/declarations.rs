@@ -83,10 +83,13 @@ impl Checker<'_> {
         };
         if let Some((scheme, span)) = self.item.scheme {
             match row.reduction {
-                Reduction::Sum | Reduction::Zero => {}
+                Reduction::Sum | Reduction::Mean | Reduction::Zero => {}
                 reduction if reduction.is_exponential() && scheme == Scheme::Blocked => {}
                 reduction if reduction.is_exponential() => {
-                    self.errors.push(span, format!("`{name}` adds up in blocks: only `Sum` can do it in other ways"));
+                    self.errors.push(
+                        span,
+                        format!("`{name}` adds up in blocks: only `Sum` and `Mean` can do it in other ways"),
+                    );
                 }
                 _ => self.errors.push(span, format!("`{name}` is no sum, whose rounding could be chosen")),
             }

@@ -4,7 +4,12 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
 use super::{Printer, field};
-use crate::{calls::Call, dim::Dim, operator::Operator};
+use crate::{
+    calls::{Call, PassReduction, adjoint_name},
+    dim::Dim,
+    operator::Operator,
+    reduction::Scheme,
+};
 
 /// `operator_b` and, where the result has the components of `b`, `solve_b`.
 pub(super) fn operators(printer: &Printer, call: &Call) -> TokenStream {
@@ -13,11 +18,16 @@ pub(super) fn operators(printer: &Printer, call: &Call) -> TokenStream {
         return TokenStream::new();
     }
     let (params, value, vjp) = (printer.const_params(), printer.marker(&call.name), printer.marker("Vjp"));
+    // the gradient of a mean reads how many terms there are
+    let divided = call.passes.iter().any(|pass| {
+        let PassReduction::Named(path, _) = pass.reduction;
+        Scheme::ALL.iter().any(|(_, scheme)| scheme.mean_path() == path)
+    });
     let methods = call.operators.iter().map(|operator| {
         let Operator { variable, place, dim, width, multiple } = operator;
         let (field, name) = (field(variable), variable.trim_start_matches("r#"));
         let (method, solve) = (format_ident!("operator_{name}"), format_ident!("solve_{name}"));
-        let adjoint = printer.marker(&format!("Vjp_{name}"));
+        let adjoint = printer.marker(&if divided { adjoint_name(name) } else { format!("Vjp_{name}") });
         let doc = format!(
             "This sum as a linear operator on `{name}`: v -> a, with `v` in the place of `{name}`, of which only the \
              number of rows matters."

@@ -80,6 +80,15 @@ fn bounds(g: &mut Graph, a: &Arguments) -> Result<(Id, Id), Fault> {
 
 /// Functions that are no row of their own: rows, or the lowering, are made of them.
 pub(super) const PARTS: &[(Fun, &str, Partial)] = &[
+    // by the mantissa, which is not 0; the exponent is a step
+    (Fun::Others, "others", |g, a, y, k| match k {
+        0 => {
+            let slope = g.div(y, a[0]);
+            g.neg(slope)
+        }
+        1 => g.div(y, a[1]),
+        _ => g.constant(0.0),
+    }),
     (Fun::Max, "maximum", |_, _, _, _| unreachable!("differentiation takes each side apart")),
     (Fun::Min, "minimum", |_, _, _, _| unreachable!("differentiation takes each side apart")),
     (Fun::Round(0), "round", flat),

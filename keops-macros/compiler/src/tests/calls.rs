@@ -40,7 +40,7 @@ fn pass(pass: &Pass, data: &[Rows]) -> Vec<(usize, Rows)> {
         let of_role = program.variables.iter().zip(data).find(|(variable, _)| variable.1 == role);
         of_role.map_or(1, |(_, rows)| rows.len())
     };
-    let PassReduction::Named(reduction, _) = pass.reduction;
+    let PassReduction::Named(reduction, k) = &pass.reduction;
     let results: Rows = (0..count(Role::Target))
         .map(|t| {
             let terms: Rows = (0..count(Role::Source))
@@ -54,7 +54,11 @@ fn pass(pass: &Pass, data: &[Rows]) -> Vec<(usize, Rows)> {
                     machine::run(program, &rows.iter().map(Vec::as_slice).collect::<Vec<_>>())
                 })
                 .collect();
-            reduce(reduction, &terms)
+            let mut result = reduce(reduction, &terms);
+            if *reduction == "ProdSaved" {
+                result.resize(size(k.as_ref().unwrap()) * terms[0].len(), 0.0);
+            }
+            result
         })
         .collect();
     let mut start = 0;
@@ -76,6 +80,19 @@ fn reduce(name: &str, terms: &Rows) -> Vec<f64> {
     let len = terms[0].len();
     match (name, len) {
         ("Sum", _) => (0..len).map(|c| sum(&|f| f[c])).collect(),
+        ("Mean", _) => (0..len).map(|c| sum(&|f| f[c]) / terms.len() as f64).collect(),
+        ("Prod", _) => (0..len).map(|c| terms.iter().map(|f| f[c]).product()).collect(),
+        ("ProdSaved", _) => {
+            let factors = |c: usize| terms.iter().map(move |f| f[c]);
+            // the exponent is that of the first factor, to have one
+            let exponents: Vec<f64> =
+                (0..len).map(|c| factors(c).next().map_or(0.0, |f| f.abs().log2().max(-9.0).round())).collect();
+            let product = |c: usize| factors(c).filter(|&f| f != 0.0).product::<f64>();
+            let mut saved: Vec<f64> = (0..len).map(|c| product(c) * (-exponents[c]).exp2()).collect();
+            saved.extend(&exponents);
+            saved.extend((0..len).map(|c| factors(c).filter(|&f| f == 0.0).count() as f64));
+            saved
+        }
         ("LogSumExps", _) => (0..len).map(|c| sum(&|f| f[c].exp2()).ln()).collect(),
         ("LogSumExpsSaved", _) => {
             let shifts = (0..len).map(|c| c as f64 - 1.0);
@@ -116,9 +133,17 @@ fn run(calls: &Calls, call: &Call, data: &[Rows]) -> Vec<Rows> {
                     |n: usize| -> Vec<&[f64]> { data.iter().map(|rows| &rows[n.min(rows.len() - 1)][..]).collect() };
                 (0..count).map(|n| machine::run(&formula.program, &row(n))).collect()
             }
+            Saved::Counts { .. } => {
+                let program = &calls.calls[0].passes[0].program;
+                let rows = |role: Role| {
+                    let of_role = program.variables.iter().zip(&data).find(|(variable, _)| variable.1 == role);
+                    of_role.map_or(1, |(_, rows)| rows.len())
+                };
+                vec![vec![rows(Role::Source) as f64]; rows(Role::Target)]
+            }
         };
         // derivatives do not see what was taken off
-        let apart = if calls.saved[k].is_of_pairs() { 0.0 } else { 5.0 };
+        let apart = if matches!(calls.saved[k], Saved::Centred { .. }) { 5.0 } else { 0.0 };
         saved.insert(k, rows.into_iter().map(|row| row.into_iter().map(|x| x - apart).collect()).collect());
     }
     data.extend(call.saved.iter().map(|k| saved[k].clone()));
@@ -225,6 +250,20 @@ fn derivatives_of_sums_of_two_variables() {
         "fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> { ifelse(x - 9, sqrt(y - x - 9), ifelse(y - 9, log(y - 9), x * y)) }",
     ] {
         assert!(check_item(text) >= 5, "{text}");
+    }
+}
+
+#[test]
+fn derivatives_of_means_and_products() {
+    for (text, least) in [
+        ("fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<2>) -> Mean<j> { exp(-g * sqdist(x, y)) * b }", 9),
+        ("#[keops(order = 2)] fn f(g: Pm<1>, x: Vi<2>, y: Vj<2>) -> Mean<i> { exp(-g * sqdist(x, y)) * y }", 7 + 6 * 9),
+        ("fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<2>) -> Prod<j> { (1 - exp(-g * sqdist(x, y))) * b }", 9),
+        ("fn f<const D: usize>(x: Vi<D>, y: Vj<D>) -> Prod<j> { x - y }", 5),
+        ("#[keops(order = 2)] fn f(g: Pm<1>, x: Vi<2>, y: Vj<2>) -> Prod<i> { g + x * y }", 7 + 6 * 9),
+        ("#[keops(order = 3)] fn f(x: Vi<1>, y: Vj<1>) -> Prod<j> { sin(x * y) }", 5 + 4 * (7 + 6 * 9)),
+    ] {
+        assert!(check_item(text) >= least, "{text}");
     }
 }
 
@@ -342,6 +381,8 @@ fn sums_are_operators_on_what_they_are_linear_in() {
         ("fn f(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * mod(b, 2) }", ""),
         ("fn f(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * floor(b) }", ""),
         ("fn f(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * sign(b) }", ""),
+        ("fn f(x: Vi<3>, y: Vj<3>, b: Vj<2>) -> Mean<j> { exp(-sqdist(x, y)) * b }", "b*"),
+        ("fn f(x: Vi<3>, y: Vj<3>, b: Vj<2>) -> Prod<j> { exp(-sqdist(x, y)) * b }", ""),
         // not of other reductions; without derivatives the methods are there for their message
         ("fn f(x: Vi<3>, y: Vj<3>, b: Vj<1>) -> LogSumExp<j> { (x | y) * b }", ""),
         ("#[keops(order = 0)] fn f(x: Vi<3>, b: Vj<1>) -> Sum<j> { sqnorm2(x) * b }", "b*"),

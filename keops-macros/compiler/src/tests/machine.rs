@@ -307,6 +307,7 @@ fn call(name: &str, x: &[f64]) -> f64 {
         ("sigmoid", [a]) => 1.0 / (1.0 + (-a).exp()),
         ("softplus", [a]) => a.exp().ln_1p(),
         ("cbrt", [a]) => a.cbrt(),
+        ("others", [a, m, e]) => m * e.exp2() / a,
         ("asin", [a]) => a.asin(),
         ("acos", [a]) => a.acos(),
         ("atan", [a]) => a.atan(),
