@@ -31,6 +31,11 @@ keops! {
     fn factors(x: Vi<1>, y: Vj<1>) -> Prod<j> { x * y }
     #[keops(order = 0)]
     fn product_of_many(x: Vi<1>, y: Vj<1>, b: Vj<40>) -> Prod<j> { x * y + b }
+    /// Of any dimension.
+    #[keops(cuda(D = 3), cuda(D = 5), order = 2)]
+    fn generic<const D: usize>(x: Vi<D>, y: Vj<D>) -> Prod<j> { x - y }
+    #[keops(cuda(D = 3), cuda(D = 5), order = 2)]
+    fn generic_mean<const D: usize>(x: Vi<D>, y: Vj<D>) -> Mean<j> { x * y * sqdist(x, y) }
     fn product_of_strings = Genred("X - Y", ["X = Vi(2)", "Y = Vj(2)"], reduction_op = "Prod", axis = 1);
 }
 
@@ -392,6 +397,29 @@ fn means_and_products_stay_on_a_device() {
     let host = product(0.5, &x, &y).vjp_y(&x).eval().unwrap();
     let there = product(0.5, &x, &y).vjp_y(&x).eval_on_device().unwrap();
     assert_eq!(there.download().unwrap()[..], host[..]);
+}
+
+fn derivatives_of_any_dimension<const D: usize>() {
+    let mut random = Random::new();
+    let (x, y, e): (Vec<[f64; D]>, Vec<[f64; D]>, Vec<[f64; D]>) = (random.cloud(4), random.cloud(5), random.cloud(4));
+    let u: Vec<[f64; D]> = random.cloud(5);
+    let moved = |h: f64| harness::moved(&y, h, &u);
+    let slopes = slope_rows(|h| generic(&x, &moved(h)).vjp_x(&e).eval().unwrap().into_vec());
+    let change = generic(&x, &y).vjp_x(&e).jvp_y(&u).eval().unwrap();
+    let mean_slopes = slope_rows(|h| generic_mean(&x, &moved(h)).vjp_x(&e).eval().unwrap().into_vec());
+    let mean_change = generic_mean(&x, &y).vjp_x(&e).jvp_y(&u).eval().unwrap();
+    for i in 0..4 {
+        for c in 0..D {
+            assert_near(change[i][c], slopes[i][c], 1e-7 * (1.0 + slopes[i][c].abs()), ("product", i, c));
+            assert_near(mean_change[i][c], mean_slopes[i][c], 1e-8, ("mean", i, c));
+        }
+    }
+}
+
+#[test]
+fn means_and_products_of_any_dimension_have_derivatives() {
+    derivatives_of_any_dimension::<3>();
+    derivatives_of_any_dimension::<5>();
 }
 
 #[test]
