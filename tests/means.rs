@@ -1,6 +1,6 @@
 //! Means and products: their values over all shapes, ranges and batches, and their derivatives, also where factors are 0.
 
-#![allow(clippy::needless_range_loop, reason = "rows of arrays, compared by component")]
+#![allow(clippy::type_complexity, clippy::needless_range_loop, reason = "rows of arrays, compared by component")]
 
 mod harness;
 
@@ -151,7 +151,7 @@ fn means_and_products_of_batches() {
     let found = mean(0.5, &x, batched(&y, [3]), &b).eval().unwrap();
     let of_x = mean(0.5, &x, batched(&y, [3]), &b).vjp_x(batched(&e, [3])).eval().unwrap();
     let products = product(1.0, &x, batched(&y, [3])).eval().unwrap();
-    let mut sum = vec![[0.0; 2]; 5];
+    let mut sum = [[0.0; 2]; 5];
     for k in 0..3 {
         let y = &y[7 * k..][..7];
         let rows = 5 * k..5 * k + 5;
