@@ -123,7 +123,43 @@ macro_rules! kernels {
     }};
 }
 
+/// The Gaussian product by bandwidth σ, from one where nearly all weights are 0 to one where none is: no bandwidth is to be
+/// slower than another.
+macro_rules! bandwidths {
+    ($criterion:expr, $element:ident, $bound:expr) => {{
+        type T = $element;
+        let mut data = Data::<3>::new();
+        let rows = |rows: &[[f64; 3]]| -> Vec<[T; 3]> { rows.iter().map(|row| row.map(|value| value as T)).collect() };
+        let (x, y) = (rows(&data.x), rows(&data.y));
+        let b: Vec<[T; 1]> = data.b.iter().map(|[b]| [*b as T]).collect();
+        let mut group = $criterion.benchmark_group(concat!(stringify!($element), ", D = 3, bandwidth"));
+        group.throughput(Throughput::Elements((POINTS * POINTS) as u64));
+        // 1 / 2σ² as powers of two
+        for (sigma, g) in [(0.0055, 16_384.0), (0.044, 256.0), (0.18, 16.0), (0.71, 1.0)] {
+            data.g = g;
+            let sums = gaussian(g as T, &x, &y, &b).eval().expect("equal row counts");
+            for i in CHECKED {
+                // what is below the normal numbers may be 0
+                let smallest = POINTS as f64 * 2.0 * f64::from(T::MIN_POSITIVE);
+                // an exponent of 1000 has a rounding of its own
+                check(
+                    "bandwidth",
+                    i,
+                    f64::from(sums[i][0]),
+                    data.gaussian(i),
+                    data.gaussian(i) + smallest,
+                    1e3 * $bound,
+                );
+            }
+            group.bench_function(format!("{sigma}"), |bench| bench.iter(|| gaussian(g as T, &x, &y, &b).eval()));
+        }
+        group.finish();
+    }};
+}
+
 fn kernels(criterion: &mut Criterion) {
+    bandwidths!(criterion, f32, 1e-5);
+    bandwidths!(criterion, f64, 1e-12);
     kernels!(criterion, f32, 3, 1e-5);
     kernels!(criterion, f64, 3, 1e-12);
     kernels!(criterion, f32, 64, 1e-5);

@@ -261,6 +261,15 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
         }))
     }
     #[inline(always)]
+    fn shift_to_sixteenths(cx: S, x: Self, shift: T, high: T) -> (Self, Self) {
+        let both: [(T::N<S>, T::N<S>); Q] = each!(q => T::shifted(cx, x.0[q], shift, high));
+        (Self(each!(q => both[q].0)), Self(each!(q => both[q].1)))
+    }
+    #[inline(always)]
+    fn unless_below(cx: S, x: Self, low: T, value: Self) -> Self {
+        Self(each!(q => <T as Vectors>::unless_below(cx, x.0[q], low, value.0[q])))
+    }
+    #[inline(always)]
     fn bit(cx: S, t: Self, bit: u32) -> Self::Mask {
         let one = T::integer(cx, 1 << bit);
         Truths(each!(q => T::integer_eq(cx, T::integer_and(cx, T::bits(t.0[q]), one), one)))

@@ -307,13 +307,25 @@ pub trait Real: Copy + Send + Sync + 'static {
     /// For t = [`Element::ROUND`] + n + k with an integer n and k = 127 (f64: 1023) it is 2^n as in
     /// [`Self::pow2_integer`]; exponentials get t for nothing while they round.
     fn shift_to_exponent(cx: Self::Cx, t: Self) -> Self;
-    /// Whether there is [`Self::pow2_sixteenths`].
+    /// Whether there is [`Self::pow2_sixteenths`], and what is needed with it.
     const SIXTEENTHS: bool = false;
     /// 2^n for multiples n of 1/16, from a table in registers: the low bits of t = [`Element::ROUND`] / 16 + n + k count
     /// sixteenths, and the result is as that of [`Self::shift_to_exponent`]. It is wrong where n = -k + 1/16 .. -k + 15/16.
     /// Only where [`Self::SIXTEENTHS`] says so.
     #[inline(always)]
     fn pow2_sixteenths(_cx: Self::Cx, _t: Self) -> Self {
+        unreachable!("there is no table of powers for these lanes")
+    }
+    /// The t for [`Self::pow2_sixteenths`] where n is the multiple of 1/16 nearest to x or, if that is less, `high`, given
+    /// `shift` = [`Element::ROUND`] / 16 + k; and something that is x - n for x up to `high`, not less than 0 beyond,
+    /// and NaN for NaN. Only where [`Self::SIXTEENTHS`] says so.
+    #[inline(always)]
+    fn shift_to_sixteenths(_cx: Self::Cx, _x: Self, _shift: Self::Scalar, _high: Self::Scalar) -> (Self, Self) {
+        unreachable!("there is no table of powers for these lanes")
+    }
+    /// `value`, and 0 where x < `low`, whatever it is there. Only where [`Self::SIXTEENTHS`] says so.
+    #[inline(always)]
+    fn unless_below(_cx: Self::Cx, _x: Self, _low: Self::Scalar, _value: Self) -> Self {
         unreachable!("there is no table of powers for these lanes")
     }
     /// Whether bit `bit` of `t` is set, 0 being the lowest: for t = [`Element::ROUND`] + n, that bit of the integer n.
@@ -334,8 +346,8 @@ pub trait Real: Copy + Send + Sync + 'static {
         f(cx)
     }
 
-    /// 2^x. Infinity above the normal range, NaN for NaN. 0 below 2^-125.5 (f64: 2^-1021.5), never subnormal; but with
-    /// AVX-512 the result between 2^-126 and 2^-125 (f64: 2^-1022 and 2^-1021) is some number from 0 to 2^-125.
+    /// 2^x. Infinity above the normal range, NaN for NaN. 0 where the result is below 2^-125.5 (f64: 2^-1021.5), with
+    /// AVX-512 below 2^-125 (f64: 2^-1021); never subnormal, nor is anything on the way.
     #[inline(always)]
     fn exp2(cx: Self::Cx, x: Self) -> Self {
         Self::Scalar::exp2_real(cx, x)

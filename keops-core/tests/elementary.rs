@@ -697,6 +697,13 @@ fn promises<T: Element>(lowest: f64) {
         for below in [lowest - 1.0, 2.0 * lowest, -1e30, f64::NEG_INFINITY] {
             assert_eq!((exp2(below), exp(below)), (0.0, 0.0), "{name}: {below}");
         }
+        for step in -2000..=2000 {
+            let x = lowest + f64::from(step) / 500.0;
+            for (of, found) in [("exp2", exp2(x)), ("exp", exp(x * std::f64::consts::LN_2))] {
+                let normal = found == 0.0 || found >= wide(T::min_positive_value());
+                assert!(normal, "{name}: {of} is {found:e}, a subnormal number, for 2^{x}");
+            }
+        }
         for above in [2.0 - lowest, 1e30, f64::INFINITY] {
             assert_eq!((exp2(above), exp(above)), (f64::INFINITY, f64::INFINITY), "{name}: {above}");
         }

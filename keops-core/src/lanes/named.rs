@@ -19,7 +19,7 @@ mod x86 {
     };
 
     use pulp::{
-        Simd,
+        Simd, bytemuck, f32x16, f64x8, u32x16,
         x86::{V3, V4},
     };
 
@@ -63,6 +63,31 @@ mod x86 {
             let bits = same::<S::u64s, __m512i>(bits);
             same::<__m512d, S::u64s>(v4.avx512f._mm512_permutex2var_pd(low, bits, high))
         }
+    }
+
+    /// `value`, and 0 where `x` is below `low`. Comparing for "not below", which is true of NaN, saves an instruction for
+    /// the opposite mask.
+    #[inline(always)]
+    pub(in super::super) fn unless_below_f32<S: Simd>(simd: S, x: S::f32s, low: f32, value: S::f32s) -> S::f32s {
+        let v4: V4 = token(simd).expect("only AVX-512 has tables in registers");
+        let mask = v4.cmp_not_lt_f32x16(bytemuck::cast(x), v4.splat_f32x16(low));
+        bytemuck::cast::<f32x16, _>(v4.select_f32x16(mask, bytemuck::cast(value), v4.splat_f32x16(0.0)))
+    }
+
+    /// `value`, and 0 where `x` is below `low`.
+    #[inline(always)]
+    pub(in super::super) fn unless_below_f64<S: Simd>(simd: S, x: S::f64s, low: f64, value: S::f64s) -> S::f64s {
+        let v4: V4 = token(simd).expect("only AVX-512 has tables in registers");
+        let mask = v4.cmp_not_lt_f64x8(bytemuck::cast(x), v4.splat_f64x8(low));
+        bytemuck::cast::<f64x8, _>(v4.select_f64x8(mask, bytemuck::cast(value), v4.splat_f64x8(0.0)))
+    }
+
+    /// The smaller of two whole numbers.
+    #[inline(always)]
+    pub(in super::super) fn integer_min_u32<S: Simd>(simd: S, a: S::u32s, b: S::u32s) -> S::u32s {
+        let v4: V4 = token(simd).expect("only AVX-512 has tables in registers");
+        let (a, b): (u32x16, u32x16) = (bytemuck::cast(a), bytemuck::cast(b));
+        bytemuck::cast(v4.select_u32x16(v4.cmp_lt_u32x16(a, b), a, b))
     }
 
     /// The bits of a mask, if there is an instruction.
@@ -109,7 +134,10 @@ mod x86 {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::{entries_f32, entries_f64, shift_left, shift_right, signs_f32, signs_f64};
+pub(super) use x86::{
+    entries_f32, entries_f64, integer_min_u32, shift_left, shift_right, signs_f32, signs_f64, unless_below_f32,
+    unless_below_f64,
+};
 
 #[cfg(not(target_arch = "x86_64"))]
 mod absent {
@@ -119,6 +147,15 @@ mod absent {
         unreachable!("only AVX-512 has tables in registers")
     }
     pub(in super::super) fn entries_f64<S: Simd>(_: S, _: S::u64s) -> S::u64s {
+        unreachable!("only AVX-512 has tables in registers")
+    }
+    pub(in super::super) fn unless_below_f32<S: Simd>(_: S, _: S::f32s, _: f32, _: S::f32s) -> S::f32s {
+        unreachable!("only AVX-512 has tables in registers")
+    }
+    pub(in super::super) fn unless_below_f64<S: Simd>(_: S, _: S::f64s, _: f64, _: S::f64s) -> S::f64s {
+        unreachable!("only AVX-512 has tables in registers")
+    }
+    pub(in super::super) fn integer_min_u32<S: Simd>(_: S, _: S::u32s, _: S::u32s) -> S::u32s {
         unreachable!("only AVX-512 has tables in registers")
     }
     #[inline(always)]
@@ -140,4 +177,7 @@ mod absent {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) use absent::{entries_f32, entries_f64, shift_left, shift_right, signs_f32, signs_f64};
+pub(super) use absent::{
+    entries_f32, entries_f64, integer_min_u32, shift_left, shift_right, signs_f32, signs_f64, unless_below_f32,
+    unless_below_f64,
+};

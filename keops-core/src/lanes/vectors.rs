@@ -141,6 +141,11 @@ vectors! {
         /// The entry of the table of 2^(j/16) that the lowest four bits of each integer count; see `math::exp2`. Only
         /// where `has_tables` says so.
         fn table<S: Simd>(simd: S, bits: Self::U<S>) -> Self::U<S>;
+        /// `value`, and 0 where `x` is below `low`. Only where `has_tables` says so.
+        fn unless_below<S: Simd>(simd: S, x: Self::N<S>, low: Self, value: Self::N<S>) -> Self::N<S>;
+        /// t = x + `shift`, and not more than `high` + `shift`; then x less what `t` has of it, which is NaN for NaN, and
+        /// where `t` was cut as large as x is beyond. Only where `has_tables` says so.
+        fn shifted<S: Simd>(simd: S, x: Self::N<S>, shift: Self, high: Self) -> (Self::N<S>, Self::N<S>);
 
         /// A bit for each lane, that of lane 0 the lowest.
         fn truths<S: Simd>(simd: S, mask: Self::M<S>) -> u64;
@@ -196,6 +201,19 @@ vectors! {
         #[inline(always)]
         fn table<S: Simd>(simd: S, bits: S::u32s) -> S::u32s {
             named::entries_f32(simd, bits)
+        }
+        #[inline(always)]
+        fn unless_below<S: Simd>(simd: S, x: S::f32s, low: f32, value: S::f32s) -> S::f32s {
+            named::unless_below_f32(simd, x, low, value)
+        }
+        #[inline(always)]
+        fn shifted<S: Simd>(simd: S, x: S::f32s, shift: f32, high: f32) -> (S::f32s, S::f32s) {
+            // As whole numbers, for whose minimum Zen 4 has another unit besides that of additions. A negative sum, of a
+            // number so low that it does not matter, is a large one.
+            let t = simd.add_f32s(x, simd.splat_f32s(shift));
+            let most = cast(simd.splat_f32s(shift + high));
+            let t = cast(named::integer_min_u32(simd, cast(t), most));
+            (t, simd.add_f32s(x, simd.sub_f32s(simd.splat_f32s(shift), t)))
         }
 
         #[inline(always)]
@@ -266,6 +284,18 @@ vectors! {
         #[inline(always)]
         fn table<S: Simd>(simd: S, bits: S::u64s) -> S::u64s {
             named::entries_f64(simd, bits)
+        }
+        #[inline(always)]
+        fn unless_below<S: Simd>(simd: S, x: S::f64s, low: f64, value: S::f64s) -> S::f64s {
+            named::unless_below_f64(simd, x, low, value)
+        }
+        #[inline(always)]
+        fn shifted<S: Simd>(simd: S, x: S::f64s, shift: f64, high: f64) -> (S::f64s, S::f64s) {
+            // The minimum of whole numbers of 64 bits takes the unit of multiplications. x comes second, where NaN is kept.
+            let x = <f64 as Vectors>::min(simd, simd.splat_f64s(high), x);
+            let shift = simd.splat_f64s(shift);
+            let t = simd.add_f64s(x, shift);
+            (t, simd.add_f64s(x, simd.sub_f64s(shift, t)))
         }
 
         #[inline(always)]

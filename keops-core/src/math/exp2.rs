@@ -10,7 +10,8 @@
 //!
 //! Where a register holds sixteen numbers ([`Real::SIXTEENTHS`]), n is a multiple of 1/16 instead (Tang 1989): a table in
 //! registers has the 2^(n-1), and half of the polynomial is enough. Where the exponent field is 0 a table's entry loses its
-//! first digit: a result below twice the smallest normal number is some number between 0 and that.
+//! first digit and is subnormal, so results below twice the smallest normal number are 0 there: a mask on the last operation,
+//! in the place of a clamp from below.
 
 use core::f32::consts::LN_2 as LN_2_F32;
 use core::f64::consts::LN_2 as LN_2_F64;
@@ -34,6 +35,8 @@ pub(crate) struct Exp2<E, const N: usize, const H: usize> {
 
 /// The constants of an element type where there is a table of 2^(n/16).
 pub(crate) struct Sixteenths<E, const H: usize> {
+    /// Below here the result is 0: from here on the exponent field of the 2^(n-1) is at least 1.
+    low: E,
     /// [`Element::ROUND`] / 16 + the exponent field of 1/2, so that [`Real::pow2_sixteenths`] gives 2^(n-1).
     shift: E,
     /// 2·2^f - 1 for |f| up to 1/32. The first is exact.
@@ -55,6 +58,7 @@ pub(crate) const F32: Exp2<f32, 7, 4> = Exp2 {
         2.0 * 0.000_152_852_14,
     ],
     sixteenths: Sixteenths {
+        low: -125.0,
         shift: f32::ROUND / 16.0 + 126.0,
         polynomial: [1.0, 2.0 * LN_2_F32, 2.0 * 0.240_234_29, 2.0 * 0.055_502_35],
     },
@@ -80,6 +84,7 @@ pub(crate) const F64: Exp2<f64, 12, 7> = Exp2 {
         2.0 * 4.413_587_623_368_458_4e-10,
     ],
     sixteenths: Sixteenths {
+        low: -1021.0,
         shift: f64::ROUND / 16.0 + 1022.0,
         polynomial: [
             1.0,
@@ -149,15 +154,12 @@ pub(crate) fn exp2<R: Real, const N: usize, const H: usize>(cx: R::Cx, x: R, c: 
 /// 2^x by the table.
 #[inline(always)]
 fn exp2_sixteenths<R: Real, const N: usize, const H: usize>(cx: R::Cx, x: R, c: &Exp2<R::Scalar, N, H>) -> R {
-    // x comes second, where NaN is kept.
-    let x = R::max(cx, R::splat(cx, c.low), x);
-    let x = R::min(cx, R::splat(cx, c.high), x);
-    let shift = R::splat(cx, c.sixteenths.shift);
-    let t = R::add(cx, x, shift);
-    let f = R::add(cx, x, R::sub(cx, shift, t));
+    // Beyond `high` f and 2·2^f - 1 are not negative, so that the result is infinite.
+    let (t, f) = R::shift_to_sixteenths(cx, x, c.sixteenths.shift, c.high);
     // 2^(n-1) (2·2^f - 1) + 2^(n-1) is rounded once.
     let power = R::pow2_sixteenths(cx, t);
-    R::mul_add(cx, power, polynomial(cx, f, &c.sixteenths.polynomial), power)
+    let value = R::mul_add(cx, power, polynomial(cx, f, &c.sixteenths.polynomial), power);
+    R::unless_below(cx, x, c.sixteenths.low, value)
 }
 
 /// 2^(x + low) for a `low` that is small beside 1; it is not used where x is out of range.
