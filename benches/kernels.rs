@@ -157,7 +157,41 @@ macro_rules! bandwidths {
     }};
 }
 
+/// Ten pairs here and there for each target, as in a graph of nearest neighbours.
+macro_rules! graph {
+    ($criterion:expr, $element:ident, $bound:expr) => {{
+        type T = $element;
+        let data = Data::<3>::new();
+        let rows = |rows: &[[f64; 3]]| -> Vec<[T; 3]> { rows.iter().map(|row| row.map(|value| value as T)).collect() };
+        let (g, x, y) = (data.g as T, rows(&data.x), rows(&data.y));
+        let b: Vec<[T; 1]> = data.b.iter().map(|[b]| [*b as T]).collect();
+        let e = vec![[1.0 as T]; POINTS];
+        let mut random = fastrand::Rng::with_seed(3);
+        let pairs: Vec<[usize; 2]> =
+            (0..POINTS * NEIGHBOURS).map(|k| [k / NEIGHBOURS, random.usize(0..POINTS)]).collect();
+        let new = || Ranges::new(pairs.iter().map(|&[i, j]| (i..i + 1, j..j + 1))).expect("few rows");
+        let ranges = new();
+        let sums = gaussian(g, &x, &y, &b).ranges(&ranges).eval().expect("equal row counts");
+        for i in CHECKED {
+            let mut met: Vec<usize> = pairs.iter().filter(|pair| pair[0] == i).map(|pair| pair[1]).collect();
+            met.sort_unstable();
+            met.dedup();
+            let sum = met.iter().map(|&j| data.weight(i, j) * data.b[j][0]).sum();
+            check("graph", i, f64::from(sums[i][0]), sum, sum, $bound);
+        }
+        let mut group = $criterion.benchmark_group(concat!(stringify!($element), ", D = 3, graph"));
+        group.throughput(Throughput::Elements(ranges.pairs()));
+        let call = || gaussian(g, &x, &y, &b).ranges(&ranges);
+        group.bench_function("gaussian product", |bench| bench.iter(|| call().eval()));
+        group.bench_function("its y gradient", |bench| bench.iter(|| call().vjp_y(&e).eval()));
+        group.bench_function("its ranges, both ways", |bench| bench.iter(|| new().by_j().segments().len()));
+        group.finish();
+    }};
+}
+
 fn kernels(criterion: &mut Criterion) {
+    graph!(criterion, f32, 1e-5);
+    graph!(criterion, f64, 1e-12);
     bandwidths!(criterion, f32, 1e-5);
     bandwidths!(criterion, f64, 1e-12);
     kernels!(criterion, f32, 3, 1e-5);

@@ -29,7 +29,7 @@ keops! {
     fn wide_right(x: Vi<3>, y: Vj<3>, b: Vj<20>) -> Sum<j> { exp(-sqdist(x, y)) * b }
 }
 
-/// Pairs of rows of `n` and `m`: some blocks, a triangle, a band, or short clusters.
+/// Pairs of rows of `n` and `m`: some blocks, a triangle, a band, single pairs here and there, or short clusters.
 fn random_ranges(random: &mut Random, n: usize, m: usize, kind: usize) -> Ranges {
     let ranges = match kind {
         0 => {
@@ -41,6 +41,17 @@ fn random_ranges(random: &mut Random, n: usize, m: usize, kind: usize) -> Ranges
         }
         1 => Ranges::band([n, m], n.max(m), 0),
         2 => Ranges::band([n, m], 3, 5),
+        3 => {
+            // Some rows meet none and some a few more than the others; some pairs come twice.
+            let mut blocks = Vec::new();
+            for i in (0..n).rev().filter(|i| i % 9 != 4) {
+                for _ in 0..random.integer(1..if i % 17 == 0 { 40 } else { 8 }) {
+                    let j = random.integer(0..m);
+                    blocks.extend([(i..i + 1, j..j + 1), (i..i + 1, j..j + 1)]);
+                }
+            }
+            Ranges::new(blocks)
+        }
         _ => {
             let cut = |rows: usize| (0..rows).step_by(7).map(|start| start..rows.min(start + 7)).collect::<Vec<_>>();
             Ranges::from_clusters(&cut(n), &cut(m), |_, _| random.integer(0..3) == 0)
@@ -108,7 +119,7 @@ fn ranges_of_sums<T: Element>() {
     let mut random = Random::new();
     let error = 100.0 * epsilon::<T>();
     for (n, m) in shapes() {
-        for kind in 0..4 {
+        for kind in 0..5 {
             let ranges = random_ranges(&mut random, n, m, kind);
             let what = format!("{n} by {m}, kind {kind}");
             let g = random.number::<T>(0.5..2.0);
@@ -149,7 +160,7 @@ fn sums_run_over_ranges() {
 fn other_reductions_run_over_ranges() {
     let mut random = Random::new();
     for (n, m) in shapes() {
-        for kind in 0..4 {
+        for kind in 0..5 {
             let ranges = random_ranges(&mut random, n, m, kind);
             let pairs = rows_of(&ranges, n);
             let (x, y, b) = (random.cloud::<f64, 3>(n), random.cloud::<f64, 3>(m), random.cloud::<f64, 2>(m));
@@ -196,7 +207,7 @@ fn other_reductions_run_over_ranges() {
 fn long_contractions_and_wide_rows_run_over_ranges() {
     let mut random = Random::new();
     let (n, m) = (70 * times(3), 70);
-    for kind in 0..4 {
+    for kind in 0..5 {
         let ranges = random_ranges(&mut random, n, m, kind);
         let pairs = rows_of(&ranges, n);
         let (x, y, b) = (random.cloud::<f32, 40>(n), random.cloud::<f32, 40>(m), random.cloud::<f32, 1>(m));
@@ -216,6 +227,49 @@ fn long_contractions_and_wide_rows_run_over_ranges() {
             }
         }
         assert_rows(&found, &expected, 1e-13, &format!("kind {kind}"));
+    }
+}
+
+/// Graphs, of which rows of lanes are made of targets with about as many neighbours, and of many more than a tile holds.
+#[test]
+fn graphs_are_summed_and_searched() {
+    let mut random = Random::new();
+    let (n, m) = (1200 * times(2), 900);
+    let mut blocks = Vec::new();
+    for i in 0..n {
+        let count = if i % 300 == 7 { 1300 } else { random.integer(0..12) };
+        blocks.extend((0..count).map(|_| random.integer(0..m)).map(|j| (i..i + 1, j..j + 1)));
+    }
+    let ranges = Ranges::new(blocks).unwrap();
+    let pairs = rows_of(&ranges, n);
+    // On a grid, so that many distances are the same.
+    let mut grid =
+        |rows: usize| -> Vec<[f64; 3]> { (0..rows).map(|_| [(); 3].map(|()| random.integer(0..4) as f64)).collect() };
+    let (x, y) = (grid(n), grid(m));
+    let (b, e) = (random.cloud::<f64, 2>(m), random.cloud::<f64, 2>(n));
+    let of_threads = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let call = || gaussian(0.25, &x, &y, &b).ranges(&ranges);
+            let (sums, slopes) = (call().eval().unwrap(), call().vjp(&e).eval().unwrap());
+            let (values, rows) = nearest(&x, &y).ranges(&ranges).eval().unwrap();
+            (sums, slopes.g, slopes.x, slopes.y, values, rows)
+        })
+    };
+    let (sums, of_g, of_x, of_y, values, rows) = of_threads(1);
+    assert!(of_threads(3) == (sums.clone(), of_g.clone(), of_x.clone(), of_y.clone(), values.clone(), rows.clone()));
+    let plain = plain_gaussian(0.25, [&x, &y], [&b, &e], &pairs);
+    assert_rows(&sums, &plain.value, 1e-13, "a graph");
+    assert_rows(&of_g, &[[plain.g]], 1e-11, "a graph, by g");
+    assert_rows(&of_x, &plain.x, 1e-12, "a graph, by x");
+    assert_rows(&of_y, &plain.y, 1e-12, "a graph, by y");
+    for (i, columns) in pairs.iter().enumerate() {
+        let mut sorted: Vec<_> = columns.iter().map(|&j| (squared_distance(&x[i], &y[j]), j)).collect();
+        sorted.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        for k in 0..3 {
+            let (value, row) = sorted.get(k).copied().unwrap_or((f64::INFINITY, u32::MAX as usize));
+            assert_eq!((values[i][k], rows[i][k] as usize), (value, row), "row {i}, neighbour {k}");
+        }
     }
 }
 

@@ -20,6 +20,7 @@
 //! | `units` | which targets meet which sources |
 //! | `over_targets` | lanes over targets: a block of targets against all sources |
 //! | `over_sources` | lanes over sources: few targets against a chunk of many sources |
+//! | `scattered` | lanes over targets, each with sources of its own: pairs here and there |
 //! | `threads` | hands out units, on stacks that are large enough |
 //! | `output` | results: rows, and totals over all rows |
 //! | `event` | with the feature `tracing`: what ran, and how it was cut |
@@ -44,6 +45,7 @@ mod over_targets;
 mod plan;
 mod prepare;
 mod products;
+mod scattered;
 mod shape;
 mod sweep;
 mod threads;

@@ -28,6 +28,7 @@ mod pattern;
 use core::{fmt, ops::Range};
 use std::sync::{Arc, OnceLock};
 
+use pattern::Builder;
 pub use pattern::{Pattern, Segment};
 
 use crate::{cpu::MAX_ROWS, device, error::Error, real::Element};
@@ -84,11 +85,11 @@ impl Ranges {
     /// # Ok::<(), keops::Error>(())
     /// ```
     pub fn new(blocks: impl IntoIterator<Item = (Range<usize>, Range<usize>)>) -> Result<Self, Error> {
-        let mut rectangles = Vec::new();
+        let mut pattern = Builder::default();
         for (i, j) in blocks {
-            rectangles.push([checked(i)?, checked(j)?]);
+            pattern.add(checked(i)?, checked(j)?);
         }
-        Ok(Self::from_pattern(Pattern::of_rectangles(rectangles)))
+        Ok(Self::from_pattern(pattern.finish()))
     }
 
     /// The pairs of clusters a of rows i and b of rows j for which `keep` says so, where number a * B + b of `keep` is

@@ -256,6 +256,11 @@ impl<T: Element> Block<'_, T> {
         }
     }
 
+    /// The row numbers of the results.
+    pub(super) fn indices_mut(&mut self) -> &mut [u32] {
+        self.indices
+    }
+
     /// Takes the values of one row.
     fn write(&mut self, row: usize, values: &[T]) {
         let mut rest = values;

@@ -74,6 +74,8 @@ fn unit<T: Element>(common: Common, work: &Work<'_, T>, targets: &[T], chunk: Ra
     let mut state = vec![T::zero(); layout.state];
     let (mut parameters, mut sources, mut states) = (Aligned::default(), Aligned::default(), Aligned::default());
     fill_lanes(&work.parameters, 1, lanes, &mut parameters);
+    let mut same = Aligned::default();
+    fill_lanes(targets, 1, lanes, &mut same);
 
     // Whole rows first; then, with fresh states, the sources that are left over.
     let whole = chunk.end - chunk.len() % lanes;
@@ -90,7 +92,7 @@ fn unit<T: Element>(common: Common, work: &Work<'_, T>, targets: &[T], chunk: Ra
                 common,
                 Tile {
                     parameters: parameters.numbers(),
-                    targets,
+                    targets: same.numbers(),
                     target_rows: shape.targets,
                     sources: sources.numbers(),
                     source_rows: count.div_ceil(lanes),

@@ -15,11 +15,13 @@ use pulp::Arch;
 use crate::{
     cpu::{
         contract::{Contracted, Contractor, Sources, is_long},
+        instructions::Common,
         lanes::{fill_lanes, lane, to_lanes},
         memory::Aligned,
         output::{self, HostPiece, Totals},
         plan,
         prepare::Work,
+        scattered::Scattered,
         sweep::Tile,
         threads,
         units::Units,
@@ -39,8 +41,13 @@ pub(super) fn run<T: Element>(
 ) -> Totals {
     let shape = work.shape;
     let step = plan::block_targets::<T>(&work.layout, shape);
+    // Without its instructions a lane is a number, and nothing is gained.
+    let lanes = |common: &Common| work.kernel.lanes(common.arch()) > 1;
+    // All sources are prepared: there should be pairs for them.
+    let some = |pattern: &Pattern| shape.sources <= plan::sources_for_ranges(pattern.ranges().len());
+    let common = Common::of(arch).filter(|_| work.keeps_sources() && pattern.is_some_and(some)).filter(lanes);
     let units = if let Some(pattern) = pattern {
-        Units::sparse(pattern, shape.targets, step, work.kernel.lanes(arch))
+        Units::sparse(pattern, shape.targets, step, work.kernel.lanes(arch), common.is_some())
     } else {
         let part = plan::part_sources(shape, shape.targets.div_ceil(step));
         if part < shape.sources {
@@ -48,6 +55,8 @@ pub(super) fn run<T: Element>(
         }
         Units::dense(shape.targets, 0..shape.sources, step)
     };
+    let is_scattered = units.units.iter().any(|unit| !unit.scattered.is_empty());
+    let sources = is_scattered.then(|| work.all_sources(plan::in_parallel(shape)));
     let mut totals = Totals::new(pieces);
     let counts = units.units.iter().map(|unit| unit.targets.len());
     let blocks = output::blocks(pieces, indices, shape.targets, counts);
@@ -59,6 +68,15 @@ pub(super) fn run<T: Element>(
         let end = blocks.len().min(start + wave);
         threads::for_each(start..end, plan::in_parallel(shape), &|number| {
             let unit = &units.units[number];
+            if let (Some(common), Some(pattern), Some(sources), false) =
+                (common, pattern, &sources, unit.scattered.is_empty())
+            {
+                let segments = &pattern.segments()[unit.scattered.clone()];
+                let scattered = Scattered::new(pattern, segments, unit.targets.clone());
+                let states = scattered.states(common, work, sources.numbers());
+                scattered.finish(common, work, &states, &mut lock(number));
+                return work.met(scattered.pairs());
+            }
             let mut block = Block::new(arch, work, unit.targets.clone());
             for (targets, sources) in units.met(unit, work.layout.compares) {
                 block.meet(targets.start - unit.targets.start..targets.end - unit.targets.start, sources);

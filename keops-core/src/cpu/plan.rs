@@ -21,6 +21,11 @@ const PREPARED_BYTES_SPARSE: usize = 256 << 20;
 /// Problems of fewer pairs run on the calling thread: handing them out would take longer.
 const PAIRS_FOR_THREADS: usize = 50_000;
 
+/// Up to how many sources are prepared for scattered pairs in so many ranges.
+pub(super) fn sources_for_ranges(ranges: usize) -> usize {
+    ranges.saturating_mul(16).saturating_add(1 << 16)
+}
+
 /// How much memory prepared sources may take.
 pub(super) fn prepared_bytes(sparse: bool) -> usize {
     if sparse { PREPARED_BYTES_SPARSE } else { PREPARED_BYTES }

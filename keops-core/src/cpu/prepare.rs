@@ -5,7 +5,7 @@
 //! The engines copy the results into lanes.
 
 use core::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::{
     arguments::View,
@@ -14,6 +14,7 @@ use crate::{
         contract::{self, Sources, Vectors},
         kernel::{Kernel, Layout},
         memory::Aligned,
+        threads,
     },
     error::Error,
     formula::{Role, Variable, width},
@@ -128,20 +129,8 @@ impl<'a, T: Element> Work<'a, T> {
         let chunk = start / CHUNK;
         let first = chunk * CHUNK;
         let width = self.layout.source;
-        if let Some(kept) = self.sources.get(chunk) {
-            let last = self.shape.sources.min(first + CHUNK);
-            let kept = kept.get_or_init(|| {
-                let mut rows = Aligned::default();
-                self.prepare(Role::Source, first..last, &mut rows);
-                let vectors = contract::centred(
-                    self.layout.contractions,
-                    &self.centres,
-                    |contraction| contraction.source,
-                    (rows.numbers(), width, 1),
-                );
-                Chunk { rows, vectors }
-            });
-            let end = end.min(last);
+        if let Some(kept) = self.kept_chunk(chunk) {
+            let end = end.min(first + CHUNK);
             let rows = &kept.rows.numbers()[(start - first) * width..(end - first) * width];
             return Sources { rows, count: end - start, vectors: Some((&kept.vectors, start - first)) };
         }
@@ -149,12 +138,53 @@ impl<'a, T: Element> Work<'a, T> {
         Sources { rows: scratch.numbers(), count: end - start, vectors: None }
     }
 
+    /// A chunk of prepared sources, made if it was not read before. None if they are not kept.
+    fn kept_chunk(&self, chunk: usize) -> Option<&Chunk<T>> {
+        let kept = self.sources.get(chunk)?;
+        Some(kept.get_or_init(|| {
+            let first = chunk * CHUNK;
+            let mut rows = Aligned::default();
+            self.prepare(Role::Source, first..self.shape.sources.min(first + CHUNK), &mut rows);
+            let vectors = contract::centred(
+                self.layout.contractions,
+                &self.centres,
+                |contraction| contraction.source,
+                (rows.numbers(), self.layout.source, 1),
+            );
+            Chunk { rows, vectors }
+        }))
+    }
+
+    /// Whether prepared sources are kept.
+    pub(super) fn keeps_sources(&self) -> bool {
+        !self.sources.is_empty()
+    }
+
+    /// All prepared sources.
+    pub(super) fn all_sources(&self, parallel: bool) -> Aligned<T> {
+        let (count, width) = (self.shape.sources, self.layout.source);
+        let mut all = Aligned::default();
+        all.resize(count * width);
+        // Each lock is taken by the one thread that has the chunk.
+        let chunks: Vec<_> = all.numbers_mut().chunks_mut((CHUNK * width).max(1)).map(Mutex::new).collect();
+        threads::for_each(0..chunks.len(), parallel, &|chunk| {
+            let mut to = chunks[chunk].lock().unwrap_or_else(PoisonError::into_inner);
+            self.prepare_to(Role::Source, chunk * CHUNK..count.min((chunk + 1) * CHUNK), &mut to);
+        });
+        drop(chunks);
+        all
+    }
+
     /// Prepares the rows of a role in a range.
     pub(super) fn prepare(&self, role: Role, range: Range<usize>, to: &mut Aligned<T>) {
+        to.resize(range.len() * self.layout.left(role));
+        self.prepare_to(role, range, to.numbers_mut());
+    }
+
+    /// Prepares the rows of a role in a range, for which there is room.
+    fn prepare_to(&self, role: Role, range: Range<usize>, to: &mut [T]) {
         let width = width(self.layout.variables, role);
         let left = self.layout.left(role);
-        to.resize(range.len() * left);
-        let to = to.numbers_mut();
         let mut variables = self.of(role);
         if let (Some((_, Numbers::Whole(data))), None) = (variables.next(), variables.next()) {
             // The rows of the only variable need not be gathered.

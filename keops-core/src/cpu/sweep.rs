@@ -24,8 +24,8 @@ struct Aligned<T>(T);
 
 /// Targets against sources.
 ///
-/// One of the two comes in rows of lanes, the other in rows whose numbers every lane sees; see [`Kernel`](super::Kernel).
-/// Parameters and states are rows of lanes in either direction, a state for each row of targets.
+/// Parameters, targets and states are rows of lanes, a state for each row of targets. Where lanes run over sources, so are
+/// the sources; else these are rows whose numbers every lane sees. See [`Kernel`](super::Kernel).
 #[derive(Debug)]
 pub struct Tile<'a, T: Element> {
     /// The prepared parameters, one row.
@@ -120,22 +120,14 @@ impl<R: Real> Centred<R> for OfBundle<'_, R::Scalar> {
 
 /// Which way the lanes run.
 pub(super) trait Direction<F: Formula, R: Real> {
-    /// What is stored for a target.
-    type Target;
     /// What is stored for a source.
     type Source;
     /// Sources in a row of them.
     const SOURCES: u32;
     /// Whether long contractions were done before.
     const CONTRACTED: bool;
-    /// Where a target is kept that is not stored as lanes.
-    type Room;
-    /// The targets and the sources of a tile.
-    fn rows<'a>(tile: &Tile<'a, R::Scalar>) -> (&'a [Self::Target], &'a [Self::Source]);
-    /// Room for a target.
-    fn room(cx: R::Cx) -> Self::Room;
-    /// The target as the formula reads it.
-    fn target<'a>(cx: R::Cx, stored: &'a Self::Target, room: &'a mut Self::Room) -> &'a [R];
+    /// The sources of a tile.
+    fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> &'a [Self::Source];
     /// The source as the formula reads it.
     fn source<'a>(stored: &'a Self::Source) -> impl Row<R> + Copy + use<'a, Self, F, R>;
     /// The sources of the lanes in the row whose first source is `first`.
@@ -148,22 +140,13 @@ pub(super) trait Direction<F: Formula, R: Real> {
 pub(super) struct OverTargets;
 
 impl<F: Formula, R: Real> Direction<F, R> for OverTargets {
-    type Target = F::I<R>;
     type Source = F::J<R::Scalar>;
-    type Room = ();
     const SOURCES: u32 = 1;
     const CONTRACTED: bool = true;
 
     #[inline(always)]
-    fn rows<'a>(tile: &Tile<'a, R::Scalar>) -> (&'a [Self::Target], &'a [Self::Source]) {
-        let targets = F::I::<R>::rows(R::view(tile.targets), tile.target_rows);
-        (targets, F::J::<R::Scalar>::rows(tile.sources, tile.source_rows))
-    }
-    #[inline(always)]
-    fn room(_cx: R::Cx) {}
-    #[inline(always)]
-    fn target<'a>(_cx: R::Cx, stored: &'a Self::Target, _room: &'a mut ()) -> &'a [R] {
-        stored.as_slice()
+    fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> &'a [Self::Source] {
+        F::J::<R::Scalar>::rows(tile.sources, tile.source_rows)
     }
     #[inline(always)]
     fn source<'a>(stored: &'a Self::Source) -> impl Row<R> + Copy + use<'a, F, R> {
@@ -179,34 +162,17 @@ impl<F: Formula, R: Real> Direction<F, R> for OverTargets {
     }
 }
 
-/// Lanes run over sources; every lane sees the same target.
+/// Lanes run over sources: every lane has its own, whether the target of all lanes is the same or not.
 pub(super) struct OverSources;
 
 impl<F: Formula, R: Real> Direction<F, R> for OverSources {
-    type Target = F::I<R::Scalar>;
     type Source = F::J<R>;
-    type Room = F::I<R>;
     const SOURCES: u32 = R::LANES as u32;
     const CONTRACTED: bool = false;
 
     #[inline(always)]
-    fn rows<'a>(tile: &Tile<'a, R::Scalar>) -> (&'a [Self::Target], &'a [Self::Source]) {
-        let targets = F::I::<R::Scalar>::rows(tile.targets, tile.target_rows);
-        (targets, F::J::<R>::rows(R::view(tile.sources), tile.source_rows))
-    }
-    #[inline(always)]
-    fn room(cx: R::Cx) -> Self::Room {
-        F::I::<R>::splat(R::lit(cx, 0.0))
-    }
-    #[inline(always)]
-    fn target<'a>(cx: R::Cx, stored: &'a Self::Target, room: &'a mut Self::Room) -> &'a [R] {
-        let (from, to) = (stored.as_slice(), room.as_mut_slice());
-        let mut c = 0;
-        while c < from.len() {
-            to[c] = R::splat(cx, from[c]);
-            c += 1;
-        }
-        to
+    fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> &'a [Self::Source] {
+        F::J::<R>::rows(R::view(tile.sources), tile.source_rows)
     }
     #[inline(always)]
     fn source<'a>(stored: &'a Self::Source) -> impl Row<R> + Copy + use<'a, F, R> {
@@ -225,7 +191,8 @@ impl<F: Formula, R: Real> Direction<F, R> for OverSources {
 /// Takes all pairs of a tile.
 #[inline(always)]
 pub(super) fn sweep<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(cx: R::Cx, tile: Tile<'_, R::Scalar>) {
-    let (targets, sources) = D::rows(&tile);
+    let targets = F::I::<R>::rows(R::view(tile.targets), tile.target_rows);
+    let sources = D::sources(&tile);
     let parameters = &F::P::<R>::rows(R::view(tile.parameters), 1)[0];
     let states = <Red::State<F, R> as Components<R>>::rows_mut(R::view_mut(tile.states), tile.target_rows);
     let contracted: &[F::C<R>] = if const { D::CONTRACTED && is_long(F::CONTRACTIONS) } {
@@ -234,10 +201,9 @@ pub(super) fn sweep<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(cx:
     } else {
         &[]
     };
-    let mut room = D::room(cx);
     let mut row = 0;
     while row < targets.len() {
-        let target = D::target(cx, &targets[row], &mut room);
+        let target = targets[row].as_slice();
         let contracted =
             if contracted.is_empty() { contracted } else { &contracted[row * sources.len()..][..sources.len()] };
         let state = &mut states[row];

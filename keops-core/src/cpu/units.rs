@@ -4,6 +4,9 @@
 //! block-sparse pattern, whose targets may not fill their rows of lanes, share a unit where that is less work: what all of
 //! them meet is met by all lanes, and what only some meet is met by all lanes of their rows too, the others of which then
 //! forget it. A triangle, where each row has a range of its own, is so for the most part computed as a dense product is.
+//!
+//! Where a few targets meet single sources here and there, as in a graph of nearest neighbours, no rows of lanes meet the same
+//! ones. Such segments are units of their own kind, whose lanes have a source each (the module `scattered`).
 
 use core::ops::Range;
 
@@ -14,6 +17,24 @@ const SHORT: usize = 32;
 
 /// How many targets share a unit at most, if the first segment is short and if it is not.
 const SHARED: [usize; 2] = [64, 256];
+
+/// Fewer targets than that are not worth a unit of scattered segments.
+const SCATTERED: usize = 32;
+
+/// Ranges of more sources on average are not scattered.
+const SHORT_RANGE: usize = 16;
+
+/// What meeting a range takes, and a row of lanes meeting a source, for all of its lanes, beside a source of a lane's own.
+const COST: [usize; 2] = [60, 2];
+
+/// Whether the targets of a segment had better meet each source by themselves. A function of the pattern and the lanes.
+fn is_scattered(targets: usize, ranges: &[device::Range], lanes: usize) -> bool {
+    let sources: u64 = ranges.iter().map(|range| u64::from(range.end - range.first)).sum();
+    let Ok(sources) = usize::try_from(sources) else { return false };
+    // Places in a list must be numbers of a few digits: with those of the lanes they are row numbers for a while.
+    let short = sources <= SHORT_RANGE * ranges.len() && sources <= 1 << 20 && targets <= SHORT;
+    short && sources * targets <= COST[0] * ranges.len() + COST[1] * targets.div_ceil(lanes) * sources
+}
 
 /// Neighbouring segments that are to share a unit.
 #[derive(Default)]
@@ -62,6 +83,8 @@ pub(super) struct Unit {
     all: Range<usize>,
     /// What some of them meet besides.
     some: Range<usize>,
+    /// Segments of the pattern that are all of what they meet, each of a few targets that meet sources here and there.
+    pub(super) scattered: Range<usize>,
 }
 
 /// Some targets of a unit.
@@ -74,38 +97,79 @@ struct Some {
 impl Units {
     /// Blocks of `step` targets, each of which meets all sources.
     pub(super) fn dense(targets: usize, sources: Range<usize>, step: usize) -> Self {
-        let block = |first| Unit { targets: first..targets.min(first + step), all: 0..1, some: 0..0 };
+        let block = |first| Unit { targets: first..targets.min(first + step), all: 0..1, some: 0..0, scattered: 0..0 };
         Self { units: (0..targets).step_by(step).map(block).collect(), ranges: vec![sources], some: Vec::new() }
     }
 
-    /// The pairs of a pattern, in blocks of at most `step` targets, for rows of so many lanes.
-    pub(super) fn sparse(pattern: &Pattern, targets: usize, step: usize, lanes: usize) -> Self {
+    /// The pairs of a pattern, in blocks of at most `step` targets, for rows of so many lanes; with units of scattered
+    /// segments if these may be.
+    pub(super) fn sparse(pattern: &Pattern, targets: usize, step: usize, lanes: usize, scattered: bool) -> Self {
         let mut units = Self::default();
         let mut group = Group::default();
-        let mut end = 0;
-        for segment in pattern.segments() {
-            let rows = usize_range(segment.rows);
+        let segments = pattern.segments();
+        let (mut number, mut end) = (0, 0);
+        while number < segments.len() {
+            let rows = usize_range(segments[number].rows);
             if rows.start > end {
                 units.share(&mut group, step);
                 units.own(end..rows.start, &[], step);
+                end = rows.start;
             }
-            end = rows.end;
-            let segment = (rows, pattern.ranges_of(segment).iter().copied().map(usize_range).collect());
-            let (mut all, mut cost) = group.with(&segment, lanes);
-            if let Some((first, _)) = group.segments.first() {
-                let alone = Group::default().with(&segment, lanes);
-                let most = SHARED[usize::from(first.len() >= SHORT)];
-                if segment.0.end - first.start > most || cost > group.cost + alone.1 {
-                    units.share(&mut group, step);
-                    (all, cost) = alone;
+            let mut last = number;
+            let mut count = 0;
+            while scattered && last < segments.len() {
+                let segment = &segments[last];
+                let (ranges, of_segment) = (pattern.ranges_of(segment), usize_range(segment.rows));
+                if of_segment.end - rows.start > step || !is_scattered(of_segment.len(), ranges, lanes) {
+                    break;
                 }
+                count += of_segment.len();
+                last += 1;
             }
-            group.segments.push(segment);
-            (group.all, group.cost) = (all, cost);
+            if count >= SCATTERED {
+                units.share(&mut group, step);
+                end = usize_range(segments[last - 1].rows).end;
+                units.units.push(Unit { targets: rows.start..end, all: 0..0, some: 0..0, scattered: number..last });
+                number = last;
+                continue;
+            }
+            // The last ones of those that were looked at may still begin a unit of scattered segments.
+            last = if count > 0 { last } else { number + 1 };
+            for segment in &segments[number..last] {
+                let rows = usize_range(segment.rows);
+                if rows.start > end {
+                    units.share(&mut group, step);
+                    units.own(end..rows.start, &[], step);
+                }
+                end = rows.end;
+                units.group(&mut group, (rows, pattern.ranges_of(segment)), [step, lanes]);
+            }
+            number = last;
         }
         units.share(&mut group, step);
         units.own(end..targets, &[], step);
         units
+    }
+
+    /// Adds a segment to those that are to share a unit, or lets it begin another unit.
+    fn group(
+        &mut self,
+        group: &mut Group,
+        (rows, ranges): (Range<usize>, &[device::Range]),
+        [step, lanes]: [usize; 2],
+    ) {
+        let segment = (rows, ranges.iter().copied().map(usize_range).collect());
+        let (mut all, mut cost) = group.with(&segment, lanes);
+        if let Some((first, _)) = group.segments.first() {
+            let alone = Group::default().with(&segment, lanes);
+            let most = SHARED[usize::from(first.len() >= SHORT)];
+            if segment.0.end - first.start > most || cost > group.cost + alone.1 {
+                self.share(group, step);
+                (all, cost) = alone;
+            }
+        }
+        group.segments.push(segment);
+        (group.all, group.cost) = (all, cost);
     }
 
     /// Which targets of a unit meet which ranges. `in_order`: so that each target meets its sources in the order of their row
@@ -125,7 +189,7 @@ impl Units {
         met
     }
 
-    /// How many pairs a unit has.
+    /// How many pairs a unit has that is not scattered.
     pub(super) fn pairs(&self, unit: &Unit) -> usize {
         let met = self.met(unit, false).into_iter();
         met.map(|(targets, ranges)| targets.len().saturating_mul(length(ranges))).fold(0, usize::saturating_add)
@@ -138,7 +202,8 @@ impl Units {
         let count = targets.len().div_ceil(step).max(1);
         let step = targets.len().div_ceil(count).next_multiple_of(64).max(1);
         for first in targets.clone().step_by(step) {
-            self.units.push(Unit { targets: first..targets.end.min(first + step), all: all.clone(), some: 0..0 });
+            let targets = first..targets.end.min(first + step);
+            self.units.push(Unit { targets, all: all.clone(), some: 0..0, scattered: 0..0 });
         }
     }
 
@@ -158,7 +223,7 @@ impl Units {
             }
         }
         let all = self.push(&all);
-        self.units.push(Unit { targets, all, some: first_some..self.some.len() });
+        self.units.push(Unit { targets, all, some: first_some..self.some.len(), scattered: 0..0 });
     }
 
     fn push(&mut self, ranges: &[Range<usize>]) -> Range<usize> {
@@ -259,7 +324,7 @@ mod tests {
                 };
                 let blocks: Vec<_> = (0..20).map(|_| (range(targets), range(sources))).collect();
                 let ranges = Ranges::new(blocks.clone()).expect("they are small");
-                let units = Units::sparse(ranges.by_i(), targets, step, 16);
+                let units = Units::sparse(ranges.by_i(), targets, step, 16, false);
                 let counts = counts(&units, targets, sources);
                 let pairs: usize = units.units.iter().map(|unit| units.pairs(unit)).sum();
                 assert_eq!(pairs, counts.iter().map(|&count| usize::from(count)).sum::<usize>());
@@ -276,12 +341,48 @@ mod tests {
     #[test]
     fn most_of_a_triangle_is_met_by_whole_units() {
         let triangle = Ranges::lower_triangle(640).expect("few rows");
-        let units = Units::sparse(triangle.by_i(), 640, 128, 16);
+        let units = Units::sparse(triangle.by_i(), 640, 128, 16, true);
         assert_eq!(units.units.len(), 10);
         for unit in &units.units {
             let met = units.met(unit, false);
             assert_eq!(met[0], (unit.targets.clone(), std::slice::from_ref(&(0..unit.targets.start + 1))));
             assert_eq!(met.len(), 1 + 63);
+        }
+    }
+    #[test]
+    fn scattered_segments_and_others_are_all_segments() {
+        let seed = fastrand::u64(..);
+        let mut numbers = fastrand::Rng::with_seed(seed);
+        for _ in 0..100 {
+            let targets = numbers.usize(1..3000);
+            let mut blocks = Vec::new();
+            for i in 0..targets {
+                match numbers.u8(..) {
+                    0 => blocks.push((i..(i + 50).min(targets), 0..numbers.usize(30..60))),
+                    1 => blocks.push((i..i + 1, 0..1000)),
+                    2 => {}
+                    _ => blocks
+                        .extend((0..numbers.usize(0..6)).map(|_| numbers.usize(..1000)).map(|j| (i..i + 1, j..j + 1))),
+                }
+            }
+            let ranges = Ranges::new(blocks).expect("they are small");
+            let pattern = ranges.by_i();
+            let units = Units::sparse(pattern, targets, 256, 16, true);
+            let (mut end, mut pairs, mut scattered) = (0, 0, 0);
+            for unit in &units.units {
+                assert!(unit.targets.start == end && unit.targets.len() > 0, "seed {seed}: all targets, in order");
+                end = unit.targets.end;
+                for segment in &pattern.segments()[unit.scattered.clone()] {
+                    let rows = usize_range(segment.rows);
+                    assert!(unit.targets.start <= rows.start && rows.end <= unit.targets.end, "seed {seed}");
+                    let sources: u32 = pattern.ranges_of(segment).iter().map(|range| range.end - range.first).sum();
+                    scattered += rows.len() * sources as usize;
+                }
+                pairs += units.pairs(unit);
+            }
+            assert_eq!(end, targets, "seed {seed}");
+            assert_eq!((pairs + scattered) as u64, ranges.pairs(), "seed {seed}");
+            assert!(targets < 2000 || scattered > 0, "seed {seed}: nearly all segments are");
         }
     }
 }

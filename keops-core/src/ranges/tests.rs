@@ -16,6 +16,21 @@ fn pairs(pattern: &Pattern) -> Vec<(u32, u32)> {
 }
 
 fn random_blocks(numbers: &mut fastrand::Rng) -> Vec<(Range<usize>, Range<usize>)> {
+    if numbers.bool() {
+        // Low blocks, many of which are of the same rows; mostly row after row.
+        let count = numbers.usize(0..150);
+        let mut blocks: Vec<_> = (0..count)
+            .map(|_| {
+                let (row, column) = (numbers.usize(0..28), numbers.usize(0..28));
+                let high = if numbers.u8(..) < 20 { 2 } else { 1 };
+                (row..row + high, column..column + numbers.usize(0..3))
+            })
+            .collect();
+        if numbers.bool() {
+            blocks.sort_by_key(|(rows, _)| rows.start);
+        }
+        return blocks;
+    }
     let count = numbers.usize(0..12);
     let mut range = || {
         let (a, b) = (numbers.usize(0..30), numbers.usize(0..30));
