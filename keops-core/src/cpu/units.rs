@@ -370,7 +370,7 @@ mod tests {
             let units = Units::sparse(pattern, targets, 256, 16, true);
             let (mut end, mut pairs, mut scattered) = (0, 0, 0);
             for unit in &units.units {
-                assert!(unit.targets.start == end && unit.targets.len() > 0, "seed {seed}: all targets, in order");
+                assert!(unit.targets.start == end && !unit.targets.is_empty(), "seed {seed}: all targets, in order");
                 end = unit.targets.end;
                 for segment in &pattern.segments()[unit.scattered.clone()] {
                     let rows = usize_range(segment.rows);

@@ -262,11 +262,11 @@ impl Pattern {
     fn end_segment(&mut self, row: u32, first: usize, end: usize) -> bool {
         let Some(range) = self.ranges[first..end].last() else { return true };
         self.end = self.end.max(range.end);
-        if let Some(last) = self.segments.last_mut().filter(|last| last.rows.end == row) {
-            if self.ranges[last.first..][..last.count] == self.ranges[first..end] {
-                last.rows.end += 1;
-                return true;
-            }
+        if let Some(last) = self.segments.last_mut().filter(|last| last.rows.end == row)
+            && self.ranges[last.first..][..last.count] == self.ranges[first..end]
+        {
+            last.rows.end += 1;
+            return true;
         }
         self.segments.push(Segment { rows: Range { first: row, end: row + 1 }, first, count: end - first });
         false
