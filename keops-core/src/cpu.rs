@@ -57,6 +57,7 @@ pub use memory::{Pool, Small};
 pub use output::{HostPiece, Piece, Place, To, check_outputs, room};
 pub use shape::{Batches, MAX_ROWS, Shape, check_ranges, shape};
 pub use sweep::Tile;
+pub(crate) use units::Kept;
 
 use std::sync::{Mutex, PoisonError};
 

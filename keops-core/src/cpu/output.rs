@@ -7,6 +7,7 @@ use crate::{
     cpu::{
         Shape,
         kernel::{Kernel, Layout},
+        memory::Aligned,
     },
     error::Error,
     real::{Element, Stored},
@@ -256,9 +257,27 @@ impl<T: Element> Block<'_, T> {
         }
     }
 
-    /// The row numbers of the results.
-    pub(super) fn indices_mut(&mut self) -> &mut [u32] {
-        self.indices
+    /// [`Self::finish`] for states of targets in another order: `order` has the number of each. `name` makes row numbers of
+    /// what the states, all of them in their order, have for these.
+    pub(super) fn finish_in_order(
+        &mut self,
+        kernel: &dyn Kernel<T>,
+        layout: &Layout,
+        (states, lanes): (&[T], usize),
+        order: &[u32],
+        name: &dyn Fn(&mut [u32]),
+    ) {
+        let (mut values, mut indices) = (Aligned::default(), vec![0; order.len() * layout.indices]);
+        values.resize(order.len() * layout.values);
+        kernel.finish(states, lanes, order.len(), values.numbers_mut(), &mut indices);
+        name(&mut indices);
+        permute(&indices, layout.indices, order, self.indices);
+        if let [Part { rows: Some(rows), width }] = &mut self.parts[..] {
+            return permute(values.numbers(), *width, order, rows);
+        }
+        for (row, &target) in order.iter().enumerate() {
+            self.write(target as usize, &values.numbers()[row * layout.values..][..layout.values]);
+        }
     }
 
     /// Takes the values of one row.
@@ -281,6 +300,27 @@ impl<T: Element> Block<'_, T> {
     /// The totals over the targets of this block, which are not kept.
     pub(super) fn take_totals(&mut self) -> Vec<Total> {
         core::mem::take(&mut self.totals)
+    }
+}
+
+/// Copies rows of `width` numbers, each to the row that `order` has for it.
+fn permute<T: Copy>(from: &[T], width: usize, order: &[u32], to: &mut [T]) {
+    // Rows of a few numbers are copied by as many moves: neither calls nor loops.
+    fn few<T: Copy, const WIDTH: usize>(from: &[T], order: &[u32], to: &mut [T]) {
+        let to = to.as_chunks_mut::<WIDTH>().0;
+        from.as_chunks::<WIDTH>().0.iter().zip(order).for_each(|(from, &row)| to[row as usize] = *from);
+    }
+    match width {
+        0 => {}
+        1 => few::<T, 1>(from, order, to),
+        2 => few::<T, 2>(from, order, to),
+        3 => few::<T, 3>(from, order, to),
+        4 => few::<T, 4>(from, order, to),
+        _ => {
+            for (from, &row) in from.chunks_exact(width).zip(order) {
+                to[row as usize * width..][..width].copy_from_slice(from);
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 //! parts of the sources, whose states are merged in their order.
 
 use core::{ops::Range, slice};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use pulp::Arch;
 
@@ -21,10 +21,9 @@ use crate::{
         output::{self, HostPiece, Totals},
         plan,
         prepare::Work,
-        scattered::Scattered,
         sweep::Tile,
         threads,
-        units::Units,
+        units::{Cut, Unit, Units},
     },
     formula::Role,
     ranges::Pattern,
@@ -47,15 +46,17 @@ pub(super) fn run<T: Element>(
     let some = |pattern: &Pattern| shape.sources <= plan::sources_for_ranges(pattern.ranges().len());
     let common = Common::of(arch).filter(|_| work.keeps_sources() && pattern.is_some_and(some)).filter(lanes);
     let units = if let Some(pattern) = pattern {
-        Units::sparse(pattern, shape.targets, step, work.kernel.lanes(arch), common.is_some())
+        let scattered = common.map(|common| work.kernel.lanes(common.arch()));
+        let cut = Cut { targets: shape.targets, step, lanes: work.kernel.lanes(arch), scattered };
+        pattern.kept().get(pattern, cut)
     } else {
         let part = plan::part_sources(shape, shape.targets.div_ceil(step));
         if part < shape.sources {
             return run_parts(arch, work, pieces, indices, [step, part]);
         }
-        Units::dense(shape.targets, 0..shape.sources, step)
+        Arc::new(Units::dense(shape.targets, 0..shape.sources, step))
     };
-    let is_scattered = units.units.iter().any(|unit| !unit.scattered.is_empty());
+    let is_scattered = units.units.iter().any(Unit::is_scattered);
     let sources = is_scattered.then(|| work.all_sources(plan::in_parallel(shape)));
     let mut totals = Totals::new(pieces);
     let counts = units.units.iter().map(|unit| unit.targets.len());
@@ -69,13 +70,11 @@ pub(super) fn run<T: Element>(
         threads::for_each(start..end, plan::in_parallel(shape), &|number| {
             let unit = &units.units[number];
             if let (Some(common), Some(pattern), Some(sources), false) =
-                (common, pattern, &sources, unit.scattered.is_empty())
+                (common, pattern, &sources, !unit.is_scattered())
             {
-                let segments = &pattern.segments()[unit.scattered.clone()];
-                let scattered = Scattered::new(pattern, segments, unit.targets.clone());
-                let states = scattered.states(common, work, sources.numbers());
-                scattered.finish(common, work, &states, &mut lock(number));
-                return work.met(scattered.pairs());
+                let lists = unit.lists(pattern, work.kernel.lanes(common.arch()));
+                lists.run(common, work, (unit.targets.start, sources), |finish| finish(&mut lock(number)));
+                return work.met(lists.pairs());
             }
             let mut block = Block::new(arch, work, unit.targets.clone());
             for (targets, sources) in units.met(unit, work.layout.compares) {

@@ -30,6 +30,12 @@ pub(super) const CHUNK: usize = 4096;
 /// How many rows of the arguments are gathered at a time.
 const GATHERED: usize = 64;
 
+/// How many sources are prepared and then spaced at a time.
+const FEW: usize = 1024;
+
+/// Rows of so many numbers are not spaced.
+const SHORT_ROW: usize = 8;
+
 /// A call: its arguments, checked, and what is left of the parameters and of the sources.
 pub(super) struct Work<'a, T: Element> {
     pub(super) kernel: &'a dyn Kernel<T>,
@@ -58,6 +64,35 @@ enum Numbers<'a, T> {
 struct Chunk<T: Element> {
     rows: Aligned<T>,
     vectors: Vec<Vectors<T>>,
+}
+
+/// Prepared rows that are read here and there: short ones begin where a power of two divides the place, so that they do not
+/// lie across two lines of the cache.
+pub(super) struct Spaced<T: Element> {
+    rows: Aligned<T>,
+    /// How many numbers a row has.
+    pub(super) width: usize,
+    /// How many numbers after one row the next one begins.
+    pub(super) stride: usize,
+}
+
+impl<T: Element> Default for Spaced<T> {
+    fn default() -> Self {
+        Self { rows: Aligned::default(), width: 0, stride: 0 }
+    }
+}
+
+impl<T: Element> Spaced<T> {
+    fn resize(&mut self, count: usize, width: usize) {
+        self.width = width;
+        self.stride = if (1..SHORT_ROW).contains(&width) { width.next_power_of_two() } else { width };
+        self.rows.resize(count * self.stride);
+    }
+
+    /// The rows, and whatever is between them.
+    pub(super) fn numbers(&self) -> &[T] {
+        self.rows.numbers()
+    }
 }
 
 impl<'a, T: Element> Work<'a, T> {
@@ -161,18 +196,40 @@ impl<'a, T: Element> Work<'a, T> {
     }
 
     /// All prepared sources.
-    pub(super) fn all_sources(&self, parallel: bool) -> Aligned<T> {
-        let (count, width) = (self.shape.sources, self.layout.source);
-        let mut all = Aligned::default();
-        all.resize(count * width);
+    pub(super) fn all_sources(&self, parallel: bool) -> Spaced<T> {
+        let count = self.shape.sources;
+        let mut all = Spaced::default();
+        all.resize(count, self.layout.source);
+        let (width, stride) = (all.width, all.stride);
         // Each lock is taken by the one thread that has the chunk.
-        let chunks: Vec<_> = all.numbers_mut().chunks_mut((CHUNK * width).max(1)).map(Mutex::new).collect();
+        let chunks: Vec<_> = all.rows.numbers_mut().chunks_mut((FEW * stride).max(1)).map(Mutex::new).collect();
         threads::for_each(0..chunks.len(), parallel, &|chunk| {
             let mut to = chunks[chunk].lock().unwrap_or_else(PoisonError::into_inner);
-            self.prepare_to(Role::Source, chunk * CHUNK..count.min((chunk + 1) * CHUNK), &mut to);
+            let rows = chunk * FEW..count.min((chunk + 1) * FEW);
+            self.prepare_to_spaced(Role::Source, rows, [width, stride], &mut to);
         });
         drop(chunks);
         all
+    }
+
+    /// Prepares the rows of a role in a range, each where a line of the cache may have all of it.
+    pub(super) fn prepare_spaced(&self, role: Role, range: Range<usize>, to: &mut Spaced<T>) {
+        to.resize(range.len(), self.layout.left(role));
+        self.prepare_to_spaced(role, range, [to.width, to.stride], to.rows.numbers_mut());
+    }
+
+    fn prepare_to_spaced(&self, role: Role, range: Range<usize>, [width, stride]: [usize; 2], to: &mut [T]) {
+        if width == stride {
+            return self.prepare_to(role, range, to);
+        }
+        let mut close = Aligned::default();
+        self.prepare(role, range, &mut close);
+        match width {
+            3 => place::<T, 3>(close.numbers(), to, 0, stride),
+            5 => place::<T, 5>(close.numbers(), to, 0, stride),
+            6 => place::<T, 6>(close.numbers(), to, 0, stride),
+            _ => place::<T, 7>(close.numbers(), to, 0, stride),
+        }
     }
 
     /// Prepares the rows of a role in a range.

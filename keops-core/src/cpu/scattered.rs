@@ -5,144 +5,130 @@
 //! the prepared sources, they are swept as if lanes ran over sources. Where only some targets of a row have a source left, the
 //! lanes of the others get back the state that they had before.
 //!
-//! What a reduction keeps as a row number is a place in such a tile meanwhile. It grows with the row number of a target's
-//! sources, so that ties go to the lowest, and is replaced in the end.
+//! What a reduction keeps as a row number is a place in the list of such sources meanwhile. It grows with the row number of a
+//! target's sources, so that ties go to the lowest, and is replaced in the end.
 
 use core::ops::Range;
 
 use crate::{
-    cpu::{instructions::Common, lanes::fill_lanes, memory::Aligned, output::Block, plan, prepare::Work, sweep::Tile},
+    cpu::{
+        instructions::Common,
+        lanes::fill_lanes,
+        memory::Aligned,
+        output::Block,
+        plan,
+        prepare::{Spaced, Work},
+        sweep::Tile,
+    },
     formula::Role,
     ranges::{Pattern, Segment},
     real::Element,
     reduction::MISSING,
 };
 
-/// The sources of consecutive targets.
-pub(super) struct Scattered {
-    targets: Range<usize>,
-    /// Row numbers, those of a segment one after another.
+/// The sources of consecutive targets, in the order in which lanes read them. A function of the pattern and the lanes, which
+/// is kept with the pattern.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Lists {
+    lanes: usize,
+    /// The targets, those with the most sources first, each by its place among them; then, up to a whole row of lanes, the
+    /// first one of the last row again.
+    targets: Vec<u32>,
+    /// How many sources each of them meets.
+    counts: Vec<u32>,
+    /// For each row of targets as many rows of lanes as its first target meets sources. Lanes without a source repeat the
+    /// first lane's.
     sources: Vec<u32>,
-    /// Which of them each target meets.
-    lists: Vec<[u32; 2]>,
 }
 
-impl Scattered {
+impl Lists {
     /// The pairs of these segments of a pattern, whose targets are in a range.
-    pub(super) fn new(pattern: &Pattern, segments: &[Segment], targets: Range<usize>) -> Self {
-        let ranges = match (segments.first(), segments.last()) {
-            (Some(first), Some(last)) => &pattern.ranges()[first.first..last.first + last.count],
-            _ => &[],
-        };
-        let mut lists = vec![[0; 2]; targets.len()];
-        let rows =
-            |segment: &Segment| segment.rows.first as usize - targets.start..segment.rows.end as usize - targets.start;
-        let pairs: u64 = ranges.iter().map(|range| u64::from(range.end - range.first)).sum();
-        if pairs == ranges.len() as u64 {
-            let base = segments.first().map_or(0, |segment| segment.first);
-            for segment in segments {
-                let first = (segment.first - base) as u32;
-                let list = [first, first + segment.count as u32];
-                match rows(segment) {
-                    // what most segments are, without a loop
-                    Range { start, end } if end - start == 1 => lists[start] = list,
-                    rows => lists[rows].fill(list),
+    pub(super) fn new(pattern: &Pattern, segments: &[Segment], targets: Range<usize>, lanes: usize) -> Self {
+        // How many sources each target meets, and by which segment.
+        let mut met = vec![(0_u32, 0_u32); targets.len()];
+        for (number, segment) in segments.iter().enumerate() {
+            let count = pattern.ranges_of(segment).iter().map(|range| range.end - range.first).sum();
+            let rows = segment.rows.first as usize - targets.start..segment.rows.end as usize - targets.start;
+            met[rows].fill((count, number as u32));
+        }
+        let mut order = by_count(&met);
+        let counts: Vec<u32> = order.iter().map(|&target| met[target as usize].0).collect();
+        let of_row = |targets: &[u32]| met[targets[0] as usize].0 as usize * lanes;
+        let mut sources = vec![0; order.chunks(lanes).map(of_row).sum()];
+        let mut rest = &mut sources[..];
+        for targets in order.chunks(lanes) {
+            let (row, after) = rest.split_at_mut(of_row(targets));
+            rest = after;
+            for lane in 0..lanes {
+                let mut places = row.chunks_exact_mut(lanes);
+                if let Some(&target) = targets.get(lane)
+                    && let (1.., number) = met[target as usize]
+                {
+                    for range in pattern.ranges_of(&segments[number as usize]) {
+                        (range.first..range.end).zip(&mut places).for_each(|(source, place)| place[lane] = source);
+                    }
                 }
+                places.for_each(|place| place[lane] = place[0]);
             }
-            return Self { targets, sources: ranges.iter().map(|range| range.first).collect(), lists };
         }
-        let mut sources = Vec::with_capacity(2 * ranges.len());
-        for segment in segments {
-            let first = sources.len() as u32;
-            pattern.ranges_of(segment).iter().for_each(|range| sources.extend(range.first..range.end));
-            lists[rows(segment)].fill([first, sources.len() as u32]);
+        if let Some(&first) = order.chunks(lanes).next_back().and_then(<[u32]>::first) {
+            order.resize(order.len().next_multiple_of(lanes), first);
         }
-        Self { targets, sources, lists }
-    }
-
-    fn list(&self, target: u32) -> &[u32] {
-        let [first, end] = self.lists[target as usize];
-        &self.sources[first as usize..end as usize]
-    }
-
-    fn count(&self, target: u32) -> u32 {
-        let [first, end] = self.lists[target as usize];
-        end - first
+        Self { lanes, targets: order, counts, sources }
     }
 
     /// How many pairs.
     pub(super) fn pairs(&self) -> usize {
-        self.lists.iter().map(|[first, end]| (end - first) as usize).sum()
+        self.counts.iter().map(|&count| count as usize).sum()
     }
 
-    /// The targets, those with the most sources first.
-    fn order(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..self.lists.len() as u32).collect();
-        let most = (0..order.len() as u32).map(|target| self.count(target)).max().unwrap_or(0);
-        if most as usize > 4 * order.len() {
-            order.sort_by_key(|&target| core::cmp::Reverse(self.count(target)));
-            return order;
-        }
-        // how many have more than that
-        let mut places = vec![0_u32; most as usize + 1];
-        (0..order.len() as u32).for_each(|target| places[self.count(target) as usize] += 1);
-        let mut before = 0;
-        for place in places.iter_mut().rev() {
-            before += core::mem::replace(place, before);
-        }
-        for target in 0..order.len() as u32 {
-            let place = &mut places[self.count(target) as usize];
-            order[*place as usize] = target;
-            *place += 1;
-        }
-        order
-    }
-
-    /// The states of all targets after they met their sources, which are among these prepared ones; one after another.
-    pub(super) fn states<T: Element>(&self, common: Common, work: &Work<'_, T>, sources: &[T]) -> Vec<T> {
+    /// Takes all pairs, of targets from number `first` on with these prepared sources, and writes the results.
+    pub(super) fn run<T: Element>(
+        &self,
+        common: Common,
+        work: &Work<'_, T>,
+        (first, sources): (usize, &Spaced<T>),
+        block: impl FnOnce(&mut dyn FnMut(&mut Block<'_, T>)),
+    ) {
         let Work { kernel, layout, .. } = work;
-        let lanes = kernel.lanes(common.arch());
-        let mut init = vec![T::zero(); layout.state];
-        kernel.init(&mut init);
-        let (mut parameters, mut fresh, mut states) = (Aligned::default(), Aligned::default(), Aligned::default());
+        let lanes = self.lanes;
+        let mut targets = Spaced::default();
+        work.prepare_spaced(Role::Target, first..first + self.counts.len(), &mut targets);
+        let mut init = Aligned::default();
+        init.resize(layout.state);
+        kernel.init(init.numbers_mut());
+        let (mut parameters, mut states) = (Aligned::default(), Aligned::default());
         fill_lanes(&work.parameters, 1, lanes, &mut parameters);
-        fill_lanes(&init, 1, lanes, &mut fresh);
-        fill_lanes(&init, 1, lanes, &mut states);
-        let (mut rows, mut row) = (Aligned::default(), Aligned::default());
-        let (mut room, mut tile) = (Aligned::default(), Aligned::default());
-        work.prepare(Role::Target, self.targets.clone(), &mut rows);
-        row.resize(layout.target * lanes);
+        fill_lanes(init.numbers(), self.targets.len() / lanes, lanes, &mut states);
+        let (mut row, mut tile, mut before) = (Aligned::default(), Aligned::default(), Aligned::default());
         let step = plan::lane_tile::<T>(layout, lanes);
+        row.resize(layout.target * lanes);
         tile.resize(step * layout.source * lanes);
-        room.resize(step * layout.source * lanes);
-        let mut before = vec![T::zero(); layout.state * lanes];
+        before.resize(layout.state * lanes);
 
-        let mut finished = vec![T::zero(); self.lists.len() * layout.state];
-        for targets in self.order().chunks(lanes) {
-            // Lanes without a target repeat the first one.
-            for lane in 0..lanes {
-                let target = *targets.get(lane).unwrap_or(&targets[0]) as usize;
-                let from = &rows.numbers()[target * layout.target..][..layout.target];
-                from.iter().enumerate().for_each(|(c, &number)| row.numbers_mut()[c * lanes + lane] = number);
+        let mut rest = &self.sources[..];
+        for ((number, counts), order) in self.counts.chunks(lanes).enumerate().zip(self.targets.chunks_exact(lanes)) {
+            let list;
+            (list, rest) = rest.split_at(counts[0] as usize * lanes);
+            if list.is_empty() {
+                // So are those behind it.
+                break;
             }
-            states.numbers_mut().copy_from_slice(fresh.numbers());
-            let (mut done, mut active) = (0, targets.len());
-            while let Some(&last) = targets[..active].last() {
-                let left = self.count(last) as usize - done;
+            gather(&targets, order, row.numbers_mut(), lanes);
+            let states = &mut states.numbers_mut()[number * layout.state * lanes..][..layout.state * lanes];
+            let (mut done, mut active) = (0, counts.len());
+            while let Some(&last) = counts[..active].last() {
+                let left = last as usize - done;
                 if left == 0 {
                     active -= 1;
                     continue;
                 }
                 let count = left.min(step);
                 let tile = &mut tile.numbers_mut()[..count * layout.source * lanes];
-                let list = |lane: usize| {
-                    let target = if lane < active { targets[lane] } else { targets[0] };
-                    &self.list(target)[done..done + count]
-                };
-                gather((sources, layout.source), list, room.numbers_mut(), tile, lanes);
-                let others = active < lanes;
+                gather(sources, &list[done * lanes..(done + count) * lanes], tile, lanes);
+                let others = active < counts.len();
                 if others {
-                    before.copy_from_slice(states.numbers());
+                    before.numbers_mut().copy_from_slice(states);
                 }
                 kernel.over_sources(
                     common,
@@ -155,110 +141,113 @@ impl Scattered {
                         // Lists are short enough.
                         first: (done * lanes) as u32,
                         contracted: None,
-                        states: states.numbers_mut(),
+                        states: &mut *states,
                     },
                 );
                 if others {
-                    let all = states.numbers_mut().chunks_exact_mut(lanes).zip(before.chunks_exact(lanes));
+                    let all = states.chunks_exact_mut(lanes).zip(before.numbers().chunks_exact(lanes));
                     all.for_each(|(after, before)| after[active..].copy_from_slice(&before[active..]));
                 }
                 done += count;
             }
-            for (lane, &target) in targets.iter().enumerate() {
-                let state = &mut finished[target as usize * layout.state..][..layout.state];
-                state.iter_mut().enumerate().for_each(|(c, to)| *to = states.numbers()[c * lanes + lane]);
-            }
         }
-        finished
+        let order = &self.targets[..self.counts.len()];
+        block(&mut |block| {
+            block.finish_in_order(*kernel, layout, (states.numbers(), lanes), order, &|indices| self.name(indices))
+        });
     }
 
-    /// Writes the results.
-    pub(super) fn finish<T: Element>(
-        &self,
-        common: Common,
-        work: &Work<'_, T>,
-        states: &[T],
-        block: &mut Block<'_, T>,
-    ) {
-        let Work { kernel, layout, .. } = work;
-        block.finish(*kernel, layout, states, 1, self.lists.len());
-        if layout.indices > 0 {
-            let lanes = kernel.lanes(common.arch());
-            for (target, row) in block.indices_mut().chunks_exact_mut(layout.indices).enumerate() {
-                let list = self.list(target as u32);
-                for index in row.iter_mut().filter(|index| **index != MISSING) {
-                    *index = list[*index as usize / lanes];
-                }
+    /// Replaces places in the lists of all targets, in their order here, by row numbers.
+    fn name(&self, indices: &mut [u32]) {
+        let width = indices.len() / self.counts.len().max(1);
+        let mut first = 0;
+        for (counts, indices) in self.counts.chunks(self.lanes).zip(indices.chunks_mut((self.lanes * width).max(1))) {
+            for index in indices.iter_mut().filter(|index| **index != MISSING) {
+                *index = self.sources[first + *index as usize];
             }
+            first += counts[0] as usize * self.lanes;
         }
     }
+}
+
+/// The numbers of those that meet something, the ones with the highest counts first.
+fn by_count(met: &[(u32, u32)]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..met.len() as u32).collect();
+    let most = met.iter().map(|&(count, _)| count).max().unwrap_or(0);
+    if most as usize > 4 * order.len() {
+        order.sort_by_key(|&number| core::cmp::Reverse(met[number as usize].0));
+        return order;
+    }
+    // How many have more than that: where the first that has it goes.
+    let mut places = vec![0_u32; most as usize + 1];
+    met.iter().for_each(|&(count, _)| places[count as usize] += 1);
+    let mut before = 0;
+    for place in places.iter_mut().rev() {
+        before += core::mem::replace(place, before);
+    }
+    for (number, &(count, _)) in met.iter().enumerate() {
+        let place = &mut places[count as usize];
+        order[*place as usize] = number as u32;
+        *place += 1;
+    }
+    order
 }
 
 /// How many lanes are written at a time: a vector of every instruction set.
 const FOUR: usize = 4;
 
-/// Rows of `width` numbers to rows of lanes, the lists of all lanes being of one length. `room` is for what is gathered.
-///
-/// The rows are copied first, one after another: so short a loop waits for many of them at the same time.
-fn gather<'l, T: Element>(
-    (rows, width): (&[T], usize),
-    list: impl Fn(usize) -> &'l [u32],
-    room: &mut [T],
-    to: &mut [T],
-    lanes: usize,
-) {
-    match width {
+/// Rows of lanes from rows, of which `list` has the numbers, a row of lanes after another.
+fn gather<T: Element>(rows: &Spaced<T>, list: &[u32], to: &mut [T], lanes: usize) {
+    let from = rows.numbers();
+    match rows.width {
         0 => {}
-        1 => gather_rows::<T, 1>(rows, list, room, to, lanes),
-        2 => gather_rows::<T, 2>(rows, list, room, to, lanes),
-        3 => gather_rows::<T, 3>(rows, list, room, to, lanes),
-        4 => gather_rows::<T, 4>(rows, list, room, to, lanes),
-        5 => gather_rows::<T, 5>(rows, list, room, to, lanes),
-        6 => gather_rows::<T, 6>(rows, list, room, to, lanes),
-        7 => gather_rows::<T, 7>(rows, list, room, to, lanes),
-        8 => gather_rows::<T, 8>(rows, list, room, to, lanes),
-        _ => {
-            for lane in 0..lanes {
-                for (&source, to) in list(lane).iter().zip(room[lane * to.len() / lanes..].chunks_exact_mut(width)) {
-                    to.copy_from_slice(&rows[source as usize * width..][..width]);
+        1 => gather_rows::<T, 1, 1>(from, list, to, lanes),
+        2 => gather_rows::<T, 2, 2>(from, list, to, lanes),
+        3 => gather_rows::<T, 3, 4>(from, list, to, lanes),
+        4 => gather_rows::<T, 4, 4>(from, list, to, lanes),
+        5 => gather_rows::<T, 5, 8>(from, list, to, lanes),
+        6 => gather_rows::<T, 6, 8>(from, list, to, lanes),
+        7 => gather_rows::<T, 7, 8>(from, list, to, lanes),
+        8 => gather_rows::<T, 8, 8>(from, list, to, lanes),
+        width => {
+            for (to, list) in to.chunks_exact_mut(width * lanes).zip(list.chunks_exact(lanes)) {
+                let (fours, rest) = list.as_chunks::<FOUR>();
+                for (number, four) in fours.iter().enumerate() {
+                    let [a, b, c, d] = four.map(|row| &from[row as usize * rows.stride..][..width]);
+                    let numbers = a.iter().zip(b).zip(c.iter().zip(d));
+                    for (((&a, &b), (&c, &d)), to) in numbers.zip(to.chunks_exact_mut(lanes)) {
+                        to[number * FOUR..][..FOUR].copy_from_slice(&[a, b, c, d]);
+                    }
+                }
+                for (&row, lane) in rest.iter().zip(fours.len() * FOUR..) {
+                    let row = &from[row as usize * rows.stride..][..width];
+                    row.iter().zip(to.chunks_exact_mut(lanes)).for_each(|(&from, to)| to[lane] = from);
                 }
             }
-            // Each lane's numbers follow each other as those of the rows of lanes do.
-            transpose(room, to, lanes);
         }
     }
 }
 
-/// [`gather`] for rows of a few numbers, which are copied without calls.
-fn gather_rows<'l, T: Element, const WIDTH: usize>(
+/// [`gather`] for rows of a few numbers, which are read as a whole.
+fn gather_rows<T: Element, const WIDTH: usize, const STRIDE: usize>(
     rows: &[T],
-    list: impl Fn(usize) -> &'l [u32],
-    room: &mut [T],
+    list: &[u32],
     to: &mut [T],
     lanes: usize,
 ) {
-    let (rows, count) = (rows.as_chunks::<WIDTH>().0, to.len() / (WIDTH * lanes));
-    let gathered = room.as_chunks_mut::<WIDTH>().0;
-    for lane in 0..lanes {
-        let to = &mut gathered[lane * count..][..count];
-        list(lane).iter().zip(to).for_each(|(&source, to)| *to = rows[source as usize]);
-    }
-    transpose(room, to, lanes);
-}
-
-/// What `from` has of each lane, one lane after another, to rows of lanes.
-fn transpose<T: Element>(from: &[T], to: &mut [T], lanes: usize) {
-    let count = to.len() / lanes;
-    let mut lane = 0;
-    while lane + FOUR <= lanes {
-        let [a, b, c, d] = [0, 1, 2, 3].map(|l| &from[(lane + l) * count..][..count]);
-        let numbers = a.iter().zip(b).zip(c.iter().zip(d));
-        for (((&a, &b), (&c, &d)), to) in numbers.zip(to.chunks_mut(lanes)) {
-            to[lane..lane + FOUR].copy_from_slice(&[a, b, c, d]);
+    let rows = rows.as_chunks::<STRIDE>().0;
+    for (to, list) in to.chunks_exact_mut(WIDTH * lanes).zip(list.chunks_exact(lanes)) {
+        let (fours, rest) = list.as_chunks::<FOUR>();
+        for (number, four) in fours.iter().enumerate() {
+            let [a, b, c, d] = four.map(|row| rows[row as usize]);
+            for number_of_row in 0..WIDTH {
+                let n = number_of_row;
+                to[n * lanes + number * FOUR..][..FOUR].copy_from_slice(&[a[n], b[n], c[n], d[n]]);
+            }
         }
-        lane += FOUR;
-    }
-    for lane in lane..lanes {
-        from[lane * count..][..count].iter().zip(to.chunks_mut(lanes)).for_each(|(&from, to)| to[lane] = from);
+        for (&row, lane) in rest.iter().zip(fours.len() * FOUR..) {
+            let row = rows[row as usize];
+            (0..WIDTH).for_each(|n| to[n * lanes + lane] = row[n]);
+        }
     }
 }

@@ -9,8 +9,9 @@
 //! ones. Such segments are units of their own kind, whose lanes have a source each (the module `scattered`).
 
 use core::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::{device, ranges::Pattern};
+use crate::{cpu::scattered::Lists, device, ranges::Pattern};
 
 /// A segment of fewer targets does not fill its rows of lanes.
 const SHORT: usize = 32;
@@ -68,15 +69,15 @@ impl Group {
 }
 
 /// All units of a call, in the order of their targets, which are all targets.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Units {
+#[derive(Debug, Default)]
+pub(crate) struct Units {
     pub(super) units: Vec<Unit>,
     ranges: Vec<Range<usize>>,
     some: Vec<Some>,
 }
 
 /// A block of targets.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Unit {
     pub(super) targets: Range<usize>,
     /// The ranges of sources that all of them meet.
@@ -84,11 +85,66 @@ pub(super) struct Unit {
     /// What some of them meet besides.
     some: Range<usize>,
     /// Segments of the pattern that are all of what they meet, each of a few targets that meet sources here and there.
-    pub(super) scattered: Range<usize>,
+    scattered: Range<usize>,
+    /// The sources of scattered segments, as lanes read them, once they were listed.
+    lists: OnceLock<Lists>,
+}
+
+impl Unit {
+    fn new(targets: Range<usize>, all: Range<usize>, some: Range<usize>) -> Self {
+        Self { targets, all, some, scattered: 0..0, lists: OnceLock::new() }
+    }
+
+    pub(super) fn is_scattered(&self) -> bool {
+        !self.scattered.is_empty()
+    }
+
+    /// What rows of so many lanes read of scattered segments of this pattern, of which the unit was made for as many lanes.
+    pub(super) fn lists(&self, pattern: &Pattern, lanes: usize) -> &Lists {
+        let segments = &pattern.segments()[self.scattered.clone()];
+        self.lists.get_or_init(|| Lists::new(pattern, segments, self.targets.clone(), lanes))
+    }
+}
+
+/// What the units of a pattern depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    pub(super) targets: usize,
+    /// How many targets a unit has at most.
+    pub(super) step: usize,
+    /// The lanes of a row of targets.
+    pub(super) lanes: usize,
+    /// The lanes of a row of scattered pairs, of which there may be units.
+    pub(super) scattered: Option<usize>,
+}
+
+/// The units of a pattern that calls made, for the next ones.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(Mutex<Vec<(Cut, Arc<Units>)>>);
+
+/// For so many ways to cut a pattern units are kept: a formula's and its derivatives'.
+const KEPT: usize = 4;
+
+impl Kept {
+    /// The units of this pattern, which is always the same.
+    pub(super) fn get(&self, pattern: &Pattern, cut: Cut) -> Arc<Units> {
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, units)) = lock().iter().find(|(of, _)| *of == cut) {
+            return Arc::clone(units);
+        }
+        let units = Arc::new(Units::sparse(pattern, cut));
+        let mut kept = lock();
+        if kept.len() == KEPT {
+            // the oldest
+            kept.remove(0);
+        }
+        kept.push((cut, Arc::clone(&units)));
+        units
+    }
 }
 
 /// Some targets of a unit.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Some {
     targets: Range<usize>,
     ranges: Range<usize>,
@@ -97,13 +153,13 @@ struct Some {
 impl Units {
     /// Blocks of `step` targets, each of which meets all sources.
     pub(super) fn dense(targets: usize, sources: Range<usize>, step: usize) -> Self {
-        let block = |first| Unit { targets: first..targets.min(first + step), all: 0..1, some: 0..0, scattered: 0..0 };
+        let block = |first| Unit::new(first..targets.min(first + step), 0..1, 0..0);
         Self { units: (0..targets).step_by(step).map(block).collect(), ranges: vec![sources], some: Vec::new() }
     }
 
-    /// The pairs of a pattern, in blocks of at most `step` targets, for rows of so many lanes; with units of scattered
-    /// segments if these may be.
-    pub(super) fn sparse(pattern: &Pattern, targets: usize, step: usize, lanes: usize, scattered: bool) -> Self {
+    /// The pairs of a pattern.
+    fn sparse(pattern: &Pattern, Cut { targets, step, lanes, scattered }: Cut) -> Self {
+        let scattered = scattered.is_some();
         let mut units = Self::default();
         let mut group = Group::default();
         let segments = pattern.segments();
@@ -129,7 +185,7 @@ impl Units {
             if count >= SCATTERED {
                 units.share(&mut group, step);
                 end = usize_range(segments[last - 1].rows).end;
-                units.units.push(Unit { targets: rows.start..end, all: 0..0, some: 0..0, scattered: number..last });
+                units.units.push(Unit { scattered: number..last, ..Unit::new(rows.start..end, 0..0, 0..0) });
                 number = last;
                 continue;
             }
@@ -203,7 +259,7 @@ impl Units {
         let step = targets.len().div_ceil(count).next_multiple_of(64).max(1);
         for first in targets.clone().step_by(step) {
             let targets = first..targets.end.min(first + step);
-            self.units.push(Unit { targets, all: all.clone(), some: 0..0, scattered: 0..0 });
+            self.units.push(Unit::new(targets, all.clone(), 0..0));
         }
     }
 
@@ -223,7 +279,7 @@ impl Units {
             }
         }
         let all = self.push(&all);
-        self.units.push(Unit { targets, all, some: first_some..self.some.len(), scattered: 0..0 });
+        self.units.push(Unit::new(targets, all, first_some..self.some.len()));
     }
 
     fn push(&mut self, ranges: &[Range<usize>]) -> Range<usize> {
@@ -324,7 +380,7 @@ mod tests {
                 };
                 let blocks: Vec<_> = (0..20).map(|_| (range(targets), range(sources))).collect();
                 let ranges = Ranges::new(blocks.clone()).expect("they are small");
-                let units = Units::sparse(ranges.by_i(), targets, step, 16, false);
+                let units = Units::sparse(ranges.by_i(), Cut { targets, step, lanes: 16, scattered: None });
                 let counts = counts(&units, targets, sources);
                 let pairs: usize = units.units.iter().map(|unit| units.pairs(unit)).sum();
                 assert_eq!(pairs, counts.iter().map(|&count| usize::from(count)).sum::<usize>());
@@ -341,7 +397,7 @@ mod tests {
     #[test]
     fn most_of_a_triangle_is_met_by_whole_units() {
         let triangle = Ranges::lower_triangle(640).expect("few rows");
-        let units = Units::sparse(triangle.by_i(), 640, 128, 16, true);
+        let units = Units::sparse(triangle.by_i(), Cut { targets: 640, step: 128, lanes: 16, scattered: Some(8) });
         assert_eq!(units.units.len(), 10);
         for unit in &units.units {
             let met = units.met(unit, false);
@@ -367,7 +423,7 @@ mod tests {
             }
             let ranges = Ranges::new(blocks).expect("they are small");
             let pattern = ranges.by_i();
-            let units = Units::sparse(pattern, targets, 256, 16, true);
+            let units = Units::sparse(pattern, Cut { targets, step: 256, lanes: 16, scattered: Some(8) });
             let (mut end, mut pairs, mut scattered) = (0, 0, 0);
             for unit in &units.units {
                 assert!(unit.targets.start == end && !unit.targets.is_empty(), "seed {seed}: all targets, in order");

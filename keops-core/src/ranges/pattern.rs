@@ -1,8 +1,9 @@
 //! Pairs as the engines go through them: row after row of one side.
 
+use core::fmt;
 use std::collections::BTreeMap;
 
-use crate::device::Range;
+use crate::{cpu::Kept, device::Range};
 
 /// For consecutive rows of one side, the ranges of rows of the other one.
 ///
@@ -22,13 +23,36 @@ use crate::device::Range;
 /// assert_eq!(blocks[0].1.iter().map(|range| (range.first, range.end)).collect::<Vec<_>>(), [(0, 4), (6, 7)]);
 /// # Ok::<(), keops::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub struct Pattern {
     segments: Vec<Segment>,
     ranges: Vec<Range>,
     /// One past the last row of the other side.
     end: u32,
+    /// What calls on the CPU made of it.
+    kept: Kept,
 }
+
+impl Clone for Pattern {
+    fn clone(&self) -> Self {
+        Self { segments: self.segments.clone(), ranges: self.ranges.clone(), end: self.end, kept: Kept::default() }
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { segments, ranges, end, .. } = self;
+        f.debug_struct("Pattern").field("segments", segments).field("ranges", ranges).field("end", end).finish()
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.segments, &self.ranges) == (&other.segments, &other.ranges)
+    }
+}
+
+impl Eq for Pattern {}
 
 /// So many rows are taken one by one, for each block or range: where blocks are higher, their borders are swept.
 const LOW: usize = 4;
@@ -364,6 +388,11 @@ impl Pattern {
             counts[first..end].fill(met);
         }
         counts
+    }
+
+    /// What calls on the CPU made of it.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     /// How many pairs.
