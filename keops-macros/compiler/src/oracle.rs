@@ -1,13 +1,17 @@
 //! A graph evaluated in f64, node by node, straight from the meaning of each operation: for tests, here and, with the
 //! feature `testing`, of the engines.
 
+mod exact;
 #[cfg(feature = "testing")]
 mod item;
+pub(crate) mod slopes;
 
 use std::collections::HashMap;
 
 #[cfg(feature = "testing")]
 pub use item::{Category, Formula, Term};
+#[cfg(feature = "testing")]
+pub use slopes::{Known, Slope};
 
 use crate::{
     dim::Dim,
@@ -29,9 +33,12 @@ pub(crate) fn size(dim: &Dim) -> usize {
 /// The values of all nodes that some roots need.
 pub(crate) struct Evaluation {
     values: HashMap<Id, Vec<f64>>,
+    /// Which components every engine has without a rounding.
+    exact: HashMap<Id, Vec<bool>>,
     /// On which side of each kink and singularity the point lies.
     pub(crate) sides: Vec<i8>,
-    /// How far the arguments of operations are from the nearest of these.
+    /// How far the arguments of operations are from the nearest of these, of those that an engine may see on the other
+    /// side: where the arguments are exact, none does.
     pub(crate) distance: f64,
 }
 
@@ -61,27 +68,50 @@ impl Evaluation {
 
 /// Evaluates the roots; `variables` holds a row for each variable of the graph.
 pub(crate) fn evaluate(g: &Graph, roots: &[Id], variables: &[Vec<f64>]) -> Evaluation {
-    evaluate_rounded(g, roots, variables, |x| x)
+    evaluate_rounded(g, roots, variables, |x, _| x)
 }
 
-/// [`evaluate`], where every component of every node is rounded so.
+/// [`evaluate`], where every component of every node is rounded so; the second argument is 0 where an engine has it
+/// exactly, else how many roundings it may be off by.
 pub(crate) fn evaluate_rounded(
     g: &Graph,
     roots: &[Id],
     variables: &[Vec<f64>],
-    round: impl Fn(f64) -> f64,
+    mut round: impl FnMut(f64, f64) -> f64,
 ) -> Evaluation {
-    let mut evaluation = Evaluation { values: HashMap::new(), sides: Vec::new(), distance: f64::INFINITY };
+    let (values, exact) = (HashMap::new(), HashMap::new());
+    let mut evaluation = Evaluation { values, exact, sides: Vec::new(), distance: f64::INFINITY };
     for id in g.reachable(roots) {
         let args: Vec<&[f64]> = g.args(id).iter().map(|a| evaluation.values[a].as_slice()).collect();
+        let known: Vec<&[bool]> = g.args(id).iter().map(|a| evaluation.exact[a].as_slice()).collect();
         let sides = sides(g.op(id), &args);
-        let value: Vec<f64> = node(g, id, &args, variables).into_iter().map(&round).collect();
-        assert_eq!(value.len(), size(g.dim(id)), "{:?}", g.node(id));
-        evaluation.values.insert(id, value);
-        for (side, distance) in sides {
+        let len = args.iter().map(|a| a.len()).max().unwrap_or(1);
+        let at = |k: usize, c: usize| known[k][if known[k].len() == 1 { 0 } else { c }];
+        let all = known.iter().copied().flatten().all(|&exact| exact);
+        for (n, (side, distance)) in sides.into_iter().enumerate() {
             evaluation.sides.push(side);
-            evaluation.distance = evaluation.distance.min(distance);
+            let known_side = match g.op(id) {
+                Op::Max | Op::ArgMax => all,
+                _ => (0..known.len()).all(|k| at(k, n % len)),
+            };
+            if !known_side {
+                evaluation.distance = evaluation.distance.min(distance);
+            }
         }
+        let mut value = node(g, id, &args, variables);
+        assert_eq!(value.len(), size(g.dim(id)), "{:?}", g.node(id));
+        let exact = exact::components(g.op(id), &args, &known, &value);
+        for (c, (x, &exact)) in value.iter_mut().zip(&exact).enumerate() {
+            let roundings = match g.op(id) {
+                _ if exact => 0.0,
+                // as a power of 2, with its exponent rounded
+                Op::Fun(Fun::Exp | Fun::Pow) => 1.0 + args[0][if args[0].len() == 1 { 0 } else { c }].abs().min(100.0),
+                _ => 1.0,
+            };
+            *x = round(*x, roundings);
+        }
+        evaluation.values.insert(id, value);
+        evaluation.exact.insert(id, exact);
     }
     evaluation
 }
@@ -276,9 +306,9 @@ fn sides(op: &Op, args: &[&[f64]]) -> Vec<(i8, f64)> {
         Op::Fun(Fun::Acosh) => each(&|c| at(0, c) - 1.0),
         Op::Fun(Fun::Asin | Fun::Acos | Fun::Atanh) => each(&|c| 1.0 - at(0, c).abs()),
         Op::Fun(Fun::UnlessZero) => each(&|c| at(1, c)),
-        Op::Fun(Fun::Atan2 | Fun::Hypot | Fun::Direction | Fun::OverSquare) => {
-            each(&|c| at(0, c).abs() + at(1, c).abs())
-        }
+        Op::Fun(Fun::Hypot | Fun::Direction | Fun::OverSquare) => each(&|c| at(0, c).abs() + at(1, c).abs()),
+        // the origin, and the half-line behind which the angle starts again
+        Op::Fun(Fun::Atan2) => each(&|c| if at(1, c) > 0.0 { at(0, c).abs() + at(1, c) } else { at(0, c) }),
         Op::Fun(Fun::SoftMin) => each(&|c| at(3, c)),
         Op::Fun(Fun::Floor) => stairs(args[0].iter().copied()),
         // the steps lie half way

@@ -3,7 +3,7 @@
 pub use crate::graph::Category;
 use crate::{
     check::{Checked, check},
-    oracle::{evaluate, evaluate_rounded, size},
+    oracle::{Slope, evaluate, evaluate_rounded, size, slopes::slopes},
     parse::Input,
     reduction::Row,
 };
@@ -23,8 +23,10 @@ pub struct Term {
     pub weight: Vec<f64>,
     /// On which side of each kink and singularity the point lies; 0 on one.
     pub sides: Vec<i8>,
-    /// How far the arguments of operations are from the nearest of these.
+    /// How far the arguments of operations are from the nearest of these, where rounding could decide for one side.
     pub distance: f64,
+    /// Which components of f and of the weight every engine has without a rounding.
+    pub exact: [Vec<bool>; 2],
 }
 
 impl Formula {
@@ -76,14 +78,28 @@ impl Formula {
         let Checked { graph, values, .. } = &self.checked;
         let evaluation = evaluate(graph, values, rows);
         let [value, weight] = [0, 1].map(|k| values.get(k).map_or(Vec::new(), |&id| evaluation.get(id).to_vec()));
-        Term { value, weight, sides: evaluation.sides, distance: evaluation.distance }
+        let exact = [0, 1].map(|k| values.get(k).map_or(Vec::new(), |&id| evaluation.exact[&id].clone()));
+        Term { value, weight, sides: evaluation.sides, distance: evaluation.distance, exact }
+    }
+
+    /// The first and the second derivative of f and of the weight along a tangent of each variable, by the language's
+    /// conventions where there is none. `noise` is what rounding adds to each operation, relative to its result: 0, or
+    /// random numbers, which show how far the derivatives are off where all is rounded.
+    pub fn slopes(&self, rows: &[Vec<f64>], tangents: &[Vec<f64>], mut noise: impl FnMut() -> f64) -> [Vec<Slope>; 2] {
+        let Checked { graph, values, .. } = &self.checked;
+        let evaluation = evaluate_rounded(graph, values, rows, |x, roundings| match roundings {
+            0.0 => x,
+            _ => x * (1.0 + noise() * roundings),
+        });
+        let slopes = slopes(graph, values, &evaluation, tangents, noise);
+        [0, 1].map(|k| values.get(k).map_or(Vec::new(), |id| slopes[id].clone()))
     }
 
     /// [`Self::term`] where every component of every operation is rounded to `f32`: how far this is from the term says
     /// what rounding does to the formula.
     pub fn rounded(&self, rows: &[Vec<f64>]) -> [Vec<f64>; 2] {
         let Checked { graph, values, .. } = &self.checked;
-        let evaluation = evaluate_rounded(graph, values, rows, |x| f64::from(x as f32));
+        let evaluation = evaluate_rounded(graph, values, rows, |x, _| f64::from(x as f32));
         [0, 1].map(|k| values.get(k).map_or(Vec::new(), |&id| evaluation.get(id).to_vec()))
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{
     machine,
-    oracle::{Evaluation, evaluate, size},
+    oracle::{Evaluation, evaluate, size, slopes::slopes},
 };
 use crate::{
     differentiate::{diff, grads},
@@ -163,6 +163,18 @@ fn check_derivatives(g: &Graph, d: &Derivatives, point: &[Vec<f64>], here: &Eval
     let second: f64 = d.second.iter().zip(tangents()).map(|(&gradient, u)| dot(here.get(gradient), u)).sum();
     let curvature = here.get(d.curvature)[0];
     assert!(near(curvature, second, second_scale, 1e-9), "{what}: forward {curvature}, reverse {second}, second order");
+
+    // the derivatives from books, which `cargo xtask random` compares with
+    let mut directions: Vec<Vec<f64>> = point.iter().map(|row| vec![0.0; row.len()]).collect();
+    for (v, u) in d.variables.iter().zip(tangents()) {
+        directions[v.0 as usize].clone_from(u);
+    }
+    let along = &slopes(g, &[d.f], here, &directions, || 0.0)[&d.f];
+    let [first, second]: [Vec<f64>; 2] =
+        [along.iter().map(|slope| slope.first).collect(), along.iter().map(|slope| slope.second).collect()];
+    assert!(near(dot(&first, e), reverse, first_scale, 1e-9), "{what}: {reverse}, by the oracle {}", dot(&first, e));
+    let second = dot(&second, e);
+    assert!(near(second, curvature, second_scale, 1e-9), "{what}: {curvature}, by the oracle {second}, second order");
 
     let along = |root: Id, weights: &[f64]| {
         slope(|t| {

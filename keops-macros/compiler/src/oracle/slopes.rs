@@ -1,0 +1,418 @@
+//! The derivatives of a graph along a direction, node by node, from the derivatives of each function as they stand in
+//! books: nothing here is shared with the rules that the compiler differentiates by. At kinks and where a slope is
+//! infinite it is what the documentation of the language says.
+
+use std::collections::HashMap;
+
+use crate::{
+    graph::{Graph, Id, Op},
+    oracle::{Evaluation, arg_max, places, size, spherical},
+    table::Fun,
+};
+
+/// Which derivatives the language says something about, at a point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Known {
+    /// None: something is infinite or undefined.
+    Nothing,
+    /// That they are finite.
+    Finite,
+    /// The first; the second is finite.
+    First,
+    /// Both.
+    #[default]
+    Second,
+}
+
+/// The derivatives of a component along a direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Slope {
+    /// f'
+    pub first: f64,
+    /// f''
+    pub second: f64,
+    /// What of these must hold.
+    pub known: Known,
+}
+
+/// A component and its derivatives.
+#[derive(Clone, Copy)]
+struct Jet {
+    value: f64,
+    exact: bool,
+    slope: Slope,
+}
+
+impl Jet {
+    fn is_zero(self) -> bool {
+        self.exact && self.value == 0.0 && self.slope.first == 0.0 && self.slope.second == 0.0
+    }
+}
+
+/// 0 times whatever is 0.
+fn times(a: f64, b: f64) -> f64 {
+    if a == 0.0 || b == 0.0 { 0.0 } else { a * b }
+}
+
+/// A sum of parts of a first and a second derivative.
+#[derive(Default)]
+struct Total {
+    slope: Slope,
+    sizes: [f64; 2],
+}
+
+impl Total {
+    fn add(&mut self, [first, second]: [f64; 2], known: Known) {
+        self.slope.first += first;
+        self.slope.second += second;
+        self.sizes[0] += first.abs();
+        self.sizes[1] += second.abs();
+        self.slope.known = self.slope.known.min(known);
+    }
+
+    /// a times b
+    fn add_product(&mut self, a: Jet, b: Jet) {
+        let (x, y) = (a.slope, b.slope);
+        let known = x.known.min(y.known);
+        if known > Known::Nothing && (a.is_zero() || b.is_zero()) {
+            return;
+        }
+        self.add([times(x.first, b.value), times(x.second, b.value)], known);
+        self.add([times(a.value, y.first), times(a.value, y.second)], known);
+        self.add([0.0, 2.0 * times(x.first, y.first)], known);
+    }
+
+    fn rounded(mut self, noise: &mut impl FnMut() -> f64) -> Slope {
+        self.slope.first += noise() * self.sizes[0];
+        self.slope.second += noise() * self.sizes[1];
+        self.slope
+    }
+}
+
+/// The derivatives of a function of up to four numbers, and how far they are known.
+struct Taylor {
+    first: [f64; 4],
+    second: [[f64; 4]; 4],
+    known: Known,
+}
+
+impl Taylor {
+    fn one(first: f64, second: f64) -> Self {
+        let mut taylor = Taylor { first: [first, 0.0, 0.0, 0.0], second: [[0.0; 4]; 4], known: Known::Second };
+        taylor.second[0][0] = second;
+        taylor
+    }
+
+    fn two([a, b]: [f64; 2], [aa, ab, bb]: [f64; 3]) -> Self {
+        let mut second = [[0.0; 4]; 4];
+        (second[0][0], second[0][1], second[1][0], second[1][1]) = (aa, ab, ab, bb);
+        Taylor { first: [a, b, 0.0, 0.0], second, known: Known::Second }
+    }
+
+    /// Slopes that are infinite, and 0 by convention: so are their derivatives, but nothing is said about these.
+    fn steep() -> Self {
+        Taylor { known: Known::First, ..Self::one(0.0, 0.0) }
+    }
+
+    fn flat() -> Self {
+        Self::one(0.0, 0.0)
+    }
+}
+
+fn step(holds: bool) -> f64 {
+    if holds { 1.0 } else { 0.0 }
+}
+
+/// Of a function at a point.
+fn taylor(f: Fun, x: &[f64], y: f64) -> Taylor {
+    let a = x[0];
+    match f {
+        Fun::Exp => Taylor::one(y, y),
+        Fun::Exp2 => {
+            let log = std::f64::consts::LN_2;
+            Taylor::one(log * y, log * log * y)
+        }
+        Fun::Log => Taylor::one(1.0 / a, -1.0 / (a * a)),
+        Fun::Sin => Taylor::one(a.cos(), -y),
+        Fun::Cos => Taylor::one(-a.sin(), -y),
+        Fun::Asin | Fun::Acos if a.abs() == 1.0 => Taylor::steep(),
+        Fun::Asin | Fun::Acos => {
+            let sign = if f == Fun::Asin { 1.0 } else { -1.0 };
+            let square = (1.0 - a) * (1.0 + a);
+            Taylor::one(sign / square.sqrt(), sign * a / (square * square.sqrt()))
+        }
+        Fun::Atan => {
+            let square = 1.0 + a * a;
+            Taylor::one(1.0 / square, -2.0 * a / (square * square))
+        }
+        Fun::Atan2 if x == [0.0, 0.0] => Taylor::steep(),
+        // on the half-line behind which the angle starts again
+        Fun::Atan2 if a == 0.0 && x[1] < 0.0 => Taylor { known: Known::Nothing, ..Taylor::flat() },
+        Fun::Atan2 => {
+            let b = x[1];
+            let square = a * a + b * b;
+            let mixed = 2.0 * a * b / (square * square);
+            Taylor::two([b / square, -a / square], [-mixed, (a * a - b * b) / (square * square), mixed])
+        }
+        Fun::SinXDivX(n) => {
+            let (next, second) = (spherical(n + 1, a), spherical(n + 2, a));
+            Taylor::one(a * next, next + a * a * second)
+        }
+        Fun::SoftMin => soft_min([x[0], x[1], x[2]], x[3], y),
+        Fun::Sqrt | Fun::Rsqrt | Fun::XLogX if a == 0.0 => Taylor::steep(),
+        Fun::Sqrt => Taylor::one(0.5 / y, -0.25 / (a * y)),
+        Fun::Rsqrt => Taylor::one(-0.5 * y / a, 0.75 * y / (a * a)),
+        Fun::XLogX => Taylor::one(a.ln() + 1.0, 1.0 / a),
+        Fun::Inv => Taylor::one(-1.0 / (a * a), 2.0 / (a * a * a)),
+        Fun::Abs => Taylor::one(step(a > 0.0) - step(a < 0.0), 0.0),
+        Fun::Relu => Taylor::one(step(a >= 0.0), 0.0),
+        Fun::Pow => power(a, x[1], y),
+        Fun::Clamp if x[1] > x[2] => Taylor { known: Known::Finite, ..Taylor::flat() },
+        Fun::Clamp => {
+            let mut taylor = Taylor::flat();
+            taylor.first[if a < x[1] {
+                1
+            } else if a > x[2] {
+                2
+            } else {
+                0
+            }] = 1.0;
+            taylor
+        }
+        Fun::Floor | Fun::Round(_) | Fun::Sign | Fun::Step => Taylor::flat(),
+        Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual => Taylor::flat(),
+        Fun::IfElse => unreachable!("the side that is taken is looked at alone"),
+    }
+}
+
+/// Of a^b, whose value is y.
+fn power(a: f64, b: f64, y: f64) -> Taylor {
+    if a < 0.0 || a == 0.0 && b < 0.0 {
+        return Taylor { known: Known::Nothing, ..Taylor::flat() };
+    }
+    if a > 0.0 {
+        let log = a.ln();
+        return Taylor::two(
+            [b * y / a, log * y],
+            [b * (b - 1.0) * y / (a * a), (1.0 + b * log) * y / a, log * log * y],
+        );
+    }
+    match b {
+        // a jump in b
+        0.0 => Taylor { known: Known::Finite, ..Taylor::flat() },
+        1.0 => Taylor { known: Known::First, ..Taylor::one(1.0, 0.0) },
+        2.0 => Taylor::one(0.0, 2.0),
+        _ if b < 1.0 => Taylor::steep(),
+        _ if b < 2.0 => Taylor::one(0.0, f64::INFINITY),
+        _ => Taylor::flat(),
+    }
+}
+
+/// Of s = -γ ln Σ_k e^(-x_k/γ).
+fn soft_min(x: [f64; 3], gamma: f64, s: f64) -> Taylor {
+    let p = x.map(|x| ((s - x) / gamma).exp());
+    let moment = |f: &dyn Fn(f64) -> f64| p.iter().zip(x).map(|(&p, x)| times(p, f(x))).sum::<f64>();
+    let mean = moment(&|x| x);
+    let mut taylor = Taylor::flat();
+    for k in 0..3 {
+        taylor.first[k] = p[k];
+        for l in 0..3 {
+            taylor.second[k][l] = (p[k] * p[l] - if k == l { p[k] } else { 0.0 }) / gamma;
+        }
+        let mixed = times(p[k], (x[k] - mean) / (gamma * gamma));
+        (taylor.second[k][3], taylor.second[3][k]) = (mixed, mixed);
+    }
+    taylor.first[3] = (s - mean) / gamma;
+    taylor.second[3][3] = -moment(&|x| (x - mean) * (x - mean)) / (gamma * gamma * gamma);
+    taylor
+}
+
+fn chain(f: Fun, value: f64, jets: &[Jet], noise: &mut impl FnMut() -> f64) -> Slope {
+    let numbers: Vec<f64> = jets.iter().map(|jet| jet.value).collect();
+    let Taylor { first, second, known } = taylor(f, &numbers, value);
+    let least = jets.iter().map(|jet| jet.slope.known).min().unwrap_or_default();
+    let mut total = Total::default();
+    total.slope.known = least;
+    if jets.iter().all(|jet| jet.slope.first == 0.0 && jet.slope.second == 0.0) {
+        // a constant
+        total.slope.known = least.min(if known == Known::Nothing { known } else { Known::Second });
+        return total.slope;
+    }
+    total.slope.known = least.min(known);
+    for (k, a) in jets.iter().enumerate() {
+        total.add([times(first[k], a.slope.first), times(first[k], a.slope.second)], Known::Second);
+        for (l, b) in jets.iter().enumerate() {
+            let curvature = times(second[k][l], times(a.slope.first, b.slope.first));
+            if curvature.is_finite() {
+                total.add([0.0, curvature], Known::Second);
+            } else {
+                total.slope.known = total.slope.known.min(Known::First);
+            }
+        }
+    }
+    total.rounded(noise)
+}
+
+/// The derivatives of all nodes that some roots need along a tangent of each variable, with this noise relative to what
+/// is added up.
+pub(crate) fn slopes(
+    g: &Graph,
+    roots: &[Id],
+    evaluation: &Evaluation,
+    tangents: &[Vec<f64>],
+    mut noise: impl FnMut() -> f64,
+) -> HashMap<Id, Vec<Slope>> {
+    let mut all: HashMap<Id, Vec<Slope>> = HashMap::new();
+    for id in g.reachable(roots) {
+        let values = &evaluation.values[&id];
+        let mut slopes = node(g, id, evaluation, &all, tangents, &mut noise);
+        for (slope, &value) in slopes.iter_mut().zip(values) {
+            // only as an exponent is -∞ of use
+            let carried = matches!(
+                g.op(id),
+                Op::Fun(Fun::Log | Fun::IfElse) | Op::Add | Op::Sub | Op::Neg | Op::Sum | Op::Broadcast | Op::View(_)
+            );
+            let fine = value.is_finite() || value == f64::NEG_INFINITY && carried;
+            if !fine || !slope.first.is_finite() {
+                slope.known = Known::Nothing;
+            } else if !slope.second.is_finite() {
+                slope.known = slope.known.min(Known::First);
+            }
+        }
+        all.insert(id, slopes);
+    }
+    all
+}
+
+fn node(
+    g: &Graph,
+    id: Id,
+    evaluation: &Evaluation,
+    all: &HashMap<Id, Vec<Slope>>,
+    tangents: &[Vec<f64>],
+    noise: &mut impl FnMut() -> f64,
+) -> Vec<Slope> {
+    let (args, len) = (g.args(id), size(g.dim(id)));
+    let lens: Vec<usize> = args.iter().map(|a| all[a].len()).collect();
+    let jet = |k: usize, c: usize| {
+        let (c, arg) = (if lens[k] == 1 { 0 } else { c }, args[k]);
+        Jet { value: evaluation.values[&arg][c], exact: evaluation.exact[&arg][c], slope: all[&arg][c] }
+    };
+    let value = &evaluation.values[&id];
+    let products = |noise: &mut _, pairs: &mut dyn Iterator<Item = (Jet, Jet)>| {
+        let mut total = Total::default();
+        pairs.for_each(|(a, b)| total.add_product(a, b));
+        total.rounded(noise)
+    };
+    let still = Slope::default();
+    match g.op(id) {
+        Op::Var(v) => tangents[v.0 as usize].iter().map(|&first| Slope { first, ..still }).collect(),
+        Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Places | Op::ArgMax => vec![still; len],
+        op @ (Op::Add | Op::Sub) => {
+            let sign = if matches!(op, Op::Add) { 1.0 } else { -1.0 };
+            let sum = |c| {
+                let (mut total, a, b) = (Total::default(), jet(0, c).slope, jet(1, c).slope);
+                total.add([a.first, a.second], a.known);
+                total.add([sign * b.first, sign * b.second], b.known);
+                total.rounded(noise)
+            };
+            (0..len).map(sum).collect()
+        }
+        Op::Mul => (0..len).map(|c| products(noise, &mut std::iter::once((jet(0, c), jet(1, c))))).collect(),
+        // a = q b
+        Op::Div => {
+            let quotient = |c| {
+                let (a, b, q) = (jet(0, c), jet(1, c), value[c]);
+                let Slope { first, second, known } = b.slope;
+                let slope = (a.slope.first - times(q, first)) / b.value;
+                let mut total = Total::default();
+                total.add([a.slope.first / b.value, a.slope.second / b.value], known.min(a.slope.known));
+                total.add([-times(q, first) / b.value, -times(q, second) / b.value], known);
+                total.add([0.0, -2.0 * times(slope, first) / b.value], known);
+                total.rounded(noise)
+            };
+            (0..len).map(quotient).collect()
+        }
+        Op::Neg => {
+            let negative = |c| {
+                let slope = jet(0, c).slope;
+                Slope { first: -slope.first, second: -slope.second, ..slope }
+            };
+            (0..len).map(negative).collect()
+        }
+        Op::Powi(n) => {
+            let power = |c| {
+                let Jet { value, slope, .. } = jet(0, c);
+                let (n, mut total) = (*n, Total::default());
+                let (one, two) =
+                    (f64::from(n) * value.powi(n - 1), f64::from(n) * f64::from(n - 1) * value.powi(n - 2));
+                total.add([times(one, slope.first), times(one, slope.second)], slope.known);
+                total.add([0.0, times(two, slope.first * slope.first)], slope.known);
+                total.rounded(noise)
+            };
+            (0..len).map(power).collect()
+        }
+        Op::Fun(Fun::IfElse) => {
+            let taken = |c| {
+                let condition = jet(0, c);
+                let side = jet(if condition.value >= 0.0 { 1 } else { 2 }, c).slope;
+                let known = if condition.slope.known == Known::Nothing { Known::Nothing } else { side.known };
+                Slope { known, ..side }
+            };
+            (0..len).map(taken).collect()
+        }
+        Op::Fun(f) => {
+            let of = |c| {
+                let jets: Vec<Jet> = (0..args.len()).map(|k| jet(k, c)).collect();
+                chain(*f, value[c], &jets, noise)
+            };
+            (0..len).map(of).collect()
+        }
+        Op::Sum => {
+            let block = lens[0] / len;
+            let sum = |c| {
+                let mut total = Total::default();
+                for k in c * block..(c + 1) * block {
+                    let slope = jet(0, k).slope;
+                    total.add([slope.first, slope.second], slope.known);
+                }
+                total.rounded(noise)
+            };
+            (0..len).map(sum).collect()
+        }
+        Op::Max => {
+            let least = all[&args[0]].iter().map(|slope| slope.known).min().unwrap_or_default();
+            let chosen = all[&args[0]][arg_max(&evaluation.values[&args[0]])];
+            vec![Slope {
+                known: chosen.known.min(if least == Known::Nothing { least } else { chosen.known }),
+                ..chosen
+            }]
+        }
+        Op::Broadcast => vec![all[&args[0]][0]; len],
+        Op::View(view) => places(view).map(|k| all[&args[0]][k]).collect(),
+        Op::Spread(view) => {
+            let mut spread = vec![still; len];
+            places(view).zip(&all[&args[0]]).for_each(|(k, &slope)| spread[k] = slope);
+            spread
+        }
+        Op::Concat => args.iter().flat_map(|a| all[a].iter().copied()).collect(),
+        Op::MatVec => {
+            let columns = lens[1];
+            (0..len)
+                .map(|row| products(noise, &mut (0..columns).map(|k| (jet(0, row * columns + k), jet(1, k)))))
+                .collect()
+        }
+        Op::VecMat => {
+            let rows = lens[0];
+            (0..len)
+                .map(|column| products(noise, &mut (0..rows).map(|k| (jet(0, k), jet(1, k * len + column)))))
+                .collect()
+        }
+        Op::Outer => {
+            let columns = lens[1];
+            (0..len)
+                .map(|c| products(noise, &mut std::iter::once((jet(0, c / columns), jet(1, c % columns)))))
+                .collect()
+        }
+    }
+}
