@@ -9,13 +9,14 @@ pub(crate) mod slopes;
 use std::collections::HashMap;
 
 #[cfg(feature = "testing")]
-pub use item::{Category, Formula, Term};
+pub use item::{Category, Derivatives, Formula, Rules, Term};
 #[cfg(feature = "testing")]
 pub use slopes::{Known, Slope};
 
 use crate::{
     dim::Dim,
     graph::{Graph, Id, Op},
+    oracle::exact::Certain,
     table::Fun,
     view::View,
 };
@@ -33,12 +34,12 @@ pub(crate) fn size(dim: &Dim) -> usize {
 /// The values of all nodes that some roots need.
 pub(crate) struct Evaluation {
     values: HashMap<Id, Vec<f64>>,
-    /// Which components every engine has without a rounding.
-    exact: HashMap<Id, Vec<bool>>,
+    /// What every engine knows of each component.
+    certain: HashMap<Id, Vec<Certain>>,
     /// On which side of each kink and singularity the point lies.
     pub(crate) sides: Vec<i8>,
     /// How far the arguments of operations are from the nearest of these, of those that an engine may see on the other
-    /// side: where the arguments are exact, none does.
+    /// side.
     pub(crate) distance: f64,
 }
 
@@ -79,31 +80,24 @@ pub(crate) fn evaluate_rounded(
     variables: &[Vec<f64>],
     mut round: impl FnMut(f64, f64) -> f64,
 ) -> Evaluation {
-    let (values, exact) = (HashMap::new(), HashMap::new());
-    let mut evaluation = Evaluation { values, exact, sides: Vec::new(), distance: f64::INFINITY };
+    let (values, certain) = (HashMap::new(), HashMap::new());
+    let mut evaluation = Evaluation { values, certain, sides: Vec::new(), distance: f64::INFINITY };
     for id in g.reachable(roots) {
         let args: Vec<&[f64]> = g.args(id).iter().map(|a| evaluation.values[a].as_slice()).collect();
-        let known: Vec<&[bool]> = g.args(id).iter().map(|a| evaluation.exact[a].as_slice()).collect();
-        let sides = sides(g.op(id), &args);
+        let certain: Vec<&[Certain]> = g.args(id).iter().map(|a| evaluation.certain[a].as_slice()).collect();
         let len = args.iter().map(|a| a.len()).max().unwrap_or(1);
-        let at = |k: usize, c: usize| known[k][if known[k].len() == 1 { 0 } else { c }];
-        let all = known.iter().copied().flatten().all(|&exact| exact);
-        for (n, (side, distance)) in sides.into_iter().enumerate() {
+        for (n, (side, distance)) in sides(g.op(id), &args).into_iter().enumerate() {
             evaluation.sides.push(side);
-            let known_side = match g.op(id) {
-                Op::Max | Op::ArgMax => all,
-                _ => (0..known.len()).all(|k| at(k, n % len)),
-            };
-            if !known_side {
+            if !exact::side(g.op(id), &certain, n % len) {
                 evaluation.distance = evaluation.distance.min(distance);
             }
         }
         let mut value = node(g, id, &args, variables);
         assert_eq!(value.len(), size(g.dim(id)), "{:?}", g.node(id));
-        let exact = exact::components(g.op(id), &args, &known, &value);
-        for (c, (x, &exact)) in value.iter_mut().zip(&exact).enumerate() {
+        let certain = exact::components(g.op(id), &args, &certain, &value);
+        for (c, (x, &certain)) in value.iter_mut().zip(&certain).enumerate() {
             let roundings = match g.op(id) {
-                _ if exact => 0.0,
+                _ if certain == Certain::Exact => 0.0,
                 // as a power of 2, with its exponent rounded
                 Op::Fun(Fun::Exp | Fun::Pow) => 1.0 + args[0][if args[0].len() == 1 { 0 } else { c }].abs().min(100.0),
                 _ => 1.0,
@@ -111,7 +105,7 @@ pub(crate) fn evaluate_rounded(
             *x = round(*x, roundings);
         }
         evaluation.values.insert(id, value);
-        evaluation.exact.insert(id, exact);
+        evaluation.certain.insert(id, certain);
     }
     evaluation
 }

@@ -1,74 +1,142 @@
-//! Which numbers every engine has without a rounding, in whatever order it computes: small whole multiples of a power of
-//! 2, differences of equal numbers, what is multiplied by 0, steps. At such a number it is known on which side of a kink
-//! an engine is.
+//! What every engine knows of a number, in whatever order it computes: all of it, where it is a small whole multiple of a
+//! power of 2, a difference of equal numbers, something times 0, or a step; or its sign, where its error is relative to itself,
+//! as those of a difference of two exact numbers and of a sum of squares of these are. Then it is on the same side of a
+//! kink or a singularity at 0 as the oracle.
 
 use crate::{graph::Op, oracle::places, table::Fun};
+
+/// What of a number is certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Certain {
+    /// Nothing: it may be 0 or of either sign where it is small.
+    Nothing,
+    /// That it is 0, or that it is not, and its sign.
+    Sign,
+    /// All.
+    Exact,
+}
+
+use Certain::{Exact, Nothing, Sign};
+
+type Number = (f64, Certain);
 
 /// Whether `f32` has the number.
 fn single(x: f64) -> bool {
     f64::from(x as f32) == x
 }
 
-/// A sum of products is exact in any order if each product is, and the sum of their sizes has a number.
-fn sum_of_products(factors: impl Iterator<Item = ((f64, bool), (f64, bool))>) -> bool {
-    let mut size = 0.0;
-    for (a, b) in factors {
-        if !product(a, b) {
-            return false;
-        }
-        size += (a.0 * b.0).abs();
-    }
-    single(size)
+fn exact_or(exact: bool, otherwise: Certain) -> Certain {
+    if exact { Exact } else { otherwise }
 }
 
-fn product((a, exact_a): (f64, bool), (b, exact_b): (f64, bool)) -> bool {
-    let zero = a == 0.0 && exact_a && b.is_finite() || b == 0.0 && exact_b && a.is_finite();
-    zero || exact_a && exact_b && single(a * b)
+/// A sum of products is exact in any order if each product is, and the sum of their sizes has a number. Its sign is
+/// certain if those of all products are, and they are the same.
+fn sum_of_products(factors: impl Iterator<Item = (Number, Number)>) -> Certain {
+    let (mut size, mut sum, mut least) = (0.0, 0.0, Exact);
+    for (a, b) in factors {
+        least = least.min(product(a, b));
+        size += (a.0 * b.0).abs();
+        sum += a.0 * b.0;
+    }
+    match least {
+        Exact if single(size) => Exact,
+        Sign | Exact if sum.abs() == size => Sign,
+        _ => Nothing,
+    }
+}
+
+fn product((a, of_a): Number, (b, of_b): Number) -> Certain {
+    let zero = a == 0.0 && of_a >= Sign && b.is_finite() || b == 0.0 && of_b >= Sign && a.is_finite();
+    let both = of_a.min(of_b);
+    exact_or(zero || both == Exact && single(a * b), both.min(Sign))
+}
+
+/// Whether every engine is on the same side of the kinks and singularities of an operation, at component c.
+pub(super) fn side(op: &Op, certain: &[&[Certain]], c: usize) -> bool {
+    let of = |k: usize| certain[k][if certain[k].len() == 1 { 0 } else { c }];
+    match op {
+        Op::Max | Op::ArgMax => certain[0].iter().all(|&of| of == Exact),
+        Op::Div => of(1) >= Sign,
+        Op::Powi(_) => of(0) >= Sign,
+        // with its kink at 0
+        Op::Fun(
+            Fun::Abs
+            | Fun::Sign
+            | Fun::Step
+            | Fun::Relu
+            | Fun::IfElse
+            | Fun::Log
+            | Fun::Sqrt
+            | Fun::Rsqrt
+            | Fun::Inv
+            | Fun::XLogX
+            | Fun::Pow,
+        ) => of(0) >= Sign,
+        _ => (0..certain.len()).all(|k| of(k) == Exact),
+    }
 }
 
 /// Of each component of a value.
-pub(super) fn components(op: &Op, args: &[&[f64]], exact: &[&[bool]], value: &[f64]) -> Vec<bool> {
+pub(super) fn components(op: &Op, args: &[&[f64]], certain: &[&[Certain]], value: &[f64]) -> Vec<Certain> {
     let len = value.len();
     let number = |k: usize, c: usize| {
         let c = if args[k].len() == 1 { 0 } else { c };
-        (args[k][c], exact[k][c])
+        (args[k][c], certain[k][c])
     };
-    let each = |f: &dyn Fn(usize) -> bool| (0..len).map(|c| value[c].is_finite() && f(c)).collect();
-    let all = |c: usize| (0..args.len()).all(|k| number(k, c).1);
-    let known = |c: usize| all(c) && single(value[c]);
+    let each = |f: &dyn Fn(usize) -> Certain| {
+        (0..len).map(|c| if value[c].is_finite() { f(c) } else { Nothing }).collect::<Vec<Certain>>()
+    };
+    let least = |c: usize| (0..args.len()).map(|k| number(k, c).1).min().unwrap_or(Exact);
+    let rounded = |c: usize| exact_or(least(c) == Exact && single(value[c]), least(c).min(Sign));
+    // 0 where the argument is
+    let zero = |c: usize| exact_or(number(0, c).1 >= Sign && number(0, c).0 == 0.0, number(0, c).1.min(Sign));
+    let sum = |c: usize, sign: f64| {
+        let ((a, of_a), (b, of_b)) = (number(0, c), number(1, c));
+        let same = a * sign * b >= 0.0 && of_a.min(of_b) >= Sign;
+        let exact = of_a.min(of_b) == Exact;
+        exact_or(exact && single(value[c]), if exact || same { Sign } else { Nothing })
+    };
     match op {
-        Op::Var(_) | Op::Const(_) => each(&|c| single(value[c])),
-        Op::Zero | Op::Unit(_) | Op::Places | Op::ArgMax => vec![true; len],
-        Op::Add | Op::Sub | Op::Neg | Op::Powi(1..) => each(&known),
-        Op::Powi(_) => vec![false; len],
+        Op::Var(_) | Op::Const(_) => each(&|c| exact_or(single(value[c]), Sign)),
+        Op::Zero | Op::Unit(_) | Op::Places | Op::ArgMax => vec![Exact; len],
+        Op::Add => each(&|c| sum(c, 1.0)),
+        Op::Sub => each(&|c| sum(c, -1.0)),
+        Op::Neg | Op::Powi(1..) => each(&rounded),
+        Op::Powi(_) => each(&|c| number(0, c).1.min(Sign)),
         Op::Mul => each(&|c| product(number(0, c), number(1, c))),
         Op::Div => each(&|c| {
-            let (divisor, exact) = number(1, c);
-            let power = divisor.is_normal() && exact && divisor.abs().log2().fract() == 0.0;
-            number(0, c) == (0.0, true) && divisor != 0.0 || power && known(c)
+            let divisor = number(1, c).0;
+            let power = divisor.is_normal() && divisor.abs().log2().fract() == 0.0;
+            exact_or(least(c) >= Sign && number(0, c).0 == 0.0 || power && rounded(c) == Exact, least(c).min(Sign))
         }),
         Op::Fun(fun) => each(&|c| match fun {
-            Fun::Sign | Fun::Step | Fun::Floor | Fun::Round(0) => true,
-            Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual => true,
-            Fun::Abs | Fun::Relu | Fun::Clamp => known(c),
+            Fun::Sign | Fun::Step | Fun::Floor | Fun::Round(0) => Exact,
+            Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual => Exact,
+            Fun::Abs | Fun::Relu | Fun::Clamp if rounded(c) == Exact => Exact,
+            Fun::Abs | Fun::Relu => number(0, c).1.min(Sign),
             Fun::IfElse => number(if number(0, c).0 >= 0.0 { 1 } else { 2 }, c).1,
-            Fun::Sqrt | Fun::Rsqrt | Fun::XLogX | Fun::Sin | Fun::Asin | Fun::Atan => number(0, c) == (0.0, true),
-            Fun::Pow => number(0, c) == (0.0, true) && number(1, c).0 > 0.0,
-            _ => false,
+            Fun::Sqrt | Fun::Rsqrt | Fun::Sin | Fun::Asin | Fun::Atan if zero(c) == Exact => Exact,
+            Fun::Sqrt | Fun::Rsqrt | Fun::Inv | Fun::Atan => zero(c).min(Sign),
+            Fun::XLogX => exact_or(zero(c) == Exact, Nothing),
+            Fun::Pow if number(0, c).0 == 0.0 => exact_or(zero(c) == Exact && number(1, c).0 > 0.0, Nothing),
+            Fun::Pow => number(0, c).1.min(Sign),
+            // f32 has the number
+            Fun::Exp if value[c] > 1e-30 => Sign,
+            _ => Nothing,
         }),
         Op::Sum => {
             let block = args[0].len() / len;
-            each(&|c| sum_of_products((c * block..(c + 1) * block).map(|k| (number(0, k), (1.0, true)))))
+            each(&|c| sum_of_products((c * block..(c + 1) * block).map(|k| (number(0, k), (1.0, Exact)))))
         }
-        Op::Max => vec![exact[0].iter().all(|&exact| exact)],
-        Op::Broadcast => vec![exact[0][0]; len],
-        Op::View(view) => places(view).map(|k| exact[0][k]).collect(),
+        Op::Max => each(&|_| exact_or(certain[0].iter().all(|&of| of == Exact), Nothing)),
+        Op::Broadcast => vec![certain[0][0]; len],
+        Op::View(view) => places(view).map(|k| certain[0][k]).collect(),
         Op::Spread(view) => {
-            let mut all = vec![true; len];
-            places(view).zip(exact[0]).for_each(|(k, &exact)| all[k] = exact);
+            let mut all = vec![Exact; len];
+            places(view).zip(certain[0]).for_each(|(k, &of)| all[k] = of);
             all
         }
-        Op::Concat => exact.concat(),
+        Op::Concat => certain.concat(),
         Op::MatVec => {
             let columns = args[1].len();
             each(&|row| sum_of_products((0..columns).map(|k| (number(0, row * columns + k), number(1, k)))))

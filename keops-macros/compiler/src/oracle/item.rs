@@ -3,7 +3,9 @@
 pub use crate::graph::Category;
 use crate::{
     check::{Checked, check},
-    oracle::{Slope, evaluate, evaluate_rounded, size, slopes::slopes},
+    differentiate::{diff, grads},
+    graph::{Graph, Id, VarId},
+    oracle::{Slope, evaluate, evaluate_rounded, exact::Certain, size, slopes::slopes},
     parse::Input,
     reduction::Row,
 };
@@ -78,7 +80,8 @@ impl Formula {
         let Checked { graph, values, .. } = &self.checked;
         let evaluation = evaluate(graph, values, rows);
         let [value, weight] = [0, 1].map(|k| values.get(k).map_or(Vec::new(), |&id| evaluation.get(id).to_vec()));
-        let exact = [0, 1].map(|k| values.get(k).map_or(Vec::new(), |&id| evaluation.exact[&id].clone()));
+        let exact = |id: &Id| evaluation.certain[id].iter().map(|&of| of == Certain::Exact).collect();
+        let exact = [0, 1].map(|k| values.get(k).map_or(Vec::new(), exact));
         Term { value, weight, sides: evaluation.sides, distance: evaluation.distance, exact }
     }
 
@@ -101,5 +104,56 @@ impl Formula {
         let Checked { graph, values, .. } = &self.checked;
         let evaluation = evaluate_rounded(graph, values, rows, |x, _| f64::from(x as f32));
         [0, 1].map(|k| values.get(k).map_or(Vec::new(), |&id| evaluation.get(id).to_vec()))
+    }
+}
+
+/// The derivatives of f and of the weight as the compiler makes them, evaluated without being lowered.
+pub struct Rules {
+    graph: Graph,
+    /// By each variable: the gradient, its change along the tangent, and the changes of f and of the weight.
+    by: Vec<[Vec<Id>; 3]>,
+}
+
+/// The derivatives by a variable at a pair.
+#[derive(Clone, Debug)]
+pub struct Derivatives {
+    /// The gradient for a cotangent of f and one of the weight.
+    pub gradient: Vec<f64>,
+    /// Its change along the tangent.
+    pub second: Vec<f64>,
+    /// The changes of f and of the weight along the tangent.
+    pub changes: Vec<Vec<f64>>,
+}
+
+impl Rules {
+    /// Those of a formula.
+    pub fn new(Formula { checked, .. }: &Formula) -> Self {
+        let (mut graph, values) = (checked.graph.clone(), &checked.values);
+        let variables: Vec<VarId> = graph.variable_ids().collect();
+        let g = &mut graph;
+        let cotangents = values.iter().map(|&value| {
+            let dim = g.dim(value).clone();
+            let e = g.push_variable("cotangent".to_owned(), Category::P, dim);
+            (value, g.var(e))
+        });
+        let cotangents: Vec<(Id, Id)> = cotangents.collect();
+        let derive = |&v: &VarId| {
+            let dim = g.variable(v).dim.clone();
+            let u = g.push_variable("tangent".to_owned(), Category::P, dim);
+            let (u, gradient) = (g.var(u), grads(g, &cotangents, &[v]));
+            let second = diff(g, gradient[0], v, u);
+            [gradient, vec![second], values.iter().map(|&value| diff(g, value, v, u)).collect()]
+        };
+        let by = variables.iter().map(derive).collect();
+        Self { graph, by }
+    }
+
+    /// By variable k; `rows` are those of the variables, a cotangent of f and of the weight, and a tangent of each variable.
+    pub fn by(&self, k: usize, rows: &[Vec<f64>]) -> Derivatives {
+        let roots = self.by[k].concat();
+        let evaluation = evaluate(&self.graph, &roots, rows);
+        let [gradient, second, changes] = &self.by[k];
+        let of = |id: &Id| evaluation.get(*id).to_vec();
+        Derivatives { gradient: of(&gradient[0]), second: of(&second[0]), changes: changes.iter().map(of).collect() }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::{
     graph::{Graph, Id, Op},
-    oracle::{Evaluation, arg_max, places, size, spherical},
+    oracle::{Evaluation, arg_max, exact::Certain, places, size, spherical},
     table::Fun,
 };
 
@@ -296,7 +296,11 @@ fn node(
     let lens: Vec<usize> = args.iter().map(|a| all[a].len()).collect();
     let jet = |k: usize, c: usize| {
         let (c, arg) = (if lens[k] == 1 { 0 } else { c }, args[k]);
-        Jet { value: evaluation.values[&arg][c], exact: evaluation.exact[&arg][c], slope: all[&arg][c] }
+        Jet {
+            value: evaluation.values[&arg][c],
+            exact: evaluation.certain[&arg][c] == Certain::Exact,
+            slope: all[&arg][c],
+        }
     };
     let value = &evaluation.values[&id];
     let products = |noise: &mut _, pairs: &mut dyn Iterator<Item = (Jet, Jet)>| {
