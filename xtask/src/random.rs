@@ -19,12 +19,16 @@ use crate::{root, run, test_cuda::emulator};
 /// Options of the task.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// What the first formula is drawn from; the next one has the next number. Another one on each run if left out.
+    /// What the first formula is drawn from; the next one has the next number. Another one on each run if left out. Of
+    /// several seeds, each has so many formulas.
     #[arg(long)]
-    seed: Option<u64>,
+    seed: Vec<u64>,
     /// How many formulas.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..))]
     formulas: u16,
+    /// How many formulas more, whose rules of derivatives are looked at without compiling them.
+    #[arg(long, default_value_t = 40)]
+    rules: u16,
     /// On the emulator of keops-gpu/emulator instead of the processor.
     #[arg(long)]
     emulator: bool,
@@ -36,9 +40,17 @@ pub(crate) struct Options {
 /// Runs the task.
 pub(crate) fn run_task(options: &Options) -> Result<()> {
     // short enough to be typed
-    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000_000));
-    println!("cargo xtask random --seed {seed} --formulas {}", options.formulas);
-    let seeds: Vec<u64> = (0..u64::from(options.formulas)).map(|k| seed.wrapping_add(k)).collect();
+    let first = match options.seed.as_slice() {
+        [] => vec![fastrand::u64(..1_000_000_000)],
+        seeds => seeds.to_vec(),
+    };
+    let text: Vec<String> = first.iter().map(|seed| format!("--seed {seed}")).collect();
+    println!("cargo xtask random {} --formulas {} --rules {}", text.join(" "), options.formulas, options.rules);
+    let following = |n: u16| {
+        let of = |&seed: &u64| (0..u64::from(n)).map(move |k: u64| seed.wrapping_add(k));
+        first.iter().flat_map(of).collect::<Vec<u64>>()
+    };
+    let seeds = following(options.formulas);
     let drawn: Vec<_> = seeds.into_par_iter().map(draw).collect();
     let folder = root().join("target/random");
     let main = folder.join("src/main.rs");
@@ -49,6 +61,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
         drawn.iter().for_each(|formula| println!("// seed {}\n{}", formula.seed, formula.item));
         return Ok(());
     }
+    let rules = rules(&following(options.formulas.saturating_add(options.rules)));
     let mut check = Command::new("cargo");
     check.args(["run", "--quiet", "--manifest-path"]).arg(folder.join("Cargo.toml"));
     check.env("CARGO_TARGET_DIR", target());
@@ -67,7 +80,24 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
         check.args(["--features", "cuda", "--", "--cuda"]);
         check.env("KEOPS_PTX_DIR", built.folder).env("LD_LIBRARY_PATH", emulator()?);
     }
-    run(&mut check)
+    run(&mut check)?;
+    rules
+}
+
+/// The rules of derivatives of these formulas, evaluated as they are.
+fn rules(seeds: &[u64]) -> Result<()> {
+    let seen: Vec<Result<usize>> = seeds.par_iter().map(|&seed| keops_random::rules::check(seed)).collect();
+    let mut failed = 0;
+    for (&seed, seen) in seeds.iter().zip(&seen) {
+        if let Err(error) = seen {
+            println!("{}    {error:#}\n    again: cargo xtask random --seed {seed} --formulas 1\n", draw(seed).item);
+            failed += 1;
+        }
+    }
+    let numbers: usize = seen.iter().flatten().sum();
+    println!("the rules of {} formulas: {numbers} numbers compared at special points", seeds.len());
+    ensure!(failed == 0, "the rules of {failed} formulas");
+    Ok(())
 }
 
 /// Where cargo builds: that of the workspace, for what both compile in the same way.

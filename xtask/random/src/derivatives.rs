@@ -39,18 +39,18 @@ fn smooth(formula: &Formula, rng: &mut Rng, shape: (usize, usize)) -> Option<Poi
         let points = Points::new(rng, formula, shape);
         let expected = expected(formula, &points);
         let distance = expected.rows.iter().map(|row| row.distance).fold(f64::INFINITY, f64::min);
-        (distance > 64.0 * epsilon::<f32>() * (1.0 + expected.rounding)).then_some(points)
+        (distance > 64.0 * epsilon::<f32>() * (1.0 + expected.rounding())).then_some(points)
     })
 }
 
 /// A cotangent and a tangent of each variable.
-struct Directions {
-    cotangent: Vec<f64>,
-    tangents: Vec<Vec<f64>>,
+pub(crate) struct Directions {
+    pub(crate) cotangent: Vec<f64>,
+    pub(crate) tangents: Vec<Vec<f64>>,
 }
 
 impl Directions {
-    fn new(formula: &Formula, rng: &mut Rng, points: &Points) -> Result<Self> {
+    pub(crate) fn new(formula: &Formula, rng: &mut Rng, points: &Points) -> Result<Self> {
         // the width of a row is that of the oracle's
         let (targets, _) = sides(formula, points.shape);
         let len = values(formula, points).0.len();
@@ -60,7 +60,7 @@ impl Directions {
     }
 
     /// The arguments of a derivative by variable k.
-    fn arguments(&self, points: &Points, k: usize) -> Vec<Vec<f64>> {
+    pub(crate) fn arguments(&self, points: &Points, k: usize) -> Vec<Vec<f64>> {
         let mut rows = points.rows.clone();
         rows.extend([self.cotangent.clone(), self.tangents[k].clone()]);
         rows

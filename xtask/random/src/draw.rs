@@ -1,5 +1,9 @@
 //! Draws formulas from the operation table. A step takes a row, arguments among what there is already, integers and
-//! lists, and asks the compiler: what its dims rule refuses is drawn again.
+//! lists, and asks the compiler: what its dims rule refuses is drawn again. Some formulas are of a sort instead: of
+//! distances ([`distances`]), or of numbers with units ([`units`]).
+
+mod distances;
+mod units;
 
 use fastrand::Rng;
 use keops_compiler::{
@@ -8,7 +12,7 @@ use keops_compiler::{
     table::{self, Kind, Operation},
 };
 
-use crate::points;
+use crate::{points, scales::Units};
 
 /// The points at which the values of a formula are looked at.
 const SAMPLES: usize = 48;
@@ -26,14 +30,23 @@ pub struct Drawn {
     pub item: String,
     /// How often its result can be differentiated.
     pub order: u32,
+    /// Those of its parts, if it is right in any.
+    pub units: Option<Units>,
 }
 
-/// The formula of a seed.
+/// The formula of a seed. Of six seeds that follow each other, three are of any operations, two of distances, and one of
+/// units.
 pub fn draw(seed: u64) -> Drawn {
-    let mut rng = Rng::with_seed(seed);
+    // numbers that follow each other would begin alike
+    let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32));
     loop {
-        if let Some((item, order)) = Drawing::new(&mut rng).finished() {
-            return Drawn { seed, item, order };
+        let drawn = match seed % 6 {
+            5 => units::draw(&mut rng).map(|(item, order, units)| (item, order, Some(units))),
+            1 | 3 => Drawing::of_distances(&mut rng).finish_distances().map(|(item, order)| (item, order, None)),
+            _ => Drawing::new(&mut rng).finished().map(|(item, order)| (item, order, None)),
+        };
+        if let Some((item, order, units)) = drawn {
+            return Drawn { seed, item, order, units };
         }
     }
 }
@@ -85,7 +98,12 @@ impl<'a> Drawing<'a> {
             uses: Vec::new(),
         };
         let parts: Vec<Part> = categories.iter().enumerate().map(variable).collect();
-        let samples = (0..SAMPLES).map(|_| parts.iter().map(|part| points::numbers(rng, part.dim)).collect()).collect();
+        Self::at_samples(rng, parts, categories)
+    }
+
+    fn at_samples(rng: &'a mut Rng, parts: Vec<Part>, categories: Vec<Category>) -> Self {
+        let row = |part: &Part, rng: &mut _| points::of_variable(rng, &part.name, part.dim);
+        let samples = (0..SAMPLES).map(|_| parts.iter().map(|part| row(part, rng)).collect()).collect();
         Self { rng, parts, categories, samples }
     }
 
@@ -98,28 +116,32 @@ impl<'a> Drawing<'a> {
             }
         }
         for category in [Category::I, Category::J] {
-            self.depend_on(category);
+            self.depend_on(self.parts.len() - 1, category);
         }
         let body = self.parts.len() - 1;
-        let (low, high) = self.parts[body].range;
-        if body < self.categories.len() || high - low < 1e-2 {
+        if body < self.categories.len() {
             return None;
         }
-        self.reduced(body)
+        let sum = REDUCTIONS.first().filter(|_| self.rng.usize(0..10) < 6);
+        let row = sum.unwrap_or_else(|| &REDUCTIONS[self.rng.usize(0..REDUCTIONS.len())]);
+        let weight = self.some_part();
+        self.reduced(body, row, weight)
     }
 
-    /// Makes the last value depend on some variable of a category.
-    fn depend_on(&mut self, category: Category) {
-        let last = self.parts.len() - 1;
-        let needed = self.needed(&[last]);
+    /// A value made to depend on some variable of a category.
+    fn depend_on(&mut self, part: usize, category: Category) -> usize {
+        let needed = self.needed(&[part]);
         if (0..self.categories.len()).any(|k| needed[k] && self.categories[k] == category) {
-            return;
+            return part;
         }
         if let Some(k) = self.categories.iter().position(|&c| c == category) {
             let op = ["*", "+", "-"][self.rng.usize(0..3)];
-            let text = format!("{} {op} sum({})", self.parts[last].name, self.parts[k].name);
-            self.accept(text, vec![last, k]);
+            let text = format!("{} {op} sum({})", self.parts[part].name, self.parts[k].name);
+            if self.accept(text, vec![part, k]) {
+                return self.parts.len() - 1;
+            }
         }
+        part
     }
 
     /// Which parts stand behind some of them.
@@ -256,10 +278,12 @@ impl<'a> Drawing<'a> {
         )
     }
 
-    /// The item that reduces a part.
-    fn reduced(&mut self, body: usize) -> Option<(String, u32)> {
-        let sum = REDUCTIONS.first().filter(|_| self.rng.usize(0..10) < 6);
-        let row = sum.unwrap_or_else(|| &REDUCTIONS[self.rng.usize(0..REDUCTIONS.len())]);
+    /// The item that reduces a part, with this weight if it takes one.
+    fn reduced(&mut self, body: usize, row: &Row, weight: usize) -> Option<(String, u32)> {
+        let (low, high) = self.parts[body].range;
+        if high - low < 1e-2 {
+            return None;
+        }
         let index = if self.rng.usize(0..3) == 0 { "i" } else { "j" };
         let k = [1, 2, 5][self.rng.usize(0..3)];
         let reduction =
@@ -287,12 +311,11 @@ impl<'a> Drawing<'a> {
             text = self.within(roots[0], (0.7, 1.4));
         }
         if weighted {
-            let weight = self.some_part();
             roots.push(weight);
             text = format!("({text}, {})", self.parts[weight].name);
         }
         let needed = self.needed(&roots);
-        let (order, sum) = (self.order(row), self.rng.usize(0..8));
+        let (order, sum) = (order(self.rng, row), self.rng.usize(0..8));
         let sum = match (row.reduction, sum) {
             (Reduction::Sum, 0) => ", sum = direct",
             (Reduction::Sum, 1) => ", sum = compensated",
@@ -301,15 +324,15 @@ impl<'a> Drawing<'a> {
         let item = self.item(&needed, &reduction, &text, &format!("    #[keops(order = {order}{sum})]\n"));
         Formula::new(&item).ok().map(|_| (item, order))
     }
+}
 
-    /// Second derivatives of some that are no selections; a call of row numbers has none.
-    fn order(&mut self, row: &Row) -> u32 {
-        match row.reduction {
-            Reduction::MaxSumShiftExp | Reduction::KMin { values: false, .. } => 0,
-            Reduction::Min | Reduction::KMin { .. } => 1,
-            _ if self.rng.usize(0..4) == 0 => 2,
-            _ => 1,
-        }
+/// Second derivatives of some that are no selections; a call of row numbers has none.
+fn order(rng: &mut Rng, row: &Row) -> u32 {
+    match row.reduction {
+        Reduction::MaxSumShiftExp | Reduction::KMin { values: false, .. } => 0,
+        Reduction::Min | Reduction::KMin { .. } => 1,
+        _ if rng.usize(0..3) == 0 => 2,
+        _ => 1,
     }
 }
 

@@ -1,14 +1,20 @@
 //! Random formulas, and what must hold of each of them on every engine. `cargo xtask random` draws them ([`draw`]),
 //! writes a program that has each as an item of `keops!` ([`program`]), and runs it ([`run`]).
 //!
+//! Points are random ones ([`values`], [`derivatives`]) and special ones ([`special`]): equal, zero, far from the origin.
+//!
 //! The other side of every comparison is the compiler's oracle: the formula evaluated in `f64` from the meaning of each
 //! operation, before lowering, and a plain loop over all pairs ([`reduce`]).
 
 mod derivatives;
 pub mod draw;
+mod partials;
 pub mod points;
 pub mod program;
 pub mod reduce;
+pub mod rules;
+pub mod scales;
+mod special;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -23,6 +29,7 @@ use anyhow::{Result, anyhow};
 use fastrand::Rng;
 use keops_compiler::oracle::Formula;
 
+pub use scales::Units;
 pub use subject::{Derivative, Outcome, Subject, on};
 
 /// What the written program names.
@@ -33,7 +40,7 @@ pub mod prelude {
     };
     pub use pulp::Arch;
 
-    pub use crate::{Check, Derivative, Outcome, Subject, check, on, run};
+    pub use crate::{Check, Derivative, Outcome, Subject, Units, check, on, run};
 }
 
 /// What was compared.
@@ -45,6 +52,10 @@ pub struct Seen {
     pub slopes: usize,
     /// Components where no finite difference could be taken.
     pub rough: usize,
+    /// Numbers of derivatives at special points.
+    pub kinks: usize,
+    /// Numbers of results near the ends of the range.
+    pub scaled: usize,
 }
 
 /// Checks one formula, on the processor, or on the first CUDA device.
@@ -62,6 +73,8 @@ pub fn check<S: Subject>(cuda: bool) -> Result<Seen> {
     if S::ORDER > 0 {
         derivatives::check::<S>(&formula, &mut rng, cuda, &mut seen)?;
     }
+    scales::check::<S>(&formula, &mut rng, cuda, &mut seen)?;
+    special::check::<S>(&formula, &mut rng, cuda, &mut seen)?;
     Ok(seen)
 }
 
@@ -76,6 +89,8 @@ pub fn run(checks: &[(u64, &str, Check)]) -> ExitCode {
                 total.values += seen.values;
                 total.slopes += seen.slopes;
                 total.rough += seen.rough;
+                total.kinks += seen.kinks;
+                total.scaled += seen.scaled;
             }
             Err(error) => {
                 println!("{item}    {error:#}\n    again: cargo xtask random --seed {seed} --formulas 1\n");
@@ -84,11 +99,14 @@ pub fn run(checks: &[(u64, &str, Check)]) -> ExitCode {
         }
     }
     println!(
-        "{} formulas: {} numbers of results and {} of gradients compared, {} of gradients not smooth enough",
+        "{} formulas: {} numbers of results and {} of gradients compared, {} of gradients not smooth enough; {} of derivatives \
+         at special points, {} of results at the ends of the range",
         checks.len(),
         total.values,
         total.slopes,
-        total.rough
+        total.rough,
+        total.kinks,
+        total.scaled
     );
     if failed.is_empty() && total.values > 0 {
         return ExitCode::SUCCESS;

@@ -8,7 +8,7 @@ use keops_compiler::{
     reduction::Reduction,
 };
 
-use crate::draw::Drawn;
+use crate::{draw::Drawn, scales::Units};
 
 /// The text of `main.rs`.
 ///
@@ -33,7 +33,7 @@ pub fn program(formulas: &[Drawn]) -> Result<String> {
 
 /// What the module of a formula says.
 fn module(drawn: &Drawn) -> Result<String> {
-    let Drawn { seed, item, order } = drawn;
+    let Drawn { seed, item, order, units } = drawn;
     let formula = Formula::new(item)?;
     let variables: Vec<(&str, Category, usize)> = formula.variables().collect();
     let n = variables.len();
@@ -88,6 +88,12 @@ fn module(drawn: &Drawn) -> Result<String> {
         let fields: Vec<String> = variables.iter().map(|(name, ..)| format!("result.{name}.into_flat()")).collect();
         gradients = eval("Vjp", &format!(".vjp(&rows[{n}])"), "f64", &format!("vec![{}]", fields.join(", ")));
     }
+    let units = match units {
+        Some(Units { variables, parts }) => format!(
+            "fn units() -> Option<Units> {{ Some(Units {{ variables: (&{variables:?}).into(), parts: (&{parts:?}).into() }}) }}"
+        ),
+        None => String::new(),
+    };
     Ok(format!(
         "    #![allow(unused, clippy::all, reason = \"written by a program\")]
     use keops_random::prelude::*;
@@ -101,6 +107,7 @@ fn module(drawn: &Drawn) -> Result<String> {
         const SEED: u64 = {seed};
         const ITEM: &'static str = ITEM;
         const ORDER: u32 = {order};
+        {units}
         fn value<T: Element>(rows: &[Vec<T>], device: Device) -> Result<Outcome<T>, Error> {value}
         fn on<T: Element>(rows: &[Vec<T>], arch: Arch) -> Result<Option<Outcome<T>>, Error> {on}
         fn derivative<T: Element>(of: Derivative, rows: &[Vec<T>], device: Device) -> Result<Vec<T>, Error> {{

@@ -12,8 +12,15 @@ use crate::points::Points;
 pub struct Expected {
     /// Of each target.
     pub rows: Vec<Row>,
-    /// The largest rounding error of a term, as a multiple of the precision of the elements.
-    pub rounding: f64,
+    /// The largest rounding errors of a term and of a weight, as multiples of the precision of the elements.
+    pub rounding: [f64; 2],
+}
+
+impl Expected {
+    /// The larger of both.
+    pub fn rounding(&self) -> f64 {
+        self.rounding[0].max(self.rounding[1])
+    }
 }
 
 /// The result of a target.
@@ -29,8 +36,15 @@ pub struct Row {
     pub terms: Vec<Term>,
 }
 
+impl Row {
+    /// Whether no weight of this component is rounded.
+    pub fn is_exact(&self, component: usize) -> bool {
+        self.terms.iter().all(|term| term.exact[1][component])
+    }
+}
+
 /// The pair of a target and a source.
-fn pair(formula: &Formula, target: usize, source: usize) -> (usize, usize) {
+pub(crate) fn pair(formula: &Formula, target: usize, source: usize) -> (usize, usize) {
     if formula.over() == Category::J { (target, source) } else { (source, target) }
 }
 
@@ -74,13 +88,14 @@ pub fn expected(formula: &Formula, points: &Points) -> Expected {
             let rounded = formula.rounded(&points.pair(formula, pair(formula, target, source)));
             for (k, exact) in [&term.value, &term.weight].into_iter().enumerate() {
                 let off = exact.iter().zip(&rounded[k]).map(|(x, r)| (x - r).abs() / f64::from(f32::EPSILON));
-                rounding[k] = off.fold(rounding[k], f64::max);
+                // what is infinite says nothing of the others
+                rounding[k] = off.filter(|off| off.is_finite()).fold(rounding[k], f64::max);
             }
         }
     }
     let rounding = rounding.map(|r| 8.0 * (r + 1.0));
     let rows = terms.into_iter().map(|terms| reduce(formula, terms, rounding)).collect();
-    Expected { rows, rounding: rounding[0].max(rounding[1]) }
+    Expected { rows, rounding }
 }
 
 /// Whether a reduction selects, and then whether the largest.
@@ -92,10 +107,12 @@ pub fn selection(formula: &Formula) -> Option<bool> {
 }
 
 /// The sources by component c, the first of equal ones first.
-fn order(terms: &[Term], c: usize, descending: bool) -> Vec<usize> {
+pub(crate) fn order(terms: &[Term], c: usize, descending: bool) -> Vec<usize> {
     let mut order: Vec<usize> = (0..terms.len()).collect();
     let sign = if descending { -1.0 } else { 1.0 };
-    order.sort_by(|&a, &b| (sign * terms[a].value[c]).total_cmp(&(sign * terms[b].value[c])));
+    // zeros of either sign are equal
+    let number = |source: usize| sign * terms[source].value[c] + 0.0;
+    order.sort_by(|&a, &b| number(a).total_cmp(&number(b)));
     order
 }
 
@@ -170,7 +187,11 @@ fn exponential(formula: &Formula, (terms, c): (&[Term], usize), rounding: [f64; 
     };
     match formula.reduction().reduction {
         Reduction::LogSumExp => {
-            for (sum, error) in sums {
+            for (c, (sum, error)) in sums.into_iter().enumerate() {
+                if weighted && terms.iter().all(|t| t.weight[c] == 0.0 && t.exact[1][c]) {
+                    push(f64::NEG_INFINITY, 0.0);
+                    continue;
+                }
                 // of a sum that is not positive the logarithm is NaN, and where rounding decides that, nothing is known
                 let known = sum.abs() > 20.0 * error * f64::from(f32::EPSILON);
                 push(most + sum.ln(), if known { error / sum.abs() * 2.0 + 8.0 * most.abs() } else { f64::INFINITY });

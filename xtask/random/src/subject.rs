@@ -10,6 +10,8 @@ use keops_core::{
 };
 use pulp::Arch;
 
+use crate::scales::Units;
+
 /// A result: what there is of values and of row numbers, row after row.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome<T> {
@@ -38,6 +40,11 @@ pub trait Subject {
     const ITEM: &'static str;
     /// How often it can be differentiated.
     const ORDER: u32;
+
+    /// The units of the formula, if it is right in any.
+    fn units() -> Option<Units> {
+        None
+    }
 
     /// The result.
     ///
