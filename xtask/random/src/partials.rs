@@ -20,9 +20,10 @@ pub(crate) struct Partial {
     pub(crate) error: f64,
 }
 
-pub(crate) fn softmax(row: &Row) -> Vec<f64> {
-    let most = row.terms.iter().map(|t| t.value[0]).fold(f64::NEG_INFINITY, f64::max);
-    let exps: Vec<f64> = row.terms.iter().map(|t| (t.value[0] - most).exp()).collect();
+/// The normalised exponentials of component c.
+pub(crate) fn softmax(row: &Row, c: usize) -> Vec<f64> {
+    let most = row.terms.iter().map(|t| t.value[c]).fold(f64::NEG_INFINITY, f64::max);
+    let exps: Vec<f64> = row.terms.iter().map(|t| (t.value[c] - most).exp()).collect();
     let total: f64 = exps.iter().sum();
     exps.iter().map(|e| e / total).collect()
 }
@@ -74,14 +75,10 @@ pub(crate) fn partials(formula: &Formula, points: &Points, row: &Row, rounding: 
         }
         Reduction::MaxSumShiftExp => return None,
         Reduction::LogSumExp | Reduction::SumSoftMaxWeight => {
-            if terms.iter().any(|t| t.value[0].is_nan() || t.value[0] == f64::INFINITY)
+            if terms.iter().flat_map(|t| &t.value).any(|x| x.is_nan() || *x == f64::INFINITY)
                 || terms.iter().flat_map(|t| &t.weight).any(|x| !x.is_finite())
             {
                 return None;
-            }
-            // all exponents are -∞, or all weights of a logarithm 0: nothing
-            if terms.iter().all(|t| t.value[0] == f64::NEG_INFINITY) {
-                return Some(partials);
             }
             exponential(formula, row, rounding, &mut partials)?;
         }
@@ -91,18 +88,26 @@ pub(crate) fn partials(formula: &Formula, points: &Points, row: &Row, rounding: 
 
 fn exponential(formula: &Formula, row: &Row, rounding: [f64; 2], partials: &mut Vec<Partial>) -> Option<()> {
     let terms = &row.terms;
-    let weights = softmax(row);
-    let finite = terms.iter().map(|t| t.value[0].abs()).filter(|x| x.is_finite());
+    // exponentials that are all 0 count for nothing
+    let none = |c: usize| terms.iter().all(|t| t.value[c] == f64::NEG_INFINITY);
+    let finite = terms.iter().flat_map(|t| &t.value).map(|x| x.abs()).filter(|x| x.is_finite());
     // an exponent that is off by so much changes its exponential by as large a part
     let error = rounding[0] + 4.0 * (2.0 + finite.fold(0.0, f64::max)) + terms.len() as f64;
+    let weighted = formula.dims().len() > 1;
     let mut push = |source, input, out, value: f64, error| {
-        let component = if input == 0 { 0 } else { out };
+        let component = if input == 0 && weighted { 0 } else { out };
         partials.push(Partial { source, input, component, out, value, error });
     };
-    if formula.dims().len() == 1 {
-        weights.iter().enumerate().for_each(|(source, &p)| push(source, 0, 0, p, p * error));
+    if !weighted {
+        for c in (0..formula.dims()[0]).filter(|&c| !none(c)) {
+            softmax(row, c).into_iter().enumerate().for_each(|(source, p)| push(source, 0, c, p, p * error));
+        }
         return Some(());
     }
+    if none(0) {
+        return Some(());
+    }
+    let weights = softmax(row, 0);
     for out in 0..formula.dims()[1] {
         let g = |source: usize| terms[source].weight[out];
         let sum: f64 = weights.iter().enumerate().map(|(source, p)| p * g(source)).sum();

@@ -377,7 +377,9 @@ impl<'a> Oracle<'a> {
     fn bend(&self, row: &Row, partials: &[Partial], out: usize, at: &dyn Fn(usize, usize, usize) -> Jet) -> Vec<f64> {
         let mine: Vec<&Partial> = partials.iter().filter(|partial| partial.out == out).collect();
         let mut parts = Vec::new();
-        let first = |source: usize, input: usize| at(source, input, if input == 0 { 0 } else { out }).0.first;
+        let weighted = self.formula.dims().len() > 1;
+        let first =
+            |source: usize, input: usize| at(source, input, if input == 0 && weighted { 0 } else { out }).0.first;
         let changed: f64 = mine.iter().map(|p| p.value * first(p.source, p.input)).sum();
         if self.formula.reduction().reduction == Reduction::LogSumExp {
             for p in &mine {
@@ -386,7 +388,7 @@ impl<'a> Oracle<'a> {
             }
             parts.push(-changed * changed);
         } else {
-            let weights = softmax(row);
+            let weights = softmax(row, 0);
             let mean: f64 = weights.iter().enumerate().map(|(source, p)| p * first(source, 0)).sum();
             for p in &mine {
                 let (f, other) = (first(p.source, 0) - mean, first(p.source, p.input));
