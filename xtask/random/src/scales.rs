@@ -43,8 +43,12 @@ pub(crate) fn check<S: Subject>(formula: &Formula, rng: &mut Rng, cuda: bool, se
     for kind in [Kind::Generic, Kind::Coincident, Kind::Lattice] {
         let points = Points::of(kind, rng, formula, SHAPE);
         for _ in 0..ROUNDS {
-            let exponents = [0, 1].map(|_| EXPONENTS[rng.usize(0..EXPONENTS.len())]);
-            if let Some(scales) = Scales::new(&units, exponents, device) {
+            // within the range, if a few attempts find any
+            let found = (0..20).find_map(|_| {
+                let exponents = [0, 1].map(|_| EXPONENTS[rng.usize(0..EXPONENTS.len())]);
+                Scales::new(&units, exponents, device).map(|scales| (exponents, scales))
+            });
+            if let Some((exponents, scales)) = found {
                 let context = || format!("{kind:?}, in units of 2^{exponents:?}, of 8 times as much for f64");
                 scales.at::<S>(formula, &points, rng, seen).map_err(|error| error.context(context()))?;
             }
