@@ -89,8 +89,9 @@ fn module(drawn: &Drawn) -> Result<String> {
         gradients = eval("Vjp", &format!(".vjp(&rows[{n}])"), "f64", &format!("vec![{}]", fields.join(", ")));
     }
     let units = match units {
-        Some(Units { variables, parts }) => format!(
-            "fn units() -> Option<Units> {{ Some(Units {{ variables: (&{variables:?}).into(), parts: (&{parts:?}).into() }}) }}"
+        Some(Units { variables, parts, lengths }) => format!(
+            "fn units() -> Option<Units> {{ Some(Units {{ variables: (&{variables:?}).into(), parts: (&{parts:?}).into(), \
+             lengths: (&{lengths:?}).into() }}) }}"
         ),
         None => String::new(),
     };

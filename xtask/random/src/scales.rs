@@ -27,13 +27,17 @@ pub struct Units {
     pub variables: Cow<'static, [Unit]>,
     /// Of the values that are made of them; the last is that of the result.
     pub parts: Cow<'static, [Unit]>,
+    /// Of what lengths are taken of as roots of squares, which the language promises for a smaller range.
+    pub lengths: Cow<'static, [Unit]>,
 }
 
-/// What the two units may be, as binary exponents in `f32`, and times 8 in `f64`: 1e-30, 1e-25, 1e-20, 1, 1e15, 4e19, 1e25
-/// and 1e30. Their squares are beyond the range.
-const EXPONENTS: [i32; 8] = [-100, -83, -66, 0, 50, 65, 83, 100];
+/// What the two units may be, as binary exponents in `f32`, and times 8 in `f64`: 1e-30, 1e-25, 1e-20, 1e-15, 1, 1e15,
+/// 4e19, 1e25 and 1e30. The squares of most are beyond the range.
+const EXPONENTS: [i32; 9] = [-100, -83, -66, -50, 0, 50, 65, 83, 100];
 /// The range of what is computed, leaving room for the factors that are there in any unit.
 const LARGEST: i32 = 105;
+/// The same for lengths, and for their second derivatives, in which their inverses have cubes.
+const LENGTHS: [i32; 2] = [52, 32];
 const SHAPE: (usize, usize) = (5, 19);
 const ROUNDS: usize = 6;
 
@@ -70,6 +74,8 @@ fn all_scaled<T: Element>(row: &[f64], exponent: i32) -> Vec<f64> {
 struct Scales {
     variables: Vec<i32>,
     parts: Vec<i32>,
+    /// The largest size of an exponent of a length.
+    lengths: i32,
     result: i32,
     device: Device,
 }
@@ -81,7 +87,8 @@ impl Scales {
         let (variables, parts) = (of(&units.variables), of(&units.parts));
         let result = *parts.last()?;
         let within = variables.iter().chain(&parts).all(|exponent| exponent.abs() <= LARGEST);
-        within.then_some(Self { variables, parts, result, device })
+        let lengths = of(&units.lengths).iter().map(|exponent| exponent.abs()).max().unwrap_or(0);
+        (within && lengths <= LENGTHS[0]).then_some(Self { variables, parts, lengths, result, device })
     }
 
     fn at<S: Subject>(&self, formula: &Formula, points: &Points, rng: &mut Rng, seen: &mut Seen) -> Result<()> {
@@ -107,7 +114,7 @@ impl Scales {
             self.derivatives::<S, f64>(&mut found, ["gradient in f64", "tangent in f64"], points, &directions, k)?;
             oracle.gradient(&found, &directions, k, rng, seen).map_err(context)?;
             oracle.change(&found, &directions, k, rng, seen).map_err(context)?;
-            if S::ORDER > 1 && slopes().all(|slope| within(slope - variable)) {
+            if S::ORDER > 1 && self.lengths <= LENGTHS[1] && slopes().all(|slope| within(slope - variable)) {
                 let second = |arguments: &[Vec<f64>]| {
                     let arguments = self.arguments::<f64>(arguments, k);
                     let second = S::second(Derivative::JvpOfVjp(k), &arguments, self.device)?;

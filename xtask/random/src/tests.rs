@@ -241,7 +241,7 @@ impl<const OLD: bool> Subject for Length<OLD> {
     const ORDER: u32 = 0;
 
     fn units() -> Option<Units> {
-        Some(Units { variables: (&[[1, 0]; 2]).into(), parts: (&[[1, 0]; 2]).into() })
+        Some(Units { variables: (&[[1, 0]; 2]).into(), parts: (&[[1, 0]; 2]).into(), lengths: (&[]).into() })
     }
 
     fn value<T: Element>(rows: &[Vec<T>], _: Device) -> Result<Outcome<T>, Error> {

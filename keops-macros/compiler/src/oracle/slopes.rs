@@ -44,8 +44,9 @@ struct Jet {
 }
 
 impl Jet {
+    /// 0 wherever the direction leads.
     fn is_zero(self) -> bool {
-        self.exact && self.value == 0.0 && self.slope.first == 0.0 && self.slope.second == 0.0
+        self.exact && self.value == 0.0 && self.slope == Slope::default()
     }
 }
 

@@ -147,7 +147,11 @@ impl Drawing {
         let item = self.item(&needed, &reduction, name, &format!("    #[keops(order = {order})]\n"));
         Formula::new(&item).ok()?;
         let of = |range: std::ops::Range<usize>| range.filter(|&k| needed[k]).map(|k| self.parts[k].unit).collect();
-        Some((item, order, Units { variables: of(0..VARIABLES), parts: of(VARIABLES..self.parts.len()) }))
+        let squared =
+            |k: &usize| ["norm2", "normalize", "distance"].iter().any(|name| self.parts[*k].text.starts_with(name));
+        let lengths = (VARIABLES..self.parts.len()).filter(|&k| needed[k]).filter(squared);
+        let lengths = lengths.map(|k| self.parts[self.parts[k].uses[0]].unit).collect();
+        Some((item, order, Units { variables: of(0..VARIABLES), parts: of(VARIABLES..self.parts.len()), lengths }))
     }
 }
 
