@@ -40,11 +40,12 @@ pub(crate) struct Options {
 
 /// The integration tests that choose no device; but for `second_order`, whose hundreds of kernels are sums as those of
 /// `derivatives` are.
-pub(crate) const SUITE: [&str; 13] = [
+pub(crate) const SUITE: [&str; 15] = [
     "arguments",
     "derivatives",
     "dimensions",
     "edges",
+    "exponential",
     "keops_cases",
     "means",
     "operations",

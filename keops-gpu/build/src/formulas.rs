@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use keops_compiler::emit::device::{Device, Kernel};
+use keops_compiler::emit::device::Device;
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 

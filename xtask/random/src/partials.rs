@@ -36,7 +36,26 @@ pub(crate) fn partials(formula: &Formula, points: &Points, row: &Row, rounding: 
     let each = 16.0 + count;
     match formula.reduction().reduction {
         Reduction::Zero => {}
-        Reduction::Sum => {
+        Reduction::Prod => {
+            if terms.iter().flat_map(|t| &t.value).any(|x| !x.is_finite()) {
+                return None;
+            }
+            for c in 0..dim {
+                let but = |left_out: &[usize]| -> f64 {
+                    (0..terms.len()).filter(|s| !left_out.contains(s)).map(|s| terms[s].value[c]).product()
+                };
+                for source in 0..terms.len() {
+                    let value = but(&[source]);
+                    // what a factor is off by is multiplied by all others
+                    let others = (0..terms.len()).filter(|&other| other != source);
+                    let off: f64 = others.map(|other| but(&[source, other]).abs() * rounding[0]).sum();
+                    let error = 2.0 * off + value.abs() * each;
+                    partials.push(Partial { source, input: 0, component: c, out: c, value, error });
+                }
+            }
+        }
+        Reduction::Sum | Reduction::Mean => {
+            let value = if formula.reduction().reduction == Reduction::Mean { 1.0 / count } else { 1.0 };
             if terms.iter().flat_map(|t| &t.value).any(|x| !x.is_finite()) {
                 return None;
             }
@@ -46,8 +65,8 @@ pub(crate) fn partials(formula: &Formula, points: &Points, row: &Row, rounding: 
                     input: 0,
                     component: c,
                     out: c,
-                    value: 1.0,
-                    error: each,
+                    value,
+                    error: each * value,
                 }));
             }
         }

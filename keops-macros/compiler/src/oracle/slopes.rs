@@ -133,7 +133,83 @@ fn taylor(f: Fun, x: &[f64], y: f64) -> Taylor {
             let log = std::f64::consts::LN_2;
             Taylor::one(log * y, log * log * y)
         }
+        Fun::ExpM1 => Taylor::one(a.exp(), a.exp()),
         Fun::Log => Taylor::one(1.0 / a, -1.0 / (a * a)),
+        Fun::Log2 | Fun::Log10 => {
+            let scale = if f == Fun::Log2 { std::f64::consts::LOG2_E } else { std::f64::consts::LOG10_E };
+            Taylor::one(scale / a, -scale / (a * a))
+        }
+        Fun::Ln1p => Taylor::one(1.0 / (1.0 + a), -1.0 / ((1.0 + a) * (1.0 + a))),
+        Fun::Tan => Taylor::one(1.0 + y * y, 2.0 * y * (1.0 + y * y)),
+        Fun::Sinh => Taylor::one(a.cosh(), y),
+        Fun::Cosh => Taylor::one(a.sinh(), y),
+        Fun::Tanh => {
+            let square = a.cosh().powi(-2);
+            Taylor::one(square, -2.0 * y * square)
+        }
+        Fun::Sech => {
+            let tanh = a.tanh();
+            Taylor::one(-y * tanh, y * (tanh * tanh - y * y))
+        }
+        Fun::Asinh => {
+            let square = 1.0 + a * a;
+            Taylor::one(1.0 / square.sqrt(), -a / (square * square.sqrt()))
+        }
+        Fun::Acosh if a == 1.0 => Taylor::steep(),
+        Fun::Acosh => {
+            let square = (a - 1.0) * (a + 1.0);
+            Taylor::one(1.0 / square.sqrt(), -a / (square * square.sqrt()))
+        }
+        Fun::Atanh => {
+            let square = (1.0 - a) * (1.0 + a);
+            Taylor::one(1.0 / square, 2.0 * a / (square * square))
+        }
+        Fun::Erf | Fun::Erfc => {
+            let sign = if f == Fun::Erf { 1.0 } else { -1.0 };
+            let bell = sign * std::f64::consts::FRAC_2_SQRT_PI * (-a * a).exp();
+            Taylor::one(bell, -2.0 * a * bell)
+        }
+        Fun::Sigmoid => Taylor::one(y * (1.0 - y), y * (1.0 - y) * (1.0 - 2.0 * y)),
+        Fun::Softplus => {
+            let sigmoid = 1.0 / (1.0 + (-a).exp());
+            Taylor::one(sigmoid, sigmoid * (1.0 - sigmoid))
+        }
+        Fun::Cbrt if a == 0.0 => Taylor::steep(),
+        Fun::Cbrt => Taylor::one(1.0 / (3.0 * y * y), -2.0 / (9.0 * a * y * y)),
+        Fun::Hypot | Fun::Direction | Fun::OverSquare if x == [0.0, 0.0] => Taylor::steep(),
+        Fun::Hypot => {
+            let (b, cube) = (x[1], y.powi(3));
+            Taylor::two([a / y, b / y], [b * b / cube, -a * b / cube, a * a / cube])
+        }
+        Fun::Direction => {
+            let (b, r) = (x[1], a.hypot(x[1]));
+            let (cube, fifth) = (r.powi(3), r.powi(5));
+            Taylor::two(
+                [b * b / cube, -a * b / cube],
+                [-3.0 * a * b * b / fifth, b * (2.0 * a * a - b * b) / fifth, a * (2.0 * b * b - a * a) / fifth],
+            )
+        }
+        Fun::OverSquare => {
+            let (b, s) = (x[1], a * a + x[1] * x[1]);
+            let (square, cube) = (s.powi(2), s.powi(3));
+            Taylor::two(
+                [(b * b - a * a) / square, -2.0 * a * b / square],
+                [
+                    2.0 * a * (a * a - 3.0 * b * b) / cube,
+                    2.0 * b * (3.0 * a * a - b * b) / cube,
+                    2.0 * a * (3.0 * b * b - a * a) / cube,
+                ],
+            )
+        }
+        Fun::UnlessZero if x[1] == 0.0 => Taylor { known: Known::First, ..Taylor::flat() },
+        Fun::UnlessZero => Taylor::one(1.0, 0.0),
+        // of equal ones the first
+        Fun::Max | Fun::Min => {
+            let second = if f == Fun::Max { a < x[1] } else { a > x[1] };
+            Taylor::two([step(!second), step(second)], [0.0; 3])
+        }
+        // the lowering and derivatives make it
+        Fun::Others => Taylor { known: Known::Nothing, ..Taylor::flat() },
         Fun::Sin => Taylor::one(a.cos(), -y),
         Fun::Cos => Taylor::one(-a.sin(), -y),
         Fun::Asin | Fun::Acos if a.abs() == 1.0 => Taylor::steep(),

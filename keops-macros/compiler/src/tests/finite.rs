@@ -141,7 +141,7 @@ fn what_is_finite_has_finite_derivatives_at_equal_points() {
             }
             point[2] = point[1].clone();
             for bits in [64, 32] {
-                let round = |x: f64| if bits == 32 { f64::from(x as f32) } else { x };
+                let round = |x: f64, _: f64| if bits == 32 { f64::from(x as f32) } else { x };
                 let evaluation = evaluate_rounded(&g, &roots, &point, round);
                 for (what, id) in &all {
                     if !evaluation.get(*id).iter().all(|x| x.is_finite()) {
