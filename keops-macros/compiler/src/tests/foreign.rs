@@ -73,7 +73,7 @@ fn paths_and_constants() {
     assert_says("d * f64::INFINITY + inf + np.nan", &["`1e30`", "`1e30`", "`1e30`"]);
     assert_says("d * E + pi * d", &["`consts::E`", "`PI`"]);
     assert_says("d * f64::PI", &["unknown constant `f64::PI`"]);
-    assert_says("f64::exp(d) + f64::hypot(x, y)", &["`f64::exp` is `exp` here", "`sqrt(f**2 + g**2)`"]);
+    assert_says("f64::exp(d) + f64::copysign(x, y)", &["`f64::exp` is `exp` here", "unknown operation"]);
     assert_says("d * crate::kernel(x)", &["cannot call functions around it"]);
     assert_says("np.exp(d) + torch.nn.functional.relu(d)", &["`np.exp` is `exp`", "`torch.relu` is `relu`"]);
 }
@@ -95,8 +95,8 @@ fn lazy_tensors() {
 #[test]
 fn meaning_comes_before_spelling() {
     for (word, meant) in [
-        ("tan", "`sin(f) / cos(f)`"),
-        ("log10", "`log(f) / LN_10`"),
+        ("cot", "`cos(f) / sin(f)`"),
+        ("lg", "`log10(f)`"),
         ("norm1", "`sum(abs(f))`"),
         ("rbf", "`gaussian(x, y, g)`"),
         ("cdist", "`norm2(f - g)`"),
@@ -108,7 +108,7 @@ fn meaning_comes_before_spelling() {
         assert_says(&format!("{word}(d, x)"), &[meant]);
     }
     // no misspelt others
-    for word in ["acosh", "erfc", "selu", "log1p", "cumsum", "norm3"] {
+    for word in ["digamma", "besselk", "selu", "log1mexp", "cumsum", "norm3"] {
         assert_eq!(of(&format!("{word}(d)")), [format!("unknown operation `{word}`")]);
     }
     let items = "fn gauss(x: Vi<1>) -> Sum<i> { x } fn other(x: Vi<1>) -> Sum<i> { gauss(x) }";

@@ -228,7 +228,7 @@ fn hints_are_near_and_in_the_same_case() {
         ("x.EXP()", "unknown operation `EXP`, did you mean `Exp`?"),
         ("erfinv(x)", "unknown operation `erfinv`"),
         // other functions, or nothing that is known
-        ("acosh(x)", "unknown operation `acosh`"),
+        ("acoth(x)", "unknown operation `acoth`, write `atanh(1 / f)`"),
         ("sqdist3(x, y)", "unknown operation `sqdist3`: a formula cannot call functions around it"),
         // a name of one letter is near to every other: only the case may differ
         ("x * q", "unknown variable `q`"),
