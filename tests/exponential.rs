@@ -78,7 +78,7 @@ fn weights_that_add_up_to_nothing() {
         assert_eq!(value[1][1], f64::NEG_INFINITY, "{b:?}");
         assert_eq!(along[1][1], 0.0, "{b:?}");
         if b[0][0] != 0.0 {
-            let slopes = slope_rows(|h| of_first(&moved(&x.to_vec(), h, &vec![[1.0]; 2])));
+            let slopes = slope_rows(|h| of_first(&moved(&x, h, &[[1.0]; 2])));
             assert_near(along[0][0], slopes[0][0], 1e-8, "the other component");
         }
     }
@@ -122,7 +122,7 @@ fn soft_max<const D: usize>(x: f64, y: &[[f64; 1]], v: &[[f64; D]], common: f64)
 /// Derivatives of a softmax of values near `common` are as good as those of small values.
 fn common_part<T: Element, const D: usize>(common: f64, bound: f64) {
     let count = 512;
-    let sign = |d: usize| if d % 2 == 0 { 1.0 } else { -1.0 };
+    let sign = |d: usize| if d.is_multiple_of(2) { 1.0 } else { -1.0 };
     let one = |x: f64| [T::from_f64(x)];
     let y: Rows<T, 1> = (0..count).map(|j| one(j as f64 / 512.0)).collect();
     let value = |j: usize, d: usize| T::from_f64(sign(d) * (common + ((j * (d + 1)) % 512) as f64 / 512.0));

@@ -145,9 +145,9 @@ impl Derive {
                 let cotangent = self.graph.var(e);
                 let gradients = self.gradients(rule.of, cotangent, &rule.arguments, &with_e);
                 self.calls[number].derivatives = self.methods(&rule, &names);
-                for v in 0..names.len() {
+                for (v, &gradient) in gradients.iter().enumerate().take(names.len()) {
                     if rule.kind.order() == 0 {
-                        let sum = Sum { formula: gradients[v], arguments: with_e.clone() };
+                        let sum = Sum { formula: gradient, arguments: with_e.clone() };
                         let of = (rule.kind.vjp(v).0, self.side(rule.arguments[v]), Some(v));
                         next.push(self.derivative(sum, of, &names));
                     }

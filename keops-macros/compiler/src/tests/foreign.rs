@@ -108,7 +108,7 @@ fn meaning_comes_before_spelling() {
         assert_says(&format!("{word}(d, x)"), &[meant]);
     }
     // no misspelt others
-    for word in ["digamma", "besselk", "selu", "log1mexp", "cumsum", "norm3"] {
+    for word in ["digamma", "besselk", "selu", "cumsum", "norm3"] {
         assert_eq!(of(&format!("{word}(d)")), [format!("unknown operation `{word}`")]);
     }
     let items = "fn gauss(x: Vi<1>) -> Sum<i> { x } fn other(x: Vi<1>) -> Sum<i> { gauss(x) }";

@@ -158,8 +158,6 @@ pub(super) const SENTENCES: &[(&[&str], &str)] = &[
 
 /// Words that mean something else than any operation, and that no near name is the right one for.
 pub(super) const OTHERS: &[&str] = &[
-    "coth",
-    "csch",
     "acot",
     "asec",
     "acsc",
