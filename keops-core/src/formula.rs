@@ -274,6 +274,8 @@ pub trait Formula: Send + Sync + 'static {
     const SCALED: Option<Scaled> = None;
     /// Whether [`Self::source`] leaves the variables as they are.
     const KEEPS_SOURCES: bool = false;
+    /// About how many numbers a stage keeps in arrays of its own, on the stack; 0 where these are few.
+    const LOCALS: usize = 0;
     /// Its kernels for GPUs, if any were built.
     const CUDA: Option<Cuda> = None;
 

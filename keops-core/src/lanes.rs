@@ -47,7 +47,6 @@ pub struct RowNumbers<T: Vectors, S: Simd, const Q: usize>([T::U<S>; Q]);
 /// optimiser does for a loop takes as long as the function around it is long. Of the branches only one is compiled.
 macro_rules! each {
     ($q:ident => $value:expr) => {{
-        const { assert!(matches!(Q, 1 | 2 | 4)) };
         let mut out = zeroed::<_, Q>();
         let $q = 0;
         out[$q] = $value;
@@ -55,11 +54,20 @@ macro_rules! each {
             let $q = 1;
             out[$q] = $value;
         }
-        if const { Q == 4 } {
+        if const { Q >= 3 } {
             let $q = 2;
             out[$q] = $value;
+        }
+        if const { Q >= 4 } {
             let $q = 3;
             out[$q] = $value;
+        }
+        if const { Q > 4 } {
+            let mut $q = 4;
+            while $q < Q {
+                out[$q] = $value;
+                $q += 1;
+            }
         }
         out
     }};

@@ -1,8 +1,10 @@
-//! `cargo xtask compile-time`: what one more formula costs in a user's release build.
+//! `cargo xtask compile-time`: what one more formula costs in a user's release build, and what long ones cost.
 //!
 //! A scratch crate outside the workspace depends on keops. It is built with one formula, and with a second one of
 //! which the value and all gradients are used; only the crate itself is compiled again each time. The difference is
 //! the cost of the second formula. The part of the macro is its compiler, run in a build script.
+//!
+//! Long formulas are crates of their own, whose builds are measured in CPU seconds.
 
 use std::{
     fs,
@@ -30,6 +32,97 @@ const SECOND: &str = "
     pub fn second(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<1>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }
 ";
 
+/// A program with a long formula.
+struct Long {
+    name: &'static str,
+    release: bool,
+    /// CPU seconds that it may take.
+    most: f64,
+    program: String,
+}
+
+impl Long {
+    /// Those whose compile time once grew faster than their length.
+    fn all() -> Vec<Self> {
+        let exponentials = |count: u32| {
+            let terms: Vec<String> =
+                (1..=count).map(|k| format!("{k}.25 * exp(-{:.2} * d)", 0.1 * f64::from(k))).collect();
+            program(
+                &format!(
+                    "#[keops(order = 0)] fn long(x: Vi<3>, y: Vj<3>) -> Sum<j> {{ let d = sqdist(x, y); {} }}",
+                    terms.join(" + ")
+                ),
+                "long(&x, &x).eval()?",
+            )
+        };
+        let third = "#[keops(order = 3)]
+            fn long(g: Pm<1>, x: Vi<3>, y: Vj<3>, u: Vi<3>, b: Vj<1>) -> Sum<j> { exp(-g * sqdist(x, y)) * (u | y) * b }";
+        let series = "fn long(x: Vi<30>, y: Vj<30>, g: Pm<1>) -> Sum<j> { softdtw_sqdist(x, y, g) }";
+        let gradient = "{ let s = vec![[0.5; 30]; 4]; long(&s, &s, 0.5).vjp_x(&vec![[1.0]; 4]).eval()? }";
+        vec![
+            Long { name: "48 exponentials", release: true, most: 5.0, program: exponentials(48) },
+            Long { name: "120 exponentials", release: true, most: 12.0, program: exponentials(120) },
+            Long {
+                name: "a gradient of five arguments, order 3",
+                release: true,
+                most: 5.0,
+                program: program(third, "long(0.5, &x, &x, &x, &b).vjp_x(&b).eval()?"),
+            },
+            Long {
+                name: "the gradient of SoftDTW of 30 and 30, debug",
+                release: false,
+                most: 20.0,
+                program: program(series, gradient),
+            },
+            Long { name: "the same, release", release: true, most: 20.0, program: program(series, gradient) },
+        ]
+    }
+
+    /// The CPU seconds of its build; what the crate depends on is compiled before.
+    fn measure(&self, folder: &Path) -> Result<f64> {
+        let folder = folder.join("long");
+        let file = folder.join("src/main.rs");
+        fs::create_dir_all(folder.join("src")).with_context(|| folder.display().to_string())?;
+        fs::write(folder.join("Cargo.toml"), manifest("long"))?;
+        let profile: &[&str] = if self.release { &["--release"] } else { &[] };
+        let build = || run(Command::new("cargo").args(["build", "--quiet"]).args(profile).current_dir(&folder));
+        fs::write(&file, program("fn short(x: Vi<3>, y: Vj<3>) -> Sum<j> { norm2(x - y) }", "short(&x, &x).eval()?"))?;
+        build()?;
+        fs::write(&file, &self.program)?;
+        let start = children_seconds();
+        build()?;
+        Ok(children_seconds() - start)
+    }
+}
+
+/// A program of one formula, which prints a call of it.
+fn program(formula: &str, call: &str) -> String {
+    format!(
+        "use keops::prelude::*;\nkeops! {{ {formula} }}\nfn main() -> Result<(), Error> {{
+            let x = vec![[0.5_f64; 3]; 10];
+            let b = vec![[1.0_f64]; 10];
+            println!(\"{{:?}} {{:?}}\", {call}, (x.len(), b.len()));
+            Ok(())
+        }}\n"
+    )
+}
+
+/// The CPU seconds of all processes that this one started and that ended; 0 where the system does not tell.
+fn children_seconds() -> f64 {
+    const TICKS: f64 = 100.0;
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // behind the name, which may have spaces: user and system time of children are the 14th and the 15th
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(13).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS
+}
+
+fn manifest(name: &str) -> String {
+    format!(
+        "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\nkeops = {{ path = {:?} }}\n\n[workspace]\n",
+        root()
+    )
+}
+
 /// Runs the task.
 pub(crate) fn run_task(options: &Options) -> Result<()> {
     let folder = root().join("target/compile-time");
@@ -52,17 +145,17 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
         "of which the macro:                  {:.1} ms",
         1e3 * median(macro_seconds(&folder, options.repeats.max(9))?)
     );
+    println!("CPU seconds of long formulas, and what they are to stay below on a core of its own:");
+    for long in Long::all() {
+        println!("{}: {:.1} ({})", long.name, long.measure(&folder)?, long.most);
+    }
     Ok(())
 }
 
 fn build(folder: &Path, second: bool) -> Result<f64> {
     let source = folder.join("src");
     fs::create_dir_all(&source).with_context(|| format!("{} cannot be made", source.display()))?;
-    let manifest = format!(
-        "[package]\nname = \"compile-time\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\nkeops = {{ path = {:?} }}\n\n[workspace]\n",
-        root()
-    );
-    fs::write(folder.join("Cargo.toml"), manifest)?;
+    fs::write(folder.join("Cargo.toml"), manifest("compile-time"))?;
     let (formula, call) = if second {
         (
             SECOND,

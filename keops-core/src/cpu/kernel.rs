@@ -39,6 +39,8 @@ pub struct Layout {
     pub target: usize,
     /// What is left of a source.
     pub source: usize,
+    /// What a stage keeps in arrays of its own.
+    pub locals: usize,
     /// The state of a target.
     pub state: usize,
     /// Values in a row of the result.
@@ -105,6 +107,7 @@ impl<T: Element, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
             parameters: <F::P<T> as Components<T>>::LEN,
             target: <F::I<T> as Components<T>>::LEN,
             source: <F::J<T> as Components<T>>::LEN,
+            locals: F::LOCALS,
             state: <Red::State<F, T> as Components<T>>::LEN,
             values: Red::values(components::<F>()),
             indices: Red::indices(components::<F>()),

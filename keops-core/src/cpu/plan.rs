@@ -60,9 +60,11 @@ const ON_ANY_STACK: usize = 2048;
 pub(super) fn stack(layout: &Layout) -> Option<usize> {
     const BYTES: usize = 256;
     const LEAST: usize = 2 << 20;
-    let Layout { parameters, target, source, state, values, .. } = layout;
+    let Layout { parameters, target, source, state, values, locals, .. } = layout;
+    // without optimization an array is copied where it is made, and what is computed with it is kept as well
+    let locals = locals.saturating_mul(4);
     let numbers =
-        [parameters, target, source, state, values].into_iter().fold(0_usize, |sum, n| sum.saturating_add(*n));
+        [*parameters, *target, *source, *state, *values, locals].into_iter().fold(0_usize, usize::saturating_add);
     (numbers > ON_ANY_STACK).then(|| numbers.saturating_mul(BYTES).saturating_add(LEAST))
 }
 

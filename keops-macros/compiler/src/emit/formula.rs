@@ -11,7 +11,7 @@ use crate::{
     graph::Category,
     lower::{
         Program, Role,
-        program::{Expr, Place, Stage, Stmt},
+        program::{self, Expr, Place, Stage, Stmt, sum},
     },
 };
 
@@ -88,6 +88,14 @@ pub(super) fn formula(
             const KEEPS_SOURCES: bool = true;
         )
     });
+    let stages = [&program.parameters.body, &program.target.body, &program.source.body, &program.pair];
+    let locals = stages.into_iter().fold(Dim::default(), |most, body| sum(&most, &program::locals(body)));
+    let locals = (locals.value().is_none_or(|numbers| numbers > FEW_LOCALS)).then(|| {
+        let locals = locals.tokens();
+        quote!(
+            const LOCALS: usize = #locals;
+        )
+    });
     let pair = statements(&program.pair);
     quote! {
         impl #params __p::Formula for #marker {
@@ -97,6 +105,7 @@ pub(super) fn formula(
             #targets
             #scaled
             #keeps_sources
+            #locals
             #cuda
             type P<E: __p::Item> = #p;
             type I<E: __p::Item> = #i;
@@ -120,6 +129,9 @@ pub(super) fn formula(
         }
     }
 }
+
+/// Arrays of so many numbers fit beside everything else.
+const FEW_LOCALS: u64 = 256;
 
 /// Whether all that the statements do is copy components of the variables to the same place.
 fn keeps(statements: &[Stmt]) -> bool {

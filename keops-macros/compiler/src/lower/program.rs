@@ -228,3 +228,13 @@ pub enum Stmt {
         flipped: bool,
     },
 }
+
+/// The components of all arrays of a body.
+pub fn locals(body: &[Stmt]) -> Dim {
+    body.iter().fold(Dim::default(), |total, stmt| match stmt {
+        Stmt::Array(_, dim) => sum(&total, dim),
+        Stmt::For(_, _, body) => sum(&total, &locals(body)),
+        Stmt::Piece { body, left, .. } => sum(&sum(&total, &locals(body)), &Dim::number(left.len() as u64)),
+        _ => total,
+    })
+}
