@@ -16,6 +16,7 @@ mod named;
 mod tests;
 mod vectors;
 
+pub(crate) use named::transposed;
 pub use vectors::Vectors;
 
 /// A tile of `Q` vectors of `f32`.

@@ -373,6 +373,12 @@ macro_rules! plain {
             }
 
             #[cfg(feature = "std")]
+            #[inline(always)]
+            fn transposed(common: crate::cpu::Common, rows: [[$t; 4]; 4]) -> [[$t; 4]; 4] {
+                crate::lanes::transposed(common, rows)
+            }
+
+            #[cfg(feature = "std")]
             fn pool() -> &'static crate::cpu::Pool<$t> {
                 std::thread_local! {
                     static SMALL: crate::cpu::Small<$t> = const { crate::cpu::Small::new() };

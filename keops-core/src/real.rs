@@ -122,6 +122,11 @@ pub trait Element:
         indices: Option<crate::cpu::To<'_, u32>>,
     ) -> Result<(), crate::error::Error>;
 
+    /// Exchanges rows and columns.
+    #[cfg(feature = "std")]
+    #[doc(hidden)]
+    fn transposed(common: crate::cpu::Common, rows: [[Self; 4]; 4]) -> [[Self; 4]; 4];
+
     /// The memory that calls of this element type keep for the next ones.
     #[cfg(feature = "std")]
     #[doc(hidden)]

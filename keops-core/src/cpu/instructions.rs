@@ -35,6 +35,12 @@ impl Common {
         Some(Self(arch))
     }
 
+    /// The instructions.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn simd(self) -> pulp::x86::V3 {
+        self.0
+    }
+
     #[cfg(target_arch = "x86_64")]
     pub(super) fn arch(self) -> Arch {
         Arch::V3(self.0)

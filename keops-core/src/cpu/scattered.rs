@@ -114,7 +114,7 @@ impl Lists {
                 // So are those behind it.
                 break;
             }
-            gather(&targets, order, row.numbers_mut(), lanes);
+            gather(common, &targets, order, row.numbers_mut(), lanes);
             let states = &mut states.numbers_mut()[number * layout.state * lanes..][..layout.state * lanes];
             let (mut done, mut active) = (0, counts.len());
             while let Some(&last) = counts[..active].last() {
@@ -125,7 +125,7 @@ impl Lists {
                 }
                 let count = left.min(step);
                 let tile = &mut tile.numbers_mut()[..count * layout.source * lanes];
-                gather(sources, &list[done * lanes..(done + count) * lanes], tile, lanes);
+                gather(common, sources, &list[done * lanes..(done + count) * lanes], tile, lanes);
                 let others = active < counts.len();
                 if others {
                     before.numbers_mut().copy_from_slice(states);
@@ -197,24 +197,26 @@ fn by_count(met: &[(u32, u32)]) -> Vec<u32> {
 const FOUR: usize = 4;
 
 /// Rows of lanes from rows, of which `list` has the numbers, a row of lanes after another.
-fn gather<T: Element>(rows: &Spaced<T>, list: &[u32], to: &mut [T], lanes: usize) {
+fn gather<T: Element>(common: Common, rows: &Spaced<T>, list: &[u32], to: &mut [T], lanes: usize) {
     let from = rows.numbers();
-    match rows.width {
-        0 => {}
-        1 => gather_rows::<T, 1, 1>(from, list, to, lanes),
-        2 => gather_rows::<T, 2, 2>(from, list, to, lanes),
-        3 => gather_rows::<T, 3, 4>(from, list, to, lanes),
-        4 => gather_rows::<T, 4, 4>(from, list, to, lanes),
-        5 => gather_rows::<T, 5, 8>(from, list, to, lanes),
-        6 => gather_rows::<T, 6, 8>(from, list, to, lanes),
-        7 => gather_rows::<T, 7, 8>(from, list, to, lanes),
-        8 => gather_rows::<T, 8, 8>(from, list, to, lanes),
-        width => {
+    match (rows.width, lanes.is_multiple_of(FOUR)) {
+        (0, _) => {}
+        (3, true) => gather_fours::<T, 3, 1>(common, from, list, to, lanes),
+        (4, true) => gather_fours::<T, 4, 1>(common, from, list, to, lanes),
+        (5, true) => gather_fours::<T, 5, 2>(common, from, list, to, lanes),
+        (6, true) => gather_fours::<T, 6, 2>(common, from, list, to, lanes),
+        (7, true) => gather_fours::<T, 7, 2>(common, from, list, to, lanes),
+        (8, true) => gather_fours::<T, 8, 2>(common, from, list, to, lanes),
+        (1, _) => {
+            let numbers = list.iter().map(|&row| from[row as usize]);
+            to.iter_mut().zip(numbers).for_each(|(to, number)| *to = number);
+        }
+        (width, _) => {
             for (to, list) in to.chunks_exact_mut(width * lanes).zip(list.chunks_exact(lanes)) {
                 let (fours, rest) = list.as_chunks::<FOUR>();
-                for (number, four) in fours.iter().enumerate() {
-                    let [a, b, c, d] = four.map(|row| &from[row as usize * rows.stride..][..width]);
-                    let numbers = a.iter().zip(b).zip(c.iter().zip(d));
+                for (number, &[a, b, c, d]) in fours.iter().enumerate() {
+                    let row = |row: u32| &from[row as usize * rows.stride..][..width];
+                    let numbers = row(a).iter().zip(row(b)).zip(row(c).iter().zip(row(d)));
                     for (((&a, &b), (&c, &d)), to) in numbers.zip(to.chunks_exact_mut(lanes)) {
                         to[number * FOUR..][..FOUR].copy_from_slice(&[a, b, c, d]);
                     }
@@ -228,26 +230,25 @@ fn gather<T: Element>(rows: &Spaced<T>, list: &[u32], to: &mut [T], lanes: usize
     }
 }
 
-/// [`gather`] for rows of a few numbers, which are read as a whole.
-fn gather_rows<T: Element, const WIDTH: usize, const STRIDE: usize>(
+/// [`gather`] for rows of `WIDTH` numbers, each in `PARTS` times four.
+fn gather_fours<T: Element, const WIDTH: usize, const PARTS: usize>(
+    common: Common,
     rows: &[T],
     list: &[u32],
     to: &mut [T],
     lanes: usize,
 ) {
-    let rows = rows.as_chunks::<STRIDE>().0;
-    for (to, list) in to.chunks_exact_mut(WIDTH * lanes).zip(list.chunks_exact(lanes)) {
-        let (fours, rest) = list.as_chunks::<FOUR>();
-        for (number, four) in fours.iter().enumerate() {
-            let [a, b, c, d] = four.map(|row| rows[row as usize]);
-            for number_of_row in 0..WIDTH {
-                let n = number_of_row;
-                to[n * lanes + number * FOUR..][..FOUR].copy_from_slice(&[a[n], b[n], c[n], d[n]]);
+    let (rows, to) = (rows.as_chunks::<FOUR>().0.as_chunks::<PARTS>().0, to.as_chunks_mut::<FOUR>().0);
+    let step = lanes / FOUR;
+    for (to, list) in to.chunks_exact_mut(WIDTH * step).zip(list.as_chunks::<FOUR>().0.chunks_exact(step)) {
+        for (number, &[a, b, c, d]) in list.iter().enumerate() {
+            let [a, b, c, d] = [&rows[a as usize], &rows[b as usize], &rows[c as usize], &rows[d as usize]];
+            for part in 0..PARTS {
+                let columns = T::transposed(common, [a[part], b[part], c[part], d[part]]);
+                for n in 0..FOUR.min(WIDTH - part * FOUR) {
+                    to[(part * FOUR + n) * step + number] = columns[n];
+                }
             }
-        }
-        for (&row, lane) in rest.iter().zip(fours.len() * FOUR..) {
-            let row = rows[row as usize];
-            (0..WIDTH).for_each(|n| to[n * lanes + lane] = row[n]);
         }
     }
 }

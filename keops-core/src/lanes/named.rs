@@ -14,16 +14,21 @@ pub(super) const fn has_tables<S: Simd>() -> bool {
 mod x86 {
     use core::{
         any::TypeId,
-        arch::x86_64::{__m256, __m256d, __m256i, __m512, __m512d, __m512i},
+        arch::x86_64::{__m128, __m128d, __m256, __m256d, __m256i, __m512, __m512d, __m512i},
         mem::transmute_copy,
     };
 
     use pulp::{
-        Simd, bytemuck, f32x16, f64x8, u32x16,
+        Simd,
+        bytemuck::{self, Pod, cast},
+        f32x16, f64x8, u32x16,
         x86::{V3, V4},
     };
 
-    use crate::math::exp2::{TABLE_F32, TABLE_F64};
+    use crate::{
+        cpu::Common,
+        math::exp2::{TABLE_F32, TABLE_F64},
+    };
 
     /// `value`, of which the type has two names.
     ///
@@ -90,6 +95,31 @@ mod x86 {
         bytemuck::cast(v4.select_u32x16(v4.cmp_lt_u32x16(a, b), a, b))
     }
 
+    /// Exchanges rows and columns. The compiler moves single numbers for that, two or three times as many instructions.
+    #[inline(always)]
+    pub(crate) fn transposed<T: Pod>(common: Common, rows: [[T; 4]; 4]) -> [[T; 4]; 4] {
+        let V3 { sse, sse2, .. } = common.simd();
+        if size_of::<T>() == 4 {
+            let [a, b, c, d] = rows;
+            let [a, b, c, d]: [__m128; 4] = [cast(a), cast(b), cast(c), cast(d)];
+            let [ab, cd] = [sse._mm_unpacklo_ps(a, b), sse._mm_unpacklo_ps(c, d)];
+            let [ab_high, cd_high] = [sse._mm_unpackhi_ps(a, b), sse._mm_unpackhi_ps(c, d)];
+            let low = [sse._mm_movelh_ps(ab, cd), sse._mm_movehl_ps(cd, ab)];
+            let high = [sse._mm_movelh_ps(ab_high, cd_high), sse._mm_movehl_ps(cd_high, ab_high)];
+            return [cast(low[0]), cast(low[1]), cast(high[0]), cast(high[1])];
+        }
+        let [a, b, c, d] = rows;
+        let [a, b, c, d]: [[__m128d; 2]; 4] = [cast(a), cast(b), cast(c), cast(d)];
+        let columns = |n: usize| {
+            [
+                [sse2._mm_unpacklo_pd(a[n], b[n]), sse2._mm_unpacklo_pd(c[n], d[n])],
+                [sse2._mm_unpackhi_pd(a[n], b[n]), sse2._mm_unpackhi_pd(c[n], d[n])],
+            ]
+        };
+        let ([x, y], [z, w]) = (columns(0), columns(1));
+        [cast(x), cast(y), cast(z), cast(w)]
+    }
+
     /// The bits of a mask, if there is an instruction.
     #[inline(always)]
     pub(in super::super) fn signs_f32<S: Simd>(simd: S, mask: S::m32s) -> Option<u64> {
@@ -134,6 +164,8 @@ mod x86 {
 }
 
 #[cfg(target_arch = "x86_64")]
+pub(crate) use x86::transposed;
+#[cfg(target_arch = "x86_64")]
 pub(super) use x86::{
     entries_f32, entries_f64, integer_min_u32, shift_left, shift_right, signs_f32, signs_f64, unless_below_f32,
     unless_below_f64,
@@ -141,7 +173,9 @@ pub(super) use x86::{
 
 #[cfg(not(target_arch = "x86_64"))]
 mod absent {
-    use pulp::Simd;
+    use pulp::{Simd, bytemuck::Pod};
+
+    use crate::cpu::Common;
 
     pub(in super::super) fn entries_f32<S: Simd>(_: S, _: S::u32s) -> S::u32s {
         unreachable!("only AVX-512 has tables in registers")
@@ -157,6 +191,10 @@ mod absent {
     }
     pub(in super::super) fn integer_min_u32<S: Simd>(_: S, _: S::u32s, _: S::u32s) -> S::u32s {
         unreachable!("only AVX-512 has tables in registers")
+    }
+    #[inline(always)]
+    pub(crate) fn transposed<T: Pod>(_: Common, rows: [[T; 4]; 4]) -> [[T; 4]; 4] {
+        [0, 1, 2, 3].map(|column| rows.map(|row| row[column]))
     }
     #[inline(always)]
     pub(in super::super) fn signs_f32<S: Simd>(_: S, _: S::m32s) -> Option<u64> {
@@ -176,6 +214,8 @@ mod absent {
     }
 }
 
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) use absent::transposed;
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) use absent::{
     entries_f32, entries_f64, integer_min_u32, shift_left, shift_right, signs_f32, signs_f64, unless_below_f32,
