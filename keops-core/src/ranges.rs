@@ -85,7 +85,8 @@ impl Ranges {
     /// # Ok::<(), keops::Error>(())
     /// ```
     pub fn new(blocks: impl IntoIterator<Item = (Range<usize>, Range<usize>)>) -> Result<Self, Error> {
-        let mut pattern = Builder::default();
+        let blocks = blocks.into_iter();
+        let mut pattern = Builder::with_capacity(blocks.size_hint().0);
         for (i, j) in blocks {
             pattern.add(checked(i)?, checked(j)?);
         }
@@ -285,14 +286,11 @@ impl Ranges {
 }
 
 /// A range of rows that can be numbered.
+#[inline]
 fn checked(range: Range<usize>) -> Result<device::Range, Error> {
-    let wrong = Error::RangeEnd { start: range.start, end: range.end, rows: MAX_ROWS };
-    if range.start > range.end || range.end > MAX_ROWS {
-        return Err(wrong);
-    }
     match (u32::try_from(range.start), u32::try_from(range.end)) {
-        (Ok(first), Ok(end)) => Ok(device::Range { first, end }),
-        _ => Err(wrong),
+        (Ok(first), Ok(end)) if first <= end && range.end <= MAX_ROWS => Ok(device::Range { first, end }),
+        _ => Err(Error::RangeEnd { start: range.start, end: range.end, rows: MAX_ROWS }),
     }
 }
 

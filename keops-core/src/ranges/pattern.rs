@@ -3,6 +3,8 @@
 use core::fmt;
 use std::collections::BTreeMap;
 
+use pulp::{Arch, Simd, WithSimd};
+
 use crate::{cpu::Kept, device::Range};
 
 /// For consecutive rows of one side, the ranges of rows of the other one.
@@ -63,99 +65,161 @@ const SPAN: usize = 16;
 /// A pattern in the making, of blocks that come one after another.
 #[derive(Default)]
 pub(super) struct Builder {
-    /// All blocks but those of `rest` and of the present row, whose ranges are the last ones.
-    pattern: Pattern,
+    /// The rows before the present one: a segment each.
+    segments: Vec<Segment>,
+    /// Their ranges and those of the present row, as they came.
+    ranges: Vec<Range>,
     /// The present row.
     row: u32,
     /// Where its ranges begin.
     first: usize,
-    /// Whether they are in order and apart.
-    in_order: bool,
+    /// Where the last one of them ends.
+    last: u32,
+    /// Whether those of some row are not in order.
+    mixed: bool,
     /// Blocks of several rows, and those behind one of a later row.
     rest: Vec<[Range; 2]>,
 }
 
 impl Builder {
+    /// For about so many blocks.
+    pub(super) fn with_capacity(blocks: usize) -> Self {
+        /// Iterators may be wrong about what comes.
+        const MOST: usize = 1 << 22;
+        Self { ranges: Vec::with_capacity(blocks.min(MOST)), ..Self::default() }
+    }
+
     /// Adds a block. What comes row after row, as graphs and triangles do, is written where it stays.
+    #[inline]
     pub(super) fn add(&mut self, rows: Range, columns: Range) {
+        if rows.first == self.row && rows.end == self.row + 1 && columns.first < columns.end {
+            self.mixed |= columns.first < self.last;
+            self.last = columns.end;
+            self.ranges.push(columns);
+        } else {
+            self.add_elsewhere(rows, columns);
+        }
+    }
+
+    #[inline(never)]
+    fn add_elsewhere(&mut self, rows: Range, columns: Range) {
         if rows.first >= rows.end || columns.first >= columns.end {
             return;
         }
         if rows.end - rows.first > 1 || rows.first < self.row {
+            if self.rest.is_empty() {
+                // As many as are still expected may be like that.
+                self.rest.reserve(self.ranges.capacity() - self.ranges.len());
+            }
             self.rest.push([rows, columns]);
             return;
         }
-        if rows.first > self.row {
-            self.end_row();
-            self.row = rows.first;
-        }
-        self.in_order &= self.pattern.ranges[self.first..].last().is_none_or(|last| last.end < columns.first);
-        self.pattern.ranges.push(columns);
+        self.end_row();
+        self.row = rows.first;
+        self.last = columns.end;
+        self.ranges.push(columns);
     }
 
     fn end_row(&mut self) {
-        let Self { pattern, row, first, in_order, .. } = self;
-        let end = if *in_order { pattern.ranges.len() } else { *first + union(&mut pattern.ranges[*first..]) };
-        pattern.ranges.truncate(end);
-        if pattern.end_segment(*row, *first, end) {
-            pattern.ranges.truncate(*first);
+        let Self { segments, ranges, row, first, .. } = self;
+        if ranges.len() > *first {
+            let rows = Range { first: *row, end: *row + 1 };
+            segments.push(Segment { rows, first: *first, count: ranges.len() - *first });
         }
-        self.first = self.pattern.ranges.len();
-        self.in_order = true;
+        *first = ranges.len();
     }
 
     pub(super) fn finish(mut self) -> Pattern {
         self.end_row();
-        let Self { mut pattern, mut rest, .. } = self;
+        let Self { segments, ranges, mixed, mut rest, .. } = self;
         if rest.is_empty() {
-            pattern.ranges.shrink_to_fit();
-            return pattern;
+            return Pattern::of_rows(segments, ranges, mixed);
         }
+        let pattern = Pattern { segments, ranges, ..Pattern::default() };
         rest.extend(pattern.rectangles());
         drop(pattern);
         Pattern::of_rectangles(&rest)
     }
 }
 
-/// So many ranges are sorted without a branch.
-const FEW: usize = 16;
+/// So many rows are sorted at the same time, in lanes.
+const LANES: usize = 8;
 
-/// Sorts at most [`FEW`] ranges: the place of each is the number of those before it. A row of a graph has about ten, in
-/// whatever order, and each wrong guess of a branch takes as long as all comparisons with one of them.
-fn sort_few(ranges: &mut [Range]) {
-    let mut copies = [Range { first: u32::MAX, end: u32::MAX }; FEW];
-    copies[..ranges.len()].copy_from_slice(ranges);
-    let firsts = copies.map(|range| range.first);
-    for (number, range) in copies[..ranges.len()].iter().enumerate() {
-        let before = |(other, &first): (usize, &u32)| {
-            u32::from((first < range.first) | ((first == range.first) & ((other as u32) < number as u32)))
-        };
-        let place: u32 = firsts.iter().enumerate().map(before).sum();
-        ranges[place as usize] = *range;
+/// Rows of at most so many ranges: the others are sorted one by one.
+const FEW: usize = 32;
+
+/// Ranges as numbers of the same order, number n of each row in array n.
+type Keys = [[u64; LANES]; FEW];
+
+fn key(range: Range) -> u64 {
+    u64::from(range.first) << 32 | u64::from(range.end)
+}
+
+fn range_of(key: u64) -> Range {
+    Range { first: (key >> 32) as u32, end: key as u32 }
+}
+
+/// Which numbers are to be exchanged, if the first one is the larger, to sort `count` of them (Batcher 1968).
+fn network(count: usize) -> Vec<[u8; 2]> {
+    let mut network = Vec::new();
+    let mut sorted = 1;
+    while sorted < count {
+        let mut step = sorted;
+        while step > 0 {
+            for start in (step % sorted..count - step).step_by(2 * step) {
+                let lows = start..(start + step).min(count - step);
+                // Only within twice as many as are sorted already.
+                let pairs = lows.map(|low| [low, low + step]).filter(|[low, high]| low ^ high < 2 * sorted);
+                network.extend(pairs.map(|pair| pair.map(|number| number as u8)));
+            }
+            step /= 2;
+        }
+        sorted *= 2;
+    }
+    network
+}
+
+/// Sorts the first numbers of each lane. A row of a graph has about ten, in whatever order: each wrong guess of a branch
+/// would take as long as all of the comparisons.
+struct SortLanes<'a> {
+    keys: &'a mut Keys,
+    network: &'a [[u8; 2]],
+}
+
+impl WithSimd for SortLanes<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { keys, network } = self;
+        for &[low, high] in network {
+            let [low, high] = [low, high].map(|number| usize::from(number) % FEW);
+            let (mut a, mut b) = (keys[low], keys[high]);
+            let both = S::as_mut_simd_u64s(&mut a).0.iter_mut().zip(S::as_mut_simd_u64s(&mut b).0);
+            for (a, b) in both {
+                let less = simd.less_than_u64s(*a, *b);
+                (*a, *b) = (simd.select_u64s(less, *a, *b), simd.select_u64s(less, *b, *a));
+            }
+            (keys[low], keys[high]) = (a, b);
+        }
     }
 }
 
-/// Sorts ranges and joins those that overlap or follow each other; how many are left at the front.
-fn union(ranges: &mut [Range]) -> usize {
-    if !ranges.is_sorted_by_key(|range| range.first) {
-        if ranges.len() <= FEW {
-            sort_few(ranges);
-        } else {
-            ranges.sort_unstable_by_key(|range| range.first);
-        }
+/// Writes the ranges of a row, `count` of those from the iterator, behind the first `end` ones of all; in order, and joined
+/// where they overlap or follow each other. How many there are then. Whether they do is not asked in a branch, nor
+/// which of them are too many.
+fn join(ranges: &mut [Range], end: usize, count: usize, sorted: impl Iterator<Item = Range>) -> usize {
+    let mut last = Range { first: 0, end: 0 };
+    let mut behind = end;
+    for (number, range) in sorted.enumerate() {
+        let apart = (number == 0) | (range.first > last.end);
+        let there = number < count;
+        behind += usize::from(apart & there);
+        let longer = Range { first: last.first, end: last.end.max(if there { range.end } else { 0 }) };
+        last = if apart & there { range } else { longer };
+        ranges[behind - 1] = last;
     }
-    let mut count = 0;
-    for number in 0..ranges.len() {
-        let range = ranges[number];
-        match ranges[..count].last_mut() {
-            Some(last) if range.first <= last.end => last.end = last.end.max(range.end),
-            _ => {
-                ranges[count] = range;
-                count += 1;
-            }
-        }
-    }
-    count
+    behind
 }
 
 /// Rows that all meet the same ranges of the other side.
@@ -181,15 +245,20 @@ pub struct Segment {
 impl Pattern {
     /// The pairs in these rectangles `[rows, columns]`, of which none is empty and which may overlap.
     fn of_rectangles(rectangles: &[[Range; 2]]) -> Self {
-        match Self::by_rows(|| rectangles.iter().copied(), rectangles.len()) {
+        match Self::by_rows(|| rectangles.iter().copied(), rectangles.len(), true) {
             Some(pattern) => pattern,
             None => Self::by_borders(rectangles),
         }
     }
 
     /// The pairs of `count` rectangles, if nearly all are of a few rows: their columns are counted for each row and put in
-    /// their places, which takes as long as there are rows and columns, whatever their order.
-    fn by_rows<I: Iterator<Item = [Range; 2]>>(rectangles: impl Fn() -> I, count: usize) -> Option<Self> {
+    /// their places, which takes as long as there are rows and columns, whatever their order. Columns of a row are in order
+    /// if they are not `mixed`.
+    fn by_rows<I: Iterator<Item = [Range; 2]>>(
+        rectangles: impl Fn() -> I,
+        count: usize,
+        mixed: bool,
+    ) -> Option<Self> {
         let (mut entries, mut end) = (0_u64, 0);
         rectangles().for_each(|[rows, _]| {
             entries += u64::from(rows.end - rows.first);
@@ -215,23 +284,86 @@ impl Pattern {
                 *place += 1;
             }
         });
-        let mut pattern = Self::default();
-        let (mut first, mut write) = (0, 0);
-        for (row, &end) in places.iter().enumerate() {
-            let end = end as usize;
-            let count = union(&mut ranges[first..end]);
-            ranges.copy_within(first..first + count, write);
-            first = end;
-            // The pattern has them for as long as it looks at them.
-            pattern.ranges = ranges;
-            let known = pattern.end_segment(row as u32, write, write + count);
-            ranges = core::mem::take(&mut pattern.ranges);
-            write += if known { 0 } else { count };
+        let mut segments = Vec::with_capacity(places.len());
+        let mut first = 0;
+        for (row, &end) in (0_u32..).zip(&places) {
+            let count = end as usize - first;
+            if count > 0 {
+                segments.push(Segment { rows: Range { first: row, end: row + 1 }, first, count });
+            }
+            first = end as usize;
         }
-        ranges.truncate(write);
+        Some(Self::of_rows(segments, ranges, mixed))
+    }
+
+    /// The pairs of rows, a segment each, whose ranges follow each other, in whatever order within a row if they are
+    /// `mixed`; none is empty.
+    fn of_rows(mut segments: Vec<Segment>, mut ranges: Vec<Range>, mixed: bool) -> Self {
+        let arch = Arch::new();
+        let mut keys = [[0; LANES]; FEW];
+        let mut networks = [const { None }; FEW + 1];
+        let (mut known, mut last, mut end) = (0, 0, 0);
+        for start in (0..segments.len()).step_by(LANES) {
+            let lanes = start..segments.len().min(start + LANES);
+            let few = |segment: &Segment| mixed && (2..=FEW).contains(&segment.count);
+            let counts = segments[lanes.clone()].iter().filter(|segment| few(segment)).map(|segment| segment.count);
+            let most = counts.max().unwrap_or(0);
+            if most > 0 {
+                keys[..most].fill([u64::MAX; LANES]);
+                for (lane, segment) in segments[lanes.clone()].iter().enumerate().filter(|(_, segment)| few(segment)) {
+                    // As many of each, so that a loop's end is no surprise.
+                    let ranges = ranges[segment.first..].iter().zip(&mut keys[..most]).enumerate();
+                    for (number, (&range, keys)) in ranges {
+                        keys[lane] = if number < segment.count { key(range) } else { u64::MAX };
+                    }
+                }
+                let network = networks[most].get_or_insert_with(|| network(most));
+                arch.dispatch(SortLanes { keys: &mut keys, network });
+            }
+            for number in lanes {
+                let Segment { rows, first, count } = segments[number];
+                let write = end;
+                if few(&segments[number]) {
+                    let sorted = keys[..most].iter().map(|keys| range_of(keys[number - start]));
+                    end = join(&mut ranges, write, count, sorted);
+                } else {
+                    if mixed && count > FEW {
+                        ranges[first..][..count].sort_unstable_by_key(|range| range.first);
+                    }
+                    (ranges[write], end) = (ranges[first], write + 1);
+                    for number in first + 1..first + count {
+                        let range = ranges[number];
+                        let last = &mut ranges[end - 1];
+                        if range.first <= last.end {
+                            last.end = last.end.max(range.end);
+                        } else {
+                            ranges[end] = range;
+                            end += 1;
+                        }
+                    }
+                }
+                last = last.max(ranges[end - 1].end);
+                match segments[..known].last_mut() {
+                    Some(before)
+                        if before.rows.end == rows.first
+                            && ranges[before.first] == ranges[write]
+                            && ranges[before.first..][..before.count] == ranges[write..end] =>
+                    {
+                        before.rows.end += 1;
+                        end = write;
+                    }
+                    _ => {
+                        segments[known] = Segment { rows, first: write, count: end - write };
+                        known += 1;
+                    }
+                }
+            }
+        }
+        ranges.truncate(end);
         ranges.shrink_to_fit();
-        pattern.ranges = ranges;
-        Some(pattern)
+        segments.truncate(known);
+        segments.shrink_to_fit();
+        Self { segments, ranges, end: last, ..Self::default() }
     }
 
     /// The pairs in these rectangles.
@@ -408,7 +540,7 @@ impl Pattern {
     /// The same pairs from the other side.
     pub(super) fn transpose(&self) -> Self {
         let transposed = || self.rectangles().map(|[rows, columns]| [columns, rows]);
-        match Self::by_rows(transposed, self.ranges.len()) {
+        match Self::by_rows(transposed, self.ranges.len(), false) {
             Some(pattern) => pattern,
             None => Self::by_borders(&transposed().collect::<Vec<_>>()),
         }
