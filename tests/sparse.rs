@@ -273,6 +273,34 @@ fn graphs_are_summed_and_searched() {
     }
 }
 
+/// What a pattern keeps for later calls depends on their formula, element type and number of rows.
+#[test]
+fn the_same_ranges_serve_calls_of_all_kinds() {
+    fn check<T: Element>(random: &mut Random, ranges: &Ranges, rows: [usize; 2]) {
+        let pairs = rows_of(ranges, rows[0]);
+        let g = random.number::<T>(0.5..2.0);
+        let (x, y) = (random.cloud::<T, 3>(rows[0]), random.cloud::<T, 3>(rows[1]));
+        let (b, e) = (random.cloud::<T, 2>(rows[1]), random.cloud::<T, 2>(rows[0]));
+        let plain = plain_gaussian(g.exact(), [&wide(&x), &wide(&y)], [&wide(&b), &wide(&e)], &pairs);
+        let error = 100.0 * epsilon::<T>();
+        let call = || gaussian(g, &x, &y, &b).ranges(ranges);
+        assert_rows(&call().eval().unwrap(), &plain.value, error, "sums");
+        assert_rows(&call().vjp_x(&e).eval().unwrap(), &plain.x, error, "by x");
+        assert_rows(&call().vjp_y(&e).eval().unwrap(), &plain.y, error, "by y");
+    }
+    let mut random = Random::new();
+    let (n, m) = (300 * times(2), 200);
+    let blocks = (0..n).flat_map(|i| (0..5).map(move |k| (i, k)).filter(move |_| i % 40 != 3));
+    let blocks: Vec<_> = blocks.map(|(i, k)| (i, (i * 31 + k * k * 17) % m)).collect();
+    let ranges = Ranges::new(blocks.into_iter().map(|(i, j)| (i..i + 1, j..j + 1))).unwrap();
+    for round in 0..2 {
+        check::<f32>(&mut random, &ranges, [n, m]);
+        check::<f64>(&mut random, &ranges, [n, m]);
+        check::<f64>(&mut random, &ranges, [n + 70 * round, m + 9]);
+        check::<f64>(&mut random, &ranges.transpose(), [m, n]);
+    }
+}
+
 #[test]
 fn ranges_beyond_the_rows_are_refused() {
     let (x, y) = (vec![[0.0_f64; 3]; 5], vec![[0.0; 3]; 7]);

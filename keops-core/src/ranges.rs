@@ -48,25 +48,21 @@ use crate::{cpu::MAX_ROWS, device, error::Error, real::Element};
 /// ```
 #[derive(Clone)]
 pub struct Ranges {
-    both: Arc<Both>,
-}
-
-/// The same pairs from both sides.
-struct Both {
-    by_i: Pattern,
-    by_j: OnceLock<Pattern>,
+    by_i: Arc<Pattern>,
+    /// The same pairs from the other side.
+    by_j: Arc<OnceLock<Arc<Pattern>>>,
 }
 
 impl fmt::Debug for Ranges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ranges").field("by_i", &self.both.by_i).finish_non_exhaustive()
+        f.debug_struct("Ranges").field("by_i", &self.by_i).finish_non_exhaustive()
     }
 }
 
 impl PartialEq for Ranges {
     /// Whether they are the same pairs.
     fn eq(&self, other: &Self) -> bool {
-        self.both.by_i == other.both.by_i
+        self.by_i == other.by_i
     }
 }
 
@@ -227,7 +223,7 @@ impl Ranges {
         }))
     }
 
-    /// The same pairs with i and j exchanged.
+    /// The same pairs with i and j exchanged. Copies nothing.
     ///
     /// ```
     /// # use keops::Ranges;
@@ -237,7 +233,8 @@ impl Ranges {
     /// ```
     #[must_use]
     pub fn transpose(&self) -> Self {
-        Self::from_pattern(self.by_j().clone())
+        let by_j = Arc::new(OnceLock::from(Arc::clone(&self.by_i)));
+        Self { by_i: Arc::clone(self.other()), by_j }
     }
 
     /// How many pairs there are.
@@ -250,7 +247,7 @@ impl Ranges {
     /// ```
     #[must_use]
     pub fn pairs(&self) -> u64 {
-        self.both.by_i.pairs()
+        self.by_i.pairs()
     }
 
     /// Row after row of i, which rows j there are.
@@ -263,7 +260,7 @@ impl Ranges {
     /// ```
     #[must_use]
     pub fn by_i(&self) -> &Pattern {
-        &self.both.by_i
+        &self.by_i
     }
 
     /// Row after row of j, which rows i there are.
@@ -277,11 +274,15 @@ impl Ranges {
     /// ```
     #[must_use]
     pub fn by_j(&self) -> &Pattern {
-        self.both.by_j.get_or_init(|| self.both.by_i.transpose())
+        self.other()
+    }
+
+    fn other(&self) -> &Arc<Pattern> {
+        self.by_j.get_or_init(|| Arc::new(self.by_i.transpose()))
     }
 
     fn from_pattern(by_i: Pattern) -> Self {
-        Self { both: Arc::new(Both { by_i, by_j: OnceLock::new() }) }
+        Self { by_i: Arc::new(by_i), by_j: Arc::default() }
     }
 }
 

@@ -116,14 +116,10 @@ impl Lists {
             }
             gather(common, &targets, order, row.numbers_mut(), lanes);
             let states = &mut states.numbers_mut()[number * layout.state * lanes..][..layout.state * lanes];
-            let (mut done, mut active) = (0, counts.len());
-            while let Some(&last) = counts[..active].last() {
-                let left = last as usize - done;
-                if left == 0 {
-                    active -= 1;
-                    continue;
-                }
-                let count = left.min(step);
+            let mut done = 0;
+            while done < counts[0] as usize {
+                let active = counts.partition_point(|&count| count as usize > done);
+                let count = (counts[active - 1] as usize - done).min(step);
                 let tile = &mut tile.numbers_mut()[..count * layout.source * lanes];
                 gather(common, sources, &list[done * lanes..(done + count) * lanes], tile, lanes);
                 let others = active < counts.len();
@@ -245,8 +241,8 @@ fn gather_fours<T: Element, const WIDTH: usize, const PARTS: usize>(
             let [a, b, c, d] = [&rows[a as usize], &rows[b as usize], &rows[c as usize], &rows[d as usize]];
             for part in 0..PARTS {
                 let columns = T::transposed(common, [a[part], b[part], c[part], d[part]]);
-                for n in 0..FOUR.min(WIDTH - part * FOUR) {
-                    to[(part * FOUR + n) * step + number] = columns[n];
+                for (n, column) in columns.into_iter().take(WIDTH - part * FOUR).enumerate() {
+                    to[(part * FOUR + n) * step + number] = column;
                 }
             }
         }

@@ -254,11 +254,7 @@ impl Pattern {
     /// The pairs of `count` rectangles, if nearly all are of a few rows: their columns are counted for each row and put in
     /// their places, which takes as long as there are rows and columns, whatever their order. Columns of a row are in order
     /// if they are not `mixed`.
-    fn by_rows<I: Iterator<Item = [Range; 2]>>(
-        rectangles: impl Fn() -> I,
-        count: usize,
-        mixed: bool,
-    ) -> Option<Self> {
+    fn by_rows<I: Iterator<Item = [Range; 2]>>(rectangles: impl Fn() -> I, count: usize, mixed: bool) -> Option<Self> {
         let (mut entries, mut end) = (0_u64, 0);
         rectangles().for_each(|[rows, _]| {
             entries += u64::from(rows.end - rows.first);
