@@ -87,7 +87,7 @@ fn unit<T: Element>(common: Common, work: &Work<'_, T>, targets: &[T], chunk: Ra
         let mut first = part.start;
         while first < part.end {
             let Sources { rows, count, .. } = work.sources(first..part.end, most, &mut scratch);
-            to_lanes(rows, layout.source, count, lanes, &mut sources);
+            to_lanes(Some(common), rows, layout.source, count, lanes, &mut sources);
             kernel.over_sources(
                 common,
                 Tile {

@@ -159,7 +159,7 @@ impl<'a, T: Element> Block<'a, T> {
         work.prepare(Role::Target, targets, &mut scratch);
         let (mut parameters, mut targets, mut states) = (Aligned::default(), Aligned::default(), Aligned::default());
         fill_lanes(&work.parameters, 1, lanes, &mut parameters);
-        to_lanes(scratch.numbers(), layout.target, count, lanes, &mut targets);
+        to_lanes(Common::of(arch), scratch.numbers(), layout.target, count, lanes, &mut targets);
         let mut state = Aligned::default();
         state.resize(layout.state);
         kernel.init(state.numbers_mut());

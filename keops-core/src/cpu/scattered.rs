@@ -13,7 +13,7 @@ use core::ops::Range;
 use crate::{
     cpu::{
         instructions::Common,
-        lanes::fill_lanes,
+        lanes::{FOUR, fill_lanes},
         memory::Aligned,
         output::Block,
         plan,
@@ -188,9 +188,6 @@ fn by_count(met: &[(u32, u32)]) -> Vec<u32> {
     }
     order
 }
-
-/// How many lanes are written at a time: a vector of every instruction set.
-const FOUR: usize = 4;
 
 /// Rows of lanes from rows, of which `list` has the numbers, a row of lanes after another.
 fn gather<T: Element>(common: Common, rows: &Spaced<T>, list: &[u32], to: &mut [T], lanes: usize) {

@@ -126,8 +126,6 @@ pub(super) trait Direction<F: Formula, R: Real> {
     const SOURCES: u32;
     /// Whether long contractions were done before.
     const CONTRACTED: bool;
-    /// Whether a target is copied, so that it is kept in registers while a row of sources after another is read.
-    const COPIES: bool;
     /// The sources of a tile.
     fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> &'a [Self::Source];
     /// The source as the formula reads it.
@@ -145,7 +143,6 @@ impl<F: Formula, R: Real> Direction<F, R> for OverTargets {
     type Source = F::J<R::Scalar>;
     const SOURCES: u32 = 1;
     const CONTRACTED: bool = true;
-    const COPIES: bool = false;
 
     #[inline(always)]
     fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> &'a [Self::Source] {
@@ -172,7 +169,6 @@ impl<F: Formula, R: Real> Direction<F, R> for OverSources {
     type Source = F::J<R>;
     const SOURCES: u32 = R::LANES as u32;
     const CONTRACTED: bool = false;
-    const COPIES: bool = true;
 
     #[inline(always)]
     fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> &'a [Self::Source] {
@@ -207,21 +203,17 @@ pub(super) fn sweep<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(cx:
     };
     let mut row = 0;
     while row < targets.len() {
-        let copy;
-        let target = if const { D::COPIES } {
-            copy = targets[row];
-            copy.as_slice()
-        } else {
-            targets[row].as_slice()
-        };
+        let target = targets[row].as_slice();
         let contracted =
             if contracted.is_empty() { contracted } else { &contracted[row * sources.len()..][..sources.len()] };
         let state = &mut states[row];
         if const { Red::PUSHES_TO_STATE } {
             // A copy of its own, so that writing it does not stop the target from being kept in registers.
-            let mut own = *state;
+            let mut copy = *state;
             if const { filter::filters::<F, R, Red>() } {
-                filter::sweep_target::<F, R, Red, D>(cx, parameters, target, sources, contracted, tile.first, &mut own);
+                filter::sweep_target::<F, R, Red, D>(
+                    cx, parameters, target, sources, contracted, tile.first, &mut copy,
+                );
             } else {
                 let first = tile.first;
                 sweep_target::<F, R, Red, D>(
@@ -231,10 +223,10 @@ pub(super) fn sweep<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(cx:
                     sources,
                     Contractions(contracted, None),
                     first,
-                    &mut own,
+                    &mut copy,
                 );
             }
-            *state = own;
+            *state = copy;
         } else {
             let (first, of_row) = (tile.first, tile.contracted.map(|contracted| (contracted, row)));
             sweep_target::<F, R, Red, D>(
