@@ -4,7 +4,8 @@
 //! so large that their cost is all in the loop over pairs. Nothing of size N × M is ever stored: beyond inputs and
 //! outputs there are the prepared sources (at most 16 MiB, or 256 MiB for the pairs of a pattern, else a tile of them at a
 //! time; of each batch that is being computed) and, for each thread, the prepared targets and states of one block. Where
-//! the sources of few blocks are taken in parts, the states of all parts.
+//! the sources of few blocks are taken in parts, the states of all parts. A pattern keeps its units, for pairs here and there a
+//! row number for each pair, of the last four kinds of calls.
 //!
 //! | where | what |
 //! |---|---|

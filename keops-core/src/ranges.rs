@@ -36,7 +36,8 @@ use crate::{cpu::MAX_ROWS, device, error::Error, real::Element};
 /// A set of pairs (i, j), for block-sparse reductions: the argument of the method `ranges` of a call.
 ///
 /// It is a set: a pair that is in several blocks counts once. The same ranges serve a formula, its derivatives and
-/// reductions over i. Cloning copies nothing.
+/// reductions over i. Cloning copies nothing. What calls on the CPU make of ranges is kept with them, for later calls: of single
+/// pairs about four bytes each, for at most four kinds of calls (formulas of other sizes, element types, numbers of rows).
 ///
 /// ```
 /// use keops::Ranges;

@@ -118,3 +118,32 @@ fn ranges_that_are_none_are_refused() {
     assert!(Ranges::new([(0..1, 0..usize::MAX)]).is_err());
     assert!(Ranges::new([(0..1, 0..MAX_ROWS)]).is_ok());
 }
+
+#[test]
+fn rows_of_all_lengths_are_put_in_order() {
+    let seed = fastrand::u64(..);
+    let mut numbers = fastrand::Rng::with_seed(seed);
+    for _ in 0..20 {
+        // Some rows have more than are sorted in lanes; some columns are neighbours or come twice, and some ranges are long.
+        let mut blocks = Vec::new();
+        for row in 0..80 {
+            for _ in 0..numbers.usize(0..50) {
+                let first = numbers.usize(0..400);
+                let length = if numbers.u8(..) < 20 { 3 } else { 1 };
+                blocks.push((row..row + 1, first..first + length));
+            }
+        }
+        let mut expected: Vec<_> =
+            blocks.iter().flat_map(|(i, j)| j.clone().map(|j| (i.start as u32, j as u32))).collect();
+        expected.sort_unstable();
+        expected.dedup();
+        let ranges = Ranges::new(blocks.iter().cloned()).expect("they are small");
+        assert_eq!(pairs(ranges.by_i()), expected, "seed {seed}");
+        for segment in ranges.by_i().segments() {
+            let apart = ranges.by_i().ranges_of(segment).windows(2).all(|two| two[0].end < two[1].first);
+            assert!(apart, "seed {seed}: {segment:?}");
+        }
+        blocks.sort_by_key(|(_, columns)| columns.start);
+        assert_eq!(Ranges::new(blocks).expect("they are small"), ranges, "seed {seed}: in another order");
+    }
+}
