@@ -205,21 +205,23 @@ impl WithSimd for SortLanes<'_> {
     }
 }
 
-/// Writes the ranges of a row, `count` of those from the iterator, behind the first `end` ones of all; in order, and joined
-/// where they overlap or follow each other. How many there are then. Whether they do is not asked in a branch, nor
-/// which of them are too many.
-fn join(ranges: &mut [Range], end: usize, count: usize, sorted: impl Iterator<Item = Range>) -> usize {
-    let mut last = Range { first: 0, end: 0 };
-    let mut behind = end;
-    for (number, range) in sorted.enumerate() {
-        let apart = (number == 0) | (range.first > last.end);
-        let there = number < count;
-        behind += usize::from(apart & there);
-        let longer = Range { first: last.first, end: last.end.max(if there { range.end } else { 0 }) };
-        last = if apart & there { range } else { longer };
-        ranges[behind - 1] = last;
+/// Writes the ranges of a row behind the first `end` ones of all, in order, and joined where they overlap or follow each
+/// other. How many there are then. They are read from all of them, where nothing is written before it is read.
+#[inline(always)]
+fn join(ranges: &mut [Range], mut end: usize, count: usize, read: impl Fn(&[Range], usize) -> Range) -> usize {
+    let mut last = read(ranges, 0);
+    for number in 1..count {
+        let range = read(ranges, number);
+        if range.first <= last.end {
+            last.end = last.end.max(range.end);
+        } else {
+            ranges[end] = last;
+            end += 1;
+            last = range;
+        }
     }
-    behind
+    ranges[end] = last;
+    end + 1
 }
 
 /// Rows that all meet the same ranges of the other side.
@@ -319,25 +321,15 @@ impl Pattern {
             for number in lanes {
                 let Segment { rows, first, count } = segments[number];
                 let write = end;
-                if few(&segments[number]) {
-                    let sorted = keys[..most].iter().map(|keys| range_of(keys[number - start]));
-                    end = join(&mut ranges, write, count, sorted);
+                end = if few(&segments[number]) {
+                    let lane = number - start;
+                    join(&mut ranges, write, count, |_, number| range_of(keys[number % FEW][lane]))
                 } else {
                     if mixed && count > FEW {
                         ranges[first..][..count].sort_unstable_by_key(|range| range.first);
                     }
-                    (ranges[write], end) = (ranges[first], write + 1);
-                    for number in first + 1..first + count {
-                        let range = ranges[number];
-                        let last = &mut ranges[end - 1];
-                        if range.first <= last.end {
-                            last.end = last.end.max(range.end);
-                        } else {
-                            ranges[end] = range;
-                            end += 1;
-                        }
-                    }
-                }
+                    join(&mut ranges, write, count, |ranges, number| ranges[first + number])
+                };
                 last = last.max(ranges[end - 1].end);
                 match segments[..known].last_mut() {
                     Some(before)
