@@ -309,11 +309,8 @@ impl Pattern {
             if most > 0 {
                 keys[..most].fill([u64::MAX; LANES]);
                 for (lane, segment) in segments[lanes.clone()].iter().enumerate().filter(|(_, segment)| few(segment)) {
-                    // As many of each, so that a loop's end is no surprise.
-                    let ranges = ranges[segment.first..].iter().zip(&mut keys[..most]).enumerate();
-                    for (number, (&range, keys)) in ranges {
-                        keys[lane] = if number < segment.count { key(range) } else { u64::MAX };
-                    }
+                    let ranges = &ranges[segment.first..][..segment.count];
+                    keys.iter_mut().zip(ranges).for_each(|(keys, &range)| keys[lane] = key(range));
                 }
                 let network = networks[most].get_or_insert_with(|| network(most));
                 arch.dispatch(SortLanes { keys: &mut keys, network });
