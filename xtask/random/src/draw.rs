@@ -1,6 +1,6 @@
 //! Draws formulas from the operation table. A step takes a row, arguments among what there is already, integers and
 //! lists, and asks the compiler: what its dims rule refuses is drawn again. Some formulas are of a sort instead: of
-//! distances ([`distances`]), or of numbers with units ([`units`]).
+//! distances (`distances`), or of numbers with units (`units`).
 
 mod distances;
 mod units;

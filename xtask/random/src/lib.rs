@@ -1,7 +1,7 @@
 //! Random formulas, and what must hold of each of them on every engine. `cargo xtask random` draws them ([`draw`]),
 //! writes a program that has each as an item of `keops!` ([`program`]), and runs it ([`run`]).
 //!
-//! Points are random ones ([`values`], [`derivatives`]) and special ones ([`special`]): equal, zero, far from the origin.
+//! Points are random ones (`values`, `derivatives`) and special ones (`special`): equal, zero, far from the origin.
 //!
 //! The other side of every comparison is the compiler's oracle: the formula evaluated in `f64` from the meaning of each
 //! operation, before lowering, and a plain loop over all pairs ([`reduce`]).
