@@ -18,7 +18,7 @@ keops! {
     fn mean_of_logs(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> SoftMax<i> { (log(b) - sqdist(x, y), x) }
     fn parts(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> MaxSumShiftExp<j> { (x * y, b) }
 
-    #[keops(order = 2)]
+    #[keops(order = 2, cuda(D = 1), cuda(D = 3), cuda(D = 16), cuda(D = 64))]
     fn soft<const D: usize>(x: Vi<1>, y: Vj<1>, v: Vj<D>) -> SumSoftMaxWeight<j> { (-sqdist(x, y), v) }
     /// Weights that are no variable.
     fn soft_two(x: Vi<1>, y: Vj<1>, v: Vj<1>) -> SumSoftMaxWeight<j> { (-sqdist(x, y), concat(2 * v, v)) }
@@ -26,7 +26,7 @@ keops! {
     /// Terms of all sources of a target, and of a source.
     fn potentials(c: Pm<1>, x: Vi<1>, y: Vj<1>, u: Vi<1>, h: Vj<1>) -> LogSumExp<j> { c + u - (sqdist(x, y) - h) }
 
-    #[keops(order = 2)]
+    #[keops(order = 2, cuda(D = 1), cuda(D = 2), cuda(D = 3), cuda(D = 40))]
     fn each<const D: usize>(g: Pm<1>, x: Vi<D>, y: Vj<D>) -> LogSumExp<j> { x * y - g * (x - y)**2 }
     fn each_over_i(x: Vj<2>, y: Vi<2>) -> LogSumExp<i> { concat((x | y), x * y) }
     fn each_by_genred = Genred("X * Y", ["X = Vi(3)", "Y = Vj(3)"], reduction_op = "LogSumExp", axis = 1);
