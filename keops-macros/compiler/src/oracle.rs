@@ -168,8 +168,16 @@ fn arg_max(x: &[f64]) -> usize {
     (0..x.len()).rev().max_by(|&a, &b| number(a).total_cmp(&number(b))).expect("a component")
 }
 
-/// (1/x d/dx)^n of sin(x) / x, by 40 terms of its power series.
+/// (1/x d/dx)^n of sin(x) / x: by 40 terms of its power series near 0, and elsewhere by the recurrence of spherical Bessel
+/// functions, where terms of the series would cancel.
 pub(crate) fn spherical(n: i32, x: f64) -> f64 {
+    if x.abs() > 2.0 * f64::from(n) + 2.0 {
+        let (mut before, mut value) = (-x.cos(), x.sin() / x);
+        for k in 0..n {
+            (before, value) = (value, (-f64::from(2 * k + 1) * value - before) / (x * x));
+        }
+        return value;
+    }
     let (mut term, mut sum) = ((1..=n).fold(1.0, |product, k| -product / f64::from(2 * k + 1)), 0.0);
     for k in 1..40 {
         sum += term;
