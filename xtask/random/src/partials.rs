@@ -134,12 +134,10 @@ fn exponential(formula: &Formula, row: &Row, rounding: [f64; 2], partials: &mut 
         let of_weights = if row.is_exact(out) { 0.0 } else { rounding[1] };
         if formula.reduction().reduction == Reduction::SumSoftMaxWeight {
             for (source, &p) in weights.iter().enumerate() {
-                // the mean is rounded, unless what all sources have in common was taken off
-                let of_mean = if formula.weight_is_of_sources() { 0.0 } else { (16.0 + terms.len() as f64) * size };
-                // it is off by as much as the mean distance from it is, and more where the factors are
+                // the mean is off by as much as the mean distance from it is, and more where the factors are
                 let spread: f64 = weights.iter().enumerate().map(|(s, p)| p * (g(s) - sum).abs()).sum();
                 let value = p * (g(source) - sum);
-                push(source, 0, out, value, error * (value.abs() + p * spread) + p * (of_weights + of_mean));
+                push(source, 0, out, value, error * (value.abs() + p * spread) + p * of_weights);
                 push(source, 1, out, p, p * error);
             }
             continue;

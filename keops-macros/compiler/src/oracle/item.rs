@@ -70,13 +70,6 @@ impl Formula {
         self.over
     }
 
-    /// Whether the weight, if there is one, is the same for all targets.
-    pub fn weight_is_of_sources(&self) -> bool {
-        let graph = &self.checked.graph;
-        let of_target = |v: VarId| ![Category::P, self.over()].contains(&graph.variable(v).category);
-        self.checked.values.get(1).is_none_or(|&weight| !graph.dependence(weight).iter().any(of_target))
-    }
-
     /// How many operations the formula has.
     pub fn size(&self) -> usize {
         self.checked.graph.reachable(&self.checked.values).len()
