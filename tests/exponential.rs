@@ -22,6 +22,13 @@ keops! {
     fn soft<const D: usize>(x: Vi<1>, y: Vj<1>, v: Vj<D>) -> SumSoftMaxWeight<j> { (-sqdist(x, y), v) }
     /// Weights that are no variable.
     fn soft_two(x: Vi<1>, y: Vj<1>, v: Vj<1>) -> SumSoftMaxWeight<j> { (-sqdist(x, y), concat(2 * v, v)) }
+    #[keops(order = 2)]
+    fn soft_sum(x: Vi<1>, y: Vj<1>, u: Vi<2>, v: Vj<2>) -> SumSoftMaxWeight<j> { (-sqdist(x, y), v + u) }
+    fn soft_scaled(x: Vi<1>, y: Vj<1>, u: Vi<2>, v: Vj<2>) -> SumSoftMaxWeight<j> { (-sqdist(x, y), concat(u * v, 2 * v[0] - u[1])) }
+    fn soft_product(x: Vi<1>, y: Vj<1>, u: Vi<2>, v: Vj<2>) -> SumSoftMaxWeight<j> { (-sqdist(x, y), (u | v)) }
+    #[keops(order = 2)]
+    fn soft_masked(x: Vi<1>, y: Vj<1>, u: Vi<2>, v: Vj<2>) -> SumSoftMaxWeight<j> { (-sqdist(x, y), step(v[1] - u[0]) * v[0]) }
+    fn soft_both(x: Vi<1>, y: Vj<1>, u: Vi<2>, v: Vj<2>) -> SumSoftMaxWeight<i> { (-sqdist(x, y), v + u + sqdist(x, y)) }
     fn mean_shift(x: Vj<3>, y: Vi<3>) -> SumSoftMaxWeight<i> { (-sqdist(x, y), y) }
     /// Terms of all sources of a target, and of a source.
     fn potentials(c: Pm<1>, x: Vi<1>, y: Vj<1>, u: Vi<1>, h: Vj<1>) -> LogSumExp<j> { c + u - (sqdist(x, y) - h) }
@@ -199,6 +206,63 @@ fn formulas_and_batches_with_a_large_part_in_common() {
     let expected = mean_shift(&wide(&x), &wide(&y)).vjp(&wide(&e)).eval().unwrap();
     assert_rows(&found.x, &expected.x, 1e-5, "mean shift: x");
     assert_rows(&found.y, &expected.y, 1e-5, "mean shift: y");
+}
+
+/// Checks that a derivative of these calls is in `f32` what it is in `f64`.
+macro_rules! as_in_double {
+    ($found:expr, $exact:expr, $bound:literal, |$call:ident, $e:ident, $ty:ident| $derivative:expr) => {{
+        let found = {
+            let ($call, $e, $ty) = $found;
+            $derivative
+        };
+        let exact = {
+            let ($call, $e, $ty) = $exact;
+            $derivative
+        };
+        assert_rows(&found.eval().unwrap(), &exact.eval().unwrap(), $bound, stringify!($derivative));
+    }};
+}
+
+macro_rules! both_ends {
+    ($formula:ident, $rows:expr, $out:literal, $over_j:literal $(, $twice:ident)?) => {{
+        let mut random = Random::new();
+        let (n, m) = (5, 333);
+        let (u, v): (Rows<f32, 2>, Rows<f32, 2>) = (random.rows(n, $rows.0), random.rows(m, $rows.1));
+        let (x, y): (Rows<f32, 1>, Rows<f32, 1>) = (random.rows(n, -1.0..1.0), random.rows(m, -1.0..1.0));
+        let (e, ty): (Rows<f32, $out>, Rows<f32, 1>) = (random.cloud(if $over_j { n } else { m }), random.cloud(m));
+        let (xs, ys, us, vs, es, tys) = (wide(&x), wide(&y), wide(&u), wide(&v), wide(&e), wide(&ty));
+        macro_rules! check {
+            ($bound:literal, |$call:ident, $e_:ident, $ty_:ident| $derivative:expr) => {
+                as_in_double!(
+                    ($formula(&x, &y, &u, &v), &e, &ty), ($formula(&xs, &ys, &us, &vs), &es, &tys), $bound,
+                    |$call, $e_, $ty_| $derivative
+                )
+            };
+        }
+        check!(4e-6, |call, e, _ty| call.vjp_x(e));
+        check!(4e-6, |call, e, _ty| call.vjp_y(e));
+        check!(4e-6, |call, e, _ty| call.vjp_u(e));
+        check!(4e-6, |call, e, _ty| call.vjp_v(e));
+        check!(4e-6, |call, _e, ty| call.jvp_y(ty));
+        $({
+            let _ = stringify!($twice);
+            check!(2e-5, |call, e, ty| call.vjp_x(e).jvp_y(ty));
+            check!(2e-5, |call, e, ty| call.vjp_y(e).vjp_y(ty));
+        })?
+    }};
+}
+
+#[test]
+fn values_of_both_ends_with_a_large_part_in_common() {
+    for common in [0.0, 1e4, -3e5] {
+        let near = common..common + 1.0;
+        both_ends!(soft_sum, (near.clone(), near.clone()), 2, true, twice);
+        both_ends!(soft_scaled, (0.5..1.5, near.clone()), 3, true);
+        both_ends!(soft_product, (0.5..1.5, near.clone()), 1, true);
+        // most of the second numbers are beyond the first of a target
+        both_ends!(soft_masked, (common - 1.0..common + 0.2, near.clone()), 1, true, twice);
+        both_ends!(soft_both, (near.clone(), 0.0..1.0), 2, false);
+    }
 }
 
 #[test]

@@ -34,8 +34,8 @@ pub(super) enum Reduced {
     /// The row that a pass saved of the product of `f`: the mantissa, the exponent and the number of zeros of each component, then
     /// `sums` power sums of the zeros. `all` is that row, else what the user sees of it: the product.
     Product { f: Id, row: Id, sums: u64, all: bool },
-    /// How many sources there are.
-    Count,
+    /// What no input changes: how many sources there are, or what rounding took from a saved row.
+    Constant,
 }
 
 /// A reduction with weights w = 2^(e - m) r, of which a pass saved m and r: see `LogSumExpSaved` and `SoftMaxSaved` in
@@ -50,8 +50,11 @@ pub(super) struct Exponential {
     /// 1, and 0 for a target whose exponents are all -infinity by what they have in common.
     counts: Option<Id>,
     weight: Option<Id>,
-    /// The weight less what all sources have in common, which the mean is of.
+    /// For a mean, the weight less what all sources of a target have in common, which the saved mean is of.
     centred: Option<Id>,
+    /// The mean of the centred weights less the saved one: what rounding took from that. `None` where it is small because the
+    /// weights are.
+    rest: Option<Id>,
     row: Id,
     /// Whether the row is what the pass saved.
     saved: bool,
@@ -83,14 +86,32 @@ impl Derive {
             None if !self.graph.is_scalar(f) => ("LogSumExpsSaved", self.graph.dim(f).checked_mul(&Dim::number(2))),
             _ => ("LogSumExpSaved", self.graph.dim(weight.unwrap_or(f)).checked_add(&Dim::number(1))),
         };
-        self.save_exponential((path, dim), f, weight, weight, false)
+        self.save_exponential((path, dim), f, weight, None, false)
     }
 
     /// Saves what derivatives need of a softmax; the result, as the user sees it.
     pub(super) fn save_mean(&mut self, f: Id, weight: Id) -> Reduced {
-        let centred = self.centred(weight);
+        let (centred, small) = self.centred(weight);
         let dim = self.graph.dim(weight).checked_add(&Dim::number(2));
-        self.save_exponential(("SoftMaxSaved", dim), f, Some(weight), Some(centred), true)
+        let mean = self.save_exponential(("SoftMaxSaved", dim), f, Some(weight), Some(centred), true);
+        if small { mean } else { self.with_rest(mean) }
+    }
+
+    /// Saves what rounding took from the saved mean, by one more pass: the mean of the differences from it. Weights that are
+    /// large and near each other differ by less than their mean was rounded by.
+    fn with_rest(&mut self, mean: Reduced) -> Reduced {
+        let (Reduced::Exponential(of), Some(last)) = (mean, self.saved.len().checked_sub(1)) else { return mean };
+        let Reduced::Exponential(saved) = self.saved[last].of else { return mean };
+        let g = &mut self.graph;
+        let Some(slope) = saved.less_mean(g) else { return mean };
+        let (shift, reciprocal, _) = saved.parts(g, saved.row);
+        let w = saved.power(g, shift);
+        let w = g.mul(reciprocal, w);
+        let difference = saved.counted(g, w, slope);
+        let arguments = self.inputs.clone();
+        let rest = Some(self.save_sum(difference, &arguments, Reduced::Constant));
+        self.saved[last].of = Reduced::Exponential(Exponential { rest, ..saved });
+        Reduced::Exponential(Exponential { rest, ..of })
     }
 
     /// Saves a row of this dimension, by this reduction; the result, as the user sees it.
@@ -104,7 +125,7 @@ impl Derive {
     ) -> Reduced {
         let (differences, counts) = self.differences(f);
         let exponent = lower::to_base_two(&mut self.graph, differences, self.target);
-        let roots: Vec<Id> = std::iter::once(exponent).chain(centred).collect();
+        let roots: Vec<Id> = std::iter::once(exponent).chain(centred.or(weight)).collect();
         let dim = dim.expect("a dimension that was checked");
         let variable = self.new_variable(self.target, dim.clone());
         let row = self.graph.var(variable);
@@ -118,9 +139,11 @@ impl Derive {
             pieces: vec![Piece { field: 0, dim, total: false, gradient: None }],
         };
         let saved = Saved::Pass { pass, arguments: arguments.len(), reads };
-        let of = Exponential { mean, f: differences, exponent, counts, weight, centred, row, saved: true };
+        let result = Exponential { mean, f, exponent, counts, weight, centred, rest: None, row, saved: false };
+        // the row is of what it was computed from, which lacks what all sources have in common
+        let of = Exponential { f: differences, weight: centred.or(weight), saved: true, ..result };
         self.saved.push(Source { variable, of: Reduced::Exponential(of), arguments, saved });
-        Reduced::Exponential(Exponential { f, saved: false, ..of })
+        Reduced::Exponential(result)
     }
 
     /// What f differs by among the sources of a target: f without the terms that all of them have, and with what is left in
@@ -196,18 +219,43 @@ impl Derive {
             return term;
         }
         let variable = self.graph.var(v);
-        let centred = self.centred(variable);
+        let centred = self.centred_rows(variable);
         self.graph.substitute(term, variable, centred)
     }
 
-    /// A weight less what it has in common for all sources, if it is of the sources alone: a mean of large numbers that are
-    /// near each other would have been rounded to fewer digits than their differences have.
-    fn centred(&mut self, weight: Id) -> Id {
-        let of: Vec<usize> = (0..self.inputs.len()).filter(|&k| self.graph.depends(weight, self.inputs[k])).collect();
-        let of_target = |&k: &usize| self.graph.variable(self.inputs[k]).category == self.target;
-        if of.iter().any(of_target) || !self.is_of_sources(weight) {
-            return weight;
+    /// A weight less what it has in common for all sources of a target, as far as its parts that are of one end tell: a mean of
+    /// large numbers that are near each other would have been rounded to fewer digits than their differences have. Then,
+    /// whether nothing is left that may be large for all sources.
+    fn centred(&mut self, weight: Id) -> (Id, bool) {
+        if !self.is_of_sources(weight) {
+            return (self.graph.zero(self.graph.dim(weight).clone()), true);
         }
+        let of_target = |v| self.graph.variable(v).category == self.target;
+        if !self.graph.dependence(weight).iter().any(of_target) {
+            return (self.centred_rows(weight), true);
+        }
+        let args = self.graph.args(weight).to_vec();
+        // which arguments it is linear in, together
+        let linear = match (self.graph.op(weight), args.as_slice()) {
+            (Op::Add | Op::Sub | Op::Neg | Op::Sum | Op::Broadcast | Op::View(_) | Op::Spread(_) | Op::Concat, _) => {
+                0..args.len()
+            }
+            (Op::Mul | Op::MatVec | Op::VecMat | Op::Outer, &[a, _]) if !self.is_of_sources(a) => 1..2,
+            (Op::Mul | Op::Div | Op::MatVec | Op::VecMat | Op::Outer, &[_, b]) if !self.is_of_sources(b) => 0..1,
+            _ => return (weight, false),
+        };
+        let (mut parts, mut small) = (args.clone(), true);
+        for k in linear {
+            let part = self.centred(args[k]);
+            parts[k] = part.0;
+            small &= part.1;
+        }
+        (if parts == args { weight } else { self.graph.rebuild(weight, &parts) }, small)
+    }
+
+    /// A formula of the sources alone, less what it has in common for all of them.
+    fn centred_rows(&mut self, weight: Id) -> Id {
+        let of: Vec<usize> = (0..self.inputs.len()).filter(|&k| self.graph.depends(weight, self.inputs[k])).collect();
         let same = |source: &&Source| matches!(source.of, Reduced::Source(of) if of == weight);
         if let Some(source) = self.saved.iter().find(same) {
             return self.graph.var(source.variable);
@@ -215,8 +263,13 @@ impl Derive {
         let dim = self.graph.dim(weight).clone();
         let pass = (!matches!(self.graph.op(weight), Op::Var(_))).then(|| {
             let variables: Vec<VarId> = of.iter().map(|&k| self.inputs[k]).collect();
+            let is_formula = |source: &&Source| matches!(source.saved, Saved::Centred { pass: Some(_), .. });
+            let name = match self.saved.iter().filter(is_formula).count() {
+                0 => "Weight".to_owned(),
+                n => format!("Weight{}", n + 1),
+            };
             Pass {
-                name: "Weight".to_owned(),
+                name,
                 program: lower::lower_rows(&mut self.graph, &[weight], &variables),
                 reduction: PassReduction::Named("Sum", None),
                 pieces: vec![],
@@ -253,7 +306,7 @@ impl Derive {
     pub(super) fn count(&mut self) -> Id {
         let variable = self.new_variable(self.target, Dim::number(1));
         let saved = Saved::Counts { arguments: self.inputs.len() };
-        self.saved.push(Source { variable, of: Reduced::Count, arguments: self.inputs.clone(), saved });
+        self.saved.push(Source { variable, of: Reduced::Constant, arguments: self.inputs.clone(), saved });
         self.graph.var(variable)
     }
 
@@ -267,6 +320,11 @@ impl Derive {
         if let Some(source) = self.saved.iter().find(same) {
             return self.graph.var(source.variable);
         }
+        self.save_sum(formula, arguments, Reduced::Sum(formula))
+    }
+
+    /// Saves Σ `formula` for each target, whose derivatives are those of `of`; the rows, as a node.
+    fn save_sum(&mut self, formula: Id, arguments: &[VarId], of: Reduced) -> Id {
         let reads = self.reads(&[formula]);
         let variables = self.variables(arguments, &reads);
         let dim = self.graph.dim(formula).clone();
@@ -279,7 +337,7 @@ impl Derive {
         };
         let saved = Saved::Pass { pass, arguments: arguments.len(), reads };
         let variable = self.new_variable(self.target, dim);
-        self.saved.push(Source { variable, of: Reduced::Sum(formula), arguments: arguments.to_vec(), saved });
+        self.saved.push(Source { variable, of, arguments: arguments.to_vec(), saved });
         self.graph.var(variable)
     }
 
@@ -299,7 +357,7 @@ impl Derive {
         for k in (0..self.saved.len()).rev() {
             let Source { variable, of, .. } = self.saved[k];
             let is_read = cotangents.iter().any(|&(f, _)| self.graph.depends(f, variable));
-            if !is_read || matches!(of, Reduced::Count) {
+            if !is_read || matches!(of, Reduced::Constant) {
                 continue;
             }
             let part = grads(&mut self.graph, &cotangents, &[variable])[0];
@@ -346,7 +404,7 @@ impl Derive {
         let g = &mut self.graph;
         let of = match of {
             Reduced::Sum(f) | Reduced::Source(f) => return vec![(f, e)],
-            Reduced::Count => return vec![],
+            Reduced::Constant => return vec![],
             Reduced::Product { f, row, sums, all } => {
                 let part = if all {
                     product::parts_back(g, f, row, sums, e)
@@ -357,17 +415,16 @@ impl Derive {
             }
             Reduced::Exponential(of) => of,
         };
-        let (shift, reciprocal, rest) = of.parts(g, of.row);
+        let (shift, reciprocal, _) = of.parts(g, of.row);
         let w = of.power(g, shift);
         let reciprocal = of.counts.map_or(reciprocal, |counts| g.mul(counts, reciprocal));
         let parts = of.saved.then(|| of.parts(g, e));
-        match (of.weight, of.centred) {
-            (Some(weight), Some(centred)) if of.mean => {
+        match (of.weight, of.less_mean(g)) {
+            (Some(weight), Some(difference)) => {
                 // r = 1 / Σ 2^(e - m) changes by -r w df
                 let (of_sum, e) = parts.map_or((g.constant(0.0), e), |(_, of_sum, e)| (g.neg(of_sum), e));
-                let centred = g.sub(centred, rest);
                 let (e, of_sum) = (g.mul(reciprocal, e), squared(g, reciprocal, of_sum));
-                let inner = g.dot(e, centred);
+                let inner = g.dot(e, difference);
                 let inner = g.add(of_sum, inner);
                 vec![(of.f, of.counted(g, w, inner)), (weight, scaled(g, w, e))]
             }
@@ -399,7 +456,7 @@ impl Derive {
         };
         let of = match of {
             Reduced::Sum(f) | Reduced::Source(f) => return along(g, f),
-            Reduced::Count => return g.zero(Dim::number(1)),
+            Reduced::Constant => return g.zero(Dim::number(1)),
             Reduced::Product { f, row, sums, all } => {
                 let df = along(g, f);
                 return if all {
@@ -410,20 +467,20 @@ impl Derive {
             }
             Reduced::Exponential(of) => of,
         };
-        let (shift, reciprocal, rest) = of.parts(g, of.row);
+        let (shift, reciprocal, _) = of.parts(g, of.row);
         let w = of.power(g, shift);
         let reciprocal = of.counts.map_or(reciprocal, |counts| g.mul(counts, reciprocal));
         let df = along(g, of.f);
         let df = of.counted(g, w, df);
-        let sum = match (of.weight, of.centred) {
-            (Some(weight), Some(slope)) => {
-                let slope = if of.mean { g.sub(slope, rest) } else { slope };
+        let sum = match of.weight {
+            Some(weight) => {
+                let slope = of.less_mean(g).unwrap_or(weight);
                 let (part, dg) = (g.mul(slope, df), along(g, weight));
                 let dg = g.mul(w, dg);
                 let sum = g.add(part, dg);
                 g.broadcast(sum, &g.dim(weight).clone())
             }
-            _ => df,
+            None => df,
         };
         let change = g.mul(reciprocal, sum);
         if !of.saved {
@@ -457,6 +514,14 @@ impl Exponential {
         }
     }
 
+    /// What a weight differs by from the mean of them; `None` if the result is none.
+    fn less_mean(&self, g: &mut Graph) -> Option<Id> {
+        let centred = self.centred?;
+        let (.., mean) = self.parts(g, self.row);
+        let difference = g.sub(centred, mean);
+        Some(self.rest.map_or(difference, |rest| g.sub(difference, rest)))
+    }
+
     /// 2^(e - m), as the pass computed it: then the weights add up to 1 even if the exponents were rounded.
     fn power(&self, g: &mut Graph, shift: Id) -> Id {
         let exponent = g.sub(self.exponent, shift);
@@ -481,7 +546,7 @@ impl Reduced {
     fn formulas(self) -> Vec<Id> {
         match self {
             Reduced::Sum(f) | Reduced::Source(f) | Reduced::Product { f, .. } => vec![f],
-            Reduced::Count => vec![],
+            Reduced::Constant => vec![],
             Reduced::Exponential(of) => std::iter::once(of.f).chain(of.weight).collect(),
         }
     }
