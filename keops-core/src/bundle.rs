@@ -58,6 +58,7 @@ impl<R: Real, const B: usize> Real for Bundle<R, B> {
         div(x, y);
         neg(x);
         mul_add(x, y, z);
+        add_scaled_difference(scale, x, y, sum);
         neg_mul_add(x, y, z);
         abs(x);
         sqrt(x);

@@ -250,6 +250,11 @@ pub trait Real: Copy + Send + Sync + 'static {
     fn mul_add(cx: Self::Cx, a: Self, b: Self, c: Self) -> Self;
     /// c - a b, fused like [`Self::mul_add`].
     fn neg_mul_add(cx: Self::Cx, a: Self, b: Self, c: Self) -> Self;
+    /// `sum` + `scale` (a - b), the difference rounded, the rest fused like [`Self::mul_add`].
+    #[inline(always)]
+    fn add_scaled_difference(cx: Self::Cx, scale: Self, a: Self, b: Self, sum: Self) -> Self {
+        Self::mul_add(cx, scale, Self::sub(cx, a, b), sum)
+    }
     /// The absolute value; clears the sign bit.
     fn abs(cx: Self::Cx, a: Self) -> Self;
     /// 1 / a

@@ -55,7 +55,15 @@ fn statement(stmt: &Stmt) -> TokenStream {
             quote!(#a[#index] = #value;)
         }
         Stmt::For(d, dim, body) => {
-            let (d, dim, body) = (variable(*d), dim.tokens(), statements(body));
+            let body = match body.as_slice() {
+                [before @ .., Stmt::Let(difference, Expr::Call("sub", args)), Stmt::Accumulate(t, a, Some(b))] => {
+                    let last = scaled_difference(*t, (a, b), *difference, args);
+                    last.map(|last| [statements(before), last].into_iter().collect())
+                }
+                _ => None,
+            }
+            .unwrap_or_else(|| statements(body));
+            let (d, dim) = (variable(*d), dim.tokens());
             quote!(let mut #d = 0; while #d < #dim { #body #d += 1; })
         }
         Stmt::Piece { array: a, body, left } => {
@@ -87,6 +95,23 @@ fn statement(stmt: &Stmt) -> TokenStream {
             quote!(sink.put_differences(cx, #to, #scale, (i, j), #differences);)
         }
     }
+}
+
+/// Adds the product of a difference and another factor, as one operation; `None` if it is another product. One after the other,
+/// the two would be done for all sources of a bundle, whose differences then take the registers of their sums.
+fn scaled_difference(sum: u32, (a, b): (&Expr, &Expr), difference: u32, args: &[Expr]) -> Option<TokenStream> {
+    let scale = match (a, b) {
+        (Expr::Temp(a), b) if *a == difference => b,
+        (a, Expr::Temp(b)) if *b == difference => a,
+        _ => return None,
+    };
+    let is_another = match scale {
+        Expr::Temp(t) => *t != difference,
+        Expr::Lit(_) | Expr::Read(..) => true,
+        _ => false,
+    };
+    let (sum, scale, args) = (temp(sum), expression(scale), args.iter().map(expression));
+    is_another.then(|| quote!(#sum = R::add_scaled_difference(cx, #scale, #(#args),*, #sum);))
 }
 
 fn expression(value: &Expr) -> TokenStream {
