@@ -3,6 +3,7 @@
 mod bench;
 mod bundle;
 mod compile_time;
+mod layers;
 mod package;
 mod parity;
 mod ptx;
@@ -50,6 +51,8 @@ enum Task {
     Package,
     /// Time what one more formula costs in a release build.
     CompileTime(compile_time::Options),
+    /// Check that the rooms of the crates import only from rooms below them.
+    Layers(layers::Options),
 }
 
 /// The steps of `.ci/run` that need nothing but Rust and little time.
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Task::Random(options) => random::run_task(&options),
         Task::Package => package::run_task(),
         Task::CompileTime(options) => compile_time::run_task(&options),
+        Task::Layers(options) => layers::run_task(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
