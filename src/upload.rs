@@ -1,6 +1,6 @@
 //! Arguments that stay on a device.
 
-use keops_core::{arguments::AsRows, array::DeviceRows, error::Error, real::Element, settings::Device};
+use keops_core::{arguments::AsRows, array::DeviceRows, element::Element, error::Error, settings::Device};
 
 /// Leaves arguments on a device, for several calls.
 ///

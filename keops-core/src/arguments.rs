@@ -36,12 +36,13 @@ use std::{borrow::Cow, sync::Arc};
 
 pub use batched::{Batched, batched};
 pub use dynamic::{AsDynParameter, AsDynRows};
+pub use standard::Number;
 
 use crate::{
     array::{Array, Memory},
     error::Error,
     halves::Halves,
-    real::Element,
+    real::Scalar,
     settings::Device,
 };
 
@@ -512,7 +513,7 @@ fn count(batch: &[usize]) -> usize {
     batch.iter().fold(1, |product: usize, &size| product.saturating_mul(size))
 }
 
-impl<'a, T: Element> View<'a, T> {
+impl<'a, T: Scalar> View<'a, T> {
     /// The same view, with numbers that were stored in 16 bits as numbers that are computed with.
     ///
     /// ```
@@ -574,7 +575,7 @@ fn whole_rows(len: usize, dim: usize) -> (usize, Option<Fault>) {
     label = "expected rows of dimension {D}",
     note = "rows are references to `Vec<[_; {D}]>`, `[[_; {D}]]` or `Rows<_, {D}>`, or flat, row after row: `&[_]`; all arguments have one element type, `f32` or `f64`"
 )]
-pub trait AsRows<'a, T: Element, const D: usize> {
+pub trait AsRows<'a, T: Scalar, const D: usize> {
     /// The rows, borrowed.
     ///
     /// ```
@@ -619,7 +620,7 @@ pub trait AsRows<'a, T: Element, const D: usize> {
     label = "expected a parameter of dimension {D}",
     note = "a parameter is an array `[_; {D}]`, a reference to one or to a slice, or one row, as `&Vec<[_; {D}]>`; that of `Pm<1>` may be a number, as `1.0`; all arguments have one element type, `f32` or `f64`"
 )]
-pub trait AsParameter<'a, T: Element, const D: usize> {
+pub trait AsParameter<'a, T: Scalar, const D: usize> {
     /// The parameter, borrowed or copied.
     ///
     /// ```

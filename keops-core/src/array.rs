@@ -31,7 +31,7 @@ use crate::{
     cpu::{To, room},
     error::Error,
     operator::Matrix,
-    real::{Element, Stored},
+    real::Scalar,
     rows::Rows,
     settings::Device,
 };
@@ -57,6 +57,32 @@ pub trait Memory: Debug + Send + Sync {
     fn read_u32(&self, to: &mut [u32]) -> Result<(), Error>;
     /// Itself, for the engine that made it.
     fn as_any(&self) -> &dyn Any;
+}
+
+/// A number as it is stored in memory: `f32`, `f64`, or a row number.
+pub trait Stored: Copy + Default + Debug + Send + Sync + 'static {
+    /// Copies numbers from a CUDA device.
+    ///
+    /// # Errors
+    /// Whatever the device says.
+    #[doc(hidden)]
+    fn copy_from_device(memory: &dyn Memory, to: &mut [Self]) -> Result<(), Error>;
+}
+
+macro_rules! stored {
+    ($($t:ident: $read:ident;)*) => {$(
+        impl Stored for $t {
+            fn copy_from_device(memory: &dyn Memory, to: &mut [$t]) -> Result<(), Error> {
+                memory.$read(to)
+            }
+        }
+    )*};
+}
+
+stored! {
+    f32: read_f32;
+    f64: read_f64;
+    u32: read_u32;
 }
 
 /// Numbers on the host or on a CUDA device. They do not change, so copies share them.
@@ -244,7 +270,7 @@ impl<T: Stored, const D: usize> DeviceRows<T, D> {
     }
 }
 
-impl<T: Element, const D: usize> DeviceRows<T, D> {
+impl<T: Scalar, const D: usize> DeviceRows<T, D> {
     /// As rows of an argument.
     pub(crate) fn view(&self) -> View<'_, T> {
         View::from_array(self.array.clone(), D)
@@ -315,7 +341,7 @@ impl<T: Stored> DeviceMatrix<T> {
     }
 }
 
-impl<T: Element> DeviceMatrix<T> {
+impl<T: Scalar> DeviceMatrix<T> {
     /// As rows of an argument.
     pub(crate) fn view(&self) -> View<'_, T> {
         View::from_array(self.array.clone(), self.cols)

@@ -8,12 +8,12 @@ pub use parts::Part;
 
 use crate::{
     arguments::View,
-    array::{Array, Buffer, Storage},
+    array::{Array, Buffer, Storage, Stored},
     components::Components,
     cpu::{Batches, Piece, Shape, To, reduce, room, shape},
+    element::Element,
     error::Error,
     formula::Formula,
-    real::{Element, Stored},
     reduction::Reduction,
     settings::{Device, Settings},
 };

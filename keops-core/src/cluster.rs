@@ -41,7 +41,7 @@
 mod centroids;
 mod sort;
 
-use crate::{arguments::AsRows, error::Error, host::numbers, real::Element};
+use crate::{arguments::AsRows, element::Element, error::Error, host::numbers};
 
 pub use centroids::{centroids, radii, weighted_centroids};
 pub use sort::{Permutation, cluster_ranges, sort_clusters};

@@ -39,7 +39,6 @@ mod filter;
 mod instructions;
 mod kernel;
 mod lanes;
-mod memory;
 mod output;
 mod over_sources;
 mod over_targets;
@@ -52,9 +51,7 @@ mod sweep;
 mod threads;
 mod units;
 
-pub use instructions::Common;
 pub use kernel::{Kernel, Layout};
-pub use memory::{Pool, Small};
 pub use output::{HostPiece, Piece, Place, To, check_outputs, room};
 pub use shape::{Batches, MAX_ROWS, Shape, check_ranges, shape};
 pub use sweep::Tile;
@@ -67,10 +64,11 @@ use pulp::Arch;
 
 use crate::{
     arguments::View,
+    element::Element,
     error::Error,
     formula::Formula,
+    lanes::{Common, Vectorized},
     progress::Pairs,
-    real::Element,
     reduction::Reduction,
     settings::{Device, Settings},
 };
@@ -108,8 +106,8 @@ pub fn reduce_on<T: Element, F: Formula, R: Reduction>(
     T::reduce(arch, &settings, &Compiled::<F, R>::NEW, views, pieces, indices)
 }
 
-/// [`reduce_on`] for any kernel; [`Element::reduce`] has it compiled.
-pub(crate) fn reduce_kernel<T: Element>(
+/// [`reduce_on`] for any kernel; [`Element::reduce`](crate::element::Element::reduce) has it compiled.
+pub(crate) fn reduce_kernel<T: Vectorized>(
     arch: Arch,
     kernel: &dyn Kernel<T>,
     pairs: Pairs<'_>,
@@ -123,7 +121,7 @@ pub(crate) fn reduce_kernel<T: Element>(
     }
 }
 
-fn run<T: Element>(
+fn run<T: Vectorized>(
     arch: Arch,
     kernel: &dyn Kernel<T>,
     pairs: Pairs<'_>,
@@ -146,7 +144,7 @@ fn run<T: Element>(
     if shape.targets > 0 {
         let batches = Batches::new(layout.variables, views)?;
         let over_sources = pattern.is_none() && plan::lanes_over_sources::<T>(&layout, Shape { batches: 1, ..shape });
-        let common = instructions::Common::of(arch).filter(|_| over_sources);
+        let common = Common::of(arch).filter(|_| over_sources);
         #[cfg(feature = "tracing")]
         event::pass(kernel, arch, common, pairs, shape);
         let run = |batch: usize, pieces: &mut [HostPiece<'_, T>], indices: &mut [u32]| {

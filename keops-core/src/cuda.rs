@@ -7,10 +7,11 @@ use crate::{
     array::Array,
     cpu::{self, Piece, To},
     device,
+    element::Element,
     error::Error,
     formula::{Formula, Index, Variable},
     progress::Pairs,
-    real::Element,
+    real::Scalar,
     reduction::{Reduction, components},
     settings::{Device, Settings},
 };
@@ -55,14 +56,14 @@ impl Kernel {
     ///
     /// # Errors
     /// It was not built, or no device can run it.
-    pub(crate) fn of<T: Element, F: Formula, R: Reduction>() -> Result<Self, Error> {
+    pub(crate) fn of<T: Scalar, F: Formula, R: Reduction>() -> Result<Self, Error> {
         let no_kernel = |kernel| Error::NoKernel { formula: F::NAME, kernel };
         let cuda = F::CUDA.ok_or_else(|| no_kernel(String::new()))?;
         let local_bytes = device::local_bytes::<T, F, R>();
         fit(F::NAME, local_bytes, device::MOST_LOCAL_BYTES)?;
         // that of a tile, which has one source at least
         fit(F::NAME, device::shared_bytes::<T, F, R>(), device::MOST_SHARED_BYTES)?;
-        let name = kernel_name(cuda.name, cuda.dims, T::NAME);
+        let name = kernel_name(cuda.name, cuda.dims, T::TYPE_NAME);
         let components = components::<F>();
         let kernel = Self {
             modules: cuda.modules,
@@ -81,7 +82,7 @@ impl Kernel {
         };
         match kernel.module(&kernel.name) {
             Some(_) => Ok(kernel),
-            None => Err(no_kernel(format!(" for {:?} {}", cuda.dims, T::NAME))),
+            None => Err(no_kernel(format!(" for {:?} {}", cuda.dims, T::TYPE_NAME))),
         }
     }
 

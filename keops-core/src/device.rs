@@ -31,7 +31,7 @@
 use crate::{
     components::Components,
     formula::Formula,
-    real::Element,
+    real::Scalar,
     reduction::{Reduction, components},
 };
 
@@ -124,7 +124,7 @@ const MOST_BUNDLE_SOURCES: usize = 8;
 
 /// Whether the rest of the formula is computed for a bundle of sources at a time, because a row of f is too long for
 /// registers: then it is read and written once for all of them.
-const fn is_bundled<T: Element, F: Formula, R: Reduction>() -> bool {
+const fn is_bundled<T: Scalar, F: Formula, R: Reduction>() -> bool {
     R::BUNDLES
         && components::<F>() * size_of::<T>() > LONG_RESULT_BYTES
         && <F::P<u8> as Components<u8>>::LEN <= FEW_PARAMETERS
@@ -132,7 +132,7 @@ const fn is_bundled<T: Element, F: Formula, R: Reduction>() -> bool {
 
 /// Whether the main kernel takes groups of sources, and goes through contractions by chunks of components: prepared
 /// targets are too long for registers, and contractions are most of the work; or rows of f are too long.
-const fn is_wide<T: Element, F: Formula, R: Reduction>() -> bool {
+const fn is_wide<T: Scalar, F: Formula, R: Reduction>() -> bool {
     let (mut longest, mut k) = (0, 0);
     while k < F::CONTRACTIONS.len() {
         if F::CONTRACTIONS[k].len > longest {
@@ -148,7 +148,7 @@ const fn is_wide<T: Element, F: Formula, R: Reduction>() -> bool {
 
 /// How many targets a thread has.
 #[must_use]
-pub const fn rows_per_thread<T: Element, F: Formula, R: Reduction>() -> usize {
+pub const fn rows_per_thread<T: Scalar, F: Formula, R: Reduction>() -> usize {
     let target = <F::I<u8> as Components<u8>>::LEN;
     if is_wide::<T, F, R>() {
         // What is read of a source serves all targets, and a component of all of them is read by 16 bytes.
@@ -177,7 +177,7 @@ pub const fn rows_per_thread<T: Element, F: Formula, R: Reduction>() -> usize {
 /// How many sources a thread contracts at a time with its targets, which are read once for all of them; 1 if it takes
 /// pair by pair.
 #[must_use]
-pub const fn group_sources<T: Element, F: Formula, R: Reduction>() -> usize {
+pub const fn group_sources<T: Scalar, F: Formula, R: Reduction>() -> usize {
     if !is_wide::<T, F, R>() {
         return 1;
     }
@@ -187,7 +187,7 @@ pub const fn group_sources<T: Element, F: Formula, R: Reduction>() -> usize {
 }
 
 /// For how many sources a thread computes the rest of the formula at a time; 1 if it takes pair by pair.
-const fn bundle_sources<T: Element, F: Formula, R: Reduction>() -> usize {
+const fn bundle_sources<T: Scalar, F: Formula, R: Reduction>() -> usize {
     if !is_wide::<T, F, R>() || !is_bundled::<T, F, R>() {
         return 1;
     }
@@ -196,7 +196,7 @@ const fn bundle_sources<T: Element, F: Formula, R: Reduction>() -> usize {
 
 /// How many sources there is room for in shared memory, and in so many bytes of registers a number of each pair with the
 /// targets of a thread; not more than `most`.
-const fn sources_that_fit<T: Element, F: Formula, R: Reduction>(registers: usize, most: usize) -> usize {
+const fn sources_that_fit<T: Scalar, F: Formula, R: Reduction>(registers: usize, most: usize) -> usize {
     let mut fit = registers / (rows_per_thread::<T, F, R>() * size_of::<T>());
     if fit > most {
         fit = most;
@@ -209,7 +209,7 @@ const fn sources_that_fit<T: Element, F: Formula, R: Reduction>(registers: usize
 
 /// How many pairs those of a bundle are with all targets of a thread.
 #[must_use]
-pub const fn bundle_pairs<T: Element, F: Formula, R: Reduction>() -> usize {
+pub const fn bundle_pairs<T: Scalar, F: Formula, R: Reduction>() -> usize {
     bundle_sources::<T, F, R>() * rows_per_thread::<T, F, R>()
 }
 
@@ -219,7 +219,7 @@ pub const fn bundle_pairs<T: Element, F: Formula, R: Reduction>() -> usize {
 /// than the first one needs. 64 registers leave room for eight blocks on a multiprocessor. With 48 there are ten, but the
 /// loads and exponentials of a source cannot begin before those of the one before end: on an H200 that is slower.
 #[must_use]
-pub const fn most_registers<T: Element, F: Formula, R: Reduction>() -> u32 {
+pub const fn most_registers<T: Scalar, F: Formula, R: Reduction>() -> u32 {
     let is_sum = R::HANDS_NAN_ON && R::REGISTERS == 0;
     if F::SCALED.is_some() && is_sum && size_of::<T>() == 4 && numbers_per_target::<F, R>() <= 7 { 64 } else { 0 }
 }
@@ -234,24 +234,24 @@ const fn numbers_per_target<F: Formula, R: Reduction>() -> usize {
 
 /// How many targets a unit has at most.
 #[must_use]
-pub const fn block_targets<T: Element, F: Formula, R: Reduction>() -> usize {
+pub const fn block_targets<T: Scalar, F: Formula, R: Reduction>() -> usize {
     THREADS * rows_per_thread::<T, F, R>()
 }
 
 /// Numbers from one prepared source to the next in shared memory: a multiple of 16 bytes.
 #[must_use]
-pub const fn source_stride<T: Element, F: Formula>() -> usize {
+pub const fn source_stride<T: Scalar, F: Formula>() -> usize {
     <F::J<u8> as Components<u8>>::LEN.next_multiple_of(16 / size_of::<T>())
 }
 
 /// Bytes from one prepared source to the next in shared memory.
-const fn source_bytes<T: Element, F: Formula>() -> usize {
+const fn source_bytes<T: Scalar, F: Formula>() -> usize {
     source_stride::<T, F>() * size_of::<T>()
 }
 
 /// How many sources a tile has: a multiple of [`group_sources`].
 #[must_use]
-pub const fn tile_sources<T: Element, F: Formula, R: Reduction>() -> usize {
+pub const fn tile_sources<T: Scalar, F: Formula, R: Reduction>() -> usize {
     let group = group_sources::<T, F, R>();
     match SHARED_BYTES.checked_div(source_bytes::<T, F>()) {
         Some(fit) if fit < group => group,
@@ -262,20 +262,20 @@ pub const fn tile_sources<T: Element, F: Formula, R: Reduction>() -> usize {
 
 /// The dynamic shared memory of a block, in bytes: at least that of one source, which no device may have.
 #[must_use]
-pub const fn shared_bytes<T: Element, F: Formula, R: Reduction>() -> usize {
+pub const fn shared_bytes<T: Scalar, F: Formula, R: Reduction>() -> usize {
     tile_sources::<T, F, R>() * source_bytes::<T, F>()
 }
 
 /// What a thread of the main kernel keeps for its targets, in bytes: all of it is in its local memory where it is too long
 /// for registers. A device gives no more than [`MOST_LOCAL_BYTES`], whatever its memory.
 #[must_use]
-pub const fn local_bytes<T: Element, F: Formula, R: Reduction>() -> usize {
+pub const fn local_bytes<T: Scalar, F: Formula, R: Reduction>() -> usize {
     let numbers = <F::I<u8> as Components<u8>>::LEN + state_words::<T, F, R>();
     rows_per_thread::<T, F, R>() * (numbers * size_of::<T>() + size_of::<R::Run<F, T>>())
 }
 
 /// Numbers in the state of a target.
 #[must_use]
-pub const fn state_words<T: Element, F: Formula, R: Reduction>() -> usize {
+pub const fn state_words<T: Scalar, F: Formula, R: Reduction>() -> usize {
     <R::State<F, T> as Components<T>>::LEN
 }

@@ -25,7 +25,7 @@ pub use half::{bf16, f16};
 
 use crate::{
     arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, View},
-    real::Element,
+    real::Scalar,
 };
 
 /// Numbers of 16 bits.
@@ -74,13 +74,13 @@ impl Halves<'_> {
 
     /// The same values as numbers that are computed with.
     #[must_use]
-    pub fn widen<T: Element>(&self) -> Vec<T> {
+    pub fn widen<T: Scalar>(&self) -> Vec<T> {
         let mut wide = vec![0.0_f32; self.len()];
         match self {
             Self::F16(numbers) => numbers.convert_to_f32_slice(&mut wide),
             Self::Bf16(numbers) => numbers.convert_to_f32_slice(&mut wide),
         }
-        wide.into_iter().map(|number| T::from_f64(number.into())).collect()
+        wide.into_iter().map(|number| T::of_f64(number.into())).collect()
     }
 }
 

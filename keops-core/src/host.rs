@@ -2,13 +2,16 @@
 
 use std::borrow::Cow;
 
-use crate::{arguments::View, error::Error, real::Element};
+use crate::{arguments::View, array::Stored, error::Error, real::Scalar};
 
 /// The numbers of a view, copied if they are on a CUDA device or stored in 16 bits; `what` is the name of the argument.
 ///
 /// # Errors
 /// A view that does not consist of whole rows; whatever the device says.
-pub(crate) fn numbers<'v, T: Element>(view: &'v View<'_, T>, what: &'static str) -> Result<Cow<'v, [T]>, Error> {
+pub(crate) fn numbers<'v, T: Scalar + Stored>(
+    view: &'v View<'_, T>,
+    what: &'static str,
+) -> Result<Cow<'v, [T]>, Error> {
     view.check(what)?;
     if let Some(halves) = view.halves() {
         return Ok(Cow::Owned(halves.widen()));

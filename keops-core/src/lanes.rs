@@ -11,13 +11,16 @@ use pulp::{Simd, WithSimd, bytemuck};
 
 use crate::{math, real::Real};
 
+mod common;
+pub(crate) mod memory;
 mod named;
 #[cfg(test)]
 mod tests;
 mod vectors;
 
+pub use common::Common;
 pub(crate) use named::transposed;
-pub use vectors::Vectors;
+pub use vectors::Vectorized;
 
 /// A tile of `Q` vectors of `f32`.
 pub type F32Lanes<S, const Q: usize> = Lanes<f32, S, Q>;
@@ -27,22 +30,22 @@ pub type F64Lanes<S, const Q: usize> = Lanes<f64, S, Q>;
 /// A tile of `Q` vectors of `T` under the instruction set `S`.
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
-pub struct Lanes<T: Vectors, S: Simd, const Q: usize>([T::N<S>; Q]);
+pub struct Lanes<T: Vectorized, S: Simd, const Q: usize>([T::N<S>; Q]);
 
 // SAFETY: a transparent wrapper of an array of vectors, for which all of this holds.
-unsafe impl<T: Vectors, S: Simd, const Q: usize> bytemuck::Zeroable for Lanes<T, S, Q> {}
+unsafe impl<T: Vectorized, S: Simd, const Q: usize> bytemuck::Zeroable for Lanes<T, S, Q> {}
 // SAFETY: as for `Zeroable`.
-unsafe impl<T: Vectors, S: Simd, const Q: usize> bytemuck::Pod for Lanes<T, S, Q> {}
+unsafe impl<T: Vectorized, S: Simd, const Q: usize> bytemuck::Pod for Lanes<T, S, Q> {}
 
 /// A truth value for each number of a [`Lanes`].
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
-pub struct Truths<T: Vectors, S: Simd, const Q: usize>([T::M<S>; Q]);
+pub struct Truths<T: Vectorized, S: Simd, const Q: usize>([T::M<S>; Q]);
 
 /// A row number for each number of a [`Lanes`].
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
-pub struct RowNumbers<T: Vectors, S: Simd, const Q: usize>([T::U<S>; Q]);
+pub struct RowNumbers<T: Vectorized, S: Simd, const Q: usize>([T::U<S>; Q]);
 
 /// The array of an expression's values for each vector `q` of the tile, written out for the sizes that tiles have: what the
 /// optimiser does for a loop takes as long as the function around it is long. Of the branches only one is compiled.
@@ -86,7 +89,7 @@ macro_rules! forward {
     ($( $name:ident($($arg:ident: $ty:ty),*) -> $out:ident; )*) => {$(
         #[inline(always)]
         fn $name(cx: S, $($arg: $ty),*) -> $out<T, S, Q> {
-            $out(each!(q => <T as Vectors>::$name(cx, $($arg.0[q]),*)))
+            $out(each!(q => <T as Vectorized>::$name(cx, $($arg.0[q]),*)))
         }
     )*};
 }
@@ -97,8 +100,8 @@ macro_rules! outlined {
     ($($name:ident => $function:ident($($arg:ident),+)),+) => {$(
         #[inline(always)]
         fn $name(cx: S, $($arg: Self),+) -> Self {
-            struct Outlined<T: Vectors, S: Simd, const Q: usize>(S, [Lanes<T, S, Q>; [$(stringify!($arg)),+].len()]);
-            impl<T: Vectors, S: Simd, const Q: usize> WithSimd for Outlined<T, S, Q> {
+            struct Outlined<T: Vectorized, S: Simd, const Q: usize>(S, [Lanes<T, S, Q>; [$(stringify!($arg)),+].len()]);
+            impl<T: Vectorized, S: Simd, const Q: usize> WithSimd for Outlined<T, S, Q> {
                 type Output = Lanes<T, S, Q>;
                 #[inline(always)]
                 fn with_simd<Same: Simd>(self, _: Same) -> Lanes<T, S, Q> {
@@ -108,7 +111,7 @@ macro_rules! outlined {
             }
             // Not to be inlined, but with the dispatcher's processor features, which `vectorize` gives to its callee.
             #[inline(never)]
-            fn scalar<T: Vectors, S: Simd, const Q: usize>(call: Outlined<T, S, Q>) -> Lanes<T, S, Q> {
+            fn scalar<T: Vectorized, S: Simd, const Q: usize>(call: Outlined<T, S, Q>) -> Lanes<T, S, Q> {
                 let cx = call.0;
                 call.with_simd(cx)
             }
@@ -133,7 +136,7 @@ fn apart<S: Simd, O, F: FnOnce(S) -> O>(cx: S, f: F) -> O {
     cx.vectorize(Piece(cx, f))
 }
 
-impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
+impl<T: Vectorized, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
     type Cx = S;
     type Scalar = T;
     type Mask = Truths<T, S, Q>;
@@ -143,7 +146,7 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
 
     #[inline(always)]
     fn splat(cx: S, value: T) -> Self {
-        let vector = <T as Vectors>::splat(cx, value);
+        let vector = <T as Vectorized>::splat(cx, value);
         Self(each!(_q => vector))
     }
     #[inline(always)]
@@ -198,7 +201,7 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
     #[inline(always)]
     fn round(cx: S, a: Self) -> Self {
         // Adding and subtracting 2^23 (2^52) leaves no room for fractional bits; larger numbers have none.
-        let limit = Self::splat(cx, T::from_f64((1u64 << T::MANTISSA_BITS) as f64));
+        let limit = Self::splat(cx, T::of_f64((1u64 << T::MANTISSA_BITS) as f64));
         let size = Self::abs(cx, a);
         let rounded = Self::sub(cx, Self::add(cx, size, limit), limit);
         let rounded = Self::select(cx, Self::lt(cx, size, limit), rounded, size);
@@ -214,7 +217,7 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
         let mut all = mask.0[0];
         let mut q = 1;
         while q < Q {
-            all = <T as Vectors>::or(cx, all, mask.0[q]);
+            all = <T as Vectorized>::or(cx, all, mask.0[q]);
             q += 1;
         }
         vectors::any(&all)
@@ -226,7 +229,7 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
         let mut all = 0;
         let mut q = 0;
         while q < Q {
-            all |= <T as Vectors>::truths(cx, mask.0[q]) << (q * width);
+            all |= <T as Vectorized>::truths(cx, mask.0[q]) << (q * width);
             q += 1;
         }
         all
@@ -253,7 +256,7 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
 
     #[inline(always)]
     fn pow2_integer(cx: S, n: Self) -> Self {
-        let one = Self::splat(cx, T::ROUND + T::from_f64((T::ONE >> T::MANTISSA_BITS) as f64));
+        let one = Self::splat(cx, T::ROUND + T::of_f64((T::ONE >> T::MANTISSA_BITS) as f64));
         Self::shift_to_exponent(cx, Self::add(cx, n, one))
     }
     #[inline(always)]
@@ -276,7 +279,7 @@ impl<T: Vectors, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
     }
     #[inline(always)]
     fn unless_below(cx: S, x: Self, low: T, value: Self) -> Self {
-        Self(each!(q => <T as Vectors>::unless_below(cx, x.0[q], low, value.0[q])))
+        Self(each!(q => <T as Vectorized>::unless_below(cx, x.0[q], low, value.0[q])))
     }
     #[inline(always)]
     fn bit(cx: S, t: Self, bit: u32) -> Self::Mask {

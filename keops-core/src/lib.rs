@@ -33,6 +33,8 @@ pub mod cpu;
 #[cfg(feature = "std")]
 pub mod cuda;
 #[cfg(feature = "std")]
+pub mod element;
+#[cfg(feature = "std")]
 pub mod error;
 #[cfg(feature = "std")]
 pub mod halves;

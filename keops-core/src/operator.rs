@@ -41,8 +41,8 @@ pub use matrix::Matrix;
 use crate::{
     arguments::{AsRows, View},
     call::OnePass,
+    element::Element,
     error::Error,
-    real::Element,
     rows::Rows,
     settings::Settings,
 };

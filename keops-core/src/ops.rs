@@ -5,7 +5,7 @@
 
 use num_traits::Float;
 
-use crate::real::{Element, Real};
+use crate::real::{Real, Scalar};
 
 /// Operations that [`Real`] has under the same name.
 macro_rules! forward {
@@ -119,16 +119,16 @@ pub fn times<R: Real>(cx: R::Cx, x: R, factor: f64) -> R {
     const STEP: f64 = (1_u128 << 100) as f64;
     let (least, most) = (R::Scalar::min_positive_value(), R::Scalar::max_value());
     let (mut left, mut product) = (factor, x);
-    while left.abs() < least.to_f64() {
+    while left.abs() < least.as_f64() {
         product = R::mul(cx, product, R::lit(cx, 1.0 / STEP));
         left *= STEP;
     }
-    while left.abs() > most.to_f64() {
+    while left.abs() > most.as_f64() {
         product = R::mul(cx, product, R::lit(cx, STEP));
         left /= STEP;
     }
     product = R::mul(cx, product, R::lit(cx, left));
-    if factor.abs() <= most.to_f64() {
+    if factor.abs() <= most.as_f64() {
         return product;
     }
     let most = R::splat(cx, most);
@@ -140,7 +140,7 @@ pub fn times<R: Real>(cx: R::Cx, x: R, factor: f64) -> R {
 /// numbers and one for large ones; and the inverse of both.
 #[inline(always)]
 fn into_range<R: Real>(cx: R::Cx, a: R, b: R) -> [R; 3] {
-    let (far, scale) = if R::Scalar::epsilon().to_f64() > 1e-10 { (50, 90) } else { (400, 700) };
+    let (far, scale) = if R::Scalar::epsilon().as_f64() > 1e-10 { (50, 90) } else { (400, 700) };
     let larger = R::max(cx, R::abs(cx, a), R::abs(cx, b));
     let (one, up, down) = (R::lit(cx, 1.0), power_of_two(cx, scale), power_of_two(cx, -scale));
     let small = R::lt(cx, larger, power_of_two(cx, -far));
@@ -265,7 +265,7 @@ pub fn sech<R: Real>(cx: R::Cx, x: R) -> R {
 /// that is, whatever the factors.
 #[inline(always)]
 pub fn others<R: Real>(cx: R::Cx, f: R, m: R, e: R) -> R {
-    let single = R::Scalar::epsilon().to_f64() > 1e-10;
+    let single = R::Scalar::epsilon().as_f64() > 1e-10;
     let (up, most) = if single { (24.0, 126.0) } else { (54.0, 1022.0) };
     // scaled, a factor is a normal number
     let large = R::le(cx, R::lit(cx, 1.0), R::abs(cx, f));
@@ -312,7 +312,7 @@ pub fn round<R: Real>(cx: R::Cx, x: R, decimals: i32) -> R {
         power *= 10.0;
         k += 1;
     }
-    if !R::Scalar::from_f64(power).is_finite() {
+    if !R::Scalar::of_f64(power).is_finite() {
         // more digits than a number has: in front of the point all are rounded off, behind it none
         let zero = R::mul(cx, x, R::lit(cx, 0.0));
         let finite = R::lt(cx, R::abs(cx, x), R::lit(cx, f64::INFINITY));
@@ -359,7 +359,7 @@ pub fn sin_x_div_x<R: Real>(cx: R::Cx, x: R, order: i32) -> R {
     }
 
     // of each term the factor to the next one
-    let terms = order + if R::Scalar::epsilon().to_f64() > 1e-10 { 8 } else { 13 };
+    let terms = order + if R::Scalar::epsilon().as_f64() > 1e-10 { 8 } else { 13 };
     let mut near = one;
     let mut k = terms;
     while k > 0 {

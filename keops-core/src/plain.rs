@@ -8,7 +8,7 @@ use num_traits::Float;
 
 use crate::{
     math,
-    real::{Element, Number, Real, Stored},
+    real::{Real, Scalar},
 };
 
 /// Whether `mul_add` is one instruction; elsewhere it is a library call, ten times slower than two roundings.
@@ -40,9 +40,8 @@ macro_rules! root {
 macro_rules! plain {
     (
         $t:ident, $bits:ident, mantissa_bits: $mantissa_bits:literal, round: $round:literal, exponent_bias: $bias:literal,
-        fma: $fma:ident, sqrt: $sqrt:ident, two_product: $two_product:expr, constants: $constants:ident, lanes: $lanes:ident,
-        near: [$rest:ident, $sinh:ident, $tanh:ident, $atanh:ident, $tan:ident],
-        cuda: $on_cuda:ident, $upload:ident, $read:ident
+        fma: $fma:ident, sqrt: $sqrt:ident, two_product: $two_product:expr, constants: $constants:ident,
+        near: [$rest:ident, $sinh:ident, $tanh:ident, $atanh:ident, $tan:ident]
     ) => {
         impl Real for $t {
             type Cx = ();
@@ -341,79 +340,18 @@ macro_rules! plain {
             }
         }
 
-        impl Stored for $t {
-            #[cfg(feature = "std")]
-            fn copy_from_device(memory: &dyn crate::array::Memory, to: &mut [$t]) -> Result<(), crate::error::Error> {
-                memory.$read(to)
-            }
-        }
-
-        impl Number<$t> for $t {
-            #[cfg(feature = "std")]
-            fn same(self) -> $t {
-                self
-            }
-        }
-
         #[diagnostic::do_not_recommend]
-        impl Element for $t {
-            #[cfg(feature = "std")]
-            type Lanes<S: pulp::Simd, const Q: usize> = crate::lanes::$lanes<S, Q>;
-
-            const NAME: &'static str = stringify!($t);
+        impl Scalar for $t {
+            const TYPE_NAME: &'static str = stringify!($t);
             const ROUND: $t = $round;
 
             #[inline(always)]
-            fn from_f64(value: f64) -> $t {
+            fn of_f64(value: f64) -> $t {
                 value as $t
             }
             #[inline(always)]
-            fn to_f64(self) -> f64 {
+            fn as_f64(self) -> f64 {
                 self as f64
-            }
-
-            #[cfg(feature = "std")]
-            #[inline(always)]
-            fn transposed(common: crate::cpu::Common, rows: [[$t; 4]; 4]) -> [[$t; 4]; 4] {
-                crate::lanes::transposed(common, rows)
-            }
-
-            #[cfg(feature = "std")]
-            fn pool() -> &'static crate::cpu::Pool<$t> {
-                std::thread_local! {
-                    static SMALL: crate::cpu::Small<$t> = const { crate::cpu::Small::new() };
-                }
-                static POOL: crate::cpu::Pool<$t> = crate::cpu::Pool::new(&SMALL);
-                &POOL
-            }
-
-            #[cfg(feature = "std")]
-            #[inline(never)]
-            fn reduce(
-                arch: pulp::Arch,
-                settings: &crate::settings::Settings,
-                kernel: &dyn crate::cpu::Kernel<$t>,
-                views: &[crate::arguments::View<'_, $t>],
-                pieces: &mut [crate::cpu::Piece<'_, $t>],
-                indices: Option<crate::cpu::To<'_, u32>>,
-            ) -> Result<(), crate::error::Error> {
-                use crate::cuda::Place;
-                let pairs = settings.pairs(kernel.layout().targets);
-                match Place::of(settings, kernel, views)? {
-                    Place::Cpu => crate::cpu::reduce_kernel(arch, kernel, pairs, views, pieces, indices),
-                    Place::Cuda(engine, devices, built) => {
-                        engine.$on_cuda(devices, &built, pairs, views, pieces, indices)
-                    }
-                }
-            }
-
-            #[cfg(feature = "std")]
-            fn copy_to_device(
-                engine: &dyn crate::cuda::Engine,
-                ordinal: usize,
-                numbers: &[$t],
-            ) -> Result<crate::array::Array<$t>, crate::error::Error> {
-                engine.$upload(ordinal, numbers)
             }
 
             #[inline(always)]
@@ -518,23 +456,14 @@ macro_rules! plain {
 
 plain!(
     f32, u32, mantissa_bits: 23, round: 12_582_912.0, exponent_bias: 127.0,
-    fma: fmaf32, sqrt: sqrtf32, two_product: two_product_f32, constants: F32, lanes: F32Lanes,
-    near: [REST_F32, SINH_F32, TANH_F32, ATANH_F32, TAN_F32],
-    cuda: reduce_f32, upload_f32, read_f32
+    fma: fmaf32, sqrt: sqrtf32, two_product: two_product_f32, constants: F32,
+    near: [REST_F32, SINH_F32, TANH_F32, ATANH_F32, TAN_F32]
 );
 plain!(
     f64, u64, mantissa_bits: 52, round: 6_755_399_441_055_744.0, exponent_bias: 1023.0,
-    fma: fmaf64, sqrt: sqrtf64, two_product: two_product_f64, constants: F64, lanes: F64Lanes,
-    near: [REST_F64, SINH_F64, TANH_F64, ATANH_F64, TAN_F64],
-    cuda: reduce_f64, upload_f64, read_f64
+    fma: fmaf64, sqrt: sqrtf64, two_product: two_product_f64, constants: F64,
+    near: [REST_F64, SINH_F64, TANH_F64, ATANH_F64, TAN_F64]
 );
-
-impl Stored for u32 {
-    #[cfg(feature = "std")]
-    fn copy_from_device(memory: &dyn crate::array::Memory, to: &mut [u32]) -> Result<(), crate::error::Error> {
-        memory.read_u32(to)
-    }
-}
 
 /// The product of two `f32` fits into an `f64`.
 #[inline(always)]

@@ -31,7 +31,7 @@ use std::sync::{Arc, OnceLock};
 use pattern::Builder;
 pub use pattern::{Pattern, Segment};
 
-use crate::{cpu::MAX_ROWS, device, error::Error, real::Element};
+use crate::{cpu::MAX_ROWS, device, error::Error, real::Scalar};
 
 /// A set of pairs (i, j), for block-sparse reductions: the argument of the method `ranges` of a call.
 ///
@@ -163,7 +163,7 @@ impl Ranges {
     /// assert_eq!(Ranges::from_neighbours(side, side, 2.5)?.pairs(), 30 * 30);
     /// # Ok::<(), keops::Error>(())
     /// ```
-    pub fn from_neighbours<T: Element, const D: usize>(
+    pub fn from_neighbours<T: Scalar, const D: usize>(
         (i, i_centres, i_radii): (&[Range<usize>], &[[T; D]], &[T]),
         (j, j_centres, j_radii): (&[Range<usize>], &[[T; D]], &[T]),
         reach: T,
@@ -176,14 +176,14 @@ impl Ranges {
             }
         }
         // A little farther, since the radii were rounded.
-        let slack = 1.0 + 16.0 * Element::to_f64(T::epsilon());
+        let slack = 1.0 + 16.0 * Scalar::as_f64(T::epsilon());
         Self::from_clusters(i, j, |a, b| {
             let square = |(&u, &w): (&T, &T)| {
-                let difference = Element::to_f64(u) - Element::to_f64(w);
+                let difference = Scalar::as_f64(u) - Scalar::as_f64(w);
                 difference * difference
             };
             let distance = i_centres[a].iter().zip(&j_centres[b]).map(square).sum::<f64>().sqrt();
-            let [reach, a, b] = [reach, i_radii[a], j_radii[b]].map(Element::to_f64);
+            let [reach, a, b] = [reach, i_radii[a], j_radii[b]].map(Scalar::as_f64);
             distance <= (reach + a + b) * slack
         })
     }

@@ -15,134 +15,33 @@
 
 use num_traits::Float;
 
-/// A number as it is stored in memory: `f32`, `f64`, or a row number.
-pub trait Stored: Copy + Default + core::fmt::Debug + Send + Sync + 'static {
-    /// Copies numbers from a CUDA device.
-    ///
-    /// # Errors
-    /// Whatever the device says.
-    #[cfg(feature = "std")]
-    #[doc(hidden)]
-    fn copy_from_device(memory: &dyn crate::array::Memory, to: &mut [Self]) -> Result<(), crate::error::Error>;
-}
-
-/// A type that is `T`. A number as an argument says by it that it has the type of the call's elements, without that it
-/// decides about them: what is no number is then the only argument that is wrong.
-#[cfg(feature = "std")]
-#[doc(hidden)]
-pub trait Number<T: Element>:
-    for<'a> crate::arguments::AsParameter<'a, T, 1> + for<'a> crate::arguments::AsDynParameter<'a, T>
-{
-    /// The same number.
-    fn same(self) -> T;
-}
-
-/// There are no arguments.
-#[cfg(not(feature = "std"))]
-#[doc(hidden)]
-pub trait Number<T: Element> {}
-
-/// A scalar element type: `f32` or `f64`.
+/// A scalar type of plain numbers: `f32` or `f64`.
 ///
 /// Holds what differs between the two beyond the width of a register: the polynomials of the elementary functions.
 /// Each function here states its largest error over all arguments, in units in the last place (ULP): in f32 of the
 /// true result, where multiply-add is fused and where it is not; in f64 of what the standard library answers. Measured by
 /// `tests/elementary.rs`; docs/elementary-functions.md says how.
 ///
-/// ```
-/// use keops::{Element, prelude::*};
-///
-/// keops! {
-///     /// a_i = Σ_j exp(-|x_i - y_j|²)
-///     pub fn gaussian(x: Vi<1>, y: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) }
-/// }
-///
-/// /// The mean over all pairs, in the precision of the points.
-/// fn mean<T: Element>(x: &[[T; 1]]) -> Result<f64, Error> {
-///     let sums = gaussian(x, x).eval()?;
-///     let total: f64 = sums.iter().map(|row| Element::to_f64(row[0])).sum();
-///     Ok(total / (x.len() * x.len()) as f64)
-/// }
-///
-/// # fn main() -> Result<(), Error> {
-/// let exact = (1.0 + (-1.0_f64).exp()) / 2.0;
-/// assert!((mean(&[[0.0_f64], [1.0]])? - exact).abs() < 1e-15);
-/// assert!((mean(&[[0.0_f32], [1.0]])? - exact).abs() < 1e-7);
-/// assert_eq!((<f32 as Element>::NAME, <f64 as Element>::NAME), ("f32", "f64"));
-/// # Ok(())
-/// # }
-/// ```
+/// The names are not those of `Element`, by which users know these types: both are in reach of a user's `T: Element`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the element type of an argument, which is `f32` or `f64`",
     label = "expected numbers of type `f32` or `f64`",
     note = "points are arrays, as `[f32; 3]`; a type of yours becomes rows by implementing `keops::AsRows` for references to it"
 )]
-pub trait Element:
-    Float + Real<Cx = (), Scalar = Self, Index = u32> + Stored + Number<Self> + core::fmt::Display
+pub trait Scalar:
+    Float + Real<Cx = (), Scalar = Self, Index = u32> + Default + core::fmt::Debug + core::fmt::Display
 {
-    /// A tile of `Q` vectors of this element type under the instruction set `S`.
-    #[cfg(feature = "std")]
-    type Lanes<S: pulp::Simd, const Q: usize>: Real<Cx = S, Scalar = Self>;
-
     /// `f32` or `f64`.
-    const NAME: &'static str;
+    const TYPE_NAME: &'static str;
 
     /// 1.5 * 2^23 (f64: 1.5 * 2^52). x + `ROUND` holds the integer nearest to x (ties to even) in its low bits, and
     /// x + `ROUND` - `ROUND` is that integer, for |x| <= 2^22 (f64: 2^51).
     const ROUND: Self;
 
     /// The value nearest to `value`.
-    ///
-    /// ```
-    /// # use keops::Element;
-    /// assert_eq!(<f32 as Element>::from_f64(0.1), 0.1_f32);
-    /// ```
-    fn from_f64(value: f64) -> Self;
+    fn of_f64(value: f64) -> Self;
     /// The exact value as `f64`.
-    ///
-    /// ```
-    /// # use keops::Element;
-    /// assert_eq!(Element::to_f64(0.5_f32), 0.5);
-    /// assert_ne!(Element::to_f64(0.1_f32), 0.1); // the f32 nearest to 0.1 is another number than the f64
-    /// ```
-    fn to_f64(self) -> f64;
-
-    /// [`crate::cpu::reduce`] for any kernel: here, so that it is compiled once, with this crate.
-    ///
-    /// # Errors
-    /// Those of [`crate::cpu::reduce`].
-    #[cfg(feature = "std")]
-    #[doc(hidden)]
-    fn reduce(
-        arch: pulp::Arch,
-        settings: &crate::settings::Settings,
-        kernel: &dyn crate::cpu::Kernel<Self>,
-        views: &[crate::arguments::View<'_, Self>],
-        pieces: &mut [crate::cpu::Piece<'_, Self>],
-        indices: Option<crate::cpu::To<'_, u32>>,
-    ) -> Result<(), crate::error::Error>;
-
-    /// Exchanges rows and columns.
-    #[cfg(feature = "std")]
-    #[doc(hidden)]
-    fn transposed(common: crate::cpu::Common, rows: [[Self; 4]; 4]) -> [[Self; 4]; 4];
-
-    /// The memory that calls of this element type keep for the next ones.
-    #[cfg(feature = "std")]
-    #[doc(hidden)]
-    fn pool() -> &'static crate::cpu::Pool<Self>;
-
-    /// Copies numbers to a CUDA device.
-    ///
-    /// # Errors
-    /// Whatever the device says.
-    #[cfg(feature = "std")]
-    #[doc(hidden)]
-    fn copy_to_device(
-        engine: &dyn crate::cuda::Engine,
-        ordinal: usize,
-        numbers: &[Self],
-    ) -> Result<crate::array::Array<Self>, crate::error::Error>;
+    fn as_f64(self) -> f64;
 
     /// 2^x. Error: 1.25 ULP in f32 with AVX-512, 0.84 with other fused multiply-add, 1.12 without; 1 in f64. See [`Real::exp2`].
     fn exp2_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
@@ -199,7 +98,7 @@ pub trait Real: Copy + Send + Sync + 'static {
     /// Proof of what the processor can do, passed to every operation.
     type Cx: Copy + Send + Sync;
     /// The type of one lane.
-    type Scalar: Element;
+    type Scalar: Scalar;
     /// The result of a comparison, one truth value a lane.
     type Mask: Copy;
     /// A row number a lane: an integer at least 32 bits wide.
@@ -218,12 +117,12 @@ pub trait Real: Copy + Send + Sync + 'static {
     fn lit(cx: Self::Cx, value: f64) -> Self {
         let (least, most) = (Self::Scalar::min_positive_value(), Self::Scalar::max_value());
         let size = value.abs();
-        let within = if size > most.to_f64() && size.is_finite() {
+        let within = if size > most.as_f64() && size.is_finite() {
             most
-        } else if size < least.to_f64() && size > 0.0 {
+        } else if size < least.as_f64() && size > 0.0 {
             least
         } else {
-            return Self::splat(cx, Self::Scalar::from_f64(value));
+            return Self::splat(cx, Self::Scalar::of_f64(value));
         };
         Self::splat(cx, if value < 0.0 { -within } else { within })
     }
@@ -314,12 +213,12 @@ pub trait Real: Copy + Send + Sync + 'static {
     fn pow2_integer(cx: Self::Cx, n: Self) -> Self;
     /// The bits of `t`, shifted left so that the integer in its low bits becomes the exponent: one instruction.
     ///
-    /// For t = [`Element::ROUND`] + n + k with an integer n and k = 127 (f64: 1023) it is 2^n as in
+    /// For t = [`Scalar::ROUND`] + n + k with an integer n and k = 127 (f64: 1023) it is 2^n as in
     /// [`Self::pow2_integer`]; exponentials get t for nothing while they round.
     fn shift_to_exponent(cx: Self::Cx, t: Self) -> Self;
     /// Whether there is [`Self::pow2_sixteenths`], and what is needed with it.
     const SIXTEENTHS: bool = false;
-    /// 2^n for multiples n of 1/16, from a table in registers: the low bits of t = [`Element::ROUND`] / 16 + n + k count
+    /// 2^n for multiples n of 1/16, from a table in registers: the low bits of t = [`Scalar::ROUND`] / 16 + n + k count
     /// sixteenths, and the result is as that of [`Self::shift_to_exponent`]. It is wrong where n = -k + 1/16 .. -k + 15/16.
     /// Only where [`Self::SIXTEENTHS`] says so.
     #[inline(always)]
@@ -327,7 +226,7 @@ pub trait Real: Copy + Send + Sync + 'static {
         unreachable!("there is no table of powers for these lanes")
     }
     /// The t for [`Self::pow2_sixteenths`] where n is the multiple of 1/16 nearest to x or, if that is less, `high`, given
-    /// `shift` = [`Element::ROUND`] / 16 + k; and something that is x - n for x up to `high`, not less than 0 beyond,
+    /// `shift` = [`Scalar::ROUND`] / 16 + k; and something that is x - n for x up to `high`, not less than 0 beyond,
     /// and NaN for NaN. Only where [`Self::SIXTEENTHS`] says so.
     #[inline(always)]
     fn shift_to_sixteenths(_cx: Self::Cx, _x: Self, _shift: Self::Scalar, _high: Self::Scalar) -> (Self, Self) {
@@ -338,7 +237,7 @@ pub trait Real: Copy + Send + Sync + 'static {
     fn unless_below(_cx: Self::Cx, _x: Self, _low: Self::Scalar, _value: Self) -> Self {
         unreachable!("there is no table of powers for these lanes")
     }
-    /// Whether bit `bit` of `t` is set, 0 being the lowest: for t = [`Element::ROUND`] + n, that bit of the integer n.
+    /// Whether bit `bit` of `t` is set, 0 being the lowest: for t = [`Scalar::ROUND`] + n, that bit of the integer n.
     fn bit(cx: Self::Cx, t: Self, bit: u32) -> Self::Mask;
     /// The rounded product a b and what rounding left out, so that their sum is a b exactly (barring overflow and
     /// underflow).

@@ -71,7 +71,7 @@ use crate::{
     bundle::Bundle,
     components::Components,
     formula::{Differences, Formula, Row, Sink},
-    real::{Element, Real},
+    real::{Real, Scalar},
 };
 
 /// How the terms of a target become its result.
@@ -145,14 +145,14 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &Self::Run<F, R>);
     /// Joins the state of other sources of the same target; both are those of one lane, for a formula of `components`
     /// components.
-    fn merge<T: Element>(components: usize, state: &mut [T], other: &[T]);
+    fn merge<T: Scalar>(components: usize, state: &mut [T], other: &[T]);
 
     /// How many values a result row has, for a formula of `components` components.
     fn values(components: usize) -> usize;
     /// How many row numbers a result row has.
     fn indices(components: usize) -> usize;
     /// Writes the result row from the state of one lane.
-    fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]);
+    fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]);
 }
 
 /// Hands the components of a pair to the reduction.
@@ -279,7 +279,7 @@ impl<F: Formula, R: Real, Red: Reduction, V: Centred<R>, const B: usize> Sink<Bu
             b += 1;
         }
         // The square of a centred vector is finite, so these products are. Of an infinite scale they would be NaN.
-        let most = <R::Scalar as num_traits::Float>::max_value() * Element::from_f64(1e-6);
+        let most = <R::Scalar as num_traits::Float>::max_value() * Scalar::of_f64(1e-6);
         if R::any(cx, R::not(cx, R::lt(cx, squares, R::splat(cx, most)))) {
             return differences.put_each(cx, c, scale, (i, j), self);
         }

@@ -13,7 +13,7 @@ use core::{
 
 use std::vec;
 
-use crate::{arguments::AsRows, error::Error, host::numbers, real::Element};
+use crate::{arguments::AsRows, array::Stored, error::Error, host::numbers, real::Scalar};
 
 /// Rows of `D` numbers each, one after another in memory.
 ///
@@ -69,7 +69,7 @@ impl<T, const D: usize> Rows<T, D> {
     /// Those of [`View::check`](crate::arguments::View::check), for a variable `rows`; [`Error::Cuda`] if they are on a device that fails.
     pub fn copied_from<'a>(rows: impl AsRows<'a, T, D>) -> Result<Self, Error>
     where
-        T: Element,
+        T: Scalar + Stored,
     {
         let view = rows.as_rows();
         let numbers = numbers(&view, "rows")?;

@@ -16,12 +16,12 @@ use core::ops::Range;
 
 use crate::{
     arguments::View,
-    array::{Array, Buffer},
+    array::{Array, Buffer, Stored},
     components::Components,
     cpu::{Batches, Piece, Shape, To, reduce, room, shape},
+    element::Element,
     error::Error,
     formula::{Formula, Role, Variable},
-    real::{Element, Stored},
     reduction::{self, MISSING, Reduction, Sum, Total},
     settings::{Device, Settings},
 };

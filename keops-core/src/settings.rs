@@ -6,11 +6,11 @@ use crate::{
     array::Array,
     cpu::Shape,
     cuda::Engine,
+    element::Element,
     error::Error,
     formula::Index,
     progress::{Pairs, Watch},
     ranges::Ranges,
-    real::Element,
 };
 
 /// Where a call runs.

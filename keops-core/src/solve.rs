@@ -51,10 +51,10 @@ use crate::{
     arguments::View,
     array::Host,
     call::{OnePass, Plan},
+    element::Element,
     error::Error,
     host::numbers,
     operator::LinearSum,
-    real::Element,
     rows::Rows,
     settings::Settings,
 };

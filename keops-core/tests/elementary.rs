@@ -10,10 +10,7 @@
 
 use std::{marker::PhantomData, sync::Mutex};
 
-use keops_core::{
-    ops,
-    real::{Element, Real},
-};
+use keops_core::{element::Element, lanes::Lanes, ops, real::Real};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -104,7 +101,7 @@ impl<F: Function, T: Element> WithSimd for Apply<'_, F, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        tiles::<F, T::Lanes<S, 8>>(simd, self.0, self.1, self.2);
+        tiles::<F, Lanes<T, S, 8>>(simd, self.0, self.1, self.2);
     }
 }
 

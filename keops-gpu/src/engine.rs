@@ -19,13 +19,13 @@ use cust::{
 };
 use keops_core::{
     arguments::View,
-    array::Array,
+    array::{Array, Stored},
     cpu::{Batches, Piece, Place, Shape, To, check_outputs, check_ranges, room, shape},
     cuda::Devices,
     error::Error,
     formula::Role,
     progress::{Meter, Pairs},
-    real::Element,
+    real::Scalar,
     reduction::Total,
 };
 
@@ -49,7 +49,7 @@ use crate::{
 /// Arguments that do not fit the formula or each other, and outputs that do not fit the result, as on the CPU; no such
 /// device; arguments on another device; results that are to stay on several devices; a module that has no such kernel;
 /// less free memory than the call needs; any error of the driver.
-pub fn reduce<T: Element>(
+pub fn reduce<T: Scalar + Stored>(
     devices: Devices,
     kernel: &Kernel,
     pairs: Pairs<'_>,
@@ -113,14 +113,14 @@ pub fn reduce<T: Element>(
 /// }
 /// # Ok::<(), Error>(())
 /// ```
-pub fn upload<T: Element>(ordinal: usize, from: &[T]) -> Result<Array<T>, Error> {
+pub fn upload<T: Scalar + Stored>(ordinal: usize, from: &[T]) -> Result<Array<T>, Error> {
     let device = Device::open(ordinal)?;
     let numbers = Numbers::new().ok_or_else(|| failure::cuda("copying to the device", CudaError::InvalidValue))?;
     Kept::upload(&device, numbers, from).map(Kept::into_array)
 }
 
 /// Writes the totals of all columns to the pieces that are totals.
-fn leave_totals<T: Element>(
+fn leave_totals<T: Scalar + Stored>(
     ordinal: usize,
     numbers: Numbers<T>,
     totals: &[Total],
@@ -133,7 +133,7 @@ fn leave_totals<T: Element>(
             of_piece.for_each(drop);
             continue;
         }
-        let rounded = of_piece.map(|total| T::from_f64(total.value()));
+        let rounded = of_piece.map(|total| T::of_f64(total.value()));
         match &mut piece.to {
             To::Host(to) => to.iter_mut().zip(rounded).for_each(|(to, total)| *to = total),
             To::Array(array) => {
@@ -146,7 +146,7 @@ fn leave_totals<T: Element>(
 }
 
 /// A call whose arguments fit.
-struct Call<'c, T: Element> {
+struct Call<'c, T: Scalar + Stored> {
     kernel: &'c Kernel,
     numbers: Numbers<T>,
     views: &'c [View<'c, T>],
@@ -155,7 +155,7 @@ struct Call<'c, T: Element> {
     meter: Option<&'c Meter>,
 }
 
-impl<T: Element> Call<'_, T> {
+impl<T: Scalar + Stored> Call<'_, T> {
     /// Runs on one device. The answer are the totals of all columns, if any piece is one.
     fn on(&self, ordinal: usize, pieces: &mut [Piece<'_, T>], indices: &mut To<'_, u32>) -> Result<Vec<Total>, Error> {
         let Call { kernel, job, .. } = *self;
@@ -432,7 +432,7 @@ struct KeptOutputs {
 
 impl KeptOutputs {
     /// Which outputs stay, and how many bytes they have.
-    fn sizes<T: Element>(
+    fn sizes<T: Scalar + Stored>(
         rows: usize,
         kernel: &Kernel,
         whole: Option<usize>,
@@ -467,7 +467,7 @@ impl KeptOutputs {
     }
 
     /// Hands them to the caller.
-    fn leave<T: Element>(&mut self, pieces: &mut [Piece<'_, T>], indices: &mut To<'_, u32>) {
+    fn leave<T: Scalar + Stored>(&mut self, pieces: &mut [Piece<'_, T>], indices: &mut To<'_, u32>) {
         for (piece, kept) in pieces.iter_mut().zip(&mut self.pieces) {
             if let (To::Array(array), Some(kept)) = (&mut piece.to, kept.take()) {
                 **array = kept.into_array();

@@ -1,11 +1,11 @@
 //! What the CUDA engine tells the crate tracing: an event for each pass and device, before it runs.
 
-use keops_core::{cpu::Shape, progress::Pairs, real::Element};
+use keops_core::{cpu::Shape, progress::Pairs, real::Scalar};
 
 use crate::{Kernel, cut::Job, device::Device};
 
 /// A pass in so many units and parts of the sources; `watched` if somebody wants to know how far it is.
-pub(crate) fn pass<T: Element>(
+pub(crate) fn pass<T: Scalar>(
     kernel: &Kernel,
     device: &Device,
     job: &Job<'_>,
@@ -28,7 +28,7 @@ pub(crate) fn pass<T: Element>(
     tracing::debug!(
         target: "keops",
         formula = kernel.formula,
-        element = T::NAME,
+        element = T::TYPE_NAME,
         engine = "cuda",
         device = device.ordinal(),
         name = name.as_deref().unwrap_or("?"),

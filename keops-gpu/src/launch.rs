@@ -10,7 +10,7 @@ use keops_core::{
     arguments::View,
     device::{MERGED, Range, THREADS, TOTAL_BLOCKS, Unit},
     error::Error,
-    real::Element,
+    real::Scalar,
 };
 
 use crate::{
@@ -42,7 +42,7 @@ pub(crate) struct Regions {
 
 impl Regions {
     /// Lays out a call with so many rows of results and batches, cut into so many parts.
-    pub(crate) fn plan<T: Element>(
+    pub(crate) fn plan<T: Scalar>(
         kernel: &Kernel,
         [rows, batches]: [usize; 2],
         views: &[View<'_, T>],

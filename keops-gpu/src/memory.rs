@@ -12,9 +12,9 @@ use cust::{
     memory::{DeviceBuffer, mem_get_info},
 };
 use keops_core::{
+    array::Stored,
     array::{self, Array},
     error::Error,
-    real::Stored,
 };
 
 use crate::{device::Device, failure, numbers::Numbers};

@@ -6,7 +6,7 @@
 use keops_core::{
     cpu::{Piece, Place},
     device::TOTAL_BLOCKS,
-    real::Element,
+    real::Scalar,
     reduction::Total,
 };
 
@@ -24,7 +24,7 @@ pub(crate) fn whole<T>(pieces: &[Piece<'_, T>], width: usize) -> Option<usize> {
 }
 
 /// Hands columns from `column` on of rows of `width` values out to a piece.
-pub(crate) fn write_rows<T: Element>(values: &[T], width: usize, column: usize, to: &mut [T], to_width: usize) {
+pub(crate) fn write_rows<T: Scalar>(values: &[T], width: usize, column: usize, to: &mut [T], to_width: usize) {
     let rows = values.chunks_exact(width).zip(to.chunks_exact_mut(to_width));
     rows.for_each(|(row, to)| to.copy_from_slice(&row[column..column + to_width]));
 }

@@ -14,13 +14,12 @@ use std::{
 
 use keops_core::{
     arguments::View,
-    array::Array,
+    array::{Array, Stored},
     cpu::{Piece, To},
     cuda::{Devices, Engine},
     error::Error,
     formula::{Index, Variable},
     progress::{Pairs, Watch},
-    real::Stored,
 };
 use keops_gpu::{Cuda, Kernel, devices, is_available, reduce, release_kept, upload};
 use libloading::Library;

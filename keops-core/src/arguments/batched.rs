@@ -1,7 +1,7 @@
 //! Arguments with batch dimensions.
 
 use super::{AsDynParameter, AsDynRows, AsParameter, AsRows, View};
-use crate::real::Element;
+use crate::real::Scalar;
 
 /// Rows that are shared out among batches; made by [`batched`].
 ///
@@ -55,28 +55,28 @@ pub fn batched<A>(rows: A, batch: impl AsRef<[usize]>) -> Batched<A> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, const D: usize, A: AsRows<'a, T, D>> AsRows<'a, T, D> for Batched<A> {
+impl<'a, T: Scalar, const D: usize, A: AsRows<'a, T, D>> AsRows<'a, T, D> for Batched<A> {
     fn as_rows(self) -> View<'a, T> {
         self.rows.as_rows().batched(&self.batch)
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, const D: usize, A: AsRows<'a, T, D>> AsParameter<'a, T, D> for Batched<A> {
+impl<'a, T: Scalar, const D: usize, A: AsRows<'a, T, D>> AsParameter<'a, T, D> for Batched<A> {
     fn as_parameter(self) -> View<'a, T> {
         self.rows.as_rows().batched(&self.batch).into_parameters()
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, A: AsDynRows<'a, T>> AsDynRows<'a, T> for Batched<A> {
+impl<'a, T: Scalar, A: AsDynRows<'a, T>> AsDynRows<'a, T> for Batched<A> {
     fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
         self.rows.as_dyn_rows(dim).batched(&self.batch)
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, A: AsDynRows<'a, T>> AsDynParameter<'a, T> for Batched<A> {
+impl<'a, T: Scalar, A: AsDynRows<'a, T>> AsDynParameter<'a, T> for Batched<A> {
     fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
         self.rows.as_dyn_rows(dim).batched(&self.batch).into_parameters()
     }

@@ -1,7 +1,7 @@
 //! Arguments of variables whose dimension stable Rust cannot name in a type, as D*D for a const generic D.
 
 use super::View;
-use crate::real::Element;
+use crate::real::Scalar;
 
 /// Rows of numbers of type `T`, whose dimension is checked when the call is made: an argument for a variable `Vi<D * D>`,
 /// say, for which stable Rust has no type `[T; D * D]`.
@@ -35,7 +35,7 @@ use crate::real::Element;
     label = "expected rows",
     note = "rows are references to `Vec<[_; N]>`, `[[_; N]]`, `Vec<[[_; N]; M]>` or a `Matrix<_>`, or flat, row after row: `&[_]`; all arguments have one element type, `f32` or `f64`"
 )]
-pub trait AsDynRows<'a, T: Element> {
+pub trait AsDynRows<'a, T: Scalar> {
     /// The rows, borrowed, of which each has to have `dim` numbers.
     ///
     /// ```
@@ -75,7 +75,7 @@ pub trait AsDynRows<'a, T: Element> {
     label = "expected a parameter",
     note = "a parameter is an array, as `[_; N]` or `[[_; N]; M]`, or a reference to one, to a slice or a vector; all arguments have one element type, `f32` or `f64`"
 )]
-pub trait AsDynParameter<'a, T: Element> {
+pub trait AsDynParameter<'a, T: Scalar> {
     /// The parameter, borrowed or copied, which has to have `dim` numbers.
     ///
     /// ```

@@ -8,7 +8,7 @@ use super::{AsDynParameter, AsDynRows, AsParameter, AsRows, View};
 use crate::{
     array::{DeviceMatrix, DeviceRows},
     operator::Matrix,
-    real::{Element, Number},
+    real::Scalar,
     rows::Rows,
 };
 
@@ -16,21 +16,21 @@ use crate::{
 macro_rules! flat {
     ($([$($n:ident)?] $type:ty;)*) => {$(
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element, const D: usize $(, const $n: usize)?> AsRows<'a, T, D> for &'a $type {
+        impl<'a, T: Scalar, const D: usize $(, const $n: usize)?> AsRows<'a, T, D> for &'a $type {
             fn as_rows(self) -> View<'a, T> {
                 View::from_flat(self, D)
             }
         }
 
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element $(, const $n: usize)?> AsDynRows<'a, T> for &'a $type {
+        impl<'a, T: Scalar $(, const $n: usize)?> AsDynRows<'a, T> for &'a $type {
             fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
                 View::from_flat(self, dim)
             }
         }
 
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element $(, const $n: usize)?> AsDynParameter<'a, T> for &'a $type {
+        impl<'a, T: Scalar $(, const $n: usize)?> AsDynParameter<'a, T> for &'a $type {
             fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
                 View::parameter(self, dim)
             }
@@ -48,28 +48,28 @@ flat! {
 macro_rules! rows {
     ($([$($n:ident)?] $row:ident: $type:ty;)*) => {$(
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element, const D: usize $(, const $n: usize)?> AsRows<'a, T, D> for &'a $type {
+        impl<'a, T: Scalar, const D: usize $(, const $n: usize)?> AsRows<'a, T, D> for &'a $type {
             fn as_rows(self) -> View<'a, T> {
                 View::from_rows(self)
             }
         }
 
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element, const D: usize $(, const $n: usize)?> AsParameter<'a, T, D> for &'a $type {
+        impl<'a, T: Scalar, const D: usize $(, const $n: usize)?> AsParameter<'a, T, D> for &'a $type {
             fn as_parameter(self) -> View<'a, T> {
                 View::parameter(self.as_flattened(), D)
             }
         }
 
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element, const D: usize $(, const $n: usize)?> AsDynRows<'a, T> for &'a $type {
+        impl<'a, T: Scalar, const D: usize $(, const $n: usize)?> AsDynRows<'a, T> for &'a $type {
             fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
                 View::from_table(self.as_flattened().into(), [self.len(), D], dim)
             }
         }
 
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element, const D: usize $(, const $n: usize)?> AsDynParameter<'a, T> for &'a $type {
+        impl<'a, T: Scalar, const D: usize $(, const $n: usize)?> AsDynParameter<'a, T> for &'a $type {
             fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
                 View::parameter(self.as_flattened(), dim)
             }
@@ -88,7 +88,7 @@ rows! {
 macro_rules! matrices {
     ($([$($n:ident)?] $type:ty;)*) => {$(
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element, const A: usize, const B: usize $(, const $n: usize)?> AsDynRows<'a, T> for &'a $type {
+        impl<'a, T: Scalar, const A: usize, const B: usize $(, const $n: usize)?> AsDynRows<'a, T> for &'a $type {
             fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
                 let numbers = self.as_flattened().as_flattened();
                 View::from_table(numbers.into(), [self.len(), A.saturating_mul(B)], dim)
@@ -107,7 +107,7 @@ matrices! {
 macro_rules! lists {
     ($($type:ty;)*) => {$(
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &$type {
+        impl<'a, T: Scalar, const D: usize> AsRows<'a, T, D> for &$type {
             fn as_rows(self) -> View<'a, T> {
                 View::from_lists(self, D)
             }
@@ -115,7 +115,7 @@ macro_rules! lists {
 
 
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element> AsDynRows<'a, T> for &$type {
+        impl<'a, T: Scalar> AsDynRows<'a, T> for &$type {
             fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
                 View::from_lists(self, dim)
             }
@@ -123,7 +123,7 @@ macro_rules! lists {
 
 
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &$type {
+        impl<'a, T: Scalar, const D: usize> AsParameter<'a, T, D> for &$type {
             fn as_parameter(self) -> View<'a, T> {
                 View::from_lists(self, D)
             }
@@ -131,7 +131,7 @@ macro_rules! lists {
 
 
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element> AsDynParameter<'a, T> for &$type {
+        impl<'a, T: Scalar> AsDynParameter<'a, T> for &$type {
             fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
                 View::parameter_of(self.concat().into(), dim)
             }
@@ -150,7 +150,7 @@ lists! {
 macro_rules! pointers_to_rows {
     ($([$($bound:tt)*] $type:ty;)*) => {$(
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element, P: ?Sized $($bound)*, const D: usize> AsRows<'a, T, D> for &'a $type
+        impl<'a, T: Scalar, P: ?Sized $($bound)*, const D: usize> AsRows<'a, T, D> for &'a $type
         where
             &'a P: AsRows<'a, T, D>,
         {
@@ -161,7 +161,7 @@ macro_rules! pointers_to_rows {
 
 
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element, P: ?Sized $($bound)*> AsDynRows<'a, T> for &'a $type
+        impl<'a, T: Scalar, P: ?Sized $($bound)*> AsDynRows<'a, T> for &'a $type
         where
             &'a P: AsDynRows<'a, T>,
         {
@@ -182,7 +182,7 @@ pointers_to_rows! {
 }
 
 /// Pointers to parameters. They cannot be any, as those to rows: another crate may say that a reference or a box of its own
-/// types is an [`Element`].
+/// types is a [`Scalar`].
 macro_rules! pointers_to_parameters {
     ([$($static:tt)*] [$($dynamic:tt)*] $element:ty, $dim:tt, $type:ty, $pointer:ty) => {
         #[diagnostic::do_not_recommend]
@@ -200,8 +200,8 @@ macro_rules! pointers_to_parameters {
         }
     };
     ($([$($d:ident)?] $type:ty;)+) => {$(
-        pointers_to_parameters! { [T: Element, const D: usize] [T: Element $(, const $d: usize)?] T, D, $type, &$type }
-        pointers_to_parameters! { [T: Element, const D: usize] [T: Element $(, const $d: usize)?] T, D, $type, Box<$type> }
+        pointers_to_parameters! { [T: Scalar, const D: usize] [T: Scalar $(, const $d: usize)?] T, D, $type, &$type }
+        pointers_to_parameters! { [T: Scalar, const D: usize] [T: Scalar $(, const $d: usize)?] T, D, $type, Box<$type> }
     )+};
 }
 
@@ -222,7 +222,7 @@ pointers_to_parameters! { [] [] f64, 1, f64, Box<f64> }
 macro_rules! views {
     ($($type:ty, |$it:ident| $view:expr;)*) => {$(
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element> AsDynRows<'a, T> for $type {
+        impl<'a, T: Scalar> AsDynRows<'a, T> for $type {
             fn as_dyn_rows(self, _dim: usize) -> View<'a, T> {
                 let $it = self;
                 $view
@@ -231,7 +231,7 @@ macro_rules! views {
 
 
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element> AsDynParameter<'a, T> for $type {
+        impl<'a, T: Scalar> AsDynParameter<'a, T> for $type {
             fn as_dyn_parameter(self, _dim: usize) -> View<'a, T> {
                 let $it = self;
                 $view
@@ -240,7 +240,7 @@ macro_rules! views {
 
 
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for $type {
+        impl<'a, T: Scalar, const D: usize> AsRows<'a, T, D> for $type {
             fn as_rows(self) -> View<'a, T> {
                 let $it = self;
                 $view
@@ -249,7 +249,7 @@ macro_rules! views {
 
 
         #[diagnostic::do_not_recommend]
-        impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for $type {
+        impl<'a, T: Scalar, const D: usize> AsParameter<'a, T, D> for $type {
             fn as_parameter(self) -> View<'a, T> {
                 let $it = self;
                 $view
@@ -265,36 +265,50 @@ views! {
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a DeviceRows<T, D> {
+impl<'a, T: Scalar, const D: usize> AsRows<'a, T, D> for &'a DeviceRows<T, D> {
     fn as_rows(self) -> View<'a, T> {
         self.view()
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a DeviceRows<T, D> {
+impl<'a, T: Scalar, const D: usize> AsParameter<'a, T, D> for &'a DeviceRows<T, D> {
     fn as_parameter(self) -> View<'a, T> {
         self.view()
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, const D: usize> AsDynRows<'a, T> for &'a DeviceRows<T, D> {
+impl<'a, T: Scalar, const D: usize> AsDynRows<'a, T> for &'a DeviceRows<T, D> {
     fn as_dyn_rows(self, _dim: usize) -> View<'a, T> {
         self.view()
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, const D: usize> AsDynParameter<'a, T> for &'a DeviceRows<T, D> {
+impl<'a, T: Scalar, const D: usize> AsDynParameter<'a, T> for &'a DeviceRows<T, D> {
     fn as_dyn_parameter(self, _dim: usize) -> View<'a, T> {
         self.view()
     }
 }
 
+/// A type that is `T`. A number as an argument says by it that it has the type of the call's elements, without that it
+/// decides about them: what is no number is then the only argument that is wrong.
+#[doc(hidden)]
+pub trait Number<T: Scalar>: for<'a> AsParameter<'a, T, 1> + for<'a> AsDynParameter<'a, T> {
+    /// The same number.
+    fn same(self) -> T;
+}
+
 /// Numbers; not all elements, so that what is no number does not become the element type of a call.
 macro_rules! numbers {
     ($($number:ty)*) => {$(
+        impl Number<$number> for $number {
+            fn same(self) -> $number {
+                self
+            }
+        }
+
         #[diagnostic::do_not_recommend]
         impl<'a> AsParameter<'a, $number, 1> for $number {
             fn as_parameter(self) -> View<'a, $number> {
@@ -314,63 +328,63 @@ macro_rules! numbers {
 numbers!(f32 f64);
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, X: Element + Number<T>> AsParameter<'a, T, 1> for &X {
+impl<'a, T: Scalar, X: Scalar + Number<T>> AsParameter<'a, T, 1> for &X {
     fn as_parameter(self) -> View<'a, T> {
         View::scalar(self.same())
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for [T; D] {
+impl<'a, T: Scalar, const D: usize> AsParameter<'a, T, D> for [T; D] {
     fn as_parameter(self) -> View<'a, T> {
         View::array(self)
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a [T; D] {
+impl<'a, T: Scalar, const D: usize> AsParameter<'a, T, D> for &'a [T; D] {
     fn as_parameter(self) -> View<'a, T> {
         View::parameter(self, D)
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, const D: usize, const N: usize> AsParameter<'a, T, D> for [[T; D]; N] {
+impl<'a, T: Scalar, const D: usize, const N: usize> AsParameter<'a, T, D> for [[T; D]; N] {
     fn as_parameter(self) -> View<'a, T> {
         View::parameter_of(self.as_flattened().to_vec().into(), D)
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a [T] {
+impl<'a, T: Scalar, const D: usize> AsParameter<'a, T, D> for &'a [T] {
     fn as_parameter(self) -> View<'a, T> {
         View::parameter(self, D)
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, const D: usize> AsParameter<'a, T, D> for &'a Vec<T> {
+impl<'a, T: Scalar, const D: usize> AsParameter<'a, T, D> for &'a Vec<T> {
     fn as_parameter(self) -> View<'a, T> {
         View::parameter(self, D)
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, X: Element + Number<T>> AsDynParameter<'a, T> for &X {
+impl<'a, T: Scalar, X: Scalar + Number<T>> AsDynParameter<'a, T> for &X {
     fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
         View::parameter_of(vec![self.same()].into(), dim)
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, const N: usize> AsDynParameter<'a, T> for [T; N] {
+impl<'a, T: Scalar, const N: usize> AsDynParameter<'a, T> for [T; N] {
     fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
         View::parameter_of(Vec::from(self).into(), dim)
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<'a, T: Element, const A: usize, const B: usize> AsDynParameter<'a, T> for [[T; A]; B] {
+impl<'a, T: Scalar, const A: usize, const B: usize> AsDynParameter<'a, T> for [[T; A]; B] {
     fn as_dyn_parameter(self, dim: usize) -> View<'a, T> {
         View::parameter_of(self.as_flattened().to_vec().into(), dim)
     }

@@ -7,9 +7,9 @@
 use crate::{
     arguments::View,
     cpu::{Batches, Piece, Place, Shape, To, room, shape},
+    element::Element,
     error::Error,
     formula::{Role, Variable},
-    real::Element,
     reduction::Total,
     settings::{Device, Settings},
 };

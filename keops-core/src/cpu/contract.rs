@@ -19,11 +19,11 @@ use pulp::{Arch, Simd, WithSimd};
 use crate::{
     cpu::{
         instructions::vector_bytes,
-        memory::Aligned,
         products::{Distances, Results, Rows, products, smallest},
     },
     formula::{Contraction, ContractionKind},
-    real::{Element, Real},
+    lanes::{Lanes, Vectorized, memory::Aligned},
+    real::{Real, Scalar},
 };
 
 /// The fewest components of a contraction that is done here: below, a pair's own work hides the latency.
@@ -50,7 +50,7 @@ pub(super) fn sample(sources: usize) -> impl Iterator<Item = usize> {
 }
 
 /// The centre of a contraction, given rows of `width` numbers of some sources.
-pub(super) fn centre<T: Element>(contraction: &Contraction, rows: &[T], width: usize) -> Vec<T> {
+pub(super) fn centre<T: Vectorized>(contraction: &Contraction, rows: &[T], width: usize) -> Vec<T> {
     let &Contraction { source, len, kind, .. } = contraction;
     let count = rows.len().checked_div(width).unwrap_or(0);
     if kind != ContractionKind::SquaredDistance || count == 0 {
@@ -59,13 +59,13 @@ pub(super) fn centre<T: Element>(contraction: &Contraction, rows: &[T], width: u
     let vectors = || rows.chunks_exact(width).map(|row| &row[source..source + len]);
     let mut mean = vec![0.0; len];
     for vector in vectors() {
-        mean.iter_mut().zip(vector).for_each(|(mean, &x)| *mean += Element::to_f64(x) / count as f64);
+        mean.iter_mut().zip(vector).for_each(|(mean, &x)| *mean += Scalar::as_f64(x) / count as f64);
     }
     let differences = vectors().flat_map(|vector| vector.iter().zip(&mean));
-    let spread = differences.fold(0.0, |spread: f64, (&x, mean)| spread.max((Element::to_f64(x) - mean).abs()));
+    let spread = differences.fold(0.0, |spread: f64, (&x, mean)| spread.max((Scalar::as_f64(x) - mean).abs()));
     let step = spread.log2().floor().exp2();
     let rounded = |mean: f64| if spread > 0.0 { (mean / step).round() * step } else { mean };
-    let finite = |centre: f64| if centre.is_finite() { T::from_f64(centre) } else { T::zero() };
+    let finite = |centre: f64| if centre.is_finite() { T::of_f64(centre) } else { T::zero() };
     mean.into_iter().map(|mean| finite(rounded(mean))).collect()
 }
 
@@ -79,7 +79,7 @@ struct Place {
 }
 
 /// The vectors of all contractions of some rows: centred ones, for the squared distances.
-pub(super) fn centred<T: Element>(
+pub(super) fn centred<T: Vectorized>(
     contractions: &[Contraction],
     centres: &[Vec<T>],
     offset: impl Fn(&Contraction) -> usize,
@@ -97,7 +97,7 @@ pub(super) fn centred<T: Element>(
 
 /// The vectors of one contraction, centred if it is a squared distance.
 #[derive(Debug)]
-pub(super) struct Vectors<T: Element> {
+pub(super) struct Vectors<T: Vectorized> {
     /// Row after row.
     centred: Aligned<T>,
     /// Their squares.
@@ -106,13 +106,13 @@ pub(super) struct Vectors<T: Element> {
     bounded: bool,
 }
 
-impl<T: Element> Default for Vectors<T> {
+impl<T: Vectorized> Default for Vectors<T> {
     fn default() -> Self {
         Self { centred: Aligned::default(), squares: Vec::new(), bounded: true }
     }
 }
 
-impl<T: Element> Vectors<T> {
+impl<T: Vectorized> Vectors<T> {
     /// From `rows`, the numbers of which follow each other for each lane: lane l of component d of row r is number
     /// (r * width + offset + d) * lanes + l.
     fn fill(&mut self, rows: &[T], place: Place, lanes: usize, centre: &[T]) {
@@ -133,7 +133,7 @@ impl<T: Element> Vectors<T> {
             square(to, squares);
         }
         // The two squares and twice the product are at most four times the larger square.
-        let most = T::max_value() / T::from_f64(8.0);
+        let most = T::max_value() / T::of_f64(8.0);
         let least = smallest::<T>();
         let is_bounded = |square: T| (square <= most) & ((square >= least) | (square == T::zero()));
         self.bounded = self.squares.iter().fold(true, |bounded, &square| bounded & is_bounded(square));
@@ -141,26 +141,26 @@ impl<T: Element> Vectors<T> {
 }
 
 /// The sum of squares of each lane of rows of lanes. In `f64`: the squares are subtracted from each other.
-fn square<T: Element>(rows: &[T], to: &mut [T]) {
+fn square<T: Vectorized>(rows: &[T], to: &mut [T]) {
     // Several sums at a time, for the vectors of the processor: they are not in the order of the components.
     const SUMS: usize = 8;
-    let square = |x: T| Element::to_f64(x) * Element::to_f64(x);
+    let square = |x: T| Scalar::as_f64(x) * Scalar::as_f64(x);
     if let [to] = to {
         let mut sums = [0.0; SUMS];
         let (parts, rest) = rows.as_chunks::<SUMS>();
         parts.iter().for_each(|part| sums.iter_mut().zip(part).for_each(|(sum, &x)| *sum += square(x)));
-        *to = T::from_f64(sums.iter().sum::<f64>() + rest.iter().map(|&x| square(x)).sum::<f64>());
+        *to = T::of_f64(sums.iter().sum::<f64>() + rest.iter().map(|&x| square(x)).sum::<f64>());
     } else {
         let mut sums = vec![0.0; to.len()];
         for row in rows.chunks_exact(to.len()) {
             sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += square(x));
         }
-        to.iter_mut().zip(&sums).for_each(|(to, &sum)| *to = T::from_f64(sum));
+        to.iter_mut().zip(&sums).for_each(|(to, &sum)| *to = T::of_f64(sum));
     }
 }
 
 /// The contractions of a block of targets.
-pub(super) struct Contractor<'a, T: Element> {
+pub(super) struct Contractor<'a, T: Vectorized> {
     contractions: &'static [Contraction],
     centres: &'a [Vec<T>],
     arch: Arch,
@@ -179,7 +179,7 @@ pub(super) struct Contractor<'a, T: Element> {
 
 /// What was found of some rows of targets and a tile.
 #[derive(Clone, Copy, Debug)]
-pub struct Contracted<'c, T: Element> {
+pub struct Contracted<'c, T: Vectorized> {
     /// All contractions: number k of source s and target t is row (t * S + s) * K + k of lanes, for S sources and K
     /// contractions.
     pub(super) results: &'c [T],
@@ -192,7 +192,7 @@ pub struct Contracted<'c, T: Element> {
     sources: (&'c [Vectors<T>], usize),
 }
 
-impl<'c, T: Element> Contracted<'c, T> {
+impl<'c, T: Vectorized> Contracted<'c, T> {
     /// The centred vector of a squared distance for row `row` of the targets.
     #[inline(always)]
     pub(super) fn target<R: Real<Scalar = T>>(&self, number: usize, len: usize, row: usize) -> &'c [R] {
@@ -210,7 +210,7 @@ impl<'c, T: Element> Contracted<'c, T> {
 
 /// A tile of prepared sources.
 #[derive(Clone, Copy)]
-pub(super) struct Sources<'s, T: Element> {
+pub(super) struct Sources<'s, T: Vectorized> {
     /// Row after row.
     pub(super) rows: &'s [T],
     /// How many rows.
@@ -219,7 +219,7 @@ pub(super) struct Sources<'s, T: Element> {
     pub(super) vectors: Option<(&'s [Vectors<T>], usize)>,
 }
 
-impl<'a, T: Element> Contractor<'a, T> {
+impl<'a, T: Vectorized> Contractor<'a, T> {
     /// For `targets`, rows of lanes.
     pub(super) fn new(
         contractions: &'static [Contraction],
@@ -290,7 +290,7 @@ impl<'a, T: Element> Contractor<'a, T> {
 }
 
 /// One contraction of some rows of targets with a tile.
-struct Task<'t, 'a, T: Element> {
+struct Task<'t, 'a, T: Vectorized> {
     contractor: &'t Contractor<'a, T>,
     number: usize,
     row: usize,
@@ -300,33 +300,33 @@ struct Task<'t, 'a, T: Element> {
     close: &'t mut [bool],
 }
 
-impl<T: Element> WithSimd for Task<'_, '_, T> {
+impl<T: Vectorized> WithSimd for Task<'_, '_, T> {
     type Output = ();
 
     /// As many vectors as the formula's own loop has, and as many sources as the registers are enough for.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let vectors = self.contractor.lanes / <T::Lanes<S, 1> as Real>::LANES;
+        let vectors = self.contractor.lanes / <Lanes<T, S, 1> as Real>::LANES;
         let rows = self.targets.len() / (self.contractor.widths[0] * self.contractor.lanes);
         if const { S::REGISTER_COUNT >= 32 } {
             match (vectors, rows) {
-                (4, _) => self.run::<T::Lanes<S, 4>, 1, 6>(simd),
-                (2, _) => self.run::<T::Lanes<S, 2>, 1, 8>(simd),
-                (_, 1) => self.run::<T::Lanes<S, 1>, 1, 8>(simd),
-                _ => self.run::<T::Lanes<S, 1>, 2, 12>(simd),
+                (4, _) => self.run::<Lanes<T, S, 4>, 1, 6>(simd),
+                (2, _) => self.run::<Lanes<T, S, 2>, 1, 8>(simd),
+                (_, 1) => self.run::<Lanes<T, S, 1>, 1, 8>(simd),
+                _ => self.run::<Lanes<T, S, 1>, 2, 12>(simd),
             }
         } else {
             match (vectors, rows) {
-                (4, _) => self.run::<T::Lanes<S, 4>, 1, 2>(simd),
-                (2, _) => self.run::<T::Lanes<S, 2>, 1, 5>(simd),
-                (_, 1) => self.run::<T::Lanes<S, 1>, 1, 8>(simd),
-                _ => self.run::<T::Lanes<S, 1>, 2, 6>(simd),
+                (4, _) => self.run::<Lanes<T, S, 4>, 1, 2>(simd),
+                (2, _) => self.run::<Lanes<T, S, 2>, 1, 5>(simd),
+                (_, 1) => self.run::<Lanes<T, S, 1>, 1, 8>(simd),
+                _ => self.run::<Lanes<T, S, 1>, 2, 6>(simd),
             }
         }
     }
 }
 
-impl<T: Element> Task<'_, '_, T> {
+impl<T: Vectorized> Task<'_, '_, T> {
     /// With `N` rows of targets and `S` sources at a time.
     #[inline(always)]
     fn run<R: Real<Scalar = T>, const N: usize, const S: usize>(self, cx: R::Cx) {

@@ -3,19 +3,13 @@
 use pulp::Arch;
 
 use crate::{
-    cpu::{
-        Shape,
-        contract::is_long,
-        instructions::{Common, vector_bytes},
-        kernel::Kernel,
-        plan,
-    },
+    cpu::{Shape, contract::is_long, instructions::vector_bytes, kernel::Kernel, plan},
+    lanes::{Common, Vectorized},
     progress::Pairs,
-    real::Element,
 };
 
 /// A pass of this shape, of all batches, with lanes over sources if there is a `common` instruction set for that.
-pub(super) fn pass<T: Element>(
+pub(super) fn pass<T: Vectorized>(
     kernel: &dyn Kernel<T>,
     arch: Arch,
     common: Option<Common>,
@@ -44,7 +38,7 @@ pub(super) fn pass<T: Element>(
     tracing::debug!(
         target: "keops",
         formula = layout.name,
-        element = T::NAME,
+        element = T::TYPE_NAME,
         engine = "cpu",
         instructions,
         lanes,

@@ -10,7 +10,8 @@ use crate::{
     components::Components,
     cpu::sweep::{Direction, contract},
     formula::{Formula, Sink},
-    real::{Element, Real},
+    lanes::Vectorized,
+    real::{Real, Scalar},
     reduction::{Reduction, components},
 };
 
@@ -51,10 +52,10 @@ struct Queues<T> {
     counts: [u8; LANES],
 }
 
-impl<T: Element> Queues<T> {
+impl<T: Vectorized> Queues<T> {
     #[inline(always)]
     fn new() -> Self {
-        Self { values: [T::nan(); ROOM * LANES], rows: [T::from_f64(0.0); ROOM * LANES], counts: [0; LANES] }
+        Self { values: [T::nan(); ROOM * LANES], rows: [T::of_f64(0.0); ROOM * LANES], counts: [0; LANES] }
     }
 
     /// Appends to the queue of a lane, which has room. Whether that was the last of it.
@@ -139,13 +140,13 @@ impl<R: Real> Sink<R> for Value<R> {
 }
 
 /// What the pairs of a row of targets are made of.
-struct Pairs<'a, F: Formula, R: Real> {
+struct Pairs<'a, F: Formula, R: Real<Scalar: Vectorized>> {
     parameters: &'a F::P<R>,
     target: &'a [R],
     contracted: &'a [F::C<R>],
 }
 
-impl<F: Formula, R: Real> Pairs<'_, F, R> {
+impl<F: Formula, R: Real<Scalar: Vectorized>> Pairs<'_, F, R> {
     /// The values of the pairs with some sources, the first of which is number `first`, and the lanes that admit them: those of
     /// the first source in the lowest bits.
     #[inline(always)]
@@ -171,7 +172,7 @@ impl<F: Formula, R: Real> Pairs<'_, F, R> {
 
 /// Takes all pairs of a row of targets, as `sweep_target` does.
 #[inline(always)]
-pub(super) fn sweep_target<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(
+pub(super) fn sweep_target<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
     cx: R::Cx,
     parameters: &F::P<R>,
     target: &[R],
@@ -191,7 +192,7 @@ pub(super) fn sweep_target<F: Formula, R: Real, Red: Reduction, D: Direction<F, 
     let mut run = Red::begin::<F, R>(cx, state);
     let mut queues = Queues::<R::Scalar>::new();
     let pairs = Pairs::<F, R> { parameters, target, contracted };
-    let mut values = Values([[[R::Scalar::from_f64(0.0); LANES]; TURN]; TURNS]);
+    let mut values = Values([[[R::Scalar::of_f64(0.0); LANES]; TURN]; TURNS]);
     // The lanes that admit the sources of each turn, those of the first source in the lowest bits.
     let mut admitted = [0_u64; TURNS];
     // The sources ahead; the turns of them that have admissions, a bit for each; and what is left of one of these. A list

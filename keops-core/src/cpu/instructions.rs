@@ -11,48 +11,13 @@ use pulp::{Arch, Simd, WithSimd};
 use crate::{
     cpu::plan,
     formula::Formula,
-    real::{Element, Real},
+    lanes::{Common, Lanes, Vectorized},
+    real::Real,
     reduction::Reduction,
 };
 
-/// The instruction set for lanes over sources, which the processor has.
-#[derive(Clone, Copy, Debug)]
-pub struct Common(#[cfg(target_arch = "x86_64")] pulp::x86::V3, #[cfg(not(target_arch = "x86_64"))] Arch);
-
-impl Common {
-    /// The common instruction set, if the processor has it.
-    #[cfg(target_arch = "x86_64")]
-    pub(super) fn of(arch: Arch) -> Option<Self> {
-        match arch {
-            Arch::V4(simd) => Some(Self(*simd)),
-            Arch::V3(simd) => Some(Self(simd)),
-            _ => None,
-        }
-    }
-    /// The common instruction set: there are only two, and one of them is scalar.
-    #[cfg(not(target_arch = "x86_64"))]
-    pub(super) fn of(arch: Arch) -> Option<Self> {
-        Some(Self(arch))
-    }
-
-    /// The instructions.
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) fn simd(self) -> pulp::x86::V3 {
-        self.0
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    pub(super) fn arch(self) -> Arch {
-        Arch::V3(self.0)
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    pub(super) fn arch(self) -> Arch {
-        self.0
-    }
-}
-
 /// What runs on the lanes of an instruction set.
-pub(super) trait OnLanes<T: Element, F: Formula, Red: Reduction>: Sized {
+pub(super) trait OnLanes<T: Vectorized, F: Formula, Red: Reduction>: Sized {
     /// Runs on one kind of lanes.
     fn run<R: Real<Scalar = T>>(self, cx: R::Cx);
 
@@ -77,27 +42,27 @@ pub(super) trait OnLanes<T: Element, F: Formula, Red: Reduction>: Sized {
     #[inline(always)]
     fn dispatch_common(self, common: Common) {
         #[cfg(target_arch = "x86_64")]
-        Simd::vectorize(common.0, Tiled::<T, F, Red, _>(self, PhantomData));
+        Simd::vectorize(common.simd(), Tiled::<T, F, Red, _>(self, PhantomData));
         #[cfg(not(target_arch = "x86_64"))]
-        self.dispatch(common.0);
+        self.dispatch(common.arch());
     }
 }
 
 /// Chooses how many vectors make a tile.
 struct Tiled<T, F, Red, Op>(Op, PhantomData<(T, F, Red)>);
 
-impl<T: Element, F: Formula, Red: Reduction, Op: OnLanes<T, F, Red>> WithSimd for Tiled<T, F, Red, Op> {
+impl<T: Vectorized, F: Formula, Red: Reduction, Op: OnLanes<T, F, Red>> WithSimd for Tiled<T, F, Red, Op> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         // Branches on constants: only one of the three is ever compiled.
         if const { plan::tile_vectors::<S, F, Red>() == 4 } {
-            self.0.run::<T::Lanes<S, 4>>(simd);
+            self.0.run::<Lanes<T, S, 4>>(simd);
         } else if const { plan::tile_vectors::<S, F, Red>() == 2 } {
-            self.0.run::<T::Lanes<S, 2>>(simd);
+            self.0.run::<Lanes<T, S, 2>>(simd);
         } else {
-            self.0.run::<T::Lanes<S, 1>>(simd);
+            self.0.run::<Lanes<T, S, 1>>(simd);
         }
     }
 }
@@ -118,12 +83,12 @@ pub(super) fn vector_bytes(arch: Arch) -> usize {
 }
 
 /// How many lanes [`OnLanes::dispatch`] runs on.
-pub(super) const fn lanes<T: Element, F: Formula, Red: Reduction>(arch: Arch) -> usize {
-    const fn of<T: Element, S: Simd, F: Formula, Red: Reduction>() -> usize {
+pub(super) const fn lanes<T: Vectorized, F: Formula, Red: Reduction>(arch: Arch) -> usize {
+    const fn of<T: Vectorized, S: Simd, F: Formula, Red: Reduction>() -> usize {
         match plan::tile_vectors::<S, F, Red>() {
-            4 => <T::Lanes<S, 4> as Real>::LANES,
-            2 => <T::Lanes<S, 2> as Real>::LANES,
-            _ => <T::Lanes<S, 1> as Real>::LANES,
+            4 => <Lanes<T, S, 4> as Real>::LANES,
+            2 => <Lanes<T, S, 2> as Real>::LANES,
+            _ => <Lanes<T, S, 1> as Real>::LANES,
         }
     }
     match arch {

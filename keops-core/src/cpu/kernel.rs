@@ -10,13 +10,14 @@ use pulp::Arch;
 use crate::{
     components::Components,
     cpu::{
-        instructions::{self, Common, OnLanes},
+        instructions::{self, OnLanes},
         sweep::{OverSources, OverTargets, Tile, sweep},
     },
     cuda,
     error::Error,
     formula::{Contraction, Cuda, Formula, Index, Role, Variable, width},
-    real::{Element, Real},
+    lanes::{Common, Vectorized},
+    real::Real,
     reduction::{Reduction, components},
 };
 
@@ -68,7 +69,7 @@ impl Layout {
 ///
 /// - a *row* is [`Layout::target`] (or `source`, `parameters`, `state`) numbers; rows follow each other;
 /// - a *row of lanes* has the same component of each lane side by side: component c of lane l is number c * lanes + l.
-pub trait Kernel<T: Element>: Sync {
+pub trait Kernel<T: Vectorized>: Sync {
     /// The sizes.
     fn layout(&self) -> Layout;
     /// Prepares `count` rows of all variables of a role, given the prepared parameters.
@@ -96,7 +97,7 @@ impl<F, Red> Compiled<F, Red> {
     pub(super) const NEW: Self = Self(PhantomData);
 }
 
-impl<T: Element, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
+impl<T: Vectorized, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
     fn layout(&self) -> Layout {
         Layout {
             name: F::NAME,
@@ -155,7 +156,7 @@ impl<T: Element, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
     }
 
     fn finish(&self, states: &[T], lanes: usize, count: usize, values: &mut [T], indices: &mut [u32]) {
-        let mut state = <Red::State<F, T> as Components<T>>::splat(T::from_f64(0.0));
+        let mut state = <Red::State<F, T> as Components<T>>::splat(T::of_f64(0.0));
         let state = state.as_mut_slice();
         let widths = [Red::values(components::<F>()), Red::indices(components::<F>())];
         let (mut first, mut row) = (0, 0);
@@ -190,9 +191,9 @@ fn each_row<T>(rows: &[T], from: usize, to: &mut [T], left: usize, count: usize,
 }
 
 /// All pairs of a tile, with lanes over targets.
-struct SweepTargets<'a, T: Element>(Tile<'a, T>);
+struct SweepTargets<'a, T: Vectorized>(Tile<'a, T>);
 
-impl<T: Element, F: Formula, Red: Reduction> OnLanes<T, F, Red> for SweepTargets<'_, T> {
+impl<T: Vectorized, F: Formula, Red: Reduction> OnLanes<T, F, Red> for SweepTargets<'_, T> {
     #[inline(always)]
     fn run<R: Real<Scalar = T>>(self, cx: R::Cx) {
         sweep::<F, R, Red, OverTargets>(cx, self.0);
@@ -200,9 +201,9 @@ impl<T: Element, F: Formula, Red: Reduction> OnLanes<T, F, Red> for SweepTargets
 }
 
 /// All pairs of a tile, with lanes over sources.
-struct SweepSources<'a, T: Element>(Tile<'a, T>);
+struct SweepSources<'a, T: Vectorized>(Tile<'a, T>);
 
-impl<T: Element, F: Formula, Red: Reduction> OnLanes<T, F, Red> for SweepSources<'_, T> {
+impl<T: Vectorized, F: Formula, Red: Reduction> OnLanes<T, F, Red> for SweepSources<'_, T> {
     #[inline(always)]
     fn run<R: Real<Scalar = T>>(self, cx: R::Cx) {
         sweep::<F, R, Red, OverSources>(cx, self.0);

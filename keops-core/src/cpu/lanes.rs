@@ -1,13 +1,10 @@
 //! Rows of lanes from rows, and back.
 
-use crate::{
-    cpu::{instructions::Common, memory::Aligned},
-    real::Element,
-};
+use crate::lanes::{Common, Vectorized, memory::Aligned, transposed};
 
 /// Transposes `count` rows of `width` numbers, of which there is at least one, into rows of lanes. The last row fills
 /// the lanes that are left.
-pub(super) fn to_lanes<T: Element>(
+pub(super) fn to_lanes<T: Vectorized>(
     common: Option<Common>,
     rows: &[T],
     width: usize,
@@ -38,7 +35,7 @@ pub(super) fn to_lanes<T: Element>(
 pub(super) const FOUR: usize = 4;
 
 /// Transposes rows of `PARTS` times four numbers, as many as fill rows of lanes. How many.
-fn fours_to_lanes<T: Element, const PARTS: usize>(common: Common, rows: &[T], lanes: usize, to: &mut [T]) -> usize {
+fn fours_to_lanes<T: Vectorized, const PARTS: usize>(common: Common, rows: &[T], lanes: usize, to: &mut [T]) -> usize {
     if !lanes.is_multiple_of(FOUR) {
         return 0;
     }
@@ -47,7 +44,7 @@ fn fours_to_lanes<T: Element, const PARTS: usize>(common: Common, rows: &[T], la
     for (to, rows) in to.chunks_exact_mut(PARTS * lanes).zip(rows.chunks_exact(lanes)) {
         for (number, [a, b, c, d]) in rows.as_chunks::<FOUR>().0.iter().enumerate() {
             for part in 0..PARTS {
-                let columns = T::transposed(common, [a[part], b[part], c[part], d[part]]);
+                let columns = transposed(common, [a[part], b[part], c[part], d[part]]);
                 for (n, column) in columns.into_iter().enumerate() {
                     to[(part * FOUR + n) * step + number] = column;
                 }
@@ -58,7 +55,7 @@ fn fours_to_lanes<T: Element, const PARTS: usize>(common: Common, rows: &[T], la
 }
 
 /// `rows` rows of lanes, every lane of which is `row`.
-pub(super) fn fill_lanes<T: Element>(row: &[T], rows: usize, lanes: usize, to: &mut Aligned<T>) {
+pub(super) fn fill_lanes<T: Vectorized>(row: &[T], rows: usize, lanes: usize, to: &mut Aligned<T>) {
     to.resize(rows * row.len() * lanes);
     let numbers = row.iter().cycle();
     for (to, &number) in to.numbers_mut().chunks_exact_mut(lanes).zip(numbers) {

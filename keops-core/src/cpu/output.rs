@@ -7,10 +7,10 @@ use crate::{
     cpu::{
         Shape,
         kernel::{Kernel, Layout},
-        memory::Aligned,
     },
     error::Error,
-    real::{Element, Stored},
+    lanes::{Vectorized, memory::Aligned},
+    real::Scalar,
     reduction::Total,
 };
 
@@ -66,7 +66,7 @@ impl<T> To<'_, T> {
     }
 }
 
-impl<T: Stored> To<'_, T> {
+impl<T: Copy + Default> To<'_, T> {
     /// The memory of the host for `rows` rows of `width` numbers; an array gets its memory here.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ impl<T: Stored> To<'_, T> {
 ///
 /// # Errors
 /// [`Error::OutputTooLarge`].
-pub fn room<T: Stored>(rows: usize, width: usize) -> Result<Vec<T>, Error> {
+pub fn room<T: Copy + Default>(rows: usize, width: usize) -> Result<Vec<T>, Error> {
     let too_large = || Error::OutputTooLarge { rows, width };
     let len = rows.checked_mul(width).ok_or_else(too_large)?;
     // Asked for and let go, because `vec!` would abort; it takes memory that is zero already, whose pages are first
@@ -108,7 +108,7 @@ pub struct Piece<'a, T> {
     pub to: To<'a, T>,
 }
 
-impl<'a, T: Stored> Piece<'a, T> {
+impl<'a, T: Copy + Default> Piece<'a, T> {
     /// `width` components of every row.
     pub fn rows(width: usize, to: impl Into<To<'a, T>>) -> Self {
         Piece { width, place: Place::Rows, to: to.into() }
@@ -150,7 +150,7 @@ pub struct HostPiece<'a, T> {
 ///
 /// # Errors
 /// Pieces that do not make up a row; outputs of another length.
-pub fn check_outputs<T: Stored>(
+pub fn check_outputs<T: Copy + Default>(
     formula: &'static str,
     (width, index_width): (usize, usize),
     shape: Shape,
@@ -214,7 +214,7 @@ pub(super) fn batches<'a, T>(
 }
 
 /// Cuts the outputs for `targets` rows, of which there are some, into blocks of so many rows.
-pub(super) fn blocks<'a, T: Element>(
+pub(super) fn blocks<'a, T: Vectorized>(
     pieces: &'a mut [HostPiece<'_, T>],
     indices: &'a mut [u32],
     targets: usize,
@@ -242,7 +242,7 @@ fn take_front<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
     front
 }
 
-impl<T: Element> Block<'_, T> {
+impl<T: Vectorized> Block<'_, T> {
     /// Finishes the states of all `count` targets of the block, which are rows of lanes.
     pub(super) fn finish(&mut self, kernel: &dyn Kernel<T>, layout: &Layout, states: &[T], lanes: usize, count: usize) {
         if let [Part { rows: Some(rows), .. }] = &mut self.parts[..] {
@@ -290,7 +290,7 @@ impl<T: Element> Block<'_, T> {
                 rows[row * *width..][..*width].copy_from_slice(front);
             } else {
                 self.totals.resize(self.totals.len().max(total + *width), Total::default());
-                self.totals[total..].iter_mut().zip(front).for_each(|(sum, &value)| sum.add(Element::to_f64(value)));
+                self.totals[total..].iter_mut().zip(front).for_each(|(sum, &value)| sum.add(Scalar::as_f64(value)));
                 total += *width;
             }
             rest = back;
@@ -350,10 +350,10 @@ impl Totals {
     }
 
     /// Writes them.
-    pub(super) fn write<T: Element>(&self, pieces: &mut [HostPiece<'_, T>]) {
+    pub(super) fn write<T: Vectorized>(&self, pieces: &mut [HostPiece<'_, T>]) {
         let mut totals = self.0.iter();
         for piece in pieces.iter_mut().filter(|piece| piece.place == Place::Total) {
-            piece.data.iter_mut().zip(&mut totals).for_each(|(to, total)| *to = T::from_f64(total.value()));
+            piece.data.iter_mut().zip(&mut totals).for_each(|(to, total)| *to = T::of_f64(total.value()));
         }
     }
 }

@@ -11,9 +11,7 @@ use std::sync::OnceLock;
 use crate::{
     cpu::{
         contract::Sources,
-        instructions::Common,
         lanes::{fill_lanes, lane, to_lanes},
-        memory::Aligned,
         output::{self, HostPiece, Totals},
         plan,
         prepare::Work,
@@ -21,11 +19,11 @@ use crate::{
         threads,
     },
     formula::Role,
-    real::Element,
+    lanes::{Common, Vectorized, memory::Aligned},
 };
 
 /// Runs all chunks. The totals, which are not written.
-pub(super) fn run<T: Element>(
+pub(super) fn run<T: Vectorized>(
     common: Common,
     work: &Work<'_, T>,
     pieces: &mut [HostPiece<'_, T>],
@@ -65,7 +63,7 @@ pub(super) fn run<T: Element>(
 
 /// A unit of work: all targets against a chunk of sources. The states of the targets; `fresh` are those that have seen
 /// no source.
-fn unit<T: Element>(common: Common, work: &Work<'_, T>, targets: &[T], chunk: Range<usize>, fresh: &[T]) -> Vec<T> {
+fn unit<T: Vectorized>(common: Common, work: &Work<'_, T>, targets: &[T], chunk: Range<usize>, fresh: &[T]) -> Vec<T> {
     let Work { kernel, layout, shape, .. } = work;
     let lanes = kernel.lanes(common.arch());
     let most = plan::lane_tile::<T>(layout, lanes) * lanes;

@@ -15,9 +15,7 @@ use pulp::Arch;
 use crate::{
     cpu::{
         contract::{Contracted, Contractor, Sources, is_long},
-        instructions::Common,
         lanes::{fill_lanes, lane, to_lanes},
-        memory::Aligned,
         output::{self, HostPiece, Totals},
         plan,
         prepare::Work,
@@ -26,12 +24,12 @@ use crate::{
         units::{Cut, Unit, Units},
     },
     formula::Role,
+    lanes::{Common, Vectorized, memory::Aligned},
     ranges::Pattern,
-    real::Element,
 };
 
 /// Runs all blocks, for the pairs of a pattern if there is one. The totals, which are not written.
-pub(super) fn run<T: Element>(
+pub(super) fn run<T: Vectorized>(
     arch: Arch,
     work: &Work<'_, T>,
     pattern: Option<&Pattern>,
@@ -90,7 +88,7 @@ pub(super) fn run<T: Element>(
 }
 
 /// Runs all blocks of `step` targets, each in parts of `part` sources. The totals, which are not written.
-fn run_parts<T: Element>(
+fn run_parts<T: Vectorized>(
     arch: Arch,
     work: &Work<'_, T>,
     pieces: &mut [HostPiece<'_, T>],
@@ -136,7 +134,7 @@ fn run_parts<T: Element>(
 }
 
 /// A block of targets, as rows of lanes, and their states.
-struct Block<'a, T: Element> {
+struct Block<'a, T: Vectorized> {
     work: &'a Work<'a, T>,
     arch: Arch,
     lanes: usize,
@@ -149,7 +147,7 @@ struct Block<'a, T: Element> {
     scratch: Aligned<T>,
 }
 
-impl<'a, T: Element> Block<'a, T> {
+impl<'a, T: Vectorized> Block<'a, T> {
     /// Targets that have met no source.
     fn new(arch: Arch, work: &'a Work<'a, T>, targets: Range<usize>) -> Self {
         let Work { kernel, layout, .. } = work;

@@ -13,14 +13,13 @@ use crate::{
         Batches, Shape,
         contract::{self, Sources, Vectors},
         kernel::{Kernel, Layout},
-        memory::Aligned,
         threads,
     },
     error::Error,
     formula::{Role, Variable, width},
     halves::Halves,
+    lanes::{Vectorized, memory::Aligned},
     progress::Meter,
-    real::Element,
     settings::Device,
 };
 
@@ -37,7 +36,7 @@ const FEW: usize = 1024;
 const SHORT_ROW: usize = 8;
 
 /// A call: its arguments, checked, and what is left of the parameters and of the sources.
-pub(super) struct Work<'a, T: Element> {
+pub(super) struct Work<'a, T: Vectorized> {
     pub(super) kernel: &'a dyn Kernel<T>,
     pub(super) layout: Layout,
     pub(super) shape: Shape,
@@ -61,14 +60,14 @@ enum Numbers<'a, T> {
 }
 
 /// Prepared sources, and their vectors of long contractions.
-struct Chunk<T: Element> {
+struct Chunk<T: Vectorized> {
     rows: Aligned<T>,
     vectors: Vec<Vectors<T>>,
 }
 
 /// Prepared rows that are read here and there: short ones begin where a power of two divides the place, so that they do not
 /// lie across two lines of the cache.
-pub(super) struct Spaced<T: Element> {
+pub(super) struct Spaced<T: Vectorized> {
     rows: Aligned<T>,
     /// How many numbers a row has.
     pub(super) width: usize,
@@ -76,13 +75,13 @@ pub(super) struct Spaced<T: Element> {
     pub(super) stride: usize,
 }
 
-impl<T: Element> Default for Spaced<T> {
+impl<T: Vectorized> Default for Spaced<T> {
     fn default() -> Self {
         Self { rows: Aligned::default(), width: 0, stride: 0 }
     }
 }
 
-impl<T: Element> Spaced<T> {
+impl<T: Vectorized> Spaced<T> {
     fn resize(&mut self, count: usize, width: usize) {
         self.width = width;
         self.stride = if (1..SHORT_ROW).contains(&width) { width.next_power_of_two() } else { width };
@@ -95,7 +94,7 @@ impl<T: Element> Spaced<T> {
     }
 }
 
-impl<'a, T: Element> Work<'a, T> {
+impl<'a, T: Vectorized> Work<'a, T> {
     /// Prepares the parameters of a batch. `views` were checked to have batches of this `shape`. Prepared sources are
     /// kept if they are not larger than so many bytes; with 0 they are read once.
     ///

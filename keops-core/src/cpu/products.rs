@@ -8,15 +8,15 @@ use num_traits::Float;
 
 use crate::{
     formula::{Contraction, Row},
-    real::{Element, Real},
+    real::{Real, Scalar},
 };
 
 /// A squared distance below this part of the two squares that it is made of is computed again.
 pub(super) const CLOSE: f64 = 0.125;
 
 /// Of squares below this, products of components may have lost digits that count: they may be below the smallest normal number.
-pub(super) fn smallest<T: Float + Element>() -> T {
-    T::min_positive_value() / (T::epsilon() * T::from_f64(CLOSE))
+pub(super) fn smallest<T: Float + Scalar>() -> T {
+    T::min_positive_value() / (T::epsilon() * T::of_f64(CLOSE))
 }
 
 /// Components that are taken at a time: those of a row of targets stay in the first-level cache meanwhile.

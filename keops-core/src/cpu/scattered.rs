@@ -12,17 +12,15 @@ use core::ops::Range;
 
 use crate::{
     cpu::{
-        instructions::Common,
         lanes::{FOUR, fill_lanes},
-        memory::Aligned,
         output::Block,
         plan,
         prepare::{Spaced, Work},
         sweep::Tile,
     },
     formula::Role,
+    lanes::{Common, Vectorized, memory::Aligned, transposed},
     ranges::{Pattern, Segment},
-    real::Element,
     reduction::MISSING,
 };
 
@@ -83,7 +81,7 @@ impl Lists {
     }
 
     /// Takes all pairs, of targets from number `first` on with these prepared sources, and writes the results.
-    pub(super) fn run<T: Element>(
+    pub(super) fn run<T: Vectorized>(
         &self,
         common: Common,
         work: &Work<'_, T>,
@@ -190,7 +188,7 @@ fn by_count(met: &[(u32, u32)]) -> Vec<u32> {
 }
 
 /// Rows of lanes from rows, of which `list` has the numbers, a row of lanes after another.
-fn gather<T: Element>(common: Common, rows: &Spaced<T>, list: &[u32], to: &mut [T], lanes: usize) {
+fn gather<T: Vectorized>(common: Common, rows: &Spaced<T>, list: &[u32], to: &mut [T], lanes: usize) {
     let from = rows.numbers();
     match (rows.width, lanes.is_multiple_of(FOUR)) {
         (0, _) => {}
@@ -224,7 +222,7 @@ fn gather<T: Element>(common: Common, rows: &Spaced<T>, list: &[u32], to: &mut [
 }
 
 /// [`gather`] for rows of `WIDTH` numbers, each in `PARTS` times four.
-fn gather_fours<T: Element, const WIDTH: usize, const PARTS: usize>(
+fn gather_fours<T: Vectorized, const WIDTH: usize, const PARTS: usize>(
     common: Common,
     rows: &[T],
     list: &[u32],
@@ -237,7 +235,7 @@ fn gather_fours<T: Element, const WIDTH: usize, const PARTS: usize>(
         for (number, &[a, b, c, d]) in list.iter().enumerate() {
             let [a, b, c, d] = [&rows[a as usize], &rows[b as usize], &rows[c as usize], &rows[d as usize]];
             for part in 0..PARTS {
-                let columns = T::transposed(common, [a[part], b[part], c[part], d[part]]);
+                let columns = transposed(common, [a[part], b[part], c[part], d[part]]);
                 for (n, column) in columns.into_iter().take(WIDTH - part * FOUR).enumerate() {
                     to[(part * FOUR + n) * step + number] = column;
                 }

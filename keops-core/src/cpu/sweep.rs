@@ -11,7 +11,8 @@ use crate::{
         filter, plan,
     },
     formula::{Differences, Formula, Row},
-    real::{Element, Real},
+    lanes::Vectorized,
+    real::Real,
     reduction::{Centred, Push, PushBundle, Reduction},
 };
 
@@ -27,7 +28,7 @@ struct Aligned<T>(T);
 /// Parameters, targets and states are rows of lanes, a state for each row of targets. Where lanes run over sources, so are
 /// the sources; else these are rows whose numbers every lane sees. See [`Kernel`](super::Kernel).
 #[derive(Debug)]
-pub struct Tile<'a, T: Element> {
+pub struct Tile<'a, T: Vectorized> {
     /// The prepared parameters, one row.
     pub parameters: &'a [T],
     /// The prepared targets.
@@ -50,7 +51,7 @@ pub struct Tile<'a, T: Element> {
 #[derive(Clone, Copy)]
 struct Same<'a, A>(&'a A);
 
-impl<R: Real, A: Components<R::Scalar>> Row<R> for Same<'_, A> {
+impl<R: Real<Scalar: Vectorized>, A: Components<R::Scalar>> Row<R> for Same<'_, A> {
     #[inline(always)]
     fn get(&self, cx: R::Cx, c: usize) -> R {
         R::splat(cx, self.0.as_slice()[c])
@@ -61,7 +62,7 @@ impl<R: Real, A: Components<R::Scalar>> Row<R> for Same<'_, A> {
 #[derive(Clone, Copy)]
 struct Own<'a, A>(&'a A);
 
-impl<R: Real, A: Components<R>> Row<R> for Own<'_, A> {
+impl<R: Real<Scalar: Vectorized>, A: Components<R>> Row<R> for Own<'_, A> {
     #[inline(always)]
     fn get(&self, _cx: R::Cx, c: usize) -> R {
         self.0.as_slice()[c]
@@ -71,7 +72,7 @@ impl<R: Real, A: Components<R>> Row<R> for Own<'_, A> {
 /// The sources of a bundle, each a row that is read as `S` says.
 struct Each<S>([S; B]);
 
-impl<R: Real, S: Row<R>> Row<Bundle<R, B>> for Each<S> {
+impl<R: Real<Scalar: Vectorized>, S: Row<R>> Row<Bundle<R, B>> for Each<S> {
     #[inline(always)]
     fn get(&self, cx: R::Cx, c: usize) -> Bundle<R, B> {
         let mut numbers = [self.0[0].get(cx, c); B];
@@ -87,7 +88,7 @@ impl<R: Real, S: Row<R>> Row<Bundle<R, B>> for Each<S> {
 /// What is the same for all sources of a bundle.
 struct All<'a, R>(&'a [R]);
 
-impl<R: Real> Row<Bundle<R, B>> for All<'_, R> {
+impl<R: Real<Scalar: Vectorized>> Row<Bundle<R, B>> for All<'_, R> {
     #[inline(always)]
     fn get(&self, _cx: R::Cx, c: usize) -> Bundle<R, B> {
         Bundle([self.0[c]; B])
@@ -95,18 +96,18 @@ impl<R: Real> Row<Bundle<R, B>> for All<'_, R> {
 }
 
 /// The contractions of a row of targets with the sources of a tile, and what else was found of these.
-struct Contractions<'a, C, T: Element>(&'a [C], Option<OfRow<'a, T>>);
+struct Contractions<'a, C, T: Vectorized>(&'a [C], Option<OfRow<'a, T>>);
 
 /// What was found of a tile, and the number of a row of its targets.
 type OfRow<'a, T> = (Contracted<'a, T>, usize);
 
 /// The centred vectors of a row of targets and the sources of a bundle.
-struct OfBundle<'a, T: Element> {
+struct OfBundle<'a, T: Vectorized> {
     of_row: OfRow<'a, T>,
     first: usize,
 }
 
-impl<R: Real> Centred<R> for OfBundle<'_, R::Scalar> {
+impl<R: Real<Scalar: Vectorized>> Centred<R> for OfBundle<'_, R::Scalar> {
     #[inline(always)]
     fn target(&self, differences: &Differences) -> &[R] {
         let (contracted, row) = self.of_row;
@@ -119,7 +120,7 @@ impl<R: Real> Centred<R> for OfBundle<'_, R::Scalar> {
 }
 
 /// Which way the lanes run.
-pub(super) trait Direction<F: Formula, R: Real> {
+pub(super) trait Direction<F: Formula, R: Real<Scalar: Vectorized>> {
     /// What is stored for a source.
     type Source;
     /// Sources in a row of them.
@@ -139,7 +140,7 @@ pub(super) trait Direction<F: Formula, R: Real> {
 /// Lanes run over targets; every lane sees the same source.
 pub(super) struct OverTargets;
 
-impl<F: Formula, R: Real> Direction<F, R> for OverTargets {
+impl<F: Formula, R: Real<Scalar: Vectorized>> Direction<F, R> for OverTargets {
     type Source = F::J<R::Scalar>;
     const SOURCES: u32 = 1;
     const CONTRACTED: bool = true;
@@ -165,7 +166,7 @@ impl<F: Formula, R: Real> Direction<F, R> for OverTargets {
 /// Lanes run over sources: every lane has its own, whether the target of all lanes is the same or not.
 pub(super) struct OverSources;
 
-impl<F: Formula, R: Real> Direction<F, R> for OverSources {
+impl<F: Formula, R: Real<Scalar: Vectorized>> Direction<F, R> for OverSources {
     type Source = F::J<R>;
     const SOURCES: u32 = R::LANES as u32;
     const CONTRACTED: bool = false;
@@ -190,7 +191,10 @@ impl<F: Formula, R: Real> Direction<F, R> for OverSources {
 
 /// Takes all pairs of a tile.
 #[inline(always)]
-pub(super) fn sweep<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(cx: R::Cx, tile: Tile<'_, R::Scalar>) {
+pub(super) fn sweep<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
+    cx: R::Cx,
+    tile: Tile<'_, R::Scalar>,
+) {
     let targets = F::I::<R>::rows(R::view(tile.targets), tile.target_rows);
     let sources = D::sources(&tile);
     let parameters = &F::P::<R>::rows(R::view(tile.parameters), 1)[0];
@@ -245,7 +249,7 @@ pub(super) fn sweep<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(cx:
 
 /// Takes all pairs of a row of targets.
 #[inline(always)]
-fn sweep_target<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(
+fn sweep_target<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
     cx: R::Cx,
     parameters: &F::P<R>,
     target: &[R],
@@ -313,7 +317,7 @@ fn sweep_target<F: Formula, R: Real, Red: Reduction, D: Direction<F, R>>(
 
 /// The centred vectors of a row of targets and the bundle from `first` on of `count` sources, if none of them is close.
 #[inline(always)]
-fn of_bundle<T: Element>(of_row: Option<OfRow<'_, T>>, first: usize, count: usize) -> Option<OfBundle<'_, T>> {
+fn of_bundle<T: Vectorized>(of_row: Option<OfRow<'_, T>>, first: usize, count: usize) -> Option<OfBundle<'_, T>> {
     let (contracted, row) = of_row?;
     let close = &contracted.close[row * count + first..][..B];
     let mut b = 0;
@@ -328,7 +332,7 @@ fn of_bundle<T: Element>(of_row: Option<OfRow<'_, T>>, first: usize, count: usiz
 
 /// The contractions of a row of targets with source number `source` of a tile.
 #[inline(always)]
-pub(super) fn contract<F: Formula, R: Real, D: Direction<F, R>>(
+pub(super) fn contract<F: Formula, R: Real<Scalar: Vectorized>, D: Direction<F, R>>(
     cx: R::Cx,
     target: &[R],
     stored: &D::Source,

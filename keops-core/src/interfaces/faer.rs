@@ -38,9 +38,9 @@ use faer::{Col, ColRef, Mat, MatRef, Shape, Stride};
 
 use crate::{
     arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, View},
+    element::Element,
     error::Error,
     operator::Matrix,
-    real::Element,
     rows::Rows,
 };
 

@@ -43,9 +43,9 @@ use nalgebra::{DMatrix, DVector, Dim, Matrix as NMatrix, Point, RawStorage, SVec
 
 use crate::{
     arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, View},
+    element::Element,
     error::Error,
     operator::Matrix,
-    real::Element,
     rows::Rows,
 };
 

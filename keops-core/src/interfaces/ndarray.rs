@@ -45,9 +45,9 @@ use ndarray::{Array2, ArrayBase, ArrayRef, ArrayView, Data, DataMut, Dimension, 
 
 use crate::{
     arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, View},
+    element::Element,
     error::Error,
     operator::Matrix,
-    real::Element,
     rows::Rows,
 };
 

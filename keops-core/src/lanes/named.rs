@@ -25,10 +25,8 @@ mod x86 {
         x86::{V3, V4},
     };
 
-    use crate::{
-        cpu::Common,
-        math::exp2::{TABLE_F32, TABLE_F64},
-    };
+    use super::super::Common;
+    use crate::math::exp2::{TABLE_F32, TABLE_F64};
 
     /// `value`, of which the type has two names.
     ///
@@ -175,7 +173,7 @@ pub(super) use x86::{
 mod absent {
     use pulp::{Simd, bytemuck::Pod};
 
-    use crate::cpu::Common;
+    use super::super::Common;
 
     pub(in super::super) fn entries_f32<S: Simd>(_: S, _: S::u32s) -> S::u32s {
         unreachable!("only AVX-512 has tables in registers")

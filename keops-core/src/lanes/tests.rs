@@ -3,7 +3,7 @@
 use num_traits::{Float, One, Zero};
 use pulp::{Simd, WithSimd};
 
-use crate::real::{Element, Real};
+use crate::real::{Real, Scalar};
 
 /// Runs `check` with tiles of one, two and three vectors, in f32 and f64.
 struct Check;
@@ -29,18 +29,18 @@ fn lanes_agree_with_plain_numbers() {
     }
 }
 
-fn specials<T: Element>() -> Vec<T> {
+fn specials<T: Scalar>() -> Vec<T> {
     let mut all: Vec<T> =
         [0.0, 0.5, 0.7, 1.0, 1.5, 2.5, 3.0, 1e-3, 1e5, 8_388_607.5, 8_388_609.0, 1e30, 4_503_599_627_370_495.5]
             .iter()
-            .flat_map(|&v| [T::from_f64(v), T::from_f64(-v)])
+            .flat_map(|&v| [T::of_f64(v), T::of_f64(-v)])
             .collect();
     all.extend([T::infinity(), T::neg_infinity(), T::nan(), T::min_positive_value(), T::max_value(), T::epsilon()]);
     all
 }
 
 /// The same number, or NaN both; the sign of zero counts.
-fn same<T: Element>(a: T, b: T) -> bool {
+fn same<T: Scalar>(a: T, b: T) -> bool {
     (a.is_nan() && b.is_nan()) || (a == b && a.is_sign_negative() == b.is_sign_negative())
 }
 
@@ -95,7 +95,7 @@ fn arithmetic<R: Real>(cx: R::Cx, a: &[R::Scalar], b: &[R::Scalar]) {
     numbers("max", R::max(cx, x_ordered, y), |a, b| if a > b { a } else { b });
 
     // Small integers: one rounding or two make no difference.
-    let small: Vec<R::Scalar> = (0..R::LANES).map(|k| R::Scalar::from_f64(k as f64 - 3.0)).collect();
+    let small: Vec<R::Scalar> = (0..R::LANES).map(|k| R::Scalar::of_f64(k as f64 - 3.0)).collect();
     let z = R::load(cx, &small);
     for (k, found) in lanes(cx, R::mul_add(cx, z, z, z)).into_iter().enumerate() {
         assert!(found == small[k] * small[k] + small[k]);
@@ -125,20 +125,20 @@ fn bits<R: Real>(cx: R::Cx, a: &[R::Scalar]) {
     let (mantissa, exponent) = R::split_exponent(cx, x);
     let (mantissa, exponent) = (lanes(cx, mantissa), lanes(cx, exponent));
     for (k, &a) in a.iter().enumerate().filter(|(_, a)| a.is_normal() && a.is_sign_positive()) {
-        let root = R::Scalar::from_f64(core::f64::consts::FRAC_1_SQRT_2);
+        let root = R::Scalar::of_f64(core::f64::consts::FRAC_1_SQRT_2);
         assert!(root <= mantissa[k] && mantissa[k] < root + root, "mantissa {} of {a}", mantissa[k]);
-        let power = R::Scalar::from_f64(2f64.powi(Element::to_f64(exponent[k]) as i32));
+        let power = R::Scalar::of_f64(2f64.powi(Scalar::as_f64(exponent[k]) as i32));
         assert!(mantissa[k] * power == a || !power.is_normal(), "exponent {} of {a}", exponent[k]);
     }
 
     // An integer a lane, and its power of two.
-    let highest = Element::to_f64(R::Scalar::max_value()).log2().round();
+    let highest = Scalar::as_f64(R::Scalar::max_value()).log2().round();
     let n: Vec<f64> =
         (0..R::LANES).map(|k| [0.0, 1.0, -5.0, 7.0, 1.0 - highest, highest, highest - 1.0][k % 7]).collect();
-    let tile = R::load(cx, &n.iter().map(|&n| R::Scalar::from_f64(n)).collect::<Vec<_>>());
+    let tile = R::load(cx, &n.iter().map(|&n| R::Scalar::of_f64(n)).collect::<Vec<_>>());
     for (k, found) in lanes(cx, R::pow2_integer(cx, tile)).into_iter().enumerate() {
         let expected = if n[k] == 1.0 - highest { 0.0 } else { n[k].exp2() };
-        assert!(found == R::Scalar::from_f64(expected), "2^{} = {found}", n[k]);
+        assert!(found == R::Scalar::of_f64(expected), "2^{} = {found}", n[k]);
     }
     let t = R::add(cx, tile, R::splat(cx, R::Scalar::ROUND));
     for bit in 0..2 {
@@ -148,11 +148,11 @@ fn bits<R: Real>(cx: R::Cx, a: &[R::Scalar]) {
     }
 
     let third = R::lit(cx, 1.0 / 3.0);
-    let factor = R::load(cx, &(0..R::LANES).map(|k| R::Scalar::from_f64(1.1 + k as f64)).collect::<Vec<_>>());
+    let factor = R::load(cx, &(0..R::LANES).map(|k| R::Scalar::of_f64(1.1 + k as f64)).collect::<Vec<_>>());
     let (product, error) = R::two_product(cx, third, factor);
     let (product, error) = (lanes(cx, product), lanes(cx, error));
     for (k, &factor) in lanes(cx, factor).iter().enumerate() {
-        let (p, e) = Real::two_product((), R::Scalar::from_f64(1.0 / 3.0), factor);
+        let (p, e) = Real::two_product((), R::Scalar::of_f64(1.0 / 3.0), factor);
         assert!(product[k] == p && error[k] == e, "{factor} / 3");
         assert!(e.abs() <= p * R::Scalar::epsilon());
     }
@@ -169,7 +169,7 @@ fn row_numbers<R: Real>(cx: R::Cx) {
         assert_eq!(read(ramp), expected);
         let splat = R::index_splat(cx, first);
         assert_eq!(read(splat), vec![first; R::LANES]);
-        let odd = R::load(cx, &(0..R::LANES).map(|k| R::Scalar::from_f64((k % 2) as f64)).collect::<Vec<_>>());
+        let odd = R::load(cx, &(0..R::LANES).map(|k| R::Scalar::of_f64((k % 2) as f64)).collect::<Vec<_>>());
         let selected = R::index_select(cx, R::lt(cx, R::lit(cx, 0.5), odd), ramp, splat);
         let expected: Vec<u32> =
             expected.iter().enumerate().map(|(k, &j)| if k % 2 == 1 { j } else { first }).collect();

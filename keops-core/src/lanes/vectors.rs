@@ -3,9 +3,25 @@
 
 use pulp::{Simd, bytemuck, cast};
 
-use super::named;
 pub(super) use super::named::has_tables;
-use crate::real::Element;
+use super::{
+    memory::{Pool, Small},
+    named,
+};
+use crate::real::Scalar;
+
+/// The pool of an element type.
+macro_rules! pool {
+    ($t:ident) => {
+        fn pool() -> &'static Pool<$t> {
+            std::thread_local! {
+                static SMALL: Small<$t> = const { Small::new() };
+            }
+            static POOL: Pool<$t> = Pool::new(&SMALL);
+            &POOL
+        }
+    };
+}
 
 /// Declares the trait and its two implementations from one table: a row is a method of this trait and its two names
 /// in `pulp`. `N` are vectors of numbers, `U` of unsigned integers as wide, `M` of truth values.
@@ -18,7 +34,7 @@ macro_rules! vectors {
     ) => {
         /// An element type with vectors: `f32` or `f64`.
         #[allow(missing_docs, reason = "the operations of `Real` and of `pulp`, under the same names")]
-        pub trait Vectors: Element + bytemuck::Pod {
+        pub trait Vectorized: Scalar + bytemuck::Pod {
             /// A vector of numbers.
             type N<S: Simd>: bytemuck::Pod + core::fmt::Debug + Send + Sync;
             /// A vector of unsigned integers, one for each number and as wide.
@@ -26,13 +42,19 @@ macro_rules! vectors {
             /// A truth value for each number.
             type M<S: Simd>: bytemuck::Zeroable + bytemuck::NoUninit + core::fmt::Debug + Send + Sync;
 
+            /// The memory that calls of this element type keep for the next ones.
+            #[doc(hidden)]
+            fn pool() -> &'static Pool<Self>;
+
             $( fn $name<S: Simd>(simd: S, $($arg: Self::$ty<S>),*) -> Self::$out<S>; )*
             $($trait)*
         }
-        impl Vectors for f32 {
+        impl Vectorized for f32 {
             type N<S: Simd> = S::f32s;
             type U<S: Simd> = S::u32s;
             type M<S: Simd> = S::m32s;
+
+            pool!(f32);
 
             $(
                 #[inline(always)]
@@ -42,10 +64,12 @@ macro_rules! vectors {
             )*
             $($of_f32)*
         }
-        impl Vectors for f64 {
+        impl Vectorized for f64 {
             type N<S: Simd> = S::f64s;
             type U<S: Simd> = S::u64s;
             type M<S: Simd> = S::m64s;
+
+            pool!(f64);
 
             $(
                 #[inline(always)]
@@ -118,7 +142,7 @@ vectors! {
         fn min<S: Simd>(simd: S, a: Self::N<S>, b: Self::N<S>) -> Self::N<S> {
             // pulp's scalar one ignores NaN.
             if S::IS_SCALAR {
-                <Self as Vectors>::select(simd, <Self as Vectors>::lt(simd, a, b), a, b)
+                <Self as Vectorized>::select(simd, <Self as Vectorized>::lt(simd, a, b), a, b)
             } else {
                 Self::vector_min(simd, a, b)
             }
@@ -127,14 +151,14 @@ vectors! {
         #[inline(always)]
         fn max<S: Simd>(simd: S, a: Self::N<S>, b: Self::N<S>) -> Self::N<S> {
             if S::IS_SCALAR {
-                <Self as Vectors>::select(simd, <Self as Vectors>::lt(simd, b, a), a, b)
+                <Self as Vectorized>::select(simd, <Self as Vectorized>::lt(simd, b, a), a, b)
             } else {
                 Self::vector_max(simd, a, b)
             }
         }
         #[inline(always)]
         fn select<S: Simd>(simd: S, mask: Self::M<S>, yes: Self::N<S>, no: Self::N<S>) -> Self::N<S> {
-            let bits = <Self as Vectors>::index_select(simd, mask, Self::bits::<S>(yes), Self::bits::<S>(no));
+            let bits = <Self as Vectorized>::index_select(simd, mask, Self::bits::<S>(yes), Self::bits::<S>(no));
             Self::from_bits::<S>(bits)
         }
 
@@ -292,7 +316,7 @@ vectors! {
         #[inline(always)]
         fn shifted<S: Simd>(simd: S, x: S::f64s, shift: f64, high: f64) -> (S::f64s, S::f64s) {
             // The minimum of whole numbers of 64 bits takes the unit of multiplications. x comes second, where NaN is kept.
-            let x = <f64 as Vectors>::min(simd, simd.splat_f64s(high), x);
+            let x = <f64 as Vectorized>::min(simd, simd.splat_f64s(high), x);
             let shift = simd.splat_f64s(shift);
             let t = simd.add_f64s(x, shift);
             (t, simd.add_f64s(x, simd.sub_f64s(shift, t)))

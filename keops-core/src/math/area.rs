@@ -12,7 +12,7 @@ use super::{
     log::{Log, ln_1p_sum},
     polynomial, two_sum,
 };
-use crate::real::{Element, Real};
+use crate::real::{Real, Scalar};
 
 /// (atanh x - x) / x³ as a polynomial in x², for |x| up to 1/2. Error 0.01 ULP.
 pub(crate) const ATANH_F32: [f32; 6] =
@@ -37,7 +37,7 @@ pub(crate) const ATANH_F64: [f64; 13] = [
 /// Below √ε, asinh x is x; above 1/√ε, both functions are ln 2x.
 #[inline(always)]
 fn root_of_epsilon<R: Real>(cx: R::Cx, power: f64) -> R {
-    let epsilon: f64 = R::Scalar::epsilon().to_f64();
+    let epsilon: f64 = R::Scalar::epsilon().as_f64();
     // 2^-12 and 2^-26
     let root = if epsilon > 1e-10 { 1.0 / 4096.0 } else { 1.0 / 67_108_864.0 };
     R::lit(cx, if power < 0.0 { 1.0 / root } else { root * 0.5 })
@@ -53,7 +53,7 @@ fn log_of<R: Real, const N: usize>(cx: R::Cx, x: R, (y, low): (R, R), c: &Log<R:
     R::add(cx, log, R::select(cx, large, R::lit(cx, core::f64::consts::LN_2), zero))
 }
 
-/// asinh x. Largest errors: [`Element::asinh_real`](crate::real::Element::asinh_real).
+/// asinh x. Largest errors: [`Scalar::asinh_real`](crate::real::Scalar::asinh_real).
 #[inline(always)]
 pub(crate) fn asinh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
     let one = R::lit(cx, 1.0);
@@ -65,7 +65,7 @@ pub(crate) fn asinh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar,
     R::select(cx, R::lt(cx, size, root_of_epsilon(cx, 1.0)), x, result)
 }
 
-/// acosh x. Largest errors: [`Element::acosh_real`](crate::real::Element::acosh_real).
+/// acosh x. Largest errors: [`Scalar::acosh_real`](crate::real::Scalar::acosh_real).
 #[inline(always)]
 pub(crate) fn acosh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
     let (zero, one) = (R::lit(cx, 0.0), R::lit(cx, 1.0));
@@ -84,7 +84,7 @@ pub(crate) fn acosh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar,
     R::select(cx, R::lt(cx, x, one), R::splat(cx, R::Scalar::nan()), result)
 }
 
-/// atanh x. Largest errors: [`Element::atanh_real`](crate::real::Element::atanh_real).
+/// atanh x. Largest errors: [`Scalar::atanh_real`](crate::real::Scalar::atanh_real).
 #[inline(always)]
 pub(crate) fn atanh<R: Real, const N: usize, const K: usize>(
     cx: R::Cx,

@@ -6,16 +6,16 @@
 use num_traits::Float;
 
 use super::polynomial;
-use crate::real::{Element, Real};
+use crate::real::{Real, Scalar};
 
 /// ∛w for w in [√(1/8), √8). Relative error 0.002.
 const START: [f32; 5] = [0.443_547_3, 0.898_366_03, -0.473_765_55, 0.153_222_59, -0.019_527_255];
 
-/// ∛x. Largest errors: [`Element::cbrt_real`](crate::real::Element::cbrt_real).
+/// ∛x. Largest errors: [`Scalar::cbrt_real`](crate::real::Scalar::cbrt_real).
 #[inline(always)]
 pub(crate) fn cbrt<R: Real>(cx: R::Cx, x: R) -> R {
     let (zero, one, two) = (R::lit(cx, 0.0), R::lit(cx, 1.0), R::lit(cx, 2.0));
-    let single = R::Scalar::epsilon().to_f64() > 1e-10;
+    let single = R::Scalar::epsilon().as_f64() > 1e-10;
     // a power of 8 that makes every subnormal number normal
     let up = if single { 24.0 } else { 54.0 };
     let size = R::abs(cx, x);
@@ -28,7 +28,7 @@ pub(crate) fn cbrt<R: Real>(cx: R::Cx, x: R) -> R {
     let factor = R::select(cx, R::lt(cx, zero, left), two, factor);
     let w = R::mul(cx, m, factor);
 
-    let start: [R::Scalar; 5] = START.map(|c| R::Scalar::from_f64(f64::from(c)));
+    let start: [R::Scalar; 5] = START.map(|c| R::Scalar::of_f64(f64::from(c)));
     let mut y = polynomial(cx, w, &start);
     if !single {
         let cube = R::mul(cx, y, R::mul(cx, y, y));

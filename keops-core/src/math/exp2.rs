@@ -17,7 +17,7 @@ use core::f32::consts::LN_2 as LN_2_F32;
 use core::f64::consts::LN_2 as LN_2_F64;
 
 use super::polynomial;
-use crate::real::{Element, Real};
+use crate::real::{Real, Scalar};
 
 /// The constants of an element type.
 pub(crate) struct Exp2<E, const N: usize, const H: usize> {
@@ -25,7 +25,7 @@ pub(crate) struct Exp2<E, const N: usize, const H: usize> {
     low: E,
     /// Here and above the result is infinite.
     pub(super) high: E,
-    /// [`Element::ROUND`] + the exponent field of 1/2, so that [`Real::shift_to_exponent`] gives 2^(n-1).
+    /// [`Scalar::ROUND`] + the exponent field of 1/2, so that [`Real::shift_to_exponent`] gives 2^(n-1).
     pub(super) shift: E,
     /// 2·2^f. The first is exact, and so are powers of two.
     pub(super) polynomial: [E; N],
@@ -37,7 +37,7 @@ pub(crate) struct Exp2<E, const N: usize, const H: usize> {
 pub(crate) struct Sixteenths<E, const H: usize> {
     /// Below here the result is 0: from here on the exponent field of the 2^(n-1) is at least 1.
     low: E,
-    /// [`Element::ROUND`] / 16 + the exponent field of 1/2, so that [`Real::pow2_sixteenths`] gives 2^(n-1).
+    /// [`Scalar::ROUND`] / 16 + the exponent field of 1/2, so that [`Real::pow2_sixteenths`] gives 2^(n-1).
     shift: E,
     /// 2·2^f - 1 for |f| up to 1/32. The first is exact.
     polynomial: [E; H],
@@ -145,7 +145,7 @@ pub(crate) const TABLE_F64: [u64; 16] = {
     table
 };
 
-/// 2^x. Largest errors: [`Element::exp2_real`](crate::real::Element::exp2_real).
+/// 2^x. Largest errors: [`Scalar::exp2_real`](crate::real::Scalar::exp2_real).
 #[inline(always)]
 pub(crate) fn exp2<R: Real, const N: usize, const H: usize>(cx: R::Cx, x: R, c: &Exp2<R::Scalar, N, H>) -> R {
     if const { R::SIXTEENTHS } { exp2_sixteenths(cx, x, c) } else { exp2_sum(cx, x, None, c) }

@@ -7,8 +7,8 @@ use crate::{
     arguments::{AsDynRows, View},
     array::Buffer,
     call::OnePass,
+    element::Element,
     error::Error,
-    real::Element,
     settings::Settings,
 };
 

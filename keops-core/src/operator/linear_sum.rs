@@ -7,10 +7,10 @@ use crate::{
     arguments::View,
     call::{OnePass, shape_of},
     cpu::{Piece, Shape, reduce, room},
+    element::Element,
     error::Error,
     formula::{Index, Role},
     host::numbers,
-    real::Element,
     reduction::Reduction,
     settings::{Device, Settings},
 };

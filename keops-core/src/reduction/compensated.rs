@@ -3,7 +3,7 @@
 //! A run of a few hundred additions in the element type loses little; it is adding many runs to a large total that
 //! loses digits. The totals here lose none of them until they are rounded once, at the end.
 
-use crate::real::{Element, Real};
+use crate::real::{Real, Scalar};
 
 /// The rounded sum a + b, and what rounding took from it: s + e = a + b exactly, for finite s (Knuth's TwoSum).
 #[inline(always)]
@@ -35,8 +35,8 @@ pub(super) fn add_pair<R: Real>(cx: R::Cx, high: &mut R, low: &mut R, (a, b): (R
 
 /// `high + low` as `f64`. The low part of an infinite or NaN total is meaningless, and left out.
 #[inline(always)]
-pub(super) fn value<T: Element>(high: T, low: T) -> f64 {
-    if high.is_finite() { high.to_f64() + low.to_f64() } else { high.to_f64() }
+pub(super) fn value<T: Scalar>(high: T, low: T) -> f64 {
+    if high.is_finite() { high.as_f64() + low.as_f64() } else { high.as_f64() }
 }
 
 /// A compensated sum of many numbers in `f64`.

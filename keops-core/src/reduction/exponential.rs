@@ -16,7 +16,7 @@ use super::{Reduction, compensated, components};
 use crate::{
     components::{Chain, Components},
     formula::Formula,
-    real::{Element, Real},
+    real::{Real, Scalar},
 };
 
 /// By how much the shift exceeds the exponent that raised it.
@@ -29,7 +29,7 @@ pub trait Outcome: Copy + Send + Sync + 'static {
     /// Length of the result row.
     fn values(components: usize) -> usize;
     /// Writes the result row, given the shift and `sum(c)` = Σ_j 2^(e_j - shift) f_c, where f_0 stands for 1.
-    fn finish<T: Element>(shift: f64, components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]);
+    fn finish<T: Scalar>(shift: f64, components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]);
 }
 
 /// A reduction with weights 2^(f_0).
@@ -147,7 +147,7 @@ impl<O: Outcome> Reduction for Exponential<O> {
         }
     }
 
-    fn merge<T: Element>(components: usize, state: &mut [T], other: &[T]) {
+    fn merge<T: Scalar>(components: usize, state: &mut [T], other: &[T]) {
         let shift = if state[0] < other[0] { other[0] } else { state[0] };
         let (mine, theirs) = (rescale((), state[0], shift), rescale((), other[0], shift));
         state[0] = shift;
@@ -169,14 +169,14 @@ impl<O: Outcome> Reduction for Exponential<O> {
         0
     }
 
-    fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
+    fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
         let (shift, sum) = sums(components, state);
         O::finish(shift, components, sum, values);
     }
 }
 
 /// The shift of a state, and its sums: `sum(c)` = Σ_j 2^(e_j - shift) f_c, where f_0 stands for 1.
-pub(super) fn sums<T: Element>(components: usize, state: &[T]) -> (f64, impl Fn(usize) -> f64) {
+pub(super) fn sums<T: Scalar>(components: usize, state: &[T]) -> (f64, impl Fn(usize) -> f64) {
     let (high, low) = state[1..].split_at(components);
-    (state[0].to_f64(), move |c| compensated::value(high[c], low[c]))
+    (state[0].as_f64(), move |c| compensated::value(high[c], low[c]))
 }

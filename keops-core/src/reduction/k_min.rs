@@ -12,7 +12,7 @@ use super::Reduction;
 use crate::{
     components::{Chain, Components, Grid},
     formula::Formula,
-    real::{Element, Real},
+    real::{Real, Scalar},
 };
 
 /// The row number of a place that no source has taken: there were fewer than K sources (NaN not counted).
@@ -89,7 +89,7 @@ fn insert<F: Formula, R: Real, const K: usize>(
 }
 
 /// Whether (value, index) comes before (other, other_index), of which a place that is not taken is the last.
-fn before<T: Element>(value: T, index: u32, other: T, other_index: u32) -> bool {
+fn before<T: Scalar>(value: T, index: u32, other: T, other_index: u32) -> bool {
     let tie = value == other && index < other_index;
     value < other || tie || (other.is_nan() && !value.is_nan())
 }
@@ -153,7 +153,7 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
     #[inline(always)]
     fn flush<F: Formula, R: Real>(_cx: R::Cx, _state: &mut Self::State<F, R>, _run: &BestRun<F, R>) {}
 
-    fn merge<T: Element>(components: usize, state: &mut [T], other: &[T]) {
+    fn merge<T: Scalar>(components: usize, state: &mut [T], other: &[T]) {
         // Both lists are sorted. First how many of each are among the K first of their union, then, from the end so
         // that nothing is overwritten that is still needed, which.
         let at = |list: &[T], c: usize, k: usize| {
@@ -195,7 +195,7 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
         if INDICES { K * components } else { 0 }
     }
 
-    fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]) {
+    fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]) {
         let (best, places) = state.split_at(K * components);
         if VALUES {
             for (to, value) in values.iter_mut().zip(best) {

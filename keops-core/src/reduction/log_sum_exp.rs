@@ -3,7 +3,7 @@
 use core::f64::consts::LN_2;
 
 use super::{Exponential, Outcome, exponential::SLACK};
-use crate::real::{Element, Real};
+use crate::real::{Real, Scalar};
 
 /// log Σ_j 2^(f_0) f_c for the components c = 1, 2, .. of f; if f has only component 0, log Σ_j 2^(f_0).
 ///
@@ -52,10 +52,10 @@ impl Outcome for LogOfSum {
         if components > 1 { components - 1 } else { 1 }
     }
 
-    fn finish<T: Element>(shift: f64, components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]) {
+    fn finish<T: Scalar>(shift: f64, components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]) {
         let first = usize::from(components > 1);
         for (c, value) in values.iter_mut().enumerate() {
-            *value = T::from_f64(log_of(shift, sum(first + c)));
+            *value = T::of_f64(log_of(shift, sum(first + c)));
         }
     }
 }
@@ -67,12 +67,12 @@ impl Outcome for ShiftAndReciprocals {
         1 + LogOfSum::values(components)
     }
 
-    fn finish<T: Element>(shift: f64, components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]) {
+    fn finish<T: Scalar>(shift: f64, components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]) {
         let first = usize::from(components > 1);
         let Some((to, reciprocals)) = values.split_first_mut() else { return };
-        *to = T::from_f64(shift);
+        *to = T::of_f64(shift);
         for (c, value) in reciprocals.iter_mut().enumerate() {
-            *value = T::from_f64(reciprocal(sum(first + c)));
+            *value = T::of_f64(reciprocal(sum(first + c)));
         }
     }
 }

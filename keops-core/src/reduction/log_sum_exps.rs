@@ -11,7 +11,7 @@ use super::{
 use crate::{
     components::{Chain, Components},
     formula::Formula,
-    real::{Element, Real},
+    real::{Real, Scalar},
 };
 
 /// log Σ_j 2^(f_c) for each component c of f.
@@ -94,7 +94,7 @@ impl<const SAVED: bool> Reduction for Exponentials<SAVED> {
         }
     }
 
-    fn merge<T: Element>(components: usize, state: &mut [T], other: &[T]) {
+    fn merge<T: Scalar>(components: usize, state: &mut [T], other: &[T]) {
         for c in 0..components {
             let [shift, high, low] = [c, components + c, 2 * components + c];
             let to = if state[shift] < other[shift] { other[shift] } else { state[shift] };
@@ -115,16 +115,16 @@ impl<const SAVED: bool> Reduction for Exponentials<SAVED> {
         0
     }
 
-    fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
+    fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
         let (shifts, sums) = state.split_at(components);
         let sum = |c: usize| compensated::value(sums[c], sums[components + c]);
         if SAVED {
             let (to, reciprocals) = values.split_at_mut(components);
             to.copy_from_slice(shifts);
-            reciprocals.iter_mut().enumerate().for_each(|(c, to)| *to = T::from_f64(reciprocal(sum(c))));
+            reciprocals.iter_mut().enumerate().for_each(|(c, to)| *to = T::of_f64(reciprocal(sum(c))));
         } else {
             for (c, value) in values.iter_mut().enumerate() {
-                *value = T::from_f64(log_of(shifts[c].to_f64(), sum(c)));
+                *value = T::of_f64(log_of(shifts[c].as_f64(), sum(c)));
             }
         }
     }

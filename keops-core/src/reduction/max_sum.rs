@@ -6,7 +6,7 @@ use super::{Exponential, LogOfSum, Outcome, Reduction, exponential::sums};
 use crate::{
     components::Chain,
     formula::Formula,
-    real::{Element, Real},
+    real::{Real, Scalar},
 };
 
 /// The weighted sums, whose own shift is anything near the largest exponent.
@@ -72,7 +72,7 @@ impl Reduction for MaxSumShiftExp {
         Sums::flush::<F, R>(cx, &mut state.1, &run.1);
     }
 
-    fn merge<T: Element>(components: usize, state: &mut [T], other: &[T]) {
+    fn merge<T: Scalar>(components: usize, state: &mut [T], other: &[T]) {
         if state[0] < other[0] {
             state[0] = other[0];
         }
@@ -87,17 +87,17 @@ impl Reduction for MaxSumShiftExp {
         0
     }
 
-    fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
-        let largest = state[0].to_f64();
+    fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
+        let largest = state[0].as_f64();
         let (shift, sum) = sums(components, &state[1..]);
         let Some((first, rest)) = values.split_first_mut() else { return };
-        *first = T::from_f64(largest * LN_2);
+        *first = T::of_f64(largest * LN_2);
         for (c, value) in rest.iter_mut().enumerate() {
             let sum = sum(usize::from(components > 1) + c);
             // relative to -infinity there is nothing
             let nothing = largest == f64::NEG_INFINITY && !sum.is_nan();
             let scaled = sum * <f64 as Real>::exp2((), shift - largest);
-            *value = T::from_f64(if nothing { 0.0 } else { scaled });
+            *value = T::of_f64(if nothing { 0.0 } else { scaled });
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{CompensatedSum, DirectSum, Reduction, Sum, compensated};
 use crate::{
     components::Chain,
     formula::Formula,
-    real::{Element, Real},
+    real::{Real, Scalar},
 };
 
 /// Σ_j f(p, x_i, y_j) / n for each component, where n is the number of sources: all of them, or those that ranges pair with
@@ -88,7 +88,7 @@ impl<S: Reduction> Reduction for Averaged<S> {
         S::flush::<F, R>(cx, &mut state.1, &run.1);
     }
 
-    fn merge<T: Element>(components: usize, state: &mut [T], other: &[T]) {
+    fn merge<T: Scalar>(components: usize, state: &mut [T], other: &[T]) {
         let (count, sum) = state.split_at_mut(2);
         let (other_count, other_sum) = other.split_at(2);
         if let [high, low] = count {
@@ -106,12 +106,12 @@ impl<S: Reduction> Reduction for Averaged<S> {
         0
     }
 
-    fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]) {
+    fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]) {
         let (count, sum) = state.split_at(2);
         S::finish(components, sum, values, indices);
         let count = compensated::value(count[0], count[1]);
         for value in values {
-            *value = T::from_f64(value.to_f64() / count);
+            *value = T::of_f64(value.as_f64() / count);
         }
     }
 }

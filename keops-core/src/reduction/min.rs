@@ -4,7 +4,7 @@ use super::Reduction;
 use crate::{
     components::Components,
     formula::Formula,
-    real::{Element, Real},
+    real::{Real, Scalar},
 };
 
 /// min_j f(p, x_i, y_j), for each component. NaN is skipped; +infinity if there are no sources.
@@ -60,7 +60,7 @@ impl Reduction for Min {
         *state = run.0;
     }
 
-    fn merge<T: Element>(_components: usize, state: &mut [T], other: &[T]) {
+    fn merge<T: Scalar>(_components: usize, state: &mut [T], other: &[T]) {
         for (best, &new) in state.iter_mut().zip(other) {
             *best = smaller((), new, *best);
         }
@@ -74,7 +74,7 @@ impl Reduction for Min {
         0
     }
 
-    fn finish<T: Element>(_components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
+    fn finish<T: Scalar>(_components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
         values.copy_from_slice(state);
     }
 }

@@ -3,7 +3,7 @@
 use super::{ArgMin, Min, MinArgMin, Reduction};
 use crate::{
     formula::Formula,
-    real::{Element, Real},
+    real::{Real, Scalar},
 };
 
 /// The reduction `N` of -f, negated.
@@ -65,7 +65,7 @@ impl<N: Reduction> Reduction for Negated<N> {
         N::flush::<F, R>(cx, state, run);
     }
 
-    fn merge<T: Element>(components: usize, state: &mut [T], other: &[T]) {
+    fn merge<T: Scalar>(components: usize, state: &mut [T], other: &[T]) {
         N::merge(components, state, other);
     }
 
@@ -77,7 +77,7 @@ impl<N: Reduction> Reduction for Negated<N> {
         N::indices(components)
     }
 
-    fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]) {
+    fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]) {
         N::finish(components, state, values, indices);
         for value in values {
             *value = -*value;

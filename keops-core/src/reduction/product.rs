@@ -12,7 +12,7 @@ use super::{Reduction, compensated, components};
 use crate::{
     components::{Chain, Components},
     formula::Formula,
-    real::{Element, Real},
+    real::{Real, Scalar},
 };
 
 /// Π_j f(p, x_i, y_j), for each component. 1 if there are no sources.
@@ -83,7 +83,7 @@ pub struct ProductRun<F: Formula, R: Real> {
 fn multiply<R: Real>(cx: R::Cx, mantissa: &mut R, exponent: &mut R, factor: R) {
     let (zero, infinity) = (R::lit(cx, 0.0), R::splat(cx, R::Scalar::infinity()));
     // a factor is scaled so that the product neither overflows nor is subnormal
-    let up = if R::Scalar::epsilon().to_f64() > 1e-10 { 24.0 } else { 54.0 };
+    let up = if R::Scalar::epsilon().as_f64() > 1e-10 { 24.0 } else { 54.0 };
     let large = R::le(cx, R::lit(cx, 1.0), R::abs(cx, factor));
     let scale = R::select(cx, large, R::lit(cx, 0.25), R::pow2_integer(cx, R::lit(cx, up)));
     let less = R::select(cx, large, R::lit(cx, 2.0), R::lit(cx, -up));
@@ -150,7 +150,7 @@ impl<O: Factors> Reduction for Product<O> {
         }
     }
 
-    fn merge<T: Element>(components: usize, state: &mut [T], other: &[T]) {
+    fn merge<T: Scalar>(components: usize, state: &mut [T], other: &[T]) {
         for c in 0..components {
             let (mut mantissa, mut exponent) = (state[c], other[2 * components + c]);
             multiply((), &mut mantissa, &mut exponent, other[c]);
@@ -170,11 +170,11 @@ impl<O: Factors> Reduction for Product<O> {
         0
     }
 
-    fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
+    fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
         for (k, value) in values.iter_mut().enumerate() {
             let (block, c) = (k / components, k % components);
             let exponent = compensated::value(state[2 * components + c], state[3 * components + c]);
-            *value = T::from_f64(O::number(block, state[c].to_f64(), exponent, state[components + c].to_f64()));
+            *value = T::of_f64(O::number(block, state[c].as_f64(), exponent, state[components + c].as_f64()));
         }
     }
 }

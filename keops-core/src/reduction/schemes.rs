@@ -4,7 +4,7 @@ use super::{Reduction, Sum, compensated, components};
 use crate::{
     components::{Chain, Components},
     formula::Formula,
-    real::{Element, Real},
+    real::{Real, Scalar},
 };
 
 /// Σ_j f(p, x_i, y_j), for each component, by one addition in the element type for each term. 0 if there are no sources.
@@ -78,7 +78,7 @@ impl Reduction for DirectSum {
         *state = *run;
     }
 
-    fn merge<T: Element>(_components: usize, state: &mut [T], other: &[T]) {
+    fn merge<T: Scalar>(_components: usize, state: &mut [T], other: &[T]) {
         state.iter_mut().zip(other).for_each(|(sum, &other)| *sum = *sum + other);
     }
 
@@ -90,7 +90,7 @@ impl Reduction for DirectSum {
         0
     }
 
-    fn finish<T: Element>(_components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
+    fn finish<T: Scalar>(_components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
         values.copy_from_slice(state);
     }
 }
@@ -160,7 +160,7 @@ impl Reduction for CompensatedSum {
         }
     }
 
-    fn merge<T: Element>(components: usize, state: &mut [T], other: &[T]) {
+    fn merge<T: Scalar>(components: usize, state: &mut [T], other: &[T]) {
         let (high, low) = state.split_at_mut(components);
         let (other_high, other_low) = other.split_at(components);
         for c in 0..components {
@@ -176,7 +176,7 @@ impl Reduction for CompensatedSum {
         0
     }
 
-    fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]) {
+    fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]) {
         Sum::finish(components, state, values, indices);
     }
 }

@@ -1,7 +1,7 @@
 //! Means weighted by a softmax.
 
 use super::{Exponential, Outcome, log_sum_exp::reciprocal};
-use crate::real::Element;
+use crate::real::Scalar;
 
 /// Σ_j 2^(f_0) f_c / Σ_j 2^(f_0) for the components c = 1, 2, .. of f.
 ///
@@ -28,10 +28,10 @@ impl Outcome for WeightedMean {
         components - 1
     }
 
-    fn finish<T: Element>(_shift: f64, _components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]) {
+    fn finish<T: Scalar>(_shift: f64, _components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]) {
         let weights = sum(0);
         for (c, value) in values.iter_mut().enumerate() {
-            *value = T::from_f64(sum(c + 1) / weights);
+            *value = T::of_f64(sum(c + 1) / weights);
         }
     }
 }
@@ -43,10 +43,10 @@ impl Outcome for ShiftReciprocalAndMean {
         2 + WeightedMean::values(components)
     }
 
-    fn finish<T: Element>(shift: f64, components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]) {
+    fn finish<T: Scalar>(shift: f64, components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]) {
         let Some(([to, of_sum], mean)) = values.split_first_chunk_mut() else { return };
-        *to = T::from_f64(shift);
-        *of_sum = T::from_f64(reciprocal(sum(0)));
+        *to = T::of_f64(shift);
+        *of_sum = T::of_f64(reciprocal(sum(0)));
         if sum(0) == 0.0 {
             mean.fill(T::zero());
         } else {

@@ -8,7 +8,7 @@ use super::{Reduction, compensated, components};
 use crate::{
     components::{Chain, Components},
     formula::Formula,
-    real::{Element, Real},
+    real::{Real, Scalar},
 };
 
 /// Σ_j f(p, x_i, y_j), for each component. 0 if there are no sources.
@@ -78,7 +78,7 @@ impl Reduction for Sum {
         }
     }
 
-    fn merge<T: Element>(components: usize, state: &mut [T], other: &[T]) {
+    fn merge<T: Scalar>(components: usize, state: &mut [T], other: &[T]) {
         let (high, low) = state.split_at_mut(components);
         let (other_high, other_low) = other.split_at(components);
         for c in 0..components {
@@ -95,10 +95,10 @@ impl Reduction for Sum {
         0
     }
 
-    fn finish<T: Element>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
+    fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
         let (high, low) = state.split_at(components);
         for (c, value) in values.iter_mut().enumerate() {
-            *value = T::from_f64(compensated::value(high[c], low[c]));
+            *value = T::of_f64(compensated::value(high[c], low[c]));
         }
     }
 }

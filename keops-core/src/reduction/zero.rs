@@ -4,7 +4,7 @@ use super::Reduction;
 use crate::{
     components::Components,
     formula::Formula,
-    real::{Element, Real},
+    real::{Real, Scalar},
 };
 
 /// 0 for each component of f, which is not computed.
@@ -44,7 +44,7 @@ impl Reduction for Zero {
     #[inline(always)]
     fn flush<F: Formula, R: Real>(_cx: R::Cx, _state: &mut F::Out<R>, _run: &()) {}
 
-    fn merge<T: Element>(_components: usize, _state: &mut [T], _other: &[T]) {}
+    fn merge<T: Scalar>(_components: usize, _state: &mut [T], _other: &[T]) {}
 
     fn values(components: usize) -> usize {
         components
@@ -54,7 +54,7 @@ impl Reduction for Zero {
         0
     }
 
-    fn finish<T: Element>(_components: usize, _state: &[T], values: &mut [T], _indices: &mut [u32]) {
+    fn finish<T: Scalar>(_components: usize, _state: &[T], values: &mut [T], _indices: &mut [u32]) {
         values.fill(T::zero());
     }
 }

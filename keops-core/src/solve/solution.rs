@@ -7,9 +7,9 @@ use crate::{
     arguments::{AsRows, View},
     array::Host,
     call::{OnePass, Plan},
+    element::Element,
     error::Error,
     host::numbers,
-    real::Element,
     rows::Rows,
 };
 

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::{arguments::View, call::OnePass, error::Error, operator::LinearSum, real::Element};
+use crate::{arguments::View, call::OnePass, element::Element, error::Error, operator::LinearSum};
 
 /// In which type a product is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use keops_core::{
     arguments::{AsParameter, AsRows, View},
+    element::Element,
     error::Error,
-    real::Element,
     rows::Rows,
 };
 

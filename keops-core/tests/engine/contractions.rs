@@ -2,7 +2,7 @@
 
 use keops_core::{
     arguments::View,
-    real::Element,
+    element::Element,
     reduction::{KMinArgKMin, Sum},
 };
 

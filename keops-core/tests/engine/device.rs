@@ -3,8 +3,8 @@
 use keops_core::{
     components::Components,
     device::{block_targets, bundle_pairs, group_sources, rows_per_thread, shared_bytes, source_stride, tile_sources},
+    element::Element,
     formula::Formula,
-    real::Element,
     reduction::{ArgKMin, LogSumExp, Reduction, Sum},
 };
 

@@ -4,7 +4,7 @@ use std::f64::consts::LN_2;
 
 use keops_core::{
     arguments::View,
-    real::Element,
+    element::Element,
     reduction::{LogSumExp, LogSumExpSaved, LogSumExps, LogSumExpsSaved, SoftMaxSaved, Sum, SumSoftMaxWeight, Total},
 };
 

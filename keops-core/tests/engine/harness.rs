@@ -4,9 +4,9 @@ use keops_core::{
     arguments::View,
     components::Components,
     cpu::{Piece, Place, reduce_on, shape},
+    element::Element,
     error::Error,
     formula::Formula,
-    real::Element,
     reduction::Reduction,
 };
 use pulp::Arch;

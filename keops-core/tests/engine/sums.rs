@@ -3,7 +3,7 @@
 use keops_core::{
     arguments::View,
     cpu::{Piece, Place, reduce, reduce_on},
-    real::Element,
+    element::Element,
     reduction::Sum,
     settings::Settings,
 };

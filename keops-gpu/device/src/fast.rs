@@ -16,7 +16,7 @@
 
 use core::{arch::asm, slice};
 
-use keops_core::real::{Element, Real};
+use keops_core::real::Real;
 
 use crate::rows::Number;
 

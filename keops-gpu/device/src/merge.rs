@@ -5,7 +5,7 @@ use keops_core::{
     components::Components,
     device::MERGED,
     formula::Formula,
-    real::Element,
+    real::Scalar,
     reduction::{Reduction, components},
 };
 
@@ -16,7 +16,7 @@ use crate::{pairs::finish, thread};
 /// # Safety
 /// The contract of the module `device` of keops-core.
 #[inline(always)]
-pub unsafe fn merge<T: Element, F: Formula, Red: Reduction>(
+pub unsafe fn merge<T: Scalar, F: Formula, Red: Reduction>(
     states: *mut T,
     values: *mut T,
     indices: *mut u32,

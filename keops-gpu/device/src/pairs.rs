@@ -15,7 +15,7 @@ use keops_core::{
     components::Components,
     device::{Range, THREADS, Unit, most_registers, source_stride, state_words, tile_sources},
     formula::{Contraction, Formula, Role, Row, Scaled},
-    real::{Element, Real},
+    real::{Real, Scalar},
     reduction::{Push, Reduction, components},
 };
 
@@ -56,7 +56,7 @@ const LOADED: usize = 32;
 const LOCAL_STATE: (usize, usize) = (9, 64);
 
 /// Whether a state goes there.
-const fn is_local<T: Element, F: Formula, Red: Reduction>() -> bool {
+const fn is_local<T: Scalar, F: Formula, Red: Reduction>() -> bool {
     let words = state_words::<T, F, Red>();
     Red::PUSHES_TO_STATE && LOCAL_STATE.0 <= words && words <= LOCAL_STATE.1
 }
@@ -426,7 +426,7 @@ pub(crate) unsafe fn prepare<N, F, const WJ: usize>(
     // up to the next row, since rows are read by 16 bytes
     let mut c = 0;
     while c < const { source_stride::<N::Scalar, F>() } {
-        let mut number = [N::Scalar::from_f64(0.0)];
+        let mut number = [N::Scalar::of_f64(0.0)];
         if c < numbers.len() {
             numbers[c].store((), &mut number);
         }
@@ -437,20 +437,20 @@ pub(crate) unsafe fn prepare<N, F, const WJ: usize>(
 }
 
 /// A prepared source in shared memory.
-pub(crate) struct Stored<T: Element, F: Formula> {
+pub(crate) struct Stored<T: Scalar, F: Formula> {
     address: u32,
     /// Its numbers, if they are few.
     loaded: F::J<T>,
 }
 
-impl<T: Element + Shared, F: Formula> Stored<T, F> {
+impl<T: Scalar + Shared, F: Formula> Stored<T, F> {
     const LOADED: bool = <F::J<u8> as Components<u8>>::LEN <= LOADED;
 
     /// # Safety
     /// There must be a prepared source at the address, for as long as this is used.
     #[inline(always)]
     pub(crate) unsafe fn new(address: u32) -> Self {
-        let mut loaded = F::J::<T>::splat(T::from_f64(0.0));
+        let mut loaded = F::J::<T>::splat(T::of_f64(0.0));
         if Self::LOADED {
             // SAFETY: rows begin at multiples of 16 bytes and are as long.
             unsafe { T::read_row(address, loaded.as_mut_slice()) };
@@ -495,7 +495,7 @@ pub(crate) unsafe fn leave<N, F, Red, const Q: usize>(
     if parts > 1 {
         let mut w = 0;
         while w < state.len() {
-            let mut word = [N::Scalar::from_f64(0.0)];
+            let mut word = [N::Scalar::of_f64(0.0)];
             state[w].0[q].store((), &mut word);
             let place = (part as usize * state.len() + w) * targets as usize + target as usize;
             // SAFETY: there is room for all words of all parts of all targets.
@@ -513,7 +513,7 @@ pub(crate) unsafe fn leave<N, F, Red, const Q: usize>(
         return;
     }
     let mut words = Aligned::<Red::State<F, N::Scalar>>::new();
-    let words = words.splat(N::Scalar::from_f64(0.0));
+    let words = words.splat(N::Scalar::of_f64(0.0));
     let mut w = 0;
     while w < words.len() {
         state[w].0[q].store((), &mut words[w..]);
@@ -528,7 +528,7 @@ pub(crate) unsafe fn leave<N, F, Red, const Q: usize>(
 /// # Safety
 /// `values` and `indices` must have room for a row of each target.
 #[inline(always)]
-pub(crate) unsafe fn finish<T: Element, F: Formula, Red: Reduction>(
+pub(crate) unsafe fn finish<T: Scalar, F: Formula, Red: Reduction>(
     state: &[T],
     target: u32,
     values: *mut T,

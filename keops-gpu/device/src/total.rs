@@ -3,7 +3,7 @@
 
 use core::arch::global_asm;
 
-use keops_core::{device::THREADS, real::Element, reduction::Total};
+use keops_core::{device::THREADS, real::Scalar, reduction::Total};
 
 use crate::{shared::Shared, thread};
 
@@ -23,7 +23,7 @@ fn partial() -> u32 {
 /// # Safety
 /// The contract of the module `device` of keops-core.
 #[inline(always)]
-pub unsafe fn total<T: Element>(values: *const T, to: *mut [f64; 2], rows: u32, width: u32) {
+pub unsafe fn total<T: Scalar>(values: *const T, to: *mut [f64; 2], rows: u32, width: u32) {
     const { assert!(THREADS * 16 == 2048, "the shared memory of this kernel") };
     let thread = thread::thread_idx_x();
     let (block, step) = (thread::block_idx_x(), thread::grid_dim_x() * THREADS as u32);
@@ -33,7 +33,7 @@ pub unsafe fn total<T: Element>(values: *const T, to: *mut [f64; 2], rows: u32, 
         let mut row = block * THREADS as u32 + thread;
         while row < rows {
             // SAFETY: a number of `values`.
-            sum.add(Element::to_f64(unsafe { *values.add(row as usize * width as usize + column as usize) }));
+            sum.add(Scalar::as_f64(unsafe { *values.add(row as usize * width as usize + column as usize) }));
             row += step;
             if row < step {
                 break; // past the largest row number

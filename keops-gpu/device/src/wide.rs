@@ -15,7 +15,7 @@ use keops_core::{
     components::Components,
     device::{MOST_CONTRACTIONS, MOST_GROUP_SOURCES, THREADS, source_stride},
     formula::{Contraction, ContractionKind, Formula, Role},
-    real::{Element, Real},
+    real::{Real, Scalar},
     reduction::{Push, Reduction},
 };
 
@@ -119,7 +119,7 @@ pub(crate) unsafe fn source<N, F, const WJ: usize>(
 /// # Safety
 /// There must be such sources, and room for so many; no other thread touches the tile until the next barrier.
 #[inline(never)]
-pub(crate) unsafe fn copy<T: Element + Shared, F: Formula>(data: *const *const T, tile: Tile, stored: u32) {
+pub(crate) unsafe fn copy<T: Scalar + Shared, F: Formula>(data: *const *const T, tile: Tile, stored: u32) {
     let place = |row: u32, c: u32| {
         tile.address + (row * const { source_stride::<T, F>() as u32 } + c) * const { size_of::<T>() as u32 }
     };
@@ -148,7 +148,7 @@ pub(crate) unsafe fn copy<T: Element + Shared, F: Formula>(data: *const *const T
         let mut c = at;
         while c < const { source_stride::<T, F>() as u32 } {
             // SAFETY: as above.
-            unsafe { T::from_f64(0.0).write(place(row, c)) };
+            unsafe { T::of_f64(0.0).write(place(row, c)) };
             c += 1;
         }
         row += THREADS as u32;
@@ -304,7 +304,7 @@ unsafe fn contract<N, F, const K: usize, const Q: usize, const S: usize>(
         let mut u = [Rows::<N, Q>::lit((), 0.0); 4];
         written_out!(C < chunk; 0 1 2 3 => u[C] = targets[C]);
         written_out!(NUMBER < S; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 => {
-            let mut w = [N::Scalar::from_f64(0.0); 4];
+            let mut w = [N::Scalar::of_f64(0.0); 4];
             // SAFETY: components of a source that is there, by the contract of this function; at a multiple of 16 bytes,
             // which `head` leads to.
             unsafe { N::Scalar::read_row(place(d) + NUMBER as u32 * stride::<N, F>(), &mut w[..chunk]) };

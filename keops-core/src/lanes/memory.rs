@@ -11,7 +11,7 @@ use std::{
     thread::LocalKey,
 };
 
-use crate::real::Element;
+use super::Vectorized;
 
 /// The alignment of the widest vectors, in bytes. Loads that straddle two cache lines cost twice as much.
 const ALIGNMENT: usize = 64;
@@ -54,7 +54,7 @@ impl<T> Default for Small<T> {
     }
 }
 
-impl<T: Element> Pool<T> {
+impl<T: Vectorized> Pool<T> {
     /// No large pieces.
     #[must_use]
     pub const fn new(small: &'static LocalKey<Small<T>>) -> Self {
@@ -117,27 +117,27 @@ impl<T: Element> Pool<T> {
 
 /// Numbers in memory that is aligned for vectors.
 #[derive(Debug)]
-pub(super) struct Aligned<T: Element> {
+pub(crate) struct Aligned<T: Vectorized> {
     memory: Vec<T>,
     skip: usize,
     len: usize,
 }
 
-impl<T: Element> Default for Aligned<T> {
+impl<T: Vectorized> Default for Aligned<T> {
     fn default() -> Self {
         Self { memory: Vec::new(), skip: 0, len: 0 }
     }
 }
 
-impl<T: Element> Drop for Aligned<T> {
+impl<T: Vectorized> Drop for Aligned<T> {
     fn drop(&mut self) {
         T::pool().give(core::mem::take(&mut self.memory));
     }
 }
 
-impl<T: Element> Aligned<T> {
+impl<T: Vectorized> Aligned<T> {
     /// Makes room for so many numbers, whose values are left open.
-    pub(super) fn resize(&mut self, len: usize) {
+    pub(crate) fn resize(&mut self, len: usize) {
         let spare = ALIGNMENT / size_of::<T>();
         if self.memory.len() < len + spare {
             T::pool().give(core::mem::take(&mut self.memory));
@@ -147,11 +147,11 @@ impl<T: Element> Aligned<T> {
         self.len = len;
     }
 
-    pub(super) fn numbers(&self) -> &[T] {
+    pub(crate) fn numbers(&self) -> &[T] {
         &self.memory[self.skip..][..self.len]
     }
 
-    pub(super) fn numbers_mut(&mut self) -> &mut [T] {
+    pub(crate) fn numbers_mut(&mut self) -> &mut [T] {
         &mut self.memory[self.skip..][..self.len]
     }
 }

@@ -1,0 +1,128 @@
+//! The element types of calls.
+
+use crate::{
+    arguments::{Number, View},
+    array::Array,
+    array::Stored,
+    cpu::{self, Piece, To},
+    cuda,
+    error::Error,
+    lanes::Vectorized,
+    real::Scalar,
+    settings::Settings,
+};
+
+/// The element type of a call: `f32` or `f64`.
+///
+/// The numbers of the arguments have this type, formulas are computed in it, and results consist of it.
+///
+/// ```
+/// use keops::{Element, prelude::*};
+///
+/// keops! {
+///     /// a_i = Σ_j exp(-|x_i - y_j|²)
+///     pub fn gaussian(x: Vi<1>, y: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) }
+/// }
+///
+/// /// The mean over all pairs, in the precision of the points.
+/// fn mean<T: Element>(x: &[[T; 1]]) -> Result<f64, Error> {
+///     let sums = gaussian(x, x).eval()?;
+///     let total: f64 = sums.iter().map(|row| Element::to_f64(row[0])).sum();
+///     Ok(total / (x.len() * x.len()) as f64)
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// let exact = (1.0 + (-1.0_f64).exp()) / 2.0;
+/// assert!((mean(&[[0.0_f64], [1.0]])? - exact).abs() < 1e-15);
+/// assert!((mean(&[[0.0_f32], [1.0]])? - exact).abs() < 1e-7);
+/// assert_eq!((<f32 as Element>::NAME, <f64 as Element>::NAME), ("f32", "f64"));
+/// # Ok(())
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the element type of an argument, which is `f32` or `f64`",
+    label = "expected numbers of type `f32` or `f64`",
+    note = "points are arrays, as `[f32; 3]`; a type of yours becomes rows by implementing `keops::AsRows` for references to it"
+)]
+pub trait Element: Vectorized + Stored + Number<Self> {
+    /// `f32` or `f64`.
+    const NAME: &'static str = <Self as Scalar>::TYPE_NAME;
+
+    /// The value nearest to `value`.
+    ///
+    /// ```
+    /// # use keops::Element;
+    /// assert_eq!(<f32 as Element>::from_f64(0.1), 0.1_f32);
+    /// ```
+    #[inline(always)]
+    fn from_f64(value: f64) -> Self {
+        Self::of_f64(value)
+    }
+    /// The exact value as `f64`.
+    ///
+    /// ```
+    /// # use keops::Element;
+    /// assert_eq!(Element::to_f64(0.5_f32), 0.5);
+    /// assert_ne!(Element::to_f64(0.1_f32), 0.1); // the f32 nearest to 0.1 is another number than the f64
+    /// ```
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self.as_f64()
+    }
+
+    /// [`crate::cpu::reduce`] for any kernel: here, so that it is compiled once, with this crate.
+    ///
+    /// # Errors
+    /// Those of [`crate::cpu::reduce`].
+    #[doc(hidden)]
+    fn reduce(
+        arch: pulp::Arch,
+        settings: &Settings,
+        kernel: &dyn cpu::Kernel<Self>,
+        views: &[View<'_, Self>],
+        pieces: &mut [Piece<'_, Self>],
+        indices: Option<To<'_, u32>>,
+    ) -> Result<(), Error>;
+
+    /// Copies numbers to a CUDA device.
+    ///
+    /// # Errors
+    /// Whatever the device says.
+    #[doc(hidden)]
+    fn copy_to_device(engine: &dyn cuda::Engine, ordinal: usize, numbers: &[Self]) -> Result<Array<Self>, Error>;
+}
+
+macro_rules! element {
+    ($($t:ident: $on_cuda:ident, $upload:ident;)*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl Element for $t {
+            #[inline(never)]
+            fn reduce(
+                arch: pulp::Arch,
+                settings: &Settings,
+                kernel: &dyn cpu::Kernel<$t>,
+                views: &[View<'_, $t>],
+                pieces: &mut [Piece<'_, $t>],
+                indices: Option<To<'_, u32>>,
+            ) -> Result<(), Error> {
+                use crate::cuda::Place;
+                let pairs = settings.pairs(kernel.layout().targets);
+                match Place::of(settings, kernel, views)? {
+                    Place::Cpu => cpu::reduce_kernel(arch, kernel, pairs, views, pieces, indices),
+                    Place::Cuda(engine, devices, built) => {
+                        engine.$on_cuda(devices, &built, pairs, views, pieces, indices)
+                    }
+                }
+            }
+
+            fn copy_to_device(engine: &dyn cuda::Engine, ordinal: usize, numbers: &[$t]) -> Result<Array<$t>, Error> {
+                engine.$upload(ordinal, numbers)
+            }
+        }
+    )*};
+}
+
+element! {
+    f32: reduce_f32, upload_f32;
+    f64: reduce_f64, upload_f64;
+}
