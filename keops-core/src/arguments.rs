@@ -42,7 +42,7 @@ use crate::{
     array::{Array, Memory},
     error::Error,
     halves::Halves,
-    real::Scalar,
+    number::Scalar,
     settings::Device,
 };
 

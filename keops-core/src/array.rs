@@ -30,8 +30,8 @@ use crate::{
     arguments::View,
     cpu::{To, room},
     error::Error,
+    number::Scalar,
     operator::Matrix,
-    real::Scalar,
     rows::Rows,
     settings::Device,
 };

@@ -9,11 +9,10 @@ pub use parts::Part;
 use crate::{
     arguments::View,
     array::{Array, Buffer, Storage, Stored},
-    components::Components,
     cpu::{Batches, Piece, Shape, To, reduce, room, shape},
     element::Element,
     error::Error,
-    formula::Formula,
+    formula::{Components, Formula},
     reduction::Reduction,
     settings::{Device, Settings},
 };

@@ -6,17 +6,17 @@ use crate::{
     arguments::View,
     array::Array,
     cpu::{self, Piece, To},
-    device,
     element::Element,
     error::Error,
     formula::{Formula, Index, Variable},
+    launch,
+    number::Scalar,
     progress::Pairs,
-    real::Scalar,
     reduction::{Reduction, components},
     settings::{Device, Settings},
 };
 
-/// What is compiled for a formula with a reduction and an element type: its PTX, and what [`crate::device`] says about
+/// What is compiled for a formula with a reduction and an element type: its PTX, and what [`crate::launch`] says about
 /// it.
 ///
 /// Nothing can check that the PTX does what these sizes say; a kernel that does not reads and writes memory of the
@@ -59,10 +59,10 @@ impl Kernel {
     pub(crate) fn of<T: Scalar, F: Formula, R: Reduction>() -> Result<Self, Error> {
         let no_kernel = |kernel| Error::NoKernel { formula: F::NAME, kernel };
         let cuda = F::CUDA.ok_or_else(|| no_kernel(String::new()))?;
-        let local_bytes = device::local_bytes::<T, F, R>();
-        fit(F::NAME, local_bytes, device::MOST_LOCAL_BYTES)?;
+        let local_bytes = launch::local_bytes::<T, F, R>();
+        fit(F::NAME, local_bytes, launch::MOST_LOCAL_BYTES)?;
         // that of a tile, which has one source at least
-        fit(F::NAME, device::shared_bytes::<T, F, R>(), device::MOST_SHARED_BYTES)?;
+        fit(F::NAME, launch::shared_bytes::<T, F, R>(), launch::MOST_SHARED_BYTES)?;
         let name = kernel_name(cuda.name, cuda.dims, T::TYPE_NAME);
         let components = components::<F>();
         let kernel = Self {
@@ -74,10 +74,10 @@ impl Kernel {
             targets: F::TARGETS,
             values: R::values(components),
             indices: R::indices(components),
-            state_words: device::state_words::<T, F, R>(),
-            block_targets: device::block_targets::<T, F, R>(),
-            tile_sources: device::tile_sources::<T, F, R>(),
-            shared_bytes: device::shared_bytes::<T, F, R>(),
+            state_words: launch::state_words::<T, F, R>(),
+            block_targets: launch::block_targets::<T, F, R>(),
+            tile_sources: launch::tile_sources::<T, F, R>(),
+            shared_bytes: launch::shared_bytes::<T, F, R>(),
             local_bytes,
         };
         match kernel.module(&kernel.name) {
@@ -241,9 +241,9 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_said() {
         assert_eq!(fit("f", 0, 0), Ok(()));
-        assert_eq!(fit("f", 49_152, device::MOST_SHARED_BYTES), Ok(()));
+        assert_eq!(fit("f", 49_152, launch::MOST_SHARED_BYTES), Ok(()));
         let (needed, most) = (49_168, 49_152);
-        assert_eq!(fit("f", needed, device::MOST_SHARED_BYTES), Err(Error::LongRows { formula: "f", needed, most }));
+        assert_eq!(fit("f", needed, launch::MOST_SHARED_BYTES), Err(Error::LongRows { formula: "f", needed, most }));
     }
 
     #[test]

@@ -2,13 +2,12 @@
 
 use crate::{
     arguments::{Number, View},
-    array::Array,
-    array::Stored,
+    array::{Array, Stored},
     cpu::{self, Piece, To},
     cuda,
     error::Error,
     lanes::Vectorized,
-    real::Scalar,
+    number::Scalar,
     settings::Settings,
 };
 

@@ -5,7 +5,11 @@
 //! loop over pairs; `pair` does the rest. For a reduction over i the macro swaps the two, so that an engine only ever
 //! knows targets and sources.
 
-use crate::{components::Components, real::Real};
+mod components;
+
+pub use components::{Chain, Components, Grid};
+
+use crate::number::Real;
 
 /// Which rows a variable has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,7 +25,7 @@ pub use half::{bf16, f16};
 
 use crate::{
     arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, View},
-    real::Scalar,
+    number::Scalar,
 };
 
 /// Numbers of 16 bits.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{arguments::View, array::Stored, error::Error, real::Scalar};
+use crate::{arguments::View, array::Stored, error::Error, number::Scalar};
 
 /// The numbers of a view, copied if they are on a CUDA device or stored in 16 bits; `what` is the name of the argument.
 ///

@@ -9,7 +9,7 @@
 
 use pulp::{Simd, WithSimd, bytemuck};
 
-use crate::{math, real::Real};
+use crate::number::{Real, math};
 
 mod common;
 pub(crate) mod memory;

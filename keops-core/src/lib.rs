@@ -1,6 +1,6 @@
 //! What the kernels made by `keops!` run on.
 //!
-//! The base ([`real`], [`components`], [`formula`], [`reduction`]) is `no_std` and shared by the host and the GPU. With the feature `std` (on by default) come the
+//! The base ([`number`], [`formula`], [`reduction`], [`launch`]) is `no_std` and shared by the host and the GPU. With the feature `std` (on by default) come the
 //! lanes and the CPU engine. Users reach all of this through the crate `keops`.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(target_arch = "nvptx64", feature(core_intrinsics), allow(internal_features))]
@@ -10,14 +10,9 @@
 pub const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
 pub mod absent;
-pub mod bundle;
-pub mod components;
-pub mod device;
 pub mod formula;
-pub mod math;
-pub mod ops;
-pub mod plain;
-pub mod real;
+pub mod launch;
+pub mod number;
 pub mod reduction;
 
 #[cfg(feature = "std")]

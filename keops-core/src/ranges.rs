@@ -31,7 +31,7 @@ use std::sync::{Arc, OnceLock};
 use pattern::Builder;
 pub use pattern::{Pattern, Segment};
 
-use crate::{cpu::MAX_ROWS, device, error::Error, real::Scalar};
+use crate::{cpu::MAX_ROWS, error::Error, launch, number::Scalar};
 
 /// A set of pairs (i, j), for block-sparse reductions: the argument of the method `ranges` of a call.
 ///
@@ -289,9 +289,9 @@ impl Ranges {
 
 /// A range of rows that can be numbered.
 #[inline]
-fn checked(range: Range<usize>) -> Result<device::Range, Error> {
+fn checked(range: Range<usize>) -> Result<launch::Range, Error> {
     match (u32::try_from(range.start), u32::try_from(range.end)) {
-        (Ok(first), Ok(end)) if first <= end && range.end <= MAX_ROWS => Ok(device::Range { first, end }),
+        (Ok(first), Ok(end)) if first <= end && range.end <= MAX_ROWS => Ok(launch::Range { first, end }),
         _ => Err(Error::RangeEnd { start: range.start, end: range.end, rows: MAX_ROWS }),
     }
 }

@@ -68,10 +68,8 @@ pub use sum::Sum;
 pub use zero::Zero;
 
 use crate::{
-    bundle::Bundle,
-    components::Components,
-    formula::{Differences, Formula, Row, Sink},
-    real::{Real, Scalar},
+    formula::{Components, Differences, Formula, Row, Sink},
+    number::{Bundle, Real, Scalar},
 };
 
 /// How the terms of a target become its result.

@@ -13,7 +13,7 @@ use core::{
 
 use std::vec;
 
-use crate::{arguments::AsRows, array::Stored, error::Error, host::numbers, real::Scalar};
+use crate::{arguments::AsRows, array::Stored, error::Error, host::numbers, number::Scalar};
 
 /// Rows of `D` numbers each, one after another in memory.
 ///

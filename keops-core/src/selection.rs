@@ -17,11 +17,10 @@ use core::ops::Range;
 use crate::{
     arguments::View,
     array::{Array, Buffer, Stored},
-    components::Components,
     cpu::{Batches, Piece, Shape, To, reduce, room, shape},
     element::Element,
     error::Error,
-    formula::{Formula, Role, Variable},
+    formula::{Components, Formula, Role, Variable},
     reduction::{self, MISSING, Reduction, Sum, Total},
     settings::{Device, Settings},
 };

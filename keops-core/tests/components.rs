@@ -1,7 +1,7 @@
 //! Components whose length is a sum or a product, read and written as one slice: the only unsafe code of this crate.
 //! Small enough for miri: `cargo +nightly miri test -p keops-core --no-default-features --test components`.
 
-use keops_core::components::{Chain, Components, Grid};
+use keops_core::formula::{Chain, Components, Grid};
 
 /// Writes every component through the slice, and reads it again from a copy.
 fn survives<E: Copy + PartialEq + core::fmt::Debug, C: Components<E>>(zero: E, numbered: impl Fn(usize) -> E) {

@@ -10,7 +10,11 @@
 
 use std::{marker::PhantomData, sync::Mutex};
 
-use keops_core::{element::Element, lanes::Lanes, ops, real::Real};
+use keops_core::{
+    element::Element,
+    lanes::Lanes,
+    number::{Real, ops},
+};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 

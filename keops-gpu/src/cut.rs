@@ -15,7 +15,7 @@ use core::ops;
 
 use keops_core::{
     cpu::Shape,
-    device::{MERGED, Range, Unit},
+    launch::{MERGED, Range, Unit},
     ranges::Pattern,
 };
 

@@ -24,8 +24,8 @@ use keops_core::{
     cuda::Devices,
     error::Error,
     formula::Role,
+    number::Scalar,
     progress::{Meter, Pairs},
-    real::Scalar,
     reduction::Total,
 };
 

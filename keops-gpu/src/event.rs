@@ -1,6 +1,6 @@
 //! What the CUDA engine tells the crate tracing: an event for each pass and device, before it runs.
 
-use keops_core::{cpu::Shape, progress::Pairs, real::Scalar};
+use keops_core::{cpu::Shape, number::Scalar, progress::Pairs};
 
 use crate::{Kernel, cut::Job, device::Device};
 

@@ -8,9 +8,9 @@ use cust::{
 };
 use keops_core::{
     arguments::View,
-    device::{MERGED, Range, THREADS, TOTAL_BLOCKS, Unit},
     error::Error,
-    real::Scalar,
+    launch::{MERGED, Range, THREADS, TOTAL_BLOCKS, Unit},
+    number::Scalar,
 };
 
 use crate::{

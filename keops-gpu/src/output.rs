@@ -5,8 +5,8 @@
 
 use keops_core::{
     cpu::{Piece, Place},
-    device::TOTAL_BLOCKS,
-    real::Scalar,
+    launch::TOTAL_BLOCKS,
+    number::Scalar,
     reduction::Total,
 };
 

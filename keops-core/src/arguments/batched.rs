@@ -1,7 +1,7 @@
 //! Arguments with batch dimensions.
 
 use super::{AsDynParameter, AsDynRows, AsParameter, AsRows, View};
-use crate::real::Scalar;
+use crate::number::Scalar;
 
 /// Rows that are shared out among batches; made by [`batched`].
 ///

@@ -1,7 +1,7 @@
 //! Arguments of variables whose dimension stable Rust cannot name in a type, as D*D for a const generic D.
 
 use super::View;
-use crate::real::Scalar;
+use crate::number::Scalar;
 
 /// Rows of numbers of type `T`, whose dimension is checked when the call is made: an argument for a variable `Vi<D * D>`,
 /// say, for which stable Rust has no type `[T; D * D]`.

@@ -7,8 +7,8 @@ use std::{borrow::Cow, rc::Rc, sync::Arc};
 use super::{AsDynParameter, AsDynRows, AsParameter, AsRows, View};
 use crate::{
     array::{DeviceMatrix, DeviceRows},
+    number::Scalar,
     operator::Matrix,
-    real::Scalar,
     rows::Rows,
 };
 

@@ -7,11 +7,10 @@
 
 use crate::{
     arguments::View,
-    components::Components,
     cpu::{Batches, Piece, reduce, room, shape},
     element::Element,
     error::Error,
-    formula::Formula,
+    formula::{Components, Formula},
     reduction::Sum,
     selection::on_host,
     settings::{Device, Settings},

@@ -23,7 +23,7 @@ use crate::{
     },
     formula::{Contraction, ContractionKind},
     lanes::{Lanes, Vectorized, memory::Aligned},
-    real::{Real, Scalar},
+    number::{Real, Scalar},
 };
 
 /// The fewest components of a contraction that is done here: below, a pair's own work hides the latency.

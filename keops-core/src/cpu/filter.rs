@@ -7,11 +7,10 @@
 //! queues in step when one of them is full.
 
 use crate::{
-    components::Components,
     cpu::sweep::{Direction, contract},
-    formula::{Formula, Sink},
+    formula::{Components, Formula, Sink},
     lanes::Vectorized,
-    real::{Real, Scalar},
+    number::{Real, Scalar},
     reduction::{Reduction, components},
 };
 

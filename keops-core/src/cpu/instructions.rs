@@ -12,7 +12,7 @@ use crate::{
     cpu::plan,
     formula::Formula,
     lanes::{Common, Lanes, Vectorized},
-    real::Real,
+    number::Real,
     reduction::Reduction,
 };
 

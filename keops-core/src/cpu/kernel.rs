@@ -8,16 +8,15 @@ use core::marker::PhantomData;
 use pulp::Arch;
 
 use crate::{
-    components::Components,
     cpu::{
         instructions::{self, OnLanes},
         sweep::{OverSources, OverTargets, Tile, sweep},
     },
     cuda,
     error::Error,
-    formula::{Contraction, Cuda, Formula, Index, Role, Variable, width},
+    formula::{Components, Contraction, Cuda, Formula, Index, Role, Variable, width},
     lanes::{Common, Vectorized},
-    real::Real,
+    number::Real,
     reduction::{Reduction, components},
 };
 

@@ -10,7 +10,7 @@ use crate::{
     },
     error::Error,
     lanes::{Vectorized, memory::Aligned},
-    real::Scalar,
+    number::Scalar,
     reduction::Total,
 };
 

@@ -6,9 +6,8 @@
 use pulp::Simd;
 
 use crate::{
-    components::Components,
     cpu::{Shape, contract::is_long, kernel::Layout, prepare::CHUNK},
-    formula::Formula,
+    formula::{Components, Formula},
     reduction::{self, Reduction, Total},
 };
 

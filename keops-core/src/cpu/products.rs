@@ -8,7 +8,7 @@ use num_traits::Float;
 
 use crate::{
     formula::{Contraction, Row},
-    real::{Real, Scalar},
+    number::{Real, Scalar},
 };
 
 /// A squared distance below this part of the two squares that it is made of is computed again.

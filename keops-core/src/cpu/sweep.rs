@@ -4,15 +4,13 @@
 //! compiler that iterators are, and it is less than half of the code without checks to remove.
 
 use crate::{
-    bundle::Bundle,
-    components::Components,
     cpu::{
         contract::{Contracted, is_long},
         filter, plan,
     },
-    formula::{Differences, Formula, Row},
+    formula::{Components, Differences, Formula, Row},
     lanes::Vectorized,
-    real::Real,
+    number::{Bundle, Real},
     reduction::{Centred, Push, PushBundle, Reduction},
 };
 

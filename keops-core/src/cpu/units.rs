@@ -11,7 +11,7 @@
 use core::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::{cpu::scattered::Lists, device, ranges::Pattern};
+use crate::{cpu::scattered::Lists, launch, ranges::Pattern};
 
 /// A segment of fewer targets does not fill its rows of lanes.
 const SHORT: usize = 32;
@@ -29,7 +29,7 @@ const SHORT_RANGE: usize = 16;
 const COST: [usize; 2] = [60, 2];
 
 /// Whether the targets of a segment had better meet each source by themselves. A function of the pattern and the lanes.
-fn is_scattered(targets: usize, ranges: &[device::Range], lanes: usize) -> bool {
+fn is_scattered(targets: usize, ranges: &[launch::Range], lanes: usize) -> bool {
     let sources: u64 = ranges.iter().map(|range| u64::from(range.end - range.first)).sum();
     let Ok(sources) = usize::try_from(sources) else { return false };
     // Places in a list must be numbers of a few digits: with those of the lanes they are row numbers for a while.
@@ -211,7 +211,7 @@ impl Units {
     fn group(
         &mut self,
         group: &mut Group,
-        (rows, ranges): (Range<usize>, &[device::Range]),
+        (rows, ranges): (Range<usize>, &[launch::Range]),
         [step, lanes]: [usize; 2],
     ) {
         let segment = (rows, ranges.iter().copied().map(usize_range).collect());
@@ -289,7 +289,7 @@ impl Units {
     }
 }
 
-fn usize_range(range: device::Range) -> Range<usize> {
+fn usize_range(range: launch::Range) -> Range<usize> {
     // Row numbers are memory addresses' smaller brothers on every machine that has `std`.
     range.first as usize..range.end as usize
 }

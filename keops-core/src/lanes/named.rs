@@ -26,7 +26,7 @@ mod x86 {
     };
 
     use super::super::Common;
-    use crate::math::exp2::{TABLE_F32, TABLE_F64};
+    use crate::number::math::exp2::{TABLE_F32, TABLE_F64};
 
     /// `value`, of which the type has two names.
     ///

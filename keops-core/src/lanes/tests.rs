@@ -3,7 +3,7 @@
 use num_traits::{Float, One, Zero};
 use pulp::{Simd, WithSimd};
 
-use crate::real::{Real, Scalar};
+use crate::number::{Real, Scalar};
 
 /// Runs `check` with tiles of one, two and three vectors, in f32 and f64.
 struct Check;

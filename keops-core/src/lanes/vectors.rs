@@ -8,7 +8,7 @@ use super::{
     memory::{Pool, Small},
     named,
 };
-use crate::real::Scalar;
+use crate::number::Scalar;
 
 /// The pool of an element type.
 macro_rules! pool {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::{cpu::Kept, device::Range};
+use crate::{cpu::Kept, launch::Range};
 
 /// For consecutive rows of one side, the ranges of rows of the other one.
 ///

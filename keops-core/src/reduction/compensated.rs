@@ -3,7 +3,7 @@
 //! A run of a few hundred additions in the element type loses little; it is adding many runs to a large total that
 //! loses digits. The totals here lose none of them until they are rounded once, at the end.
 
-use crate::real::{Real, Scalar};
+use crate::number::{Real, Scalar};
 
 /// The rounded sum a + b, and what rounding took from it: s + e = a + b exactly, for finite s (Knuth's TwoSum).
 #[inline(always)]

@@ -14,9 +14,8 @@ use core::marker::PhantomData;
 
 use super::{Reduction, compensated, components};
 use crate::{
-    components::{Chain, Components},
-    formula::Formula,
-    real::{Real, Scalar},
+    formula::{Chain, Components, Formula},
+    number::{Real, Scalar},
 };
 
 /// By how much the shift exceeds the exponent that raised it.

@@ -10,9 +10,8 @@
 
 use super::Reduction;
 use crate::{
-    components::{Chain, Components, Grid},
-    formula::Formula,
-    real::{Real, Scalar},
+    formula::{Chain, Components, Formula, Grid},
+    number::{Real, Scalar},
 };
 
 /// The row number of a place that no source has taken: there were fewer than K sources (NaN not counted).

@@ -3,7 +3,7 @@
 use core::f64::consts::LN_2;
 
 use super::{Exponential, Outcome, exponential::SLACK};
-use crate::real::{Real, Scalar};
+use crate::number::{Real, Scalar};
 
 /// log Σ_j 2^(f_0) f_c for the components c = 1, 2, .. of f; if f has only component 0, log Σ_j 2^(f_0).
 ///

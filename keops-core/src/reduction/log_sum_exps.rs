@@ -9,9 +9,8 @@ use super::{
     log_sum_exp::{log_of, reciprocal},
 };
 use crate::{
-    components::{Chain, Components},
-    formula::Formula,
-    real::{Real, Scalar},
+    formula::{Chain, Components, Formula},
+    number::{Real, Scalar},
 };
 
 /// log Σ_j 2^(f_c) for each component c of f.

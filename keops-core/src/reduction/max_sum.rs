@@ -4,9 +4,8 @@ use core::f64::consts::LN_2;
 
 use super::{Exponential, LogOfSum, Outcome, Reduction, exponential::sums};
 use crate::{
-    components::Chain,
-    formula::Formula,
-    real::{Real, Scalar},
+    formula::{Chain, Formula},
+    number::{Real, Scalar},
 };
 
 /// The weighted sums, whose own shift is anything near the largest exponent.

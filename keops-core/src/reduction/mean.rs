@@ -4,9 +4,8 @@ use core::marker::PhantomData;
 
 use super::{CompensatedSum, DirectSum, Reduction, Sum, compensated};
 use crate::{
-    components::Chain,
-    formula::Formula,
-    real::{Real, Scalar},
+    formula::{Chain, Formula},
+    number::{Real, Scalar},
 };
 
 /// Σ_j f(p, x_i, y_j) / n for each component, where n is the number of sources: all of them, or those that ranges pair with

@@ -2,9 +2,8 @@
 
 use super::Reduction;
 use crate::{
-    components::Components,
-    formula::Formula,
-    real::{Real, Scalar},
+    formula::{Components, Formula},
+    number::{Real, Scalar},
 };
 
 /// min_j f(p, x_i, y_j), for each component. NaN is skipped; +infinity if there are no sources.

@@ -3,7 +3,7 @@
 use super::{ArgMin, Min, MinArgMin, Reduction};
 use crate::{
     formula::Formula,
-    real::{Real, Scalar},
+    number::{Real, Scalar},
 };
 
 /// The reduction `N` of -f, negated.

@@ -10,9 +10,8 @@ use num_traits::Float;
 
 use super::{Reduction, compensated, components};
 use crate::{
-    components::{Chain, Components},
-    formula::Formula,
-    real::{Real, Scalar},
+    formula::{Chain, Components, Formula},
+    number::{Real, Scalar},
 };
 
 /// Π_j f(p, x_i, y_j), for each component. 1 if there are no sources.

@@ -2,9 +2,8 @@
 
 use super::{Reduction, Sum, compensated, components};
 use crate::{
-    components::{Chain, Components},
-    formula::Formula,
-    real::{Real, Scalar},
+    formula::{Chain, Components, Formula},
+    number::{Real, Scalar},
 };
 
 /// Σ_j f(p, x_i, y_j), for each component, by one addition in the element type for each term. 0 if there are no sources.

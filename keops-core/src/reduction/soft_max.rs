@@ -1,7 +1,7 @@
 //! Means weighted by a softmax.
 
 use super::{Exponential, Outcome, log_sum_exp::reciprocal};
-use crate::real::Scalar;
+use crate::number::Scalar;
 
 /// Σ_j 2^(f_0) f_c / Σ_j 2^(f_0) for the components c = 1, 2, .. of f.
 ///

@@ -6,9 +6,8 @@
 
 use super::{Reduction, compensated, components};
 use crate::{
-    components::{Chain, Components},
-    formula::Formula,
-    real::{Real, Scalar},
+    formula::{Chain, Components, Formula},
+    number::{Real, Scalar},
 };
 
 /// Σ_j f(p, x_i, y_j), for each component. 0 if there are no sources.

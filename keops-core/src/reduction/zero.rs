@@ -2,9 +2,8 @@
 
 use super::Reduction;
 use crate::{
-    components::Components,
-    formula::Formula,
-    real::{Real, Scalar},
+    formula::{Components, Formula},
+    number::{Real, Scalar},
 };
 
 /// 0 for each component of f, which is not computed.

@@ -2,9 +2,8 @@
 #![allow(clippy::needless_range_loop, reason = "emitted code counts components")]
 
 use keops_core::{
-    components::Chain,
-    formula::{Contraction, Formula, Item, Row, Sink, Variable},
-    real::Real,
+    formula::{Chain, Contraction, Formula, Item, Row, Sink, Variable},
+    number::Real,
 };
 
 /// Declares the storage of a formula.

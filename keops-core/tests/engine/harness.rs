@@ -2,11 +2,10 @@
 
 use keops_core::{
     arguments::View,
-    components::Components,
     cpu::{Piece, Place, reduce_on, shape},
     element::Element,
     error::Error,
-    formula::Formula,
+    formula::{Components, Formula},
     reduction::Reduction,
 };
 use pulp::Arch;

@@ -5,9 +5,8 @@
 //! sources, and so is a component of the sum, which is written once. Number g `Q` + q is that of source g and target q.
 
 use keops_core::{
-    components::Components,
-    formula::{Formula, Row, Sink},
-    real::Real,
+    formula::{Components, Formula, Row, Sink},
+    number::Real,
     reduction::Reduction,
 };
 

@@ -16,7 +16,7 @@
 
 use core::{arch::asm, slice};
 
-use keops_core::real::Real;
+use keops_core::number::Real;
 
 use crate::rows::Number;
 

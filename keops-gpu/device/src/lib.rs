@@ -59,11 +59,11 @@ pub use total::total;
 #[doc(hidden)]
 pub mod __private {
     pub use keops_core::{
-        components::{Chain, Components, Grid},
-        device::{Range, Unit, bundle_pairs, group_sources, rows_per_thread},
-        formula::{Contraction, Cuda, Differences, Formula, Index, Item, Row, Scaled, Sink, Variable},
-        ops,
-        real::Real,
+        formula::{
+            Chain, Components, Contraction, Cuda, Differences, Formula, Grid, Index, Item, Row, Scaled, Sink, Variable,
+        },
+        launch::{Range, Unit, bundle_pairs, group_sources, rows_per_thread},
+        number::{Real, ops},
         reduction::{
             ArgKMin, ArgMax, ArgMin, CompensatedMean, CompensatedSum, DirectMean, DirectSum, KMin, KMinArgKMin,
             LogSumExp, LogSumExpSaved, LogSumExps, LogSumExpsSaved, Max, MaxArgMax, MaxSumShiftExp, Mean, Min,

@@ -2,10 +2,9 @@
 //! a thread that went through a thousand of them would wait for memory a thousand times.
 
 use keops_core::{
-    components::Components,
-    device::MERGED,
-    formula::Formula,
-    real::Scalar,
+    formula::{Components, Formula},
+    launch::MERGED,
+    number::Scalar,
     reduction::{Reduction, components},
 };
 

@@ -12,10 +12,9 @@ use core::{
 };
 
 use keops_core::{
-    components::Components,
-    device::{Range, THREADS, Unit, most_registers, source_stride, state_words, tile_sources},
-    formula::{Contraction, Formula, Role, Row, Scaled},
-    real::{Real, Scalar},
+    formula::{Components, Contraction, Formula, Role, Row, Scaled},
+    launch::{Range, THREADS, Unit, most_registers, source_stride, state_words, tile_sources},
+    number::{Real, Scalar},
     reduction::{Push, Reduction, components},
 };
 

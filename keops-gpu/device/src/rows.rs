@@ -1,7 +1,7 @@
 //! The numbers of a thread.
 
-pub use keops_core::bundle::Bundle as Rows;
-use keops_core::real::Real;
+pub use keops_core::number::Bundle as Rows;
+use keops_core::number::Real;
 
 /// A number of one thread.
 ///

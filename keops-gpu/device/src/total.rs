@@ -3,7 +3,7 @@
 
 use core::arch::global_asm;
 
-use keops_core::{device::THREADS, real::Scalar, reduction::Total};
+use keops_core::{launch::THREADS, number::Scalar, reduction::Total};
 
 use crate::{shared::Shared, thread};
 

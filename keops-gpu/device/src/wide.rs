@@ -12,10 +12,9 @@
 use core::{hint, mem::MaybeUninit, slice};
 
 use keops_core::{
-    components::Components,
-    device::{MOST_CONTRACTIONS, MOST_GROUP_SOURCES, THREADS, source_stride},
-    formula::{Contraction, ContractionKind, Formula, Role},
-    real::{Real, Scalar},
+    formula::{Components, Contraction, ContractionKind, Formula, Role},
+    launch::{MOST_CONTRACTIONS, MOST_GROUP_SOURCES, THREADS, source_stride},
+    number::{Real, Scalar},
     reduction::{Push, Reduction},
 };
 

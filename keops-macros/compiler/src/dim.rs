@@ -195,7 +195,7 @@ impl Dim {
         (n == 1).then(|| quote!(#symbol))
     }
 
-    /// The type that holds this many `element`s; see `keops_core::components`.
+    /// The type that holds this many `element`s; see `keops_core::formula`.
     pub fn storage(&self, element: &TokenStream) -> TokenStream {
         if let Some(argument) = self.const_argument() {
             return quote!([#element; #argument]);

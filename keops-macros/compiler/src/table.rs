@@ -1,6 +1,6 @@
 //! The operation table: one row for each operation, with its names, arguments, dims rule, value, derivative and test
 //! range. Adding an operation is adding a row (and, for a new element-wise function, its lanes in
-//! `keops_core::ops`).
+//! `keops_core::number::ops`).
 
 mod autodiff;
 mod complex;
@@ -234,7 +234,7 @@ type Partial = fn(&mut Graph, args: &[Id], value: Id, k: usize) -> Id;
 
 /// What an operation computes.
 pub enum Value {
-    /// An element-wise function on lanes: its name in `keops_core::ops`, and its derivative.
+    /// An element-wise function on lanes: its name in `keops_core::number::ops`, and its derivative.
     Lanes(Fun, &'static str, Partial),
     /// Made of other operations, from which it has its derivative; checks the dims.
     Built(fn(&mut Graph, &Arguments) -> Result<Id, Fault>),
@@ -283,7 +283,7 @@ pub fn find(name: &str) -> Option<&'static Operation> {
     operations().find(|row| row.name == name || row.aliases.contains(&name))
 }
 
-/// The name in `keops_core::ops` and the derivative of an element-wise function.
+/// The name in `keops_core::number::ops` and the derivative of an element-wise function.
 pub fn lanes(fun: Fun) -> (&'static str, Partial) {
     // rows stand for a function whatever integer it takes
     let same = |f: Fun| mem::discriminant(&f) == mem::discriminant(&fun);

@@ -154,7 +154,7 @@ pub enum Expr {
     Lit(f64),
     /// A component.
     Read(Place, Ix),
-    /// A function of `keops_core::ops` on numbers; an integer or a factor that it takes comes last.
+    /// A function of `keops_core::number::ops` on numbers; an integer or a factor that it takes comes last.
     Call(&'static str, Vec<Expr>),
     /// A factor that a function takes as it is, whatever the range of the numbers.
     Factor(f64),

@@ -262,7 +262,7 @@ impl Machine {
     }
 }
 
-/// The functions of `keops_core::ops`, by name.
+/// The functions of `keops_core::number::ops`, by name.
 fn call(name: &str, x: &[f64]) -> f64 {
     let truth = |holds: bool| if holds { 1.0 } else { 0.0 };
     match (name, x) {
@@ -345,6 +345,6 @@ fn call(name: &str, x: &[f64]) -> f64 {
         ("not_equal", [a, b]) => truth(a != b),
         ("less_than", [a, b]) => truth(a < b),
         ("less_or_equal", [a, b]) => truth(a <= b),
-        _ => panic!("keops_core::ops has no {name} of {} arguments", x.len()),
+        _ => panic!("keops_core::number::ops has no {name} of {} arguments", x.len()),
     }
 }

@@ -8,7 +8,7 @@ use super::{
     atan::{FRAC_PI_2_F32, FRAC_PI_2_F64},
     polynomial, two_sum,
 };
-use crate::real::Real;
+use crate::number::Real;
 
 /// The constants of an element type.
 pub(crate) struct Asin<E, const N: usize> {
@@ -43,7 +43,7 @@ pub(crate) const F64: Asin<f64, 12> = Asin {
     ],
 };
 
-/// asin x. Largest errors: [`Scalar::asin_real`](crate::real::Scalar::asin_real).
+/// asin x. Largest errors: [`Scalar::asin_real`](crate::number::Scalar::asin_real).
 #[inline(always)]
 pub(crate) fn asin<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Asin<R::Scalar, N>) -> R {
     let Reduced { outer, sine, excess } = reduced(cx, x, c);
@@ -54,7 +54,7 @@ pub(crate) fn asin<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Asin<R::Scalar,
     R::select(cx, outer, from_end, inner)
 }
 
-/// acos x. Largest errors: [`Scalar::acos_real`](crate::real::Scalar::acos_real).
+/// acos x. Largest errors: [`Scalar::acos_real`](crate::number::Scalar::acos_real).
 #[inline(always)]
 pub(crate) fn acos<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Asin<R::Scalar, N>) -> R {
     let Reduced { outer, sine, excess } = reduced(cx, x, c);

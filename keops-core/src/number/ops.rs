@@ -5,7 +5,7 @@
 
 use num_traits::Float;
 
-use crate::real::{Real, Scalar};
+use crate::number::{Real, Scalar};
 
 /// Operations that [`Real`] has under the same name.
 macro_rules! forward {

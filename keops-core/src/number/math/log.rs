@@ -11,7 +11,7 @@ use super::{
     exp::{LN_2_F32, LN_2_F64},
     polynomial,
 };
-use crate::real::Real;
+use crate::number::Real;
 
 /// The constants of an element type.
 pub(crate) struct Log<E, const N: usize> {
@@ -60,7 +60,7 @@ pub(crate) const F64: Log<f64, 7> = Log {
     ],
 };
 
-/// ln x. Largest errors: [`Scalar::log_real`](crate::real::Scalar::log_real).
+/// ln x. Largest errors: [`Scalar::log_real`](crate::number::Scalar::log_real).
 #[inline(always)]
 pub(crate) fn log<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
     reduced(cx, x, c, |f, correction, e| {
@@ -69,7 +69,7 @@ pub(crate) fn log<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N
     })
 }
 
-/// log2 x. Largest errors: [`Scalar::log2_real`](crate::real::Scalar::log2_real).
+/// log2 x. Largest errors: [`Scalar::log2_real`](crate::number::Scalar::log2_real).
 #[inline(always)]
 pub(crate) fn log2<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
     // f log2(e) = f + f (log2(e) - 1): the leading term is exact here, too.
@@ -80,7 +80,7 @@ pub(crate) fn log2<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, 
     })
 }
 
-/// log10 x. Largest errors: [`Scalar::log10_real`](crate::real::Scalar::log10_real).
+/// log10 x. Largest errors: [`Scalar::log10_real`](crate::number::Scalar::log10_real).
 #[inline(always)]
 pub(crate) fn log10<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
     reduced(cx, x, c, |f, correction, e| {
@@ -91,7 +91,7 @@ pub(crate) fn log10<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar,
     })
 }
 
-/// ln(1 + x). Largest errors: [`Scalar::ln_1p_real`](crate::real::Scalar::ln_1p_real).
+/// ln(1 + x). Largest errors: [`Scalar::ln_1p_real`](crate::number::Scalar::ln_1p_real).
 #[inline(always)]
 pub(crate) fn ln_1p<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
     let zero = R::lit(cx, 0.0);

@@ -7,7 +7,7 @@ use super::{
     exp::{Exp, scaled},
     polynomial,
 };
-use crate::real::Real;
+use crate::number::Real;
 
 /// Up to here the hyperbolic tangent is a polynomial.
 const TANH_END: f64 = 0.625;
@@ -49,14 +49,14 @@ fn halves<R: Real, const N: usize>(cx: R::Cx, size: R, exp: &Exp<R::Scalar, N>) 
     (rising, R::div(cx, R::lit(cx, 0.25), rising))
 }
 
-/// cosh x. Largest errors: [`Scalar::cosh_real`](crate::real::Scalar::cosh_real).
+/// cosh x. Largest errors: [`Scalar::cosh_real`](crate::number::Scalar::cosh_real).
 #[inline(always)]
 pub(crate) fn cosh<R: Real, const N: usize>(cx: R::Cx, x: R, exp: &Exp<R::Scalar, N>) -> R {
     let (rising, falling) = halves(cx, R::abs(cx, x), exp);
     R::add(cx, rising, falling)
 }
 
-/// sinh x. Largest errors: [`Scalar::sinh_real`](crate::real::Scalar::sinh_real).
+/// sinh x. Largest errors: [`Scalar::sinh_real`](crate::number::Scalar::sinh_real).
 #[inline(always)]
 pub(crate) fn sinh<R: Real, const N: usize, const K: usize>(
     cx: R::Cx,
@@ -72,7 +72,7 @@ pub(crate) fn sinh<R: Real, const N: usize, const K: usize>(
     R::select(cx, R::le(cx, size, R::lit(cx, 1.0)), inner, outer)
 }
 
-/// tanh x. Largest errors: [`Scalar::tanh_real`](crate::real::Scalar::tanh_real).
+/// tanh x. Largest errors: [`Scalar::tanh_real`](crate::number::Scalar::tanh_real).
 #[inline(always)]
 pub(crate) fn tanh<R: Real, const N: usize, const K: usize>(
     cx: R::Cx,

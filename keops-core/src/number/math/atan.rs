@@ -7,7 +7,7 @@
 use num_traits::Float;
 
 use super::polynomial;
-use crate::real::Real;
+use crate::number::Real;
 
 /// The constants of an element type.
 pub(crate) struct Atan<E, const N: usize> {
@@ -69,7 +69,7 @@ pub(crate) const F64: Atan<f64, 20> = Atan {
     ],
 };
 
-/// atan x. Largest errors: [`Scalar::atan_real`](crate::real::Scalar::atan_real).
+/// atan x. Largest errors: [`Scalar::atan_real`](crate::number::Scalar::atan_real).
 #[inline(always)]
 pub(crate) fn atan<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Atan<R::Scalar, N>) -> R {
     let one = R::lit(cx, 1.0);
@@ -88,7 +88,7 @@ pub(crate) fn atan<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Atan<R::Scalar,
 }
 
 /// The angle of the point (x, y), with the special cases of C's `atan2`. Largest errors:
-/// [`Scalar::atan2_real`](crate::real::Scalar::atan2_real).
+/// [`Scalar::atan2_real`](crate::number::Scalar::atan2_real).
 #[inline(always)]
 pub(crate) fn atan2<R: Real, const N: usize>(cx: R::Cx, y: R, x: R, c: &Atan<R::Scalar, N>) -> R {
     let (zero, one) = (R::lit(cx, 0.0), R::lit(cx, 1.0));

@@ -8,7 +8,7 @@
 use num_traits::Float;
 
 use super::{polynomial, two_sum};
-use crate::real::{Real, Scalar};
+use crate::number::{Real, Scalar};
 
 /// The constants of an element type.
 pub(crate) struct Sin<E, const N: usize, const K: usize> {
@@ -61,13 +61,13 @@ pub(crate) const F64: Sin<f64, 6, 7> = Sin {
     ],
 };
 
-/// sin x. Largest errors: [`Scalar::sin_real`](crate::real::Scalar::sin_real).
+/// sin x. Largest errors: [`Scalar::sin_real`](crate::number::Scalar::sin_real).
 #[inline(always)]
 pub(crate) fn sin<R: Real, const N: usize, const K: usize>(cx: R::Cx, x: R, c: &Sin<R::Scalar, N, K>) -> R {
     quadrant(cx, x, 0.0, Float::sin, c)
 }
 
-/// cos x. Largest errors: [`Scalar::cos_real`](crate::real::Scalar::cos_real).
+/// cos x. Largest errors: [`Scalar::cos_real`](crate::number::Scalar::cos_real).
 #[inline(always)]
 pub(crate) fn cos<R: Real, const N: usize, const K: usize>(cx: R::Cx, x: R, c: &Sin<R::Scalar, N, K>) -> R {
     quadrant(cx, x, 1.0, Float::cos, c)
@@ -148,7 +148,7 @@ pub(crate) const TAN_F64: [f64; 14] = [
     2.085_448_709_364_010_5e-5,
 ];
 
-/// tan x. Largest errors: [`Scalar::tan_real`](crate::real::Scalar::tan_real).
+/// tan x. Largest errors: [`Scalar::tan_real`](crate::number::Scalar::tan_real).
 #[inline(always)]
 pub(crate) fn tan<R: Real, const N: usize, const K: usize, const H: usize>(
     cx: R::Cx,

@@ -12,7 +12,7 @@ use super::{
     log::{Log, ln_1p_sum},
     polynomial, two_sum,
 };
-use crate::real::{Real, Scalar};
+use crate::number::{Real, Scalar};
 
 /// (atanh x - x) / x³ as a polynomial in x², for |x| up to 1/2. Error 0.01 ULP.
 pub(crate) const ATANH_F32: [f32; 6] =
@@ -53,7 +53,7 @@ fn log_of<R: Real, const N: usize>(cx: R::Cx, x: R, (y, low): (R, R), c: &Log<R:
     R::add(cx, log, R::select(cx, large, R::lit(cx, core::f64::consts::LN_2), zero))
 }
 
-/// asinh x. Largest errors: [`Scalar::asinh_real`](crate::real::Scalar::asinh_real).
+/// asinh x. Largest errors: [`Scalar::asinh_real`](crate::number::Scalar::asinh_real).
 #[inline(always)]
 pub(crate) fn asinh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
     let one = R::lit(cx, 1.0);
@@ -65,7 +65,7 @@ pub(crate) fn asinh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar,
     R::select(cx, R::lt(cx, size, root_of_epsilon(cx, 1.0)), x, result)
 }
 
-/// acosh x. Largest errors: [`Scalar::acosh_real`](crate::real::Scalar::acosh_real).
+/// acosh x. Largest errors: [`Scalar::acosh_real`](crate::number::Scalar::acosh_real).
 #[inline(always)]
 pub(crate) fn acosh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
     let (zero, one) = (R::lit(cx, 0.0), R::lit(cx, 1.0));
@@ -84,7 +84,7 @@ pub(crate) fn acosh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar,
     R::select(cx, R::lt(cx, x, one), R::splat(cx, R::Scalar::nan()), result)
 }
 
-/// atanh x. Largest errors: [`Scalar::atanh_real`](crate::real::Scalar::atanh_real).
+/// atanh x. Largest errors: [`Scalar::atanh_real`](crate::number::Scalar::atanh_real).
 #[inline(always)]
 pub(crate) fn atanh<R: Real, const N: usize, const K: usize>(
     cx: R::Cx,

@@ -6,7 +6,7 @@
 
 use core::slice;
 
-use crate::real::Real;
+use crate::number::Real;
 
 /// `B` numbers.
 #[derive(Clone, Copy, Debug)]

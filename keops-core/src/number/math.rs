@@ -6,7 +6,7 @@
 //! rounded one by one, the rest fitted again each time). The stated errors are the largest found by
 //! `tests/elementary.rs`: over all arguments in f32, over random and special ones in f64.
 
-use crate::real::Real;
+use crate::number::Real;
 
 pub(crate) mod area;
 pub(crate) mod asin;

@@ -5,7 +5,7 @@
 //! whose first two coefficients are exact. Results below sqrt(2) times the smallest normal number are 0.
 
 use super::{polynomial, two_sum};
-use crate::real::{Real, Scalar};
+use crate::number::{Real, Scalar};
 
 /// The constants of an element type.
 pub(crate) struct Exp<E, const N: usize> {
@@ -68,7 +68,7 @@ pub(super) const LN_2_F32: [f32; 2] = [0.693_145_75, 1.428_606_8e-6];
 /// ln 2 as a number of 42 bits and a rest.
 pub(super) const LN_2_F64: [f64; 2] = [0.693_147_180_559_890_3, 5.497_923_018_708_371e-14];
 
-/// e^x. Largest errors: [`Scalar::exp_real`](crate::real::Scalar::exp_real).
+/// e^x. Largest errors: [`Scalar::exp_real`](crate::number::Scalar::exp_real).
 #[inline(always)]
 pub(crate) fn exp<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Exp<R::Scalar, N>) -> R {
     scaled(cx, x, None, 0.0, c)
@@ -104,7 +104,7 @@ fn reduced<R: Real, const N: usize>(cx: R::Cx, x: R, n: R, c: &Exp<R::Scalar, N>
     R::mul_add(cx, n, R::splat(cx, c.ln_2[1]), r)
 }
 
-/// e^x - 1. Largest errors: [`Scalar::exp_m1_real`](crate::real::Scalar::exp_m1_real).
+/// e^x - 1. Largest errors: [`Scalar::exp_m1_real`](crate::number::Scalar::exp_m1_real).
 ///
 /// With x = n ln 2 + r it is 2^n r + (2^n - 1), whose rounding is kept, and 2^n (e^r - 1 - r), which is small beside it.
 /// Half of it is computed, which does not overflow before the result does.

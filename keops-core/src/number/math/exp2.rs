@@ -17,7 +17,7 @@ use core::f32::consts::LN_2 as LN_2_F32;
 use core::f64::consts::LN_2 as LN_2_F64;
 
 use super::polynomial;
-use crate::real::{Real, Scalar};
+use crate::number::{Real, Scalar};
 
 /// The constants of an element type.
 pub(crate) struct Exp2<E, const N: usize, const H: usize> {
@@ -145,7 +145,7 @@ pub(crate) const TABLE_F64: [u64; 16] = {
     table
 };
 
-/// 2^x. Largest errors: [`Scalar::exp2_real`](crate::real::Scalar::exp2_real).
+/// 2^x. Largest errors: [`Scalar::exp2_real`](crate::number::Scalar::exp2_real).
 #[inline(always)]
 pub(crate) fn exp2<R: Real, const N: usize, const H: usize>(cx: R::Cx, x: R, c: &Exp2<R::Scalar, N, H>) -> R {
     if const { R::SIXTEENTHS } { exp2_sixteenths(cx, x, c) } else { exp2_sum(cx, x, None, c) }

@@ -2,7 +2,7 @@
 //!
 //! A formula is written once, generic over [`Real`]. One `Real` is
 //!
-//! - `f32` or `f64` ([`crate::plain`]): the host's scalar path, and one thread on the GPU;
+//! - `f32` or `f64` (the module `plain`): the host's scalar path, and one thread on the GPU;
 //! - a *tile* ([`crate::lanes`]): Q SIMD vectors that go through every operation in step, so that Q independent
 //!   chains hide latency and a constant is splat once for all of them.
 //!

@@ -11,7 +11,7 @@ use super::{
     exp2::{Exp2, exp2_sum},
     polynomial, two_sum,
 };
-use crate::real::Real;
+use crate::number::Real;
 
 /// The constants of an element type.
 pub(crate) struct Pow<E, const N: usize> {
@@ -53,7 +53,7 @@ pub(crate) const F64: Pow<f64, 7> = Pow {
     largest_y: 1_180_591_620_717_411_303_424.0,
 };
 
-/// x^y. Largest errors: [`Scalar::pow_real`](crate::real::Scalar::pow_real).
+/// x^y. Largest errors: [`Scalar::pow_real`](crate::number::Scalar::pow_real).
 #[inline(always)]
 pub(crate) fn pow<R: Real, const N: usize, const K: usize, const H: usize>(
     cx: R::Cx,

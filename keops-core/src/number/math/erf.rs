@@ -10,7 +10,7 @@ use super::{
     hyperbolic::signed,
     polynomial, two_sum,
 };
-use crate::real::Real;
+use crate::number::Real;
 
 /// The constants of an element type.
 pub(crate) struct Erf<E, const N: usize, const H: usize> {
@@ -85,7 +85,7 @@ pub(crate) const F64: Erf<f64, 13, 20> = Erf {
     ],
 };
 
-/// erf x. Largest errors: [`Scalar::erf_real`](crate::real::Scalar::erf_real).
+/// erf x. Largest errors: [`Scalar::erf_real`](crate::number::Scalar::erf_real).
 #[inline(always)]
 pub(crate) fn erf<R: Real, const N: usize, const H: usize, const K: usize>(
     cx: R::Cx,
@@ -100,7 +100,7 @@ pub(crate) fn erf<R: Real, const N: usize, const H: usize, const K: usize>(
     R::select(cx, R::lt(cx, size, one), inner, signed(cx, x, outer))
 }
 
-/// 1 - erf x. Largest errors: [`Scalar::erfc_real`](crate::real::Scalar::erfc_real).
+/// 1 - erf x. Largest errors: [`Scalar::erfc_real`](crate::number::Scalar::erfc_real).
 #[inline(always)]
 pub(crate) fn erfc<R: Real, const N: usize, const H: usize, const K: usize>(
     cx: R::Cx,

@@ -29,9 +29,8 @@
 //! The dynamic shared memory of a block of the main kernel is [`shared_bytes`]; the others have none.
 
 use crate::{
-    components::Components,
-    formula::Formula,
-    real::Scalar,
+    formula::{Components, Formula},
+    number::Scalar,
     reduction::{Reduction, components},
 };
 

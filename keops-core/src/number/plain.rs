@@ -6,10 +6,7 @@
 #[cfg(not(target_arch = "nvptx64"))]
 use num_traits::Float;
 
-use crate::{
-    math,
-    real::{Real, Scalar},
-};
+use crate::number::{Real, Scalar, math};
 
 /// Whether `mul_add` is one instruction; elsewhere it is a library call, ten times slower than two roundings.
 const FUSED: bool =
