@@ -23,19 +23,13 @@ mod upload;
 /// # Ok(())
 /// # }
 /// ```
-pub use keops_core::halves::{bf16, f16};
+pub use keops_core::data::{bf16, f16};
 pub use keops_core::{
-    arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, Batched, View, batched},
-    array::{DeviceMatrix, DeviceRows, OnDevice},
+    arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, Batched, batched},
     cluster,
+    data::{Device, DeviceMatrix, DeviceRows, Error, Matrix, OnDevice, Ranges, Rows, View},
     element::Element,
-    error::Error,
-    interfaces,
-    operator::{self, Matrix},
-    ranges::Ranges,
-    rows::Rows,
-    settings::Device,
-    solve,
+    interfaces, operator, solve,
 };
 #[doc = include_str!("keops.md")]
 pub use keops_macros::keops;
@@ -67,28 +61,26 @@ pub mod prelude {
 pub mod __private {
     pub use keops_core::{
         absent::{Differentiable, FirstOrder, Last, Linear, NextOrder, Square},
-        arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, View},
-        array::{Buffer, Host, OnDevice, Storage, Stored},
+        arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows},
         call::{
             OnePass, Part, Plan, PlanInto, Row as RowOfResult, centred, centred_rows, counts, index_rows, rows,
             rows_into, rows_of, run, saved, value_and_index_rows, with_saved,
         },
+        data::{Buffer, Device, Error, Host, OnDevice, Ranges, Storage, Stored, View},
         element::Element,
-        error::Error,
         formula::{
             Chain, Components, Contraction, Cuda, Differences, Formula, Grid, Index, Item, Row, Scaled, Sink, Variable,
         },
         number::{Real, ops},
         operator::{DynOperator, Operator},
         progress::Watch,
-        ranges::Ranges,
         reduction::{
             ArgKMin, ArgMax, ArgMin, CompensatedMean, CompensatedSum, DirectMean, DirectSum, KMin, KMinArgKMin,
             LogSumExp, LogSumExpSaved, LogSumExps, LogSumExpsSaved, Max, MaxArgMax, MaxSumShiftExp, Mean, Min,
             MinArgMin, Prod, ProdSaved, SoftMaxSaved, Sum, SumSoftMaxWeight, Zero,
         },
         selection::{Part as SelectionPart, Selection, Side},
-        settings::{Device, Settings},
+        settings::Settings,
         solve::Solve,
     };
 

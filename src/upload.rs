@@ -1,6 +1,10 @@
 //! Arguments that stay on a device.
 
-use keops_core::{arguments::AsRows, array::DeviceRows, element::Element, error::Error, settings::Device};
+use keops_core::{
+    arguments::AsRows,
+    data::{Device, DeviceRows, Error},
+    element::Element,
+};
 
 /// Leaves arguments on a device, for several calls.
 ///

@@ -7,14 +7,12 @@ pub use centred::{centred, centred_rows};
 pub use parts::Part;
 
 use crate::{
-    arguments::View,
-    array::{Array, Buffer, Storage, Stored},
-    cpu::{Batches, Piece, Shape, To, reduce, room, shape},
+    cpu::{Batches, Piece, Shape, reduce, shape},
+    data::{Array, Buffer, Device, Error, Storage, Stored, To, View, room},
     element::Element,
-    error::Error,
     formula::{Components, Formula},
     reduction::Reduction,
-    settings::{Device, Settings},
+    settings::Settings,
 };
 
 /// How a call gets its result; implemented by the macro for each value and derivative.

@@ -41,7 +41,11 @@
 mod centroids;
 mod sort;
 
-use crate::{arguments::AsRows, element::Element, error::Error, host::numbers};
+use crate::{
+    arguments::AsRows,
+    data::{Error, numbers},
+    element::Element,
+};
 
 pub use centroids::{centroids, radii, weighted_centroids};
 pub use sort::{Permutation, cluster_ranges, sort_clusters};

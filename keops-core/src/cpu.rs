@@ -52,10 +52,9 @@ mod threads;
 mod units;
 
 pub use kernel::{Kernel, Layout};
-pub use output::{HostPiece, Piece, Place, To, check_outputs, room};
-pub use shape::{Batches, MAX_ROWS, Shape, check_ranges, shape};
+pub use output::{HostPiece, Piece, Place, check_outputs};
+pub use shape::{Batches, Shape, check_ranges, shape};
 pub use sweep::Tile;
-pub(crate) use units::Kept;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -63,14 +62,13 @@ use kernel::Compiled;
 use pulp::Arch;
 
 use crate::{
-    arguments::View,
+    data::{Device, Error, To, View},
     element::Element,
-    error::Error,
     formula::Formula,
     lanes::{Common, Vectorized},
     progress::Pairs,
     reduction::Reduction,
-    settings::{Device, Settings},
+    settings::Settings,
 };
 
 /// Computes a_i = Reduction_j f(p, x_i, y_j) for all targets i.

@@ -3,17 +3,15 @@
 use core::fmt::Debug;
 
 use crate::{
-    arguments::View,
-    array::Array,
-    cpu::{self, Piece, To},
+    cpu::{self, Piece},
+    data::{Array, Device, Error, To, View},
     element::Element,
-    error::Error,
     formula::{Formula, Index, Variable},
     launch,
     number::Scalar,
     progress::Pairs,
     reduction::{Reduction, components},
-    settings::{Device, Settings},
+    settings::Settings,
 };
 
 /// What is compiled for a formula with a reduction and an element type: its PTX, and what [`crate::launch`] says about

@@ -1,11 +1,10 @@
 //! The element types of calls.
 
 use crate::{
-    arguments::{Number, View},
-    array::{Array, Stored},
-    cpu::{self, Piece, To},
+    arguments::Number,
+    cpu::{self, Piece},
     cuda,
-    error::Error,
+    data::{Array, Error, Stored, To, View},
     lanes::Vectorized,
     number::Scalar,
     settings::Settings,

@@ -1,6 +1,6 @@
 //! The types of other crates as rows, parameters and results; each behind the feature of its name.
 //!
-//! | feature | arguments | from [`Rows`](crate::rows::Rows) |
+//! | feature | arguments | from [`Rows`](crate::data::Rows) |
 //! |---|---|---|
 #![cfg_attr(
     feature = "ndarray",
@@ -16,7 +16,7 @@
 //! A row of a matrix is a row i or j of a variable. What is row after row in memory, as slices of points and arrays in the
 //! standard layout are, is borrowed. Everything else (columns first, strides, reversed axes) is copied row by row when
 //! the call is made: N D numbers, beside N M pairs. A matrix with another number of columns than the variable's
-//! dimension is [`Error::Dimension`](crate::error::Error::Dimension).
+//! dimension is [`Error::Dimension`](crate::data::Error::Dimension).
 
 #[cfg(feature = "faer")]
 pub mod faer;

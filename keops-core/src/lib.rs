@@ -18,8 +18,6 @@ pub mod reduction;
 #[cfg(feature = "std")]
 pub mod arguments;
 #[cfg(feature = "std")]
-pub mod array;
-#[cfg(feature = "std")]
 pub mod call;
 #[cfg(feature = "std")]
 pub mod cluster;
@@ -28,13 +26,9 @@ pub mod cpu;
 #[cfg(feature = "std")]
 pub mod cuda;
 #[cfg(feature = "std")]
+pub mod data;
+#[cfg(feature = "std")]
 pub mod element;
-#[cfg(feature = "std")]
-pub mod error;
-#[cfg(feature = "std")]
-pub mod halves;
-#[cfg(feature = "std")]
-mod host;
 #[cfg(feature = "std")]
 pub mod interfaces;
 #[cfg(feature = "std")]
@@ -43,10 +37,6 @@ pub mod lanes;
 pub mod operator;
 #[cfg(feature = "std")]
 pub mod progress;
-#[cfg(feature = "std")]
-pub mod ranges;
-#[cfg(feature = "std")]
-pub mod rows;
 #[cfg(feature = "std")]
 pub mod selection;
 #[cfg(feature = "std")]

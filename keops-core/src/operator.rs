@@ -30,20 +30,18 @@
 
 mod dynamic;
 mod linear_sum;
-mod matrix;
 
 use core::{fmt, marker::PhantomData};
 
+pub use crate::data::Matrix;
 pub use dynamic::DynOperator;
 pub(crate) use linear_sum::LinearSum;
-pub use matrix::Matrix;
 
 use crate::{
-    arguments::{AsRows, View},
+    arguments::AsRows,
     call::OnePass,
+    data::{Error, Rows, View},
     element::Element,
-    error::Error,
-    rows::Rows,
     settings::Settings,
 };
 

@@ -33,7 +33,7 @@ use core::{
 };
 use std::sync::{Arc, Mutex, TryLockError};
 
-use crate::{cpu::Shape, ranges::Pattern};
+use crate::{cpu::Shape, data::Pattern};
 
 /// The callback: how many pairs are done, and how many there are.
 type Callback = dyn Fn(u64, u64) + Send + Sync;

@@ -15,14 +15,12 @@
 use core::ops::Range;
 
 use crate::{
-    arguments::View,
-    array::{Array, Buffer, Stored},
-    cpu::{Batches, Piece, Shape, To, reduce, room, shape},
+    cpu::{Batches, Piece, Shape, reduce, shape},
+    data::{Array, Buffer, Device, Error, Stored, To, View, room},
     element::Element,
-    error::Error,
     formula::{Components, Formula, Role, Variable},
     reduction::{self, MISSING, Reduction, Sum, Total},
-    settings::{Device, Settings},
+    settings::Settings,
 };
 
 /// What the rows of an argument or of a result belong to.
@@ -134,7 +132,7 @@ impl<'s> Selection<'s> {
     ) -> Result<(), Error> {
         let batches = self.check::<T, F>(views, sides)?;
         let width = <F::Out<T> as Components<T>>::LEN;
-        let views = views.iter().map(on_host).collect::<Result<Vec<_>, _>>()?;
+        let views = views.iter().map(View::on_host).collect::<Result<Vec<_>, _>>()?;
         let mut sums = Vec::with_capacity(parts.len());
         for part in &*parts {
             let count = room::<T>(self.rows(&views, part.side, part.gradient), part.width)?.len();
@@ -283,12 +281,4 @@ impl<'s> Selection<'s> {
             sums[first + start..].iter_mut().zip(term).for_each(|(sum, &term)| sum.add(Element::to_f64(term)));
         }
     }
-}
-
-/// The same rows on the host, as numbers that are computed with.
-pub(crate) fn on_host<'a, T: Element>(view: &View<'a, T>) -> Result<View<'a, T>, Error> {
-    let Some(memory) = view.memory() else { return Ok(view.widened()) };
-    let mut numbers = room(view.len(), 1)?;
-    T::copy_from_device(&**memory, &mut numbers)?;
-    Ok(View::from_owned(numbers, view.dim()).batched(view.batch()))
 }

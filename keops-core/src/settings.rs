@@ -1,66 +1,18 @@
 //! How a call runs, apart from what it computes.
 
-use core::fmt;
-
 use crate::{
-    array::Array,
     cpu::Shape,
     cuda::Engine,
+    data::{Array, Device, Error, Ranges},
     element::Element,
-    error::Error,
     formula::Index,
     progress::{Pairs, Watch},
-    ranges::Ranges,
 };
-
-/// Where a call runs.
-///
-/// ```
-/// use keops::prelude::*;
-///
-/// keops! { pub fn product(x: Vi<1>, y: Vj<1>) -> Sum<j> { x * y } }
-///
-/// # fn main() -> Result<(), Error> {
-/// let (x, y) = ([[1.0_f32], [2.0]], [[3.0], [4.0]]);
-/// let a = product(&x, &y).device(Device::Cpu).eval()?; // without it `Device::Auto`
-/// assert_eq!(*a, [[7.0], [14.0]]);
-/// // a device that is not there is an error, and never another device
-/// let error = product(&x, &y).device(Device::Cuda(99)).eval().unwrap_err();
-/// assert!(matches!(error, Error::BuiltWithoutCuda | Error::NoCudaDevice { ordinal: 99, .. }));
-/// assert_eq!(Device::Cuda(99).to_string(), "the CUDA device 99");
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Device {
-    /// The first CUDA device, if the program was built with the feature `cuda`, the machine has one, and the formula was
-    /// compiled for it; else the processor.
-    #[default]
-    Auto,
-    /// The SIMD units of the processor, on the threads of the rayon pool of the caller.
-    Cpu,
-    /// The CUDA device of this number.
-    Cuda(usize),
-    /// All CUDA devices, each with its share of the rows of the result.
-    AllCuda,
-}
-
-impl fmt::Display for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("any device"),
-            Self::Cpu => f.write_str("the processor"),
-            Self::Cuda(ordinal) => write!(f, "the CUDA device {ordinal}"),
-            Self::AllCuda => f.write_str("all CUDA devices"),
-        }
-    }
-}
 
 /// The settings of a call. Its methods change them: `.device(..)`, `.ranges(..)`, `.progress(..)`.
 ///
 /// ```
-/// use keops_core::settings::{Device, Settings};
+/// use keops_core::{data::Device, settings::Settings};
 ///
 /// let settings = Settings::default();
 /// assert_eq!(settings.device, Device::Auto);
@@ -117,7 +69,7 @@ impl Settings {
     /// No such device; [`Device::AllCuda`], which is not one place; whatever the device says.
     ///
     /// ```
-    /// # use keops_core::{error::Error, settings::{Device, Settings}};
+    /// # use keops_core::{data::{Device, Error}, settings::Settings};
     /// let mut settings = Settings::default(); // without an engine for CUDA
     /// assert_eq!(settings.upload(&[1.0_f32, 2.0])?.device(), Device::Cpu);
     /// settings.device = Device::AllCuda;

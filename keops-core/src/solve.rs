@@ -48,14 +48,10 @@ pub use report::{Progress, Report, Stop};
 pub use solution::{Solution, SolutionGradients};
 
 use crate::{
-    arguments::View,
-    array::Host,
     call::{OnePass, Plan},
+    data::{Error, Host, Rows, View, numbers},
     element::Element,
-    error::Error,
-    host::numbers,
     operator::LinearSum,
-    rows::Rows,
     settings::Settings,
 };
 use conjugate_gradients::conjugate_gradients;

@@ -15,8 +15,8 @@ use core::ops;
 
 use keops_core::{
     cpu::Shape,
+    data::Pattern,
     launch::{MERGED, Range, Unit},
-    ranges::Pattern,
 };
 
 /// Blocks that keep a multiprocessor busy while others of them wait for memory or end early.
@@ -214,7 +214,7 @@ fn range(sources: u32, tile: usize, part: u32, parts: usize) -> Option<Range> {
 
 #[cfg(test)]
 mod tests {
-    use keops_core::ranges::Ranges;
+    use keops_core::data::Ranges;
 
     use super::*;
 

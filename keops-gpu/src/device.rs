@@ -21,7 +21,7 @@ use cust::{
     stream::{Stream, StreamFlags},
     sys::{self, CUcontext, CUresult},
 };
-use keops_core::error::Error;
+use keops_core::data::Error;
 use keops_driver::Status;
 
 use crate::{
@@ -47,7 +47,7 @@ const LEAST_CAPABILITY: i32 = 8;
 ///     println!("device {ordinal}: {}", if keops_gpu::is_available(ordinal) { "used" } else { "too old" });
 /// }
 /// assert!(!keops_gpu::is_available(count)); // they are numbered from 0
-/// # Ok::<(), keops_core::error::Error>(())
+/// # Ok::<(), keops_core::data::Error>(())
 /// ```
 pub fn devices() -> Result<usize, Error> {
     match keops_driver::status() {
@@ -61,7 +61,7 @@ pub fn devices() -> Result<usize, Error> {
 /// otherwise. Only the first call takes time.
 ///
 /// ```
-/// use keops_core::settings::Device;
+/// use keops_core::data::Device;
 ///
 /// // what `Device::Auto` chooses, for formulas that have kernels
 /// let device = if keops_gpu::is_available(0) { Device::Cuda(0) } else { Device::Cpu };
@@ -334,7 +334,7 @@ impl Device {
 /// ```
 /// keops_gpu::release_kept()?; // before another program on the machine needs the memory
 /// keops_gpu::release_kept()?; // nothing is kept any more, which is no error
-/// # Ok::<(), keops_core::error::Error>(())
+/// # Ok::<(), keops_core::data::Error>(())
 /// ```
 pub fn release_kept() -> Result<(), Error> {
     let devices: Vec<_> = lock(&DEVICES).values().cloned().collect();

@@ -18,11 +18,9 @@ use cust::{
     sys::{CUDA_MEMCPY2D, CUmemorytype, CUresult, cuMemcpy2DAsync_v2},
 };
 use keops_core::{
-    arguments::View,
-    array::{Array, Stored},
-    cpu::{Batches, Piece, Place, Shape, To, check_outputs, check_ranges, room, shape},
+    cpu::{Batches, Piece, Place, Shape, check_outputs, check_ranges, shape},
     cuda::Devices,
-    error::Error,
+    data::{Array, Error, Stored, To, View, room},
     formula::Role,
     number::Scalar,
     progress::{Meter, Pairs},
@@ -104,7 +102,7 @@ pub fn reduce<T: Scalar + Stored>(
 /// No such device; less free memory than they need; any error of the driver.
 ///
 /// ```
-/// use keops_core::error::Error;
+/// use keops_core::data::Error;
 ///
 /// let error = keops_gpu::upload(999, &[1.0_f32, 2.0]).unwrap_err();
 /// assert!(matches!(error, Error::NoCudaDevice { ordinal: 999, .. }));

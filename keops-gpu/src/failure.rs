@@ -1,7 +1,7 @@
 //! Errors of the driver as errors of a call: every error that only this engine has is made here.
 
 use cust::error::CudaError;
-use keops_core::error::Error;
+use keops_core::data::Error;
 use keops_driver::Status;
 
 /// Code of the driver for an error that has no other one, or one that `cust` does not know.

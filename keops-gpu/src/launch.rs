@@ -7,8 +7,7 @@ use cust::{
     stream::Stream,
 };
 use keops_core::{
-    arguments::View,
-    error::Error,
+    data::{Error, View},
     launch::{MERGED, Range, THREADS, TOTAL_BLOCKS, Unit},
     number::Scalar,
 };

@@ -37,11 +37,9 @@ pub use engine::{reduce, upload};
 pub use keops_core::cuda::Kernel;
 
 use keops_core::{
-    arguments::View,
-    array::Array,
-    cpu::{Piece, To},
+    cpu::Piece,
     cuda::{Devices, Engine},
-    error::Error,
+    data::{Array, Error, To, View},
     progress::Pairs,
 };
 
@@ -56,7 +54,7 @@ use keops_core::{
 /// // the first GPU, if there is one
 /// let place = if keops_gpu::is_available(0) { Device::Cuda(0) } else { Device::Cpu };
 /// assert_eq!(settings.upload(&[1.0_f32, 2.0])?.device(), place);
-/// # Ok::<(), keops_core::error::Error>(())
+/// # Ok::<(), keops_core::data::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Cuda;

@@ -11,11 +11,7 @@ use cust::{
     error::CudaError,
     memory::{DeviceBuffer, mem_get_info},
 };
-use keops_core::{
-    array::Stored,
-    array::{self, Array},
-    error::Error,
-};
+use keops_core::data::{self, Array, Error, Stored};
 
 use crate::{device::Device, failure, numbers::Numbers};
 
@@ -178,7 +174,7 @@ impl Drop for Kept {
     }
 }
 
-impl array::Memory for Kept {
+impl data::Memory for Kept {
     fn ordinal(&self) -> usize {
         self.device.ordinal()
     }

@@ -2,7 +2,7 @@
 
 use core::{any::TypeId, marker::PhantomData};
 
-use keops_core::array::Stored;
+use keops_core::data::Stored;
 
 /// Proof that `T` is `f32`, `f64` or `u32`: what kernels read and write.
 #[derive(Debug)]

@@ -13,11 +13,9 @@ use std::{
 };
 
 use keops_core::{
-    arguments::View,
-    array::{Array, Stored},
-    cpu::{Piece, To},
+    cpu::Piece,
     cuda::{Devices, Engine},
-    error::Error,
+    data::{Array, Error, Stored, To, View},
     formula::{Index, Variable},
     progress::{Pairs, Watch},
 };

@@ -1,10 +1,9 @@
 //! What the engine answers on a machine without a CUDA driver. On a machine with one there is nothing to test.
 
 use keops_core::{
-    arguments::View,
-    cpu::{Piece, To},
+    cpu::Piece,
     cuda::Devices,
-    error::Error,
+    data::{Error, To, View},
     formula::{Index, Variable},
     progress::Pairs,
 };

@@ -1,6 +1,7 @@
 //! Arguments with batch dimensions.
 
-use super::{AsDynParameter, AsDynRows, AsParameter, AsRows, View};
+use super::{AsDynParameter, AsDynRows, AsParameter, AsRows};
+use crate::data::View;
 use crate::number::Scalar;
 
 /// Rows that are shared out among batches; made by [`batched`].

@@ -1,12 +1,12 @@
 //! Arguments of variables whose dimension stable Rust cannot name in a type, as D*D for a const generic D.
 
-use super::View;
+use crate::data::View;
 use crate::number::Scalar;
 
 /// Rows of numbers of type `T`, whose dimension is checked when the call is made: an argument for a variable `Vi<D * D>`,
 /// say, for which stable Rust has no type `[T; D * D]`.
 ///
-/// Whatever is rows of some dimension, see [`AsRows`](super::AsRows), flat rows and a [`Matrix`](crate::operator::Matrix);
+/// Whatever is rows of some dimension, see [`AsRows`](super::AsRows), flat rows and a [`Matrix`](crate::data::Matrix);
 /// and rows that are matrices of N by M numbers, row-major, for a variable of dimension N*M: `&Vec<[[T; M]; N]>`,
 /// `&[[[T; M]; N]]`.
 ///

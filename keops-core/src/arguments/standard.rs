@@ -4,12 +4,11 @@
 
 use std::{borrow::Cow, rc::Rc, sync::Arc};
 
-use super::{AsDynParameter, AsDynRows, AsParameter, AsRows, View};
+use super::{AsDynParameter, AsDynRows, AsParameter, AsRows};
+use crate::data::View;
 use crate::{
-    array::{DeviceMatrix, DeviceRows},
+    data::{DeviceMatrix, DeviceRows, Matrix, Rows},
     number::Scalar,
-    operator::Matrix,
-    rows::Rows,
 };
 
 /// Types with numbers, one after another, that say nothing of rows.

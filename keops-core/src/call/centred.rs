@@ -6,14 +6,12 @@
 //! number is at most twice the smallest (Sterbenz), and nowhere else: it never loses a digit.
 
 use crate::{
-    arguments::View,
-    cpu::{Batches, Piece, reduce, room, shape},
+    cpu::{Batches, Piece, reduce, shape},
+    data::{Device, Error, View, room},
     element::Element,
-    error::Error,
     formula::{Components, Formula},
     reduction::Sum,
-    selection::on_host,
-    settings::{Device, Settings},
+    settings::Settings,
 };
 
 /// The rows of a view, less a number for each component and batch that is near all of them, where that is exact.
@@ -25,7 +23,7 @@ pub fn centred<'a, T: Element>(view: &View<'a, T>, settings: &Settings) -> Resul
     if view.fault().is_some() || view.is_empty() {
         return Ok(view.clone());
     }
-    let rows = on_host(view)?;
+    let rows = view.on_host()?;
     let Some(numbers) = less_common_part(rows.host().unwrap_or_default(), view)? else { return Ok(view.clone()) };
     let rows = match view.device() {
         Some(device) => View::from_array(Settings { device, ..settings.clone() }.upload(&numbers)?, view.dim()),
@@ -42,7 +40,7 @@ pub fn centred_rows<'a, T: Element, F: Formula>(
     views: &[&View<'a, T>],
     settings: &Settings,
 ) -> Result<View<'a, T>, Error> {
-    let views = views.iter().map(|view| on_host(view)).collect::<Result<Vec<_>, _>>()?;
+    let views = views.iter().map(|view| view.on_host()).collect::<Result<Vec<_>, _>>()?;
     let width = <F::Out<T> as Components<T>>::LEN;
     let mut numbers = room(shape(F::NAME, F::VARIABLES, &views)?.rows(), width)?;
     let here = Settings { device: Device::Cpu, ranges: None, watch: None, ..settings.clone() };

@@ -5,13 +5,12 @@
 //! are made here, from the rows of all batches.
 
 use crate::{
-    arguments::View,
-    cpu::{Batches, Piece, Place, Shape, To, room, shape},
+    cpu::{Batches, Piece, Place, Shape, shape},
+    data::{Device, Error, To, View, room},
     element::Element,
-    error::Error,
     formula::{Role, Variable},
     reduction::Total,
-    settings::{Device, Settings},
+    settings::Settings,
 };
 
 /// A part of the result of a pass: a consecutive range of the components of its rows.

@@ -1,7 +1,11 @@
 //! Where clusters are, and how far they reach.
 
 use super::{check_rows, sizes};
-use crate::{arguments::AsRows, element::Element, error::Error, host::numbers, rows::Rows};
+use crate::{
+    arguments::AsRows,
+    data::{Error, Rows, numbers},
+    element::Element,
+};
 
 /// The mean of the points of each cluster, summed in f64; NaN for a label that no point has.
 ///

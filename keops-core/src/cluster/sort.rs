@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::sizes;
-use crate::error::Error;
+use crate::data::Error;
 
 /// The order of the rows when they are sorted by their labels; see [`sort_clusters`].
 ///

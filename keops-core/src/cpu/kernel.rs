@@ -13,7 +13,7 @@ use crate::{
         sweep::{OverSources, OverTargets, Tile, sweep},
     },
     cuda,
-    error::Error,
+    data::Error,
     formula::{Components, Contraction, Cuda, Formula, Index, Role, Variable, width},
     lanes::{Common, Vectorized},
     number::Real,

@@ -1,14 +1,11 @@
 //! Results: rows, and totals over all rows.
 
-use std::sync::Arc;
-
 use crate::{
-    array::Array,
     cpu::{
         Shape,
         kernel::{Kernel, Layout},
     },
-    error::Error,
+    data::{Error, To},
     lanes::{Vectorized, memory::Aligned},
     number::Scalar,
     reduction::Total,
@@ -21,80 +18,6 @@ pub enum Place {
     Rows,
     /// The output is one row, the sum of the piece over all targets: the gradient of a parameter.
     Total,
-}
-
-/// Where numbers of a result go.
-#[derive(Debug)]
-pub enum To<'a, T> {
-    /// Memory of the host.
-    Host(&'a mut [T]),
-    /// An array, which the engine makes where the call runs.
-    Array(&'a mut Array<T>),
-}
-
-impl<T> Default for To<'_, T> {
-    fn default() -> Self {
-        To::Host(&mut [])
-    }
-}
-
-impl<'a, T> From<&'a mut [T]> for To<'a, T> {
-    fn from(to: &'a mut [T]) -> Self {
-        To::Host(to)
-    }
-}
-
-impl<'a, T> From<&'a mut Vec<T>> for To<'a, T> {
-    fn from(to: &'a mut Vec<T>) -> Self {
-        To::Host(to)
-    }
-}
-
-impl<'a, T, const N: usize> From<&'a mut [T; N]> for To<'a, T> {
-    fn from(to: &'a mut [T; N]) -> Self {
-        To::Host(to)
-    }
-}
-
-impl<T> To<'_, T> {
-    /// The same, for a shorter time.
-    pub fn reborrow(&mut self) -> To<'_, T> {
-        match self {
-            To::Host(numbers) => To::Host(numbers),
-            To::Array(array) => To::Array(array),
-        }
-    }
-}
-
-impl<T: Copy + Default> To<'_, T> {
-    /// The memory of the host for `rows` rows of `width` numbers; an array gets its memory here.
-    ///
-    /// # Errors
-    /// [`Error::OutputTooLarge`].
-    pub fn host(&mut self, rows: usize, width: usize) -> Result<&mut [T], Error> {
-        let array = match self {
-            To::Host(data) => return Ok(data),
-            To::Array(array) => array,
-        };
-        **array = Array::Host(Arc::new(room(rows, width)?));
-        match &mut **array {
-            Array::Host(data) => Ok(Arc::get_mut(data).map_or(&mut [], Vec::as_mut_slice)),
-            Array::Cuda(..) => Ok(&mut []),
-        }
-    }
-}
-
-/// Room for `rows` rows of `width` numbers on the host.
-///
-/// # Errors
-/// [`Error::OutputTooLarge`].
-pub fn room<T: Copy + Default>(rows: usize, width: usize) -> Result<Vec<T>, Error> {
-    let too_large = || Error::OutputTooLarge { rows, width };
-    let len = rows.checked_mul(width).ok_or_else(too_large)?;
-    // Asked for and let go, because `vec!` would abort; it takes memory that is zero already, whose pages are first
-    // touched by the threads that write them.
-    Vec::<T>::new().try_reserve_exact(len).map_err(|_| too_large())?;
-    Ok(vec![T::default(); len])
 }
 
 /// The output for a consecutive range of the components of a result row.

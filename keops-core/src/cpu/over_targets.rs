@@ -21,11 +21,11 @@ use crate::{
         prepare::Work,
         sweep::Tile,
         threads,
-        units::{Cut, Unit, Units},
+        units::{Cut, Kept, Unit, Units},
     },
+    data::Pattern,
     formula::Role,
     lanes::{Common, Vectorized, memory::Aligned},
-    ranges::Pattern,
 };
 
 /// Runs all blocks, for the pairs of a pattern if there is one. The totals, which are not written.
@@ -46,7 +46,7 @@ pub(super) fn run<T: Vectorized>(
     let units = if let Some(pattern) = pattern {
         let scattered = common.map(|common| work.kernel.lanes(common.arch()));
         let cut = Cut { targets: shape.targets, step, lanes: work.kernel.lanes(arch), scattered };
-        pattern.kept().get(pattern, cut)
+        Kept::get(pattern, cut)
     } else {
         let part = plan::part_sources(shape, shape.targets.div_ceil(step));
         if part < shape.sources {

@@ -8,19 +8,16 @@ use core::ops::Range;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::{
-    arguments::View,
     cpu::{
         Batches, Shape,
         contract::{self, Sources, Vectors},
         kernel::{Kernel, Layout},
         threads,
     },
-    error::Error,
+    data::{Device, Error, Halves, View},
     formula::{Role, Variable, width},
-    halves::Halves,
     lanes::{Vectorized, memory::Aligned},
     progress::Meter,
-    settings::Device,
 };
 
 /// How many sources are prepared at a time.

@@ -18,9 +18,9 @@ use crate::{
         prepare::{Spaced, Work},
         sweep::Tile,
     },
+    data::{Pattern, Segment},
     formula::Role,
     lanes::{Common, Vectorized, memory::Aligned, transposed},
-    ranges::{Pattern, Segment},
     reduction::MISSING,
 };
 

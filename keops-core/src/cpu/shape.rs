@@ -1,14 +1,9 @@
 //! Checks the arguments of a call against the formula, and finds N and M.
 
 use crate::{
-    arguments::View,
-    error::Error,
+    data::{Error, MAX_ROWS, Pattern, View},
     formula::{Index, Role, Variable},
-    ranges::Pattern,
 };
-
-/// The largest number of rows: row numbers are `u32`, and [`u32::MAX`] marks a neighbour that there is not.
-pub const MAX_ROWS: usize = u32::MAX as usize - 1;
 
 /// How many rows there are on both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

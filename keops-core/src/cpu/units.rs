@@ -11,7 +11,7 @@
 use core::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::{cpu::scattered::Lists, launch, ranges::Pattern};
+use crate::{cpu::scattered::Lists, data::Pattern, launch};
 
 /// A segment of fewer targets does not fill its rows of lanes.
 const SHORT: usize = 32;
@@ -126,9 +126,10 @@ pub(crate) struct Kept(Mutex<Vec<(Cut, Arc<Units>)>>);
 const KEPT: usize = 4;
 
 impl Kept {
-    /// The units of this pattern, which is always the same.
-    pub(super) fn get(&self, pattern: &Pattern, cut: Cut) -> Arc<Units> {
-        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The units of a pattern, of those that it keeps if they were made before.
+    pub(super) fn get(pattern: &Pattern, cut: Cut) -> Arc<Units> {
+        let Some(Self(kept)) = pattern.kept() else { return Arc::new(Units::sparse(pattern, cut)) };
+        let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, units)) = lock().iter().find(|(of, _)| *of == cut) {
             return Arc::clone(units);
         }
@@ -339,7 +340,7 @@ fn without(all: &[Range<usize>], part: &[Range<usize>]) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ranges::Ranges;
+    use crate::data::Ranges;
 
     /// How often each pair of a target and a source is in the units.
     fn counts(units: &Units, targets: usize, sources: usize) -> Vec<u8> {

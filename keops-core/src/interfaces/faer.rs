@@ -37,11 +37,9 @@
 use faer::{Col, ColRef, Mat, MatRef, Shape, Stride};
 
 use crate::{
-    arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, View},
+    arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows},
+    data::{Error, Matrix, Rows, View},
     element::Element,
-    error::Error,
-    operator::Matrix,
-    rows::Rows,
 };
 
 /// The numbers row by row.

@@ -42,11 +42,9 @@ use bytemuck::{Pod, allocation::try_cast_vec, must_cast_slice};
 use nalgebra::{DMatrix, DVector, Dim, Matrix as NMatrix, Point, RawStorage, SVector, Scalar};
 
 use crate::{
-    arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, View},
+    arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows},
+    data::{Error, Matrix, Rows, View},
     element::Element,
-    error::Error,
-    operator::Matrix,
-    rows::Rows,
 };
 
 macro_rules! points {

@@ -44,11 +44,9 @@ use std::borrow::Cow;
 use ndarray::{Array2, ArrayBase, ArrayRef, ArrayView, Data, DataMut, Dimension, Ix2};
 
 use crate::{
-    arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, View},
+    arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows},
+    data::{Error, Matrix, Rows, View},
     element::Element,
-    error::Error,
-    operator::Matrix,
-    rows::Rows,
 };
 
 /// The numbers in row-major order.

@@ -32,7 +32,7 @@ use serde::{
     ser::SerializeTuple,
 };
 
-use crate::{ranges::Ranges, rows::Rows};
+use crate::data::{Ranges, Rows};
 
 /// One row, of a length that serde has no arrays for.
 struct Row<R>(R);

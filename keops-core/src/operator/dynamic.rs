@@ -2,13 +2,13 @@
 
 use core::{fmt, marker::PhantomData};
 
-use super::{LinearOperator, LinearSum, Matrix};
+use super::{LinearOperator, LinearSum};
+use crate::data::Matrix;
 use crate::{
-    arguments::{AsDynRows, View},
-    array::Buffer,
+    arguments::AsDynRows,
     call::OnePass,
+    data::{Buffer, Error, View},
     element::Element,
-    error::Error,
     settings::Settings,
 };
 

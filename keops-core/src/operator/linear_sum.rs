@@ -2,17 +2,15 @@
 
 use core::{fmt, marker::PhantomData};
 
-use super::Matrix;
+use crate::data::Matrix;
 use crate::{
-    arguments::View,
     call::{OnePass, shape_of},
-    cpu::{Piece, Shape, reduce, room},
+    cpu::{Piece, Shape, reduce},
+    data::{Device, Error, View, numbers, room},
     element::Element,
-    error::Error,
     formula::{Index, Role},
-    host::numbers,
     reduction::Reduction,
-    settings::{Device, Settings},
+    settings::Settings,
 };
 
 /// See the [module](self).

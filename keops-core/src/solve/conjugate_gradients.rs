@@ -24,7 +24,7 @@ use super::{
     report::{Progress, Report, Stop},
     system::{Precision, System},
 };
-use crate::error::Error;
+use crate::data::Error;
 
 /// Products in f32 renew the residual when it fell by this factor: the directions hardly notice what it was off by.
 const FALL_IN_F32: f64 = 3e-4;

@@ -17,7 +17,7 @@ use super::{
     precondition::Precondition,
     system::{Precision, System},
 };
-use crate::error::Error;
+use crate::data::Error;
 
 /// How often ν is made ten times larger before K counts as indefinite.
 const ATTEMPTS: usize = 8;

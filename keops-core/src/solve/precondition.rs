@@ -1,7 +1,7 @@
 //! Approximate inverses of αI + K, which make the iterations fewer.
 
 use super::system::System;
-use crate::error::Error;
+use crate::data::Error;
 
 /// What makes conjugate gradients converge in fewer iterations.
 ///

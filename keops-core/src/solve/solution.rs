@@ -4,13 +4,10 @@ use core::{fmt, ops::ControlFlow};
 
 use super::{Problem, Progress, Report, conjugate_gradients::conjugate_gradients};
 use crate::{
-    arguments::{AsRows, View},
-    array::Host,
+    arguments::AsRows,
     call::{OnePass, Plan},
+    data::{Error, Host, Rows, View, numbers},
     element::Element,
-    error::Error,
-    host::numbers,
-    rows::Rows,
 };
 
 /// The solution a of (αI + K) a = b; made by [`Solve::eval`](super::Solve::eval).

@@ -2,7 +2,12 @@
 
 use std::sync::OnceLock;
 
-use crate::{arguments::View, call::OnePass, element::Element, error::Error, operator::LinearSum};
+use crate::{
+    call::OnePass,
+    data::{Error, View},
+    element::Element,
+    operator::LinearSum,
+};
 
 /// In which type a product is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,9 @@
 //! What can be passed as rows and parameters, and that element types and dimensions follow from it.
 
 use keops_core::{
-    arguments::{AsParameter, AsRows, View},
+    arguments::{AsParameter, AsRows},
+    data::{Error, Rows, View},
     element::Element,
-    error::Error,
-    rows::Rows,
 };
 
 /// A function as the macro makes it, with a dimension that is generic.

@@ -1,7 +1,7 @@
 //! Long contractions, which are matrix products: as accurate as sums over the components, whatever the points.
 
 use keops_core::{
-    arguments::View,
+    data::View,
     element::Element,
     reduction::{KMinArgKMin, Sum},
 };

@@ -1,11 +1,10 @@
 //! Bad arguments are errors that name the variable and both numbers, never panics.
 
 use keops_core::{
-    arguments::View,
     cpu::{Piece, Place, reduce},
-    error::Error,
+    data::{Device, Error, View},
     reduction::{ArgKMin, Sum},
-    settings::{Device, Settings},
+    settings::Settings,
 };
 use pulp::Arch;
 
@@ -52,7 +51,8 @@ fn arguments() {
 #[cfg(target_pointer_width = "64")]
 fn row_numbers() {
     use keops_core::{
-        cpu::{MAX_ROWS, shape},
+        cpu::shape,
+        data::MAX_ROWS,
         formula::{Role, Variable},
     };
 

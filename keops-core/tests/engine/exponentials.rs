@@ -3,7 +3,7 @@
 use std::f64::consts::LN_2;
 
 use keops_core::{
-    arguments::View,
+    data::View,
     element::Element,
     reduction::{LogSumExp, LogSumExpSaved, LogSumExps, LogSumExpsSaved, SoftMaxSaved, Sum, SumSoftMaxWeight, Total},
 };

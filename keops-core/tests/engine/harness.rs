@@ -1,10 +1,9 @@
 //! Runs a formula on every instruction set of the processor, and makes inputs.
 
 use keops_core::{
-    arguments::View,
     cpu::{Piece, Place, reduce_on, shape},
+    data::{Error, View},
     element::Element,
-    error::Error,
     formula::{Components, Formula},
     reduction::Reduction,
 };

@@ -1,7 +1,7 @@
 //! Smallest values and their row numbers: ties, too few sources, NaN.
 
 use keops_core::{
-    arguments::View,
+    data::View,
     element::Element,
     reduction::{ArgKMin, ArgMax, ArgMin, KMin, KMinArgKMin, MISSING, Max, MaxArgMax, Min, MinArgMin, Reduction},
 };

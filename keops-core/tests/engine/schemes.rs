@@ -1,7 +1,7 @@
 //! Sums that are rounded in other ways, no sum at all, and sums relative to the largest exponent.
 
 use keops_core::{
-    arguments::View,
+    data::View,
     element::Element,
     reduction::{CompensatedSum, DirectSum, MaxSumShiftExp, Reduction, Zero},
 };

@@ -1,8 +1,8 @@
 //! Sums: against plain loops, at many terms, with totals, with very many components.
 
 use keops_core::{
-    arguments::View,
     cpu::{Piece, Place, reduce, reduce_on},
+    data::View,
     element::Element,
     reduction::Sum,
     settings::Settings,

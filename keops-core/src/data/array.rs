@@ -2,7 +2,7 @@
 //!
 //! A call copies its arguments to a CUDA device and its result back. What several calls use can be left there:
 //! [`DeviceRows`] are the rows of an argument or of a result, in the memory of a device or in that of the host.
-//! [`Storage`] is which of the two kinds of rows a call is asked for.
+//! [`Storage`](crate::data::Storage) is which of the two kinds of rows a call is asked for.
 //!
 //! ```
 //! use keops::prelude::*;
@@ -26,15 +26,7 @@
 use core::{any::Any, fmt::Debug};
 use std::sync::Arc;
 
-use crate::{
-    arguments::View,
-    cpu::{To, room},
-    error::Error,
-    number::Scalar,
-    operator::Matrix,
-    rows::Rows,
-    settings::Device,
-};
+use crate::data::{Buffer, Device, Error, Matrix, Rows, View};
 
 /// Memory of a CUDA device, let go when it is dropped.
 pub trait Memory: Debug + Send + Sync {
@@ -171,11 +163,25 @@ impl<T, const D: usize> Default for DeviceRows<T, D> {
     }
 }
 
+impl<T, const D: usize> DeviceRows<T, D> {
+    /// As rows of an argument.
+    pub(crate) fn view(&self) -> View<'_, T>
+    where
+        T: Clone,
+    {
+        View::from_array(self.array.clone(), D)
+    }
+
+    pub(super) fn array_mut(&mut self) -> &mut Array<T> {
+        &mut self.array
+    }
+}
+
 impl<T: Stored, const D: usize> DeviceRows<T, D> {
     /// The rows that an array holds, one after another; numbers behind the last whole row are not seen.
     ///
     /// ```
-    /// # use keops_core::array::{Array, DeviceRows};
+    /// # use keops_core::data::{Array, DeviceRows};
     /// let rows = DeviceRows::<f32, 2>::from_array(Array::Host(vec![0.0, 1.0, 2.0, 3.0].into()));
     /// assert_eq!(*rows.download()?, [[0.0, 1.0], [2.0, 3.0]]);
     /// # Ok::<(), keops::Error>(())
@@ -270,13 +276,6 @@ impl<T: Stored, const D: usize> DeviceRows<T, D> {
     }
 }
 
-impl<T: Scalar, const D: usize> DeviceRows<T, D> {
-    /// As rows of an argument.
-    pub(crate) fn view(&self) -> View<'_, T> {
-        View::from_array(self.array.clone(), D)
-    }
-}
-
 /// As [`DeviceRows`], rows whose number of components stable Rust cannot name in a type: a result of dimension D*D, say,
 /// for a const generic D.
 ///
@@ -305,6 +304,25 @@ pub struct DeviceMatrix<T> {
 impl<T> Default for DeviceMatrix<T> {
     fn default() -> Self {
         Self { array: Array::default(), cols: 0 }
+    }
+}
+
+impl<T> DeviceMatrix<T> {
+    /// Room for rows of so many numbers, which an engine makes.
+    pub(super) fn of_width(cols: usize) -> Self {
+        Self { array: Array::default(), cols }
+    }
+
+    /// As rows of an argument.
+    pub(crate) fn view(&self) -> View<'_, T>
+    where
+        T: Clone,
+    {
+        View::from_array(self.array.clone(), self.cols)
+    }
+
+    pub(super) fn array_mut(&mut self) -> &mut Array<T> {
+        &mut self.array
     }
 }
 
@@ -339,90 +357,4 @@ impl<T: Stored> DeviceMatrix<T> {
         }
         Ok(matrix)
     }
-}
-
-impl<T: Scalar> DeviceMatrix<T> {
-    /// As rows of an argument.
-    pub(crate) fn view(&self) -> View<'_, T> {
-        View::from_array(self.array.clone(), self.cols)
-    }
-}
-
-/// Rows of a result, of one kind of storage.
-pub trait Buffer<T>: Default + Clone + Debug {
-    /// Room for so many rows of so many numbers.
-    ///
-    /// # Errors
-    /// [`Error::OutputTooLarge`] if there is no memory for them.
-    fn room(rows: usize, width: usize) -> Result<Self, Error>;
-    /// Where the engine leaves them.
-    fn to(&mut self) -> To<'_, T>;
-}
-
-impl<T: Stored, const D: usize> Buffer<T> for Rows<T, D> {
-    fn room(rows: usize, _width: usize) -> Result<Self, Error> {
-        Self::zeros(rows)
-    }
-
-    fn to(&mut self) -> To<'_, T> {
-        To::Host(self.as_flat_mut())
-    }
-}
-
-impl<T: Stored, const D: usize> Buffer<T> for DeviceRows<T, D> {
-    /// The engine makes it: here it is not known where.
-    fn room(_rows: usize, _width: usize) -> Result<Self, Error> {
-        Ok(Self::default())
-    }
-
-    fn to(&mut self) -> To<'_, T> {
-        To::Array(&mut self.array)
-    }
-}
-
-impl<T: Stored> Buffer<T> for Matrix<T> {
-    fn room(rows: usize, width: usize) -> Result<Self, Error> {
-        Ok(Self::new(rows, width, room(rows, width)?))
-    }
-
-    fn to(&mut self) -> To<'_, T> {
-        To::Host(self.as_flat_mut())
-    }
-}
-
-impl<T: Stored> Buffer<T> for DeviceMatrix<T> {
-    /// The engine makes it: here it is not known where.
-    fn room(_rows: usize, width: usize) -> Result<Self, Error> {
-        Ok(Self { array: Array::default(), cols: width })
-    }
-
-    fn to(&mut self) -> To<'_, T> {
-        To::Array(&mut self.array)
-    }
-}
-
-/// Where the results of calls are: [`Host`] or [`OnDevice`].
-pub trait Storage: Clone + Debug + 'static {
-    /// Rows of a result.
-    type Rows<T: Stored, const D: usize>: Buffer<T>;
-    /// Rows of a result whose dimension stable Rust cannot name in a type.
-    type Matrix<T: Stored>: Buffer<T>;
-}
-
-/// Results are [`Rows`].
-#[derive(Clone, Copy, Debug)]
-pub enum Host {}
-
-/// Results are [`DeviceRows`].
-#[derive(Clone, Copy, Debug)]
-pub enum OnDevice {}
-
-impl Storage for Host {
-    type Rows<T: Stored, const D: usize> = Rows<T, D>;
-    type Matrix<T: Stored> = Matrix<T>;
-}
-
-impl Storage for OnDevice {
-    type Rows<T: Stored, const D: usize> = DeviceRows<T, D>;
-    type Matrix<T: Stored> = DeviceMatrix<T>;
 }

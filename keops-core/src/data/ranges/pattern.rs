@@ -1,11 +1,11 @@
 //! Pairs as the engines go through them: row after row of one side.
 
-use core::fmt;
-use std::collections::BTreeMap;
+use core::{any::Any, fmt};
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::{cpu::Kept, launch::Range};
+use crate::launch::Range;
 
 /// For consecutive rows of one side, the ranges of rows of the other one.
 ///
@@ -31,13 +31,13 @@ pub struct Pattern {
     ranges: Vec<Range>,
     /// One past the last row of the other side.
     end: u32,
-    /// What calls on the CPU made of it.
-    kept: Kept,
+    /// What an engine made of it.
+    kept: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Clone for Pattern {
     fn clone(&self) -> Self {
-        Self { segments: self.segments.clone(), ranges: self.ranges.clone(), end: self.end, kept: Kept::default() }
+        Self { segments: self.segments.clone(), ranges: self.ranges.clone(), end: self.end, kept: OnceLock::new() }
     }
 }
 
@@ -507,9 +507,9 @@ impl Pattern {
         counts
     }
 
-    /// What calls on the CPU made of it.
-    pub(crate) fn kept(&self) -> &Kept {
-        &self.kept
+    /// What an engine made of the pattern and keeps with it for later calls: of one type, that which was asked for first.
+    pub(crate) fn kept<K: Default + Send + Sync + 'static>(&self) -> Option<&K> {
+        self.kept.get_or_init(|| Box::<K>::default()).downcast_ref()
     }
 
     /// How many pairs.

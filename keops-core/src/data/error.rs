@@ -1,6 +1,6 @@
 //! What can be wrong with a call.
 
-use crate::settings::Device;
+use crate::data::Device;
 
 /// Why a kernel could not be evaluated.
 ///

@@ -31,7 +31,11 @@ use std::sync::{Arc, OnceLock};
 use pattern::Builder;
 pub use pattern::{Pattern, Segment};
 
-use crate::{cpu::MAX_ROWS, error::Error, launch, number::Scalar};
+use crate::{
+    data::{Error, MAX_ROWS},
+    launch,
+    number::Scalar,
+};
 
 /// A set of pairs (i, j), for block-sparse reductions: the argument of the method `ranges` of a call.
 ///
