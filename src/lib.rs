@@ -26,9 +26,9 @@ mod upload;
 pub use keops_core::data::{bf16, f16};
 pub use keops_core::{
     arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, Batched, batched},
+    call::Element,
     cluster,
     data::{Device, DeviceMatrix, DeviceRows, Error, Matrix, OnDevice, Ranges, Rows, View},
-    element::Element,
     interfaces, operator, solve,
 };
 #[doc = include_str!("keops.md")]
@@ -60,27 +60,26 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use keops_core::{
-        absent::{Differentiable, FirstOrder, Last, Linear, NextOrder, Square},
         arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows},
         call::{
-            OnePass, Part, Plan, PlanInto, Row as RowOfResult, centred, centred_rows, counts, index_rows, rows,
-            rows_into, rows_of, run, saved, value_and_index_rows, with_saved,
+            Element, OnePass, Part, Pass, Plan, PlanInto, Row as RowOfResult,
+            absent::{Differentiable, FirstOrder, Last, Linear, NextOrder, Square},
+            centred, centred_rows, counts, index_rows, rows, rows_into, saved,
+            selection::{Part as SelectionPart, Selection, Side},
+            value_and_index_rows, with_saved,
         },
         data::{Buffer, Device, Error, Host, OnDevice, Ranges, Storage, Stored, View},
-        element::Element,
         formula::{
             Chain, Components, Contraction, Cuda, Differences, Formula, Grid, Index, Item, Row, Scaled, Sink, Variable,
         },
         number::{Real, ops},
         operator::{DynOperator, Operator},
-        progress::Watch,
+        problem::{Settings, Watch},
         reduction::{
             ArgKMin, ArgMax, ArgMin, CompensatedMean, CompensatedSum, DirectMean, DirectSum, KMin, KMinArgKMin,
             LogSumExp, LogSumExpSaved, LogSumExps, LogSumExpsSaved, Max, MaxArgMax, MaxSumShiftExp, Mean, Min,
             MinArgMin, Prod, ProdSaved, SoftMaxSaved, Sum, SumSoftMaxWeight, Zero,
         },
-        selection::{Part as SelectionPart, Selection, Side},
-        settings::Settings,
         solve::Solve,
     };
 

@@ -2,8 +2,8 @@
 
 use keops_core::{
     arguments::AsRows,
+    call::Element,
     data::{Device, DeviceRows, Error},
-    element::Element,
 };
 
 /// Leaves arguments on a device, for several calls.
@@ -49,18 +49,13 @@ pub trait Upload {
 
 impl Upload for Device {
     fn upload<'a, T: Element, const D: usize>(self, rows: impl AsRows<'a, T, D>) -> Result<DeviceRows<T, D>, Error> {
-        let view = rows.as_rows().widened();
+        let view = rows.as_rows();
         view.check("rows")?;
         let mut settings = crate::__private::settings();
         settings.device = self;
-        let array = match (view.kept(), view.memory()) {
-            (Some(array), _) if array.device() == self || self == Device::Auto => array.clone(),
-            (_, Some(memory)) => {
-                let mut numbers = vec![T::default(); view.len()];
-                T::copy_from_device(&**memory, &mut numbers)?;
-                settings.upload(&numbers)?
-            }
-            _ => settings.upload(view.host().unwrap_or_default())?,
+        let array = match view.kept() {
+            Some(array) if array.device() == self || self == Device::Auto => array.clone(),
+            _ => settings.upload(&view.numbers()?)?,
         };
         Ok(DeviceRows::from_array(array))
     }

@@ -1,18 +1,25 @@
-//! What the calls made by the macro run: a pass of the engine, with its result allocated.
+//! What the calls made by the macro run: passes over the pairs, with their results allocated, on an engine that is chosen
+//! here.
 
+pub mod absent;
 mod centred;
+mod element;
+mod engine;
 mod parts;
+mod pass;
+pub mod selection;
+mod upload;
 
 pub use centred::{centred, centred_rows};
+pub use element::Element;
 pub use parts::Part;
+pub use pass::{Pass, reduce, reduce_on};
 
 use crate::{
-    cpu::{Batches, Piece, Shape, reduce, shape},
     data::{Array, Buffer, Device, Error, Storage, Stored, To, View, room},
-    element::Element,
-    formula::{Components, Formula},
+    formula::Formula,
+    problem::{Settings, Shape, shape, shape_and_batches},
     reduction::Reduction,
-    settings::Settings,
 };
 
 /// How a call gets its result; implemented by the macro for each value and derivative.
@@ -98,46 +105,12 @@ impl<T: Stored> Row<T> for T {
     }
 }
 
-/// One pass into `to`, rows of so many values.
-fn one_pass<T: Element, F: Formula, R: Reduction>(
-    views: &[View<'_, T>],
-    settings: &Settings,
-    gradient: Option<usize>,
-    width: usize,
-    to: To<'_, T>,
-) -> Result<(), Error> {
-    run::<T, F, R>(views, settings, &mut [Part { width, gradient, to }], None)
-}
-
-/// Runs a pass.
-///
-/// # Errors
-/// Those of [`reduce`].
-pub fn run<T: Element, F: Formula, R: Reduction>(
-    views: &[View<'_, T>],
-    settings: &Settings,
-    parts: &mut [Part<'_, T>],
-    indices: Option<To<'_, u32>>,
-) -> Result<(), Error> {
-    let mut pass =
-        |pieces: &mut [Piece<'_, T>], indices: Option<To<'_, u32>>| reduce::<T, F, R>(views, settings, pieces, indices);
-    parts::run((F::NAME, F::VARIABLES), views, settings, parts, indices, &mut pass)
-}
-
 /// The shape of a call of `F`.
 ///
 /// # Errors
 /// Where the arguments do not fit together.
 pub fn shape_of<T: Element, F: Formula>(views: &[View<'_, T>]) -> Result<Shape, Error> {
     shape(F::NAME, F::VARIABLES, views)
-}
-
-/// How many rows the result of a pass has, or the gradient of an argument: those of all its batches.
-///
-/// # Errors
-/// Those of [`shape_of`].
-pub fn rows_of<T: Element, F: Formula>(views: &[View<'_, T>], gradient: Option<usize>) -> Result<usize, Error> {
-    Ok(parts::rows(F::VARIABLES, views, shape_of::<T, F>(views)?, gradient))
 }
 
 /// Rows of so many values; if they are a gradient, that of which argument.
@@ -150,8 +123,9 @@ pub fn rows<T: Element, F: Formula, R: Reduction, B: Buffer<T>>(
     gradient: Option<usize>,
     width: usize,
 ) -> Result<B, Error> {
-    let mut out = B::room(rows_of::<T, F>(views, gradient)?, width)?;
-    one_pass::<T, F, R>(views, settings, gradient, width, out.to())?;
+    let pass = Pass::new::<F, R>(views, settings)?;
+    let mut out = B::room(pass.rows_of(gradient), width)?;
+    pass.run(&mut [Part { width, gradient, to: out.to() }], None)?;
     Ok(out)
 }
 
@@ -166,7 +140,8 @@ pub fn rows_into<T: Element, F: Formula, R: Reduction, O: Row<T>>(
     width: usize,
     out: &mut [O],
 ) -> Result<(), Error> {
-    one_pass::<T, F, R>(views, settings, gradient, width, O::flatten(out).into())
+    let to = O::flatten(out).into();
+    Pass::new::<F, R>(views, settings)?.run(&mut [Part { width, gradient, to }], None)
 }
 
 /// Rows of so many row numbers.
@@ -178,8 +153,9 @@ pub fn index_rows<T: Element, F: Formula, R: Reduction, B: Buffer<u32>>(
     settings: &Settings,
     width: usize,
 ) -> Result<B, Error> {
-    let mut out = B::room(rows_of::<T, F>(views, None)?, width)?;
-    run::<T, F, R>(views, settings, &mut [], Some(out.to()))?;
+    let pass = Pass::new::<F, R>(views, settings)?;
+    let mut out = B::room(pass.rows_of(None), width)?;
+    pass.run(&mut [], Some(out.to()))?;
     Ok(out)
 }
 
@@ -192,9 +168,10 @@ pub fn value_and_index_rows<T: Element, F: Formula, R: Reduction, B: Buffer<T>, 
     settings: &Settings,
     width: usize,
 ) -> Result<(B, I), Error> {
-    let rows = rows_of::<T, F>(views, None)?;
+    let pass = Pass::new::<F, R>(views, settings)?;
+    let rows = pass.rows_of(None);
     let (mut values, mut indices) = (B::room(rows, width)?, I::room(rows, width)?);
-    run::<T, F, R>(views, settings, &mut [Part { width, gradient: None, to: values.to() }], Some(indices.to()))?;
+    pass.run(&mut [Part { width, gradient: None, to: values.to() }], Some(indices.to()))?;
     Ok((values, indices))
 }
 
@@ -210,17 +187,18 @@ pub fn saved<'a, T: Element, F: Formula, R: Reduction>(
     settings: &Settings,
 ) -> Result<View<'a, T>, Error> {
     let views = &*with_saved(views.get(..count).unwrap_or(views), earlier);
-    let width = R::values(<F::Out<T> as Components<T>>::LEN);
+    let pass = Pass::new::<F, R>(views, settings)?;
+    let width = pass.problem().signature().values;
     let saved = if settings.device == Device::AllCuda {
-        let mut saved: Vec<T> = room(rows_of::<T, F>(views, None)?, width)?;
-        one_pass::<T, F, R>(views, settings, None, width, To::Host(&mut saved))?;
+        let mut saved: Vec<T> = room(pass.rows_of(None), width)?;
+        pass.run(&mut [Part { width, gradient: None, to: To::Host(&mut saved) }], None)?;
         View::from_owned(saved, width)
     } else {
         let mut saved = Array::default();
-        one_pass::<T, F, R>(views, settings, None, width, To::Array(&mut saved))?;
+        pass.run(&mut [Part { width, gradient: None, to: To::Array(&mut saved) }], None)?;
         View::from_array(saved, width)
     };
-    Ok(saved.batched(Batches::new(F::VARIABLES, views)?.dims()))
+    Ok(saved.batched(pass.problem().batches().dims()))
 }
 
 /// How many sources each target meets, as a row of one number, for the call of `F` with the first `count` views.
@@ -233,13 +211,13 @@ pub fn counts<'a, T: Element, F: Formula>(
     settings: &Settings,
 ) -> Result<View<'a, T>, Error> {
     let views = views.get(..count).unwrap_or(views);
-    let shape = shape_of::<T, F>(views)?;
+    let (shape, batches) = shape_and_batches(F::NAME, F::VARIABLES, views)?;
     let one = settings.counts(F::TARGETS, shape);
     let mut counts: Vec<T> = room(shape.rows(), 1)?;
     for (to, &n) in counts.iter_mut().zip(one.iter().cycle()) {
         *to = T::from_f64(n as f64);
     }
-    Ok(View::from_owned(counts, 1).batched(Batches::new(F::VARIABLES, views)?.dims()))
+    Ok(View::from_owned(counts, 1).batched(batches.dims()))
 }
 
 /// The views, and behind them what passes saved.

@@ -43,8 +43,8 @@ mod sort;
 
 use crate::{
     arguments::AsRows,
+    call::Element,
     data::{Error, numbers},
-    element::Element,
 };
 
 pub use centroids::{centroids, radii, weighted_centroids};

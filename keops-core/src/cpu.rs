@@ -1,4 +1,4 @@
-//! The CPU engine: [`reduce`] runs any formula with any reduction on SIMD lanes and threads.
+//! The CPU engine: [`Cpu`] runs any formula with any reduction on SIMD lanes and threads.
 //!
 //! The work is cut into units, an i-block × a list of ranges of sources, so small that they balance over threads and
 //! so large that their cost is all in the loop over pairs. Nothing of size N × M is ever stored: beyond inputs and
@@ -9,7 +9,6 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | [`shape`] | checks the arguments, and finds N and M |
 //! | `plan` | how the work is cut, and how many vectors make a tile: functions of the shape and the formula only |
 //! | `kernel` | what is compiled for each formula; all the rest is compiled once, with this crate |
 //! | `instructions` | the instruction sets that formulas are compiled for |
@@ -23,7 +22,7 @@
 //! | `over_sources` | lanes over sources: few targets against a chunk of many sources |
 //! | `scattered` | lanes over targets, each with sources of its own: pairs here and there |
 //! | `threads` | hands out units, on stacks that are large enough |
-//! | `output` | results: rows, and totals over all rows |
+//! | `output` | the outputs of a block of targets, and totals over all rows |
 //! | `event` | with the feature `tracing`: what ran, and how it was cut |
 //!
 //! Batches are problems of their own, which threads take as they take blocks. A block-sparse pattern is another list of
@@ -46,136 +45,90 @@ mod plan;
 mod prepare;
 mod products;
 mod scattered;
-mod shape;
 mod sweep;
 mod threads;
 mod units;
 
-pub use kernel::{Kernel, Layout};
-pub use output::{HostPiece, Piece, Place, check_outputs};
-pub use shape::{Batches, Shape, check_ranges, shape};
+pub use kernel::{Compiled, Kernel, Layout};
 pub use sweep::Tile;
 
 use std::sync::{Mutex, PoisonError};
 
-use kernel::Compiled;
 use pulp::Arch;
 
 use crate::{
-    data::{Device, Error, To, View},
-    element::Element,
-    formula::Formula,
+    data::Error,
     lanes::{Common, Vectorized},
-    progress::Pairs,
-    reduction::Reduction,
-    settings::Settings,
+    problem::{Engine, HostPiece, Outputs, Problem, Shape},
 };
 
-/// Computes a_i = Reduction_j f(p, x_i, y_j) for all targets i.
-///
-/// `views` are the arguments in the order of `F::VARIABLES`. The values of a result row go to `pieces`, consecutive
-/// ranges of its components, and its row numbers to `indices`, row by row; a reduction without row numbers takes
-/// `None`. N is 1 for a formula without targets, M is 1 for one without sources.
-///
-/// # Errors
-/// Whatever [`shape`] finds; outputs that do not fit the result; a device that there is not.
-pub fn reduce<T: Element, F: Formula, R: Reduction>(
-    views: &[View<'_, T>],
-    settings: &Settings,
-    pieces: &mut [Piece<'_, T>],
-    indices: Option<To<'_, u32>>,
-) -> Result<(), Error> {
-    T::reduce(Arch::new(), settings, &Compiled::<F, R>::NEW, views, pieces, indices)
+/// The engine, with what was compiled of a formula and its reduction.
+pub struct Cpu<'k, T: Vectorized> {
+    /// The instruction set, which the processor has: a value of `Arch` is the proof of it.
+    pub arch: Arch,
+    /// What was compiled.
+    pub kernel: &'k dyn Kernel<T>,
+    /// Its sizes.
+    pub layout: Layout,
 }
 
-/// [`reduce`] on the CPU with a chosen instruction set, which the processor must have (a value of `Arch` is the proof
-/// of it).
-///
-/// # Errors
-/// As for [`reduce`].
-#[doc(hidden)]
-pub fn reduce_on<T: Element, F: Formula, R: Reduction>(
-    arch: Arch,
-    views: &[View<'_, T>],
-    pieces: &mut [Piece<'_, T>],
-    indices: Option<To<'_, u32>>,
-) -> Result<(), Error> {
-    let settings = Settings { device: Device::Cpu, ..Settings::default() };
-    T::reduce(arch, &settings, &Compiled::<F, R>::NEW, views, pieces, indices)
-}
-
-/// [`reduce_on`] for any kernel; [`Element::reduce`](crate::element::Element::reduce) has it compiled.
-pub(crate) fn reduce_kernel<T: Vectorized>(
-    arch: Arch,
-    kernel: &dyn Kernel<T>,
-    pairs: Pairs<'_>,
-    views: &[View<'_, T>],
-    pieces: &mut [Piece<'_, T>],
-    indices: Option<To<'_, u32>>,
-) -> Result<(), Error> {
-    match plan::stack(&kernel.layout()) {
-        None => run(arch, kernel, pairs, views, pieces, indices),
-        Some(bytes) => threads::with_stacks(bytes, || run(arch, kernel, pairs, views, pieces, indices)),
+impl<T: Vectorized> Engine<T> for Cpu<'_, T> {
+    fn reduce(&self, problem: &Problem<'_, T>, outputs: &mut Outputs<'_, '_, T>) -> Result<(), Error> {
+        match plan::stack(&self.layout) {
+            None => self.run(problem, outputs),
+            Some(bytes) => threads::with_stacks(bytes, || self.run(problem, outputs)),
+        }
     }
 }
 
-fn run<T: Vectorized>(
-    arch: Arch,
-    kernel: &dyn Kernel<T>,
-    pairs: Pairs<'_>,
-    views: &[View<'_, T>],
-    pieces: &mut [Piece<'_, T>],
-    indices: Option<To<'_, u32>>,
-) -> Result<(), Error> {
-    let layout = kernel.layout();
-    let pattern = pairs.pattern;
-    let shape = shape(layout.name, layout.variables, views)?;
-    let mut indices = indices.unwrap_or_default();
-    check_outputs(layout.name, (layout.values, layout.indices), shape, pieces, &indices)?;
-    let pieces = pieces.iter_mut().map(|piece| piece.host(shape)).collect::<Result<Vec<_>, _>>()?;
-    let (pieces, indices) = (&mut { pieces }[..], indices.host(shape.rows(), layout.indices)?);
-    if let Some(pattern) = pattern {
-        check_ranges(layout.name, layout.targets, pattern, shape)?;
-    }
-    let meter = pairs.meter(shape);
-    let mut totals = output::Totals::new(pieces);
-    if shape.targets > 0 {
-        let batches = Batches::new(layout.variables, views)?;
-        let over_sources = pattern.is_none() && plan::lanes_over_sources::<T>(&layout, Shape { batches: 1, ..shape });
-        let common = Common::of(arch).filter(|_| over_sources);
-        #[cfg(feature = "tracing")]
-        event::pass(kernel, arch, common, pairs, shape);
-        let run = |batch: usize, pieces: &mut [HostPiece<'_, T>], indices: &mut [u32]| {
-            let shape = Shape { batches: 1, ..shape };
-            let kept = if common.is_some() { 0 } else { plan::prepared_bytes(pattern.is_some()) };
-            let work = prepare::Work::new(kernel, (views, &batches, batch), shape, kept, meter.as_ref())?;
-            Ok(match common {
-                Some(common) => over_sources::run(common, &work, pieces, indices),
-                None => over_targets::run(arch, &work, pattern, pieces, indices),
-            })
-        };
-        if shape.batches == 1 {
-            totals = run(0, pieces, indices)?;
-        } else {
-            let of_batches = output::batches(pieces, indices, shape.batches);
-            // Each lock is taken by the one thread that has the batch.
-            let of_batches: Vec<_> = of_batches.into_iter().map(|outputs| Mutex::new((outputs, None))).collect();
-            threads::for_each(0..shape.batches, plan::in_parallel(shape), &|batch| {
-                let mut outputs = of_batches[batch].lock().unwrap_or_else(PoisonError::into_inner);
-                let ((pieces, indices), result) = &mut *outputs;
-                *result = Some(run(batch, pieces, indices));
-            });
-            for outputs in of_batches {
-                let (_, result) = outputs.into_inner().unwrap_or_else(PoisonError::into_inner);
-                if let Some(result) = result {
-                    totals.join(&result?);
+impl<T: Vectorized> Cpu<'_, T> {
+    fn run(&self, problem: &Problem<'_, T>, outputs: &mut Outputs<'_, '_, T>) -> Result<(), Error> {
+        let Self { arch, kernel, layout } = *self;
+        let (shape, pairs) = (problem.shape(), problem.pairs());
+        let pattern = pairs.pattern;
+        let pieces = outputs.pieces.iter_mut().map(|piece| piece.host(shape)).collect::<Result<Vec<_>, _>>()?;
+        let indices = outputs.indices.host(shape.rows(), layout.signature.indices)?;
+        let pieces = &mut { pieces }[..];
+        let meter = pairs.meter(shape);
+        let mut totals = output::Totals::new(pieces);
+        if shape.targets > 0 {
+            let over_sources =
+                pattern.is_none() && plan::lanes_over_sources::<T>(&layout, Shape { batches: 1, ..shape });
+            let common = Common::of(arch).filter(|_| over_sources);
+            #[cfg(feature = "tracing")]
+            event::pass(self, common, pairs, shape);
+            let run = |batch: usize, pieces: &mut [HostPiece<'_, T>], indices: &mut [u32]| {
+                let shape = Shape { batches: 1, ..shape };
+                let kept = if common.is_some() { 0 } else { plan::prepared_bytes(pattern.is_some()) };
+                let work = prepare::Work::new((kernel, layout), (problem, batch), shape, kept, meter.as_ref())?;
+                Ok(match common {
+                    Some(common) => over_sources::run(common, &work, pieces, indices),
+                    None => over_targets::run(arch, &work, pattern, pieces, indices),
+                })
+            };
+            if shape.batches == 1 {
+                totals = run(0, pieces, indices)?;
+            } else {
+                let of_batches = output::batches(pieces, indices, shape.batches);
+                // Each lock is taken by the one thread that has the batch.
+                let of_batches: Vec<_> = of_batches.into_iter().map(|outputs| Mutex::new((outputs, None))).collect();
+                threads::for_each(0..shape.batches, plan::in_parallel(shape), &|batch| {
+                    let mut outputs = of_batches[batch].lock().unwrap_or_else(PoisonError::into_inner);
+                    let ((pieces, indices), result) = &mut *outputs;
+                    *result = Some(run(batch, pieces, indices));
+                });
+                for outputs in of_batches {
+                    let (_, result) = outputs.into_inner().unwrap_or_else(PoisonError::into_inner);
+                    if let Some(result) = result {
+                        totals.join(&result?);
+                    }
                 }
             }
         }
+        totals.write(pieces);
+        if let Some(meter) = meter {
+            meter.finish();
+        }
+        Ok(())
     }
-    totals.write(pieces);
-    if let Some(meter) = meter {
-        meter.finish();
-    }
-    Ok(())
 }

@@ -231,6 +231,35 @@ const fn numbers_per_target<F: Formula, R: Reduction>() -> usize {
         + (2 + R::REGISTERS_PER_COMPONENT) * components::<F>()
 }
 
+/// How the kernels of a formula with its reduction are launched, for an element type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Numbers in the state of a target.
+    pub state_words: usize,
+    /// How many targets a block has at most.
+    pub block_targets: usize,
+    /// How many sources a tile has.
+    pub tile_sources: usize,
+    /// The dynamic shared memory of a block of the main kernel, in bytes.
+    pub shared_bytes: usize,
+    /// What a thread of the main kernel keeps for its targets, in bytes: where it is much, local memory of that size.
+    pub local_bytes: usize,
+}
+
+impl Sizes {
+    /// How the kernels of `F` and `R` are launched.
+    #[must_use]
+    pub const fn of<T: Scalar, F: Formula, R: Reduction>() -> Self {
+        Self {
+            state_words: state_words::<T, F, R>(),
+            block_targets: block_targets::<T, F, R>(),
+            tile_sources: tile_sources::<T, F, R>(),
+            shared_bytes: shared_bytes::<T, F, R>(),
+            local_bytes: local_bytes::<T, F, R>(),
+        }
+    }
+}
+
 /// How many targets a unit has at most.
 #[must_use]
 pub const fn block_targets<T: Scalar, F: Formula, R: Reduction>() -> usize {

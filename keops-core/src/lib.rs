@@ -9,7 +9,6 @@
 #[doc(hidden)]
 pub const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
-pub mod absent;
 pub mod formula;
 pub mod launch;
 pub mod number;
@@ -24,11 +23,7 @@ pub mod cluster;
 #[cfg(feature = "std")]
 pub mod cpu;
 #[cfg(feature = "std")]
-pub mod cuda;
-#[cfg(feature = "std")]
 pub mod data;
-#[cfg(feature = "std")]
-pub mod element;
 #[cfg(feature = "std")]
 pub mod interfaces;
 #[cfg(feature = "std")]
@@ -36,10 +31,6 @@ pub mod lanes;
 #[cfg(feature = "std")]
 pub mod operator;
 #[cfg(feature = "std")]
-pub mod progress;
-#[cfg(feature = "std")]
-pub mod selection;
-#[cfg(feature = "std")]
-pub mod settings;
+pub mod problem;
 #[cfg(feature = "std")]
 pub mod solve;

@@ -39,10 +39,9 @@ pub(crate) use linear_sum::LinearSum;
 
 use crate::{
     arguments::AsRows,
-    call::OnePass,
+    call::{Element, OnePass},
     data::{Error, Rows, View},
-    element::Element,
-    settings::Settings,
+    problem::Settings,
 };
 
 /// A linear map on flat vectors, for iterative methods of any kind.

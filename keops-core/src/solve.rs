@@ -48,11 +48,10 @@ pub use report::{Progress, Report, Stop};
 pub use solution::{Solution, SolutionGradients};
 
 use crate::{
-    call::{OnePass, Plan},
+    call::{Element, OnePass, Plan},
     data::{Error, Host, Rows, View, numbers},
-    element::Element,
     operator::LinearSum,
-    settings::Settings,
+    problem::Settings,
 };
 use conjugate_gradients::conjugate_gradients;
 use system::Products;

@@ -11,7 +11,7 @@
 use std::{marker::PhantomData, sync::Mutex};
 
 use keops_core::{
-    element::Element,
+    call::Element,
     lanes::Lanes,
     number::{Real, ops},
 };

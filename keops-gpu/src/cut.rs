@@ -14,9 +14,9 @@
 use core::ops;
 
 use keops_core::{
-    cpu::Shape,
     data::Pattern,
     launch::{MERGED, Range, Unit},
+    problem::Shape,
 };
 
 /// Blocks that keep a multiprocessor busy while others of them wait for memory or end early.

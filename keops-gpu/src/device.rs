@@ -81,7 +81,7 @@ pub(crate) fn available() -> impl Iterator<Item = usize> {
 /// Whether a device has room for the local memory of a kernel. If it does not tell, the call will.
 pub(crate) fn has_room(ordinal: usize, kernel: &Kernel) -> bool {
     // most kernels: nothing is asked for them
-    if kernel.local_bytes <= SMALL_LOCAL_BYTES / 4 {
+    if kernel.sizes.local_bytes <= SMALL_LOCAL_BYTES / 4 {
         return true;
     }
     let check = || {
@@ -275,7 +275,7 @@ impl Device {
     /// then. The device must be current.
     pub(crate) fn module(&self, kernel: &Kernel, entry: &str) -> Result<Arc<Loaded>, Error> {
         let ptx = kernel.module(entry).filter(|_| !entry.contains('\0')); // `cust` would panic.
-        let ptx = ptx.ok_or_else(|| failure::no_kernel(kernel.formula, entry))?;
+        let ptx = ptx.ok_or_else(|| failure::no_kernel(kernel.signature.name, entry))?;
         let key = (ptx.as_ptr().addr(), ptx.len());
         let slot = Arc::clone(lock(&self.modules).entry(key).or_default());
         let mut slot = lock(&slot);

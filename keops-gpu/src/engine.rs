@@ -18,12 +18,10 @@ use cust::{
     sys::{CUDA_MEMCPY2D, CUmemorytype, CUresult, cuMemcpy2DAsync_v2},
 };
 use keops_core::{
-    cpu::{Batches, Piece, Place, Shape, check_outputs, check_ranges, shape},
-    cuda::Devices,
     data::{Array, Error, Stored, To, View, room},
     formula::Role,
     number::Scalar,
-    progress::{Meter, Pairs},
+    problem::{self, Batches, Meter, Piece, Place, Problem, Shape, cuda::Devices},
     reduction::Total,
 };
 
@@ -38,39 +36,30 @@ use crate::{
     output,
 };
 
-/// Computes a_i = Reduction_j f(p, x_i, y_j) for all targets i on CUDA devices.
-///
-/// Arguments and outputs are those of [`keops_core::cpu::reduce`], for the formula that `kernel` was compiled for and the
-/// `pairs` of its pattern, if there is one.
+/// Computes a_i = Reduction_j f(p, x_i, y_j) for all targets i on CUDA devices, for the formula and reduction that `kernel`
+/// was compiled for.
 ///
 /// # Errors
-/// Arguments that do not fit the formula or each other, and outputs that do not fit the result, as on the CPU; no such
-/// device; arguments on another device; results that are to stay on several devices; a module that has no such kernel;
-/// less free memory than the call needs; any error of the driver.
+/// No such device; arguments on another device; results that are to stay on several devices; a module that has no such
+/// kernel; less free memory than the call needs; any error of the driver.
 pub fn reduce<T: Scalar + Stored>(
     devices: Devices,
     kernel: &Kernel,
-    pairs: Pairs<'_>,
-    views: &[View<'_, T>],
-    pieces: &mut [Piece<'_, T>],
-    indices: Option<To<'_, u32>>,
+    problem: &Problem<'_, T>,
+    outputs: &mut problem::Outputs<'_, '_, T>,
 ) -> Result<(), Error> {
     let widened: Vec<_>;
-    let mut views = views;
+    let mut views = problem.views();
     if views.iter().any(|view| view.halves().is_some()) {
         widened = views.iter().map(View::widened).collect();
         views = &widened;
     }
-    let shape = shape(kernel.formula, kernel.variables, views)?;
-    let mut indices = indices.unwrap_or_default();
-    check_outputs(kernel.formula, (kernel.values, kernel.indices), shape, pieces, &indices)?;
-    let numbers = Numbers::new().ok_or_else(|| failure::no_kernel(kernel.formula, &kernel.name))?;
-    if let Some(pattern) = pairs.pattern {
-        check_ranges(kernel.formula, kernel.targets, pattern, shape)?;
-    }
+    let (shape, pairs, batches) = (problem.shape(), problem.pairs(), problem.batches());
+    let problem::Outputs { pieces, indices } = outputs;
+    let numbers = Numbers::new().ok_or_else(|| failure::no_kernel(kernel.signature.name, &kernel.name))?;
     let job = Job { shape, pattern: pairs.pattern, rows: [0, shape.rows()], variables: views.len() };
     let meter = pairs.meter(shape);
-    let call = Call { kernel, numbers, views, job, meter: meter.as_ref() };
+    let call = Call { kernel, numbers, views, batches, job, meter: meter.as_ref() };
     let mut ordinals = match devices {
         Devices::One(ordinal) => vec![ordinal],
         Devices::All => {
@@ -78,7 +67,7 @@ pub fn reduce<T: Scalar + Stored>(
             device::available().collect()
         }
     };
-    ordinals.truncate(shape.rows().div_ceil(kernel.block_targets.max(1)).max(1));
+    ordinals.truncate(shape.rows().div_ceil(kernel.sizes.block_targets.max(1)).max(1));
     // where there is none, opening it says why
     let first = ordinals.first().copied().unwrap_or(0);
     let is_array = |piece: &Piece<'_, T>| matches!(piece.to, To::Array(_));
@@ -86,8 +75,8 @@ pub fn reduce<T: Scalar + Stored>(
         return Err(Error::NotOnePlace);
     }
     let totals = match ordinals.len() {
-        0 | 1 => call.on(first, pieces, &mut indices)?,
-        _ => call.on_all(&ordinals, pieces, &mut indices)?,
+        0 | 1 => call.on(first, pieces, indices)?,
+        _ => call.on_all(&ordinals, pieces, indices)?,
     };
     leave_totals(first, numbers, &totals, pieces)?;
     if let Some(meter) = meter {
@@ -148,6 +137,7 @@ struct Call<'c, T: Scalar + Stored> {
     kernel: &'c Kernel,
     numbers: Numbers<T>,
     views: &'c [View<'c, T>],
+    batches: &'c Batches,
     job: Job<'c>,
     /// Counts the pairs that are done.
     meter: Option<&'c Meter>,
@@ -168,7 +158,7 @@ impl<T: Scalar + Stored> Call<'_, T> {
             if let To::Array(array) = indices {
                 **array = Kept::allocate(&device, 0)?.into_array();
             }
-            return Ok(output::totals(&[], kernel.values));
+            return Ok(output::totals(&[], kernel.signature.values));
         }
         let launches = Launches { kernel, device: &device, rows: job.count() };
         device.with_lane(|lane| self.run(&device, &launches, lane, pieces, indices))
@@ -200,7 +190,7 @@ impl<T: Scalar + Stored> Call<'_, T> {
             let range = part(shape.rows(), share, shares);
             // A device needs its own targets only; but what is not all pairs of one batch is counted from the first one.
             let own = shape.batches == 1 && job.pattern.is_none();
-            let views = self.views.iter().zip(kernel.variables).map(|(view, variable)| {
+            let views = self.views.iter().zip(kernel.signature.variables).map(|(view, variable)| {
                 let rows = if variable.role == Role::Target { range.clone() } else { 0..view.rows() };
                 view.part(rows).ok_or(Error::NotOnePlace)
             });
@@ -214,9 +204,13 @@ impl<T: Scalar + Stored> Call<'_, T> {
             let mut outputs = Vec::with_capacity(rest.len());
             for (width, place, data) in &mut rest {
                 let count = if *place == Place::Rows { range.len() * *width } else { 0 };
-                outputs.push(Piece { width: *width, place: *place, to: To::Host(take_front(data, count)) });
+                outputs.push(Piece {
+                    width: *width,
+                    place: *place,
+                    to: To::Host(data.split_off_mut(..count).unwrap_or_default()),
+                });
             }
-            let indices = take_front(&mut rest_of_indices, range.len() * kernel.indices);
+            let indices = rest_of_indices.split_off_mut(..range.len() * kernel.signature.indices).unwrap_or_default();
             jobs.push((job, views, outputs, indices));
         }
         let results: Vec<Result<Vec<Total>, Error>> = thread::scope(|scope| {
@@ -224,14 +218,15 @@ impl<T: Scalar + Stored> Call<'_, T> {
             for (&ordinal, (job, own, mut outputs, indices)) in ordinals.iter().zip(jobs) {
                 threads.push(thread::Builder::new().spawn_scoped(scope, move || {
                     let views = if own.is_empty() { self.views } else { &own };
-                    let call = Call { kernel, numbers: self.numbers, views, job, meter: self.meter };
+                    let call =
+                        Call { kernel, numbers: self.numbers, views, batches: self.batches, job, meter: self.meter };
                     call.on(ordinal, &mut outputs, &mut To::Host(indices))
                 }));
             }
             let failed = || failure::cuda("starting a thread for each device", CudaError::OperatingSystemError);
             threads.into_iter().map(|thread| thread.ok().and_then(|t| t.join().ok()).ok_or_else(failed)?).collect()
         });
-        let mut totals = output::totals(&[], kernel.values);
+        let mut totals = output::totals(&[], kernel.signature.values);
         for result in results {
             totals.iter_mut().zip(result?).for_each(|(sum, part)| sum.merge(&part));
         }
@@ -247,9 +242,9 @@ impl<T: Scalar + Stored> Call<'_, T> {
         pieces: &mut [Piece<'_, T>],
         indices: &mut To<'_, u32>,
     ) -> Result<Vec<Total>, Error> {
-        let Call { kernel, numbers, views, job, meter } = *self;
-        let (rows, batches) = (job.count(), Batches::new(kernel.variables, views)?);
-        let width = kernel.values;
+        let Call { kernel, numbers, views, batches, job, meter } = *self;
+        let rows = job.count();
+        let width = kernel.signature.values;
         let whole = output::whole(pieces, width);
         let is_array = |piece: usize| matches!(pieces[piece].to, To::Array(_));
         let outputs = Outputs {
@@ -261,9 +256,9 @@ impl<T: Scalar + Stored> Call<'_, T> {
 
         // How the work is cut, and memory for it: what the lane has already, if that is enough.
         let sizes = Sizes {
-            block_targets: kernel.block_targets,
-            tile_sources: kernel.tile_sources,
-            state_bytes: kernel.state_words.saturating_mul(size_of::<T>()),
+            block_targets: kernel.sizes.block_targets,
+            tile_sources: kernel.sizes.tile_sources,
+            state_bytes: kernel.sizes.state_words.saturating_mul(size_of::<T>()),
             multiprocessors: device.multiprocessors,
             memory: device.memory / 8,
             local_bytes: device.most_local_bytes(),
@@ -301,7 +296,7 @@ impl<T: Scalar + Stored> Call<'_, T> {
         // The arguments and tables.
         let mut addresses = Vec::with_capacity(views.len());
         let mut sent = Vec::with_capacity(views.len() + 3);
-        for ((view, &region), variable) in views.iter().zip(&regions.data).zip(kernel.variables) {
+        for ((view, &region), variable) in views.iter().zip(&regions.data).zip(kernel.signature.variables) {
             if let Some(data) = view.host() {
                 addresses.push(memory.address(region));
                 sent.push((region.offset(), numbers.bytes(data)));
@@ -332,7 +327,7 @@ impl<T: Scalar + Stored> Call<'_, T> {
         let pending = Pending(stream);
         // SAFETY: the regions are in the memory, which is there until `pending` has waited.
         unsafe { staging.upload(memory.start(), &sent, stream) }
-            .map_err(|error| failure::cuda(format!("copying the arguments of `{}`", kernel.formula), error))?;
+            .map_err(|error| failure::cuda(format!("copying the arguments of `{}`", kernel.signature.name), error))?;
 
         // The kernels.
         let results = Results {
@@ -406,12 +401,6 @@ fn part(targets: usize, share: usize, shares: usize) -> Range<usize> {
     start(share)..start(share + 1)
 }
 
-fn take_front<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
-    let (front, back) = mem::take(rest).split_at_mut(count);
-    *rest = back;
-    front
-}
-
 /// How much memory the outputs take that stay on the device.
 struct Stay {
     /// For each piece.
@@ -445,7 +434,7 @@ impl KeptOutputs {
         Stay {
             pieces: pieces.iter().map(of_piece).collect(),
             whole,
-            indices: matches!(indices, To::Array(_)).then(|| bytes(kernel.indices, size_of::<u32>())),
+            indices: matches!(indices, To::Array(_)).then(|| bytes(kernel.signature.indices, size_of::<u32>())),
         }
     }
 

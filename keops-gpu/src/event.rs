@@ -1,6 +1,9 @@
 //! What the CUDA engine tells the crate tracing: an event for each pass and device, before it runs.
 
-use keops_core::{cpu::Shape, number::Scalar, progress::Pairs};
+use keops_core::{
+    number::Scalar,
+    problem::{Pairs, Shape},
+};
 
 use crate::{Kernel, cut::Job, device::Device};
 
@@ -27,14 +30,14 @@ pub(crate) fn pass<T: Scalar>(
     };
     tracing::debug!(
         target: "keops",
-        formula = kernel.formula,
+        formula = kernel.signature.name,
         element = T::TYPE_NAME,
         engine = "cuda",
         device = device.ordinal(),
         name = name.as_deref().unwrap_or("?"),
         cut,
-        block = kernel.block_targets,
-        tile = kernel.tile_sources,
+        block = kernel.sizes.block_targets,
+        tile = kernel.sizes.tile_sources,
         targets,
         sources,
         batches,

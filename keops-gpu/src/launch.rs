@@ -53,16 +53,16 @@ impl Regions {
         let number = size_of::<T>();
         let rows = |width: usize| rows.saturating_mul(width);
         let rows_if = |wanted: bool, width: usize| if wanted { rows(width) } else { 0 };
-        let states = if parts > 1 { rows(kernel.state_words).saturating_mul(parts) } else { 0 };
-        let partial = if totals { TOTAL_BLOCKS.saturating_mul(kernel.values) } else { 0 };
+        let states = if parts > 1 { rows(kernel.sizes.state_words).saturating_mul(parts) } else { 0 };
+        let partial = if totals { TOTAL_BLOCKS.saturating_mul(kernel.signature.values) } else { 0 };
         let mut plan = Plan::default();
         let regions = Self {
             data: views.iter().map(|view| plan.region(view.host().map_or(0, <[T]>::len), number)).collect(),
             pointers: plan.region(views.len().saturating_mul(batches), ADDRESS_BYTES),
             ranges: plan.region(cut.ranges.len(), size_of::<Range>()),
             units: plan.region(cut.units.len(), size_of::<Unit>()),
-            values: plan.region(rows_if(values, kernel.values), number),
-            indices: plan.region(rows_if(indices, kernel.indices), size_of::<u32>()),
+            values: plan.region(rows_if(values, kernel.signature.values), number),
+            indices: plan.region(rows_if(indices, kernel.signature.indices), size_of::<u32>()),
             states: plan.region(states, number),
             partial: plan.region(partial, PARTIAL_BYTES),
         };
@@ -153,7 +153,7 @@ impl Launches<'_> {
             parameter(&parts_u32),
         ];
         // SAFETY: these are the parameters of the main kernel, and the memory behind them is as large as it says.
-        unsafe { self.launch(&kernel.name, units.len(), kernel.shared_bytes, stream, &parameters) }
+        unsafe { self.launch(&kernel.name, units.len(), kernel.sizes.shared_bytes, stream, &parameters) }
     }
 
     /// The merge kernel, in as many stages as it takes, if there is more than one part.
@@ -189,7 +189,7 @@ impl Launches<'_> {
 
     /// The total kernel, called `name`.
     pub(crate) fn total(&self, values: u64, partial: u64, stream: &Stream, name: &str) -> Result<(), Error> {
-        let (rows, width) = (self.count(self.rows)?, self.count(self.kernel.values)?);
+        let (rows, width) = (self.count(self.rows)?, self.count(self.kernel.signature.values)?);
         let parameters = [parameter(&values), parameter(&partial), parameter(&rows), parameter(&width)];
         // SAFETY: these are the parameters of the total kernel, and the memory behind them is as large as it says.
         unsafe { self.launch(name, TOTAL_BLOCKS, 0, stream, &parameters) }
@@ -215,7 +215,7 @@ impl Launches<'_> {
     ) -> Result<(), Error> {
         let loaded = self.device.module(self.kernel, name)?;
         let function = loaded.module.get_function(name).map_err(|error| match error {
-            CudaError::NotFound => failure::no_kernel(self.kernel.formula, name),
+            CudaError::NotFound => failure::no_kernel(self.kernel.signature.name, name),
             error => failure::cuda(format!("looking for the kernel {name}"), error),
         })?;
         let launched = || -> CudaResult<()> {

@@ -1,7 +1,7 @@
 //! The CUDA engine of `keops`: [`reduce`] runs a compiled formula on a GPU.
 //!
 //! The kernels come as PTX text, compiled beforehand from the same formula that the CPU engine runs; `keops-core`'s
-//! `device` says what their parameters are. This crate checks the arguments, cuts the work into blocks, moves data
+//! `launch` says what their parameters are. This crate takes checked calls, cuts the work into blocks, moves data
 //! there and back, and launches. What it knows of a formula is in [`Kernel`]: plain numbers, so that it is compiled
 //! once.
 //!
@@ -34,13 +34,15 @@ mod staging;
 
 pub use device::{devices, is_available, release_kept};
 pub use engine::{reduce, upload};
-pub use keops_core::cuda::Kernel;
+pub use keops_core::problem::cuda::Kernel;
 
 use keops_core::{
-    cpu::Piece,
-    cuda::{Devices, Engine},
-    data::{Array, Error, To, View},
-    progress::Pairs,
+    data::{Array, Error, Stored},
+    number::Scalar,
+    problem::{
+        Engine, Outputs, Problem,
+        cuda::{Devices, Engines, EnginesFor},
+    },
 };
 
 /// The engine, for the settings of calls. The facade `keops` gives it to every call, with the feature `cuda`.
@@ -59,11 +61,7 @@ use keops_core::{
 #[derive(Clone, Copy, Debug)]
 pub struct Cuda;
 
-impl Engine for Cuda {
-    fn is_available(&self, ordinal: usize) -> bool {
-        is_available(ordinal)
-    }
-
+impl Engines for Cuda {
     fn first_available(&self) -> Option<usize> {
         device::available().next()
     }
@@ -71,36 +69,26 @@ impl Engine for Cuda {
     fn has_room(&self, ordinal: usize, kernel: &Kernel) -> bool {
         device::has_room(ordinal, kernel)
     }
+}
 
-    fn reduce_f32(
-        &self,
-        devices: Devices,
-        kernel: &Kernel,
-        pairs: Pairs<'_>,
-        views: &[View<'_, f32>],
-        pieces: &mut [Piece<'_, f32>],
-        indices: Option<To<'_, u32>>,
-    ) -> Result<(), Error> {
-        reduce(devices, kernel, pairs, views, pieces, indices)
+impl<T: Scalar + Stored> EnginesFor<T> for Cuda {
+    fn engine(&self, devices: Devices, kernel: Kernel) -> Box<dyn Engine<T>> {
+        Box::new(OnDevices { devices, kernel })
     }
 
-    fn reduce_f64(
-        &self,
-        devices: Devices,
-        kernel: &Kernel,
-        pairs: Pairs<'_>,
-        views: &[View<'_, f64>],
-        pieces: &mut [Piece<'_, f64>],
-        indices: Option<To<'_, u32>>,
-    ) -> Result<(), Error> {
-        reduce(devices, kernel, pairs, views, pieces, indices)
-    }
-
-    fn upload_f32(&self, ordinal: usize, numbers: &[f32]) -> Result<Array<f32>, Error> {
+    fn upload(&self, ordinal: usize, numbers: &[T]) -> Result<Array<T>, Error> {
         upload(ordinal, numbers)
     }
+}
 
-    fn upload_f64(&self, ordinal: usize, numbers: &[f64]) -> Result<Array<f64>, Error> {
-        upload(ordinal, numbers)
+/// A kernel on some devices.
+struct OnDevices {
+    devices: Devices,
+    kernel: Kernel,
+}
+
+impl<T: Scalar + Stored> Engine<T> for OnDevices {
+    fn reduce(&self, problem: &Problem<'_, T>, outputs: &mut Outputs<'_, '_, T>) -> Result<(), Error> {
+        reduce(self.devices, &self.kernel, problem, outputs)
     }
 }

@@ -4,9 +4,9 @@
 //! each block of the total kernel, and the host adds those.
 
 use keops_core::{
-    cpu::{Piece, Place},
     launch::TOTAL_BLOCKS,
     number::Scalar,
+    problem::{Piece, Place},
     reduction::Total,
 };
 

@@ -13,13 +13,15 @@ use std::{
 };
 
 use keops_core::{
-    cpu::Piece,
-    cuda::{Devices, Engine},
     data::{Array, Error, Stored, To, View},
     formula::{Index, Variable},
-    progress::{Pairs, Watch},
+    launch::Sizes,
+    problem::{
+        Outputs, Pairs, Piece, Problem, Signature, Watch,
+        cuda::{Devices, Engines},
+    },
 };
-use keops_gpu::{Cuda, Kernel, devices, is_available, reduce, release_kept, upload};
+use keops_gpu::{Cuda, Kernel, devices, is_available, release_kept, upload};
 use libloading::Library;
 
 /// The first device.
@@ -103,21 +105,27 @@ impl StandIn {
     }
 }
 
+/// A checked call on devices.
+fn reduce(
+    devices: Devices,
+    kernel: &Kernel,
+    pairs: Pairs<'_>,
+    views: &[View<'_, f32>],
+    pieces: &mut [Piece<'_, f32>],
+    indices: Option<To<'_, u32>>,
+) -> Result<(), Error> {
+    let problem = Problem::new(kernel.signature, views, pairs)?;
+    let mut outputs = Outputs::new(&problem, pieces, indices)?;
+    keops_gpu::reduce(devices, kernel, &problem, &mut outputs)
+}
+
 fn kernel() -> Kernel {
     Kernel {
         modules: &[("f", "f"), ("f_merge", "f_merge"), ("keops_total_f32", "keops_total_f32")],
         cubins: &[],
         name: "f".to_owned(),
-        formula: "f",
-        variables: VARIABLES,
-        targets: Index::I,
-        values: 2,
-        indices: 1,
-        state_words: 3,
-        block_targets: 128,
-        tile_sources: 8,
-        shared_bytes: 0,
-        local_bytes: 0,
+        signature: Signature { name: "f", variables: VARIABLES, targets: Index::I, values: 2, indices: 1 },
+        sizes: Sizes { state_words: 3, block_targets: 128, tile_sources: 8, shared_bytes: 0, local_bytes: 0 },
     }
 }
 
@@ -436,7 +444,10 @@ fn local_memory() {
     // of which a quarter at least are targets
     let has_room = |bytes: u32| {
         stand_in.put("stand_in_local", bytes.into());
-        Cuda.has_room(0, &Kernel { local_bytes: bytes as usize / 4 + 1, ..fresh_kernel() })
+        Cuda.has_room(
+            0,
+            &Kernel { sizes: Sizes { local_bytes: bytes as usize / 4 + 1, ..kernel().sizes }, ..fresh_kernel() },
+        )
     };
     let on_device = |bytes| {
         stand_in.put("stand_in_local", bytes);

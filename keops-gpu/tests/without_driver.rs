@@ -1,32 +1,37 @@
 //! What the engine answers on a machine without a CUDA driver. On a machine with one there is nothing to test.
 
 use keops_core::{
-    cpu::Piece,
-    cuda::Devices,
     data::{Error, To, View},
     formula::{Index, Variable},
-    progress::Pairs,
+    launch::Sizes,
+    problem::{Outputs, Pairs, Piece, Problem, Signature, cuda::Devices},
 };
 use keops_driver::{Status, status};
-use keops_gpu::{Kernel, devices, is_available, reduce};
+use keops_gpu::{Kernel, devices, is_available};
 
 const VARIABLES: &[Variable] = &[Variable::target("x", 2), Variable::source("y", 2)];
+
+/// A checked call on devices.
+fn reduce(
+    devices: Devices,
+    kernel: &Kernel,
+    pairs: Pairs<'_>,
+    views: &[View<'_, f32>],
+    pieces: &mut [Piece<'_, f32>],
+    indices: Option<To<'_, u32>>,
+) -> Result<(), Error> {
+    let problem = Problem::new(kernel.signature, views, pairs)?;
+    let mut outputs = Outputs::new(&problem, pieces, indices)?;
+    keops_gpu::reduce(devices, kernel, &problem, &mut outputs)
+}
 
 fn kernel() -> Kernel {
     Kernel {
         modules: &[],
         cubins: &[],
         name: "f".to_owned(),
-        formula: "f",
-        variables: VARIABLES,
-        targets: Index::I,
-        values: 1,
-        indices: 0,
-        state_words: 2,
-        block_targets: 128,
-        tile_sources: 128,
-        shared_bytes: 1024,
-        local_bytes: 0,
+        signature: Signature { name: "f", variables: VARIABLES, targets: Index::I, values: 1, indices: 0 },
+        sizes: Sizes { state_words: 2, block_targets: 128, tile_sources: 128, shared_bytes: 1024, local_bytes: 0 },
     }
 }
 

@@ -6,12 +6,11 @@
 //! number is at most twice the smallest (Sterbenz), and nowhere else: it never loses a digit.
 
 use crate::{
-    cpu::{Batches, Piece, reduce, shape},
+    call::{Element, Pass},
     data::{Device, Error, View, room},
-    element::Element,
     formula::{Components, Formula},
+    problem::{Piece, Settings},
     reduction::Sum,
-    settings::Settings,
 };
 
 /// The rows of a view, less a number for each component and batch that is near all of them, where that is exact.
@@ -35,18 +34,18 @@ pub fn centred<'a, T: Element>(view: &View<'a, T>, settings: &Settings) -> Resul
 /// As [`centred`], of the values of a formula. All variables of `F` but parameters are targets, and `views` belong to them.
 ///
 /// # Errors
-/// Those of [`fn@reduce`].
+/// Those of [`Pass::new`] and [`Pass::reduce`].
 pub fn centred_rows<'a, T: Element, F: Formula>(
     views: &[&View<'a, T>],
     settings: &Settings,
 ) -> Result<View<'a, T>, Error> {
     let views = views.iter().map(|view| view.on_host()).collect::<Result<Vec<_>, _>>()?;
     let width = <F::Out<T> as Components<T>>::LEN;
-    let mut numbers = room(shape(F::NAME, F::VARIABLES, &views)?.rows(), width)?;
     let here = Settings { device: Device::Cpu, ranges: None, watch: None, ..settings.clone() };
-    reduce::<T, F, Sum>(&views, &here, &mut [Piece::rows(width, &mut numbers)], None)?;
-    let batches = Batches::new(F::VARIABLES, &views)?;
-    let rows = View::from_owned(numbers, width).batched(batches.dims());
+    let pass = Pass::new::<F, Sum>(&views, &here)?;
+    let mut numbers = room(pass.rows_of(None), width)?;
+    pass.reduce(&mut [Piece::rows(width, &mut numbers)], None)?;
+    let rows = View::from_owned(numbers, width).batched(pass.problem().batches().dims());
     centred(&rows, settings)
 }
 

@@ -5,12 +5,10 @@
 //! are made here, from the rows of all batches.
 
 use crate::{
-    cpu::{Batches, Piece, Place, Shape, shape},
+    call::{Element, Pass},
     data::{Device, Error, To, View, room},
-    element::Element,
-    formula::{Role, Variable},
+    problem::{Batches, Piece, Place},
     reduction::Total,
-    settings::Settings,
 };
 
 /// A part of the result of a pass: a consecutive range of the components of its rows.
@@ -21,36 +19,22 @@ pub struct Part<'a, T> {
     /// If it is a gradient, that of which argument: the sum over all targets for a parameter, and over the batches that
     /// share the argument.
     pub gradient: Option<usize>,
-    /// Where it goes: as many rows as [`rows_of`](super::rows_of) says.
+    /// Where it goes: as many rows as [`Pass::rows_of`] says.
     pub to: To<'a, T>,
 }
 
-/// What an engine computes.
-pub(super) type Reduce<'a, T> = &'a mut dyn FnMut(&mut [Piece<'_, T>], Option<To<'_, u32>>) -> Result<(), Error>;
-
-/// How many rows the result of a pass has, or the gradient of an argument: those of all its batches.
-pub(super) fn rows<T>(variables: &[Variable], views: &[View<'_, T>], shape: Shape, gradient: Option<usize>) -> usize {
-    match gradient {
-        None => shape.rows(),
-        Some(view) if variables[view].role == Role::Parameter => views[view].batches(),
-        Some(view) => views[view].batches() * shape.targets,
-    }
-}
-
-/// Runs a pass of the formula `name`, by `reduce`.
+/// Runs a pass.
 ///
 /// # Errors
-/// Those of [`crate::cpu::reduce`].
+/// Those of [`Pass::run`].
 pub(super) fn run<T: Element>(
-    (name, variables): (&'static str, &'static [Variable]),
-    views: &[View<'_, T>],
-    settings: &Settings,
+    pass: &Pass<'_, T>,
     parts: &mut [Part<'_, T>],
     indices: Option<To<'_, u32>>,
-    reduce: Reduce<'_, T>,
 ) -> Result<(), Error> {
-    let shape = shape(name, variables, views)?;
-    let is_parameter = |view: usize| variables[view].role == Role::Parameter;
+    let (problem, settings) = (pass.problem(), pass.settings);
+    let (views, shape, batches) = (problem.views(), problem.shape(), problem.batches());
+    let is_parameter = |view: usize| problem.is_parameter(view);
     let place = |part: &Part<'_, T>| match part.gradient {
         Some(view) if is_parameter(view) && views[view].batches() == 1 => Some(Place::Total),
         None => Some(Place::Rows),
@@ -69,13 +53,12 @@ pub(super) fn run<T: Element>(
         let to = if place.is_some() { part.to.reborrow() } else { To::Host(all) };
         pieces.push(Piece { width, place: place.unwrap_or(Place::Rows), to });
     }
-    reduce(&mut pieces, indices)?;
+    pass.reduce(&mut pieces, indices)?;
     drop(pieces);
     for (part, all) in parts.iter_mut().zip(&all) {
         let (Some(view), None) = (part.gradient, place(part)) else { continue };
         let per_batch = if is_parameter(view) { 1 } else { shape.targets };
-        let batches = Batches::new(variables, views)?;
-        let sums = sums(&batches, view, (all, part.width), [shape.targets, per_batch]);
+        let sums = sums(batches, view, (all, part.width), [shape.targets, per_batch]);
         let rows = views[view].batches() * per_batch;
         match &mut part.to {
             To::Host(to) if to.len() != sums.len() => {

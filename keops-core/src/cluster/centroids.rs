@@ -3,8 +3,8 @@
 use super::{check_rows, sizes};
 use crate::{
     arguments::AsRows,
+    call::Element,
     data::{Error, Rows, numbers},
-    element::Element,
 };
 
 /// The mean of the points of each cluster, summed in f64; NaN for a label that no point has.

@@ -3,23 +3,17 @@
 use pulp::Arch;
 
 use crate::{
-    cpu::{Shape, contract::is_long, instructions::vector_bytes, kernel::Kernel, plan},
+    cpu::{Cpu, contract::is_long, instructions::vector_bytes, plan},
     lanes::{Common, Vectorized},
-    progress::Pairs,
+    problem::{Pairs, Shape},
 };
 
 /// A pass of this shape, of all batches, with lanes over sources if there is a `common` instruction set for that.
-pub(super) fn pass<T: Vectorized>(
-    kernel: &dyn Kernel<T>,
-    arch: Arch,
-    common: Option<Common>,
-    pairs: Pairs<'_>,
-    all: Shape,
-) {
+pub(super) fn pass<T: Vectorized>(engine: &Cpu<'_, T>, common: Option<Common>, pairs: Pairs<'_>, all: Shape) {
     if !tracing::enabled!(target: "keops", tracing::Level::DEBUG) {
         return;
     }
-    let layout = kernel.layout();
+    let Cpu { arch, kernel, layout } = *engine;
     let shape = Shape { batches: 1, ..all };
     let arch = common.map_or(arch, Common::arch);
     let lanes = kernel.lanes(arch);
@@ -37,7 +31,7 @@ pub(super) fn pass<T: Vectorized>(
     let parallel = plan::in_parallel(if all.batches > 1 { all } else { shape });
     tracing::debug!(
         target: "keops",
-        formula = layout.name,
+        formula = layout.signature.name,
         element = T::TYPE_NAME,
         engine = "cpu",
         instructions,

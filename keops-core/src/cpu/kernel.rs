@@ -12,25 +12,18 @@ use crate::{
         instructions::{self, OnLanes},
         sweep::{OverSources, OverTargets, Tile, sweep},
     },
-    cuda,
-    data::Error,
-    formula::{Components, Contraction, Cuda, Formula, Index, Role, Variable, width},
+    formula::{Components, Contraction, Formula, Role, width},
     lanes::{Common, Vectorized},
-    number::Real,
+    number::{Real, Scalar},
+    problem::Signature,
     reduction::{Reduction, components},
 };
 
 /// The sizes of a kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
-    /// The name of the formula, for messages.
-    pub name: &'static str,
-    /// The variables, in the order of the arguments.
-    pub variables: &'static [Variable],
-    /// Which index the targets are.
-    pub targets: Index,
-    /// Its kernels for GPUs.
-    pub cuda: Option<Cuda>,
+    /// What a call takes and gives.
+    pub signature: Signature,
     /// The contractions of a pair.
     pub contractions: &'static [Contraction],
     /// What is left of the parameters: how many numbers.
@@ -43,15 +36,26 @@ pub struct Layout {
     pub locals: usize,
     /// The state of a target.
     pub state: usize,
-    /// Values in a row of the result.
-    pub values: usize,
-    /// Row numbers in a row of the result.
-    pub indices: usize,
     /// Whether most pairs only compare their value.
     pub compares: bool,
 }
 
 impl Layout {
+    /// The sizes of the kernel of `F` and `Red`.
+    #[must_use]
+    pub fn of<T: Scalar, F: Formula, Red: Reduction>() -> Self {
+        Self {
+            signature: Signature::of::<F, Red>(),
+            contractions: F::CONTRACTIONS,
+            parameters: <F::P<T> as Components<T>>::LEN,
+            target: <F::I<T> as Components<T>>::LEN,
+            source: <F::J<T> as Components<T>>::LEN,
+            locals: F::LOCALS,
+            state: <Red::State<F, T> as Components<T>>::LEN,
+            compares: Red::COMPARES,
+        }
+    }
+
     /// What is left of a row of the variables of a role.
     pub(super) fn left(&self, role: Role) -> usize {
         match role {
@@ -69,12 +73,8 @@ impl Layout {
 /// - a *row* is [`Layout::target`] (or `source`, `parameters`, `state`) numbers; rows follow each other;
 /// - a *row of lanes* has the same component of each lane side by side: component c of lane l is number c * lanes + l.
 pub trait Kernel<T: Vectorized>: Sync {
-    /// The sizes.
-    fn layout(&self) -> Layout;
     /// Prepares `count` rows of all variables of a role, given the prepared parameters.
     fn prepare(&self, role: Role, parameters: &[T], rows: &[T], count: usize, to: &mut [T]);
-    /// The kernel for GPUs, if it was built.
-    fn cuda(&self) -> Result<cuda::Kernel, Error>;
     /// How many lanes a tile has.
     fn lanes(&self, arch: Arch) -> usize;
     /// The state that has seen no source.
@@ -90,35 +90,14 @@ pub trait Kernel<T: Vectorized>: Sync {
 }
 
 /// The kernel of `F` and `Red`.
-pub(super) struct Compiled<F, Red>(PhantomData<(F, Red)>);
+pub struct Compiled<F, Red>(PhantomData<(F, Red)>);
 
 impl<F, Red> Compiled<F, Red> {
-    pub(super) const NEW: Self = Self(PhantomData);
+    /// The only one.
+    pub const NEW: Self = Self(PhantomData);
 }
 
 impl<T: Vectorized, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
-    fn layout(&self) -> Layout {
-        Layout {
-            name: F::NAME,
-            variables: F::VARIABLES,
-            targets: F::TARGETS,
-            cuda: F::CUDA,
-            contractions: F::CONTRACTIONS,
-            parameters: <F::P<T> as Components<T>>::LEN,
-            target: <F::I<T> as Components<T>>::LEN,
-            source: <F::J<T> as Components<T>>::LEN,
-            locals: F::LOCALS,
-            state: <Red::State<F, T> as Components<T>>::LEN,
-            values: Red::values(components::<F>()),
-            indices: Red::indices(components::<F>()),
-            compares: Red::COMPARES,
-        }
-    }
-
-    fn cuda(&self) -> Result<cuda::Kernel, Error> {
-        cuda::Kernel::of::<T, F, Red>()
-    }
-
     fn prepare(&self, role: Role, parameters: &[T], rows: &[T], count: usize, to: &mut [T]) {
         let from = width(F::VARIABLES, role);
         match role {

@@ -1,103 +1,12 @@
 //! Results: rows, and totals over all rows.
 
 use crate::{
-    cpu::{
-        Shape,
-        kernel::{Kernel, Layout},
-    },
-    data::{Error, To},
+    cpu::kernel::{Kernel, Layout},
     lanes::{Vectorized, memory::Aligned},
     number::Scalar,
+    problem::{HostPiece, Place},
     reduction::Total,
 };
-
-/// What becomes of a piece of the result rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Row i of the piece is row i of the output.
-    Rows,
-    /// The output is one row, the sum of the piece over all targets: the gradient of a parameter.
-    Total,
-}
-
-/// The output for a consecutive range of the components of a result row.
-#[derive(Debug)]
-pub struct Piece<'a, T> {
-    /// How many components.
-    pub width: usize,
-    /// What becomes of them.
-    pub place: Place,
-    /// Where they go: N × `width` numbers for [`Place::Rows`], `width` for [`Place::Total`].
-    pub to: To<'a, T>,
-}
-
-impl<'a, T: Copy + Default> Piece<'a, T> {
-    /// `width` components of every row.
-    pub fn rows(width: usize, to: impl Into<To<'a, T>>) -> Self {
-        Piece { width, place: Place::Rows, to: to.into() }
-    }
-
-    /// `width` components, summed over all rows.
-    pub fn total(width: usize, to: impl Into<To<'a, T>>) -> Self {
-        Piece { width, place: Place::Total, to: to.into() }
-    }
-
-    /// How many rows of a result go there.
-    #[must_use]
-    pub fn count(&self, shape: Shape) -> usize {
-        if self.place == Place::Rows { shape.rows() } else { 1 }
-    }
-
-    /// The piece in memory of the host; an array gets its memory here.
-    ///
-    /// # Errors
-    /// [`Error::OutputTooLarge`].
-    pub fn host(&mut self, shape: Shape) -> Result<HostPiece<'_, T>, Error> {
-        let (width, place, rows) = (self.width, self.place, self.count(shape));
-        Ok(HostPiece { width, place, data: self.to.host(rows, width)? })
-    }
-}
-
-/// A [`Piece`] in memory of the host.
-#[derive(Debug)]
-pub struct HostPiece<'a, T> {
-    /// How many components.
-    pub width: usize,
-    /// What becomes of them.
-    pub place: Place,
-    /// Where they go.
-    pub data: &'a mut [T],
-}
-
-/// Checks that outputs hold the result of a call of `formula`, whose rows have so many values and row numbers.
-///
-/// # Errors
-/// Pieces that do not make up a row; outputs of another length.
-pub fn check_outputs<T: Copy + Default>(
-    formula: &'static str,
-    (width, index_width): (usize, usize),
-    shape: Shape,
-    pieces: &[Piece<'_, T>],
-    indices: &To<'_, u32>,
-) -> Result<(), Error> {
-    let found = pieces.iter().fold(0, |sum: usize, piece| sum.saturating_add(piece.width));
-    if found != width {
-        return Err(Error::OutputWidth { formula, width, found });
-    }
-    for piece in pieces {
-        let rows = piece.count(shape);
-        check_length(rows, piece.width, &piece.to)?;
-    }
-    check_length(shape.rows(), index_width, indices)
-}
-
-fn check_length<T>(rows: usize, width: usize, to: &To<'_, T>) -> Result<(), Error> {
-    match (rows.checked_mul(width), to) {
-        (None, _) => Err(Error::OutputTooLarge { rows, width }),
-        (Some(len), To::Host(data)) if len != data.len() => Err(Error::OutputLength { rows, width, found: data.len() }),
-        (Some(_), _) => Ok(()),
-    }
-}
 
 /// Where a block of targets leaves its results.
 pub(super) struct Block<'a, T> {
@@ -129,9 +38,9 @@ pub(super) fn batches<'a, T>(
         let pieces = rest.iter_mut().zip(&lengths).map(|((width, place, data), &len)| {
             // What totals are written to is not a batch's.
             let len = if *place == Place::Rows { len } else { 0 };
-            HostPiece { width: *width, place: *place, data: take_front(data, len) }
+            HostPiece { width: *width, place: *place, data: data.split_off_mut(..len).unwrap_or_default() }
         });
-        of_batches.push((pieces.collect(), take_front(&mut indices, index_count)));
+        of_batches.push((pieces.collect(), indices.split_off_mut(..index_count).unwrap_or_default()));
     }
     of_batches
 }
@@ -151,18 +60,16 @@ pub(super) fn blocks<'a, T: Vectorized>(
         let mut parts = Vec::with_capacity(rest.len());
         for (width, place, data) in &mut rest {
             let width = *width;
-            let rows = (*place == Place::Rows).then(|| take_front(data, count * width));
+            let rows = (*place == Place::Rows).then(|| data.split_off_mut(..count * width).unwrap_or_default());
             parts.push(Part { width, rows });
         }
-        blocks.push(Block { parts, indices: take_front(&mut indices, count * index_width), totals: Vec::new() });
+        blocks.push(Block {
+            parts,
+            indices: indices.split_off_mut(..count * index_width).unwrap_or_default(),
+            totals: Vec::new(),
+        });
     }
     blocks
-}
-
-fn take_front<'a, T>(rest: &mut &'a mut [T], count: usize) -> &'a mut [T] {
-    let (front, back) = core::mem::take(rest).split_at_mut(count);
-    *rest = back;
-    front
 }
 
 impl<T: Vectorized> Block<'_, T> {
@@ -173,10 +80,10 @@ impl<T: Vectorized> Block<'_, T> {
             kernel.finish(states, lanes, count, rows, self.indices);
             return;
         }
-        let mut values = vec![T::zero(); count * layout.values];
+        let mut values = vec![T::zero(); count * layout.signature.values];
         kernel.finish(states, lanes, count, &mut values, self.indices);
         for row in 0..count {
-            self.write(row, &values[row * layout.values..][..layout.values]);
+            self.write(row, &values[row * layout.signature.values..][..layout.signature.values]);
         }
     }
 
@@ -190,16 +97,16 @@ impl<T: Vectorized> Block<'_, T> {
         order: &[u32],
         name: &dyn Fn(&mut [u32]),
     ) {
-        let (mut values, mut indices) = (Aligned::default(), vec![0; order.len() * layout.indices]);
-        values.resize(order.len() * layout.values);
+        let (mut values, mut indices) = (Aligned::default(), vec![0; order.len() * layout.signature.indices]);
+        values.resize(order.len() * layout.signature.values);
         kernel.finish(states, lanes, order.len(), values.numbers_mut(), &mut indices);
         name(&mut indices);
-        permute(&indices, layout.indices, order, self.indices);
+        permute(&indices, layout.signature.indices, order, self.indices);
         if let [Part { rows: Some(rows), width }] = &mut self.parts[..] {
             return permute(values.numbers(), *width, order, rows);
         }
         for (row, &target) in order.iter().enumerate() {
-            self.write(target as usize, &values.numbers()[row * layout.values..][..layout.values]);
+            self.write(target as usize, &values.numbers()[row * layout.signature.values..][..layout.signature.values]);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{
     cpu::{
         contract::Sources,
         lanes::{fill_lanes, lane, to_lanes},
-        output::{self, HostPiece, Totals},
+        output::{self, Totals},
         plan,
         prepare::Work,
         sweep::Tile,
@@ -20,6 +20,7 @@ use crate::{
     },
     formula::Role,
     lanes::{Common, Vectorized, memory::Aligned},
+    problem::HostPiece,
 };
 
 /// Runs all chunks. The totals, which are not written.

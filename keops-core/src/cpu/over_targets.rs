@@ -16,7 +16,7 @@ use crate::{
     cpu::{
         contract::{Contracted, Contractor, Sources, is_long},
         lanes::{fill_lanes, lane, to_lanes},
-        output::{self, HostPiece, Totals},
+        output::{self, Totals},
         plan,
         prepare::Work,
         sweep::Tile,
@@ -26,6 +26,7 @@ use crate::{
     data::Pattern,
     formula::Role,
     lanes::{Common, Vectorized, memory::Aligned},
+    problem::HostPiece,
 };
 
 /// Runs all blocks, for the pairs of a pattern if there is one. The totals, which are not written.

@@ -6,8 +6,9 @@
 use pulp::Simd;
 
 use crate::{
-    cpu::{Shape, contract::is_long, kernel::Layout, prepare::CHUNK},
+    cpu::{contract::is_long, kernel::Layout, prepare::CHUNK},
     formula::{Components, Formula},
+    problem::{Shape, Signature},
     reduction::{self, Reduction, Total},
 };
 
@@ -59,7 +60,7 @@ const ON_ANY_STACK: usize = 2048;
 pub(super) fn stack(layout: &Layout) -> Option<usize> {
     const BYTES: usize = 256;
     const LEAST: usize = 2 << 20;
-    let Layout { parameters, target, source, state, values, locals, .. } = layout;
+    let Layout { signature: Signature { values, .. }, parameters, target, source, state, locals, .. } = layout;
     // without optimization an array is copied where it is made, and what is computed with it is kept as well
     let locals = locals.saturating_mul(4);
     let numbers =

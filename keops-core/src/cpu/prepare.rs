@@ -9,7 +9,6 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::{
     cpu::{
-        Batches, Shape,
         contract::{self, Sources, Vectors},
         kernel::{Kernel, Layout},
         threads,
@@ -17,7 +16,7 @@ use crate::{
     data::{Device, Error, Halves, View},
     formula::{Role, Variable, width},
     lanes::{Vectorized, memory::Aligned},
-    progress::Meter,
+    problem::{Meter, Problem, Shape},
 };
 
 /// How many sources are prepared at a time.
@@ -92,25 +91,25 @@ impl<T: Vectorized> Spaced<T> {
 }
 
 impl<'a, T: Vectorized> Work<'a, T> {
-    /// Prepares the parameters of a batch. `views` were checked to have batches of this `shape`. Prepared sources are
+    /// Prepares the parameters of a batch. The batches of the problem have this `shape`. Prepared sources are
     /// kept if they are not larger than so many bytes; with 0 they are read once.
     ///
     /// # Errors
     /// Views that are not on the host.
     pub(super) fn new(
-        kernel: &'a dyn Kernel<T>,
-        (views, batches, batch): (&'a [View<'_, T>], &Batches, usize),
+        (kernel, layout): (&'a dyn Kernel<T>, Layout),
+        (problem, batch): (&Problem<'a, T>, usize),
         shape: Shape,
         kept: usize,
         meter: Option<&'a Meter>,
     ) -> Result<Self, Error> {
-        let layout = kernel.layout();
+        let (views, batches) = (problem.views(), problem.batches());
         let elsewhere = |variable: &Variable, view: &View<'_, T>| Error::OtherDevice {
             variable: variable.name,
             place: view.device().unwrap_or_default(),
             device: Device::Cpu,
         };
-        let data = layout.variables.iter().zip(views).enumerate().map(|(number, (variable, view))| {
+        let data = layout.signature.variables.iter().zip(views).enumerate().map(|(number, (variable, view))| {
             let len = view.len() / view.batches();
             let first = if len < view.len() { batches.of(number, batch) * len } else { 0 };
             match (view.host(), view.halves()) {
@@ -236,7 +235,7 @@ impl<'a, T: Vectorized> Work<'a, T> {
 
     /// Prepares the rows of a role in a range, for which there is room.
     fn prepare_to(&self, role: Role, range: Range<usize>, to: &mut [T]) {
-        let width = width(self.layout.variables, role);
+        let width = width(self.layout.signature.variables, role);
         let left = self.layout.left(role);
         let mut variables = self.of(role);
         if let (Some((_, Numbers::Whole(data))), None) = (variables.next(), variables.next()) {
@@ -286,7 +285,7 @@ impl<'a, T: Vectorized> Work<'a, T> {
 
     /// The variables of a role: dimension and numbers.
     fn of(&self, role: Role) -> impl Iterator<Item = (usize, Numbers<'a, T>)> {
-        let all = self.layout.variables.iter().zip(&self.data);
+        let all = self.layout.signature.variables.iter().zip(&self.data);
         all.filter(move |(variable, _)| variable.role == role).map(|(variable, &data)| (variable.dim, data))
     }
 }

@@ -38,8 +38,8 @@ use faer::{Col, ColRef, Mat, MatRef, Shape, Stride};
 
 use crate::{
     arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows},
+    call::Element,
     data::{Error, Matrix, Rows, View},
-    element::Element,
 };
 
 /// The numbers row by row.

@@ -43,8 +43,8 @@ use nalgebra::{DMatrix, DVector, Dim, Matrix as NMatrix, Point, RawStorage, SVec
 
 use crate::{
     arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows},
+    call::Element,
     data::{Error, Matrix, Rows, View},
-    element::Element,
 };
 
 macro_rules! points {

@@ -45,8 +45,8 @@ use ndarray::{Array2, ArrayBase, ArrayRef, ArrayView, Data, DataMut, Dimension, 
 
 use crate::{
     arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows},
+    call::Element,
     data::{Error, Matrix, Rows, View},
-    element::Element,
 };
 
 /// The numbers in row-major order.

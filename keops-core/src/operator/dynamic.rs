@@ -6,10 +6,9 @@ use super::{LinearOperator, LinearSum};
 use crate::data::Matrix;
 use crate::{
     arguments::AsDynRows,
-    call::OnePass,
+    call::{Element, OnePass},
     data::{Buffer, Error, View},
-    element::Element,
-    settings::Settings,
+    problem::Settings,
 };
 
 /// As [`Operator`](super::Operator), where a row of the argument or of the result has a dimension that stable Rust cannot

@@ -4,13 +4,11 @@ use core::{fmt, marker::PhantomData};
 
 use crate::data::Matrix;
 use crate::{
-    call::{OnePass, shape_of},
-    cpu::{Piece, Shape, reduce},
+    call::{Element, OnePass, reduce, shape_of},
     data::{Device, Error, View, numbers, room},
-    element::Element,
     formula::{Index, Role},
+    problem::{Piece, Settings, Shape},
     reduction::Reduction,
-    settings::Settings,
 };
 
 /// See the [module](self).

@@ -5,9 +5,8 @@ use core::{fmt, ops::ControlFlow};
 use super::{Problem, Progress, Report, conjugate_gradients::conjugate_gradients};
 use crate::{
     arguments::AsRows,
-    call::{OnePass, Plan},
+    call::{Element, OnePass, Plan},
     data::{Error, Host, Rows, View, numbers},
-    element::Element,
 };
 
 /// The solution a of (αI + K) a = b; made by [`Solve::eval`](super::Solve::eval).

@@ -3,9 +3,8 @@
 use std::sync::OnceLock;
 
 use crate::{
-    call::OnePass,
+    call::{Element, OnePass},
     data::{Error, View},
-    element::Element,
     operator::LinearSum,
 };
 

@@ -2,8 +2,8 @@
 
 use keops_core::{
     arguments::{AsParameter, AsRows},
+    call::Element,
     data::{Error, Rows, View},
-    element::Element,
 };
 
 /// A function as the macro makes it, with a dimension that is generic.

@@ -1,8 +1,8 @@
 //! Long contractions, which are matrix products: as accurate as sums over the components, whatever the points.
 
 use keops_core::{
+    call::Element,
     data::View,
-    element::Element,
     reduction::{KMinArgKMin, Sum},
 };
 

@@ -1,7 +1,7 @@
 //! The sizes that the host and the kernels on a GPU agree on.
 
 use keops_core::{
-    element::Element,
+    call::Element,
     formula::{Components, Formula},
     launch::{block_targets, bundle_pairs, group_sources, rows_per_thread, shared_bytes, source_stride, tile_sources},
     reduction::{ArgKMin, LogSumExp, Reduction, Sum},

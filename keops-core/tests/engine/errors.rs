@@ -1,10 +1,10 @@
 //! Bad arguments are errors that name the variable and both numbers, never panics.
 
 use keops_core::{
-    cpu::{Piece, Place, reduce},
+    call::reduce,
     data::{Device, Error, View},
+    problem::{Piece, Place, Settings},
     reduction::{ArgKMin, Sum},
-    settings::Settings,
 };
 use pulp::Arch;
 
@@ -51,9 +51,9 @@ fn arguments() {
 #[cfg(target_pointer_width = "64")]
 fn row_numbers() {
     use keops_core::{
-        cpu::shape,
         data::MAX_ROWS,
         formula::{Role, Variable},
+        problem::shape,
     };
 
     // Rows without components take no memory.

@@ -3,8 +3,8 @@
 use std::f64::consts::LN_2;
 
 use keops_core::{
+    call::Element,
     data::View,
-    element::Element,
     reduction::{LogSumExp, LogSumExpSaved, LogSumExps, LogSumExpsSaved, SoftMaxSaved, Sum, SumSoftMaxWeight, Total},
 };
 

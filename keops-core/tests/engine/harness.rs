@@ -1,10 +1,10 @@
 //! Runs a formula on every instruction set of the processor, and makes inputs.
 
 use keops_core::{
-    cpu::{Piece, Place, reduce_on, shape},
+    call::{Element, reduce_on},
     data::{Error, View},
-    element::Element,
     formula::{Components, Formula},
+    problem::{Piece, Place, shape},
     reduction::Reduction,
 };
 use pulp::Arch;

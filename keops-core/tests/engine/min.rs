@@ -1,8 +1,8 @@
 //! Smallest values and their row numbers: ties, too few sources, NaN.
 
 use keops_core::{
+    call::Element,
     data::View,
-    element::Element,
     reduction::{ArgKMin, ArgMax, ArgMin, KMin, KMinArgKMin, MISSING, Max, MaxArgMax, Min, MinArgMin, Reduction},
 };
 

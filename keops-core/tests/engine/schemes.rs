@@ -1,8 +1,8 @@
 //! Sums that are rounded in other ways, no sum at all, and sums relative to the largest exponent.
 
 use keops_core::{
+    call::Element,
     data::View,
-    element::Element,
     reduction::{CompensatedSum, DirectSum, MaxSumShiftExp, Reduction, Zero},
 };
 

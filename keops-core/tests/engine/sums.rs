@@ -1,11 +1,10 @@
 //! Sums: against plain loops, at many terms, with totals, with very many components.
 
 use keops_core::{
-    cpu::{Piece, Place, reduce, reduce_on},
+    call::{Element, reduce, reduce_on},
     data::View,
-    element::Element,
+    problem::{Piece, Place, Settings},
     reduction::Sum,
-    settings::Settings,
 };
 use pulp::Arch;
 

@@ -489,11 +489,12 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
                 });
                 let rooms = pass.pieces.iter().map(|piece| {
                     let (name, width, of) = (&names[piece.field], &dims[piece.field], gradient(piece.gradient));
-                    quote!(out.#name = __p::Buffer::room(__p::rows_of::<T, #formula>(views, #of)?, #width)?;)
+                    quote!(out.#name = __p::Buffer::room(pass.rows_of(#of), #width)?;)
                 });
                 quote! {
+                    let pass = __p::Pass::<T>::new::<#formula, #reduction>(views, settings)?;
                     #(#rooms)*
-                    __p::run::<T, #formula, #reduction>(views, settings, &mut [#(#parts),*], ::core::option::Option::None)?;
+                    pass.run(&mut [#(#parts),*], ::core::option::Option::None)?;
                 }
             });
             let plan = eval(

@@ -5,7 +5,8 @@ use keops::{
     Device, Error,
 };
 use keops_core::{
-    cpu::{Piece, Place, reduce_on, shape},
+    call::reduce_on,
+    problem::{Piece, Place, shape},
     reduction::Reduction,
 };
 use pulp::Arch;

@@ -3,7 +3,7 @@
 //! Number q of the result of target i is f_c(p, x_i, y_j) for the j that the reduction found, and a component c of f.
 //! At a fixed j its derivative is that of this term. The formulas of derivatives are the ordinary ones, of the pairs
 //! (i, j) that were selected instead of all: rows of both ends are gathered, so that all of them are targets, and what
-//! a formula gives for each pair is added to the rows that it belongs to (`keops_core::selection`). A cotangent of the
+//! a formula gives for each pair is added to the rows that it belongs to (`keops_core::call::selection`). A cotangent of the
 //! value is one number for each pair, and so is what the value changes by. That is closed under differentiation.
 //!
 //! A formula of several components reads the component of a pair from one more variable: a row of zeros with 1 there.

@@ -1,4 +1,4 @@
-//! Methods that a call has for their message only: see `keops_core::absent`.
+//! Methods that a call has for their message only: see `keops_core::call::absent`.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};

@@ -1,4 +1,4 @@
-//! Checks the arguments of a call against the formula, and finds N and M.
+//! The arguments of a call, checked against the formula: N, M, and the batches.
 
 use crate::{
     data::{Error, MAX_ROWS, Pattern, View},
@@ -29,7 +29,8 @@ impl Shape {
 pub struct Batches {
     /// Their shape, that of all arguments, broadcast.
     dims: Vec<usize>,
-    /// For each argument, how far it is from a batch to the next one along each dimension; none if it has one batch.
+    /// For each argument, how far it is from a batch to the next one along each dimension; none if it has one batch. Empty where no
+    /// argument has batches.
     strides: Vec<Vec<usize>>,
 }
 
@@ -40,6 +41,9 @@ impl Batches {
     /// [`Error::BatchShape`] if the dimensions of two arguments are neither alike nor 1; [`Error::OutputTooLarge`] if
     /// there are more batches than can be counted.
     pub fn new<T>(variables: &[Variable], views: &[View<'_, T>]) -> Result<Self, Error> {
+        if views.iter().all(|view| view.batch().is_empty()) {
+            return Ok(Self::default());
+        }
         let mut dims: Vec<usize> = Vec::new();
         for (variable, view) in variables.iter().zip(views) {
             let batch = view.batch();
@@ -79,9 +83,10 @@ impl Batches {
     /// Which batch of argument number `view` serves for batch number `batch` of the call.
     #[must_use]
     pub fn of(&self, view: usize, batch: usize) -> usize {
+        let Some(strides) = self.strides.get(view) else { return 0 };
         let mut rest = batch;
         let mut number = 0;
-        for (&size, &stride) in self.dims.iter().zip(&self.strides[view]).rev() {
+        for (&size, &stride) in self.dims.iter().zip(strides).rev() {
             number += rest % size * stride;
             rest /= size;
         }
@@ -108,26 +113,35 @@ fn strides(batch: &[usize], count: usize) -> Vec<usize> {
 /// A view that does not consist of whole rows or has the wrong dimension; row counts that differ between variables of
 /// one role; more than [`MAX_ROWS`] rows; the wrong number of views; batches that do not go together.
 pub fn shape<T>(name: &'static str, variables: &[Variable], views: &[View<'_, T>]) -> Result<Shape, Error> {
+    Ok(shape_and_batches(name, variables, views)?.0)
+}
+
+/// [`shape`], and which batch of each argument serves for which of the call.
+pub(crate) fn shape_and_batches<T>(
+    name: &'static str,
+    variables: &[Variable],
+    views: &[View<'_, T>],
+) -> Result<(Shape, Batches), Error> {
     if variables.len() != views.len() {
         return Err(Error::ArgumentCount { formula: name, expected: variables.len(), found: views.len() });
     }
     for (variable, view) in variables.iter().zip(views) {
         check(variable, view)?;
     }
-    let batches =
-        if views.iter().all(|view| view.batch().is_empty()) { 1 } else { Batches::new(variables, views)?.count() };
+    let of_batches = Batches::new(variables, views)?;
+    let batches = of_batches.count();
     let (targets, sources) = (rows(variables, views, Role::Target)?, rows(variables, views, Role::Source)?);
     if targets.checked_mul(batches).is_none() {
         return Err(Error::OutputTooLarge { rows: usize::MAX, width: 1 });
     }
-    Ok(Shape { targets, sources, batches })
+    Ok((Shape { targets, sources, batches }, of_batches))
 }
 
 /// Checks that a call of the formula `name` has the rows that its ranges speak of, for targets of this index.
 ///
 /// # Errors
 /// [`Error::RangeBeyond`].
-pub fn check_ranges(name: &'static str, targets: Index, pattern: &Pattern, shape: Shape) -> Result<(), Error> {
+pub(super) fn check_ranges(name: &'static str, targets: Index, pattern: &Pattern, shape: Shape) -> Result<(), Error> {
     let indices = if targets == Index::I { ['i', 'j'] } else { ['j', 'i'] };
     for ((end, rows), index) in pattern.ends().into_iter().zip([shape.targets, shape.sources]).zip(indices) {
         let end = usize::try_from(end).unwrap_or(usize::MAX);

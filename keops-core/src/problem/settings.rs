@@ -1,18 +1,15 @@
 //! How a call runs, apart from what it computes.
 
 use crate::{
-    cpu::Shape,
-    cuda::Engine,
-    data::{Array, Device, Error, Ranges},
-    element::Element,
+    data::{Device, Ranges},
     formula::Index,
-    progress::{Pairs, Watch},
+    problem::{Pairs, Shape, Watch, cuda::Engines},
 };
 
 /// The settings of a call. Its methods change them: `.device(..)`, `.ranges(..)`, `.progress(..)`.
 ///
 /// ```
-/// use keops_core::{data::Device, settings::Settings};
+/// use keops_core::{data::Device, problem::Settings};
 ///
 /// let settings = Settings::default();
 /// assert_eq!(settings.device, Device::Auto);
@@ -24,7 +21,7 @@ pub struct Settings {
     /// Where it runs.
     pub device: Device,
     /// What runs it on CUDA devices, if the program has it.
-    pub cuda: Option<&'static dyn Engine>,
+    pub cuda: Option<&'static dyn Engines>,
     /// The pairs that count, in every batch; all of them if there are no ranges.
     pub ranges: Option<Ranges>,
     /// Who is told how far a call is.
@@ -34,7 +31,7 @@ pub struct Settings {
 impl Settings {
     /// The default settings of a program that has an engine for CUDA.
     #[must_use]
-    pub fn with_cuda(engine: &'static dyn Engine) -> Self {
+    pub fn with_cuda(engine: &'static dyn Engines) -> Self {
         Self { cuda: Some(engine), ..Self::default() }
     }
 
@@ -59,34 +56,6 @@ impl Settings {
         match self.pairs(targets).pattern {
             Some(pattern) => pattern.counts(shape.targets),
             None => vec![shape.sources as u64; shape.targets],
-        }
-    }
-
-    /// Leaves numbers on the device: for [`Device::Auto`] the first CUDA device that can run kernels, if
-    /// there is one, else the host.
-    ///
-    /// # Errors
-    /// No such device; [`Device::AllCuda`], which is not one place; whatever the device says.
-    ///
-    /// ```
-    /// # use keops_core::{data::{Device, Error}, settings::Settings};
-    /// let mut settings = Settings::default(); // without an engine for CUDA
-    /// assert_eq!(settings.upload(&[1.0_f32, 2.0])?.device(), Device::Cpu);
-    /// settings.device = Device::AllCuda;
-    /// assert_eq!(settings.upload(&[1.0_f32, 2.0]).unwrap_err(), Error::NotOnePlace);
-    /// # Ok::<(), Error>(())
-    /// ```
-    pub fn upload<T: Element>(&self, numbers: &[T]) -> Result<Array<T>, Error> {
-        let here = || Array::Host(numbers.to_vec().into());
-        match (self.device, self.cuda) {
-            (Device::Cpu, _) | (Device::Auto, None) => Ok(here()),
-            (Device::Auto, Some(engine)) => match engine.first_available() {
-                Some(ordinal) => T::copy_to_device(engine, ordinal, numbers),
-                None => Ok(here()),
-            },
-            (Device::Cuda(ordinal), Some(engine)) => T::copy_to_device(engine, ordinal, numbers),
-            (Device::Cuda(_), None) => Err(Error::BuiltWithoutCuda),
-            (Device::AllCuda, _) => Err(Error::NotOnePlace),
         }
     }
 }

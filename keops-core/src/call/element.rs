@@ -1,13 +1,17 @@
 //! The element types of calls.
 
+use pulp::Arch;
+
 use crate::{
     arguments::Number,
-    cpu::{self, Piece},
-    cuda,
-    data::{Array, Error, Stored, To, View},
+    call::{Part, Pass, engine, parts},
+    data::{Error, Stored, To},
     lanes::Vectorized,
     number::Scalar,
-    settings::Settings,
+    problem::{
+        Piece,
+        cuda::{Engines, EnginesFor},
+    },
 };
 
 /// The element type of a call: `f32` or `f64`.
@@ -68,59 +72,58 @@ pub trait Element: Vectorized + Stored + Number<Self> {
         self.as_f64()
     }
 
-    /// [`crate::cpu::reduce`] for any kernel: here, so that it is compiled once, with this crate.
+    /// [`Pass::run`], which is compiled once, with this crate.
     ///
     /// # Errors
-    /// Those of [`crate::cpu::reduce`].
+    /// Those of [`Pass::run`].
+    #[doc(hidden)]
+    fn run(pass: &Pass<'_, Self>, parts: &mut [Part<'_, Self>], indices: Option<To<'_, u32>>) -> Result<(), Error>;
+
+    /// [`Pass::reduce`] with a chosen instruction set of the processor; likewise.
+    ///
+    /// # Errors
+    /// Those of [`Pass::reduce`].
     #[doc(hidden)]
     fn reduce(
-        arch: pulp::Arch,
-        settings: &Settings,
-        kernel: &dyn cpu::Kernel<Self>,
-        views: &[View<'_, Self>],
+        arch: Arch,
+        pass: &Pass<'_, Self>,
         pieces: &mut [Piece<'_, Self>],
         indices: Option<To<'_, u32>>,
     ) -> Result<(), Error>;
 
-    /// Copies numbers to a CUDA device.
-    ///
-    /// # Errors
-    /// Whatever the device says.
+    /// The engines for this element type.
     #[doc(hidden)]
-    fn copy_to_device(engine: &dyn cuda::Engine, ordinal: usize, numbers: &[Self]) -> Result<Array<Self>, Error>;
+    fn engines(engines: &dyn Engines) -> &dyn EnginesFor<Self>;
 }
 
 macro_rules! element {
-    ($($t:ident: $on_cuda:ident, $upload:ident;)*) => {$(
+    ($($t:ident)*) => {$(
         #[diagnostic::do_not_recommend]
         impl Element for $t {
             #[inline(never)]
+            fn run(
+                pass: &Pass<'_, $t>,
+                parts: &mut [Part<'_, $t>],
+                indices: Option<To<'_, u32>>,
+            ) -> Result<(), Error> {
+                parts::run(pass, parts, indices)
+            }
+
+            #[inline(never)]
             fn reduce(
-                arch: pulp::Arch,
-                settings: &Settings,
-                kernel: &dyn cpu::Kernel<$t>,
-                views: &[View<'_, $t>],
+                arch: Arch,
+                pass: &Pass<'_, $t>,
                 pieces: &mut [Piece<'_, $t>],
                 indices: Option<To<'_, u32>>,
             ) -> Result<(), Error> {
-                use crate::cuda::Place;
-                let pairs = settings.pairs(kernel.layout().targets);
-                match Place::of(settings, kernel, views)? {
-                    Place::Cpu => cpu::reduce_kernel(arch, kernel, pairs, views, pieces, indices),
-                    Place::Cuda(engine, devices, built) => {
-                        engine.$on_cuda(devices, &built, pairs, views, pieces, indices)
-                    }
-                }
+                engine::reduce(arch, pass, pieces, indices)
             }
 
-            fn copy_to_device(engine: &dyn cuda::Engine, ordinal: usize, numbers: &[$t]) -> Result<Array<$t>, Error> {
-                engine.$upload(ordinal, numbers)
+            fn engines(engines: &dyn Engines) -> &dyn EnginesFor<$t> {
+                engines
             }
         }
     )*};
 }
 
-element! {
-    f32: reduce_f32, upload_f32;
-    f64: reduce_f64, upload_f64;
-}
+element!(f32 f64);

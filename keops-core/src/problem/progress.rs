@@ -33,7 +33,7 @@ use core::{
 };
 use std::sync::{Arc, Mutex, TryLockError};
 
-use crate::{cpu::Shape, data::Pattern};
+use crate::{data::Pattern, problem::Shape};
 
 /// The callback: how many pairs are done, and how many there are.
 type Callback = dyn Fn(u64, u64) + Send + Sync;
@@ -41,7 +41,7 @@ type Callback = dyn Fn(u64, u64) + Send + Sync;
 /// What a caller gave, for all passes of a call.
 ///
 /// ```
-/// use keops_core::progress::Watch;
+/// use keops_core::problem::Watch;
 /// use std::sync::{Arc, Mutex};
 ///
 /// let told = Arc::new(Mutex::new(Vec::new()));

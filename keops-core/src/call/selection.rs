@@ -15,12 +15,11 @@
 use core::ops::Range;
 
 use crate::{
-    cpu::{Batches, Piece, Shape, reduce, shape},
+    call::{Element, Pass, reduce},
     data::{Array, Buffer, Device, Error, Stored, To, View, room},
-    element::Element,
     formula::{Components, Formula, Role, Variable},
+    problem::{Batches, Piece, Settings, Shape, shape_and_batches},
     reduction::{self, MISSING, Reduction, Sum, Total},
-    settings::Settings,
 };
 
 /// What the rows of an argument or of a result belong to.
@@ -79,17 +78,18 @@ impl<'s> Selection<'s> {
         settings: &'s Settings,
     ) -> Result<Self, Error> {
         let views = views.get(..count).unwrap_or(views);
-        let shape = shape(F::NAME, F::VARIABLES, views)?;
-        let dims = Batches::new(F::VARIABLES, views)?.dims().to_vec();
+        let pass = Pass::new::<F, R>(views, settings)?;
+        let shape = pass.problem().shape();
+        let dims = pass.problem().batches().dims().to_vec();
         let components = reduction::components::<F>();
-        let width = R::indices(components);
+        let width = pass.problem().signature().indices;
         let mut indices = room(shape.rows(), width)?;
         let mut device = settings.device;
         if device == Device::AllCuda {
-            reduce::<T, F, R>(views, settings, &mut [], Some(To::Host(&mut indices)))?;
+            pass.reduce(&mut [], Some(To::Host(&mut indices)))?;
         } else {
             let mut array = Array::default();
-            reduce::<T, F, R>(views, settings, &mut [], Some(To::Array(&mut array)))?;
+            pass.reduce(&mut [], Some(To::Array(&mut array)))?;
             device = array.device();
             match array {
                 Array::Host(found) => indices.copy_from_slice(&found),
@@ -123,7 +123,7 @@ impl<'s> Selection<'s> {
     /// more, which tells the component of a pair: a row of zeros with 1 there.
     ///
     /// # Errors
-    /// Those of [`shape`](fn@shape); parts of another length; arguments with more batches than the result.
+    /// Those of [`Pass::new`]; parts of another length; arguments with more batches than the result.
     pub fn eval<T: Element, F: Formula>(
         &self,
         views: &[View<'_, T>],
@@ -208,7 +208,7 @@ impl<'s> Selection<'s> {
                 Side::Pair => Variable { name, role: Role::Target, dim: self.width },
             })
             .collect();
-        let found = shape(F::NAME, &variables, views)?;
+        let (found, batches) = shape_and_batches(F::NAME, &variables, views)?;
         let same = |role: Role, rows: usize, expected: usize| {
             let named = variables.iter().find(|variable| variable.role == role && rows != expected);
             named.map_or(Ok(()), |Variable { name, .. }| {
@@ -217,7 +217,6 @@ impl<'s> Selection<'s> {
         };
         same(Role::Target, found.targets, self.shape.targets)?;
         same(Role::Source, found.sources, self.shape.sources)?;
-        let batches = Batches::new(&variables, views)?;
         if let (true, Some(variable)) = (batches.count() != self.shape.batches, variables.last()) {
             let batch = batches.dims().to_vec();
             return Err(Error::BatchShape { variable: variable.name, batch, other: self.dims.clone() });

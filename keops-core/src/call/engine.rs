@@ -1,0 +1,84 @@
+//! The choice of an engine: where a call runs.
+
+use pulp::Arch;
+
+use crate::{
+    call::{Element, Pass},
+    cpu::Cpu,
+    data::{Device, Error, To, View},
+    problem::{
+        Engine, Outputs, Piece,
+        cuda::{Devices, Engines, Kernel},
+    },
+};
+
+/// Where a call runs.
+enum Place {
+    Cpu,
+    Cuda(&'static dyn Engines, Devices, Kernel),
+}
+
+/// Runs a pass where it belongs; on the processor with this instruction set.
+///
+/// # Errors
+/// Outputs that do not fit the result; a device that there is not; whatever the device says.
+pub(super) fn reduce<T: Element>(
+    arch: Arch,
+    pass: &Pass<'_, T>,
+    pieces: &mut [Piece<'_, T>],
+    indices: Option<To<'_, u32>>,
+) -> Result<(), Error> {
+    let problem = pass.problem();
+    let mut outputs = Outputs::new(problem, pieces, indices)?;
+    match Place::of(pass)? {
+        Place::Cpu => Cpu { arch, kernel: pass.kernel, layout: pass.layout }.reduce(problem, &mut outputs),
+        Place::Cuda(engines, devices, kernel) => {
+            T::engines(engines).engine(devices, kernel).reduce(problem, &mut outputs)
+        }
+    }
+}
+
+impl Place {
+    /// Where a pass runs, if it can: one that may run anywhere runs where its arguments are, else on the first CUDA device
+    /// that can run kernels, if there is one for it and room for that.
+    fn of<T: Element>(pass: &Pass<'_, T>) -> Result<Self, Error> {
+        let (problem, settings) = (pass.problem(), pass.settings);
+        let on_cuda = |devices| {
+            let engines = settings.cuda.ok_or(Error::BuiltWithoutCuda)?;
+            Ok(Self::Cuda(engines, devices, cuda_kernel(pass)?))
+        };
+        let (device, place) = match settings.device {
+            Device::Cuda(ordinal) => (settings.device, on_cuda(Devices::One(ordinal))?),
+            Device::AllCuda => (settings.device, on_cuda(Devices::All)?),
+            Device::Cpu => (settings.device, Self::Cpu),
+            Device::Auto => match problem.views().iter().find_map(View::device) {
+                Some(Device::Cuda(ordinal)) => (Device::Cuda(ordinal), on_cuda(Devices::One(ordinal))?),
+                _ => match preferred(pass) {
+                    Some((engines, ordinal, kernel)) => {
+                        (Device::Cuda(ordinal), Self::Cuda(engines, Devices::One(ordinal), kernel))
+                    }
+                    None => (Device::Cpu, Self::Cpu),
+                },
+            },
+        };
+        for (variable, view) in problem.signature().variables.iter().zip(problem.views()) {
+            if let Some(place) = view.device().filter(|&place| place != device) {
+                return Err(Error::OtherDevice { variable: variable.name, place, device });
+            }
+        }
+        Ok(place)
+    }
+}
+
+/// The kernel of a pass for CUDA devices.
+fn cuda_kernel<T: Element>(pass: &Pass<'_, T>) -> Result<Kernel, Error> {
+    Kernel::new(pass.problem().signature(), &pass.image, T::NAME)
+}
+
+/// The device that a pass prefers to the processor, and its kernel.
+fn preferred<T: Element>(pass: &Pass<'_, T>) -> Option<(&'static dyn Engines, usize, Kernel)> {
+    let engines = pass.settings.cuda.filter(|_| pass.image.cuda.is_some())?;
+    let ordinal = engines.first_available()?;
+    let kernel = cuda_kernel(pass).ok()?;
+    engines.has_room(ordinal, &kernel).then_some((engines, ordinal, kernel))
+}

@@ -1,0 +1,99 @@
+//! One pass over the pairs.
+
+use pulp::Arch;
+
+use crate::{
+    call::{Element, Part},
+    cpu::{Compiled, Kernel, Layout},
+    data::{Device, Error, To, View},
+    formula::Formula,
+    lanes::Vectorized,
+    problem::{Piece, Problem, Settings, Signature, cuda::Image},
+    reduction::Reduction,
+};
+
+/// A checked call of a formula with its reduction, and what was compiled of these for every engine.
+pub struct Pass<'a, T: Vectorized> {
+    problem: Problem<'a, T>,
+    pub(super) settings: &'a Settings,
+    pub(super) kernel: &'static dyn Kernel<T>,
+    pub(super) layout: Layout,
+    pub(super) image: Image,
+}
+
+impl<'a, T: Element> Pass<'a, T> {
+    /// A call of `F` with `R`.
+    ///
+    /// # Errors
+    /// Those of [`Problem::new`].
+    pub fn new<F: Formula, R: Reduction>(views: &'a [View<'_, T>], settings: &'a Settings) -> Result<Self, Error> {
+        Ok(Self {
+            problem: Problem::new(Signature::of::<F, R>(), views, settings.pairs(F::TARGETS))?,
+            settings,
+            kernel: &Compiled::<F, R>::NEW,
+            layout: Layout::of::<T, F, R>(),
+            image: Image::of::<T, F, R>(),
+        })
+    }
+
+    /// The call.
+    #[must_use]
+    pub fn problem(&self) -> &Problem<'a, T> {
+        &self.problem
+    }
+
+    /// How many rows the result has, or the gradient of an argument: those of all its batches.
+    #[must_use]
+    pub fn rows_of(&self, gradient: Option<usize>) -> usize {
+        self.problem.rows_of(gradient)
+    }
+
+    /// Computes the parts of the result, and the row numbers if the reduction has any.
+    ///
+    /// # Errors
+    /// Outputs that do not fit the result; a device that there is not; whatever the device says.
+    pub fn run(&self, parts: &mut [Part<'_, T>], indices: Option<To<'_, u32>>) -> Result<(), Error> {
+        T::run(self, parts, indices)
+    }
+
+    /// Computes the pieces of the result as an engine does, without sums over batches.
+    ///
+    /// # Errors
+    /// Those of [`Self::run`].
+    pub fn reduce(&self, pieces: &mut [Piece<'_, T>], indices: Option<To<'_, u32>>) -> Result<(), Error> {
+        T::reduce(Arch::new(), self, pieces, indices)
+    }
+}
+
+/// Computes a_i = Reduction_j f(p, x_i, y_j) for all targets i.
+///
+/// `views` are the arguments in the order of `F::VARIABLES`. The values of a result row go to `pieces`, consecutive
+/// ranges of its components, and its row numbers to `indices`, row by row; a reduction without row numbers takes
+/// `None`. N is 1 for a formula without targets, M is 1 for one without sources.
+///
+/// # Errors
+/// Those of [`Pass::new`] and [`Pass::reduce`].
+pub fn reduce<T: Element, F: Formula, R: Reduction>(
+    views: &[View<'_, T>],
+    settings: &Settings,
+    pieces: &mut [Piece<'_, T>],
+    indices: Option<To<'_, u32>>,
+) -> Result<(), Error> {
+    Pass::new::<F, R>(views, settings)?.reduce(pieces, indices)
+}
+
+/// [`reduce`] on the CPU with a chosen instruction set, which the processor must have (a value of `Arch` is the proof
+/// of it).
+///
+/// # Errors
+/// As for [`reduce`].
+#[doc(hidden)]
+pub fn reduce_on<T: Element, F: Formula, R: Reduction>(
+    arch: Arch,
+    views: &[View<'_, T>],
+    pieces: &mut [Piece<'_, T>],
+    indices: Option<To<'_, u32>>,
+) -> Result<(), Error> {
+    let settings = Settings { device: Device::Cpu, ..Settings::default() };
+    T::reduce(arch, &Pass::new::<F, R>(views, &settings)?, pieces, indices)
+}
