@@ -31,7 +31,7 @@
 use crate::{
     formula::{Components, Formula},
     number::Scalar,
-    reduction::{Reduction, components},
+    reduction::{Reduction, bundles, components},
 };
 
 /// Threads in a block.
@@ -112,9 +112,6 @@ const SHORT_RESULT: usize = 4;
 /// A row of f of more bytes does not stay in registers.
 const LONG_RESULT_BYTES: usize = 128;
 
-/// With more parameters than these the pairs of a thread with several sources do not share a copy of them in registers.
-const FEW_PARAMETERS: usize = 16;
-
 /// What a number of a thread's targets with the sources of a bundle may take of its registers, in bytes.
 const BUNDLE_BYTES: usize = 64;
 
@@ -124,9 +121,7 @@ const MOST_BUNDLE_SOURCES: usize = 8;
 /// Whether the rest of the formula is computed for a bundle of sources at a time, because a row of f is too long for
 /// registers: then it is read and written once for all of them.
 const fn is_bundled<T: Scalar, F: Formula, R: Reduction>() -> bool {
-    R::BUNDLES
-        && components::<F>() * size_of::<T>() > LONG_RESULT_BYTES
-        && <F::P<u8> as Components<u8>>::LEN <= FEW_PARAMETERS
+    bundles::<F, R>() && components::<F>() * size_of::<T>() > LONG_RESULT_BYTES
 }
 
 /// Whether the main kernel takes groups of sources, and goes through contractions by chunks of components: prepared

@@ -1,7 +1,23 @@
-//! What the kernels made by `keops!` run on.
+//! Internal to the crate `keops`, and changes without notice: what the kernels made by `keops!` run on.
 //!
-//! The base ([`number`], [`formula`], [`reduction`], [`launch`]) is `no_std` and shared by the host and the GPU. With the feature `std` (on by default) come the
-//! lanes and the CPU engine. Users reach all of this through the crate `keops`.
+//! The modules are floors: each imports only from those that stand above it in this list. The first four are `no_std` and
+//! shared by the host and the GPU; the others come with the feature `std`, on by default.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`number`] | numbers, and what is computed with them |
+//! | [`formula`] | what `keops!` makes of a formula |
+//! | [`reduction`] | how the terms of a target become its result |
+//! | [`launch`] | what the host and the kernels on a GPU agree on |
+//! | `lanes` | tiles of SIMD vectors |
+//! | `data` | what goes into calls and comes out of them |
+//! | `arguments` | what may become an argument |
+//! | `problem` | a checked call, which every engine takes |
+//! | `cpu` | the CPU engine |
+//! | `call` | passes over the pairs, and the choice of an engine |
+//! | `cluster`, `operator` | clusters of points; a linear sum as a matrix |
+//! | `solve` | equations |
+//! | `interfaces` | other crates' types |
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(target_arch = "nvptx64", feature(core_intrinsics), allow(internal_features))]
 

@@ -315,3 +315,11 @@ impl<F: Formula, R: Real, Red: Reduction, V: Centred<R>, const B: usize> Sink<Bu
 pub const fn components<F: Formula>() -> usize {
     <F::Out<u8> as Components<u8>>::LEN
 }
+
+/// With more parameters the pairs of a bundle, each of which has them, do not share a copy of them in registers.
+const FEW_PARAMETERS: usize = 16;
+
+/// Whether a target may meet the sources of a bundle at once.
+pub(crate) const fn bundles<F: Formula, Red: Reduction>() -> bool {
+    Red::BUNDLES && <F::P<u8> as Components<u8>>::LEN <= FEW_PARAMETERS
+}

@@ -1,4 +1,4 @@
-//! The kernels of a call, and their parameters: what `keops-core`'s `device` says, for the driver.
+//! The kernels of a call, and their parameters: what `keops-core`'s `launch` says, for the driver.
 
 use core::{ffi::c_void, ops, ptr};
 

@@ -43,9 +43,6 @@ const WIDE_STATE: usize = 32;
 /// How many sources make a bundle; see [`bundles`].
 pub(super) const BUNDLE: usize = 8;
 
-/// The most parameters of a bundle.
-const FEW_PARAMETERS: usize = 16;
-
 /// The most sources in a run: sums are flushed into their compensated total behind it.
 const RUN: usize = 256;
 
@@ -134,10 +131,8 @@ pub(super) fn chunk_sources(shape: Shape) -> usize {
 
 /// Whether a row of targets takes several sources at a time, because a row of f is too long for registers: its sums are
 /// then read and written once for all of these sources.
-///
-/// Each of them has the parameters, in vectors, so these must be few.
 pub(super) const fn bundles<F: Formula, Red: Reduction>() -> bool {
-    Red::BUNDLES && reduction::components::<F>() > 8 && <F::P<u8> as Components<u8>>::LEN <= FEW_PARAMETERS
+    reduction::bundles::<F, Red>() && reduction::components::<F>() > 8
 }
 
 /// How many vectors make a tile.

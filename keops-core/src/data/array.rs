@@ -80,7 +80,7 @@ stored! {
 /// Numbers on the host or on a CUDA device. They do not change, so copies share them.
 ///
 /// ```
-/// use keops_core::{array::Array, settings::Device};
+/// use keops_core::data::{Array, Device};
 ///
 /// let numbers = Array::Host(vec![1.0_f32, 2.0].into());
 /// assert_eq!((numbers.len(), numbers.is_empty(), numbers.device()), (2, false, Device::Cpu));

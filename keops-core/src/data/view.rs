@@ -165,7 +165,7 @@ impl<'a, T> View<'a, T> {
     /// Rows of length `dim` in an array.
     ///
     /// ```
-    /// # use keops_core::{arguments::View, array::Array};
+    /// # use keops_core::data::{Array, View};
     /// let view = View::from_array(Array::Host(vec![1.0, 2.0, 3.0, 4.0].into()), 2);
     /// assert_eq!((view.rows(), view.kept().is_some()), (2, true));
     /// ```
@@ -178,7 +178,7 @@ impl<'a, T> View<'a, T> {
     /// Rows of length `dim`, one after another, stored in 16 bits.
     ///
     /// ```
-    /// # use keops_core::{arguments::View, halves::{Halves, f16}};
+    /// # use keops_core::data::{Halves, View, f16};
     /// let numbers = [0.5, 1.0, 1.5, 2.0].map(f16::from_f32);
     /// let view = View::<f32>::from_halves(Halves::F16(&numbers), 2);
     /// assert_eq!((view.rows(), view.host()), (2, None));
@@ -193,7 +193,7 @@ impl<'a, T> View<'a, T> {
     /// A parameter of `dim` components, stored in 16 bits.
     ///
     /// ```
-    /// # use keops_core::{arguments::View, halves::{Halves, f16}};
+    /// # use keops_core::data::{Halves, View, f16};
     /// let numbers = [0.5, 1.0].map(f16::from_f32);
     /// assert_eq!(View::<f32>::halves_parameter(Halves::F16(&numbers), 2).fault(), None);
     /// ```
@@ -295,7 +295,7 @@ impl<'a, T> View<'a, T> {
     /// All numbers, row by row, if they are stored in 16 bits.
     ///
     /// ```
-    /// # use keops_core::{arguments::View, halves::{Halves, f16}};
+    /// # use keops_core::data::{Halves, View, f16};
     /// let numbers = [0.5, 1.0].map(f16::from_f32);
     /// assert!(View::<f32>::from_halves(Halves::F16(&numbers), 1).halves().is_some());
     /// assert!(View::from_flat(&[0.5_f32, 1.0], 1).halves().is_none());
@@ -343,7 +343,7 @@ impl<'a, T> View<'a, T> {
     /// The array that they are in, if they are in one.
     ///
     /// ```
-    /// # use keops_core::{arguments::View, array::Array};
+    /// # use keops_core::data::{Array, View};
     /// let view = View::from_array(Array::Host(vec![1.0, 2.0].into()), 1);
     /// assert_eq!(view.kept().map(Array::len), Some(2));
     /// assert!(View::from_flat(&[1.0, 2.0], 1).kept().is_none());
@@ -481,7 +481,7 @@ impl<'a, T: Scalar> View<'a, T> {
     /// The same view, with numbers that were stored in 16 bits as numbers that are computed with.
     ///
     /// ```
-    /// # use keops_core::{arguments::View, halves::{Halves, f16}};
+    /// # use keops_core::data::{Halves, View, f16};
     /// let numbers = [0.5, 1.0].map(f16::from_f32);
     /// let view = View::<f32>::from_halves(Halves::F16(&numbers), 1).widened();
     /// assert_eq!(view.host(), Some(&[0.5, 1.0][..]));

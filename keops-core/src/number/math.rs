@@ -39,7 +39,7 @@ pub(crate) fn polynomial<R: Real, const N: usize>(cx: R::Cx, x: R, c: &[R::Scala
 
 /// a + b and what rounding left out, for |a| >= |b| or a = 0 (Dekker 1971).
 #[inline(always)]
-pub(crate) fn two_sum<R: Real>(cx: R::Cx, a: R, b: R) -> (R, R) {
+pub(crate) fn fast_two_sum<R: Real>(cx: R::Cx, a: R, b: R) -> (R, R) {
     let sum = R::add(cx, a, b);
     (sum, R::sub(cx, b, R::sub(cx, sum, a)))
 }

@@ -2,7 +2,7 @@
 //!
 //! A device crate, written by `keops-build`, has the formulas of a user's crate and an entry point for each kernel; the
 //! entry points call `pairs`, `merge` and `total`. The contract with the host (names, parameters, memory layout)
-//! is the module `device` of keops-core. On targets other than `nvptx64` this crate is all but empty.
+//! is the module `launch` of keops-core. On targets other than `nvptx64` this crate is all but empty.
 //!
 //! | where | what |
 //! |---|---|

@@ -13,7 +13,7 @@ use crate::{pairs::finish, thread};
 /// The merge kernel: a thread for each target and each [`MERGED`] parts, which are `apart` parts from each other.
 ///
 /// # Safety
-/// The contract of the module `device` of keops-core.
+/// The contract of the module `launch` of keops-core.
 #[inline(always)]
 pub unsafe fn merge<T: Scalar, F: Formula, Red: Reduction>(
     states: *mut T,

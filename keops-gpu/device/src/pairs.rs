@@ -25,7 +25,7 @@ use crate::{
     wide::{self, Aligned, Tile},
 };
 
-/// What a main kernel is given; see the module `device` of keops-core.
+/// What a main kernel is given; see the module `launch` of keops-core.
 #[derive(Clone, Copy, Debug)]
 pub struct Arguments<T> {
     /// The rows of each variable.
@@ -65,7 +65,7 @@ const fn is_local<T: Scalar, F: Formula, Red: Reduction>() -> bool {
 /// written out four times with `UNROLLED`.
 ///
 /// # Safety
-/// The contract of the module `device` of keops-core: pointers, units and the size of the grid belong together.
+/// The contract of the module `launch` of keops-core: pointers, units and the size of the grid belong together.
 #[inline(always)]
 pub unsafe fn pairs<
     N,

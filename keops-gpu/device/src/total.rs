@@ -21,7 +21,7 @@ fn partial() -> u32 {
 /// The total kernel.
 ///
 /// # Safety
-/// The contract of the module `device` of keops-core.
+/// The contract of the module `launch` of keops-core.
 #[inline(always)]
 pub unsafe fn total<T: Scalar>(values: *const T, to: *mut [f64; 2], rows: u32, width: u32) {
     const { assert!(THREADS * 16 == 2048, "the shared memory of this kernel") };

@@ -8,9 +8,10 @@
 use num_traits::Float;
 
 use super::{
+    fast_two_sum,
     hyperbolic::signed,
     log::{Log, ln_1p_sum},
-    polynomial, two_sum,
+    polynomial,
 };
 use crate::number::{Real, Scalar};
 
@@ -60,7 +61,7 @@ pub(crate) fn asinh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar,
     let size = R::abs(cx, x);
     let square = R::mul(cx, x, x);
     let root = R::sqrt(cx, R::add(cx, one, square));
-    let y = two_sum(cx, size, R::div(cx, square, R::add(cx, one, root)));
+    let y = fast_two_sum(cx, size, R::div(cx, square, R::add(cx, one, root)));
     let result = signed(cx, x, log_of(cx, size, y, c));
     R::select(cx, R::lt(cx, size, root_of_epsilon(cx, 1.0)), x, result)
 }
@@ -71,7 +72,7 @@ pub(crate) fn acosh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar,
     let (zero, one) = (R::lit(cx, 0.0), R::lit(cx, 1.0));
     let t = R::sub(cx, x, one);
     // √(t (x + 1)), with what its three operations leave out
-    let (sum, sum_low) = two_sum(cx, x, one);
+    let (sum, sum_low) = fast_two_sum(cx, x, one);
     let (product, product_low) = R::two_product(cx, t, sum);
     let product_low = R::mul_add(cx, t, sum_low, product_low);
     let root = R::sqrt(cx, product);
@@ -79,7 +80,7 @@ pub(crate) fn acosh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar,
     let rest = R::add(cx, R::sub(cx, R::sub(cx, product, square), square_low), product_low);
     let root_low = R::div(cx, rest, R::add(cx, root, root));
     let root_low = R::select(cx, R::eq(cx, root, zero), zero, root_low);
-    let (y, low) = two_sum(cx, root, t);
+    let (y, low) = fast_two_sum(cx, root, t);
     let result = log_of(cx, x, (y, R::add(cx, low, root_low)), c);
     R::select(cx, R::lt(cx, x, one), R::splat(cx, R::Scalar::nan()), result)
 }

@@ -6,7 +6,7 @@
 
 use super::{
     atan::{FRAC_PI_2_F32, FRAC_PI_2_F64},
-    polynomial, two_sum,
+    fast_two_sum, polynomial,
 };
 use crate::number::Real;
 
@@ -92,7 +92,7 @@ fn reduced<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Asin<R::Scalar, N>) -> 
 #[inline(always)]
 fn subtract_twice<R: Real, const N: usize>(cx: R::Cx, c: &Asin<R::Scalar, N>, quarters: f64, s: R, excess: R) -> R {
     let term = |k: usize| R::mul(cx, R::splat(cx, c.frac_pi_2[k]), R::lit(cx, quarters));
-    let (high, lost) = two_sum(cx, term(0), R::neg(cx, R::add(cx, s, s)));
+    let (high, lost) = fast_two_sum(cx, term(0), R::neg(cx, R::add(cx, s, s)));
     let low = R::add(cx, lost, R::sub(cx, term(1), R::add(cx, excess, excess)));
     R::add(cx, high, low)
 }

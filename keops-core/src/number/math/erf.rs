@@ -7,8 +7,9 @@
 
 use super::{
     exp::{Exp, scaled},
+    fast_two_sum,
     hyperbolic::signed,
-    polynomial, two_sum,
+    polynomial,
 };
 use crate::number::Real;
 
@@ -110,7 +111,7 @@ pub(crate) fn erfc<R: Real, const N: usize, const H: usize, const K: usize>(
 ) -> R {
     let one = R::lit(cx, 1.0);
     let size = R::abs(cx, x);
-    let (less, lost) = two_sum(cx, one, R::neg(cx, x));
+    let (less, lost) = fast_two_sum(cx, one, R::neg(cx, x));
     let rest = R::neg_mul_add(cx, x, polynomial(cx, R::mul(cx, x, x), &c.near), lost);
     let inner = R::add(cx, less, rest);
     let outer = complement(cx, size, c, exp);

@@ -4,7 +4,7 @@
 //! the first is so short that its product with n is exact, keeps r accurate where x is large. 2·e^r is a polynomial
 //! whose first two coefficients are exact. Results below sqrt(2) times the smallest normal number are 0.
 
-use super::{polynomial, two_sum};
+use super::{fast_two_sum, polynomial};
 use crate::number::{Real, Scalar};
 
 /// The constants of an element type.
@@ -124,7 +124,7 @@ pub(crate) fn exp_m1<R: Real, const N: usize, const K: usize>(
     let lost = R::mul_add(cx, n, R::splat(cx, c.ln_2[1]), R::sub(cx, first, r));
     let rest = R::mul_add(cx, R::mul(cx, r, r), polynomial(cx, r, rest), lost);
     let scale = R::shift_to_exponent(cx, t);
-    let (high, low) = two_sum(cx, R::sub(cx, scale, R::lit(cx, 0.5)), R::mul(cx, scale, r));
+    let (high, low) = fast_two_sum(cx, R::sub(cx, scale, R::lit(cx, 0.5)), R::mul(cx, scale, r));
     let half = R::add(cx, high, R::mul_add(cx, scale, rest, low));
     // where x is all of it: halves of subnormal numbers round, and -0 is kept
     let tiny = R::lt(cx, R::abs(cx, x), R::lit(cx, 1e-20));

@@ -9,7 +9,7 @@ use num_traits::Float;
 
 use super::{
     exp2::{Exp2, exp2_sum},
-    polynomial, two_sum,
+    fast_two_sum, polynomial,
 };
 use crate::number::Real;
 
@@ -108,14 +108,14 @@ fn usual_pow<R: Real, const N: usize, const K: usize, const H: usize>(
     let (w, w_low) = R::two_product(cx, z, third);
     let w_low = R::mul_add(cx, z, R::splat(cx, c.third[1]), w_low);
     let w_low = R::mul_add(cx, z_low, third, w_low);
-    let (w, error) = two_sum(cx, w, R::mul(cx, R::mul(cx, z, z), polynomial(cx, z, &c.polynomial)));
+    let (w, error) = fast_two_sum(cx, w, R::mul(cx, R::mul(cx, z, z), polynomial(cx, z, &c.polynomial)));
     let w_low = R::add(cx, w_low, error);
 
     // artanh s = s + s w
     let (d, d_low) = R::two_product(cx, s, w);
     let d_low = R::mul_add(cx, s, w_low, d_low);
     let d_low = R::mul_add(cx, s_low, w, d_low);
-    let (a, error) = two_sum(cx, s, d);
+    let (a, error) = fast_two_sum(cx, s, d);
     let a_low = R::add(cx, R::add(cx, d_low, s_low), error);
 
     // log2 x = e + 2/ln 2 artanh s
@@ -123,7 +123,7 @@ fn usual_pow<R: Real, const N: usize, const K: usize, const H: usize>(
     let (h, h_low) = R::two_product(cx, a, scale);
     let h_low = R::mul_add(cx, a, R::splat(cx, c.scale[1]), h_low);
     let h_low = R::mul_add(cx, a_low, scale, h_low);
-    let (h, error) = two_sum(cx, e, h);
+    let (h, error) = fast_two_sum(cx, e, h);
     let h_low = R::add(cx, h_low, error);
 
     let (exponent, low) = R::two_product(cx, y, h);

@@ -7,7 +7,7 @@
 
 use num_traits::Float;
 
-use super::{polynomial, two_sum};
+use super::{fast_two_sum, polynomial};
 use crate::number::{Real, Scalar};
 
 /// The constants of an element type.
@@ -158,7 +158,7 @@ pub(crate) fn tan<R: Real, const N: usize, const K: usize, const H: usize>(
 ) -> R {
     let (r, t) = reduced(cx, x, c);
     let z = R::mul(cx, r, r);
-    let (even, low) = two_sum(cx, r, R::mul(cx, r, R::mul(cx, z, polynomial(cx, z, tan))));
+    let (even, low) = fast_two_sum(cx, r, R::mul(cx, r, R::mul(cx, z, polynomial(cx, z, tan))));
     // -1 / (even + low), with the remainder of the quotient
     let quotient = R::div(cx, R::lit(cx, -1.0), even);
     let (product, error) = R::two_product(cx, quotient, even);
