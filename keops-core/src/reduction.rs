@@ -319,7 +319,11 @@ pub const fn components<F: Formula>() -> usize {
 /// With more parameters the pairs of a bundle, each of which has them, do not share a copy of them in registers.
 const FEW_PARAMETERS: usize = 16;
 
+/// A pair that keeps more numbers than this in arrays of its own gains nothing from sums that are read once for a bundle, and
+/// is a lot of code, which a bundle has as often as it has pairs.
+const FEW_LOCALS: usize = 256;
+
 /// Whether a target may meet the sources of a bundle at once.
 pub(crate) const fn bundles<F: Formula, Red: Reduction>() -> bool {
-    Red::BUNDLES && <F::P<u8> as Components<u8>>::LEN <= FEW_PARAMETERS
+    Red::BUNDLES && <F::P<u8> as Components<u8>>::LEN <= FEW_PARAMETERS && F::LOCALS <= FEW_LOCALS
 }

@@ -377,9 +377,38 @@ pub fn sin_x_div_x<R: Real>(cx: R::Cx, x: R, order: i32) -> R {
     R::select(cx, R::lt(cx, R::lit(cx, f64::from(order + 2)), R::abs(cx, x)), far, near)
 }
 
-/// -γ ln(e^(-a/γ) + e^(-b/γ) + e^(-c/γ)): the least of three numbers, smoothly.
+/// [`Real::exp2`] as a function of its own, for formulas that have it so often that they would be little else.
+#[inline(always)]
+pub fn exp2_apart<R: Real>(cx: R::Cx, x: R) -> R {
+    R::apart(
+        cx,
+        #[inline(always)]
+        |cx| R::exp2(cx, x),
+    )
+}
+
+/// [`Real::exp`] as a function of its own, like [`exp2_apart`].
+#[inline(always)]
+pub fn exp_apart<R: Real>(cx: R::Cx, x: R) -> R {
+    R::apart(
+        cx,
+        #[inline(always)]
+        |cx| R::exp(cx, x),
+    )
+}
+
+/// -γ ln(e^(-a/γ) + e^(-b/γ) + e^(-c/γ)): the least of three numbers, smoothly. A function of its own.
 #[inline(always)]
 pub fn soft_min<R: Real>(cx: R::Cx, a: R, b: R, c: R, gamma: R) -> R {
+    R::apart(
+        cx,
+        #[inline(always)]
+        |cx| soft_min_inline(cx, a, b, c, gamma),
+    )
+}
+
+#[inline(always)]
+fn soft_min_inline<R: Real>(cx: R::Cx, a: R, b: R, c: R, gamma: R) -> R {
     // sorted, one of the exponentials is 1 and no other is larger
     let (low, high) = (R::min(cx, a, b), R::max(cx, a, b));
     let least = R::min(cx, low, c);

@@ -16,13 +16,19 @@ const SHORT: u32 = 16 * EXPONENTIAL;
 const PIECE: u32 = 8 * EXPONENTIAL;
 /// The weight of an exponential, in additions.
 const EXPONENTIAL: u32 = 16;
+/// The weight of a body whose exponentials are calls: of some 160 of them. Written out in each place they would be most of it.
+const VERY_LONG: u32 = 160 * EXPONENTIAL;
 /// How often a loop's body counts at most: longer loops are not written out by the optimiser.
 const WRITTEN_OUT: u64 = 4;
 
 /// Cuts a body whose temporaries, arrays and loops have numbers below `next`.
-pub(super) fn cut(body: Vec<Stmt>, next: u32) -> Vec<Stmt> {
-    if weight(&body) <= SHORT {
+pub(super) fn cut(mut body: Vec<Stmt>, next: u32) -> Vec<Stmt> {
+    let weight = weight(&body);
+    if weight <= SHORT {
         return body;
+    }
+    if weight > VERY_LONG {
+        body.iter_mut().for_each(|stmt| each_expr(stmt, &mut call_exponential));
     }
     Cutting { next, pieces: HashMap::new() }.body(body)
 }
@@ -95,6 +101,17 @@ impl Cutting {
     }
 }
 
+/// Makes a call of an exponential.
+fn call_exponential(value: &mut Expr) {
+    if let Expr::Call(name, _) = value {
+        match *name {
+            "exp2" => *name = "exp2_apart",
+            "exp" => *name = "exp_apart",
+            _ => {}
+        }
+    }
+}
+
 /// The number of the last statement that changes each temporary which is started.
 fn ends(body: &[Stmt]) -> HashMap<u32, usize> {
     let mut ends = HashMap::new();
@@ -146,7 +163,7 @@ fn of_expr(value: &Expr) -> u32 {
         Expr::Call(name, args) => {
             let own = match *name {
                 "add" | "sub" | "mul" | "neg" | "abs" => 1,
-                "exp" | "exp2" => EXPONENTIAL,
+                "exp" | "exp2" | "exp_apart" | "exp2_apart" => EXPONENTIAL,
                 "soft_min" => 4 * EXPONENTIAL,
                 _ => EXPONENTIAL / 4,
             };
