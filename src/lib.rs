@@ -26,7 +26,7 @@ mod upload;
 pub use keops_core::data::{bf16, f16};
 pub use keops_core::{
     arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, Batched, batched},
-    call::Element,
+    call::{Call, CallInto, Element},
     cluster,
     data::{Device, DeviceMatrix, DeviceRows, Error, Matrix, OnDevice, Ranges, Rows, View},
     interfaces, operator, solve,
@@ -60,6 +60,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use keops_core::{
+        __call as call,
         arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows},
         call::{
             Element, OnePass, Part, Pass, Plan, PlanInto, Row as RowOfResult,

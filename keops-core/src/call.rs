@@ -5,6 +5,7 @@ pub mod absent;
 mod centred;
 mod element;
 mod engine;
+mod generated;
 mod parts;
 mod pass;
 pub mod selection;
@@ -12,6 +13,7 @@ mod upload;
 
 pub use centred::{centred, centred_rows};
 pub use element::Element;
+pub use generated::{Call, CallInto, OnDeviceOf, OutputOf, State};
 pub use parts::Part;
 pub use pass::{Pass, reduce, reduce_on};
 

@@ -186,79 +186,10 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
     }
 }
 
+/// The type of the calls, of which only the name in its documentation is this formula's own.
 fn call_type(name: &Ident) -> TokenStream {
     let doc = format!("A call of [`{name}`](fn@super::{name}) or of one of its derivatives, to be run by `eval`.");
-    quote! {
-        #[doc = #doc]
-        #[must_use = "a call computes nothing before `eval`"]
-        pub struct Call<'a, T: __p::Element, K> {
-            views: ::std::vec::Vec<__p::View<'a, T>>,
-            settings: __p::Settings,
-            kind: ::core::marker::PhantomData<K>,
-        }
-        impl<'a, T: __p::Element, K> Call<'a, T, K> {
-            #[doc(hidden)]
-            pub fn __new(views: ::std::vec::Vec<__p::View<'a, T>>) -> Self {
-                Call { views, settings: __p::settings(), kind: ::core::marker::PhantomData }
-            }
-            fn derivative<L>(
-                mut self,
-                argument: __p::View<'a, T>,
-                without: ::core::option::Option<usize>,
-                place: usize,
-            ) -> Call<'a, T, L> {
-                without.map(|without| self.views.remove(without));
-                self.views.insert(place, argument);
-                Call { views: self.views, settings: self.settings, kind: ::core::marker::PhantomData }
-            }
-            /// Reduces over the pairs in these ranges only, in every batch; so do its derivatives.
-            pub fn ranges(mut self, ranges: &__p::Ranges) -> Self {
-                self.settings.ranges = ::core::option::Option::Some(::core::clone::Clone::clone(ranges));
-                self
-            }
-            /// Runs on this device.
-            pub fn device(mut self, device: __p::Device) -> Self {
-                self.settings.device = device;
-                self
-            }
-            /// Calls a function with the number of pairs that are done and that of all pairs, while the call runs and at its
-            /// end, from any of its threads. The number of a derivative is that of all its passes; an operator, and
-            /// equations, count each product anew.
-            pub fn progress(
-                mut self,
-                callback: impl ::core::ops::Fn(u64, u64) + ::core::marker::Send + ::core::marker::Sync + 'static,
-            ) -> Self {
-                self.settings.watch = ::core::option::Option::Some(__p::Watch::new(callback));
-                self
-            }
-        }
-        impl<'a, T: __p::Element, K: __p::Plan> Call<'a, T, K> {
-            /// Computes the result.
-            ///
-            /// # Errors
-            /// Where the arguments do not fit together, see [`Error`](__p::Error).
-            pub fn eval(self) -> ::core::result::Result<K::Output<T, __p::Host>, __p::Error> {
-                K::eval(&self.views, &self.settings.of_passes(K::PASSES))
-            }
-            /// Computes the result and leaves it where the call runs: on a CUDA device, or on the host.
-            ///
-            /// # Errors
-            /// Where the arguments do not fit together, see [`Error`](__p::Error).
-            pub fn eval_on_device(self) -> ::core::result::Result<K::Output<T, __p::OnDevice>, __p::Error> {
-                K::eval(&self.views, &self.settings.of_passes(K::PASSES))
-            }
-        }
-        impl<'a, T: __p::Element, K: __p::PlanInto> Call<'a, T, K> {
-            /// Computes the result into rows of the caller, which must be as many as the result has. Where stable Rust
-            /// cannot name their type, they are flat: one number after another.
-            ///
-            /// # Errors
-            /// Where the arguments do not fit together, see [`Error`](__p::Error).
-            pub fn into_rows(self, out: &mut [K::Row<T>]) -> ::core::result::Result<(), __p::Error> {
-                K::eval_into(&self.views, &self.settings.of_passes(K::PASSES), out)
-            }
-        }
-    }
+    quote!(__p::call! { #doc, __p::settings() })
 }
 
 fn call_tokens(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
@@ -530,7 +461,7 @@ fn derivatives(printer: &Printer, call: &Call) -> TokenStream {
         quote! {
             #[doc = #doc]
             pub fn #method(self, #name: impl __p::#bound) -> Call<'a, T, #target> {
-                self.derivative(#name.#view, #without, #place)
+                Call::of(self.state.derivative(#name.#view, #without, #place))
             }
         }
     });

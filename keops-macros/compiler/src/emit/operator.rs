@@ -38,10 +38,10 @@ pub(super) fn operators(printer: &Printer, call: &Call) -> TokenStream {
             _ => (quote!(DynOperator<'a, T, #value, #adjoint>), None),
         };
         let new = if b.is_some() {
-            quote!(Operator::__new(self.views, self.settings, (#place, #multiple)))
+            quote!(Operator::__new(self.state.views, self.state.settings, (#place, #multiple)))
         } else {
             let [b, a] = [dim, width].map(Dim::tokens);
-            quote!(DynOperator::__new(self.views, self.settings, (#place, #multiple), const { [#b, #a] }))
+            quote!(DynOperator::__new(self.state.views, self.state.settings, (#place, #multiple), const { [#b, #a] }))
         };
         let solve = b.filter(|_| dim == width).map(|b| {
             let doc = format!(
@@ -51,7 +51,7 @@ pub(super) fn operators(printer: &Printer, call: &Call) -> TokenStream {
             quote! {
                 #[doc = #doc]
                 pub fn #solve(self, alpha: f64) -> __p::Solve<'a, 'static, T, #value, #vjp, #b> {
-                    __p::Solve::<'a, 'static, T, #value, #vjp, #b>::__new(self.views, self.settings, (#place, #multiple), alpha, |all, u| all.#field = u)
+                    __p::Solve::<'a, 'static, T, #value, #vjp, #b>::__new(self.state.views, self.state.settings, (#place, #multiple), alpha, |all, u| all.#field = u)
                 }
             }
         });

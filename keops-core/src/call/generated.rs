@@ -1,0 +1,270 @@
+//! What all calls that the macro makes have in common: the type that they wrap, the traits that they implement, and the
+//! macro that says so.
+
+use std::vec::Vec;
+
+use crate::{
+    call::{Element, Plan, PlanInto},
+    data::{Device, Error, Host, OnDevice, Ranges, Storage, View},
+    problem::{Settings, Watch},
+};
+
+/// A call of a formula, or of a derivative of one, that has its arguments and is yet to run.
+///
+/// Every function that the macro makes returns such a call, and so do the methods of it that give derivatives
+/// (`vjp_x`, `jvp_x`, `vjp`). A call has the methods below without the trait, too; the trait is for code that takes any
+/// call.
+///
+/// ```
+/// use keops::{Call, prelude::*};
+/// use std::time::{Duration, Instant};
+///
+/// keops! {
+///     pub fn product(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { x * y * b }
+///     pub fn nearest(x: Vi<1>, y: Vj<1>) -> ArgMin<j> { sqdist(x, y) }
+/// }
+///
+/// /// The result of a call that runs on the processor, and how long it took.
+/// fn timed<C: Call>(call: C) -> Result<(C::Output, Duration), Error> {
+///     let start = Instant::now();
+///     let output = call.device(Device::Cpu).eval()?;
+///     Ok((output, start.elapsed()))
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// let (x, y, b) = ([[1.0_f32], [2.0]], [[3.0], [4.0]], [[1.0], [2.0]]);
+/// let (sums, _) = timed(product(&x, &y, &b))?;
+/// assert_eq!(*sums, [[11.0], [22.0]]);
+/// let (gradient, _) = timed(product(&x, &y, &b).vjp_y(&[[1.0], [1.0]]))?;
+/// assert_eq!(*gradient, [[3.0], [6.0]]);
+/// let (rows, _) = timed(nearest(&x, &y))?;
+/// assert_eq!(*rows, [[0], [0]]);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a call computes nothing before `eval`"]
+pub trait Call: Sized {
+    /// The type of the numbers that are computed with: `f32` or `f64`.
+    type Element: Element;
+    /// The result of [`eval`](Call::eval): rows of values or of row numbers, both, or a struct of all gradients.
+    type Output;
+    /// The same rows where the call runs: the result of [`eval_on_device`](Call::eval_on_device).
+    type OnDevice;
+
+    /// Restricts the call to the pairs in these ranges, in every batch; its derivatives are restricted, too.
+    fn ranges(self, ranges: &Ranges) -> Self;
+
+    /// Chooses the device that the call runs on, instead of [`Device::Auto`].
+    fn device(self, device: Device) -> Self;
+
+    /// Calls a function with the number of pairs that are done and that of all pairs, while the call runs and at its end,
+    /// from any of its threads. The number of a derivative is that of all its passes; an operator, and equations, count
+    /// each product anew.
+    fn progress(self, callback: impl Fn(u64, u64) + Send + Sync + 'static) -> Self;
+
+    /// Computes the result.
+    ///
+    /// # Errors
+    /// Arguments that do not fit together, or a device that cannot run the call: see [`Error`].
+    fn eval(self) -> Result<Self::Output, Error>;
+
+    /// Computes the result and leaves it where the call runs: on a CUDA device, or on the host.
+    ///
+    /// # Errors
+    /// Those of [`eval`](Call::eval).
+    fn eval_on_device(self) -> Result<Self::OnDevice, Error>;
+}
+
+/// A call whose result is rows of values, which the caller can provide the memory for.
+///
+/// ```
+/// use keops::{CallInto, prelude::*};
+///
+/// keops! { pub fn product(x: Vi<1>, y: Vj<1>) -> Sum<j> { x * y } }
+///
+/// /// Fills rows, and says how many they are.
+/// fn filled<C: CallInto>(call: C, rows: &mut [C::Row]) -> Result<usize, Error> {
+///     call.into_rows(rows)?;
+///     Ok(rows.len())
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// let mut sums = [[0.0_f64]; 2];
+/// assert_eq!(filled(product(&[[1.0], [2.0]], &[[3.0], [4.0]]), &mut sums)?, 2);
+/// assert_eq!(sums, [[7.0], [14.0]]);
+/// # Ok(())
+/// # }
+/// ```
+pub trait CallInto: Call {
+    /// A row of the result: `[T; D]`, or one number of it where stable Rust cannot name D in a type.
+    type Row;
+
+    /// Computes the result into rows of the caller, which must be as many as the result has. Where stable Rust cannot name
+    /// the type of a row, the rows are flat: one number after another.
+    ///
+    /// # Errors
+    /// Those of [`eval`](Call::eval), and another number of rows.
+    fn into_rows(self, rows: &mut [Self::Row]) -> Result<(), Error>;
+}
+
+/// The arguments of a call, and how it runs: what every type of calls that the macro makes wraps.
+#[derive(Clone, Debug)]
+pub struct State<'a, T: Element> {
+    /// The arguments, in the order of the variables.
+    pub views: Vec<View<'a, T>>,
+    /// How the call runs.
+    pub settings: Settings,
+}
+
+impl<'a, T: Element> State<'a, T> {
+    /// The call of a derivative, which has one more argument in this place; the argument in the place `without` is one that
+    /// the derivative does not depend on.
+    #[must_use]
+    pub fn derivative(mut self, argument: View<'a, T>, without: Option<usize>, place: usize) -> Self {
+        without.map(|without| self.views.remove(without));
+        self.views.insert(place, argument);
+        self
+    }
+
+    /// See [`Call::ranges`].
+    #[must_use]
+    pub fn ranges(mut self, ranges: &Ranges) -> Self {
+        self.settings.ranges = Some(ranges.clone());
+        self
+    }
+
+    /// See [`Call::device`].
+    #[must_use]
+    pub fn device(mut self, device: Device) -> Self {
+        self.settings.device = device;
+        self
+    }
+
+    /// See [`Call::progress`].
+    #[must_use]
+    pub fn progress(mut self, callback: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
+        self.settings.watch = Some(Watch::new(callback));
+        self
+    }
+
+    /// Runs the call as `K` says, with the result in this storage.
+    ///
+    /// # Errors
+    /// See [`Call::eval`].
+    pub fn eval<K: Plan, S: Storage>(self) -> Result<K::Output<T, S>, Error> {
+        K::eval(&self.views, &self.settings.of_passes(K::PASSES))
+    }
+
+    /// See [`CallInto::into_rows`].
+    ///
+    /// # Errors
+    /// See [`CallInto::into_rows`].
+    pub fn into_rows<K: PlanInto>(self, rows: &mut [K::Row<T>]) -> Result<(), Error> {
+        K::eval_into(&self.views, &self.settings.of_passes(K::PASSES), rows)
+    }
+}
+
+/// The result of `K` in memory of the host.
+pub type OutputOf<K, T> = <K as Plan>::Output<T, Host>;
+/// The result of `K` where it was computed.
+pub type OnDeviceOf<K, T> = <K as Plan>::Output<T, OnDevice>;
+
+/// Defines the type of the calls of a formula, with this documentation. `$settings` are those of a new call.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __call {
+    ($doc:literal, $settings:expr) => {
+        #[doc = $doc]
+        #[must_use = "a call computes nothing before `eval`"]
+        pub struct Call<'a, T: $crate::call::Element, K> {
+            state: $crate::call::State<'a, T>,
+            kind: ::core::marker::PhantomData<K>,
+        }
+        impl<'a, T: $crate::call::Element, K> Call<'a, T, K> {
+            #[doc(hidden)]
+            pub fn __new(views: ::std::vec::Vec<$crate::data::View<'a, T>>) -> Self {
+                Self::of($crate::call::State { views, settings: $settings })
+            }
+            fn of(state: $crate::call::State<'a, T>) -> Self {
+                Call { state, kind: ::core::marker::PhantomData }
+            }
+            /// Restricts the call to the pairs in these ranges, in every batch; its derivatives are restricted, too.
+            pub fn ranges(self, ranges: &$crate::data::Ranges) -> Self {
+                Self::of(self.state.ranges(ranges))
+            }
+            /// Chooses the device that the call runs on.
+            pub fn device(self, device: $crate::data::Device) -> Self {
+                Self::of(self.state.device(device))
+            }
+            /// Calls a function with the number of pairs that are done and that of all pairs, while the call runs and at
+            /// its end, from any of its threads. The number of a derivative is that of all its passes; an operator, and
+            /// equations, count each product anew.
+            pub fn progress(
+                self,
+                callback: impl ::core::ops::Fn(u64, u64) + ::core::marker::Send + ::core::marker::Sync + 'static,
+            ) -> Self {
+                Self::of(self.state.progress(callback))
+            }
+        }
+        impl<'a, T: $crate::call::Element, K: $crate::call::Plan> Call<'a, T, K> {
+            /// Computes the result.
+            ///
+            /// # Errors
+            /// Where the arguments do not fit together, see [`Error`](__p::Error).
+            pub fn eval(self) -> ::core::result::Result<$crate::call::OutputOf<K, T>, $crate::data::Error> {
+                self.state.eval::<K, $crate::data::Host>()
+            }
+            /// Computes the result and leaves it where the call runs: on a CUDA device, or on the host.
+            ///
+            /// # Errors
+            /// Where the arguments do not fit together, see [`Error`](__p::Error).
+            pub fn eval_on_device(self) -> ::core::result::Result<$crate::call::OnDeviceOf<K, T>, $crate::data::Error> {
+                self.state.eval::<K, $crate::data::OnDevice>()
+            }
+        }
+        impl<'a, T: $crate::call::Element, K: $crate::call::PlanInto> Call<'a, T, K> {
+            /// Computes the result into rows of the caller, which must be as many as the result has. Where stable Rust
+            /// cannot name the type of a row, the rows are flat: one number after another.
+            ///
+            /// # Errors
+            /// Where the arguments do not fit together, see [`Error`](__p::Error).
+            pub fn into_rows(self, out: &mut [K::Row<T>]) -> ::core::result::Result<(), $crate::data::Error> {
+                self.state.into_rows::<K>(out)
+            }
+        }
+        impl<'a, T: $crate::call::Element, K> ::core::clone::Clone for Call<'a, T, K> {
+            fn clone(&self) -> Self {
+                Self::of(::core::clone::Clone::clone(&self.state))
+            }
+        }
+        impl<'a, T: $crate::call::Element, K: $crate::call::Plan> $crate::call::Call for Call<'a, T, K> {
+            type Element = T;
+            type Output = $crate::call::OutputOf<K, T>;
+            type OnDevice = $crate::call::OnDeviceOf<K, T>;
+            fn ranges(self, ranges: &$crate::data::Ranges) -> Self {
+                self.ranges(ranges)
+            }
+            fn device(self, device: $crate::data::Device) -> Self {
+                self.device(device)
+            }
+            fn progress(
+                self,
+                callback: impl ::core::ops::Fn(u64, u64) + ::core::marker::Send + ::core::marker::Sync + 'static,
+            ) -> Self {
+                self.progress(callback)
+            }
+            fn eval(self) -> ::core::result::Result<Self::Output, $crate::data::Error> {
+                self.eval()
+            }
+            fn eval_on_device(self) -> ::core::result::Result<Self::OnDevice, $crate::data::Error> {
+                self.eval_on_device()
+            }
+        }
+        impl<'a, T: $crate::call::Element, K: $crate::call::PlanInto> $crate::call::CallInto for Call<'a, T, K> {
+            type Row = K::Row<T>;
+            fn into_rows(self, rows: &mut [Self::Row]) -> ::core::result::Result<(), $crate::data::Error> {
+                self.into_rows(rows)
+            }
+        }
+    };
+}
