@@ -48,7 +48,7 @@ use keops_core::{
 /// The engine, for the settings of calls. The facade `keops` gives it to every call, with the feature `cuda`.
 ///
 /// ```
-/// use keops_core::settings::{Device, Settings};
+/// use keops_core::{data::Device, problem::Settings};
 /// use keops_gpu::Cuda;
 ///
 /// let settings = Settings::with_cuda(&Cuda);
