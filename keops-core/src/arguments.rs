@@ -44,9 +44,9 @@ use crate::{data::View, number::Scalar};
 ///
 /// References to `[[T; D]]`, `Vec<[T; D]>`, `[[T; D]; N]`, [`Rows<T, D>`](crate::data::Rows) and
 /// [`DeviceRows<T, D>`](crate::data::DeviceRows), and flat ones, row after row: `[T]`, `Vec<T>` and `[T; N]`; to a
-/// [`Box`], an [`Arc`], an `Rc`, a [`Cow`] or another reference that leads to them. Rows that are lists by themselves,
+/// [`Box`], an [`Arc`](std::sync::Arc), an `Rc`, a [`Cow`](std::borrow::Cow) or another reference that leads to them. Rows that are lists by themselves,
 /// `&Vec<Vec<T>>` and `&[&[T]]`, are copied. Where `T` is `f32` they may be stored as `f16` or `bf16`: see
-/// [`halves`](crate::halves). Arrays and matrices of other crates: see [`interfaces`](crate::interfaces).
+/// [`Halves`](crate::data::Halves). Arrays and matrices of other crates: see [`interfaces`](crate::interfaces).
 ///
 /// A type of yours becomes rows by implementing this for references to it:
 ///

@@ -2,7 +2,7 @@
 
 use core::ops::Index;
 
-/// A matrix, row-major: `m[(i, j)]`. An operator gives it, by [`to_dense`](super::Operator::to_dense); and it is the rows
+/// A matrix, row-major: `m[(i, j)]`. An operator gives it, by [`to_dense`](crate::operator::Operator::to_dense); and it is the rows
 /// of a result whose dimension stable Rust cannot name in a type, as D*D for a const generic D. Those are arguments too.
 ///
 /// ```

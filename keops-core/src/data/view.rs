@@ -10,7 +10,8 @@ use crate::{
     number::Scalar,
 };
 
-/// Rows of one variable, as the engines see them: numbers row by row. What [`AsRows`] and [`AsParameter`] give.
+/// Rows of one variable, as the engines see them: numbers row by row. What [`AsRows`](crate::arguments::AsRows) and
+/// [`AsParameter`](crate::arguments::AsParameter) give.
 ///
 /// ```
 /// use keops::View;
