@@ -13,6 +13,12 @@ pub(crate) struct Values {
     least: f64,
     /// Whether one may be infinite because a factor is the inverse, the logarithm or a negative power of 0.
     pole: bool,
+    /// Whether one may be infinite, for whatever reason.
+    infinite: bool,
+    /// Whether one may be infinite still as a factor of a slope, see [`Graph::finite`].
+    infinite_factor: bool,
+    /// Whether the slope of the operation, or of one that it needs, may be infinite.
+    steep: bool,
 }
 
 /// What is above it is above 0 as an `f32`, and so is its square.
@@ -34,7 +40,87 @@ impl Graph {
         };
         // infinity times 0, of constants
         let least = self.least_of(op, args);
-        Values { least: if least.is_nan() { f64::NEG_INFINITY } else { least }, pole }
+        let least = if least.is_nan() { f64::NEG_INFINITY } else { least };
+        let infinite = self.may_be_infinite(op, args);
+        let infinite_factor = self.is_infinite_factor(op, args, infinite);
+        let steep = args.iter().any(|&arg| self.is_steep(arg)) || self.has_infinite_slope(op, args, infinite);
+        Values { least, pole, infinite, infinite_factor, steep }
+    }
+
+    /// Whether the slope of some operation that the node needs may be infinite, because it overflows or because it is made of
+    /// an infinite value.
+    pub(crate) fn is_steep(&self, id: Id) -> bool {
+        self.known_values(id).steep
+    }
+
+    fn may_be_infinite(&self, op: &Op, args: &[Id]) -> bool {
+        let infinite = |k: usize| self.known_values(args[k]).infinite;
+        let zero = |k: usize| !self.is_nonzero(args[k]);
+        let any = || (0..args.len()).any(infinite);
+        match op {
+            Op::ArgMax => false,
+            Op::Div => any() || zero(1),
+            Op::Powi(..0) => zero(0),
+            Op::Fun(fun) => match fun {
+                Fun::Log | Fun::Log2 | Fun::Log10 => any() || zero(0),
+                Fun::Ln1p => any() || self.least(args[0]) <= ABOVE_ZERO - 1.0,
+                Fun::Inv => zero(0),
+                Fun::Pow => any() || zero(0) && self.least(args[1]) < 0.0,
+                Fun::Exp | Fun::Exp2 | Fun::ExpM1 => !self.is_not_positive(args[0]),
+                Fun::Sinh | Fun::Cosh | Fun::Atanh => true,
+                Fun::Rsqrt | Fun::Sin | Fun::Cos | Fun::Tanh | Fun::Sech | Fun::Erf | Fun::Erfc | Fun::Sigmoid => false,
+                Fun::Asin | Fun::Acos | Fun::Atan | Fun::Atan2 | Fun::Direction | Fun::SinXDivX(_) => false,
+                Fun::Step | Fun::Sign | Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual => false,
+                Fun::IfElse => infinite(1) || infinite(2),
+                // but for what it guards against
+                Fun::UnlessZero => infinite(0) && !self.known_values(args[0]).pole,
+                _ => any(),
+            },
+            _ => any(),
+        }
+    }
+
+    fn is_infinite_factor(&self, op: &Op, args: &[Id], infinite: bool) -> bool {
+        let factor = |k: usize| self.known_values(args[k]).infinite_factor;
+        match op {
+            Op::Fun(Fun::Log | Fun::Log2 | Fun::Log10) => self.known_values(args[0]).infinite,
+            Op::Fun(Fun::Inv) | Op::Powi(..0) => false,
+            Op::Fun(Fun::Pow) => self.known_values(args[0]).infinite,
+            Op::Mul => factor(0) || factor(1),
+            Op::Neg | Op::Div => factor(0),
+            _ => infinite,
+        }
+    }
+
+    fn has_infinite_slope(&self, op: &Op, args: &[Id], infinite: bool) -> bool {
+        let factor = |&arg: &Id| self.known_values(arg).infinite_factor;
+        match op {
+            Op::Mul | Op::MatVec | Op::VecMat | Op::Outer | Op::Powi(_) => args.iter().any(factor),
+            Op::Div => factor(&args[0]),
+            Op::Fun(Fun::Exp | Fun::Exp2 | Fun::ExpM1 | Fun::Sinh | Fun::Cosh) => infinite,
+            Op::Fun(fun) if fun.jumps(0) && *fun != Fun::IfElse => false,
+            Op::Fun(
+                Fun::Log | Fun::Log2 | Fun::Log10 | Fun::Ln1p | Fun::Inv | Fun::Abs | Fun::Relu | Fun::Clamp | Fun::Max,
+            ) => false,
+            Op::Fun(Fun::Min | Fun::IfElse | Fun::UnlessZero | Fun::Sqrt | Fun::Atan | Fun::Tanh | Fun::Sigmoid) => {
+                false
+            }
+            Op::Fun(_) => args.iter().any(|&arg| self.known_values(arg).infinite),
+            _ => false,
+        }
+    }
+
+    /// Whether no component is above 0, as far as signs tell.
+    fn is_not_positive(&self, id: Id) -> bool {
+        let args = self.args(id);
+        match self.op(id) {
+            Op::Const(bits) => f64::from_bits(*bits) <= 0.0,
+            Op::Zero => true,
+            Op::Neg => self.least(args[0]) >= 0.0,
+            Op::Mul => self.constant_value(args[0]).is_some_and(|c| c <= 0.0) && self.least(args[1]) >= 0.0,
+            Op::Broadcast => self.is_not_positive(args[0]),
+            _ => false,
+        }
     }
 
     /// A number that no component of the node is below (NaN aside).
@@ -203,6 +289,10 @@ impl Graph {
             (Op::Div, &[a, b]) if !self.is_nonzero(b) => {
                 let (x, inverse) = (self.finite(a), self.finite_inverse(b));
                 self.mul(x, inverse)
+            }
+            (Op::Div, &[a, b]) => {
+                let x = self.finite(a);
+                self.div(x, b)
             }
             _ => id,
         }

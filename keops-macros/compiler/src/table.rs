@@ -147,16 +147,42 @@ impl Fun {
 }
 
 impl Fun {
-    /// For the larger or the smaller of two: a number that is at least 0 where it is the first of them. `None` for other
-    /// functions.
-    pub(crate) fn takes_first(self, g: &mut Graph, a: Id, b: Id) -> Option<Id> {
-        let less = match self {
-            Fun::Max => g.fun(Fun::LessThan, &[a, b]),
-            Fun::Min => g.fun(Fun::LessThan, &[b, a]),
-            _ => return None,
-        };
+    /// For functions that hand on one of their arguments: a number that is at least 0 where it is argument `k`. `None` for
+    /// other functions.
+    pub(crate) fn takes(self, g: &mut Graph, args: &[Id], k: usize) -> Option<Id> {
         let half = g.constant(0.5);
-        Some(g.sub(half, less))
+        let unless = |g: &mut Graph, less: Id, holds: bool| if holds { g.sub(half, less) } else { g.sub(less, half) };
+        let less = |g: &mut Graph, a: usize, b: usize| g.fun(Fun::LessThan, &[args[a], args[b]]);
+        Some(match self {
+            Fun::Relu => args[0],
+            Fun::Max => {
+                let second = less(g, 0, 1);
+                unless(g, second, k == 0)
+            }
+            Fun::Min => {
+                let second = less(g, 1, 0);
+                unless(g, second, k == 0)
+            }
+            // both ends count where they are crossed, and the upper bound where the two are
+            Fun::Clamp => {
+                let (below, above, crossed) = (less(g, 0, 1), less(g, 2, 0), less(g, 2, 1));
+                match k {
+                    0 => {
+                        let outside = g.add(below, above);
+                        unless(g, outside, true)
+                    }
+                    1 => {
+                        let order = g.sub(below, crossed);
+                        unless(g, order, false)
+                    }
+                    _ => {
+                        let outside = g.add(above, crossed);
+                        unless(g, outside, false)
+                    }
+                }
+            }
+            _ => return None,
+        })
     }
 
     /// The integer that the function takes behind its arguments.

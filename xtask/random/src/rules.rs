@@ -13,6 +13,8 @@ use crate::{
 const SHAPE: (usize, usize) = (3, 4);
 /// What noise is added to each operation, to see what rounding could do.
 const NOISE: f64 = 1e-13;
+/// The steepest slope that is looked at.
+const STEEPEST: f64 = 1e100;
 
 /// Checks the rules of the formula of a seed, and says how many numbers were compared.
 ///
@@ -68,7 +70,9 @@ fn at(formula: &Formula, rules: &Rules, rows: &[Vec<f64>], rng: &mut Rng) -> Res
         let exact = formula.slopes(rows, &moved, || 0.0);
         let rounded = formula.slopes(rows, &moved, || NOISE * (2.0 * rng.f64() - 1.0));
         let known = exact.iter().flatten().map(|slope| slope.known).min().unwrap_or_default();
-        if known == Known::Nothing {
+        // of slopes whose squares overflow, second derivatives do
+        let steep = exact.iter().flatten().any(|slope| slope.first.abs() > STEEPEST);
+        if known == Known::Nothing || steep {
             continue;
         }
         let found = rules.by(k, &arguments);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::reverse;
 use crate::{
     graph::{Graph, Id, Op, VarId},
     table::{self, Fun},
@@ -39,7 +40,12 @@ fn push_forward(g: &mut Graph, id: Id, tangents: &HashMap<Id, Id>) -> Id {
             let t = tangent(g, 0);
             let place = g.arg_max(args[0]);
             let there = g.one_hot(place, g.dim(args[0]).clone());
-            g.dot(there, t)
+            if !g.is_steep(args[0]) {
+                return g.dot(there, t);
+            }
+            let (taken, zero) = (reverse::above_half(g, there), g.zero(g.dim(args[0]).clone()));
+            let chosen = g.fun(Fun::IfElse, &[taken, t, zero]);
+            g.sum(chosen)
         }
         Op::Powi(n) => {
             let (slope, t) = (g.slope_of_powi(args[0], n), tangent(g, 0));
@@ -51,9 +57,23 @@ fn push_forward(g: &mut Graph, id: Id, tangents: &HashMap<Id, Id>) -> Id {
             g.fun(Fun::IfElse, &[args[0], sides[0], sides[1]])
         }
         Op::Fun(fun @ (Fun::Max | Fun::Min)) => {
-            let first = fun.takes_first(g, args[0], args[1]).expect("it takes one of two");
+            let first = fun.takes(g, args, 0).expect("it takes one of two");
             let sides = [tangent(g, 0), tangent(g, 1)];
             g.fun(Fun::IfElse, &[first, sides[0], sides[1]])
+        }
+        Op::Fun(fun @ (Fun::Relu | Fun::Clamp)) => (0..args.len()).fold(g.zero(node.dim), |sum, k| {
+            let t = tangent(g, k);
+            if g.is_zero(t) {
+                return sum;
+            }
+            let (taken, zero) = (fun.takes(g, args, k).expect("it takes one of them"), g.zero(g.dim(t).clone()));
+            let part = g.fun(Fun::IfElse, &[taken, t, zero]);
+            g.add(sum, part)
+        }),
+        Op::Fun(Fun::Abs) if g.is_steep(args[0]) => {
+            let (sign, there, t) = (g.fun(Fun::Sign, args), reverse::unless_zero(g, args[0]), tangent(g, 0));
+            let (part, zero) = (g.mul(sign, t), g.zero(node.dim));
+            g.fun(Fun::IfElse, &[there, part, zero])
         }
         Op::Fun(fun) => (0..args.len()).fold(g.zero(node.dim), |sum, k| {
             let t = tangent(g, k);
@@ -65,15 +85,16 @@ fn push_forward(g: &mut Graph, id: Id, tangents: &HashMap<Id, Id>) -> Id {
             g.add(sum, part)
         }),
         Op::Div if g.is_nonzero(args[1]) => {
-            let (t, s) = (tangent(g, 0), tangent(g, 1));
-            let loss = g.mul(id, s);
+            let (t, s, quotient) = (tangent(g, 0), tangent(g, 1), g.finite(id));
+            let loss = g.mul(quotient, s);
             let change = g.sub(t, loss);
             g.div(change, args[1])
         }
         Op::Div => {
             let (t, s) = (tangent(g, 0), tangent(g, 1));
             let inverse = g.finite_inverse(args[1]);
-            let quotient = g.mul(args[0], inverse);
+            let numerator = g.finite(args[0]);
+            let quotient = g.mul(numerator, inverse);
             let loss = g.mul(quotient, s);
             let change = g.sub(t, loss);
             g.mul(inverse, change)

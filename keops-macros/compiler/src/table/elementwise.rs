@@ -330,7 +330,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         range: (0.5, 3.0),
     },
     lanes("Step", &["step"], Fun::Step, "step", flat, (-2.0, 2.0)),
-    lanes("ReLU", &["relu"], Fun::Relu, "relu", |g, a, _, _| g.fun(Fun::Step, &[a[0]]), (-2.0, 2.0)),
+    lanes(
+        "ReLU",
+        &["relu"],
+        Fun::Relu,
+        "relu",
+        |_, _, _, _| unreachable!("differentiation takes each side apart"),
+        (-2.0, 2.0),
+    ),
     lanes(
         "XLogX",
         &["xlogx"],
@@ -357,19 +364,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         &["clamp"],
         Fun::Clamp,
         "clamp",
-        |g, a, _, k| match k {
-            0 => inside(g, a[0], a[1], a[2]),
-            // the upper bound is the value where the two are crossed
-            1 => {
-                let (below, in_order) = (g.fun(Fun::LessThan, &[a[0], a[1]]), unless_less(g, a[2], a[1]));
-                g.mul(below, in_order)
-            }
-            _ => {
-                let (not_above, in_order) = (unless_less(g, a[2], a[0]), unless_less(g, a[2], a[1]));
-                let (one, other) = (g.constant(1.0), g.mul(not_above, in_order));
-                g.sub(one, other)
-            }
-        },
+        |_, _, _, _| unreachable!("differentiation takes each side apart"),
         (-2.0, 2.0),
     ),
     Operation {
