@@ -39,7 +39,8 @@ pub(crate) fn grads(g: &mut Graph, values: &[(Id, Id)], variables: &[VarId]) -> 
                     let settled = if g.is_steep(argument) { &none } else { &steps };
                     accumulate(g, &mut cotangents, argument, e, settled);
                     if let Op::Fun(fun @ (Fun::Relu | Fun::Clamp)) = *g.op(id) {
-                        new.extend(fun.takes(g, &g.args(id).to_vec(), k));
+                        let args = g.args(id).to_vec();
+                        new.extend(fun.takes(g, &args, k));
                     }
                 }
             }
