@@ -27,7 +27,7 @@ pub struct Units {
     pub variables: Cow<'static, [Unit]>,
     /// Of the values that are made of them; the last is that of the result.
     pub parts: Cow<'static, [Unit]>,
-    /// Of what lengths are taken of as roots of squares, which the language promises for a smaller range.
+    /// Of what lengths are taken of as roots of squares, and of divisors, which the language promises for a smaller range.
     pub lengths: Cow<'static, [Unit]>,
 }
 

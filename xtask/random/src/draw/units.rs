@@ -1,4 +1,4 @@
-//! Formulas of operations that are right at all magnitudes of their arguments. Variables have units, as lengths and times
+//! Formulas of operations that are right at all magnitudes of their arguments, or at those that the language promises. Variables have units, as lengths and times
 //! have, and a value has the unit that follows from these; so its value in other units is known from its value in
 //! any, and so are its derivatives, without a number near the ends of the range.
 
@@ -147,10 +147,14 @@ impl Drawing {
         let item = self.item(&needed, &reduction, name, &format!("    #[keops(order = {order})]\n"));
         Formula::new(&item).ok()?;
         let of = |range: std::ops::Range<usize>| range.filter(|&k| needed[k]).map(|k| self.parts[k].unit).collect();
-        let squared =
-            |k: &usize| ["norm2", "normalize", "distance"].iter().any(|name| self.parts[*k].text.starts_with(name));
-        let lengths = (VARIABLES..self.parts.len()).filter(|&k| needed[k]).filter(squared);
-        let lengths = lengths.map(|k| self.parts[self.parts[k].uses[0]].unit).collect();
+        // of the square of a divisor the inverse is in derivatives
+        let squared = |part: &Part| match part.text.split_once(['(', ' ']) {
+            Some(("norm2" | "normalize" | "distance", _)) => Some(part.uses[0]),
+            Some((_, rest)) if rest.starts_with("/ ") => Some(part.uses[1]),
+            _ => None,
+        };
+        let lengths = (VARIABLES..self.parts.len()).filter(|&k| needed[k]).filter_map(|k| squared(&self.parts[k]));
+        let lengths = lengths.map(|k| self.parts[k].unit).collect();
         Some((item, order, Units { variables: of(0..VARIABLES), parts: of(VARIABLES..self.parts.len()), lengths }))
     }
 }
