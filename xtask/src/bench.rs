@@ -2,10 +2,11 @@
 //!
 //! Each side is a process that loads a workload, computes it once for warming up (pykeops compiles its kernel then),
 //! and then computes on request and answers with the seconds that took. The requests go round the sides, so that
-//! whatever else the machine does hits all of them. Results are compared before anything is timed. What was measured is
-//! kept in target/bench-keops/results, and docs/benchmarks.md is written from all that is there.
+//! whatever else the machine does hits all of them. Results are compared before anything is timed. What was measured goes
+//! to the machine's file in benches/results; docs/benchmarks.md and the table of README.md are written from all files there.
 
 mod check;
+mod machine;
 mod picture;
 mod report;
 mod rival;
@@ -16,32 +17,39 @@ mod workload;
 use crate::root;
 use anyhow::{Context, Result, ensure};
 use check::{File, Inputs};
+use machine::Machine;
 use rival::Kind;
 use side::Side;
 use std::{collections::BTreeMap, fs, num::NonZero, path::Path, path::PathBuf, thread, time::Duration};
-use store::{Comparison, Measurement, Outcome, Store};
+use store::{Comparison, Measurement, OURS, Outcome, Part, Store};
 use workload::{CURVES, Curve, Element, Family, Workload};
 
 /// Options of `cargo xtask bench-keops`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// How often each side computes each workload; the median counts. Slow sides compute less often, but 3 times.
-    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u16).range(3..))]
+    /// How many times each side computes each workload; the median counts. Slow sides compute fewer times, but at least 3.
+    #[arg(long, default_value_t = REPEATS, value_parser = clap::value_parser!(u16).range(3..))]
     repeats: u16,
-    /// Threads of each side [default: one for each core].
+    /// The number of threads of each side [default: one for each core].
     #[arg(long)]
     threads: Option<NonZero<usize>>,
-    /// Only the workloads whose name contains this; the pictures are `curve_...`. The document keeps the others.
+    /// Measure only the workloads whose name contains this text (`gaussian_d3`; the points of the pictures are `curve_...`);
+    /// the other results in the machine's file stay as they are.
     #[arg(long, default_value = "")]
     only: String,
-    /// Small sizes and 3 repeats, to see whether everything works. Writes no document.
+    /// Small sizes and 3 repeats, to see whether everything works. Writes neither results nor documents.
     #[arg(long)]
     quick: bool,
-    /// The Python that the rivals' virtual environment is made with.
+    /// The Python that makes the rivals' virtual environment.
     #[arg(long, default_value = "python3")]
     python: PathBuf,
+    /// Measure nothing: write docs/benchmarks.md and the table of README.md from the files in benches/results.
+    #[arg(long, conflicts_with_all = ["repeats", "threads", "only", "quick", "python"])]
+    report: bool,
 }
 
+/// Repeats of sides that are not slow, unless something else is asked for.
+const REPEATS: u16 = 9;
 /// Repeats of slow sides.
 const FEW: u16 = 3;
 /// A side that has computed for so many seconds does not repeat more than [`FEW`] times.
@@ -53,13 +61,22 @@ const DENSE_BYTES: f64 = 7e9;
 /// Before each run, so that threads that spin after the other side's run have gone to sleep.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Where the file of each machine is.
+fn results_folder() -> PathBuf {
+    root().join("benches/results")
+}
+
 /// Runs the task.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let cores = thread::available_parallelism().context("the number of cores is unknown")?;
-    let threads = options.threads.unwrap_or(cores);
+    if options.report {
+        return report::write(&store::read_all(&results_folder())?);
+    }
+    let machine = Machine::here(options.threads)?;
+    let threads = NonZero::new(machine.threads).context("no threads")?;
     let folder = root().join("target/bench-keops");
     fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    let (table, points) = (Store::open(&folder, threads, "table")?, Store::open(&folder, threads, "curves")?);
+    let mut store = Store::open(&results_folder(), machine)?;
+    let command = options.command();
 
     let workloads = workload::all(options.quick);
     let chosen: Vec<&Workload> = workloads.iter().filter(|w| w.name().contains(&options.only)).collect();
@@ -69,30 +86,47 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut sides = vec![Side::keops(threads)?];
     sides.extend(rival::start(&folder, &options.python, threads)?);
     let repeats = if options.quick { FEW } else { options.repeats };
-    let mut compare = |workload: &Workload, before: &Before, store: &Store| -> Result<Comparison> {
+    let mut compare = |workload: &Workload, before: &Before, part: Part| -> Result<Comparison> {
         println!("{}, {}", workload.family.title(), workload.title());
-        let comparison = measure(workload, &mut sides, &folder, repeats, before)?;
+        let comparison = measure(workload, &mut sides, &folder, repeats, before, &command)?;
         print!("{}", report::lines(workload, &comparison));
         if !options.quick {
-            store.save(workload, &comparison)?;
+            store.save(part, workload, comparison.clone())?;
         }
         Ok(comparison)
     };
     for workload in chosen {
-        compare(workload, &Before::new(), &table)?;
+        compare(workload, &Before::new(), Part::Table)?;
     }
     for curve in curves {
         let mut before = Before::new();
         for workload in curve.workloads(options.quick) {
-            for measurement in compare(&workload, &before, &points)?.measurements {
-                // What is left out once stays so: its last time is the longest that is known.
+            for measurement in compare(&workload, &before, Part::Picture)?.measurements {
+                // A side that is left out once stays so: its last time is the longest that is known.
                 if let Some(median) = measurement.median() {
                     before.insert(measurement.side, (workload.pairs(), median));
                 }
             }
         }
     }
-    if options.quick { Ok(()) } else { report::write(&table, &points, &workloads, threads, cores) }
+    if options.quick { Ok(()) } else { report::write(&store::read_all(&results_folder())?) }
+}
+
+impl Options {
+    /// The command that measures the same again.
+    fn command(&self) -> String {
+        let mut command = "cargo xtask bench-keops".to_owned();
+        if self.repeats != REPEATS {
+            command += &format!(" --repeats {}", self.repeats);
+        }
+        if let Some(threads) = self.threads {
+            command += &format!(" --threads {threads}");
+        }
+        if !self.only.is_empty() {
+            command += &format!(" --only {}", self.only);
+        }
+        command
+    }
 }
 
 /// For each side the pairs and the seconds of a smaller workload.
@@ -105,6 +139,7 @@ fn measure(
     folder: &Path,
     repeats: u16,
     before: &Before,
+    command: &str,
 ) -> Result<Comparison> {
     let reasons: Vec<Option<String>> =
         sides.iter().map(|side| reason_against(workload, side, before.get(side.name()))).collect();
@@ -147,7 +182,14 @@ fn measure(
         Some(Measurement { side: side.name().to_owned(), outcome })
     };
     let measurements = sides.iter().zip(reasons).filter_map(outcome).collect();
-    Ok(Comparison { date: time::UtcDateTime::now().date().to_string(), load: report::load(), versions, measurements })
+    let date = Some(time::UtcDateTime::now().date().to_string());
+    Ok(Comparison {
+        date,
+        command: command.to_owned(),
+        load: report::load().into_iter().collect(),
+        versions,
+        measurements,
+    })
 }
 
 /// Makes all sides compute once.

@@ -29,7 +29,7 @@ struct Arguments {
 enum Task {
     /// Check format, lints, docs and tests, as `.ci/run` does.
     Ci,
-    /// Time keops and its rivals side by side and write docs/benchmarks.md.
+    /// Time keops and its rivals side by side, and write benches/results, docs/benchmarks.md and the table of README.md.
     BenchKeops(bench::Options),
     /// Compile formulas for GPUs.
     BuildPtx(ptx::Options),

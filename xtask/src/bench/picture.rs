@@ -1,9 +1,12 @@
 //! Time against the number of points, both logarithmic.
 
-use super::{store::Comparison, workload::Workload};
+use super::{
+    store::{Comparison, OURS},
+    workload::Workload,
+};
 use anyhow::{Result, anyhow};
 use plotters::{prelude::*, style::register_font};
-use std::{num::NonZero, path::Path};
+use std::path::Path;
 
 /// Width and height in pixels.
 const SIZE: (u32, u32) = (1000, 640);
@@ -24,20 +27,15 @@ const COLOURS: [RGBColor; 8] = [
 ];
 
 /// Draws a line for each side into a PNG file.
-pub(super) fn draw(
-    path: &Path,
-    title: &str,
-    threads: NonZero<usize>,
-    comparisons: &[(Workload, Comparison)],
-) -> Result<()> {
+pub(super) fn draw(path: &Path, title: &str, threads: usize, comparisons: &[(Workload, &Comparison)]) -> Result<()> {
     try_draw(path, title, threads, comparisons).map_err(|error| anyhow!("{}: {error}", path.display()))
 }
 
 fn try_draw(
     path: &Path,
     title: &str,
-    threads: NonZero<usize>,
-    comparisons: &[(Workload, Comparison)],
+    threads: usize,
+    comparisons: &[(Workload, &Comparison)],
 ) -> Result<(), Box<dyn std::error::Error>> {
     // Plotters asks for a font by name; DejaVu Sans comes with the program, so that none need be installed.
     register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular()).map_err(|_| "the font is not readable")?;
@@ -69,7 +67,7 @@ fn try_draw(
         .draw()?;
     for ((side, points), colour) in lines.iter().zip(COLOURS.iter().cycle()) {
         // Ours is what the others are compared with.
-        let style = colour.stroke_width(if side == "keops" { 4 } else { 2 });
+        let style = colour.stroke_width(if side == OURS { 4 } else { 2 });
         chart
             .draw_series(LineSeries::new(points.iter().copied(), style))?
             .label(side)
@@ -90,7 +88,7 @@ fn try_draw(
 }
 
 /// Name, and points by number and seconds, of each side.
-fn lines(comparisons: &[(Workload, Comparison)]) -> Vec<(String, Vec<(f64, f64)>)> {
+fn lines(comparisons: &[(Workload, &Comparison)]) -> Vec<(String, Vec<(f64, f64)>)> {
     let mut lines: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
     for (workload, comparison) in comparisons {
         for measurement in &comparison.measurements {

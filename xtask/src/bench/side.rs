@@ -66,7 +66,7 @@ impl Side {
         run(Command::new(&cargo).arg("build").args(arguments).current_dir(root()))?;
         let mut command = Command::new(&cargo);
         command.arg("run").args(arguments).current_dir(root()).env("RAYON_NUM_THREADS", threads.to_string());
-        Self::start("keops", Kind::Keops, &mut command)
+        Self::start(super::OURS, Kind::Keops, &mut command)
     }
 
     /// Starts the command that is the side's process.
