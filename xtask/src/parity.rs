@@ -39,10 +39,10 @@ const FILES: [&str; 12] = [
 /// Write docs/parity.md.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// What `cargo test` printed; without it the tests run.
+    /// The file with the output of `cargo test` [default: run the tests].
     #[arg(long)]
     results: Option<PathBuf>,
-    /// Only compare the document with what it should be.
+    /// Only compare docs/parity.md with the tables and tests, and fail if it is not up to date.
     #[arg(long)]
     check: bool,
 }
@@ -89,9 +89,9 @@ fn test() -> Result<String> {
 fn document(shown: &Shown) -> Result<String> {
     let mut text = String::from(
         "# KeOps and keops\n\n\
-         What KeOps 2.3 has, under its names, with ours and a test that computes it (file::test below `tests/`).\n\
-         Written by `cargo xtask parity` from the compiler's tables and the results of the tests; CI fails if it is not up \
-         to date.\n",
+         These tables list all that KeOps 2.3 has, under its names, each with the name here and a test that computes it\n\
+         (file::test below `tests/`). `cargo xtask parity` writes them from the compiler's tables and the results of the tests; \
+         CI fails\nif they are not up to date.\n",
     );
     let mut unshown = Vec::new();
     let mut line = |text: &mut String, name: &str, ours: &str, test: Option<&str>| -> std::fmt::Result {

@@ -212,9 +212,9 @@ fn document(all: &[Results], docs: &Path) -> Result<String> {
     writeln!(
         text,
         "\
-Every side computes each workload up to {} times, by turns with the others, after it has computed it once for warming
-up, which is when KeOps compiles; sides that have computed for {ENOUGH} seconds do so {FEW} times. A call that takes less
-than 10 ms is repeated until 10 ms have passed. The inputs are the same random numbers for all sides. Errors are the
+The sides take turns. Each computes a workload once for warming up, which is when KeOps compiles, and then up to {}
+times; a side that has computed for {ENOUGH} seconds stops after {FEW} times. A call that takes less than 10 ms is
+repeated until 10 ms have passed. The inputs are the same random numbers for all sides. Errors are the
 largest of up to {CHECKED_ROWS} rows against plain loops in f64, relative to the sum of the absolute values of the terms. The
 errors of LogSumExp are relative to its value; those of neighbours are of their squared distances, relative to that of
 the last neighbour. A pair is one value of the formula, for one i and one j; Gpairs/s of all gradients count each pair
