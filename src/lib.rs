@@ -1,11 +1,11 @@
 #![doc = include_str!("../README.md")]
 //! # The macro
 //!
-//! See [`keops!`] for the language of formulas.
+//! The documentation of [`keops!`] has the language of formulas.
 
 mod upload;
 
-/// Numbers of 16 bits, as which rows may be stored; see [`keops!`].
+/// A number of 16 bits. The rows of an `f32` call may be stored in this type; see [`keops!`].
 ///
 /// ```
 /// use keops::{bf16, f16, prelude::*};
@@ -35,7 +35,7 @@ pub use keops_core::{
 pub use keops_macros::keops;
 pub use upload::Upload;
 
-/// What a program that uses [`keops!`] imports.
+/// The names that a program with [`keops!`] imports: `use keops::prelude::*`.
 ///
 /// ```
 /// use keops::prelude::*;
@@ -56,7 +56,7 @@ pub mod prelude {
     pub use crate::{Device, DeviceRows, Error, Ranges, Rows, Upload, batched, keops};
 }
 
-/// What the expansions of [`keops!`] name. Not for use by hand: it changes without notice.
+/// The items that expansions of [`keops!`] name. Programs must not use them: they change without notice.
 #[doc(hidden)]
 pub mod __private {
     pub use keops_core::{

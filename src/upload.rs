@@ -6,7 +6,7 @@ use keops_core::{
     data::{Device, DeviceRows, Error},
 };
 
-/// Leaves arguments on a device, for several calls.
+/// A device to which arguments are copied, so that several calls find them there.
 ///
 /// ```
 /// use keops::prelude::*;
@@ -29,12 +29,11 @@ use keops_core::{
 /// # }
 /// ```
 pub trait Upload {
-    /// Copies rows to the device: for [`Device::Auto`] to the first CUDA device, or to memory of the host on a machine
-    /// without one.
+    /// Copies rows to the device. [`Device::Auto`] is the first CUDA device, or memory of the host on a machine without one.
     ///
     /// # Errors
-    /// No such device; memory that does not suffice; rows of another length; [`Device::AllCuda`], since arrays stay
-    /// in one place.
+    /// There is no such device, its memory does not suffice, or the rows do not have D numbers each. [`Device::AllCuda`] is an
+    /// error, since an array is on one device.
     ///
     /// ```
     /// # use keops::prelude::*;

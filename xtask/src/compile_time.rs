@@ -20,7 +20,7 @@ use crate::{root, run};
 /// Options of `cargo xtask compile-time`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// How often each crate is built; the median counts.
+    /// How many times each crate is built; the median counts.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     repeats: u16,
 }

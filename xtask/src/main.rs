@@ -33,23 +33,23 @@ enum Task {
     BenchKeops(bench::Options),
     /// Compile formulas for GPUs.
     BuildPtx(ptx::Options),
-    /// Run tests/cuda.rs, or all integration tests, on the driver of the machine, or on the emulator.
+    /// Run tests/cuda.rs, or all integration tests, on the GPU of this machine, or on the emulator.
     TestCuda(test_cuda::Options),
-    /// Make a folder that tests and times keops on another machine with an NVIDIA GPU.
+    /// Make a folder of programs that test and time keops on another machine, which has an NVIDIA GPU.
     GpuBundle(bundle::Options),
-    /// Write docs/parity.md: what KeOps has, and the test that shows each of it here.
+    /// Write docs/parity.md: the operations and options of KeOps, their names here, and the tests that show them.
     Parity(parity::Options),
-    /// Write docs/public-api: what the crates offer to their users.
+    /// Write docs/public-api: the public items of the crates.
     Api {
-        /// Only compare it with what it should be.
+        /// Only compare the files with the public items, and fail if they differ.
         #[arg(long)]
         check: bool,
     },
     /// Check random formulas, and all their derivatives, against the oracle.
     Random(random::Options),
-    /// Build a crate outside the repository with the files that would be published.
+    /// Build a crate outside the repository with the packages that would be published.
     Package,
-    /// Time what one more formula costs in a release build.
+    /// Time the compilation of one more formula, and of long formulas, in a release build.
     CompileTime(compile_time::Options),
     /// Check that the rooms of the crates import only from rooms below them.
     Layers(layers::Options),

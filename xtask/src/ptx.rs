@@ -21,30 +21,29 @@ pub(crate) struct Options {
     /// The oldest architecture that the kernels run on.
     #[arg(long, default_value = "sm_80")]
     arch: String,
-    /// The elementary functions of the CPU in all formulas, as with `#[keops(precise)]`.
+    /// Use the elementary functions of the CPU in all formulas, as with `#[keops(precise)]`.
     #[arg(long)]
     precise: bool,
-    /// Leave out derivatives and element types that stand nowhere in the sources.
+    /// Leave out derivatives and element types that occur nowhere in the sources.
     #[arg(long)]
     called: bool,
-    /// Assemble the kernels for these architectures, to be taken as they are by devices that can; needs `ptxas`.
+    /// Assemble the kernels for these architectures, so that their devices take the binaries; needs `ptxas`.
     #[arg(long, value_delimiter = ',')]
     cubins: Vec<String>,
-    /// Where the modules go, each entry point a file, in a folder whose name depends on what is in it.
+    /// The folder for the modules, below which a folder named by their content has a file for each entry point.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Assemble all kernels for these architectures and print what they cost; needs `ptxas`, and `nvdisasm` for the
+    /// Assemble all kernels for these architectures and print their costs; needs `ptxas`, and `nvdisasm` to count
     /// instructions.
     #[arg(long, value_delimiter = ',', num_args = 0.., default_missing_value = "sm_80,sm_90,sm_100")]
     report: Vec<String>,
-    /// With a report: print the kernels only whose title begins with one of these; all are assembled.
+    /// With a report: print only the kernels whose title begins with one of these texts; all are assembled.
     #[arg(long, value_delimiter = ',', requires = "report", default_value = "")]
     print: Vec<String>,
-    /// With a report: fail if a kernel spills whose title begins with one of these.
+    /// With a report: fail if a kernel whose title begins with one of these texts spills registers.
     #[arg(long, value_delimiter = ',', requires = "report")]
     no_spills: Vec<String>,
-    /// With a report: fail if a kernel has memory of its own beside registers, spilled or not, whose title begins with one of
-    /// these.
+    /// With a report: fail if a kernel whose title begins with one of these texts has local memory, spilled or not.
     #[arg(long, value_delimiter = ',', requires = "report")]
     no_stack: Vec<String>,
 }

@@ -19,20 +19,20 @@ use crate::{root, run, test_cuda::emulator};
 /// Options of the task.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// What the first formula is drawn from; the next one has the next number. Another one on each run if left out. Of
-    /// several seeds, each has so many formulas.
+    /// The number from which the first formula is drawn; the next formula has the next number [default: another number on each
+    /// run]. With several seeds, each has as many formulas as `--formulas` says.
     #[arg(long)]
     seed: Vec<u64>,
-    /// How many formulas.
+    /// The number of formulas that are compiled and checked.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..))]
     formulas: u16,
-    /// How many formulas more, whose rules of derivatives are looked at without compiling them.
+    /// The number of further formulas, whose derivatives are checked as graphs, without compiling them.
     #[arg(long, default_value_t = 40)]
     rules: u16,
-    /// On the emulator of keops-gpu/emulator instead of the processor.
+    /// Run on the emulator of keops-gpu/emulator instead of the processor.
     #[arg(long)]
     emulator: bool,
-    /// Only write the program, and show the formulas.
+    /// Only write the program, and print the formulas.
     #[arg(long)]
     list: bool,
 }

@@ -20,20 +20,20 @@ use crate::{ptx::costs, root, run};
 /// Options of the task.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// With the emulator of keops-gpu/emulator in place of NVIDIA's driver.
+    /// Use the emulator of keops-gpu/emulator in the place of NVIDIA's driver.
     #[arg(long)]
     emulator: bool,
-    /// The other integration tests too: their calls take the device where there is one.
+    /// Run the other integration tests, too: their calls take the device where there is one.
     #[arg(long, conflicts_with = "no_device")]
     all: bool,
-    /// Only the test of a machine without a device: that the processor takes what may run anywhere.
+    /// Run only the test for a machine without a device: the processor must run calls that may run anywhere.
     #[arg(long, conflicts_with = "emulator")]
     no_device: bool,
-    /// Assemble the kernels of tests/cuda.rs for these architectures too.
+    /// Assemble the kernels of tests/cuda.rs for these architectures, too.
     #[arg(long, value_delimiter = ',')]
     assemble: Vec<String>,
-    /// Assemble them for these architectures and put them into the program; needs `ptxas`. The emulator refuses binaries, so
-    /// that they are taken from the PTX after all.
+    /// Assemble the kernels for these architectures and put the binaries into the program; needs `ptxas`. The emulator refuses
+    /// binaries, so that the tests take the PTX on it.
     #[arg(long, value_delimiter = ',')]
     cubins: Vec<String>,
 }

@@ -1,32 +1,32 @@
-//! What compiles the device crate to PTX.
+//! The trait of compilers that compile the device crate to PTX.
 //!
-//! [`Toolchain`](crate::toolchain::Toolchain) does, which is rustc with its own back end for `nvptx64-nvidia-cuda`, and is
-//! what [`compile`](crate::compile) and [`build`](crate::build) look for. Another compiler, a back end of rustc among them,
+//! [`Toolchain`](crate::toolchain::Toolchain) is rustc with its own back end for `nvptx64-nvidia-cuda`;
+//! [`compile`](crate::compile) and [`build`](crate::build) look for it. Another compiler, such as another back end of rustc,
 //! implements [`DeviceCompiler`] and is passed to [`compile_with`](crate::compile_with) or
-//! [`build_with`](crate::build_with). Finding formulas, writing the device crate, splitting its PTX into modules,
-//! assembling and caching them are the same for all.
+//! [`build_with`](crate::build_with). All compilers share the other steps: finding formulas, writing the device crate, splitting
+//! its PTX into modules, assembling and caching them.
 
 use std::path::Path;
 
 use anyhow::Result;
 
-/// A device crate that was written and is to be compiled; see [`DeviceCompiler::compile`].
+/// A device crate that was written, and that [`DeviceCompiler::compile`] compiles.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct DeviceCrate<'a> {
-    /// The absolute path of its folder, with `Cargo.toml` and `src/lib.rs`. What a compiler adds there is kept for the next
-    /// time; these two files are written anew.
+    /// The absolute path of the crate's folder, with `Cargo.toml` and `src/lib.rs`. Files that a compiler adds there are kept for
+    /// the next build; these two files are written again.
     pub folder: &'a Path,
     /// The oldest architecture that the kernels run on: `sm_80`.
     pub arch: &'a str,
-    /// The names of the kernels that the PTX has to have, each an `extern "ptx-kernel"` function of the source.
+    /// The names of the kernels that the PTX must have. Each is an `extern "ptx-kernel"` function of the source.
     pub entry_points: &'a [String],
 }
 
-/// Compiles device crates to PTX.
+/// A compiler of device crates to PTX.
 ///
-/// The crate is a `cdylib` for `nvptx64-nvidia-cuda`, without `std`; it depends on keops-device, and through it on
-/// keops-core. These take from a compiler the calling convention `ptx-kernel`, the intrinsics of `core::arch::nvptx`, `asm!` with
+/// A device crate is a `cdylib` for `nvptx64-nvidia-cuda`, without `std`; it depends on keops-device, and through it on
+/// keops-core. The compiler must have the calling convention `ptx-kernel`, the intrinsics of `core::arch::nvptx`, `asm!` with
 /// registers of 32 and 64 bits, and `global_asm!`, which declares the shared memory.
 ///
 /// ```
@@ -57,7 +57,8 @@ pub struct DeviceCrate<'a> {
 /// # }
 /// ```
 pub trait DeviceCompiler {
-    /// The compiler, its version, and whatever else of it decides about the PTX: kernels are compiled again when it changes.
+    /// The name and version of the compiler, and all else that the PTX depends on: kernels are compiled again when this text
+    /// changes.
     ///
     /// ```no_run
     /// use keops_build::{compiler::DeviceCompiler, toolchain};
@@ -67,13 +68,13 @@ pub trait DeviceCompiler {
     /// ```
     fn version(&self) -> String;
 
-    /// The PTX of the crate, in one module: an entry point (`.visible .entry`) for each of
-    /// [`entry_points`](DeviceCrate::entry_points), and all functions that they call. It is not called where the PTX of this
-    /// crate by this version is there already.
+    /// Compiles the crate, and returns its PTX in one module: an entry point (`.visible .entry`) for each of
+    /// [`entry_points`](DeviceCrate::entry_points), and all functions that they call. The method is not called where the PTX of
+    /// this crate by this version exists already.
     ///
     /// # Errors
-    /// Whatever the compiler says. A build script makes it a warning, and the program is built for the processor. PTX without one of the
-    /// entry points, or with calls of functions that are not in it, is an error of the caller's.
+    /// The compiler fails. A build script turns the error into a warning, and the program is built for the processor. The caller
+    /// checks the PTX: it is an error if it lacks an entry point or calls a function that is not in it.
     ///
     /// ```no_run
     /// use keops_build::compiler::{DeviceCompiler, DeviceCrate};

@@ -4,13 +4,13 @@ use std::{collections::HashSet, fmt::Write};
 
 use keops_compiler::emit::device::{Device, Kernel};
 
-/// An element type, and the numbers that kernels compute with: fast and precise.
+/// An element type, the type that fast kernels compute with, and the type that precise kernels compute with.
 pub type ElementType = (&'static str, &'static str, &'static str);
 
-/// All element types.
+/// The element types that kernels exist for.
 pub const ELEMENTS: [ElementType; 2] = [("f32", "::keops::Fast", "f32"), ("f64", "f64", "f64")];
 
-/// The names of all kernels, with the element type: `k0123456789abcdef_3_f32`.
+/// The names and titles of all kernels. A name ends with the element type: `k0123456789abcdef_3_f32`.
 pub fn names(devices: &[Device], elements: &[ElementType]) -> Vec<(String, String)> {
     let mut names = Vec::new();
     for kernel in devices.iter().flat_map(|device| &device.kernels) {
@@ -24,7 +24,7 @@ pub fn names(devices: &[Device], elements: &[ElementType]) -> Vec<(String, Strin
     names
 }
 
-/// The names of all entry points: for each of the kernels its own and that of its merge kernel, and the total kernels.
+/// The names of all entry points: each kernel, its merge kernel, and the total kernels.
 pub fn entry_points(kernels: &[(String, String)], elements: &[ElementType]) -> Vec<String> {
     let of_kernels = kernels.iter().flat_map(|(name, _)| [name.clone(), format!("{name}_merge")]);
     of_kernels.chain(elements.iter().map(|(element, ..)| format!("keops_total_{element}"))).collect()
@@ -33,8 +33,8 @@ pub fn entry_points(kernels: &[(String, String)], elements: &[ElementType]) -> V
 /// The profile that kernels are compiled with. Those of a project's own configuration are called otherwise.
 pub(crate) const PROFILE: &str = "keops-kernels";
 
-/// `Cargo.toml`; `device` is the folder of the crate keops-device, `core` that of the keops-core that came with it, so that
-/// host and device agree whatever the registry has.
+/// The `Cargo.toml` of the device crate. `device` is the folder of the crate keops-device; `core` is the folder of the keops-core
+/// that came with it, so that host and device agree, whatever the registry has.
 pub fn manifest(device: &str, core: &str) -> String {
     // all that a release profile in the configuration of the user's project may set, which this one inherits from; for
     // packages, too
@@ -73,7 +73,7 @@ strip = "none"
     )
 }
 
-/// `src/lib.rs`, with those of the [`names`] that stand in `kernels`.
+/// The `src/lib.rs` of the device crate, with the kernels of [`names`] that are in `kernels`.
 pub fn source(devices: &[Device], kernels: &[(String, String)], elements: &[ElementType]) -> String {
     let mut text = String::from(
         "#![no_std]\n#![feature(abi_ptx)]\n#![allow(warnings)]\nuse ::keops::__private as __p;\n\

@@ -1,5 +1,5 @@
-//! Kernels that are assembled where the program is built, by NVIDIA's `ptxas`: the driver takes a tenth of a second for one
-//! that it has not met before.
+//! The assembly of kernels by NVIDIA's `ptxas`, where the program is built. Without it the driver takes a tenth of a second for a
+//! kernel that it has not compiled before.
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{Built, report, write_whole};
 
-/// What helps where there is no assembler.
+/// The advice where there is no assembler.
 pub const HELP: &str = "no ptxas: install a CUDA toolkit, or `pip install --no-deps nvidia-cuda-nvcc`, and put its folder on the \
                         path or name the program by KEOPS_PTXAS";
 

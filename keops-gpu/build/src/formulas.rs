@@ -1,4 +1,4 @@
-//! Finds the formulas of a crate: the `keops! { .. }` invocations in its sources.
+//! The search for the formulas of a crate, which are the `keops! { .. }` invocations in its sources.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,10 +11,11 @@ use keops_compiler::emit::device::Device;
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 
-/// All formulas in Rust files, in the order of the files. Folders stand for the Rust files in them and below.
+/// Finds all formulas in Rust files, in the order of the files, and returns the files too. A folder stands for the Rust files in and
+/// below it.
 ///
 /// # Errors
-/// A file that cannot be read or is not Rust; a formula with a fault.
+/// A file cannot be read or is not Rust, or a formula has a fault.
 ///
 /// ```no_run
 /// let (files, formulas) = keops_build::formulas::find(&["src".into()])?;
@@ -51,10 +52,10 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// The formulas in the text of a Rust file.
+/// Finds the formulas in the text of a Rust file.
 ///
 /// # Errors
-/// Text that is not Rust; a formula with a fault.
+/// The text is not Rust, or a formula has a fault.
 ///
 /// ```
 /// use keops_build::formulas::of_text;
@@ -132,7 +133,7 @@ fn invocations(text: &str) -> Result<Vec<TokenStream>> {
 /// The name of the call of the value.
 const VALUE: &str = "Value";
 
-/// What sources call, by which one can tell which kernels they need.
+/// The calls in sources, from which the kernels that they need are known.
 pub struct Calls {
     names: HashSet<String>,
     chains: Vec<Chain>,
@@ -148,10 +149,10 @@ struct Chain {
 }
 
 impl Calls {
-    /// The calls in Rust files.
+    /// Finds the calls in Rust files.
     ///
     /// # Errors
-    /// A file that cannot be read or is not Rust.
+    /// A file cannot be read or is not Rust.
     pub fn of(files: &[PathBuf]) -> Result<Self> {
         let mut calls = Calls { names: HashSet::new(), chains: Vec::new() };
         for file in files {
@@ -205,13 +206,13 @@ impl Calls {
         self.chains.retain(|chain| !chain.derivatives.is_empty());
     }
 
-    /// Whether an identifier stands in the sources.
+    /// Whether the sources contain an identifier.
     pub fn has(&self, name: &str) -> bool {
         self.names.contains(name)
     }
 
-    /// Leaves only those kernels that a call needs whose derivatives are called, in one expression: `Vjp_x__Vjp` needs a
-    /// `.vjp_x(..).vjp(..)`. Behind a call of another of these formulas it does not count.
+    /// Keeps only the kernels that a call in the sources needs. A derivative needs a call of its methods in one expression:
+    /// `Vjp_x__Vjp` needs a `.vjp_x(..).vjp(..)`. Methods that follow the call of another formula do not count.
     pub fn keep(&self, devices: &mut [Device]) {
         let formulas: HashSet<_> = devices.iter().map(|device| device.item.clone()).collect();
         for device in devices {

@@ -1,24 +1,24 @@
-//! Compiles the formulas of a crate to PTX, with rustc.
+//! This crate compiles the formulas of a crate to PTX, with rustc.
 //!
-//! In a build script, `build.rs`:
+//! A crate with formulas calls it in its build script, `build.rs`:
 //!
 //! ```no_run
 //! keops_build::compile();
 //! ```
 //!
-//! and in `Cargo.toml` keops with the feature `cuda`, and this crate below `[build-dependencies]`. The kernels are in the
-//! program then; it needs nothing but NVIDIA's driver where it runs. `cargo xtask build-ptx` of the repository calls
+//! The crate's `Cargo.toml` has keops with the feature `cuda`, and this crate below `[build-dependencies]`. The program then
+//! contains the kernels, and needs nothing but NVIDIA's driver where it runs. `cargo xtask build-ptx` of the repository calls
 //! [`build`] for the formulas of its own tests, examples and benchmarks.
 //!
-//! | where | what |
+//! | module | what it has |
 //! |---|---|
-//! | [`formulas`] | finds `keops! { .. }` in the sources |
-//! | [`toolchain`] | a compiler for GPUs |
+//! | [`formulas`] | the search for `keops! { .. }` in sources |
+//! | [`toolchain`] | the search for a Rust toolchain that compiles for GPUs |
 //! | [`crates`] | the device crate: formulas and entry points |
-//! | [`compiler`] | what compiles it, and where another compiler comes in |
-//! | [`split`] | one PTX module for each entry point |
-//! | [`cubins`] | modules that are assembled, too |
-//! | [`report`] | what the kernels cost |
+//! | [`compiler`] | the trait of compilers for the device crate, for which there may be others than rustc |
+//! | [`split`] | the split of the PTX into a module for each entry point |
+//! | [`cubins`] | the assembly of modules to machine code |
+//! | [`report`] | the costs of kernels |
 
 pub mod compiler;
 pub mod crates;
@@ -41,7 +41,7 @@ use compiler::{DeviceCompiler, DeviceCrate};
 use formulas::OfCrate;
 use keops_compiler::emit::device::Device;
 
-/// What to compile; see [`build`].
+/// The sources, the kernels and the folders of a [`build`].
 ///
 /// ```
 /// let options = keops_build::Options {
@@ -57,24 +57,24 @@ use keops_compiler::emit::device::Device;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Rust files, or folders of them.
+    /// Rust files with formulas, or folders of them.
     pub sources: Vec<PathBuf>,
-    /// Where the device crate is built; kept, so that `core` is compiled once.
+    /// The folder where the device crate is built. It is kept, so that `core` is compiled once.
     pub work: PathBuf,
-    /// Below this folder there will be one with the modules.
+    /// The folder below which the build makes a folder with the modules.
     pub out: PathBuf,
     /// The oldest architecture that the kernels run on: `sm_80`.
     pub arch: String,
-    /// All formulas with the elementary functions of the CPU, as `#[keops(precise)]` asks for: for comparisons with it.
+    /// Whether all formulas use the elementary functions of the CPU, as with `#[keops(precise)]`, for comparisons with the CPU.
     pub precise: bool,
-    /// Which of the kernels of these formulas.
+    /// The kernels of these formulas that are compiled.
     pub kernels: Kernels,
-    /// The architectures that kernels are assembled for as well, by `ptxas`: `sm_90`. Devices of the same major number and a
-    /// minor number that is not smaller take them as they are; for others the driver compiles the PTX.
+    /// The architectures for which `ptxas` assembles the kernels as well: `sm_90`. A device with the same major number, and a
+    /// minor number that is not smaller, takes these binaries; for other devices the driver compiles the PTX.
     pub cubins: Vec<String>,
 }
 
-/// Which kernels are compiled; see [`Options`].
+/// The choice of kernels that are compiled; see [`Options`].
 ///
 /// ```
 /// use keops_build::Kernels;
@@ -84,17 +84,17 @@ pub struct Options {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Kernels {
-    /// All, with the derivatives that a formula has and both element types: who calls a library is not known here.
+    /// All kernels: all derivatives that a formula has, and both element types. The callers of a library are not known here.
     #[default]
     All,
-    /// Without derivatives and element types that stand nowhere in the sources: for programs whose calls are all there,
-    /// each in one expression. A derivative behind a call of a formula is one of that formula.
+    /// The kernels whose derivatives and element types occur in the sources, for programs all of whose calls are there, each
+    /// in one expression. A derivative that follows the call of a formula is a derivative of that formula.
     Called,
-    /// Those with these titles ([`Built::kernels`]), as far as they exist.
+    /// The kernels with these titles ([`Built::kernels`]), as far as they exist.
     Titled(BTreeSet<String>),
 }
 
-/// What was compiled; see [`build`].
+/// The result of a [`build`].
 ///
 /// ```no_run
 /// # fn show(built: &keops_build::Built) {
@@ -108,26 +108,26 @@ pub enum Kernels {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Built {
-    /// The folder with the modules, `<name>.ptx`, and their binaries, `<name>.sm_90.cubin`. Its name depends on what is in it.
+    /// The folder with the modules, `<name>.ptx`, and their binaries, `<name>.sm_90.cubin`. Its name depends on its content.
     pub folder: PathBuf,
-    /// Names of the modules, each that of its only entry point.
+    /// The names of the modules. Each has the name of its only entry point.
     pub modules: Vec<String>,
-    /// The files that were looked at.
+    /// The files in which formulas were looked for.
     pub files: Vec<PathBuf>,
-    /// Names of the kernels, and what they are.
+    /// The names and the titles of the kernels. A title says the formula, derivative, dimensions and element type.
     pub kernels: Vec<(String, String)>,
-    /// Functions with const generics that have no kernels, for want of `#[keops(cuda(..))]`.
+    /// The names of functions with const generics that have no kernels, since they lack `#[keops(cuda(..))]`.
     pub without: Vec<String>,
-    /// Nothing had changed since the last time.
+    /// Whether nothing had changed since the last build, so that its modules were taken.
     pub fresh: bool,
 }
 
-/// Compiles the formulas below `src` of the crate whose build script calls this, and tells cargo where they are.
+/// Compiles the formulas below `src` of the crate whose build script calls this, and tells cargo where the kernels are.
 ///
-/// Without a toolchain for GPUs the crate is built for the CPU only, with a warning that says what helps. A fault in a
+/// Without a toolchain for GPUs the crate is built for the CPU only, with a warning that says what to install. A fault in a
 /// formula is left to the macro, which points at it.
 ///
-/// All that stands in `build.rs` of a crate with formulas:
+/// The `build.rs` of a crate with formulas needs nothing else:
 ///
 /// ```no_run
 /// keops_build::compile();
@@ -136,10 +136,12 @@ pub fn compile() {
     compile_for(&[]);
 }
 
-/// [`compile`], and assembles the kernels for these architectures, so that the first call on a device of these takes no
-/// longer than the second: the driver needs a tenth of a second and more for a kernel that it has not met before, in each
-/// container anew. It needs NVIDIA's `ptxas`, on the path or named by `KEOPS_PTXAS`; without it, or where it refuses an
-/// architecture, there is a warning, and the driver compiles as ever.
+/// Does what [`compile`] does, and assembles the kernels for these architectures.
+///
+/// The first call on a device of these architectures then takes no longer than the second. Otherwise the driver needs a tenth of
+/// a second or more for a kernel that it has not compiled before, and again in each container. Assembling needs NVIDIA's `ptxas`,
+/// on the path or named by `KEOPS_PTXAS`; without it, or where it refuses an architecture, there is a warning, and the driver
+/// compiles the PTX.
 ///
 /// ```no_run
 /// keops_build::compile_for(&["sm_80", "sm_90"]); // A100, H100 and H200
@@ -153,10 +155,11 @@ pub fn compile_for(archs: &[&str]) {
     }
 }
 
-/// [`compile_for`], by a compiler of the caller's instead of rustc's own back end. What else of it than its
-/// [`version`](DeviceCompiler::version) the build script depends on, it says itself (`cargo:rerun-if-..`).
+/// Does what [`compile_for`] does, with a compiler of the caller's instead of rustc's own back end.
 ///
-/// An example is that of [`DeviceCompiler`]; here rustc's is named, as [`compile`] finds it:
+/// If the build script depends on more of the compiler than its [`version`](DeviceCompiler::version), the compiler must tell
+/// cargo so (`cargo:rerun-if-..`). [`DeviceCompiler`] has an example of another compiler; this example names rustc, as [`compile`]
+/// finds it:
 ///
 /// ```no_run
 /// use keops_build::toolchain;
@@ -256,8 +259,8 @@ fn built_crate<C: DeviceCompiler>(cubins: Vec<String>, compiler: impl Fn() -> Re
 /// Compiles all formulas in the sources.
 ///
 /// # Errors
-/// A source that is not Rust; a formula with a fault; no toolchain ([`toolchain::HELP`]); whatever the compiler says. With
-/// `cubins`: no assembler ([`cubins::HELP`]), or whatever it says.
+/// A source is not Rust, a formula has a fault, there is no toolchain ([`toolchain::HELP`]), or the compiler fails. With
+/// `cubins`, there is no assembler ([`cubins::HELP`]), or it fails.
 ///
 /// ```no_run
 /// let built = keops_build::build(&keops_build::Options {
@@ -276,10 +279,10 @@ pub fn build(options: &Options) -> Result<Built> {
     build_of(options, formulas::find(&options.sources)?, toolchain::find)
 }
 
-/// [`build`], by a compiler of the caller's instead of rustc's own back end.
+/// Does what [`build`] does, with a compiler of the caller's instead of rustc's own back end.
 ///
 /// # Errors
-/// Those of [`build`], and of the compiler; PTX that lacks an entry point, or calls what is not in it.
+/// [`build`] would fail, the compiler fails, or its PTX lacks an entry point or calls a function that is not in it.
 ///
 /// ```no_run
 /// use keops_build::{Built, Options, compiler::DeviceCompiler};

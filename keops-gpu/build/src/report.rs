@@ -1,4 +1,4 @@
-//! What the kernels cost, from NVIDIA's assembler and disassembler where they are installed.
+//! The costs of kernels, from NVIDIA's assembler and disassembler where they are installed.
 
 use std::{
     collections::BTreeMap,
@@ -13,23 +13,23 @@ use anyhow::{Context, Result, bail};
 
 use crate::toolchain::is_flat;
 
-/// What `ptxas` and `nvdisasm` say of an entry point.
+/// The costs of an entry point, as `ptxas` and `nvdisasm` report them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Registers of a thread.
+    /// The registers of a thread.
     pub registers: u32,
-    /// Bytes that are spilled, stores and loads.
+    /// The bytes that are spilled, stores and loads together.
     pub spills: u32,
-    /// Bytes of the stack of a thread: arrays that are indexed at run time.
+    /// The bytes of the stack of a thread, which has arrays that are indexed at run time.
     pub stack: u32,
-    /// Static shared memory, in bytes.
+    /// The bytes of static shared memory of a block.
     pub shared: u32,
-    /// Instructions, by kind, of the loop that has most arithmetic of those without a loop in them: that over pairs, or
-    /// that over components where targets are long.
+    /// The instructions of the inner loop, by kind. Of the loops that contain no other loop it is the one with the most
+    /// arithmetic: the loop over pairs, or over components where targets are long.
     pub inner: BTreeMap<String, u32>,
 }
 
-/// Where `ptxas` is: on the path, or named by `KEOPS_PTXAS`.
+/// The path of `ptxas`, which is looked for on the path or named by `KEOPS_PTXAS`.
 #[must_use]
 pub fn ptxas() -> Option<PathBuf> {
     tool("KEOPS_PTXAS", "ptxas")
@@ -47,7 +47,7 @@ pub(crate) fn ptxas_watched() -> Vec<PathBuf> {
     env::split_paths(&path).filter(|folder| is_flat(folder) && !of_build(folder)).collect()
 }
 
-/// Where `nvdisasm` is: on the path, or named by `KEOPS_NVDISASM`.
+/// The path of `nvdisasm`, which is looked for on the path or named by `KEOPS_NVDISASM`.
 #[must_use]
 pub fn nvdisasm() -> Option<PathBuf> {
     tool("KEOPS_NVDISASM", "nvdisasm")
@@ -59,11 +59,11 @@ fn tool(variable: &str, name: &str) -> Option<PathBuf> {
     answers.then_some(program)
 }
 
-/// Assembles PTX for an architecture (`sm_90`), and reads what each entry point costs; with a disassembler, what the inner
-/// loops are made of, too.
+/// Assembles PTX for an architecture (`sm_90`), and returns the costs of each entry point. The instructions of inner loops are
+/// counted if there is a disassembler.
 ///
 /// # Errors
-/// The assembler refuses it, or one of the two cannot be run.
+/// The assembler refuses the PTX, or one of the two programs cannot be run.
 pub fn assemble(ptxas: &Path, nvdisasm: Option<&Path>, ptx: &Path, arch: &str) -> Result<BTreeMap<String, Cost>> {
     // not where the binary itself would be
     let cubin = ptx.with_extension(format!("{arch}.report"));
@@ -81,10 +81,10 @@ pub fn assemble(ptxas: &Path, nvdisasm: Option<&Path>, ptx: &Path, arch: &str) -
     Ok(costs)
 }
 
-/// Assembles PTX for an architecture (`sm_90`). What the assembler says of each entry point.
+/// Assembles PTX for an architecture (`sm_90`) into the file `cubin`, and returns what the assembler prints about each entry point.
 ///
 /// # Errors
-/// It refuses the text, or cannot be run.
+/// The assembler refuses the PTX, or cannot be run.
 pub fn cubin_of(ptxas: &Path, ptx: &Path, arch: &str, cubin: &Path) -> Result<String> {
     let mut command = Command::new(ptxas);
     command.arg(format!("-arch={arch}")).arg("-v").arg(ptx).arg("-o").arg(cubin);
@@ -176,7 +176,7 @@ fn inner_loop(sass: &str, name: &str) -> BTreeMap<String, u32> {
     kinds
 }
 
-/// A table of kernels and their costs, for people. `titles` are the kernels' names and what they are.
+/// A table of kernels and their costs, as text for people. `titles` has the names and the titles of the kernels.
 ///
 /// ```
 /// use keops_build::report::{Cost, table};

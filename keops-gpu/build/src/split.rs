@@ -1,6 +1,6 @@
-//! One PTX module for each entry point, from the one that the compiler wrote.
+//! The split of the PTX module that the compiler wrote into a module for each entry point.
 //!
-//! The driver compiles a whole module when it is loaded, and most calls launch the main kernel alone: a module has one
+//! The driver compiles a whole module when it is loaded, and most calls launch the main kernel alone. Therefore a module has one
 //! entry point, and the functions and variables that it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,10 +15,10 @@ struct Part<'a> {
     entry: bool,
 }
 
-/// The module of each of the entry points, by name.
+/// Splits PTX into a module for each of these entry points, by name.
 ///
 /// # Errors
-/// The PTX lacks one of them, or needs a function that is not in it.
+/// The PTX lacks one of the entry points, or calls a function that is not in it.
 ///
 /// ```
 /// use keops_build::split::split;

@@ -1,4 +1,4 @@
-//! A Rust toolchain that compiles for `nvptx64-nvidia-cuda`.
+//! The search for a Rust toolchain that compiles for `nvptx64-nvidia-cuda`.
 
 use std::{
     env,
@@ -9,34 +9,34 @@ use std::{
 
 use anyhow::{Result, bail};
 
-/// The target.
+/// The target that device crates are compiled for.
 pub const TARGET: &str = "nvptx64-nvidia-cuda";
 
-/// A compiler and the cargo that goes with it.
+/// A Rust compiler, and the cargo that builds with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toolchain {
-    /// The compiler.
+    /// The path of the compiler.
     pub rustc: PathBuf,
-    /// The cargo that builds with it.
+    /// The path of the cargo that builds with the compiler.
     pub cargo: PathBuf,
-    /// `core` is compiled from its sources, since the toolchain does not bring it for the target.
+    /// Whether `core` is compiled from its sources, since the toolchain lacks it for the target.
     pub build_std: bool,
-    /// `rustc --version`, by which a change of the toolchain is noticed.
+    /// The text of `rustc --version`, by which a change of the toolchain is noticed.
     pub version: String,
 }
 
-/// What helps if there is none.
+/// The advice where there is no toolchain.
 pub const HELP: &str = "no Rust toolchain for nvptx64-nvidia-cuda: run `rustup target add nvptx64-nvidia-cuda` \
      (Debian: `apt-get install rustc-web rust-web-src cargo-web`), or name a compiler by KEOPS_DEVICE_RUSTC";
 
-/// The first toolchain that can compile for GPUs.
+/// Finds the first toolchain that can compile for GPUs.
 ///
-/// In order: the compiler named by `KEOPS_DEVICE_RUSTC` (its cargo by `KEOPS_DEVICE_CARGO`, else the one beside it); the
-/// present toolchain with the target added; the present toolchain with its sources; Debian's. The last two compile
-/// `core` themselves. Whatever is not a nightly is told to accept its features by `RUSTC_BOOTSTRAP=1`.
+/// The order is: the compiler named by `KEOPS_DEVICE_RUSTC` (with the cargo named by `KEOPS_DEVICE_CARGO`, or else the one beside
+/// the compiler); the toolchain of the build with the target added; the toolchain of the build with its sources; Debian's. The last
+/// two compile `core` themselves. `RUSTC_BOOTSTRAP=1` tells a compiler that is not a nightly to accept nightly features.
 ///
 /// # Errors
-/// There is none: [`HELP`]. The compiler named by `KEOPS_DEVICE_RUSTC` cannot do it.
+/// There is no such toolchain ([`HELP`]), or the compiler named by `KEOPS_DEVICE_RUSTC` cannot compile for GPUs.
 ///
 /// ```no_run
 /// use keops_build::toolchain;
