@@ -173,9 +173,13 @@ fn measure(
         seconds.sort_by(f64::total_cmp);
         measured.insert(side.name().to_owned(), Outcome::Measured { seconds, error });
     }
-    let mut versions = Vec::new();
+    let mut versions: Vec<String> = Vec::new();
     for side in there {
-        versions.extend(side.versions()?);
+        for version in side.versions()? {
+            if !versions.contains(&version) {
+                versions.push(version);
+            }
+        }
     }
     let outcome = |(side, reason): (&Side, Option<String>)| {
         let outcome = measured.remove(side.name()).or(reason.map(Outcome::LeftOut))?;
