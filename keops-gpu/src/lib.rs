@@ -1,4 +1,6 @@
-//! The CUDA engine of `keops`: [`reduce`] runs a compiled formula on a GPU.
+//! Internal to the crate `keops`: its CUDA engine. Changes without notice.
+//!
+//! [`reduce`] runs a compiled formula on a GPU.
 //!
 //! The kernels come as PTX text, compiled beforehand from the same formula that the CPU engine runs; `keops-core`'s
 //! `launch` says what their parameters are. This crate takes checked calls, cuts the work into blocks, moves data

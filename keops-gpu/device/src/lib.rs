@@ -1,4 +1,4 @@
-//! The kernels of `keops` on NVIDIA GPUs, generic over a formula and a reduction.
+//! Internal to the crate `keops`: its kernels on NVIDIA GPUs, generic over a formula and a reduction. Changes without notice.
 //!
 //! A device crate, written by `keops-build`, has the formulas of a user's crate and an entry point for each kernel; the
 //! entry points call `pairs`, `merge` and `total`. The contract with the host (names, parameters, memory layout)

@@ -1,4 +1,4 @@
-//! The functions of the CUDA driver, found when they are first called.
+//! Internal to the crate `keops`: the functions of the CUDA driver, found when they are first called.
 //!
 //! `cust` links against the driver, so a program that uses it does not even start on a machine without one. This
 //! crate defines every function of the driver that `cust` 0.3.2 calls. The linker takes these; the driver itself is

@@ -1,4 +1,4 @@
-//! The formula compiler behind `keops!`: tokens in, generic Rust out.
+//! Internal to the crate `keops`: the formula compiler behind `keops!`, tokens in and generic Rust out. Changes without notice.
 //!
 //! ```text
 //! parse  ->  check  ->  calls (differentiate)  ->  lower  ->  emit
