@@ -52,8 +52,8 @@ pub(super) struct Exponential {
     weight: Option<Id>,
     /// For a mean, the weight less what all sources of a target have in common, which the saved mean is of.
     centred: Option<Id>,
-    /// The mean of the centred weights less the saved one: what rounding took from that. `None` where it is small because the
-    /// weights are.
+    /// The exact mean of the centred weights less the saved one, which was rounded. `None` where all terms of the weights are
+    /// centred: then the saved mean is small, and so is its rounding.
     rest: Option<Id>,
     row: Id,
     /// Whether the row is what the pass saved.
@@ -223,9 +223,9 @@ impl Derive {
         self.graph.substitute(term, variable, centred)
     }
 
-    /// A weight less what it has in common for all sources of a target, as far as its parts that are of one end tell: a mean of
-    /// large numbers that are near each other would have been rounded to fewer digits than their differences have. Then,
-    /// whether nothing is left that may be large for all sources.
+    /// The weight without its terms of targets alone, and with its terms of sources alone centred. The mean of large numbers near
+    /// each other would have been rounded to fewer digits than their differences have. The second value says whether no other
+    /// terms are left, which might be large for all sources of a target.
     fn centred(&mut self, weight: Id) -> (Id, bool) {
         if !self.is_of_sources(weight) {
             return (self.graph.zero(self.graph.dim(weight).clone()), true);
