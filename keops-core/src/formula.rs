@@ -68,9 +68,9 @@ impl Variable {
 pub struct Contraction {
     /// What is summed.
     pub kind: ContractionKind,
-    /// Where the target's vector starts in [`Formula::I`].
+    /// Where the target's vector starts in [`Formula::Target`].
     pub target: usize,
-    /// Where the source's vector starts in [`Formula::J`].
+    /// Where the source's vector starts in [`Formula::Source`].
     pub source: usize,
     /// How many components are summed.
     pub len: usize,
@@ -187,7 +187,7 @@ impl Differences {
 pub struct Scaled {
     /// The number of the contraction.
     pub contraction: usize,
-    /// Where c is in [`Formula::P`].
+    /// Where c is in [`Formula::Parameters`].
     pub factor: usize,
 }
 
@@ -283,16 +283,19 @@ pub trait Formula: Send + Sync + 'static {
     /// Its kernels for GPUs, if any were built.
     const CUDA: Option<Cuda> = None;
 
-    /// What is left of the parameters.
-    type P<E: Item>: Components<E> + Send + Sync;
-    /// What is left of a target row.
-    type I<E: Item>: Components<E> + Send + Sync;
-    /// What is left of a source row.
-    type J<E: Item>: Components<E> + Send + Sync;
-    /// The contractions of a pair: as many components as [`Self::CONTRACTIONS`].
-    type C<E: Item>: Components<E> + Send + Sync;
-    /// The components of f.
-    type Out<E: Item>: Components<E> + Send + Sync;
+    /// Storage for the prepared parameters: computed once per call by the stage [`Self::parameters`], read by every later
+    /// stage.
+    type Parameters<E: Item>: Components<E> + Send + Sync;
+    /// Storage for a prepared target row: computed once per target by the stage [`Self::target`], read by
+    /// [`Self::pair`].
+    type Target<E: Item>: Components<E> + Send + Sync;
+    /// Storage for a prepared source row: computed once per source by the stage [`Self::source`], read by
+    /// [`Self::pair`].
+    type Source<E: Item>: Components<E> + Send + Sync;
+    /// Storage for the contractions of a pair: as many components as [`Self::CONTRACTIONS`].
+    type Contractions<E: Item>: Components<E> + Send + Sync;
+    /// Storage for the components of f.
+    type Output<E: Item>: Components<E> + Send + Sync;
 
     /// Prepares the parameters; `x` holds those of role `Parameter` one after another, in the order of `VARIABLES`.
     /// They are left as they are unless the formula has more to do.

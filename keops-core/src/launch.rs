@@ -134,7 +134,8 @@ const fn is_wide<T: Scalar, F: Formula, R: Reduction>() -> bool {
         }
         k += 1;
     }
-    let is_long = <F::I<u8> as Components<u8>>::LEN * size_of::<T>() > LONG_TARGET_BYTES && longest >= LONG_CONTRACTION;
+    let is_long =
+        <F::Target<u8> as Components<u8>>::LEN * size_of::<T>() > LONG_TARGET_BYTES && longest >= LONG_CONTRACTION;
     (is_long || is_bundled::<T, F, R>())
         && F::CONTRACTIONS.len() <= MOST_CONTRACTIONS
         && 2 * source_bytes::<T, F>() <= MOST_SHARED_BYTES
@@ -143,7 +144,7 @@ const fn is_wide<T: Scalar, F: Formula, R: Reduction>() -> bool {
 /// How many targets a thread has.
 #[must_use]
 pub const fn rows_per_thread<T: Scalar, F: Formula, R: Reduction>() -> usize {
-    let target = <F::I<u8> as Components<u8>>::LEN;
+    let target = <F::Target<u8> as Components<u8>>::LEN;
     if is_wide::<T, F, R>() {
         // What is read of a source serves all targets, and a component of all of them is read by 16 bytes.
         let most = 16 / size_of::<T>();
@@ -220,8 +221,8 @@ pub const fn most_registers<T: Scalar, F: Formula, R: Reduction>() -> u32 {
 
 /// How many numbers a thread keeps for each of its targets.
 const fn numbers_per_target<F: Formula, R: Reduction>() -> usize {
-    <F::I<u8> as Components<u8>>::LEN
-        + <F::C<u8> as Components<u8>>::LEN
+    <F::Target<u8> as Components<u8>>::LEN
+        + <F::Contractions<u8> as Components<u8>>::LEN
         + R::REGISTERS
         + (2 + R::REGISTERS_PER_COMPONENT) * components::<F>()
 }
@@ -264,7 +265,7 @@ pub const fn block_targets<T: Scalar, F: Formula, R: Reduction>() -> usize {
 /// Numbers from one prepared source to the next in shared memory: a multiple of 16 bytes.
 #[must_use]
 pub const fn source_stride<T: Scalar, F: Formula>() -> usize {
-    <F::J<u8> as Components<u8>>::LEN.next_multiple_of(16 / size_of::<T>())
+    <F::Source<u8> as Components<u8>>::LEN.next_multiple_of(16 / size_of::<T>())
 }
 
 /// Bytes from one prepared source to the next in shared memory.
@@ -293,7 +294,7 @@ pub const fn shared_bytes<T: Scalar, F: Formula, R: Reduction>() -> usize {
 /// for registers. A device gives no more than [`MOST_LOCAL_BYTES`], whatever its memory.
 #[must_use]
 pub const fn local_bytes<T: Scalar, F: Formula, R: Reduction>() -> usize {
-    let numbers = <F::I<u8> as Components<u8>>::LEN + state_words::<T, F, R>();
+    let numbers = <F::Target<u8> as Components<u8>>::LEN + state_words::<T, F, R>();
     rows_per_thread::<T, F, R>() * (numbers * size_of::<T>() + size_of::<R::Run<F, T>>())
 }
 

@@ -313,7 +313,7 @@ impl<F: Formula, R: Real, Red: Reduction, V: Centred<R>, const B: usize> Sink<Bu
 /// How many components `F` has.
 #[must_use]
 pub const fn components<F: Formula>() -> usize {
-    <F::Out<u8> as Components<u8>>::LEN
+    <F::Output<u8> as Components<u8>>::LEN
 }
 
 /// With more parameters the pairs of a bundle, each of which has them, do not share a copy of them in registers.
@@ -325,5 +325,5 @@ const FEW_LOCALS: usize = 256;
 
 /// Whether a target may meet the sources of a bundle at once.
 pub(crate) const fn bundles<F: Formula, Red: Reduction>() -> bool {
-    Red::BUNDLES && <F::P<u8> as Components<u8>>::LEN <= FEW_PARAMETERS && F::LOCALS <= FEW_LOCALS
+    Red::BUNDLES && <F::Parameters<u8> as Components<u8>>::LEN <= FEW_PARAMETERS && F::LOCALS <= FEW_LOCALS
 }

@@ -40,7 +40,7 @@ pub fn centred_rows<'a, T: Element, F: Formula>(
     settings: &Settings,
 ) -> Result<View<'a, T>, Error> {
     let views = views.iter().map(|view| view.on_host()).collect::<Result<Vec<_>, _>>()?;
-    let width = <F::Out<T> as Components<T>>::LEN;
+    let width = <F::Output<T> as Components<T>>::LEN;
     let here = Settings { device: Device::Cpu, ranges: None, watch: None, ..settings.clone() };
     let pass = Pass::new::<F, Sum>(&views, &here)?;
     let mut numbers = room(pass.rows_of(None), width)?;

@@ -131,7 +131,7 @@ impl<'s> Selection<'s> {
         parts: &mut [Part<'_, T>],
     ) -> Result<(), Error> {
         let batches = self.check::<T, F>(views, sides)?;
-        let width = <F::Out<T> as Components<T>>::LEN;
+        let width = <F::Output<T> as Components<T>>::LEN;
         let views = views.iter().map(View::on_host).collect::<Result<Vec<_>, _>>()?;
         let mut sums = Vec::with_capacity(parts.len());
         for part in &*parts {

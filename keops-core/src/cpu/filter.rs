@@ -140,9 +140,9 @@ impl<R: Real> Sink<R> for Value<R> {
 
 /// What the pairs of a row of targets are made of.
 struct Pairs<'a, F: Formula, R: Real<Scalar: Vectorized>> {
-    parameters: &'a F::P<R>,
+    parameters: &'a F::Parameters<R>,
     target: &'a [R],
-    contracted: &'a [F::C<R>],
+    contracted: &'a [F::Contractions<R>],
 }
 
 impl<F: Formula, R: Real<Scalar: Vectorized>> Pairs<'_, F, R> {
@@ -173,16 +173,16 @@ impl<F: Formula, R: Real<Scalar: Vectorized>> Pairs<'_, F, R> {
 #[inline(always)]
 pub(super) fn sweep_target<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
     cx: R::Cx,
-    parameters: &F::P<R>,
+    parameters: &F::Parameters<R>,
     target: &[R],
     sources: &[D::Source],
-    contracted: &[F::C<R>],
+    contracted: &[F::Contractions<R>],
     first: u32,
     state: &mut Red::State<F, R>,
 ) {
     // A short target of its own stays in registers whatever is written.
-    let mut own = F::I::<R>::splat(R::lit(cx, 0.0));
-    let target = if const { <F::I<u8> as Components<u8>>::LEN <= SHORT } {
+    let mut own = F::Target::<R>::splat(R::lit(cx, 0.0));
+    let target = if const { <F::Target<u8> as Components<u8>>::LEN <= SHORT } {
         own.as_mut_slice().copy_from_slice(target);
         own.as_slice()
     } else {

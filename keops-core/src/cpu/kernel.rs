@@ -47,9 +47,9 @@ impl Layout {
         Self {
             signature: Signature::of::<F, Red>(),
             contractions: F::CONTRACTIONS,
-            parameters: <F::P<T> as Components<T>>::LEN,
-            target: <F::I<T> as Components<T>>::LEN,
-            source: <F::J<T> as Components<T>>::LEN,
+            parameters: <F::Parameters<T> as Components<T>>::LEN,
+            target: <F::Target<T> as Components<T>>::LEN,
+            source: <F::Source<T> as Components<T>>::LEN,
             locals: F::LOCALS,
             state: <Red::State<F, T> as Components<T>>::LEN,
             compares: Red::COMPARES,
@@ -102,12 +102,14 @@ impl<T: Vectorized, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
         let from = width(F::VARIABLES, role);
         match role {
             Role::Parameter => {
-                each_row(rows, from, to, <F::P<T> as Components<T>>::LEN, count, |row, to| F::parameters((), row, to));
+                each_row(rows, from, to, <F::Parameters<T> as Components<T>>::LEN, count, |row, to| {
+                    F::parameters((), row, to)
+                });
             }
-            Role::Target => each_row(rows, from, to, <F::I<T> as Components<T>>::LEN, count, |row, to| {
+            Role::Target => each_row(rows, from, to, <F::Target<T> as Components<T>>::LEN, count, |row, to| {
                 F::target((), parameters, row, to);
             }),
-            Role::Source => each_row(rows, from, to, <F::J<T> as Components<T>>::LEN, count, |row, to| {
+            Role::Source => each_row(rows, from, to, <F::Source<T> as Components<T>>::LEN, count, |row, to| {
                 F::source((), parameters, row, to);
             }),
         }

@@ -145,8 +145,8 @@ pub(super) const fn bundles<F: Formula, Red: Reduction>() -> bool {
 /// successive sources by itself. Very long rows are kept to one vector, since copies of them go over the stack.
 pub(super) const fn tile_vectors<S: Simd, F: Formula, Red: Reduction>() -> usize {
     let components = reduction::components::<F>();
-    let contractions = <F::C<u8> as Components<u8>>::LEN;
-    let target = <F::I<u8> as Components<u8>>::LEN;
+    let contractions = <F::Contractions<u8> as Components<u8>>::LEN;
+    let target = <F::Target<u8> as Components<u8>>::LEN;
     // What a reduction makes of a pair is made of its contractions, and takes their place.
     let pair = if contractions > Red::REGISTERS { contractions } else { Red::REGISTERS };
     let each = pair + Red::REGISTERS_PER_COMPONENT * components;
@@ -154,7 +154,7 @@ pub(super) const fn tile_vectors<S: Simd, F: Formula, Red: Reduction>() -> usize
     let wide = many && size_of::<S::f32s>() == 64;
     if bundles::<F, Red>()
         || target > 256
-        || <F::J<u8> as Components<u8>>::LEN > 256
+        || <F::Source<u8> as Components<u8>>::LEN > 256
         || (wide && target < 16 && !Red::COMPARES)
     {
         1

@@ -139,13 +139,13 @@ pub(super) trait Direction<F: Formula, R: Real<Scalar: Vectorized>> {
 pub(super) struct OverTargets;
 
 impl<F: Formula, R: Real<Scalar: Vectorized>> Direction<F, R> for OverTargets {
-    type Source = F::J<R::Scalar>;
+    type Source = F::Source<R::Scalar>;
     const SOURCES: u32 = 1;
     const CONTRACTED: bool = true;
 
     #[inline(always)]
     fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> &'a [Self::Source] {
-        F::J::<R::Scalar>::rows(tile.sources, tile.source_rows)
+        F::Source::<R::Scalar>::rows(tile.sources, tile.source_rows)
     }
     #[inline(always)]
     fn source<'a>(stored: &'a Self::Source) -> impl Row<R> + Copy + use<'a, F, R> {
@@ -165,13 +165,13 @@ impl<F: Formula, R: Real<Scalar: Vectorized>> Direction<F, R> for OverTargets {
 pub(super) struct OverSources;
 
 impl<F: Formula, R: Real<Scalar: Vectorized>> Direction<F, R> for OverSources {
-    type Source = F::J<R>;
+    type Source = F::Source<R>;
     const SOURCES: u32 = R::LANES as u32;
     const CONTRACTED: bool = false;
 
     #[inline(always)]
     fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> &'a [Self::Source] {
-        F::J::<R>::rows(R::view(tile.sources), tile.source_rows)
+        F::Source::<R>::rows(R::view(tile.sources), tile.source_rows)
     }
     #[inline(always)]
     fn source<'a>(stored: &'a Self::Source) -> impl Row<R> + Copy + use<'a, F, R> {
@@ -193,13 +193,13 @@ pub(super) fn sweep<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: 
     cx: R::Cx,
     tile: Tile<'_, R::Scalar>,
 ) {
-    let targets = F::I::<R>::rows(R::view(tile.targets), tile.target_rows);
+    let targets = F::Target::<R>::rows(R::view(tile.targets), tile.target_rows);
     let sources = D::sources(&tile);
-    let parameters = &F::P::<R>::rows(R::view(tile.parameters), 1)[0];
+    let parameters = &F::Parameters::<R>::rows(R::view(tile.parameters), 1)[0];
     let states = <Red::State<F, R> as Components<R>>::rows_mut(R::view_mut(tile.states), tile.target_rows);
-    let contracted: &[F::C<R>] = if const { D::CONTRACTED && is_long(F::CONTRACTIONS) } {
+    let contracted: &[F::Contractions<R>] = if const { D::CONTRACTED && is_long(F::CONTRACTIONS) } {
         let results = tile.contracted.map_or(&[][..], |contracted| contracted.results);
-        F::C::<R>::rows(R::view(results), targets.len() * sources.len())
+        F::Contractions::<R>::rows(R::view(results), targets.len() * sources.len())
     } else {
         &[]
     };
@@ -249,10 +249,10 @@ pub(super) fn sweep<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: 
 #[inline(always)]
 fn sweep_target<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
     cx: R::Cx,
-    parameters: &F::P<R>,
+    parameters: &F::Parameters<R>,
     target: &[R],
     sources: &[D::Source],
-    contracted: Contractions<'_, F::C<R>, R::Scalar>,
+    contracted: Contractions<'_, F::Contractions<R>, R::Scalar>,
     first: u32,
     state: &mut Red::State<F, R>,
 ) {
@@ -262,7 +262,7 @@ fn sweep_target<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: Dire
     let mut first = first;
     let (mut source, count) = (0, sources.len());
     if const { plan::bundles::<F, Red>() } {
-        let mut every = F::P::<Bundle<R, B>>::splat(Bundle::lit(cx, 0.0));
+        let mut every = F::Parameters::<Bundle<R, B>>::splat(Bundle::lit(cx, 0.0));
         let (to, from) = (every.as_mut_slice(), parameters.as_slice());
         let mut c = 0;
         while c < from.len() {
@@ -271,7 +271,7 @@ fn sweep_target<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: Dire
         }
         while source + B <= count {
             let stored = &sources[source..source + B];
-            let mut contractions = F::C::<Bundle<R, B>>::splat(Bundle::lit(cx, 0.0));
+            let mut contractions = F::Contractions::<Bundle<R, B>>::splat(Bundle::lit(cx, 0.0));
             let mut indices = [D::index(cx, first); B];
             let mut b = 0;
             while b < B {
@@ -334,14 +334,14 @@ pub(super) fn contract<F: Formula, R: Real<Scalar: Vectorized>, D: Direction<F, 
     cx: R::Cx,
     target: &[R],
     stored: &D::Source,
-    contracted: &[F::C<R>],
+    contracted: &[F::Contractions<R>],
     source: usize,
-) -> F::C<R> {
+) -> F::Contractions<R> {
     if const { D::CONTRACTED && is_long(F::CONTRACTIONS) } {
         return contracted[source];
     }
     let stored = D::source(stored);
-    let mut contractions = F::C::<R>::splat(R::lit(cx, 0.0));
+    let mut contractions = F::Contractions::<R>::splat(R::lit(cx, 0.0));
     let c = contractions.as_mut_slice();
     let mut k = 0;
     while k < F::CONTRACTIONS.len() {

@@ -38,7 +38,7 @@ pub struct Exponential<O>(PhantomData<O>);
 /// The shift, and the sums since the run began.
 pub struct ExponentialRun<F: Formula, R: Real> {
     shift: R,
-    sums: F::Out<R>,
+    sums: F::Output<R>,
 }
 
 /// 2^(from - to) for whole numbers from <= to; 0 where the result is not a normal number.
@@ -74,7 +74,7 @@ fn raise<F: Formula, R: Real>(cx: R::Cx, run: &mut ExponentialRun<F, R>, beyond:
 
 impl<O: Outcome> Reduction for Exponential<O> {
     /// The shift, then the totals in two terms. Component 0 of the totals is the sum of the weights, if it is needed.
-    type State<F: Formula, R: Real> = Chain<[R; 1], Chain<F::Out<R>, F::Out<R>>>;
+    type State<F: Formula, R: Real> = Chain<[R; 1], Chain<F::Output<R>, F::Output<R>>>;
     type Run<F: Formula, R: Real> = ExponentialRun<F, R>;
     /// The weight.
     type Kept<R: Real> = R;
@@ -93,7 +93,7 @@ impl<O: Outcome> Reduction for Exponential<O> {
     #[inline(always)]
     fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> ExponentialRun<F, R> {
         let [shift] = state.0;
-        ExponentialRun { shift, sums: F::Out::<R>::splat(R::lit(cx, 0.0)) }
+        ExponentialRun { shift, sums: F::Output::<R>::splat(R::lit(cx, 0.0)) }
     }
 
     #[inline(always)]

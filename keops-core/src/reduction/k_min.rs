@@ -36,10 +36,10 @@ pub type ArgKMin<const K: usize> = Best<K, false, true>;
 pub type KMinArgKMin<const K: usize> = Best<K, true, true>;
 
 /// The sorted lists: values, then row numbers as bits. Component c of place k is number k `components` + c of each.
-type State<F, R, const K: usize> = Chain<Grid<<F as Formula>::Out<R>, K>, Grid<<F as Formula>::Out<R>, K>>;
+type State<F, R, const K: usize> = Chain<Grid<<F as Formula>::Output<R>, K>, Grid<<F as Formula>::Output<R>, K>>;
 
 /// The worst value of each list.
-pub struct BestRun<F: Formula, R: Real>(F::Out<R>);
+pub struct BestRun<F: Formula, R: Real>(F::Output<R>);
 
 impl<F: Formula, R: Real> BestRun<F, R> {
     /// The value that a source must not exceed to be inserted: +infinity where the place is not taken.

@@ -29,13 +29,13 @@ pub struct Exponentials<const SAVED: bool>;
 
 /// The shifts, and the sums since the run began.
 pub struct ExponentialsRun<F: Formula, R: Real> {
-    shifts: F::Out<R>,
-    sums: F::Out<R>,
+    shifts: F::Output<R>,
+    sums: F::Output<R>,
 }
 
 impl<const SAVED: bool> Reduction for Exponentials<SAVED> {
     /// The shifts, then the totals in two terms.
-    type State<F: Formula, R: Real> = Chain<F::Out<R>, Chain<F::Out<R>, F::Out<R>>>;
+    type State<F: Formula, R: Real> = Chain<F::Output<R>, Chain<F::Output<R>, F::Output<R>>>;
     type Run<F: Formula, R: Real> = ExponentialsRun<F, R>;
     type Kept<R: Real> = ();
     const BUNDLES: bool = true;
@@ -46,12 +46,12 @@ impl<const SAVED: bool> Reduction for Exponentials<SAVED> {
     #[inline(always)]
     fn init<F: Formula, R: Real>(cx: R::Cx) -> Self::State<F, R> {
         let lowest = <R::Scalar as num_traits::Float>::min_value();
-        Chain(F::Out::<R>::splat(R::splat(cx, lowest)), Chain::splat(R::lit(cx, 0.0)))
+        Chain(F::Output::<R>::splat(R::splat(cx, lowest)), Chain::splat(R::lit(cx, 0.0)))
     }
 
     #[inline(always)]
     fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> ExponentialsRun<F, R> {
-        ExponentialsRun { shifts: state.0, sums: F::Out::<R>::splat(R::lit(cx, 0.0)) }
+        ExponentialsRun { shifts: state.0, sums: F::Output::<R>::splat(R::lit(cx, 0.0)) }
     }
 
     #[inline(always)]

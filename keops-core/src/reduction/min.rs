@@ -11,7 +11,7 @@ use crate::{
 pub struct Min;
 
 /// The smallest values so far.
-pub struct MinRun<F: Formula, R: Real>(F::Out<R>);
+pub struct MinRun<F: Formula, R: Real>(F::Output<R>);
 
 /// The smaller of both; `old` if `new` is NaN, which `Real::min` leaves open.
 #[inline(always)]
@@ -20,7 +20,7 @@ fn smaller<R: Real>(cx: R::Cx, new: R, old: R) -> R {
 }
 
 impl Reduction for Min {
-    type State<F: Formula, R: Real> = F::Out<R>;
+    type State<F: Formula, R: Real> = F::Output<R>;
     type Run<F: Formula, R: Real> = MinRun<F, R>;
     type Kept<R: Real> = ();
     const COMPARES: bool = true;
@@ -28,12 +28,12 @@ impl Reduction for Min {
     const REGISTERS_PER_COMPONENT: usize = 1;
 
     #[inline(always)]
-    fn init<F: Formula, R: Real>(cx: R::Cx) -> F::Out<R> {
-        F::Out::<R>::splat(R::lit(cx, f64::INFINITY))
+    fn init<F: Formula, R: Real>(cx: R::Cx) -> F::Output<R> {
+        F::Output::<R>::splat(R::lit(cx, f64::INFINITY))
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(_cx: R::Cx, state: &F::Out<R>) -> MinRun<F, R> {
+    fn begin<F: Formula, R: Real>(_cx: R::Cx, state: &F::Output<R>) -> MinRun<F, R> {
         MinRun(*state)
     }
 
@@ -43,7 +43,7 @@ impl Reduction for Min {
     #[inline(always)]
     fn push<F: Formula, R: Real>(
         cx: R::Cx,
-        _state: &mut F::Out<R>,
+        _state: &mut F::Output<R>,
         run: &mut MinRun<F, R>,
         _kept: &mut (),
         _index: R::Index,
@@ -55,7 +55,7 @@ impl Reduction for Min {
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(_cx: R::Cx, state: &mut F::Out<R>, run: &MinRun<F, R>) {
+    fn flush<F: Formula, R: Real>(_cx: R::Cx, state: &mut F::Output<R>, run: &MinRun<F, R>) {
         *state = run.0;
     }
 

@@ -72,9 +72,9 @@ impl<const BLOCKS: usize> Factors for Parts<BLOCKS> {
 
 /// The product of a run, for each component.
 pub struct ProductRun<F: Formula, R: Real> {
-    mantissas: F::Out<R>,
-    exponents: F::Out<R>,
-    zeros: F::Out<R>,
+    mantissas: F::Output<R>,
+    exponents: F::Output<R>,
+    zeros: F::Output<R>,
 }
 
 /// Multiplies by a factor that is not 0.
@@ -97,7 +97,7 @@ fn multiply<R: Real>(cx: R::Cx, mantissa: &mut R, exponent: &mut R, factor: R) {
 
 impl<O: Factors> Reduction for Product<O> {
     /// Mantissas and numbers of zeros, then exponents in two terms.
-    type State<F: Formula, R: Real> = Chain<Chain<F::Out<R>, F::Out<R>>, Chain<F::Out<R>, F::Out<R>>>;
+    type State<F: Formula, R: Real> = Chain<Chain<F::Output<R>, F::Output<R>>, Chain<F::Output<R>, F::Output<R>>>;
     type Run<F: Formula, R: Real> = ProductRun<F, R>;
     type Kept<R: Real> = ();
     const BUNDLES: bool = true;
@@ -107,14 +107,14 @@ impl<O: Factors> Reduction for Product<O> {
 
     #[inline(always)]
     fn init<F: Formula, R: Real>(cx: R::Cx) -> Self::State<F, R> {
-        let zeros = F::Out::<R>::splat(R::lit(cx, 0.0));
-        Chain(Chain(F::Out::<R>::splat(R::lit(cx, 1.0)), zeros), Chain(zeros, zeros))
+        let zeros = F::Output::<R>::splat(R::lit(cx, 0.0));
+        Chain(Chain(F::Output::<R>::splat(R::lit(cx, 1.0)), zeros), Chain(zeros, zeros))
     }
 
     #[inline(always)]
     fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> ProductRun<F, R> {
         let Chain(mantissas, zeros) = state.0;
-        ProductRun { mantissas, exponents: F::Out::<R>::splat(R::lit(cx, 0.0)), zeros }
+        ProductRun { mantissas, exponents: F::Output::<R>::splat(R::lit(cx, 0.0)), zeros }
     }
 
     #[inline(always)]

@@ -23,8 +23,8 @@ pub struct DirectSum;
 pub struct CompensatedSum;
 
 impl Reduction for DirectSum {
-    type State<F: Formula, R: Real> = F::Out<R>;
-    type Run<F: Formula, R: Real> = F::Out<R>;
+    type State<F: Formula, R: Real> = F::Output<R>;
+    type Run<F: Formula, R: Real> = F::Output<R>;
     type Kept<R: Real> = ();
     const BUNDLES: bool = true;
     const HANDS_NAN_ON: bool = true;
@@ -32,12 +32,12 @@ impl Reduction for DirectSum {
     const REGISTERS_PER_COMPONENT: usize = 1;
 
     #[inline(always)]
-    fn init<F: Formula, R: Real>(cx: R::Cx) -> F::Out<R> {
-        F::Out::<R>::splat(R::lit(cx, 0.0))
+    fn init<F: Formula, R: Real>(cx: R::Cx) -> F::Output<R> {
+        F::Output::<R>::splat(R::lit(cx, 0.0))
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(_cx: R::Cx, state: &F::Out<R>) -> F::Out<R> {
+    fn begin<F: Formula, R: Real>(_cx: R::Cx, state: &F::Output<R>) -> F::Output<R> {
         *state
     }
 
@@ -47,8 +47,8 @@ impl Reduction for DirectSum {
     #[inline(always)]
     fn push<F: Formula, R: Real>(
         cx: R::Cx,
-        _state: &mut F::Out<R>,
-        run: &mut F::Out<R>,
+        _state: &mut F::Output<R>,
+        run: &mut F::Output<R>,
         _kept: &mut (),
         _index: R::Index,
         c: usize,
@@ -61,8 +61,8 @@ impl Reduction for DirectSum {
     #[inline(always)]
     fn push_product<F: Formula, R: Real>(
         cx: R::Cx,
-        _state: &mut F::Out<R>,
-        run: &mut F::Out<R>,
+        _state: &mut F::Output<R>,
+        run: &mut F::Output<R>,
         _kept: &mut (),
         _index: R::Index,
         c: usize,
@@ -73,7 +73,7 @@ impl Reduction for DirectSum {
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(_cx: R::Cx, state: &mut F::Out<R>, run: &F::Out<R>) {
+    fn flush<F: Formula, R: Real>(_cx: R::Cx, state: &mut F::Output<R>, run: &F::Output<R>) {
         *state = *run;
     }
 
@@ -96,8 +96,8 @@ impl Reduction for DirectSum {
 
 impl Reduction for CompensatedSum {
     /// The total, in two terms.
-    type State<F: Formula, R: Real> = Chain<F::Out<R>, F::Out<R>>;
-    type Run<F: Formula, R: Real> = Chain<F::Out<R>, F::Out<R>>;
+    type State<F: Formula, R: Real> = Chain<F::Output<R>, F::Output<R>>;
+    type Run<F: Formula, R: Real> = Chain<F::Output<R>, F::Output<R>>;
     type Kept<R: Real> = ();
     const BUNDLES: bool = true;
     const HANDS_NAN_ON: bool = true;

@@ -16,9 +16,9 @@ pub struct Sum;
 
 impl Reduction for Sum {
     /// The total, in two terms.
-    type State<F: Formula, R: Real> = Chain<F::Out<R>, F::Out<R>>;
+    type State<F: Formula, R: Real> = Chain<F::Output<R>, F::Output<R>>;
     /// What it has summed so far.
-    type Run<F: Formula, R: Real> = F::Out<R>;
+    type Run<F: Formula, R: Real> = F::Output<R>;
     type Kept<R: Real> = ();
     const BUNDLES: bool = true;
     const ADDS: bool = true;
@@ -32,8 +32,8 @@ impl Reduction for Sum {
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(cx: R::Cx, _state: &Self::State<F, R>) -> F::Out<R> {
-        F::Out::<R>::splat(R::lit(cx, 0.0))
+    fn begin<F: Formula, R: Real>(cx: R::Cx, _state: &Self::State<F, R>) -> F::Output<R> {
+        F::Output::<R>::splat(R::lit(cx, 0.0))
     }
 
     #[inline(always)]
@@ -43,7 +43,7 @@ impl Reduction for Sum {
     fn push<F: Formula, R: Real>(
         cx: R::Cx,
         _state: &mut Self::State<F, R>,
-        run: &mut F::Out<R>,
+        run: &mut F::Output<R>,
         _kept: &mut (),
         _index: R::Index,
         c: usize,
@@ -57,7 +57,7 @@ impl Reduction for Sum {
     fn push_product<F: Formula, R: Real>(
         cx: R::Cx,
         _state: &mut Self::State<F, R>,
-        run: &mut F::Out<R>,
+        run: &mut F::Output<R>,
         _kept: &mut (),
         _index: R::Index,
         c: usize,
@@ -68,7 +68,7 @@ impl Reduction for Sum {
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &F::Out<R>) {
+    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &F::Output<R>) {
         let (high, low, sums) = (state.0.as_mut_slice(), state.1.as_mut_slice(), run.as_slice());
         let mut c = 0;
         while c < components::<F>() {

@@ -11,19 +11,19 @@ use crate::{
 pub struct Zero;
 
 impl Reduction for Zero {
-    type State<F: Formula, R: Real> = F::Out<R>;
+    type State<F: Formula, R: Real> = F::Output<R>;
     type Run<F: Formula, R: Real> = ();
     type Kept<R: Real> = ();
     const REGISTERS: usize = 0;
     const REGISTERS_PER_COMPONENT: usize = 0;
 
     #[inline(always)]
-    fn init<F: Formula, R: Real>(cx: R::Cx) -> F::Out<R> {
-        F::Out::<R>::splat(R::lit(cx, 0.0))
+    fn init<F: Formula, R: Real>(cx: R::Cx) -> F::Output<R> {
+        F::Output::<R>::splat(R::lit(cx, 0.0))
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(_cx: R::Cx, _state: &F::Out<R>) {}
+    fn begin<F: Formula, R: Real>(_cx: R::Cx, _state: &F::Output<R>) {}
 
     #[inline(always)]
     fn keep<R: Real>(_cx: R::Cx) {}
@@ -31,7 +31,7 @@ impl Reduction for Zero {
     #[inline(always)]
     fn push<F: Formula, R: Real>(
         _cx: R::Cx,
-        _state: &mut F::Out<R>,
+        _state: &mut F::Output<R>,
         _run: &mut (),
         _kept: &mut (),
         _index: R::Index,
@@ -41,7 +41,7 @@ impl Reduction for Zero {
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(_cx: R::Cx, _state: &mut F::Out<R>, _run: &()) {}
+    fn flush<F: Formula, R: Real>(_cx: R::Cx, _state: &mut F::Output<R>, _run: &()) {}
 
     fn merge<T: Scalar>(_components: usize, _state: &mut [T], _other: &[T]) {}
 

@@ -15,7 +15,7 @@ const MOST_SHARED: usize = 48 << 10;
 fn check<T: Element, F: Formula, R: Reduction>() {
     let (targets, group, tile) = (rows_per_thread::<T, F, R>(), group_sources::<T, F, R>(), tile_sources::<T, F, R>());
     let (bundle, stride) = (bundle_pairs::<T, F, R>(), source_stride::<T, F>());
-    let what = (F::NAME, <F::I<u8> as Components<u8>>::LEN, T::NAME, targets, group, bundle, tile);
+    let what = (F::NAME, <F::Target<u8> as Components<u8>>::LEN, T::NAME, targets, group, bundle, tile);
     assert!(group >= 1 && tile >= group && tile % group == 0, "{what:?}");
     assert!(bundle % targets == 0 && bundle >= targets && group >= bundle / targets, "{what:?}");
     assert!((stride * size_of::<T>()).is_multiple_of(16), "{what:?}");

@@ -19,7 +19,7 @@ impl<const D: usize> Formula for Gauss<D> {
     const VARIABLES: &'static [Variable] =
         &[Variable::parameter("g", 1), Variable::target("x", D), Variable::source("y", D), Variable::source("b", 1)];
     const CONTRACTIONS: &'static [Contraction] = &[];
-    storage! { P = [E; 1]; I = [E; D]; J = Chain<[E; D], [E; 1]>; C = [E; 0]; Out = [E; 1]; }
+    storage! { Parameters = [E; 1]; Target = [E; D]; Source = Chain<[E; D], [E; 1]>; Contractions = [E; 0]; Output = [E; 1]; }
 
     #[inline(always)]
     fn parameters<R: Real>(cx: R::Cx, x: &[R], out: &mut [R]) {
@@ -58,7 +58,7 @@ impl<const D: usize> Formula for Linear<D> {
     const NAME: &'static str = "linear";
     const VARIABLES: &'static [Variable] = &[Variable::target("x", D), Variable::source("y", D)];
     const CONTRACTIONS: &'static [Contraction] = &[Contraction::dot(0, 0, D)];
-    storage! { P = [E; 0]; I = [E; D]; J = [E; D]; C = [E; 1]; Out = [E; D]; }
+    storage! { Parameters = [E; 0]; Target = [E; D]; Source = [E; D]; Contractions = [E; 1]; Output = [E; D]; }
 
     #[inline(always)]
     fn pair<R: Real>(cx: R::Cx, _: &[R], _: &impl Row<R>, j: &impl Row<R>, c: &[R], sink: &mut impl Sink<R>) {
@@ -73,7 +73,7 @@ impl<const D: usize> Formula for SquaredDistance<D> {
     const NAME: &'static str = "squared_distance";
     const VARIABLES: &'static [Variable] = &[Variable::target("x", D), Variable::source("y", D)];
     const CONTRACTIONS: &'static [Contraction] = &[Contraction::squared_distance(0, 0, D)];
-    storage! { P = [E; 0]; I = [E; D]; J = [E; D]; C = [E; 1]; Out = [E; 1]; }
+    storage! { Parameters = [E; 0]; Target = [E; D]; Source = [E; D]; Contractions = [E; 1]; Output = [E; 1]; }
 
     #[inline(always)]
     fn pair<R: Real>(cx: R::Cx, _: &[R], _: &impl Row<R>, _: &impl Row<R>, c: &[R], sink: &mut impl Sink<R>) {
@@ -92,7 +92,7 @@ macro_rules! plain_formula {
             const NAME: &'static str = stringify!($name);
             const VARIABLES: &'static [Variable] = &[$($variable),*];
             const CONTRACTIONS: &'static [Contraction] = &[];
-            storage! { P = [E; $p]; I = [E; $i]; J = [E; $j]; C = [E; 0]; Out = [E; $out]; }
+            storage! { Parameters = [E; $p]; Target = [E; $i]; Source = [E; $j]; Contractions = [E; 0]; Output = [E; $out]; }
 
             #[inline(always)]
             fn pair<R: Real>(
@@ -179,7 +179,7 @@ impl Formula for TwoContractions {
     ];
     const CONTRACTIONS: &'static [Contraction] =
         &[Contraction::squared_distance(1, 0, 30), Contraction::dot(31, 30, 21)];
-    storage! { P = [E; 0]; I = [E; 52]; J = [E; 51]; C = [E; 2]; Out = [E; 1]; }
+    storage! { Parameters = [E; 0]; Target = [E; 52]; Source = [E; 51]; Contractions = [E; 2]; Output = [E; 1]; }
 
     #[inline(always)]
     fn pair<R: Real>(cx: R::Cx, _: &[R], i: &impl Row<R>, _: &impl Row<R>, c: &[R], sink: &mut impl Sink<R>) {
@@ -195,7 +195,7 @@ impl Formula for EmptyContractions {
     const VARIABLES: &'static [Variable] = &[Variable::target("x", 16), Variable::source("y", 16)];
     const CONTRACTIONS: &'static [Contraction] =
         &[Contraction::dot(0, 0, 16), Contraction::dot(16, 16, 0), Contraction::squared_distance(16, 16, 0)];
-    storage! { P = [E; 0]; I = [E; 16]; J = [E; 16]; C = [E; 3]; Out = [E; 1]; }
+    storage! { Parameters = [E; 0]; Target = [E; 16]; Source = [E; 16]; Contractions = [E; 3]; Output = [E; 1]; }
 
     #[inline(always)]
     fn pair<R: Real>(cx: R::Cx, _: &[R], _: &impl Row<R>, _: &impl Row<R>, c: &[R], sink: &mut impl Sink<R>) {

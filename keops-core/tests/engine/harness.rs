@@ -58,7 +58,7 @@ pub(crate) fn run<T: Element, F: Formula, R: Reduction>(
     views: &[View<'_, T>],
 ) -> Result<Outcome<T>, Error> {
     let shape = shape(F::NAME, F::VARIABLES, views)?;
-    let components = <F::Out<T> as Components<T>>::LEN;
+    let components = <F::Output<T> as Components<T>>::LEN;
     let width = R::values(components);
     let mut values = vec![T::nan(); shape.targets * width];
     let mut indices = vec![7; shape.targets * R::indices(components)];

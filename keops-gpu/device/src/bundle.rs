@@ -38,12 +38,12 @@ fn part<N: Copy, const Q: usize, const B: usize>(pairs: Rows<N, B>, b: usize) ->
 
 /// The parameters, in every pair.
 #[inline(always)]
-pub(crate) fn parameters<N, F, const Q: usize, const B: usize>(from: &[Rows<N, Q>]) -> F::P<Rows<N, B>>
+pub(crate) fn parameters<N, F, const Q: usize, const B: usize>(from: &[Rows<N, Q>]) -> F::Parameters<Rows<N, B>>
 where
     N: Real<Cx = (), Mask = bool, Index = u32>,
     F: Formula,
 {
-    let mut parameters = F::P::<Rows<N, B>>::splat(Rows::lit((), 0.0));
+    let mut parameters = F::Parameters::<Rows<N, B>>::splat(Rows::lit((), 0.0));
     for (to, &from) in parameters.as_mut_slice().iter_mut().zip(from) {
         *to = repeat(from);
     }
@@ -52,12 +52,14 @@ where
 
 /// The contractions of each source of the bundle, as those of its pairs.
 #[inline(always)]
-pub(crate) fn contractions<N, F, const Q: usize, const B: usize>(from: &[F::C<Rows<N, Q>>]) -> F::C<Rows<N, B>>
+pub(crate) fn contractions<N, F, const Q: usize, const B: usize>(
+    from: &[F::Contractions<Rows<N, Q>>],
+) -> F::Contractions<Rows<N, B>>
 where
     N: Real<Cx = (), Mask = bool, Index = u32>,
     F: Formula,
 {
-    let mut contractions = F::C::<Rows<N, B>>::splat(Rows::lit((), 0.0));
+    let mut contractions = F::Contractions::<Rows<N, B>>::splat(Rows::lit((), 0.0));
     let to = contractions.as_mut_slice();
     let mut b = 0;
     while b < B {

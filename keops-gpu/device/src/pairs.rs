@@ -91,7 +91,7 @@ pub unsafe fn pairs<
     let mut raw = [N::lit((), 0.0); WP];
     // SAFETY: parameters have one row.
     unsafe { gather::<N::Scalar, F>(data, Role::Parameter, 0, |c, x| raw[c] = N::splat((), x)) };
-    let mut parameters = F::P::<N>::splat(N::lit((), 0.0));
+    let mut parameters = F::Parameters::<N>::splat(N::lit((), 0.0));
     F::parameters((), &raw, parameters.as_mut_slice());
     let parameters = parameters.as_slice();
 
@@ -238,14 +238,14 @@ unsafe fn sweep<
     let zero = Rows::<N, Q>::lit((), 0.0);
 
     // The parameters as the pairs see them, in every row; the copies cost nothing.
-    let mut parameters = F::P::<Rows<N, Q>>::splat(zero);
+    let mut parameters = F::Parameters::<Rows<N, Q>>::splat(zero);
     for (to, &from) in parameters.as_mut_slice().iter_mut().zip(source_parameters) {
         *to = Rows([from; Q]);
     }
 
     // Targets beyond the last one repeat it, and are not written.
     let target_of = |q: usize| unit.first_target + row(q).min(unit.targets - 1);
-    let mut target = Aligned::<F::I<Rows<N, Q>>>::new();
+    let mut target = Aligned::<F::Target<Rows<N, Q>>>::new();
     let target = target.splat(zero);
     let mut q = 0;
     if S > 1 {
@@ -324,7 +324,7 @@ unsafe fn sweep<
                 let address = tile + source * stride;
                 // SAFETY: a source that was stored.
                 let stored = unsafe { Stored::<N::Scalar, F>::new(address) };
-                let mut contractions = F::C::<Rows<N, Q>>::splat(zero);
+                let mut contractions = F::Contractions::<Rows<N, Q>>::splat(zero);
                 let c = contractions.as_mut_slice();
                 let mut k = 0;
                 while k < F::CONTRACTIONS.len() {
@@ -411,7 +411,7 @@ pub(crate) unsafe fn prepare<N, F, const WJ: usize>(
     let mut raw = [zero; WJ];
     // SAFETY: the contract of this function.
     unsafe { gather::<N::Scalar, F>(data, Role::Source, source, |c, x| raw[c] = N::splat((), x)) };
-    let mut left = F::J::<N>::splat(zero);
+    let mut left = F::Source::<N>::splat(zero);
     F::source((), parameters, &raw, left.as_mut_slice());
     if let Some((contraction, scale)) = scale {
         let mut c = contraction.source;
@@ -439,17 +439,17 @@ pub(crate) unsafe fn prepare<N, F, const WJ: usize>(
 pub(crate) struct Stored<T: Scalar, F: Formula> {
     address: u32,
     /// Its numbers, if they are few.
-    loaded: F::J<T>,
+    loaded: F::Source<T>,
 }
 
 impl<T: Scalar + Shared, F: Formula> Stored<T, F> {
-    const LOADED: bool = <F::J<u8> as Components<u8>>::LEN <= LOADED;
+    const LOADED: bool = <F::Source<u8> as Components<u8>>::LEN <= LOADED;
 
     /// # Safety
     /// There must be a prepared source at the address, for as long as this is used.
     #[inline(always)]
     pub(crate) unsafe fn new(address: u32) -> Self {
-        let mut loaded = F::J::<T>::splat(T::of_f64(0.0));
+        let mut loaded = F::Source::<T>::splat(T::of_f64(0.0));
         if Self::LOADED {
             // SAFETY: rows begin at multiples of 16 bytes and are as long.
             unsafe { T::read_row(address, loaded.as_mut_slice()) };

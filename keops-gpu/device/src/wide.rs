@@ -85,7 +85,7 @@ pub(crate) unsafe fn target<N, F, const Q: usize, const WI: usize>(
     let mut raw = [zero; WI];
     // SAFETY: the contract of this function.
     unsafe { gather::<N::Scalar, F>(data, Role::Target, target, |c, x| raw[c] = N::splat((), x)) };
-    let mut left = Aligned::<F::I<N>>::new();
+    let mut left = Aligned::<F::Target<N>>::new();
     let left = left.splat(zero);
     F::target((), parameters, &raw, left);
     for (to, &number) in to.iter_mut().zip(left.iter()) {
@@ -194,7 +194,7 @@ pub(crate) unsafe fn take<N, F, Red, const Q: usize, const S: usize, const B: us
     let mut group = 0;
     while group < tile.count {
         let address = tile.address + group * stride::<N, F>();
-        let mut contractions = [F::C::<Rows<N, Q>>::splat(Rows::lit((), 0.0)); S];
+        let mut contractions = [F::Contractions::<Rows<N, Q>>::splat(Rows::lit((), 0.0)); S];
         // Written out, so that offsets and kinds are constants.
         // Constants are checked also where nothing is taken by groups.
         const { assert!(S == 1 || F::CONTRACTIONS.len() <= MOST_CONTRACTIONS) };
@@ -267,7 +267,7 @@ macro_rules! written_out {
 unsafe fn contract<N, F, const K: usize, const Q: usize, const S: usize>(
     address: u32,
     target: &[Rows<N, Q>],
-    to: &mut [F::C<Rows<N, Q>>; S],
+    to: &mut [F::Contractions<Rows<N, Q>>; S],
 ) where
     N: Real<Cx = (), Mask = bool, Index = u32>,
     N::Scalar: Shared,

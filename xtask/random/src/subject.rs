@@ -84,7 +84,7 @@ pub trait Subject {
 /// Those of the engine.
 pub fn on<T: Element, F: Formula, R: Reduction>(arch: Arch, views: &[View<'_, T>]) -> Result<Outcome<T>, Error> {
     let shape = shape(F::NAME, F::VARIABLES, views)?;
-    let width = R::values(<F::Out<T> as Components<T>>::LEN);
+    let width = R::values(<F::Output<T> as Components<T>>::LEN);
     let mut values = vec![T::nan(); shape.targets * width];
     let mut pieces = [Piece { width, place: Place::Rows, to: (&mut values[..]).into() }];
     reduce_on::<T, F, R>(arch, views, &mut pieces, None)?;

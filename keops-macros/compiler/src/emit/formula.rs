@@ -107,11 +107,11 @@ pub(super) fn formula(
             #keeps_sources
             #locals
             #cuda
-            type P<E: __p::Item> = #p;
-            type I<E: __p::Item> = #i;
-            type J<E: __p::Item> = #j;
-            type C<E: __p::Item> = #c;
-            type Out<E: __p::Item> = #out;
+            type Parameters<E: __p::Item> = #p;
+            type Target<E: __p::Item> = #i;
+            type Source<E: __p::Item> = #j;
+            type Contractions<E: __p::Item> = #c;
+            type Output<E: __p::Item> = #out;
             #parameters
             #target
             #source
