@@ -7,6 +7,9 @@ use harness::{Random, assert_near, assert_rows};
 use keops::{Error, Ranges, prelude::*};
 
 keops! {
+    /// y for all x that are not 0
+    fn sign_of_norm(x: Vi<2>, y: Vj<1>) -> Sum<j> { normalize(norm2(x)) * y }
+
     /// A force of all points but itself.
     fn repulsion(x: Vi<3>, y: Vj<3>) -> Sum<j> { let r2 = sqdist(x, y); ifelse(r2 - 1e-6, 1 / r2, 0) }
     /// Each component chooses.
@@ -264,6 +267,16 @@ fn weights_of_large_numbers() {
             assert_near(f64::from(log), expected, 2e-5, (y, w));
         }
     }
+}
+
+#[test]
+fn normalized_norms_of_short_rows() {
+    // f does not depend on the length of x; 1/|x|³ is beyond the range of f32
+    let x = [[1.5e-15_f32, -2e-15], [3e-15, 0.0], [0.0, 0.0]];
+    let gradient = sign_of_norm(&x, &[[2.0]]).vjp_x(&[[1.0]; 3]).eval().unwrap();
+    assert!(gradient.iter().all(|row| *row == [0.0; 2]), "{gradient:?}");
+    let along = sign_of_norm(&x, &[[2.0]]).jvp_x(&x).eval().unwrap();
+    assert!(along.iter().all(|row| *row == [0.0]), "{along:?}");
 }
 
 #[test]

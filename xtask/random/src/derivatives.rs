@@ -144,7 +144,9 @@ fn adjoint<S: Subject>(formula: &Formula, points: &Points, directions: &Directio
     Ok(())
 }
 
-/// In `f32` against `f64`. What rounding does is estimated by arguments that are off by many times as much.
+/// In `f32` against `f64`. What rounding of the arguments does is estimated by arguments that are off by many times as
+/// much; what rounding of the operations does, by how `f64` answers to arguments that are off by a rounding: where terms
+/// cancel whatever the arguments are, such as in the derivative of x / (x / y) by x, only the second is seen.
 fn single<S: Subject>(
     formula: &Formula,
     rng: &mut Rng,
@@ -158,13 +160,16 @@ fn single<S: Subject>(
             let exact = S::derivative::<f64>(of, &arguments, device)?;
             let found = wide(&S::derivative::<f32>(of, &narrow(&arguments), device)?);
             let mut change = 0.0_f64;
-            for _ in 0..3 {
-                let mut off = arguments.clone();
-                for x in off.iter_mut().flatten() {
-                    *x *= 1.0 + 64.0 * epsilon::<f32>() * (2.0 * rng.f64() - 1.0);
+            let (narrow_epsilon, wide_epsilon) = (epsilon::<f32>(), epsilon::<f64>());
+            for (by, times) in [(64.0 * narrow_epsilon, 1.0), (wide_epsilon, narrow_epsilon / wide_epsilon)] {
+                for _ in 0..3 {
+                    let mut off = arguments.clone();
+                    for x in off.iter_mut().flatten() {
+                        *x *= 1.0 + by * (2.0 * rng.f64() - 1.0);
+                    }
+                    let there = S::derivative::<f64>(of, &off, device)?;
+                    change = exact.iter().zip(&there).map(|(a, b)| (a - b).abs() * times).fold(change, f64::max);
                 }
-                let there = S::derivative::<f64>(of, &off, device)?;
-                change = exact.iter().zip(&there).map(|(a, b)| (a - b).abs()).fold(change, f64::max);
             }
             let allowed = 1e-4 * (1.0 + largest(&exact)) + 4.0 * change;
             for (at, (&found, &exact)) in found.iter().zip(&exact).enumerate() {

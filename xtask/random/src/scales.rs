@@ -113,6 +113,10 @@ impl Scales {
             self.derivatives::<S, f32>(&mut found, ["gradient in f32", "tangent in f32"], points, &directions, k)?;
             self.derivatives::<S, f64>(&mut found, ["gradient in f64", "tangent in f64"], points, &directions, k)?;
             oracle.gradient(&found, &directions, k, rng, seen).map_err(context)?;
+            // a tangent may be multiplied with any other factor of its row first
+            if !self.parts.iter().all(|part| within(variable + self.result - part)) {
+                continue;
+            }
             oracle.change(&found, &directions, k, rng, seen).map_err(context)?;
             if S::ORDER > 1 && self.lengths <= LENGTHS[1] && slopes().all(|slope| within(slope - variable)) {
                 let second = |arguments: &[Vec<f64>]| {

@@ -159,7 +159,32 @@ impl Factors {
         factors
     }
 
-    fn product(self, g: &mut Graph, roles: &Roles, dim: &Dim) -> Id {
+    /// √x (1/√x)ⁿ is (1/√x)ⁿ⁻¹ for n > 1, and 0 at x = 0 as before: the gradient of a norm's normalization has such factors, and
+    /// the cube of an inverse leaves the range long before its square.
+    fn cancel_roots(&mut self, g: &mut Graph) {
+        let root = |g: &Graph, id: Id| matches!(g.op(id), Op::Fun(Fun::Sqrt)).then(|| g.args(id)[0]);
+        let inverse_power = |g: &Graph, id: Id| match (g.op(id), g.args(id)) {
+            (&Op::Powi(n @ 2..), &[base]) if *g.op(base) == Op::Fun(Fun::Rsqrt) => Some((g.args(base)[0], base, n)),
+            _ => None,
+        };
+        let mut k = 0;
+        while let Some(&factor) = self.others.get(k) {
+            let partner = root(g, factor).and_then(|x| {
+                let found = |&other: &Id| inverse_power(g, other).filter(|&(of, ..)| of == x);
+                self.others.iter().enumerate().find_map(|(at, other)| Some((at, found(other)?)))
+            });
+            match partner {
+                Some((at, (_, base, n))) => {
+                    self.others[at] = g.powi(base, n - 1);
+                    self.others.remove(k);
+                }
+                None => k += 1,
+            }
+        }
+    }
+
+    fn product(mut self, g: &mut Graph, roles: &Roles, dim: &Dim) -> Id {
+        self.cancel_roots(g);
         let constant = self.constant.map(|c| g.constant(c));
         let mut group = |scalar: bool, stage: StageOf| -> Option<Id> {
             let chosen: Vec<Id> = (self.others.iter().copied())
