@@ -133,10 +133,13 @@ fn exponential(formula: &Formula, row: &Row, rounding: [f64; 2], partials: &mut 
         let size: f64 = weights.iter().enumerate().map(|(source, p)| p * g(source).abs()).sum();
         let of_weights = if row.is_exact(out) { 0.0 } else { rounding[1] };
         if formula.reduction().reduction == Reduction::SumSoftMaxWeight {
+            // from one of the factors on, since what all of them share would round what they differ by
+            let from = weights.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0.0, |(s, _)| g(s));
+            let mean: f64 = weights.iter().enumerate().map(|(s, p)| p * (g(s) - from)).sum();
             for (source, &p) in weights.iter().enumerate() {
                 // the mean is off by as much as the mean distance from it is, and more where the factors are
-                let spread: f64 = weights.iter().enumerate().map(|(s, p)| p * (g(s) - sum).abs()).sum();
-                let value = p * (g(source) - sum);
+                let spread: f64 = weights.iter().enumerate().map(|(s, p)| p * (g(s) - from - mean).abs()).sum();
+                let value = p * (g(source) - from - mean);
                 push(source, 0, out, value, error * (value.abs() + p * spread) + p * of_weights);
                 push(source, 1, out, p, p * error);
             }

@@ -13,7 +13,12 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 /// The crates whose names users write.
-const CRATES: [&str; 4] = ["keops", "keops-core", "keops-gpu", "keops-build"];
+const CRATES: [&str; 3] = ["keops", "keops-gpu", "keops-build"];
+/// The crate whose items [`FACADE`] re-exports. Its own list is for nobody: the items that users reach through the facade are in
+/// the facade's list, under the names that the facade gives them.
+const CORE: &str = "keops_core";
+/// See [`CORE`].
+const FACADE: &str = "keops";
 /// All; the order is that of `.ci/run`.
 const FEATURES: &str =
     "keops/cuda,keops/ndarray,keops/nalgebra,keops/faer,keops/serde,keops/tracing,keops/nystrom,xtask/api";
@@ -62,7 +67,10 @@ fn run(check: bool) -> Result<()> {
             println!("skipped: {why}");
             return Ok(());
         }
-        let text = items(&json)?;
+        let mut text = items(&json)?;
+        if name == FACADE {
+            text += &reexported(&text, &items(&folder.join(format!("{CORE}.json")))?, &reexports(&json)?);
+        }
         let file = root.join("docs/public-api").join(format!("{name}.txt"));
         if !check {
             fs::write(&file, text).with_context(|| file.display().to_string())?;
@@ -129,6 +137,105 @@ fn items(json: &Path) -> Result<String> {
     let api = public_api::Builder::from_rustdoc_json(json).omit_blanket_impls(true).build()?;
     let lines = api.items().map(|item| format!("{item}\n"));
     Ok(lines.filter(|line| !LEFT_OUT.iter().any(|name| line.contains(name))).collect())
+}
+
+/// What the facade re-exports from the core: paths there, and here.
+fn reexports(json: &Path) -> Result<BTreeMap<String, String>> {
+    let text = fs::read_to_string(json).with_context(|| json.display().to_string())?;
+    let value: serde_json::Value = serde_json::from_str(&text)?;
+    let index = value["index"].as_object().context("no index of items")?;
+    let of_item = |item: &serde_json::Value| {
+        let item = &item["inner"]["use"];
+        let (source, name) = (item["source"].as_str()?, item["name"].as_str()?);
+        source.starts_with(&format!("{CORE}::")).then(|| (source.to_owned(), format!("{FACADE}::{name}")))
+    };
+    Ok(index.values().filter_map(of_item).collect())
+}
+
+/// The lines of the core about what is re-exported, under the names of the facade. Re-exports that have lines of their own
+/// already are not among them.
+fn reexported(facade: &str, core: &str, reexports: &BTreeMap<String, String>) -> String {
+    let is_reexported = |path: &str| reexports.keys().any(|root| begins(path, root));
+    let mut text = String::new();
+    // an item of an implementation for a foreign type is under that type's name
+    let mut of_implementation = false;
+    for line in core.lines() {
+        let is_implementation = line.starts_with("impl");
+        let kept = if is_implementation {
+            of_implementation = heads(line).into_iter().any(is_reexported);
+            of_implementation
+        } else {
+            let path = subject(line);
+            is_reexported(path) || of_implementation && !begins(path, CORE)
+        };
+        let here = reexports.iter().fold(line.to_owned(), |line, (there, here)| renamed(&line, there, here));
+        if kept && !facade.lines().any(|line| line == here) {
+            text += &here;
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Whether a path is `root` or goes on from it.
+fn begins(path: &str, root: &str) -> bool {
+    path.strip_prefix(root).is_some_and(|rest| !rest.starts_with(is_of_name))
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// The path of the item that a line declares, and what follows it.
+fn subject(line: &str) -> &str {
+    const KEYWORDS: [&str; 15] = [
+        "pub", "use", "mod", "const", "static", "unsafe", "async", "fn", "struct", "enum", "union", "trait", "type",
+        "macro", "proc",
+    ];
+    let mut rest = line;
+    loop {
+        // attributes come first
+        let word = if rest.starts_with("#[") { rest.split_inclusive(']').next() } else { rest.split(' ').next() };
+        match word {
+            Some(word) if word.starts_with("#[") || KEYWORDS.contains(&word) => {
+                rest = rest[word.len()..].trim_start();
+            }
+            _ => return rest,
+        }
+    }
+}
+
+/// Of an implementation: the trait, if it is of one, and the type.
+fn heads(line: &str) -> Vec<&str> {
+    let mut rest = line.trim_start_matches("impl");
+    if rest.starts_with('<') {
+        let mut depth = 0;
+        let end = rest.char_indices().find_map(|(at, c)| {
+            // the arrow of a function's result closes nothing
+            match c {
+                '<' => depth += 1,
+                '>' if !rest[..at].ends_with('-') => depth -= 1,
+                _ => {}
+            }
+            (depth == 0).then_some(at + 1)
+        });
+        rest = &rest[end.unwrap_or(0)..];
+    }
+    rest.trim_start().splitn(2, " for ").map(|head| head.trim_start_matches(['!', '&', ' '])).collect()
+}
+
+/// A line with each path that begins with `there` beginning with `here`.
+fn renamed(line: &str, there: &str, here: &str) -> String {
+    let mut text = String::new();
+    let mut rest = line;
+    while let Some(at) = rest.find(there) {
+        let (before, after) = (&rest[..at], &rest[at + there.len()..]);
+        let whole = !before.ends_with(is_of_name) && !after.starts_with(is_of_name);
+        text += before;
+        text += if whole { here } else { there };
+        rest = after;
+    }
+    text + rest
 }
 
 /// Lines that went, with a minus, and lines that came, with a plus.
