@@ -81,7 +81,7 @@ pub mod __private {
             LogSumExp, LogSumExpSaved, LogSumExps, LogSumExpsSaved, Max, MaxArgMax, MaxSumShiftExp, Mean, Min,
             MinArgMin, Prod, ProdSaved, SoftMaxSaved, Sum, SumSoftMaxWeight, Zero,
         },
-        solve::Solve,
+        solve::{DynSolve, Solve},
     };
 
     /// The settings of a new call.

@@ -14,6 +14,11 @@ const N: usize = 27;
 const M: usize = 41;
 
 keops! {
+    /// (K s)_i = Σ_j exp(-|x_i - y_j|²) s_j
+    fn smooth<const D: usize>(x: Vi<D>, y: Vj<D>, s: Vj<D * D>) -> Sum<j> { exp(-sqdist(x, y)) * s }
+    /// The same, with the mean of all components added to each.
+    fn turned<const D: usize>(x: Vi<D>, y: Vj<D>, s: Vj<D * D>) -> Sum<j> { exp(-sqdist(x, y)) * (s + 0.25 * sum(s)) }
+
     /// a_i = Σ_j exp(-g |x_i - y_j|²) b_j
     #[keops(cuda(D = 0), cuda(D = 1), cuda(D = 2), cuda(D = 3), cuda(D = 16), cuda(D = 64), cuda(D = 784), cuda(D = 1000))]
     fn gauss<const D: usize>(g: Pm<1>, x: Vi<D>, y: Vj<D>, b: Vj<1>) -> Sum<j> {
@@ -691,6 +696,72 @@ fn operators_on_rows_whose_dimension_has_no_name() {
     let error = tensors.apply(&x).unwrap_err();
     assert_eq!(error, Error::Dimension { variable: "y", dim: 3, found: 2 });
     assert_eq!(images(&a, c, &x, &y).eval().unwrap().len(), 5);
+}
+
+#[test]
+fn equations_on_rows_whose_dimension_has_no_name() {
+    const N: usize = 12;
+    let mut random = Random::new();
+    let (x, s, e): (Vec<[f64; 2]>, Vec<[f64; 4]>, Vec<[f64; 4]>) = (random.cloud(N), random.cloud(N), random.cloud(N));
+    // the matrices share the products, and their numbers are right-hand sides of their own
+    let solution = smooth(&x, &x, &s).solve_s(0.3).tolerance(1e-12).eval().unwrap();
+    assert_eq!(solution.report.residuals.len(), 4);
+    let product = smooth(&x, &x, &solution.values).eval().unwrap();
+    for (k, s) in s.as_flattened().iter().enumerate() {
+        assert_near(0.3 * solution.values.as_flat()[k] + product.as_flat()[k], *s, 1e-11, k);
+    }
+    // the equations of the cotangent are the same, K being symmetric
+    let gradients = solution.vjp(&e).unwrap();
+    let of_cotangent = smooth(&x, &x, &e).solve_s(0.3).tolerance(1e-12).eval().unwrap();
+    assert_matrix_near(&gradients.arguments.s, of_cotangent.values.as_flat(), 1e-10);
+    let inner: f64 = gradients.arguments.s.as_flat().iter().zip(solution.values.as_flat()).map(|(u, a)| u * a).sum();
+    assert_near(gradients.alpha, -inner, 1e-12 * (1.0 + inner.abs()), "alpha");
+    let (t, mut moved) = (1e-5, [x.clone(), x.clone()]);
+    moved[0][3][1] += t;
+    moved[1][3][1] -= t;
+    let of = |x: &Vec<[f64; 2]>| {
+        let a = smooth(x, x, &s).solve_s(0.3).tolerance(1e-13).eval().unwrap();
+        a.values.as_flat().iter().zip(e.as_flattened()).map(|(a, e)| a * e).sum::<f64>()
+    };
+    let slope = (of(&moved[0]) - of(&moved[1])) / (2.0 * t);
+    assert_near(gradients.arguments.x[3][1] + gradients.arguments.y[3][1], slope, 1e-6, "by the points");
+
+    // one vector of 4 N numbers, where the components of a row act on each other
+    let (x, s) = (&x[..5], &s[..5]);
+    let coupled = turned(x, x, s).solve_s(2.0).tolerance(1e-12).eval().unwrap();
+    assert_eq!(coupled.report.residuals.len(), 1);
+    let product = turned(x, x, &coupled.values).eval().unwrap();
+    for (k, s) in s.as_flattened().iter().enumerate() {
+        assert_near(2.0 * coupled.values.as_flat()[k] + product.as_flat()[k], *s, 1e-11, k);
+    }
+    let narrow: Vec<[f32; 4]> = s.iter().map(|s| s.map(|s| s as f32)).collect();
+    let points: Vec<[f32; 2]> = x.iter().map(|x| x.map(|x| x as f32)).collect();
+    let solution = smooth(&points, &points, &narrow).solve_s(0.3).eval().unwrap();
+    assert!(solution.report.converged());
+    assert_matrix_near(
+        &solution.rounded().unwrap(),
+        &solution.values.as_flat().iter().map(|&a| a as f32).collect::<Vec<_>>(),
+        0.0,
+    );
+    // what does not fit
+    let error = smooth(&x[1..], x, s).solve_s(0.3).eval().unwrap_err();
+    assert_eq!(error, Error::NotSquare { rows: 4, cols: 5 });
+    let solution = smooth(x, x, s).solve_s(0.3).max_iterations(1).eval().unwrap();
+    assert!(!solution.report.converged());
+    assert_eq!(
+        solution.vjp(&s[1..]).unwrap_err(),
+        Error::RowCount { variable: "cotangent", rows: 4, other: "s", other_rows: 5 }
+    );
+    let nan = [[1.0, 2.0, f64::NAN, 0.0]; 5];
+    let error = smooth(x, x, &nan).solve_s(0.3).eval().unwrap_err();
+    assert_eq!(error, Error::NotFinite { what: "s", row: 0, component: 2 });
+}
+
+fn assert_matrix_near<T: keops::Element>(found: &Matrix<T>, expected: &[T], tolerance: f64) {
+    assert_eq!(found.as_flat().len(), expected.len());
+    for (k, (found, expected)) in found.as_flat().iter().zip(expected).enumerate() {
+        assert_near(keops::Element::to_f64(*found), keops::Element::to_f64(*expected), tolerance, k);
+    }
 }
 
 #[test]

@@ -33,6 +33,8 @@
 
 mod columns;
 mod conjugate_gradients;
+mod dynamic;
+mod equations;
 #[cfg(feature = "nystrom")]
 mod nystrom;
 mod precondition;
@@ -42,29 +44,17 @@ mod system;
 
 use core::ops::ControlFlow;
 
-use precondition::Precondition;
+pub use dynamic::{DynSolution, DynSolve};
+use equations::{Callback, Equations, Limits, Solved};
 pub use precondition::Preconditioner;
 pub use report::{Progress, Report, Stop};
 pub use solution::{Solution, SolutionGradients};
 
 use crate::{
     call::{Element, OnePass, Plan},
-    data::{Error, Host, Rows, View, numbers},
-    operator::LinearSum,
+    data::{Error, Host, Rows, View},
     problem::Settings,
 };
-use conjugate_gradients::conjugate_gradients;
-use system::Products;
-
-/// When to stop.
-#[derive(Clone, Copy, Debug)]
-struct Limits {
-    tolerance: f64,
-    iterations: usize,
-}
-
-/// What is called after each iteration.
-type Callback<'p> = Box<dyn FnMut(&Progress<'_>) -> ControlFlow<()> + 'p>;
 
 /// Puts the gradient of the variable among all gradients.
 type Put<T, G, const E: usize> = fn(&mut <G as Plan>::Output<T, Host>, Rows<T, E>);
@@ -99,15 +89,8 @@ type Put<T, G, const E: usize> = fn(&mut <G as Plan>::Output<T, Host>, Rows<T, E
 /// ```
 #[must_use = "equations are not solved before `eval`"]
 pub struct Solve<'a, 'p, T: Element, F, G: Plan, const E: usize> {
-    views: Vec<View<'a, T>>,
-    settings: Settings,
-    variable: (usize, bool),
-    alpha: f64,
-    limits: Limits,
-    preconditioner: Preconditioner,
-    progress: Option<Callback<'p>>,
+    equations: Equations<'a, 'p, T, F>,
     put: Put<T, G, E>,
-    formula: core::marker::PhantomData<F>,
 }
 
 impl<'a, 'p, T: Element, F: OnePass, G: Plan, const E: usize> Solve<'a, 'p, T, F, G, E> {
@@ -119,9 +102,7 @@ impl<'a, 'p, T: Element, F: OnePass, G: Plan, const E: usize> Solve<'a, 'p, T, F
         alpha: f64,
         put: Put<T, G, E>,
     ) -> Self {
-        let limits = Limits { tolerance: 1e-6, iterations: 1000 };
-        let (preconditioner, formula) = (Preconditioner::None, core::marker::PhantomData);
-        Self { views, settings, variable, alpha, limits, preconditioner, progress: None, put, formula }
+        Self { equations: Equations::new(views, settings, variable, E, alpha), put }
     }
 
     /// The relative residual |b - (αI + K) a| / |b| at which a right-hand side is solved, 1e-6 unless told otherwise.
@@ -138,7 +119,7 @@ impl<'a, 'p, T: Element, F: OnePass, G: Plan, const E: usize> Solve<'a, 'p, T, F
     /// # Ok::<(), Error>(())
     /// ```
     pub fn tolerance(mut self, tolerance: f64) -> Self {
-        self.limits.tolerance = tolerance;
+        self.equations.limits.tolerance = tolerance;
         self
     }
 
@@ -155,7 +136,7 @@ impl<'a, 'p, T: Element, F: OnePass, G: Plan, const E: usize> Solve<'a, 'p, T, F
     /// # Ok::<(), Error>(())
     /// ```
     pub fn max_iterations(mut self, iterations: usize) -> Self {
-        self.limits.iterations = iterations;
+        self.equations.limits.iterations = iterations;
         self
     }
 
@@ -175,7 +156,7 @@ impl<'a, 'p, T: Element, F: OnePass, G: Plan, const E: usize> Solve<'a, 'p, T, F
     /// # Ok::<(), Error>(())
     /// ```
     pub fn preconditioner(mut self, preconditioner: Preconditioner) -> Self {
-        self.preconditioner = preconditioner;
+        self.equations.preconditioner = preconditioner;
         self
     }
 
@@ -203,9 +184,8 @@ impl<'a, 'p, T: Element, F: OnePass, G: Plan, const E: usize> Solve<'a, 'p, T, F
         self,
         callback: impl FnMut(&Progress<'_>) -> ControlFlow<()> + 'c,
     ) -> Solve<'a, 'c, T, F, G, E> {
-        let Self { views, settings, variable, alpha, limits, preconditioner, put, formula, .. } = self;
-        let progress: Option<Callback<'c>> = Some(Box::new(callback));
-        Solve { views, settings, variable, alpha, limits, preconditioner, progress, put, formula }
+        let callback: Callback<'c> = Box::new(callback);
+        Solve { equations: self.equations.watched(callback), put: self.put }
     }
 
     /// Solves the equations. Not to converge is no error: [`Report::converged`] says so, and the solution is the last
@@ -229,45 +209,7 @@ impl<'a, 'p, T: Element, F: OnePass, G: Plan, const E: usize> Solve<'a, 'p, T, F
     /// # Ok::<(), Error>(())
     /// ```
     pub fn eval(self) -> Result<Solution<'a, T, F, G, E>, Error> {
-        let Self { views, settings, variable, alpha, limits, preconditioner, progress, put, .. } = self;
-        limits.check(alpha)?;
-        let sum = LinearSum::<T, F>::new(views, settings, variable, [E, E])?;
-        let (rows, cols) = (sum.shape.targets, sum.shape.sources);
-        if rows != cols {
-            return Err(Error::NotSquare { rows, cols });
-        }
-        let mut b = Vec::with_capacity(rows * E);
-        if let Some(view) = sum.views.get(variable.0) {
-            b.extend(numbers(view, sum.name())?.iter().map(|&b| Element::to_f64(b)));
-        }
-        if let Some(k) = b.iter().position(|b| !b.is_finite()) {
-            return Err(Error::NotFinite { what: sum.name(), row: k / E, component: k % E });
-        }
-        let products = Products::new(sum, alpha)?;
-        let preconditioner = precondition::build(preconditioner, &products)?;
-        let mut progress = progress.unwrap_or_else(|| Box::new(|_| ControlFlow::Continue(())));
-        let (values, report) = conjugate_gradients(&products, &b, limits, &*preconditioner, &mut *progress)?;
-        Ok(Solution::new(values, report, Problem { products, limits, preconditioner, put }))
+        let (values, report, solved) = self.equations.solve()?;
+        Ok(Solution::new(&values, report, solved, self.put))
     }
-}
-
-impl Limits {
-    fn check(self, alpha: f64) -> Result<(), Error> {
-        let wrong = |what, value: f64| Err(Error::Option { what, value });
-        if !(alpha >= 0.0 && alpha.is_finite()) {
-            return wrong("alpha", alpha);
-        }
-        if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
-            return wrong("tolerance", self.tolerance);
-        }
-        Ok(())
-    }
-}
-
-/// What a solution keeps for its derivatives.
-struct Problem<'a, T: Element, F, G: Plan, const E: usize> {
-    products: Products<'a, T, F>,
-    limits: Limits,
-    preconditioner: Box<dyn Precondition>,
-    put: Put<T, G, E>,
 }

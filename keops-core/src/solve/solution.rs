@@ -1,12 +1,12 @@
 //! What equations give, and its derivatives.
 
-use core::{fmt, ops::ControlFlow};
+use core::fmt;
 
-use super::{Problem, Progress, Report, conjugate_gradients::conjugate_gradients};
+use super::{Put, Report, Solved, equations::Gradients};
 use crate::{
     arguments::AsRows,
     call::{Element, OnePass, Plan},
-    data::{Error, Host, Rows, View, numbers},
+    data::{Error, Host, Rows, View},
 };
 
 /// The solution a of (αI + K) a = b; made by [`Solve::eval`](super::Solve::eval).
@@ -25,7 +25,8 @@ pub struct Solution<'a, T: Element, F, G: Plan, const E: usize> {
     pub values: Rows<f64, E>,
     /// How the equations were solved.
     pub report: Report,
-    problem: Problem<'a, T, F, G, E>,
+    solved: Solved<'a, T, F>,
+    put: Put<T, G, E>,
 }
 
 /// The gradients of a solution, from [`Solution::vjp`]. `G` is the struct of all gradients of the call.
@@ -55,8 +56,8 @@ pub struct SolutionGradients<G> {
 }
 
 impl<'a, T: Element, F: OnePass, G: Plan, const E: usize> Solution<'a, T, F, G, E> {
-    pub(super) fn new(values: Vec<f64>, report: Report, problem: Problem<'a, T, F, G, E>) -> Self {
-        Self { values: in_rows(&values), report, problem }
+    pub(super) fn new(values: &[f64], report: Report, solved: Solved<'a, T, F>, put: Put<T, G, E>) -> Self {
+        Self { values: in_rows(values), report, solved, put }
     }
 
     /// a in the type of the arguments.
@@ -93,32 +94,11 @@ impl<'a, T: Element, F: OnePass, G: Plan, const E: usize> Solution<'a, T, F, G, 
     /// # Ok::<(), Error>(())
     /// ```
     pub fn vjp<'e>(&self, e: impl AsRows<'e, T, E>) -> Result<SolutionGradients<G::Output<T, Host>>, Error> {
-        let Problem { products, limits, preconditioner, put } = &self.problem;
-        let sum = &products.sum;
-        let e = e.as_rows();
-        let cotangent = numbers(&e, "cotangent")?;
-        if e.rows() != self.values.len() {
-            return Err(Error::RowCount {
-                variable: "cotangent",
-                rows: e.rows(),
-                other: sum.name(),
-                other_rows: self.values.len(),
-            });
-        }
-        if let Some(k) = cotangent.iter().position(|e| !e.is_finite()) {
-            return Err(Error::NotFinite { what: "cotangent", row: k / E, component: k % E });
-        }
-        let e: Vec<f64> = cotangent.iter().map(|&e| Element::to_f64(e)).collect();
-        let go_on = &mut |_: &Progress<'_>| ControlFlow::Continue(());
-        let (u, report) = conjugate_gradients(products, &e, *limits, &**preconditioner, go_on)?;
-
         let rounded = self.rounded();
-        let minus_u: Vec<T> = u.iter().map(|&u| T::from_f64(-u)).collect();
-        let mut views = sum.with(View::from_rows(&rounded));
-        views.push(View::from_flat(&minus_u, E));
-        let mut arguments = G::eval::<T, Host>(&views, &sum.settings)?;
-        put(&mut arguments, in_rows(&u));
-        let alpha = -u.iter().zip(self.values.as_flat()).map(|(u, a)| u * a).sum::<f64>();
+        let (e, view) = (e.as_rows(), View::from_rows(&rounded));
+        let Gradients { mut arguments, b, alpha, report } =
+            self.solved.gradients::<G>(self.values.as_flat(), view, &e)?;
+        (self.put)(&mut arguments, in_rows(&b));
         Ok(SolutionGradients { arguments, alpha, report })
     }
 }

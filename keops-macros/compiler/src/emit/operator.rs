@@ -43,15 +43,22 @@ pub(super) fn operators(printer: &Printer, call: &Call) -> TokenStream {
             let [b, a] = [dim, width].map(Dim::tokens);
             quote!(DynOperator::__new(self.state.views, self.state.settings, (#place, #multiple), const { [#b, #a] }))
         };
-        let solve = b.filter(|_| dim == width).map(|b| {
+        let solve = (dim == width).then(|| {
             let doc = format!(
                 "The solution v of (αI + K) v = `{name}`, where K v is this sum with `v` in the place of `{name}`, by \
                  conjugate gradients."
             );
+            let (of, rows) = match &b {
+                Some(b) => (quote!(Solve<'a, 'static, T, #value, #vjp, #b>), None),
+                None => {
+                    let dim = dim.tokens();
+                    (quote!(DynSolve<'a, 'static, T, #value, #vjp>), Some(quote!(const { #dim },)))
+                }
+            };
             quote! {
                 #[doc = #doc]
-                pub fn #solve(self, alpha: f64) -> __p::Solve<'a, 'static, T, #value, #vjp, #b> {
-                    __p::Solve::<'a, 'static, T, #value, #vjp, #b>::__new(self.state.views, self.state.settings, (#place, #multiple), alpha, |all, u| all.#field = u)
+                pub fn #solve(self, alpha: f64) -> __p::#of {
+                    <__p::#of>::__new(self.state.views, self.state.settings, (#place, #multiple), #rows alpha, |all, u| all.#field = u)
                 }
             }
         });
