@@ -66,7 +66,7 @@ pub mod __private {
             Element, OnePass, Part, Pass, Plan, PlanInto, Row as RowOfResult,
             absent::{Differentiable, FirstOrder, Last, Linear, NextOrder, Square},
             centred, centred_rows, counts, index_rows, rows, rows_into, saved,
-            selection::{Part as SelectionPart, Selection, Side},
+            selection::{Selection, SelectionPart, Side},
             value_and_index_rows, with_saved,
         },
         data::{Buffer, Device, Error, Host, OnDevice, Ranges, Storage, Stored, View},

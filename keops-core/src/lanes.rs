@@ -125,15 +125,15 @@ macro_rules! outlined {
 /// where it has only one caller, but not here, where these features are missing.
 #[inline(never)]
 fn apart<S: Simd, O, F: FnOnce(S) -> O>(cx: S, f: F) -> O {
-    struct Piece<S, F>(S, F);
-    impl<S, O, F: FnOnce(S) -> O> WithSimd for Piece<S, F> {
+    struct Apart<S, F>(S, F);
+    impl<S, O, F: FnOnce(S) -> O> WithSimd for Apart<S, F> {
         type Output = O;
         #[inline(always)]
         fn with_simd<Same: Simd>(self, _: Same) -> O {
             self.1(self.0)
         }
     }
-    cx.vectorize(Piece(cx, f))
+    cx.vectorize(Apart(cx, f))
 }
 
 impl<T: Vectorized, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Where a call runs.
-enum Place {
+enum Choice {
     Cpu,
     Cuda(&'static dyn Engines, Devices, Kernel),
 }
@@ -30,15 +30,15 @@ pub(super) fn reduce<T: Element>(
 ) -> Result<(), Error> {
     let problem = pass.problem();
     let mut outputs = Outputs::new(problem, pieces, indices)?;
-    match Place::of(pass)? {
-        Place::Cpu => Cpu { arch, kernel: pass.kernel, layout: pass.layout }.reduce(problem, &mut outputs),
-        Place::Cuda(engines, devices, kernel) => {
+    match Choice::of(pass)? {
+        Choice::Cpu => Cpu { arch, kernel: pass.kernel, layout: pass.layout }.reduce(problem, &mut outputs),
+        Choice::Cuda(engines, devices, kernel) => {
             T::engines(engines).engine(devices, kernel).reduce(problem, &mut outputs)
         }
     }
 }
 
-impl Place {
+impl Choice {
     /// Where a pass runs, if it can: one that may run anywhere runs where its arguments are, else on the first CUDA device
     /// that can run kernels, if there is one for it and room for that.
     fn of<T: Element>(pass: &Pass<'_, T>) -> Result<Self, Error> {

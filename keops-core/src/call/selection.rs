@@ -37,7 +37,7 @@ pub enum Side {
 
 /// A result of [`Selection::eval`].
 #[derive(Debug)]
-pub struct Part<'a, T> {
+pub struct SelectionPart<'a, T> {
     /// To whom its rows belong.
     pub side: Side,
     /// If it is a gradient, that of which argument: the sum over the batches that share it.
@@ -128,7 +128,7 @@ impl<'s> Selection<'s> {
         &self,
         views: &[View<'_, T>],
         sides: &[Side],
-        parts: &mut [Part<'_, T>],
+        parts: &mut [SelectionPart<'_, T>],
     ) -> Result<(), Error> {
         let batches = self.check::<T, F>(views, sides)?;
         let width = <F::Output<T> as Components<T>>::LEN;
@@ -194,7 +194,7 @@ impl<'s> Selection<'s> {
         width: usize,
     ) -> Result<B, Error> {
         let mut rows = B::room(self.rows(views, side, gradient), width)?;
-        self.eval::<T, F>(views, sides, &mut [Part { side, gradient, width, to: rows.to() }])?;
+        self.eval::<T, F>(views, sides, &mut [SelectionPart { side, gradient, width, to: rows.to() }])?;
         Ok(rows)
     }
 
@@ -265,7 +265,7 @@ impl<'s> Selection<'s> {
         &self,
         terms: impl Iterator<Item = (usize, &'a [T])>,
         batch: usize,
-        part: &Part<'_, T>,
+        part: &SelectionPart<'_, T>,
         sums: &mut [Total],
     ) {
         let first = batch * self.rows_of_batch(part.side) * part.width;

@@ -71,7 +71,7 @@ pub(super) fn centre<T: Vectorized>(contraction: &Contraction, rows: &[T], width
 
 /// Targets, sources and results of a contraction are rows of the whole formula's: where its numbers are in them.
 #[derive(Clone, Copy)]
-struct Place {
+struct Columns {
     /// Numbers in a row.
     width: usize,
     /// Where the vector starts.
@@ -88,7 +88,7 @@ pub(super) fn centred<T: Vectorized>(
     let vectors = contractions.iter().zip(centres).map(|(contraction, centre)| {
         let mut vectors = Vectors::default();
         if contraction.kind == ContractionKind::SquaredDistance {
-            vectors.fill(rows, Place { width, offset: offset(contraction) }, lanes, centre);
+            vectors.fill(rows, Columns { width, offset: offset(contraction) }, lanes, centre);
         }
         vectors
     });
@@ -115,15 +115,15 @@ impl<T: Vectorized> Default for Vectors<T> {
 impl<T: Vectorized> Vectors<T> {
     /// From `rows`, the numbers of which follow each other for each lane: lane l of component d of row r is number
     /// (r * width + offset + d) * lanes + l.
-    fn fill(&mut self, rows: &[T], place: Place, lanes: usize, centre: &[T]) {
-        let (len, count) = (centre.len(), rows.len().checked_div(place.width * lanes).unwrap_or(0));
+    fn fill(&mut self, rows: &[T], columns: Columns, lanes: usize, centre: &[T]) {
+        let (len, count) = (centre.len(), rows.len().checked_div(columns.width * lanes).unwrap_or(0));
         self.centred.resize(count * len * lanes);
         self.squares.clear();
         self.squares.resize(count * lanes, T::zero());
         let to = self.centred.numbers_mut().chunks_exact_mut((len * lanes).max(1));
-        let from = rows.chunks_exact(place.width * lanes);
+        let from = rows.chunks_exact(columns.width * lanes);
         for ((to, from), squares) in to.zip(from).zip(self.squares.chunks_exact_mut(lanes)) {
-            let from = &from[place.offset * lanes..][..len * lanes];
+            let from = &from[columns.offset * lanes..][..len * lanes];
             if lanes == 1 {
                 to.iter_mut().zip(from).zip(centre).for_each(|((to, &x), &centre)| *to = x - centre);
             } else {

@@ -9,15 +9,15 @@ use crate::{
 };
 
 /// Where a block of targets leaves its results.
-pub(super) struct Block<'a, T> {
-    parts: Vec<Part<'a, T>>,
+pub(super) struct BlockOutput<'a, T> {
+    pieces: Vec<BlockPiece<'a, T>>,
     indices: &'a mut [u32],
     /// The totals over the targets of this block, of all pieces that are one.
     totals: Vec<Total>,
 }
 
 /// A piece of the result, for one block.
-struct Part<'a, T> {
+struct BlockPiece<'a, T> {
     width: usize,
     /// The rows of the block; none if the piece is a total.
     rows: Option<&'a mut [T]>,
@@ -51,20 +51,20 @@ pub(super) fn blocks<'a, T: Vectorized>(
     indices: &'a mut [u32],
     targets: usize,
     counts: impl ExactSizeIterator<Item = usize>,
-) -> Vec<Block<'a, T>> {
+) -> Vec<BlockOutput<'a, T>> {
     let index_width = indices.len() / targets;
     let mut rest: Vec<_> = pieces.iter_mut().map(|piece| (piece.width, piece.place, &mut *piece.data)).collect();
     let mut indices = indices;
     let mut blocks = Vec::with_capacity(counts.len());
     for count in counts {
-        let mut parts = Vec::with_capacity(rest.len());
+        let mut pieces = Vec::with_capacity(rest.len());
         for (width, place, data) in &mut rest {
             let width = *width;
             let rows = (*place == Place::Rows).then(|| data.split_off_mut(..count * width).unwrap_or_default());
-            parts.push(Part { width, rows });
+            pieces.push(BlockPiece { width, rows });
         }
-        blocks.push(Block {
-            parts,
+        blocks.push(BlockOutput {
+            pieces,
             indices: indices.split_off_mut(..count * index_width).unwrap_or_default(),
             totals: Vec::new(),
         });
@@ -72,10 +72,10 @@ pub(super) fn blocks<'a, T: Vectorized>(
     blocks
 }
 
-impl<T: Vectorized> Block<'_, T> {
+impl<T: Vectorized> BlockOutput<'_, T> {
     /// Finishes the states of all `count` targets of the block, which are rows of lanes.
     pub(super) fn finish(&mut self, kernel: &dyn Kernel<T>, layout: &Layout, states: &[T], lanes: usize, count: usize) {
-        if let [Part { rows: Some(rows), .. }] = &mut self.parts[..] {
+        if let [BlockPiece { rows: Some(rows), .. }] = &mut self.pieces[..] {
             // Nothing is to be taken apart.
             kernel.finish(states, lanes, count, rows, self.indices);
             return;
@@ -102,7 +102,7 @@ impl<T: Vectorized> Block<'_, T> {
         kernel.finish(states, lanes, order.len(), values.numbers_mut(), &mut indices);
         name(&mut indices);
         permute(&indices, layout.signature.indices, order, self.indices);
-        if let [Part { rows: Some(rows), width }] = &mut self.parts[..] {
+        if let [BlockPiece { rows: Some(rows), width }] = &mut self.pieces[..] {
             return permute(values.numbers(), *width, order, rows);
         }
         for (row, &target) in order.iter().enumerate() {
@@ -114,7 +114,7 @@ impl<T: Vectorized> Block<'_, T> {
     fn write(&mut self, row: usize, values: &[T]) {
         let mut rest = values;
         let mut total = 0;
-        for Part { width, rows } in &mut self.parts {
+        for BlockPiece { width, rows } in &mut self.pieces {
             let (front, back) = rest.split_at(*width);
             if let Some(rows) = rows {
                 rows[row * *width..][..*width].copy_from_slice(front);

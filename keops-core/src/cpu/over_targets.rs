@@ -75,7 +75,7 @@ pub(super) fn run<T: Vectorized>(
                 lists.run(common, work, (unit.targets.start, sources), |finish| finish(&mut lock(number)));
                 return work.met(lists.pairs());
             }
-            let mut block = Block::new(arch, work, unit.targets.clone());
+            let mut block = TargetBlock::new(arch, work, unit.targets.clone());
             for (targets, sources) in units.met(unit, work.layout.compares) {
                 block.meet(targets.start - unit.targets.start..targets.end - unit.targets.start, sources);
             }
@@ -104,7 +104,7 @@ fn run_parts<T: Vectorized>(
         let first = number % parts * part;
         let sources = first..shape.sources.min(first + part);
         units[number].get_or_init(|| {
-            let mut block = Block::new(arch, work, targets(number / parts));
+            let mut block = TargetBlock::new(arch, work, targets(number / parts));
             block.meet_all(slice::from_ref(&sources));
             block.states
         });
@@ -135,7 +135,7 @@ fn run_parts<T: Vectorized>(
 }
 
 /// A block of targets, as rows of lanes, and their states.
-struct Block<'a, T: Vectorized> {
+struct TargetBlock<'a, T: Vectorized> {
     work: &'a Work<'a, T>,
     arch: Arch,
     lanes: usize,
@@ -148,7 +148,7 @@ struct Block<'a, T: Vectorized> {
     scratch: Aligned<T>,
 }
 
-impl<'a, T: Vectorized> Block<'a, T> {
+impl<'a, T: Vectorized> TargetBlock<'a, T> {
     /// Targets that have met no source.
     fn new(arch: Arch, work: &'a Work<'a, T>, targets: Range<usize>) -> Self {
         let Work { kernel, layout, .. } = work;

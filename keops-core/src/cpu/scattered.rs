@@ -13,7 +13,7 @@ use core::ops::Range;
 use crate::{
     cpu::{
         lanes::{FOUR, fill_lanes},
-        output::Block,
+        output::BlockOutput,
         plan,
         prepare::{Spaced, Work},
         sweep::Tile,
@@ -86,7 +86,7 @@ impl Lists {
         common: Common,
         work: &Work<'_, T>,
         (first, sources): (usize, &Spaced<T>),
-        block: impl FnOnce(&mut dyn FnMut(&mut Block<'_, T>)),
+        block: impl FnOnce(&mut dyn FnMut(&mut BlockOutput<'_, T>)),
     ) {
         let Work { kernel, layout, .. } = work;
         let lanes = self.lanes;

@@ -73,7 +73,7 @@ impl Group {
 pub(crate) struct Units {
     pub(super) units: Vec<Unit>,
     ranges: Vec<Range<usize>>,
-    some: Vec<Some>,
+    some: Vec<SomeTargets>,
 }
 
 /// A block of targets.
@@ -146,7 +146,7 @@ impl Kept {
 
 /// Some targets of a unit.
 #[derive(Debug)]
-struct Some {
+struct SomeTargets {
     targets: Range<usize>,
     ranges: Range<usize>,
 }
@@ -276,7 +276,7 @@ impl Units {
             let rest = without(&ranges, &all);
             if !rest.is_empty() {
                 let ranges = self.push(&rest);
-                self.some.push(Some { targets, ranges });
+                self.some.push(SomeTargets { targets, ranges });
             }
         }
         let all = self.push(&all);
