@@ -16,22 +16,24 @@
 
 mod derive;
 mod kind;
+pub mod operator;
 mod product;
 mod saved;
 mod selection;
 
 use crate::{
-    ast::Item,
-    check::Checked,
-    dim::Dim,
-    graph::{Category, Requirement, VarId},
+    ir::{
+        dim::Dim,
+        graph::{Category, Requirement, VarId},
+        reduction::{Reduction, Scheme},
+    },
     lower::Program,
-    operator::Operator,
-    reduction::{Reduction, Scheme},
+    syntax::{ast::Item, check::Checked},
 };
 use derive::Derive;
 pub(crate) use derive::adjoint_name;
 pub use kind::Arguments;
+use operator::Operator;
 
 /// One thing that a user can call.
 pub struct Call {

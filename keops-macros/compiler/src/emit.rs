@@ -16,10 +16,12 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{format_ident, quote};
 
 use crate::{
-    ast::Item,
     calls::{Arguments, Call, Calls, Derivative, Output, Pass, PassReduction, Saved},
-    dim::{Dim, const_generic},
-    graph::{Category, Requirement},
+    ir::{
+        dim::{Dim, const_generic},
+        graph::{Category, Requirement},
+    },
+    syntax::{ast::Item, dimension},
 };
 
 /// The function and its module; `kernels` is the folder of the kernels for GPUs, if there are any.
@@ -130,7 +132,7 @@ fn function(item: &Item, calls: &Calls) -> TokenStream {
     };
     let names: Vec<&Ident> = item.variables.iter().map(|v| &v.name).collect();
     let arguments = item.variables.iter().map(|v| {
-        let dim = Dim::written(&v.dim).expect("the dimensions of variables were checked");
+        let dim = dimension::written(&v.dim).expect("the dimensions of variables were checked");
         let (bound, view) = argument(v.category, &dim, &quote!('__keops), &quote!(__T));
         let name = &v.name;
         (quote!(impl ::keops::__private::#bound), quote!(#name.#view))

@@ -5,30 +5,30 @@
 //! tokens     graph      formulas of the calls      program    tokens
 //! ```
 //!
-//! [`expand`] shows the phases. `docs/architecture.md` in the repository says why they are as they are.
+//! [`expand`] shows the phases. Each module of the root is a room on a floor, and imports only from the floors below its own;
+//! `cargo xtask layers` checks that:
+//!
+//! ```text
+//! emit                 printing
+//! calls      oracle    what a user can call; formulas on plain numbers, for tests
+//! syntax     lower     tokens to a graph; a graph to a program
+//! ir                   graphs, their constructors and derivatives, and the tables of operations and reductions
+//! ```
+//!
+//! `docs/architecture.md` in the repository says why they are as they are.
 #![allow(rustdoc::private_intra_doc_links, reason = "the documentation is for those who read the code")]
 
-mod ast;
 pub mod calls;
-pub mod check;
-mod differentiate;
-mod dim;
 pub mod emit;
-mod error;
-mod finite;
-mod graph;
+pub mod ir;
 pub mod lower;
-pub mod operator;
 #[cfg(any(test, feature = "testing"))]
 pub mod oracle;
-pub mod parse;
-pub mod reduction;
-mod simplify;
-pub mod table;
+pub mod syntax;
 #[cfg(test)]
 mod tests;
-mod view;
-mod words;
+
+pub use ir::{reduction, table};
 
 use std::path::Path;
 
@@ -41,7 +41,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
 
 /// [`expand`], with the kernels for GPUs that are in a folder.
 pub fn expand_with(input: TokenStream, kernels: Option<&Path>) -> TokenStream {
-    let items = match syn::parse2::<parse::Input>(input) {
+    let items = match syn::parse2::<syntax::parse::Input>(input) {
         Ok(input) => input.0,
         Err(error) => return error.into_compile_error(),
     };
@@ -58,10 +58,10 @@ pub fn expand_with(input: TokenStream, kernels: Option<&Path>) -> TokenStream {
 /// # Errors
 /// Those of [`expand`], of the first formula that has one.
 pub fn device(input: TokenStream) -> syn::Result<Vec<emit::device::Device>> {
-    let items = syn::parse2::<parse::Input>(input)?.0;
+    let items = syn::parse2::<syntax::parse::Input>(input)?.0;
     items.into_iter().map(|item| item.and_then(|item| Ok(emit::device::device(&item, &compile(&item)?)))).collect()
 }
 
-fn compile(item: &ast::Item) -> syn::Result<calls::Calls> {
-    calls::calls(item, check::check(item)?)
+fn compile(item: &syntax::ast::Item) -> syn::Result<calls::Calls> {
+    calls::calls(item, syntax::check::check(item)?)
 }

@@ -14,7 +14,7 @@ mod stage;
 
 use std::collections::HashMap;
 
-use crate::{
+use crate::ir::{
     dim::Dim,
     graph::{Category, Graph, Id, Op, VarId},
 };

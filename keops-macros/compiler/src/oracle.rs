@@ -10,15 +10,16 @@ use std::collections::HashMap;
 
 #[cfg(feature = "testing")]
 pub use item::{Category, Derivatives, Formula, Rules, Term};
-#[cfg(feature = "testing")]
 pub use slopes::{Known, Slope};
 
 use crate::{
-    dim::Dim,
-    graph::{Graph, Id, Op},
+    ir::{
+        dim::Dim,
+        graph::{Graph, Id, Op},
+        table::Fun,
+        view::View,
+    },
     oracle::exact::Certain,
-    table::Fun,
-    view::View,
 };
 
 /// The number of components: `D` is 3 and `E` is 5 in all tests.

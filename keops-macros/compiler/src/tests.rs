@@ -16,10 +16,12 @@ mod spelling;
 mod tokens;
 
 use crate::{
-    ast::Item,
-    check::{self, Checked},
     oracle,
-    parse::Input,
+    syntax::{
+        ast::Item,
+        check::{self, Checked},
+        parse::Input,
+    },
 };
 
 /// The only item of a `keops! { ... }`.

@@ -3,17 +3,19 @@
 use super::{
     Call, Calls, Derivative, Output, Pass, PassReduction, Piece, Selected, Side,
     kind::{Arguments, Kind},
+    operator::operators,
     saved::{Reduced, Source},
     selection::Selecting,
 };
 use crate::{
-    differentiate::grad,
-    dim::Dim,
-    graph::{Category, Graph, Id, VarId},
+    ir::{
+        differentiate::grad,
+        dim::Dim,
+        graph::{Category, Graph, Id, VarId},
+        reduction::{Reduction, Row},
+        table::Fun,
+    },
     lower::{self, Program},
-    operator::operators,
-    reduction::{Reduction, Row},
-    table::Fun,
 };
 
 /// What the calls are derived in.

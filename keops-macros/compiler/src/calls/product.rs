@@ -12,7 +12,7 @@
 //! further derivatives. P is a mantissa and an exponent, so that it leaves no range; of these the mantissa is the one
 //! that is differentiated: dP / P = Σ df_j / f_j over the factors that are not 0.
 
-use crate::{
+use crate::ir::{
     dim::Dim,
     graph::{Graph, Id},
     table::Fun,

@@ -15,11 +15,13 @@
 
 use super::{Pass, PassReduction, Piece, Saved, derive::Derive, product};
 use crate::{
-    differentiate::{diff, grads, is_linear},
-    dim::Dim,
-    graph::{Category, Graph, Id, Op, VarId},
+    ir::{
+        differentiate::{diff, grads, is_linear},
+        dim::Dim,
+        graph::{Category, Graph, Id, Op, VarId},
+        table::Fun,
+    },
     lower,
-    table::Fun,
 };
 
 /// What is reduced to a row of a result, as far as its derivatives go.

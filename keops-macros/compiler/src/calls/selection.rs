@@ -15,8 +15,10 @@ use super::{
     saved::Reduced,
 };
 use crate::{
-    dim::Dim,
-    graph::{Category, Id, VarId},
+    ir::{
+        dim::Dim,
+        graph::{Category, Id, VarId},
+    },
     lower::{self, Program},
 };
 

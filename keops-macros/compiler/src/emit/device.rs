@@ -10,12 +10,12 @@ use quote::{format_ident, quote};
 
 use super::{Printer, formula, reduction};
 use crate::{
-    ast::Item,
     calls::{Call, Calls, Derivative, Pass},
     lower::{
         Program, Role,
         program::{Expr, Stmt},
     },
+    syntax::ast::Item,
 };
 
 /// What a device crate needs of an item.

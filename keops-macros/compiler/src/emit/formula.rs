@@ -7,8 +7,7 @@ use quote::quote;
 
 use super::body::statements;
 use crate::{
-    dim::Dim,
-    graph::Category,
+    ir::{dim::Dim, graph::Category},
     lower::{
         Program, Role,
         program::{self, Expr, Place, Stage, Stmt, sum},

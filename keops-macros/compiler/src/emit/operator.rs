@@ -5,10 +5,8 @@ use quote::{format_ident, quote};
 
 use super::{Printer, field};
 use crate::{
-    calls::{Call, PassReduction, adjoint_name},
-    dim::Dim,
-    operator::Operator,
-    reduction::Scheme,
+    calls::{Call, PassReduction, adjoint_name, operator::Operator},
+    ir::{dim::Dim, reduction::Scheme},
 };
 
 /// `operator_b` and, where the result has the components of `b`, `solve_b`.

@@ -6,7 +6,7 @@ use quote::quote;
 use super::{Printer, eval, eval_into, field, gradient, gradients, reduction, rows, width};
 use crate::{
     calls::{Call, Output, Pass, Selected, Side},
-    graph::Category,
+    ir::graph::Category,
 };
 
 /// Finds the pairs by the pass `found`, computes `pass` for each and adds up its pieces.

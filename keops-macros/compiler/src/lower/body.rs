@@ -10,7 +10,7 @@ use super::{
     program::{Expr, Ix, Place, Stmt},
     stage::{StageOf, is_transparent},
 };
-use crate::{
+use crate::ir::{
     dim::Dim,
     graph::{Id, Op},
 };

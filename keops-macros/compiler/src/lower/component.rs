@@ -7,7 +7,7 @@ use super::{
     program::{Expr, Ix, Place, Scope, Stmt},
     stage::StageOf,
 };
-use crate::{
+use crate::ir::{
     dim::Dim,
     graph::{Id, Op},
     table::{self, Fun},

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::program::{Expr, Ix, Place, Stmt};
-use crate::dim::Dim;
+use crate::ir::dim::Dim;
 
 /// The weight of a body that is not cut: of some sixteen exponentials.
 const SHORT: u32 = 16 * EXPONENTIAL;

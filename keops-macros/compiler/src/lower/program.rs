@@ -6,7 +6,7 @@
 //! - A temporary is assigned once, before it is read, in its scope or one around it.
 //! - Offsets are in components and stay inside their place for every value of the const generics.
 
-use crate::{dim::Dim, graph::Category, view::product};
+use crate::ir::{dim::Dim, graph::Category, view::product};
 
 /// A formula, ready to be printed.
 pub struct Program {

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use super::stage::{Roles, StageOf};
-use crate::{
+use crate::ir::{
     dim::Dim,
     graph::{Graph, Id, Op},
     simplify,

@@ -11,7 +11,7 @@ use super::{
     Lowering,
     stage::{StageOf, is_transparent},
 };
-use crate::{
+use crate::ir::{
     graph::{Graph, Id, Op},
     table::Fun,
 };

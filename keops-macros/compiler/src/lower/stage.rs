@@ -1,7 +1,7 @@
 //! Which stage computes a node: what it depends on decides.
 
 use super::program::Role;
-use crate::graph::{Category, Graph, Id, Op, VarId};
+use crate::ir::graph::{Category, Graph, Id, Op, VarId};
 
 /// The stage that computes a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

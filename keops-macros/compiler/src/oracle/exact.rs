@@ -3,7 +3,10 @@
 //! as those of a difference of two exact numbers and of a sum of squares of these are. Then it is on the same side of a
 //! kink or a singularity at 0 as the oracle.
 
-use crate::{graph::Op, oracle::places, table::Fun};
+use crate::{
+    ir::{graph::Op, table::Fun},
+    oracle::places,
+};
 
 /// What of a number is certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,13 +1,17 @@
 //! The formula of an item of `keops!`, evaluated at the rows of one pair.
 
-pub use crate::graph::Category;
+pub use crate::ir::graph::Category;
 use crate::{
-    check::{Checked, check},
-    differentiate::{diff, grads},
-    graph::{Graph, Id, VarId},
+    ir::{
+        differentiate::{diff, grads},
+        graph::{Graph, Id, VarId},
+        reduction::Row,
+    },
     oracle::{Slope, evaluate, evaluate_rounded, exact::Certain, size, slopes::slopes},
-    parse::Input,
-    reduction::Row,
+    syntax::{
+        check::{Checked, check},
+        parse::Input,
+    },
 };
 
 /// A checked item.

@@ -5,9 +5,11 @@
 use std::collections::HashMap;
 
 use crate::{
-    graph::{Graph, Id, Op},
+    ir::{
+        graph::{Graph, Id, Op},
+        table::Fun,
+    },
     oracle::{Evaluation, arg_max, exact::Certain, places, size, spherical},
-    table::Fun,
 };
 
 /// Which derivatives the language says something about, at a point.

@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     calls::{self, Call, Calls, Output, Pass, PassReduction, Saved, Side},
-    check,
-    graph::Category,
+    ir::graph::Category,
     lower::Role,
+    syntax::check,
 };
 
 /// The rows of a variable or of a result.

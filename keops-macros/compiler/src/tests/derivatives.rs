@@ -5,7 +5,7 @@ use super::{
     oracle::evaluate,
     sample::{Draw, slope},
 };
-use crate::check::Checked;
+use crate::syntax::check::Checked;
 
 /// A formula of variables of each category, all of which it need not use.
 fn formula(text: &str) -> Checked {

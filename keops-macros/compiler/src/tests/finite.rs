@@ -2,7 +2,7 @@
 //! those of what is smooth there are right.
 
 use super::{checked, oracle::evaluate_rounded, sample::Draw};
-use crate::{
+use crate::ir::{
     differentiate::{diff, grads},
     graph::{Category, Graph, Id, VarId},
 };

@@ -2,7 +2,7 @@
 //! those of other items too.
 
 use super::messages;
-use crate::parse::Input;
+use crate::syntax::parse::Input;
 
 /// The messages about a formula of x and y, of which d is the difference.
 fn of(formula: &str) -> Vec<String> {
@@ -12,7 +12,7 @@ fn of(formula: &str) -> Vec<String> {
 /// The messages about some items.
 fn of_items(text: &str) -> Vec<String> {
     let items = syn::parse_str::<Input>(text).unwrap().0;
-    let faults = items.into_iter().filter_map(|item| item.and_then(|item| crate::check::check(&item)).err());
+    let faults = items.into_iter().filter_map(|item| item.and_then(|item| crate::syntax::check::check(&item)).err());
     faults.flatten().map(|fault| fault.to_string()).collect()
 }
 

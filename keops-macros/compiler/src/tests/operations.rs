@@ -2,7 +2,7 @@
 //! without a word here: the cases are those combinations of dimensions and integers that its own rule admits.
 
 use super::{oracle::size, sample};
-use crate::{
+use crate::ir::{
     dim::Dim,
     graph::{Category, Graph, Id, VarId},
     table::{self, Arguments, Integer, Kind, Operation},

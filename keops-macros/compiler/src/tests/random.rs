@@ -251,7 +251,7 @@ proptest! {
     ) {
         let text = function(&choices, symbolic, depth);
         // a divergence that mixes components needs literal dimensions
-        let checked = match super::item(&text).and_then(|item| crate::check::check(&item)) {
+        let checked = match super::item(&text).and_then(|item| crate::syntax::check::check(&item)) {
             Ok(checked) => checked,
             Err(e) if symbolic && e.to_string().contains("mixes components") => return Ok(()),
             Err(e) => panic!("{text}: {e}"),

@@ -6,8 +6,10 @@ use super::{
     oracle::{Evaluation, evaluate, size, slopes::slopes},
 };
 use crate::{
-    differentiate::{diff, grads},
-    graph::{Category, Graph, Id, VarId},
+    ir::{
+        differentiate::{diff, grads},
+        graph::{Category, Graph, Id, VarId},
+    },
     lower,
 };
 

@@ -1,7 +1,7 @@
 //! The grammar: precedence, and that the spellings of a formula all mean the same graph.
 
 use super::{checked, messages};
-use crate::graph::{Graph, Id, Op};
+use crate::ir::graph::{Graph, Id, Op};
 
 const VARIABLES: &str = "g: Pm<1>, s: Pm<3>, m: Pm<9>, x: Vi<3>, y: Vj<3>, u: Vi<2>, v: Vj<2>, a: Vi<1>, b: Vj<1>";
 const USED: &str = "let r1 = (x | y) * (u | v) * g * a * b; let r2 = s * sum(m);";

@@ -1,0 +1,110 @@
+//! Forward mode: tangents flow from a variable to the value.
+
+use std::collections::HashMap;
+
+use super::reverse;
+use crate::ir::{
+    graph::{Graph, Id, Op, VarId},
+    table::{self, Fun},
+};
+
+/// (∂f/∂v) u: a vector of the dimension of `f`. `u` has the dimension of `v`.
+pub(crate) fn diff(g: &mut Graph, f: Id, v: VarId, u: Id) -> Id {
+    let node = g.var(v);
+    let mut tangents = HashMap::from([(node, u)]);
+    for id in g.reachable(&[f]) {
+        if id != node && g.depends(id, v) {
+            let tangent = push_forward(g, id, &tangents);
+            let tangent = g.broadcast(tangent, &g.dim(id).clone());
+            tangents.insert(id, tangent);
+        }
+    }
+    tangents.get(&f).copied().unwrap_or_else(|| g.zero(g.dim(f).clone()))
+}
+
+/// The tangent of `id`, given those of its arguments (none: zero). A tangent of dimension 1 stands for a broadcast.
+fn push_forward(g: &mut Graph, id: Id, tangents: &HashMap<Id, Id>) -> Id {
+    let node = g.node(id).clone();
+    let args = &node.args;
+    let tangent = |g: &mut Graph, k: usize| match tangents.get(&args[k]) {
+        Some(&t) => t,
+        None => g.zero(g.dim(args[k]).clone()),
+    };
+    match node.op {
+        Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Places | Op::ArgMax => g.zero(node.dim),
+        Op::Add | Op::Sub | Op::Neg | Op::Sum | Op::Broadcast | Op::View(_) | Op::Spread(_) | Op::Concat => {
+            let images: Vec<Id> = (0..args.len()).map(|k| tangent(g, k)).collect();
+            g.rebuild(id, &images)
+        }
+        Op::Max => {
+            let t = tangent(g, 0);
+            let place = g.arg_max(args[0]);
+            let there = g.one_hot(place, g.dim(args[0]).clone());
+            if !g.is_steep(args[0]) {
+                return g.dot(there, t);
+            }
+            let (taken, zero) = (reverse::above_half(g, there), g.zero(g.dim(args[0]).clone()));
+            let chosen = g.fun(Fun::IfElse, &[taken, t, zero]);
+            g.sum(chosen)
+        }
+        Op::Powi(n) => {
+            let (slope, t) = (g.slope_of_powi(args[0], n), tangent(g, 0));
+            g.mul(slope, t)
+        }
+        // of each side alone: that of the other may be infinite where it is not taken
+        Op::Fun(Fun::IfElse) => {
+            let sides = [tangent(g, 1), tangent(g, 2)];
+            g.fun(Fun::IfElse, &[args[0], sides[0], sides[1]])
+        }
+        Op::Fun(fun @ (Fun::Max | Fun::Min)) => {
+            let first = fun.takes(g, args, 0).expect("it takes one of two");
+            let sides = [tangent(g, 0), tangent(g, 1)];
+            g.fun(Fun::IfElse, &[first, sides[0], sides[1]])
+        }
+        Op::Fun(fun @ (Fun::Relu | Fun::Clamp)) => (0..args.len()).fold(g.zero(node.dim), |sum, k| {
+            let t = tangent(g, k);
+            if g.is_zero(t) {
+                return sum;
+            }
+            let (taken, zero) = (fun.takes(g, args, k).expect("it takes one of them"), g.zero(g.dim(t).clone()));
+            let part = g.fun(Fun::IfElse, &[taken, t, zero]);
+            g.add(sum, part)
+        }),
+        Op::Fun(Fun::Abs) if g.is_steep(args[0]) => {
+            let (sign, there, t) = (g.fun(Fun::Sign, args), reverse::unless_zero(g, args[0]), tangent(g, 0));
+            let (part, zero) = (g.mul(sign, t), g.zero(node.dim));
+            g.fun(Fun::IfElse, &[there, part, zero])
+        }
+        Op::Fun(fun) => (0..args.len()).fold(g.zero(node.dim), |sum, k| {
+            let t = tangent(g, k);
+            if g.is_zero(t) {
+                return sum;
+            }
+            let slope = table::lanes(fun).1(g, args, id, k);
+            let part = g.mul(slope, t);
+            g.add(sum, part)
+        }),
+        Op::Div if g.is_nonzero(args[1]) => {
+            let (t, s, quotient) = (tangent(g, 0), tangent(g, 1), g.finite(id));
+            let loss = g.mul(quotient, s);
+            let change = g.sub(t, loss);
+            g.div(change, args[1])
+        }
+        Op::Div => {
+            let (t, s) = (tangent(g, 0), tangent(g, 1));
+            let inverse = g.finite_inverse(args[1]);
+            let numerator = g.finite(args[0]);
+            let quotient = g.mul(numerator, inverse);
+            let loss = g.mul(quotient, s);
+            let change = g.sub(t, loss);
+            g.mul(inverse, change)
+        }
+        // the product rule
+        Op::Mul | Op::MatVec | Op::VecMat | Op::Outer => {
+            let (t, s) = (tangent(g, 0), tangent(g, 1));
+            let (a, b) = (g.finite(args[0]), g.finite(args[1]));
+            let (left, right) = (g.rebuild(id, &[t, b]), g.rebuild(id, &[a, s]));
+            g.add(left, right)
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Reverse mode: cotangents flow from the value to the variables, and each node hands its own on once.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::ir::{
+    dim::Dim,
+    graph::{Graph, Id, Op, VarId},
+    table::{self, Fun},
+    view::{View, product},
+};
+
+/// (∂f/∂v)ᵀ e: a vector of the dimension of `v`. `e` has the dimension of `f`.
+pub(crate) fn grad(g: &mut Graph, f: Id, v: VarId, e: Id) -> Id {
+    grads(g, &[(f, e)], &[v])[0]
+}
+
+/// Σ (∂f/∂v)ᵀ e over the values f with their cotangents e, for each variable.
+pub(crate) fn grads(g: &mut Graph, values: &[(Id, Id)], variables: &[VarId]) -> Vec<Id> {
+    let mut cotangents: HashMap<Id, Id> = HashMap::new();
+    // conditions of the functions that hand on one of their arguments, which are written as a product elsewhere
+    let mut steps: HashSet<Id> = HashSet::new();
+    let none = HashSet::new();
+    for &(f, e) in values {
+        accumulate(g, &mut cotangents, f, e, &none);
+    }
+    let roots: Vec<Id> = values.iter().map(|v| v.0).collect();
+    for id in g.reachable(&roots).into_iter().rev() {
+        let wanted = |g: &Graph, id: Id| variables.iter().any(|&v| g.depends(id, v));
+        if let Some(&e) = cotangents.get(&id)
+            && wanted(g, id)
+        {
+            // a step is carried on only to where a slope may be infinite
+            let settled = if g.is_steep(id) { &none } else { &steps };
+            let mut new = Vec::new();
+            for (k, argument) in g.args(id).to_vec().into_iter().enumerate() {
+                if wanted(g, argument) {
+                    let components = components_of(g.op(id));
+                    let e = of_sides(g, e, components, settled, &|g, e| pull_back(g, id, k, e));
+                    let settled = if g.is_steep(argument) { &none } else { &steps };
+                    accumulate(g, &mut cotangents, argument, e, settled);
+                    if let Op::Fun(fun @ (Fun::Relu | Fun::Clamp)) = *g.op(id) {
+                        let args = g.args(id).to_vec();
+                        new.extend(fun.takes(g, &args, k));
+                    }
+                }
+            }
+            steps.extend(new);
+        }
+    }
+    variables
+        .iter()
+        .map(|&v| {
+            let (node, dim) = (g.var(v), g.variable(v).dim.clone());
+            cotangents.get(&node).copied().unwrap_or_else(|| g.zero(dim))
+        })
+        .collect()
+}
+
+/// Adds `e` to the cotangent of `id`, summed over components where `id` is a scalar that was broadcast.
+fn accumulate(g: &mut Graph, cotangents: &mut HashMap<Id, Id>, id: Id, e: Id, settled: &HashSet<Id>) {
+    let e = if g.is_scalar(id) {
+        of_sides(g, e, if g.is_steep(id) { Components::Summed } else { Components::Mixed }, settled, &Graph::sum)
+    } else {
+        g.broadcast(e, &g.dim(id).clone())
+    };
+    let sum = match cotangents.get(&id) {
+        Some(&other) => g.add(other, e),
+        None => e,
+    };
+    cotangents.insert(id, sum);
+}
+
+/// A linear map of the cotangent `e`. Where `e` was chosen, the map is of what was chosen, and the choice comes behind it: a
+/// side of `ifelse` that is not taken has the cotangent 0, and so has what it is made of, even where its slope is infinite.
+/// A choice of each component by itself goes where the components go, if they are not summed. Choices by a condition that is settled are not
+/// carried on.
+fn of_sides(
+    g: &mut Graph,
+    e: Id,
+    components: Components,
+    settled: &HashSet<Id>,
+    map: &dyn Fn(&mut Graph, Id) -> Id,
+) -> Id {
+    if !is_chosen(g, e, settled) {
+        return map(g, e);
+    }
+    let args = g.args(e).to_vec();
+    match (g.op(e), args.as_slice()) {
+        (Op::Fun(Fun::IfElse), &[condition, a, b])
+            if !settled.contains(&condition)
+                && (g.is_scalar(condition) || matches!(components, Components::Own | Components::Moved)) =>
+        {
+            let moved = components == Components::Moved && !g.is_scalar(condition);
+            let condition = if moved { map(g, condition) } else { condition };
+            let dim = g.dim(e).clone();
+            let [a, b] = [a, b].map(|side| {
+                let side = g.broadcast(side, &dim);
+                of_sides(g, side, components, settled, map)
+            });
+            g.fun(Fun::IfElse, &[condition, a, b])
+        }
+        // 0 where none was chosen
+        (Op::Fun(Fun::IfElse), &[condition, a, b])
+            if !settled.contains(&condition) && components == Components::Summed && (g.is_zero(a) || g.is_zero(b)) =>
+        {
+            let (sum, zero) = (map(g, e), g.constant(0.0));
+            if g.is_zero(b) {
+                let any = g.max(condition);
+                return g.fun(Fun::IfElse, &[any, sum, zero]);
+            }
+            let opposite = g.neg(condition);
+            let most = g.max(opposite);
+            let any = g.neg(most);
+            g.fun(Fun::IfElse, &[any, zero, sum])
+        }
+        (Op::Add, &[a, b]) => {
+            let (a, b) = (of_sides(g, a, components, settled, map), of_sides(g, b, components, settled, map));
+            g.add(a, b)
+        }
+        (Op::Sub, &[a, b]) => {
+            let (a, b) = (of_sides(g, a, components, settled, map), of_sides(g, b, components, settled, map));
+            g.sub(a, b)
+        }
+        (Op::Neg, &[a]) => {
+            let a = of_sides(g, a, components, settled, map);
+            g.neg(a)
+        }
+        _ => map(g, e),
+    }
+}
+
+/// Whether a cotangent was made by a choice, or one of its first terms.
+fn is_chosen(g: &Graph, e: Id, settled: &HashSet<Id>) -> bool {
+    /// How many terms are looked at.
+    const TERMS: usize = 64;
+    let mut terms = vec![e];
+    let mut next = 0;
+    while next < terms.len().min(TERMS) {
+        let term = terms[next];
+        match g.op(term) {
+            Op::Fun(Fun::IfElse) if settled.contains(&g.args(term)[0]) => {}
+            Op::Fun(Fun::IfElse) if g.args(term)[1..].iter().any(|&side| g.is_zero(side)) => return true,
+            Op::Add | Op::Sub | Op::Neg => {
+                let new: Vec<Id> = g.args(term).iter().copied().filter(|arg| !terms.contains(arg)).collect();
+                terms.extend(new);
+            }
+            _ => {}
+        }
+        next += 1;
+    }
+    false
+}
+
+/// What the components of a cotangent become, behind an operation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Components {
+    /// Each is made of itself.
+    Own,
+    /// They are at other places, as they are.
+    Moved,
+    /// They are summed, to one.
+    Summed,
+    /// Some are summed.
+    Mixed,
+}
+
+fn components_of(op: &Op) -> Components {
+    match op {
+        Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Neg | Op::Powi(_) | Op::Fun(_) | Op::Broadcast => Components::Own,
+        Op::Concat | Op::Spread(_) | Op::Sum => Components::Moved,
+        Op::View(view) if !view.repeats() => Components::Moved,
+        _ => Components::Mixed,
+    }
+}
+
+/// The part of the cotangent `e` of `id` that goes to argument `k`, before the sum over a broadcast. Linear in `e`.
+fn pull_back(g: &mut Graph, id: Id, k: usize, e: Id) -> Id {
+    let node = g.node(id).clone();
+    let args = &node.args;
+    match node.op {
+        Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Places => unreachable!("a leaf has no arguments"),
+        Op::Add => e,
+        Op::Sub => match k {
+            0 => e,
+            _ => g.neg(e),
+        },
+        Op::Neg => g.neg(e),
+        Op::Mul => {
+            let slope = g.finite(args[1 - k]);
+            g.mul(slope, e)
+        }
+        Op::Div if g.is_nonzero(args[1]) => match k {
+            0 => g.div(e, args[1]),
+            _ => {
+                let quotient = g.finite(id);
+                let slope = g.div(quotient, args[1]);
+                let part = g.mul(slope, e);
+                g.neg(part)
+            }
+        },
+        Op::Div => {
+            let inverse = g.finite_inverse(args[1]);
+            if k == 0 {
+                return g.mul(inverse, e);
+            }
+            let numerator = g.finite(args[0]);
+            let quotient = g.mul(numerator, inverse);
+            let slope = g.mul(quotient, inverse);
+            let part = g.mul(slope, e);
+            g.neg(part)
+        }
+        Op::Powi(n) => {
+            let slope = g.slope_of_powi(args[0], n);
+            g.mul(slope, e)
+        }
+        Op::Fun(Fun::IfElse) => {
+            let zero = g.zero(g.dim(e).clone());
+            match k {
+                0 => zero,
+                1 => g.fun(Fun::IfElse, &[args[0], e, zero]),
+                _ => g.fun(Fun::IfElse, &[args[0], zero, e]),
+            }
+        }
+        Op::Fun(fun @ (Fun::Max | Fun::Min | Fun::Relu | Fun::Clamp)) => {
+            let (taken, zero) = (fun.takes(g, args, k).expect("it takes one of them"), g.zero(g.dim(e).clone()));
+            g.fun(Fun::IfElse, &[taken, e, zero])
+        }
+        Op::Fun(Fun::Abs) if g.is_steep(args[0]) => {
+            let (sign, there, zero) = (g.fun(Fun::Sign, args), unless_zero(g, args[0]), g.zero(g.dim(e).clone()));
+            let part = g.mul(sign, e);
+            g.fun(Fun::IfElse, &[there, part, zero])
+        }
+        Op::Fun(fun) => {
+            let slope = table::lanes(fun).1(g, args, id, k);
+            g.mul(slope, e)
+        }
+        Op::Sum if node.dim.is_one() => g.broadcast(e, &g.dim(args[0]).clone()),
+        Op::Sum => {
+            let block = g.dim(args[0]).divide(&node.dim).expect("blocks of one length");
+            let repeated = [(node.dim, Dim::number(1)), (block, Dim::default())];
+            g.view(e, View::new(Dim::default(), repeated))
+        }
+        Op::Max => {
+            let place = g.arg_max(args[0]);
+            let there = g.one_hot(place, g.dim(args[0]).clone());
+            if !g.is_steep(args[0]) {
+                return g.mul(there, e);
+            }
+            let (taken, zero) = (above_half(g, there), g.zero(g.dim(args[0]).clone()));
+            g.fun(Fun::IfElse, &[taken, e, zero])
+        }
+        Op::ArgMax => g.zero(g.dim(args[0]).clone()),
+        Op::Broadcast => e,
+        Op::View(view) => view_back(g, e, &view, g.dim(args[0]).clone()),
+        Op::Spread(view) => g.view(e, view),
+        Op::Concat => {
+            let start = args[..k].iter().fold(Default::default(), |sum: Dim, &a| {
+                sum.checked_add(g.dim(a)).expect("a part of a dimension that was counted")
+            });
+            g.extract(e, start, g.dim(args[k]).clone())
+        }
+        Op::MatVec => match k {
+            0 => g.outer(e, args[1]).expect("the dimension of the matrix"),
+            _ => g.vec_mat(e, args[0], g.dim(args[1]).clone()),
+        },
+        Op::VecMat => match k {
+            0 => g.mat_vec(args[1], e, g.dim(args[0]).clone()),
+            _ => g.outer(args[0], e).expect("the dimension of the matrix"),
+        },
+        // e is n x p
+        Op::Outer => match k {
+            0 => g.mat_vec(e, args[1], g.dim(args[0]).clone()),
+            _ => g.vec_mat(args[0], e, g.dim(args[1]).clone()),
+        },
+    }
+}
+
+/// A number that is at least 0 unless x is 0.
+pub(super) fn unless_zero(g: &mut Graph, x: Id) -> Id {
+    let (zero, half) = (g.constant(0.0), g.constant(0.5));
+    let equal = g.fun(Fun::Equal, &[x, zero]);
+    g.sub(half, equal)
+}
+
+/// A number that is at least 0 where a step is 1.
+pub(super) fn above_half(g: &mut Graph, step: Id) -> Id {
+    let half = g.constant(0.5);
+    g.sub(step, half)
+}
+
+/// The cotangent of what a view shows, of dimension `dim`: each component of `e` at its place, those of one place summed.
+fn view_back(g: &mut Graph, e: Id, view: &View, dim: Dim) -> Id {
+    let axes = || view.axes.iter().zip(view.weights());
+    let repeats = |repeats: bool| axes().filter(move |(axis, _)| (axis.stride == Dim::default()) == repeats);
+    // the axes that repeat to the end, where blocks of components are summed
+    let order = repeats(false).chain(repeats(true)).map(|(axis, weight)| (axis.len.clone(), weight));
+    let sorted = g.view(e, View::new(Dim::default(), order));
+    let shown = repeats(false).fold(Dim::number(1), |dim, (axis, _)| product(&dim, &axis.len));
+    let sums = g.sums(sorted, shown);
+    let places = repeats(false).map(|(axis, _)| (axis.len.clone(), axis.stride.clone()));
+    g.spread(sums, View::new(view.start.clone(), places), dim)
+}

@@ -1,0 +1,338 @@
+//! What is known about the values of a node, and the factors of slopes that are finite at every point: of 1/x, of a
+//! logarithm and of a negative power they are these, but 0 at x = 0, unless x is known not to be.
+
+use crate::ir::{
+    graph::{Graph, Id, Op},
+    table::Fun,
+};
+
+/// What is known about the values of a node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Values {
+    /// A number that no component is below (NaN aside).
+    least: f64,
+    /// Whether one may be infinite because a factor is the inverse, the logarithm or a negative power of 0.
+    pole: bool,
+    /// Whether one may be infinite, for whatever reason.
+    infinite: bool,
+    /// Whether one may be infinite still as a factor of a slope, see [`Graph::finite`].
+    infinite_factor: bool,
+    /// Whether the slope of the operation, or of one that it needs, may be infinite.
+    steep: bool,
+}
+
+/// What is above it is above 0 as an `f32`, and so is its square.
+const ABOVE_ZERO: f64 = 1e-18;
+
+impl Graph {
+    /// What the operation and its arguments tell of a node.
+    pub(crate) fn values_of(&self, op: &Op, args: &[Id]) -> Values {
+        let pole = |k: usize| self.known_values(args[k]).pole;
+        let zero = |k: usize| !self.is_nonzero(args[k]);
+        let pole = match op {
+            Op::Fun(Fun::Inv | Fun::Log | Fun::Log2 | Fun::Log10) => zero(0),
+            Op::Powi(n) => *n < 0 && zero(0),
+            Op::Fun(Fun::Pow) => zero(0) && self.least(args[1]) < 0.0,
+            Op::Mul => pole(0) || pole(1),
+            Op::Neg => pole(0),
+            Op::Div => pole(0) || zero(1),
+            _ => false,
+        };
+        // infinity times 0, of constants
+        let least = self.least_of(op, args);
+        let least = if least.is_nan() { f64::NEG_INFINITY } else { least };
+        let infinite = self.may_be_infinite(op, args);
+        let infinite_factor = self.is_infinite_factor(op, args, infinite);
+        let steep = args.iter().any(|&arg| self.is_steep(arg)) || self.has_infinite_slope(op, args, infinite);
+        Values { least, pole, infinite, infinite_factor, steep }
+    }
+
+    /// Whether the slope of some operation that the node needs may be infinite, because it overflows or because it is made of
+    /// an infinite value.
+    pub(crate) fn is_steep(&self, id: Id) -> bool {
+        self.known_values(id).steep
+    }
+
+    fn may_be_infinite(&self, op: &Op, args: &[Id]) -> bool {
+        let infinite = |k: usize| self.known_values(args[k]).infinite;
+        let zero = |k: usize| !self.is_nonzero(args[k]);
+        let any = || (0..args.len()).any(infinite);
+        match op {
+            Op::ArgMax => false,
+            Op::Div => any() || zero(1),
+            Op::Powi(..0) => zero(0),
+            Op::Fun(fun) => match fun {
+                Fun::Log | Fun::Log2 | Fun::Log10 => any() || zero(0),
+                Fun::Ln1p => any() || self.least(args[0]) <= ABOVE_ZERO - 1.0,
+                Fun::Inv => zero(0),
+                Fun::Pow => any() || zero(0) && self.least(args[1]) < 0.0,
+                Fun::Exp | Fun::Exp2 | Fun::ExpM1 => !self.is_not_positive(args[0]),
+                Fun::Sinh | Fun::Cosh | Fun::Atanh => true,
+                Fun::Rsqrt | Fun::Sin | Fun::Cos | Fun::Tanh | Fun::Sech | Fun::Erf | Fun::Erfc | Fun::Sigmoid => false,
+                Fun::Asin | Fun::Acos | Fun::Atan | Fun::Atan2 | Fun::Direction | Fun::SinXDivX(_) => false,
+                Fun::Step | Fun::Sign | Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual => false,
+                Fun::IfElse => infinite(1) || infinite(2),
+                // but for what it guards against
+                Fun::UnlessZero => infinite(0) && !self.known_values(args[0]).pole,
+                _ => any(),
+            },
+            _ => any(),
+        }
+    }
+
+    fn is_infinite_factor(&self, op: &Op, args: &[Id], infinite: bool) -> bool {
+        let factor = |k: usize| self.known_values(args[k]).infinite_factor;
+        match op {
+            Op::Fun(Fun::Log | Fun::Log2 | Fun::Log10) => self.known_values(args[0]).infinite,
+            Op::Fun(Fun::Inv) | Op::Powi(..0) => false,
+            Op::Fun(Fun::Pow) => self.known_values(args[0]).infinite,
+            Op::Mul => factor(0) || factor(1),
+            Op::Neg | Op::Div => factor(0),
+            _ => infinite,
+        }
+    }
+
+    fn has_infinite_slope(&self, op: &Op, args: &[Id], infinite: bool) -> bool {
+        let factor = |&arg: &Id| self.known_values(arg).infinite_factor;
+        match op {
+            Op::Mul | Op::MatVec | Op::VecMat | Op::Outer | Op::Powi(_) => args.iter().any(factor),
+            Op::Div => factor(&args[0]),
+            Op::Fun(Fun::Exp | Fun::Exp2 | Fun::ExpM1 | Fun::Sinh | Fun::Cosh) => infinite,
+            Op::Fun(fun) if fun.jumps(0) && *fun != Fun::IfElse => false,
+            Op::Fun(
+                Fun::Log | Fun::Log2 | Fun::Log10 | Fun::Ln1p | Fun::Inv | Fun::Abs | Fun::Relu | Fun::Clamp | Fun::Max,
+            ) => false,
+            Op::Fun(Fun::Min | Fun::IfElse | Fun::UnlessZero | Fun::Sqrt | Fun::Atan | Fun::Tanh | Fun::Sigmoid) => {
+                false
+            }
+            Op::Fun(_) => args.iter().any(|&arg| self.known_values(arg).infinite),
+            _ => false,
+        }
+    }
+
+    /// Whether no component is above 0, as far as signs tell.
+    fn is_not_positive(&self, id: Id) -> bool {
+        let args = self.args(id);
+        match self.op(id) {
+            Op::Const(bits) => f64::from_bits(*bits) <= 0.0,
+            Op::Zero => true,
+            Op::Neg => self.least(args[0]) >= 0.0,
+            Op::Mul => self.constant_value(args[0]).is_some_and(|c| c <= 0.0) && self.least(args[1]) >= 0.0,
+            Op::Broadcast => self.is_not_positive(args[0]),
+            _ => false,
+        }
+    }
+
+    /// A number that no component of the node is below (NaN aside).
+    pub(crate) fn least(&self, id: Id) -> f64 {
+        self.known_values(id).least
+    }
+
+    fn least_of(&self, op: &Op, args: &[Id]) -> f64 {
+        const UNKNOWN: f64 = f64::NEG_INFINITY;
+        let of = |k: usize| self.least(args[k]);
+        let not_negative = |k: usize| of(k) >= 0.0;
+        match op {
+            Op::Const(bits) => f64::from_bits(*bits),
+            Op::Zero | Op::Unit(_) | Op::Places | Op::ArgMax => 0.0,
+            Op::Add => of(0) + of(1),
+            Op::Mul if not_negative(0) && not_negative(1) => of(0) * of(1),
+            Op::Mul if args[0] == args[1] => 0.0,
+            Op::Div if not_negative(0) && not_negative(1) => 0.0,
+            Op::Powi(n @ 1..) if not_negative(0) => of(0).powi(*n),
+            Op::Powi(n) if n % 2 == 0 || not_negative(0) => 0.0,
+            // at least one component is summed
+            Op::Sum if not_negative(0) => of(0),
+            Op::Max | Op::Broadcast | Op::View(_) => of(0),
+            Op::Spread(_) => of(0).min(0.0),
+            Op::Concat => (0..args.len()).map(of).fold(f64::INFINITY, f64::min),
+            Op::Fun(fun) => match fun {
+                // it may be rounded to 0
+                Fun::Exp | Fun::Exp2 => {
+                    if not_negative(0) {
+                        1.0
+                    } else {
+                        0.0
+                    }
+                }
+                Fun::Abs | Fun::Relu => of(0).max(0.0),
+                Fun::Sqrt => of(0).max(0.0).sqrt(),
+                Fun::Rsqrt | Fun::Acos | Fun::Hypot | Fun::Step => 0.0,
+                Fun::Sech | Fun::Acosh | Fun::Erfc | Fun::Sigmoid | Fun::Softplus => 0.0,
+                Fun::Cosh => 1.0,
+                Fun::Max => of(0).max(of(1)),
+                Fun::Min => of(0).min(of(1)),
+                Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual => 0.0,
+                Fun::Inv | Fun::Pow | Fun::Atan | Fun::Asin | Fun::Floor | Fun::Sign if not_negative(0) => 0.0,
+                Fun::UnlessZero => of(0).min(0.0),
+                Fun::IfElse | Fun::Clamp => of(1).min(of(2)),
+                _ => UNKNOWN,
+            },
+            _ => UNKNOWN,
+        }
+    }
+
+    /// a b, where one has a logarithm as a factor, and the other a positive power of what it is of: x log x, which is 0 at 0
+    /// where its factors are 0 and infinite. `None` where that is not so, or where x is not 0.
+    pub(crate) fn with_logarithm(&mut self, a: Id, b: Id) -> Option<Id> {
+        for (a, b) in [(a, b), (b, a)] {
+            let (a, b) = (self.factors(a), self.factors(b));
+            for (k, &log) in a.iter().enumerate() {
+                if *self.op(log) != Op::Fun(Fun::Log) {
+                    continue;
+                }
+                let of = self.args(log)[0];
+                for (l, &power) in b.iter().enumerate() {
+                    if let Some(product) = self.power_times_logarithm(power, of) {
+                        let others = |all: &[Id], but: usize| [&all[..but], &all[but + 1..]].concat();
+                        let others = [others(&a, k), others(&b, l)].concat();
+                        return Some(others.into_iter().fold(product, |product, factor| self.mul(factor, product)));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// The factors of a product, of products in it too: no more than a few.
+    fn factors(&self, id: Id) -> Vec<Id> {
+        const MOST: usize = 8;
+        let mut factors = vec![id];
+        let mut next = 0;
+        while next < factors.len() && factors.len() < MOST {
+            if *self.op(factors[next]) == Op::Mul {
+                let args = self.args(factors[next]);
+                factors.splice(next..=next, args.iter().copied());
+            } else {
+                next += 1;
+            }
+        }
+        factors
+    }
+
+    /// y log(x), where y is a positive power of x.
+    fn power_times_logarithm(&mut self, y: Id, x: Id) -> Option<Id> {
+        if self.is_nonzero(x) {
+            return None;
+        }
+        if let (Op::Powi(n @ 2..), &[base]) = (self.op(y), self.args(y))
+            && base == x
+        {
+            let (rest, product) = (self.powi(x, n - 1), self.fun(Fun::XLogX, &[x]));
+            return Some(self.mul(rest, product));
+        }
+        if x == y {
+            return Some(self.fun(Fun::XLogX, &[x]));
+        }
+        // of b^n log(b^m)
+        let ((base, n), (other, m)) = (self.constant_power(y), self.constant_power(x));
+        let even = n % 2.0 == 0.0 && m % 2.0 == 0.0;
+        if base != other || n <= 0.0 || !even && self.least(base) < 0.0 {
+            return None;
+        }
+        let (ratio, product) = (self.constant(m / n), self.fun(Fun::XLogX, &[y]));
+        Some(self.mul(ratio, product))
+    }
+
+    /// The base and the exponent, if that is a constant.
+    fn constant_power(&self, id: Id) -> (Id, f64) {
+        let (mut base, mut exponent) = (id, 1.0);
+        loop {
+            let args = self.args(base);
+            let factor = match self.op(base) {
+                Op::Powi(n) => f64::from(*n),
+                Op::Fun(Fun::Sqrt) => 0.5,
+                Op::Fun(Fun::Pow) => match self.constant_value(args[1]) {
+                    Some(n) => n,
+                    None => return (base, exponent),
+                },
+                _ => return (base, exponent),
+            };
+            (base, exponent) = (args[0], exponent * factor);
+        }
+    }
+
+    /// Whether no component of the node is 0, as far as its operations tell.
+    pub(crate) fn is_nonzero(&self, id: Id) -> bool {
+        self.least(id) > ABOVE_ZERO || self.constant_value(id).is_some_and(|c| c < -ABOVE_ZERO)
+    }
+
+    /// `value`, and 0 where x is 0.
+    pub(crate) fn unless_zero(&mut self, value: Id, x: Id) -> Id {
+        if self.is_nonzero(x) || self.is_zero(value) {
+            let dim = self.broadcast_dim(&[value, x]);
+            return self.broadcast(value, &dim);
+        }
+        let dim = self.broadcast_dim(&[value, x]);
+        if self.is_zero(x) { self.zero(dim) } else { self.intern(Op::Fun(Fun::UnlessZero), vec![value, x], dim) }
+    }
+
+    /// The node as a factor of a slope: an inverse, a logarithm or a negative power, or a product of these, 0 where it is
+    /// infinite because it is that of 0.
+    pub(crate) fn finite(&mut self, id: Id) -> Id {
+        if !self.known_values(id).pole {
+            return id;
+        }
+        let args = self.args(id).to_vec();
+        match (self.op(id).clone(), args.as_slice()) {
+            (Op::Fun(Fun::Inv | Fun::Log | Fun::Log2 | Fun::Log10), &[x]) => self.unless_zero(id, x),
+            (Op::Powi(n), &[x]) => self.finite_powi(x, n),
+            (Op::Fun(Fun::Pow), &[x, y]) => self.finite_pow(id, x, y),
+            (Op::Mul, &[a, b]) => {
+                let (x, y) = (self.finite(a), self.finite(b));
+                if (x, y) == (a, b) { id } else { self.mul(x, y) }
+            }
+            (Op::Neg, &[a]) => {
+                let x = self.finite(a);
+                if x == a { id } else { self.neg(x) }
+            }
+            (Op::Div, &[a, b]) if !self.is_nonzero(b) => {
+                let (x, inverse) = (self.finite(a), self.finite_inverse(b));
+                self.mul(x, inverse)
+            }
+            (Op::Div, &[a, b]) => {
+                let x = self.finite(a);
+                self.div(x, b)
+            }
+            _ => id,
+        }
+    }
+
+    /// n x^(n-1), of factors that are finite.
+    pub(crate) fn slope_of_powi(&mut self, x: Id, n: i32) -> Id {
+        let x = self.finite(x);
+        let (factor, power) = (self.constant(f64::from(n)), self.finite_powi(x, n.saturating_sub(1)));
+        self.mul(factor, power)
+    }
+
+    /// x^y, and 0 at x = 0 for negative y; `power` is x^y itself.
+    pub(crate) fn finite_pow(&mut self, power: Id, x: Id, y: Id) -> Id {
+        if self.least(y) >= 0.0 || self.is_nonzero(x) {
+            return power;
+        }
+        if self.constant_value(y).is_some() {
+            return self.unless_zero(power, x);
+        }
+        // 0 where x is 0 and y < 0
+        let size = if self.least(x) >= 0.0 { x } else { self.fun(Fun::Abs, &[x]) };
+        let zero = self.constant(0.0);
+        let rises = self.fun(Fun::LessOrEqual, &[zero, y]);
+        let guarded = self.add(size, rises);
+        self.unless_zero(power, guarded)
+    }
+
+    /// 1/x, and 0 at 0.
+    pub(crate) fn finite_inverse(&mut self, x: Id) -> Id {
+        let inverse = self.fun(Fun::Inv, &[x]);
+        self.unless_zero(inverse, x)
+    }
+
+    /// x^n, and 0 at 0 for negative n.
+    pub(crate) fn finite_powi(&mut self, x: Id, n: i32) -> Id {
+        if n >= 0 || self.is_nonzero(x) {
+            return self.powi(x, n);
+        }
+        let inverse = self.finite_inverse(x);
+        self.powi(inverse, n.saturating_neg())
+    }
+}

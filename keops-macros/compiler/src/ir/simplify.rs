@@ -1,0 +1,703 @@
+//! Constructors of graph nodes, which simplify as they build: constants, 0 and 1, x - x, signs, powers, products of
+//! exponentials, scalar factors out of sums.
+//!
+//! Products are regrouped, sums are not: changing the order of a product costs at most roundings of 1 ULP, as long as no
+//! part of it leaves the range of the numbers, and changing the order of a sum can lose everything to cancellation.
+//! Constants are not combined where that would leave the range of `f32`; what a partial product of variables does is known
+//! at run time only. A constant that was written beyond it stays a factor of its own, so that the lowering sees it.
+
+use crate::ir::{
+    dim::Dim,
+    graph::{Category, Graph, Id, Op},
+    table::Fun,
+    view::View,
+};
+
+/// Whether all element types have the number to their full precision.
+pub(crate) fn is_normal(x: f64) -> bool {
+    x == 0.0 || (f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX)).contains(&x.abs())
+}
+
+/// The product of two constants, unless it is beyond the range that they are in: as factors of something else they may not
+/// be.
+pub(crate) fn product(a: f64, b: f64) -> Option<f64> {
+    let product = a * b;
+    let lost = !product.is_finite() || (product == 0.0 && a != 0.0 && b != 0.0);
+    (!lost && (is_normal(product) || !is_normal(a) || !is_normal(b))).then_some(product)
+}
+
+impl Graph {
+    /// Of two factors a constant that not all element types have, and the other.
+    pub(crate) fn beyond(&self, factors: &[Id]) -> Option<(f64, Id)> {
+        let &[a, b] = factors else { return None };
+        let constant = |id: Id| self.constant_value(id).filter(|&c| !is_normal(c));
+        constant(a).map(|c| (c, b)).or_else(|| constant(b).map(|c| (c, a)))
+    }
+
+    /// The constant, a scalar.
+    pub fn constant(&mut self, value: f64) -> Id {
+        debug_assert!(value.is_finite(), "there is no literal for {value}");
+        if value == 0.0 {
+            return self.zero(Dim::number(1));
+        }
+        self.intern(Op::Const(value.to_bits()), vec![], Dim::number(1))
+    }
+
+    /// A vector of zeros.
+    pub fn zero(&mut self, dim: Dim) -> Id {
+        self.intern(Op::Zero, vec![], dim)
+    }
+
+    /// The one-hot vector.
+    pub fn unit(&mut self, component: u64, dim: Dim) -> Id {
+        if dim.is_one() { self.constant(1.0) } else { self.intern(Op::Unit(component), vec![], dim) }
+    }
+
+    pub(crate) fn is_zero(&self, id: Id) -> bool {
+        match self.op(id) {
+            Op::Zero => true,
+            Op::Broadcast => self.is_zero(self.args(id)[0]),
+            _ => false,
+        }
+    }
+
+    fn is_constant(&self, id: Id, value: f64) -> bool {
+        self.constant_value(id) == Some(value)
+    }
+
+    /// The dimension of an element-wise operation.
+    pub(crate) fn broadcast_dim(&self, args: &[Id]) -> Dim {
+        args.iter().map(|&a| self.dim(a)).find(|d| !d.is_one()).cloned().unwrap_or_else(|| Dim::number(1))
+    }
+
+    /// A scalar repeated, or the vector of that dimension itself.
+    pub fn broadcast(&mut self, a: Id, dim: &Dim) -> Id {
+        if self.dim(a) == dim {
+            a
+        } else if self.is_zero(a) {
+            self.zero(dim.clone())
+        } else {
+            self.intern(Op::Broadcast, vec![a], dim.clone())
+        }
+    }
+
+    /// A factor and the rest: 2 x is (2, x), -x is (-1, x), x is (1, x).
+    fn coefficient(&self, id: Id) -> (f64, Id) {
+        let args = self.args(id);
+        match self.op(id) {
+            Op::Neg => (-1.0, args[0]),
+            Op::Mul => match self.constant_value(args[0]) {
+                Some(c) => (c, args[1]),
+                None => (1.0, id),
+            },
+            _ => (1.0, id),
+        }
+    }
+
+    /// a + b
+    pub fn add(&mut self, a: Id, b: Id) -> Id {
+        let dim = self.broadcast_dim(&[a, b]);
+        if self.is_zero(a) {
+            return self.broadcast(b, &dim);
+        }
+        if self.is_zero(b) {
+            return self.broadcast(a, &dim);
+        }
+        if let (Some(x), Some(y)) = (self.constant_value(a), self.constant_value(b))
+            && (x + y).is_finite()
+        {
+            return self.constant(x + y);
+        }
+        let ((m, x), (n, y)) = (self.coefficient(a), self.coefficient(b));
+        if x == y && (m + n).is_finite() {
+            let c = self.constant(m + n);
+            return self.mul(c, x);
+        }
+        if let Op::Neg = self.op(b) {
+            return self.sub(a, y);
+        }
+        if let Op::Neg = self.op(a) {
+            return self.sub(b, x);
+        }
+        let args = self.in_order(a, b);
+        self.intern(Op::Add, args, dim)
+    }
+
+    /// a - b
+    pub fn sub(&mut self, a: Id, b: Id) -> Id {
+        let dim = self.broadcast_dim(&[a, b]);
+        if self.is_zero(a) {
+            let b = self.broadcast(b, &dim);
+            return self.neg(b);
+        }
+        if self.is_zero(b) {
+            return self.broadcast(a, &dim);
+        }
+        if let (Some(x), Some(y)) = (self.constant_value(a), self.constant_value(b))
+            && (x - y).is_finite()
+        {
+            return self.constant(x - y);
+        }
+        let ((m, x), (n, y)) = (self.coefficient(a), self.coefficient(b));
+        if x == y && (m - n).is_finite() {
+            let c = self.constant(m - n);
+            return self.mul(c, x);
+        }
+        if let Op::Neg = self.op(b) {
+            return self.add(a, y);
+        }
+        self.intern(Op::Sub, vec![a, b], dim)
+    }
+
+    /// -a
+    pub fn neg(&mut self, a: Id) -> Id {
+        if self.is_zero(a) {
+            return a;
+        }
+        let (c, x) = self.coefficient(a);
+        if c != 1.0 {
+            let c = self.constant(-c);
+            return self.mul(c, x);
+        }
+        if let Some(c) = self.constant_value(a) {
+            return self.constant(-c);
+        }
+        if let (Op::Sub, &[x, y]) = (self.op(a), self.args(a)) {
+            return self.sub(y, x);
+        }
+        let dim = self.dim(a).clone();
+        self.intern(Op::Neg, vec![a], dim)
+    }
+
+    /// a b
+    pub fn mul(&mut self, a: Id, b: Id) -> Id {
+        let dim = self.broadcast_dim(&[a, b]);
+        if self.is_zero(a) || self.is_zero(b) {
+            return self.zero(dim);
+        }
+        if self.is_constant(a, 1.0) {
+            return b;
+        }
+        if self.is_constant(b, 1.0) {
+            return a;
+        }
+        // signs and constants go to the front: c (x y)
+        match (self.constant_value(a), self.constant_value(b)) {
+            (Some(c), _) => return self.scale(c, b, dim),
+            (_, Some(c)) => return self.scale(c, a, dim),
+            (None, None) => {}
+        }
+        let ((m, x), (n, y)) = (self.coefficient(a), self.coefficient(b));
+        if (m, n) != (1.0, 1.0)
+            && let Some(c) = product(m, n)
+        {
+            let c = self.constant(c);
+            let product = self.mul(x, y);
+            return self.mul(c, product);
+        }
+        for (repeated, other) in [(a, b), (b, a)] {
+            if let (Op::Broadcast, &[s]) = (self.op(repeated), self.args(repeated)) {
+                let product = self.mul(s, other);
+                return self.broadcast(product, &dim);
+            }
+        }
+        // one exponential instead of two, unless one of them is computed outside the loop over pairs
+        if let (Op::Fun(Fun::Exp), Op::Fun(Fun::Exp)) = (self.op(a), self.op(b))
+            && self.indices(a) == self.indices(b)
+        {
+            let sum = self.add(self.args(a)[0], self.args(b)[0]);
+            return self.fun(Fun::Exp, &[sum]);
+        }
+        if let Some(product) = self.with_logarithm(a, b) {
+            return product;
+        }
+        let ((x, m), (y, n)) = (self.power(a), self.power(b));
+        if x == y
+            && let Some(n) = m.checked_add(n)
+            && m.signum() == (n - m).signum()
+        {
+            return self.powi(x, n);
+        }
+        // a scalar comes before a vector, so that (s t) v is one product of vectors
+        let (a, b) = if self.is_scalar(b) && !self.is_scalar(a) { (b, a) } else { (a, b) };
+        if self.is_scalar(a)
+            && let (Op::Mul, &[s, v]) = (self.op(b), self.args(b))
+            && self.is_scalar(s)
+            && !self.is_scalar(v)
+        {
+            let s = self.mul(a, s);
+            return self.mul(s, v);
+        }
+        let args = self.in_order(a, b);
+        self.intern(Op::Mul, args, dim)
+    }
+
+    /// The arguments of a commutative operation: x y and y x are one node. Scalars stay before vectors.
+    fn in_order(&self, a: Id, b: Id) -> Vec<Id> {
+        if self.is_scalar(a) == self.is_scalar(b) && b < a { vec![b, a] } else { vec![a, b] }
+    }
+
+    /// Whether a node depends on variables indexed by i, and by j.
+    fn indices(&self, id: Id) -> [bool; 2] {
+        [Category::I, Category::J].map(|index| self.dependence(id).iter().any(|v| self.variable(v).category == index))
+    }
+
+    /// A constant times x.
+    fn scale(&mut self, c: f64, x: Id, dim: Dim) -> Id {
+        let (own, rest) = self.coefficient(x);
+        let (c, x) = product(c, own).map_or((c, x), |c| (c, rest));
+        if c == 1.0 {
+            return x;
+        }
+        if c == -1.0 {
+            // through `neg`, unless that would come back here
+            if let Op::Sub = self.op(x) {
+                return self.neg(x);
+            }
+            return self.intern(Op::Neg, vec![x], dim);
+        }
+        if c == 0.0 {
+            return self.zero(dim);
+        }
+        if let Some(x) = self.constant_value(x)
+            && let Some(product) = product(c, x)
+        {
+            return self.constant(product);
+        }
+        let c = self.constant(c);
+        if let (Op::Fun(Fun::IfElse), &[condition, yes, no]) = (self.op(x), self.args(x))
+            && self.beyond(&[yes, no]).is_some()
+        {
+            // the product of the constants is one; in `f32` it would be infinite
+            let sides = [yes, no].map(|side| self.mul(c, side));
+            return self.fun(Fun::IfElse, &[condition, sides[0], sides[1]]);
+        }
+        self.intern(Op::Mul, vec![c, x], dim)
+    }
+
+    /// The base and the exponent.
+    fn power(&self, id: Id) -> (Id, i32) {
+        match *self.op(id) {
+            Op::Powi(n) => (self.args(id)[0], n),
+            _ => (id, 1),
+        }
+    }
+
+    /// a / b
+    pub fn div(&mut self, a: Id, b: Id) -> Id {
+        let dim = self.broadcast_dim(&[a, b]);
+        if self.is_zero(a) && !self.is_zero(b) {
+            return self.zero(dim);
+        }
+        if let Some(c) = self.constant_value(b)
+            && let Some(inverse) = product(1.0, 1.0 / c).filter(|&inverse| is_normal(inverse) || !is_normal(c))
+        {
+            // in f64 when both are constants, else one more rounding
+            if let Some(x) = self.constant_value(a)
+                && product(x, inverse).is_some()
+            {
+                return self.constant(x / c);
+            }
+            let inverse = self.constant(inverse);
+            let quotient = self.mul(inverse, a);
+            let mantissa = (1 << (f64::MANTISSA_DIGITS - 1)) - 1;
+            if c.to_bits() & mantissa != 0 {
+                self.quotients.insert(quotient, (a, b));
+            }
+            return quotient;
+        }
+        if self.is_constant(a, 1.0) {
+            return self.fun(Fun::Inv, &[b]);
+        }
+        if self.constant_value(a).is_some_and(|c| !is_normal(c)) {
+            // as a factor it is what it is in all element types
+            let inverse = self.fun(Fun::Inv, &[b]);
+            return self.mul(a, inverse);
+        }
+        self.intern(Op::Div, vec![a, b], dim)
+    }
+
+    /// a^n
+    pub fn powi(&mut self, a: Id, n: i32) -> Id {
+        let dim = self.dim(a).clone();
+        match n {
+            0 => {
+                let one = self.constant(1.0);
+                return self.broadcast(one, &dim);
+            }
+            1 => return a,
+            -1 => return self.fun(Fun::Inv, &[a]),
+            _ => {}
+        }
+        if let Some(c) = self.constant_value(a)
+            && let Some(power) = product(1.0, c.powi(n)).filter(|&power| is_normal(power) || !is_normal(c))
+        {
+            return self.constant(power);
+        }
+        // a norm squared is smooth at 0
+        if let (Op::Fun(Fun::Sqrt), &[x], 0) = (self.op(a), self.args(a), n % 2)
+            && self.least(x) >= 0.0
+        {
+            return self.powi(x, n / 2);
+        }
+        if let (Op::Neg, &[x]) = (self.op(a), self.args(a)) {
+            let power = self.powi(x, n);
+            return if n % 2 == 0 { power } else { self.neg(power) };
+        }
+        if let (x, m @ 2..) = self.power(a)
+            && let (1.., Some(n)) = (n, m.checked_mul(n))
+        {
+            return self.powi(x, n);
+        }
+        self.intern(Op::Powi(n), vec![a], dim)
+    }
+
+    /// An element-wise function of the operation table.
+    pub fn fun(&mut self, fun: Fun, args: &[Id]) -> Id {
+        let dim = self.broadcast_dim(args);
+        let mut divided = args.to_vec();
+        if let (Fun::UnlessZero, &[value, x]) = (fun, args) {
+            return self.unless_zero(value, x);
+        }
+        for (k, arg) in divided.iter_mut().enumerate().filter(|(k, _)| fun.jumps(*k)) {
+            *arg = self.divided(args[k], 0);
+        }
+        if divided != args {
+            return self.intern(Op::Fun(fun), divided, dim);
+        }
+        if let (Fun::IfElse, &[_, a, b]) = (fun, args)
+            && a == b
+        {
+            return self.broadcast(a, &dim);
+        }
+        if let (Fun::Max | Fun::Min, &[a, b]) = (fun, args)
+            && a == b
+        {
+            return a;
+        }
+        let zero_maps_to = match fun {
+            Fun::Exp | Fun::Exp2 | Fun::Cos | Fun::Cosh | Fun::Sech | Fun::Erfc | Fun::SinXDivX(0) | Fun::Step => {
+                Some(1.0)
+            }
+            Fun::Sigmoid => Some(0.5),
+            Fun::Sin
+            | Fun::Tan
+            | Fun::Asin
+            | Fun::Atan
+            | Fun::ExpM1
+            | Fun::Ln1p
+            | Fun::Sinh
+            | Fun::Tanh
+            | Fun::Asinh
+            | Fun::Atanh
+            | Fun::Erf
+            | Fun::Cbrt
+            | Fun::Sqrt
+            | Fun::Rsqrt
+            | Fun::Abs
+            | Fun::Sign
+            | Fun::Floor
+            | Fun::Round(_)
+            | Fun::Relu
+            | Fun::XLogX => Some(0.0),
+            _ => None,
+        };
+        if let (&[a], Some(value)) = (args, zero_maps_to)
+            && self.is_zero(a)
+        {
+            let value = self.constant(value);
+            return self.broadcast(value, &dim);
+        }
+        let constants: Option<Vec<f64>> = args.iter().map(|&a| self.constant_value(a)).collect();
+        if let Some(value) = constants.and_then(|x| of_constants(fun, &x)) {
+            return self.constant(value);
+        }
+        self.intern(Op::Fun(fun), args.to_vec(), dim)
+    }
+
+    /// A quotient by a constant, or a sum of them, as divisions, where multiplications by the reciprocal stood: these may
+    /// be a rounding below a whole number.
+    fn divided(&mut self, a: Id, depth: usize) -> Id {
+        /// How many terms deep, by recursion.
+        const DEEPEST: usize = 8;
+        if self.quotients.is_empty() {
+            return a;
+        }
+        if let Some(&(dividend, divisor)) = self.quotients.get(&a) {
+            let dim = self.dim(a).clone();
+            return self.intern(Op::Div, vec![dividend, divisor], dim);
+        }
+        let node = self.node(a).clone();
+        if !matches!(node.op, Op::Add | Op::Sub | Op::Neg) || depth == DEEPEST {
+            return a;
+        }
+        let divided: Vec<Id> = node.args.iter().map(|&arg| self.divided(arg, depth + 1)).collect();
+        if divided == node.args { a } else { self.intern(node.op, divided, node.dim) }
+    }
+
+    /// The sum of the components.
+    pub fn sum(&mut self, a: Id) -> Id {
+        self.sums(a, Dim::number(1))
+    }
+
+    /// The sums of `dim` blocks of components of one length, which divides the dimension.
+    pub fn sums(&mut self, a: Id, dim: Dim) -> Id {
+        if *self.dim(a) == dim {
+            return a;
+        }
+        if self.is_zero(a) {
+            return self.zero(dim);
+        }
+        let args = self.args(a).to_vec();
+        match (self.op(a), args.as_slice()) {
+            (Op::Neg, &[x]) => {
+                let sums = self.sums(x, dim);
+                self.neg(sums)
+            }
+            (Op::Mul, &[s, v]) if self.is_scalar(s) => {
+                let sums = self.sums(v, dim);
+                self.mul(s, sums)
+            }
+            (Op::Broadcast, &[s]) => {
+                let block = self.dim(a).divide(&dim).expect("blocks of one length");
+                let n = self.count(&block);
+                let sum = self.mul(n, s);
+                self.broadcast(sum, &dim)
+            }
+            (Op::Spread(_), &[x]) if dim.is_one() => self.sum(x),
+            (Op::Unit(_), _) if dim.is_one() => self.constant(1.0),
+            _ => self.intern(Op::Sum, vec![a], dim),
+        }
+    }
+
+    /// The largest component.
+    pub fn max(&mut self, a: Id) -> Id {
+        if self.is_scalar(a) { a } else { self.intern(Op::Max, vec![a], Dim::number(1)) }
+    }
+
+    /// The place of the largest component.
+    pub fn arg_max(&mut self, a: Id) -> Id {
+        if self.is_scalar(a) { self.constant(0.0) } else { self.intern(Op::ArgMax, vec![a], Dim::number(1)) }
+    }
+
+    /// 1 at the component that `place` is a number of, 0 elsewhere.
+    pub fn one_hot(&mut self, place: Id, dim: Dim) -> Id {
+        let places = if dim.is_one() { self.constant(0.0) } else { self.intern(Op::Places, vec![], dim) };
+        self.fun(Fun::Equal, &[places, place])
+    }
+
+    /// How many components there are, as a scalar: a sum of ones where a const generic decides.
+    fn count(&mut self, dim: &Dim) -> Id {
+        if let Some(n) = dim.value() {
+            return self.constant(n as f64);
+        }
+        let one = self.constant(1.0);
+        let ones = self.broadcast(one, dim);
+        self.intern(Op::Sum, vec![ones], Dim::number(1))
+    }
+
+    /// The dot product; an argument of dimension 1 broadcasts.
+    pub fn dot(&mut self, a: Id, b: Id) -> Id {
+        // multiplied without pulling the scalar of a broadcast out: Σ_d s v_d = s Σ_d v_d is found by `sum`
+        let product = self.mul(a, b);
+        self.sum(product)
+    }
+
+    /// `dim` components from `start` on.
+    pub fn extract(&mut self, a: Id, start: Dim, dim: Dim) -> Id {
+        self.view(a, View::part(start, dim))
+    }
+
+    /// Components of a vector.
+    pub fn view(&mut self, a: Id, view: View) -> Id {
+        let dim = view.dim();
+        if view.is_whole(self.dim(a)) {
+            return a;
+        }
+        if self.is_zero(a) {
+            return self.zero(dim);
+        }
+        if !view.axes.is_empty() && view.axes.iter().all(|axis| axis.stride == Dim::default()) {
+            let component = self.view(a, View { start: view.start, axes: vec![] });
+            return self.broadcast(component, &dim);
+        }
+        let args = self.args(a).to_vec();
+        match self.op(a).clone() {
+            Op::Broadcast => return self.broadcast(args[0], &dim),
+            Op::View(inner) => {
+                if let Some(both) = view.of(&inner) {
+                    return self.view(args[0], both);
+                }
+            }
+            Op::Spread(places) if places == view => return args[0],
+            // parts of a grid that do not meet: the imaginary parts where only real ones are
+            Op::Spread(places) if places.axes == view.axes && self.apart(&places, &view) => return self.zero(dim),
+            Op::Concat => {
+                // inside one of the parts, if that can be seen
+                let end = view.end();
+                let mut before = Dim::default();
+                for part in args {
+                    let after = before.checked_add(self.dim(part)).expect("a dimension that was checked");
+                    if let (Some(start), Some(true)) =
+                        (view.start.minus(&before), end.as_ref().and_then(|end| end.at_most(&after)))
+                    {
+                        return self.view(part, View { start, axes: view.axes });
+                    }
+                    before = after;
+                }
+            }
+            _ => {}
+        }
+        self.intern(Op::View(view), vec![a], dim)
+    }
+
+    /// Whether two views of the same axes start so close to each other that they share no component.
+    fn apart(&self, a: &View, b: &View) -> bool {
+        let least = a.axes.iter().map(|axis| axis.stride.value()).min().flatten();
+        match (a.start.value(), b.start.value(), least) {
+            (Some(a), Some(b), Some(least)) => a != b && a.abs_diff(b) < least,
+            _ => false,
+        }
+    }
+
+    /// `a` at the places of a view in `dim` zeros.
+    pub fn spread(&mut self, a: Id, view: View, dim: Dim) -> Id {
+        if self.is_zero(a) {
+            return self.zero(dim);
+        }
+        match view.inverse(&dim) {
+            Some(back) => self.view(a, back),
+            None => self.intern(Op::Spread(view), vec![a], dim),
+        }
+    }
+
+    /// Two vectors of one dimension, their components in turn: complex numbers of real and imaginary parts.
+    pub fn interleave(&mut self, a: Id, b: Id) -> Option<Id> {
+        let n = self.dim(a).clone();
+        let both = self.concat(&[a, b])?;
+        Some(self.view(both, View::transpose(&Dim::number(2), &n)))
+    }
+
+    /// All components, one after another; `None` if there are too many to count.
+    pub fn concat(&mut self, parts: &[Id]) -> Option<Id> {
+        let dim = parts.iter().try_fold(Dim::default(), |sum, &p| sum.checked_add(self.dim(p)))?;
+        Some(match parts {
+            [one] => *one,
+            _ if parts.iter().all(|&p| self.is_zero(p)) => self.zero(dim),
+            _ => self.intern(Op::Concat, parts.to_vec(), dim),
+        })
+    }
+
+    /// Matrix (row-major) times vector; `dim` is the number of rows.
+    pub fn mat_vec(&mut self, matrix: Id, vector: Id, dim: Dim) -> Id {
+        if self.is_zero(matrix) || self.is_zero(vector) {
+            return self.zero(dim);
+        }
+        if dim.is_one() {
+            return self.dot(matrix, vector);
+        }
+        if self.is_scalar(vector) {
+            return self.mul(vector, matrix);
+        }
+        self.intern(Op::MatVec, vec![matrix, vector], dim)
+    }
+
+    /// Vector times matrix (row-major); `dim` is the number of columns.
+    pub fn vec_mat(&mut self, vector: Id, matrix: Id, dim: Dim) -> Id {
+        if self.is_zero(matrix) || self.is_zero(vector) {
+            return self.zero(dim);
+        }
+        if dim.is_one() {
+            return self.dot(vector, matrix);
+        }
+        if self.is_scalar(vector) {
+            return self.mul(vector, matrix);
+        }
+        self.intern(Op::VecMat, vec![vector, matrix], dim)
+    }
+
+    /// Outer product, row-major; `None` if there are too many components to count.
+    pub fn outer(&mut self, a: Id, b: Id) -> Option<Id> {
+        let dim = self.dim(a).checked_mul(self.dim(b))?;
+        Some(if self.is_zero(a) || self.is_zero(b) {
+            self.zero(dim)
+        } else if self.is_scalar(a) || self.is_scalar(b) {
+            self.mul(a, b)
+        } else {
+            self.intern(Op::Outer, vec![a, b], dim)
+        })
+    }
+
+    /// `value` with `new` in place of the variable nodes `old`: used by forward derivatives that are linear in a
+    /// tangent.
+    pub fn substitute(&mut self, value: Id, old: Id, new: Id) -> Id {
+        let mut image = std::collections::HashMap::from([(old, new)]);
+        for id in self.reachable(&[value]) {
+            if image.contains_key(&id) {
+                continue;
+            }
+            let args: Vec<Id> = self.args(id).iter().map(|a| image[a]).collect();
+            let rebuilt = if args == self.args(id) { id } else { self.rebuild(id, &args) };
+            image.insert(id, rebuilt);
+        }
+        image[&value]
+    }
+
+    /// The operation of `id` on other arguments of the same dimensions.
+    pub fn rebuild(&mut self, id: Id, args: &[Id]) -> Id {
+        let dim = self.dim(id).clone();
+        match self.op(id).clone() {
+            Op::Var(_) | Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Places => id,
+            Op::Add => self.add(args[0], args[1]),
+            Op::Sub => self.sub(args[0], args[1]),
+            Op::Mul => self.mul(args[0], args[1]),
+            Op::Div => self.div(args[0], args[1]),
+            Op::Neg => self.neg(args[0]),
+            Op::Powi(n) => self.powi(args[0], n),
+            Op::Fun(fun) => self.fun(fun, args),
+            Op::Sum => self.sums(args[0], dim),
+            Op::Max => self.max(args[0]),
+            Op::ArgMax => self.arg_max(args[0]),
+            Op::Broadcast => self.broadcast(args[0], &dim),
+            Op::View(view) => self.view(args[0], view),
+            Op::Spread(view) => self.spread(args[0], view, dim),
+            Op::Concat => self.concat(args).expect("the dimensions were added before"),
+            Op::MatVec => self.mat_vec(args[0], args[1], dim),
+            Op::VecMat => self.vec_mat(args[0], args[1], dim),
+            Op::Outer => self.outer(args[0], args[1]).expect("the dimensions were multiplied before"),
+        }
+    }
+}
+
+/// A function of constants, where f64 has the value.
+fn of_constants(fun: Fun, args: &[f64]) -> Option<f64> {
+    let value = match (fun, args) {
+        (Fun::Exp, [x]) => x.exp(),
+        (Fun::Log, [x]) => x.ln(),
+        (Fun::Sin, [x]) => x.sin(),
+        (Fun::Cos, [x]) => x.cos(),
+        (Fun::Asin, [x]) => x.asin(),
+        (Fun::Acos, [x]) => x.acos(),
+        (Fun::Atan, [x]) => x.atan(),
+        (Fun::Exp2, [x]) => x.exp2(),
+        (Fun::ExpM1, [x]) => x.exp_m1(),
+        (Fun::Log2, [x]) => x.log2(),
+        (Fun::Log10, [x]) => x.log10(),
+        (Fun::Ln1p, [x]) => x.ln_1p(),
+        (Fun::Tan, [x]) => x.tan(),
+        (Fun::Sinh, [x]) => x.sinh(),
+        (Fun::Cosh, [x]) => x.cosh(),
+        (Fun::Tanh, [x]) => x.tanh(),
+        (Fun::Cbrt, [x]) => x.cbrt(),
+        (Fun::Hypot, [x, y]) => x.hypot(*y),
+        (Fun::Max, [x, y]) => x.max(*y),
+        (Fun::Min, [x, y]) => x.min(*y),
+        (Fun::Floor, [x]) => x.floor(),
+        (Fun::Sqrt, [x]) => x.sqrt(),
+        (Fun::Rsqrt, [x]) => x.sqrt().recip(),
+        (Fun::Inv, [x]) => x.recip(),
+        (Fun::Pow, [x, y]) => x.powf(*y),
+        _ => return None,
+    };
+    value.is_finite().then_some(value)
+}

@@ -1,0 +1,166 @@
+//! What stands before the body of a function, where another language would have something else.
+
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
+use syn::{Token, ext::IdentExt, parenthesized, parse::ParseStream};
+
+use super::variable;
+use crate::syntax::{ast::VariableDecl, error::Errors};
+
+/// Skips an item that could not be read: to a block or a semicolon behind which one may begin.
+pub(super) fn skip(input: ParseStream) -> syn::Result<()> {
+    while !input.is_empty() {
+        let end = match input.parse()? {
+            TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+            TokenTree::Punct(punct) => punct.as_char() == ';',
+            TokenTree::Ident(_) | TokenTree::Literal(_) => false,
+        };
+        let inside = input.cursor().punct().is_some_and(|(punct, _)| !matches!(punct.as_char(), '#' | ';'));
+        if end && !inside {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Up to the name of the function.
+pub(super) fn function(input: ParseStream, faults: &mut Errors) -> syn::Result<()> {
+    let plain = "a formula is a plain `fn`: it is computed by `.eval()` of its call";
+    loop {
+        if input.peek(Token![fn]) {
+            input.parse::<Token![fn]>()?;
+            return Ok(());
+        }
+        let qualifier = input.peek(Token![const]) && (input.peek2(Token![fn]) || input.peek2(Token![unsafe]));
+        if qualifier || input.peek(Token![async]) || input.peek(Token![unsafe]) || input.peek(Token![extern]) {
+            faults.push(input.span(), plain);
+            input.parse::<TokenTree>()?;
+            input.parse::<Option<syn::LitStr>>()?;
+            continue;
+        }
+        // `name = Genred(..)` as in Python
+        if input.peek(syn::Ident) && input.peek2(Token![=]) {
+            let name: Ident = input.fork().parse()?;
+            faults.push(name.span(), format!("a formula is a function: `fn {name} = Genred(..);`"));
+            return Ok(());
+        }
+        return Err(input.error(item(input)));
+    }
+}
+
+/// What to say of an item that is no function.
+fn item(input: ParseStream) -> &'static str {
+    if input.is_empty() {
+        "expected `fn`"
+    } else if input.peek(Token![;]) {
+        "no semicolon follows a function"
+    } else if input.peek(Token![impl]) || input.peek(Token![trait]) {
+        "only functions stand in `keops!`, which itself stands outside of an `impl`: methods call its functions"
+    } else if input.peek(Token![const]) || input.peek(Token![static]) || input.peek(Token![let]) {
+        "only functions stand in `keops!`: write the number into the formula, or pass it as an argument"
+    } else if input.peek(Token![use]) {
+        "only functions stand in `keops!`: operations and constants like `PI` need no `use`"
+    } else {
+        "expected `fn`: only functions stand in `keops!`"
+    }
+}
+
+/// The arguments, with the faults of all of them.
+pub(super) fn arguments(input: ParseStream) -> syn::Result<Vec<VariableDecl>> {
+    if !input.peek(syn::token::Paren) {
+        return Err(input.error("expected the arguments, like `(x: Vi<3>, y: Vj<3>)`"));
+    }
+    let content;
+    parenthesized!(content in input);
+    let (mut variables, mut faults) = (Vec::new(), Errors::default());
+    while !content.is_empty() {
+        match declared(&content).and_then(|()| variable(&content)) {
+            Ok(variable) => variables.push(variable),
+            Err(fault) => {
+                faults.append(fault);
+                while !content.is_empty() && !content.peek(Token![,]) {
+                    content.parse::<TokenTree>()?;
+                }
+            }
+        }
+        if !content.is_empty() && content.parse::<Option<Token![,]>>()?.is_none() {
+            faults.push(content.span(), "expected `,`");
+            break;
+        }
+    }
+    if !content.is_empty() {
+        content.parse::<TokenStream>()?;
+    }
+    faults.into_result()?;
+    Ok(variables)
+}
+
+/// Says what is no declaration of a variable, as far as the words of other languages go.
+fn declared(input: ParseStream) -> syn::Result<()> {
+    let ahead = input.fork();
+    if ahead.peek(Token![&]) || ahead.peek(Token![self]) {
+        return Err(ahead.error("a formula has no `self`: pass what it holds as arguments"));
+    }
+    if ahead.peek(Token![mut]) {
+        return Err(ahead.error("a variable keeps its value: leave out `mut`"));
+    }
+    let name = ahead.call(Ident::parse_any)?;
+    if !ahead.peek(Token![:]) {
+        let message =
+            format!("`{name}` needs a kind and a dimension: `{name}: Vi<3>`, `{name}: Vj<3>` or `{name}: Pm<1>`");
+        return Err(syn::Error::new(name.span(), message));
+    }
+    ahead.parse::<Token![:]>()?;
+    let rows = || {
+        format!("rows are `{name}: Vi<3>` or `{name}: Vj<3>`, whatever type holds them; a parameter is `{name}: Pm<3>`")
+    };
+    if ahead.peek(Token![&]) || ahead.peek(syn::token::Bracket) {
+        return Err(ahead.error(rows()));
+    }
+    let kind = ahead.call(Ident::parse_any)?;
+    match kind.to_string().as_str() {
+        "f32" | "f64" | "f16" | "bf16" | "i32" | "u32" | "usize" | "float" | "T" => {
+            Err(syn::Error::new(kind.span(), format!("a number is the parameter `{name}: Pm<1>`")))
+        }
+        "Vec" | "Rows" | "Array" | "Array2" | "ArrayView2" | "DMatrix" | "Mat" | "Tensor" => {
+            Err(syn::Error::new(kind.span(), rows()))
+        }
+        "Vi" | "Vj" | "Pm" | "Vx" | "Vy" if !ahead.peek(Token![<]) => {
+            let dim = if ahead.peek(syn::token::Paren) { "in angle brackets" } else { "" };
+            let message = format!("`{kind}` needs its dimension {dim}").trim_end().to_owned();
+            Err(syn::Error::new(kind.span(), format!("{message}: `{name}: {kind}<3>`")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `->`, and what is no reduction behind it.
+pub(super) fn arrow(input: ParseStream) -> syn::Result<()> {
+    let like = "like `-> Sum<j>`, which gives a row for each i";
+    if !input.peek(Token![->]) {
+        return Err(input.error(format!("expected the reduction, {like}")));
+    }
+    input.parse::<Token![->]>()?;
+    const TYPES: [&str; 16] = [
+        "f32", "f64", "Vec", "Rows", "Vi", "Vj", "Pm", "T", "Self", "Result", "Option", "usize", "bool", "impl", "Box",
+        "Array2",
+    ];
+    let ident = input.cursor().ident().map(|(name, _)| name);
+    if ident.is_none() || ident.is_some_and(|name| TYPES.iter().any(|known| name == known)) {
+        return Err(input.error(format!("a formula gives a reduction, {like}")));
+    }
+    Ok(())
+}
+
+/// What stands between the reduction and the body.
+pub(super) fn body(input: ParseStream, faults: &mut Errors) -> syn::Result<()> {
+    if input.peek(Token![where]) {
+        faults.push(input.span(), "a formula has no `where`: its generics are `const D: usize`");
+        while !input.is_empty() && !input.peek(syn::token::Brace) {
+            input.parse::<TokenTree>()?;
+        }
+    }
+    if !input.peek(syn::token::Brace) {
+        return Err(input.error("expected the formula, in braces"));
+    }
+    Ok(())
+}

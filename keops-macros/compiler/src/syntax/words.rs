@@ -1,0 +1,147 @@
+//! Words of other languages, and what they are here: of Rust, C, Python with NumPy, PyTorch and JAX, MATLAB and Julia.
+//!
+//! A name that is no operation is looked up here first, by what it means. Only a word that nobody knows is taken for a
+//! misspelt one: `acosh` is not `acos`.
+
+mod known;
+
+use proc_macro2::Ident;
+
+use crate::{
+    ir::{reduction, table},
+    syntax::{
+        error::hint,
+        parse::{self, MODULES},
+    },
+};
+
+use known::{OTHERS, SENTENCES, WORDS};
+
+/// Said of calls of what is no operation.
+pub(crate) const CALLS: &str = "a formula cannot call functions around it";
+/// Said of what stands for an argument in pykeops.
+pub(crate) const DECLARED: &str =
+    "an argument is declared, as `x: Vi<3>` with rows of i, `y: Vj<3>` of j, or `p: Pm<1>`";
+
+/// What to say of a call of what is no operation.
+pub(crate) fn operation(name: &str) -> String {
+    let plain = name.replace('_', "").to_lowercase();
+    let written = |words: &[&str]| words.iter().any(|word| plain == *word || *word == name);
+    if let Some((_, formula)) = WORDS.iter().find(|(words, _)| written(words)) {
+        return format!("unknown operation `{name}`, write `{formula}`");
+    }
+    if let Some((_, sentence)) = SENTENCES.iter().find(|(words, _)| written(words)) {
+        return format!("unknown operation `{name}`: {sentence}");
+    }
+    if let Some(row) = reduction::like(name) {
+        let k = if row.takes_k { "10, " } else { "" };
+        return format!("`{name}` is a reduction, which stands behind the arrow: `-> {}<{k}j>`", row.name);
+    }
+    if OTHERS.contains(&plain.as_str()) {
+        return format!("unknown operation `{name}`");
+    }
+    let names = || table::operations().flat_map(|row| std::iter::once(&row.name).chain(row.aliases)).copied();
+    // the same letters, however they are joined
+    let same = names().filter(|known| known.replace('_', "").to_lowercase() == plain);
+    if let Some(meant) = same.min_by_key(|known| strsim::damerau_levenshtein(name, known)) {
+        return format!("unknown operation `{name}`, did you mean `{meant}`?");
+    }
+    match hint(name, names()) {
+        near if near.is_empty() => format!("unknown operation `{name}`: {CALLS}"),
+        near => format!("unknown operation `{name}`{near}"),
+    }
+}
+
+/// What to say of a name that is no variable, where none has a name near to it.
+pub(crate) fn variable(name: &str) -> String {
+    let is = match name {
+        "pi" | "Pi" | "π" => "π is `PI`".to_owned(),
+        "tau" | "τ" => "2π is `TAU`".to_owned(),
+        "E" | "e" => "Euler's number is `consts::E`".to_owned(),
+        "None" | "null" | "nil" => "a formula has numbers only".to_owned(),
+        "True" => "it is 1".to_owned(),
+        "False" => "it is 0".to_owned(),
+        "i" | "j" => "row numbers are passed as an argument of dimension 1".to_owned(),
+        "inf" | "Inf" | "infinity" | "Infinity" | "INF" | "INFINITY" | "NEG_INFINITY" | "nan" | "NaN" | "NAN" => {
+            return parse::not_finite(name);
+        }
+        "self" | "Self" => "pass what it holds as arguments".to_owned(),
+        _ if MODULES.contains(&name) => "operations have no module".to_owned(),
+        _ => return parse::of_the_scope(name).unwrap_or_else(|| format!("unknown variable `{name}`")),
+    };
+    format!("unknown variable `{name}`, {is}")
+}
+
+/// What to say of a call of a module's function: `np.exp(x)`.
+pub(crate) fn of_a_module(module: &Ident, name: &Ident) -> String {
+    let text = name.to_string();
+    match table::find(&text) {
+        Some(_) => format!("`{module}.{name}` is `{name}` here"),
+        None => operation(&text),
+    }
+}
+
+/// What to say of a name that is no reduction.
+pub(crate) fn reduction(name: &str) -> String {
+    if let Some(row) = reduction::like(name) {
+        return format!("unknown reduction `{name}`, did you mean `{}`?", row.name);
+    }
+    let meant = match name.replace('_', "").to_lowercase().as_str() {
+        "topk" | "knn" | "nearest" | "argktop" => "the nearest K are `ArgKMin<10, j>`",
+        "lse" | "logaddexp" | "logsum" => "it is `LogSumExp`",
+        "attention" => "it is `SumSoftMaxWeight`",
+        "any" => "it is `Max` of a comparison",
+        "all" => "it is `Min` of a comparison",
+        "count" => "it is `Sum` of a comparison",
+        "add" | "total" | "reduce" | "plus" => "it is `Sum`",
+        "norm" | "norm2" => "it is `Sum` of squares, and its root",
+        "argsort" | "sort" | "median" | "quantile" | "mode" | "prod" | "product" | "mean" | "average" | "avg"
+        | "var" | "std" => return format!("unknown reduction `{name}`"),
+        _ => {
+            let names = reduction::REDUCTIONS.iter().flat_map(|row| std::iter::once(&row.name).chain(row.aliases));
+            return format!("unknown reduction `{name}`{}", hint(name, names.copied()));
+        }
+    };
+    format!("unknown reduction `{name}`, {meant}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::known::{OTHERS, SENTENCES, WORDS};
+    use crate::{
+        ir::table,
+        syntax::{check::check, parse::Input},
+    };
+
+    fn words() -> impl Iterator<Item = &'static str> {
+        let known = WORDS.iter().chain(SENTENCES).flat_map(|(words, _)| *words);
+        known.chain(OTHERS).copied()
+    }
+
+    #[test]
+    fn no_word_is_an_operation_or_stands_twice() {
+        let operations: Vec<&str> = words().filter(|word| table::find(word).is_some()).collect();
+        assert!(operations.is_empty(), "{operations:?} are operations");
+        let mut seen = std::collections::HashSet::new();
+        for word in words() {
+            assert!(seen.insert(word), "{word} stands twice");
+            assert!(word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()), "{word} is never found");
+        }
+    }
+
+    #[test]
+    fn what_is_written_instead_is_right() {
+        for (words, formula) in WORDS {
+            // some dimensions of f and g fit
+            let checked = [(3, 3), (1, 1), (6, 12), (2, 2)].map(|(f, g)| {
+                let text = format!(
+                    "fn test(a: Pm<9>, s: Pm<3>, f: Vi<{f}>, g: Vj<{g}>, h: Pm<1>, x: Vi<{f}>, y: Vj<{f}>) -> Sum<j> {{ \
+                     let all = sum(a) * sum(s) * sum(f) * sum(g) * h * sum(x) * sum(y); {formula} }}"
+                );
+                let item = syn::parse_str::<Input>(&text).unwrap().0.pop().expect("an item");
+                item.and_then(|item| check(&item).map(drop)).map_err(|e| e.to_string())
+            });
+            assert!(checked.iter().any(Result::is_ok), "{words:?}: {formula}: {checked:?}");
+        }
+    }
+}
