@@ -90,18 +90,26 @@ pub struct Pass {
     /// The reduction, as a row of the table.
     pub reduction: PassReduction,
     /// Parts of the result row, in order: which field of the result, how wide, and whether it is summed over targets.
-    pub pieces: Vec<Piece>,
+    pub parts: Vec<Part>,
 }
 
-/// What a pass reduces with.
+/// The reduction of a pass: a type of `keops_core::reduction`.
 #[derive(Clone)]
-pub enum PassReduction {
-    /// A type of `keops_core::reduction`, with K if it has one.
-    Named(&'static str, Option<Dim>),
+pub struct PassReduction {
+    /// The name of the type.
+    pub path: &'static str,
+    /// The number K of a K-min, or the blocks of a saved product: the type's const generic, if it has one.
+    pub k: Option<Dim>,
 }
 
-/// See [`Pass::pieces`].
-pub struct Piece {
+impl PassReduction {
+    fn new(path: &'static str, k: Option<Dim>) -> Self {
+        Self { path, k }
+    }
+}
+
+/// See [`Pass::parts`].
+pub struct Part {
     /// Which gradient of [`Output::Gradients`].
     pub field: usize,
     /// Components.
@@ -116,8 +124,8 @@ pub struct Piece {
 pub struct Selected {
     /// Of each argument.
     pub arguments: Vec<Side>,
-    /// Of each piece of the pass.
-    pub pieces: Vec<Side>,
+    /// Of each part of the pass.
+    pub parts: Vec<Side>,
 }
 
 /// What the rows of an argument or of a result belong to.

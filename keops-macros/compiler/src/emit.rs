@@ -217,13 +217,13 @@ fn formula_name(printer: &Printer, pass: &Pass) -> String {
 }
 
 /// The constant that holds the kernels of a pass: all files in the folder that have its name, and the total kernels if
-/// any piece of its result is a total.
+/// any part of its result is a total.
 fn kernels(printer: &Printer, pass: &Pass) -> TokenStream {
     let Some(folder) = printer.kernels else { return TokenStream::new() };
     let name = device::fingerprint(printer, pass);
     // A folder that is not there has no kernels; calls on a GPU say so.
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let total = pass.pieces.iter().any(|piece| piece.total);
+    let total = pass.parts.iter().any(|part| part.total);
     let needed = |stem: &str| stem.starts_with(&name) || total && stem.starts_with("keops_total_");
     let mut files: Vec<PathBuf> =
         files.filter(|file| file.file_stem().and_then(|stem| stem.to_str()).is_some_and(needed)).collect();
@@ -251,7 +251,7 @@ fn kernels(printer: &Printer, pass: &Pass) -> TokenStream {
 }
 
 fn reduction(reduction: &PassReduction) -> TokenStream {
-    let PassReduction::Named(path, k) = reduction;
+    let PassReduction { path, k } = reduction;
     let path = Ident::new(path, Span::call_site());
     match k.as_ref().map(const_argument) {
         Some(k) => quote!(__p::#path<#k>),
@@ -363,7 +363,7 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     }
     let saved = saved(printer, call, calls);
     let (formula, reduced) = (printer.marker(&pass.name), reduction(&pass.reduction));
-    let of = pass.pieces.first().and_then(|piece| piece.gradient);
+    let of = pass.parts.first().and_then(|part| part.gradient);
     let count = calls.passes(call);
     let eval = |output: TokenStream, body: TokenStream| eval(printer, call, count, &output, &quote!(#saved #body));
     match &call.output {
@@ -416,12 +416,12 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
             let dims: Vec<TokenStream> = fields.iter().map(|f| width(&f.1)).collect();
             let passes = call.passes.iter().map(|pass| {
                 let (formula, reduction) = (printer.marker(&pass.name), reduction(&pass.reduction));
-                let parts = pass.pieces.iter().map(|piece| {
-                    let (name, width, of) = (&names[piece.field], &dims[piece.field], gradient(piece.gradient));
+                let parts = pass.parts.iter().map(|part| {
+                    let (name, width, of) = (&names[part.field], &dims[part.field], gradient(part.gradient));
                     quote!(__p::Part { width: #width, gradient: #of, to: __p::Buffer::to(&mut out.#name) })
                 });
-                let rooms = pass.pieces.iter().map(|piece| {
-                    let (name, width, of) = (&names[piece.field], &dims[piece.field], gradient(piece.gradient));
+                let rooms = pass.parts.iter().map(|part| {
+                    let (name, width, of) = (&names[part.field], &dims[part.field], gradient(part.gradient));
                     quote!(out.#name = __p::Buffer::room(pass.rows_of(#of), #width)?;)
                 });
                 quote! {

@@ -18,11 +18,11 @@ use crate::ir::{
     dim::Dim,
     graph::{Category, Graph, Id, Op, VarId},
 };
-use body::Body;
-use program::{Contraction, Place, Stage, Stmt, sum};
-pub use program::{Program, Role};
+use body::Builder;
+pub use program::Program;
+use program::{Contraction, Hoisted, Origin, Role, Stmt, sum};
 use scaled::Scaled;
-use stage::{Roles, StageOf};
+use stage::{Roles, Stage};
 
 /// Lowers the components of f, given as `roots` one after another, for rows indexed by `targets` (I or J). The first one
 /// may be an exponent to base 2 of the reduction.
@@ -59,9 +59,9 @@ fn lower_for(g: &mut Graph, roots: &[Id], variables: &[VarId], roles: Roles, fir
     lowering.scaled = lowering.find_scaled(&roots, first_is_exponent);
     let pair = lowering.pair(&roots);
     let scaled = lowering.scaled.map(|scaled| (scaled.contraction, lowering.slot(scaled.factor).1));
-    let source = lowering.stage(StageOf::Source);
-    let target = lowering.stage(StageOf::Target);
-    let parameters = lowering.stage(StageOf::Parameters);
+    let source = lowering.stage(Stage::Of(Role::Source));
+    let target = lowering.stage(Stage::Of(Role::Target));
+    let parameters = lowering.stage(Stage::Of(Role::Parameter));
     Program {
         variables: variables
             .iter()
@@ -106,26 +106,22 @@ pub(crate) struct Lowering<'a> {
     raw: HashMap<VarId, Dim>,
     /// What each stage leaves: the nodes and their offsets.
     slots: HashMap<Id, Dim>,
-    lens: HashMap<StageOf, Dim>,
+    lens: HashMap<Stage, Dim>,
     contractions: Vec<Contraction>,
     contraction_of: HashMap<Id, usize>,
     scaled: Option<Scaled>,
 }
 
 impl Lowering<'_> {
-    fn stage_of(&self, id: Id) -> StageOf {
+    fn stage_of(&self, id: Id) -> Stage {
         self.roles.stage(self.g, id)
     }
 
     /// The place of a node that an earlier stage computes; made on first request.
-    fn slot(&mut self, id: Id) -> (Place, Dim) {
+    fn slot(&mut self, id: Id) -> (Origin, Dim) {
         let stage = self.stage_of(id);
-        let place = match stage {
-            StageOf::Parameters => Place::Parameters,
-            StageOf::Target => Place::Target,
-            StageOf::Source => Place::Source,
-            StageOf::Pair => unreachable!("nothing comes after the pair stage"),
-        };
+        let Stage::Of(role) = stage else { unreachable!("nothing comes after the pair stage") };
+        let place = Origin::Left(role);
         if let Some(offset) = self.slots.get(&id) {
             return (place, offset.clone());
         }
@@ -139,7 +135,7 @@ impl Lowering<'_> {
     /// Σ_d u_d w_d and Σ_d (u_d - w_d)² with u of the target and w of the source.
     fn find_contractions(&mut self, roots: &[Id]) {
         for id in self.g.reachable(roots) {
-            if *self.g.op(id) != Op::Sum || !self.g.is_scalar(id) || self.stage_of(id) != StageOf::Pair {
+            if *self.g.op(id) != Op::Sum || !self.g.is_scalar(id) || self.stage_of(id) != Stage::Pair {
                 continue;
             }
             let inner = self.g.args(id)[0];
@@ -154,8 +150,8 @@ impl Lowering<'_> {
             let full = |end: Id| self.g.dim(end) == self.g.dim(inner) && !stage::is_transparent(self.g, end);
             let (target, source) = match ends.map(|end| self.stage_of(end)) {
                 _ if !ends.into_iter().all(full) => continue,
-                [StageOf::Target, StageOf::Source] => (ends[0], ends[1]),
-                [StageOf::Source, StageOf::Target] => (ends[1], ends[0]),
+                [Stage::Of(Role::Target), Stage::Of(Role::Source)] => (ends[0], ends[1]),
+                [Stage::Of(Role::Source), Stage::Of(Role::Target)] => (ends[1], ends[0]),
                 _ => continue,
             };
             let len = self.g.dim(inner).clone();
@@ -169,8 +165,8 @@ impl Lowering<'_> {
     fn differences(&self, id: Id) -> Option<(usize, bool)> {
         let (Op::Sub, &[a, b]) = (self.g.op(id), self.g.args(id)) else { return None };
         let (target, source, flipped) = match (self.stage_of(a), self.stage_of(b)) {
-            (StageOf::Target, StageOf::Source) => (a, b, false),
-            (StageOf::Source, StageOf::Target) => (b, a, true),
+            (Stage::Of(Role::Target), Stage::Of(Role::Source)) => (a, b, false),
+            (Stage::Of(Role::Source), Stage::Of(Role::Target)) => (b, a, true),
             _ => return None,
         };
         let (target, source) = (self.slots.get(&target)?, self.slots.get(&source)?);
@@ -180,7 +176,7 @@ impl Lowering<'_> {
     }
 
     /// Writes what a stage leaves. Called after everything that reads it, so that all its places are known.
-    fn stage(&mut self, stage: StageOf) -> Stage {
+    fn stage(&mut self, stage: Stage) -> Hoisted {
         let mut slots: Vec<(Dim, Id)> = (self.slots.iter())
             .filter(|&(&id, _)| self.roles.stage(self.g, id) == stage)
             .map(|(&id, offset)| (offset.clone(), id))
@@ -188,18 +184,18 @@ impl Lowering<'_> {
         // node order is the order in which they were made: the same on every run
         slots.sort_by_key(|&(_, id)| id);
         let nodes: Vec<Id> = slots.iter().map(|s| s.1).collect();
-        let mut body = Body::new(self, stage, &nodes);
+        let mut body = Builder::new(self, stage, &nodes);
         for (offset, id) in &slots {
             body.write(*id, offset);
         }
         let body = body.finish();
-        Stage { dim: self.lens.get(&stage).cloned().unwrap_or_default(), body }
+        Hoisted { dim: self.lens.get(&stage).cloned().unwrap_or_default(), body }
     }
 
     fn pair(&mut self, roots: &[Id]) -> Vec<Stmt> {
         // the factors of a product go to the reduction apart, so the product itself is not needed
         let needed: Vec<Id> = roots.iter().flat_map(|&root| self.factors(root)).collect();
-        let mut body = Body::new(self, StageOf::Pair, &needed);
+        let mut body = Builder::new(self, Stage::Pair, &needed);
         let mut offset = Dim::default();
         for &root in roots {
             let next = sum(&offset, body.dim(root));
@@ -212,11 +208,11 @@ impl Lowering<'_> {
     /// What a root hands to the reduction: two factors, or itself.
     fn factors(&self, root: Id) -> Vec<Id> {
         match self.g.op(root) {
-            Op::Mul if self.stage_of(root) == StageOf::Pair && self.g.beyond(self.g.args(root)).is_none() => {
+            Op::Mul if self.stage_of(root) == Stage::Pair && self.g.beyond(self.g.args(root)).is_none() => {
                 self.g.args(root).to_vec()
             }
-            Op::Neg if self.stage_of(root) == StageOf::Pair => self.g.args(root).to_vec(),
-            Op::Powi(2) if self.stage_of(root) == StageOf::Pair => vec![self.g.args(root)[0]; 2],
+            Op::Neg if self.stage_of(root) == Stage::Pair => self.g.args(root).to_vec(),
+            Op::Powi(2) if self.stage_of(root) == Stage::Pair => vec![self.g.args(root)[0]; 2],
             _ => vec![root],
         }
     }

@@ -1,7 +1,7 @@
 //! The calls of an item, one order of derivatives after another.
 
 use super::{
-    Call, Calls, Derivative, Output, Pass, PassReduction, Piece, Selected, Side,
+    Call, Calls, Derivative, Output, Part, Pass, PassReduction, Selected, Side,
     kind::{Arguments, Kind},
     operator::operators,
     saved::{Reduced, Source},
@@ -83,8 +83,8 @@ impl Derive {
         let pass = Pass {
             name: "Value".to_owned(),
             program: lower::lower(&mut self.graph, &roots, &inputs, self.target, exponential),
-            reduction: PassReduction::Named(path, row.takes_k.then(|| k.clone())),
-            pieces: vec![Piece { field: 0, dim: width.clone(), total: false, gradient: None }],
+            reduction: PassReduction::new(path, row.takes_k.then(|| k.clone())),
+            parts: vec![Part { field: 0, dim: width.clone(), total: false, gradient: None }],
         };
         let output = match row.reduction {
             Reduction::KMin { values: true, indices: true } => Output::ValuesAndIndices(width.clone()),
@@ -120,7 +120,7 @@ impl Derive {
             Reduction::MaxSumShiftExp => return,
             Reduction::Min | Reduction::KMin { .. } => {
                 if let Some(path) = row.selection() {
-                    self.select(PassReduction::Named(path, row.takes_k.then(|| k.clone())), &width, f, order);
+                    self.select(PassReduction::new(path, row.takes_k.then(|| k.clone())), &width, f, order);
                 }
                 return;
             }
@@ -249,8 +249,8 @@ impl Derive {
             passes: vec![Pass {
                 name,
                 program,
-                reduction: PassReduction::Named(self.sum, None),
-                pieces: vec![Piece { field: 0, dim: dim.clone(), total, gradient }],
+                reduction: PassReduction::new(self.sum, None),
+                parts: vec![Part { field: 0, dim: dim.clone(), total, gradient }],
             }],
             output: Output::Values(dim.clone()),
             saved: reads,
@@ -292,9 +292,9 @@ impl Derive {
             }
             let roots: Vec<Id> = here.iter().map(|&k| gradients[k]).collect();
             let program = lower::lower(&mut self.graph, &roots, &variables, index, false);
-            let pieces = here
+            let parts = here
                 .iter()
-                .map(|&k| Piece {
+                .map(|&k| Part {
                     field: k,
                     dim: self.graph.variable(rule.arguments[k]).dim.clone(),
                     total: categories[k] == Category::P,
@@ -302,8 +302,8 @@ impl Derive {
                 })
                 .collect();
             let suffix = if index == Category::I { "I" } else { "J" };
-            let reduction = PassReduction::Named(self.sum, None);
-            passes.push(Pass { name: format!("{name}{suffix}"), program, reduction, pieces });
+            let reduction = PassReduction::new(self.sum, None);
+            passes.push(Pass { name: format!("{name}{suffix}"), program, reduction, parts });
         }
         self.push_gradients(name, passes, &rule.arguments, reads, None);
     }

@@ -13,7 +13,7 @@
 //! Every pass has the targets and the sources of the value, and saves one row for each target: O(N + M) memory, at any
 //! order.
 
-use super::{Pass, PassReduction, Piece, Saved, derive::Derive, product};
+use super::{Part, Pass, PassReduction, Saved, derive::Derive, product};
 use crate::{
     ir::{
         differentiate::{diff, grads, is_linear},
@@ -137,8 +137,8 @@ impl Derive {
         let pass = Pass {
             name: "Saved".to_owned(),
             program: lower::lower(&mut self.graph, &roots, &variables, self.target, true),
-            reduction: PassReduction::Named(reduction, None),
-            pieces: vec![Piece { field: 0, dim, total: false, gradient: None }],
+            reduction: PassReduction::new(reduction, None),
+            parts: vec![Part { field: 0, dim, total: false, gradient: None }],
         };
         let saved = Saved::Pass { pass, arguments: arguments.len(), reads };
         let result = Exponential { mean, f, exponent, counts, weight, centred, rest: None, row, saved: false };
@@ -273,8 +273,8 @@ impl Derive {
             Pass {
                 name,
                 program: lower::lower_rows(&mut self.graph, &[weight], &variables),
-                reduction: PassReduction::Named("Sum", None),
-                pieces: vec![],
+                reduction: PassReduction::new("Sum", None),
+                parts: vec![],
             }
         });
         let variable = self.new_variable(self.source(), dim);
@@ -295,8 +295,8 @@ impl Derive {
         let pass = Pass {
             name: "Saved".to_owned(),
             program: lower::lower(&mut self.graph, &[f], &arguments, self.target, false),
-            reduction: PassReduction::Named("ProdSaved", Some(blocks)),
-            pieces: vec![Piece { field: 0, dim, total: false, gradient: None }],
+            reduction: PassReduction::new("ProdSaved", Some(blocks)),
+            parts: vec![Part { field: 0, dim, total: false, gradient: None }],
         };
         let saved = Saved::Pass { pass, arguments: arguments.len(), reads: vec![] };
         let of = |all| Reduced::Product { f, row, sums, all };
@@ -334,8 +334,8 @@ impl Derive {
         let pass = Pass {
             name: format!("Saved{}", self.saved.len() + 1),
             program,
-            reduction: PassReduction::Named(self.sum, None),
-            pieces: vec![Piece { field: 0, dim: dim.clone(), total: false, gradient: None }],
+            reduction: PassReduction::new(self.sum, None),
+            parts: vec![Part { field: 0, dim: dim.clone(), total: false, gradient: None }],
         };
         let saved = Saved::Pass { pass, arguments: arguments.len(), reads };
         let variable = self.new_variable(self.target, dim);

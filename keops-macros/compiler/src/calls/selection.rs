@@ -9,7 +9,7 @@
 //! A formula of several components reads the component of a pair from one more variable: a row of zeros with 1 there.
 
 use super::{
-    Pass, PassReduction, Piece, Selected, Side,
+    Part, Pass, PassReduction, Selected, Side,
     derive::{Derive, Rule},
     kind::Kind,
     saved::Reduced,
@@ -39,7 +39,7 @@ impl Derive {
     pub(super) fn select(&mut self, reduction: PassReduction, width: &Dim, f: Id, order: u32) {
         let inputs = self.inputs.clone();
         let program = lower::lower(&mut self.graph, &[f], &inputs, self.target, false);
-        let pass = Pass { name: "Selection".to_owned(), program, reduction, pieces: vec![] };
+        let pass = Pass { name: "Selection".to_owned(), program, reduction, parts: vec![] };
         let component = (!self.graph.is_scalar(f)).then(|| self.new_variable(self.target, self.graph.dim(f).clone()));
         let formula = match component {
             Some(component) => {
@@ -64,20 +64,20 @@ impl Derive {
     /// The call that gives all gradients, in one pass over the pairs.
     pub(super) fn all_selected(&mut self, name: String, rule: &Rule, gradients: &[Id], arguments: &[VarId]) {
         let program = self.lower_selected(gradients, arguments);
-        let piece = |(field, &v): (usize, &VarId)| {
+        let part = |(field, &v): (usize, &VarId)| {
             let dim = self.width(self.side(v), &self.graph.variable(v).dim);
-            Piece { field, dim, total: false, gradient: Some(field) }
+            Part { field, dim, total: false, gradient: Some(field) }
         };
-        let pieces = rule.arguments.iter().enumerate().map(piece).collect();
-        let pass = Pass { name: format!("{name}Pairs"), program, reduction: PassReduction::Named("Sum", None), pieces };
+        let parts = rule.arguments.iter().enumerate().map(part).collect();
+        let pass = Pass { name: format!("{name}Pairs"), program, reduction: PassReduction::new("Sum", None), parts };
         let selected = self.selected(arguments, rule.arguments.iter().map(|&v| self.side(v)).collect());
         self.push_gradients(name, vec![pass], &rule.arguments, vec![], selected);
     }
 
     /// See [`Selected`]; nothing where all pairs are summed.
-    pub(super) fn selected(&self, arguments: &[VarId], pieces: Vec<Side>) -> Option<Selected> {
+    pub(super) fn selected(&self, arguments: &[VarId], parts: Vec<Side>) -> Option<Selected> {
         let arguments = || arguments.iter().map(|&v| self.side(v)).collect();
-        self.selecting.as_ref().map(|_| Selected { arguments: arguments(), pieces })
+        self.selecting.as_ref().map(|_| Selected { arguments: arguments(), parts })
     }
 
     /// What a variable's rows belong to.

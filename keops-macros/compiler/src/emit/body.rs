@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-use crate::lower::program::{Expr, Ix, Place, Scope, Stmt};
+use crate::lower::program::{Expr, Ix, Origin, Role, Scope, Stmt};
 
 fn temp(t: u32) -> Ident {
     format_ident!("t{t}")
@@ -66,7 +66,7 @@ fn statement(stmt: &Stmt) -> TokenStream {
             let (d, dim) = (variable(*d), dim.tokens());
             quote!(let mut #d = 0; while #d < #dim { #body #d += 1; })
         }
-        Stmt::Piece { array: a, body, left } => {
+        Stmt::Section { array: a, body, left } => {
             let (a, body) = (array(*a), statements(body));
             if left.is_empty() {
                 return quote!(R::apart(cx, #[inline(always)] |cx| { #body }););
@@ -124,12 +124,12 @@ fn expression(value: &Expr) -> TokenStream {
         Expr::Read(place, index) => {
             let index = ix(index);
             match place {
-                Place::Raw => quote!(x[#index]),
-                Place::Parameters => quote!(p[#index]),
-                Place::Target => quote!(i.get(cx, #index)),
-                Place::Source => quote!(j.get(cx, #index)),
-                Place::Contractions => quote!(c[#index]),
-                Place::Array(a) => {
+                Origin::Raw => quote!(x[#index]),
+                Origin::Left(Role::Parameter) => quote!(p[#index]),
+                Origin::Left(Role::Target) => quote!(i.get(cx, #index)),
+                Origin::Left(Role::Source) => quote!(j.get(cx, #index)),
+                Origin::Contractions => quote!(c[#index]),
+                Origin::Array(a) => {
                     let a = array(*a);
                     quote!(#a[#index])
                 }
@@ -142,7 +142,7 @@ fn expression(value: &Expr) -> TokenStream {
         }
         Expr::Integer(n) => quote!(#n),
         Expr::Factor(x) => quote!(#x),
-        Expr::Place(index) => {
+        Expr::Index(index) => {
             let index = ix(index);
             quote!(R::lit(cx, (#index) as f64))
         }

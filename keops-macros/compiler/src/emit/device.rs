@@ -10,10 +10,10 @@ use quote::{format_ident, quote};
 
 use super::{Printer, formula, reduction};
 use crate::{
-    calls::{Call, Calls, Derivative, Pass},
+    calls::{Call, Calls, Derivative, Pass, PassReduction},
     lower::{
-        Program, Role,
-        program::{Expr, Stmt},
+        Program,
+        program::{Expr, Role, Stmt},
     },
     syntax::ast::Item,
 };
@@ -95,11 +95,11 @@ fn kernel(printer: &Printer, pass: &Pass, needed_by: &[&str], values: &[u64]) ->
     let marker = if values.is_empty() { quote!(#marker) } else { quote!(#marker<#(#literals),*>) };
     // K may be a const generic
     let reduction = match &pass.reduction {
-        crate::calls::PassReduction::Named(path, Some(k)) => {
+        PassReduction { path, k: Some(k) } => {
             let (path, k) = (format_ident!("{path}"), proc_macro2::Literal::u64_unsuffixed(k.at(value)));
             quote!(__p::#path<#k>)
         }
-        named => reduction(named),
+        other => reduction(other),
     };
     let numbers: String = values.iter().map(|value| format!("_{value}")).collect();
     Kernel {

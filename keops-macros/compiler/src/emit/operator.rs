@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 
 use super::{Printer, field};
 use crate::{
-    calls::{Call, PassReduction, adjoint_name, operator::Operator},
+    calls::{Call, adjoint_name, operator::Operator},
     ir::{dim::Dim, reduction::Scheme},
 };
 
@@ -17,10 +17,8 @@ pub(super) fn operators(printer: &Printer, call: &Call) -> TokenStream {
     }
     let (params, value, vjp) = (printer.const_params(), printer.marker(&call.name), printer.marker("Vjp"));
     // the gradient of a mean reads how many terms there are
-    let divided = call.passes.iter().any(|pass| {
-        let PassReduction::Named(path, _) = pass.reduction;
-        Scheme::ALL.iter().any(|(_, scheme)| scheme.mean_path() == path)
-    });
+    let divided =
+        call.passes.iter().any(|pass| Scheme::ALL.iter().any(|(_, scheme)| scheme.mean_path() == pass.reduction.path));
     let methods = call.operators.iter().map(|operator| {
         let Operator { variable, place, dim, width, multiple } = operator;
         let (field, name) = (field(variable), variable.trim_start_matches("r#"));

@@ -9,7 +9,7 @@ use crate::{
     ir::graph::Category,
 };
 
-/// Finds the pairs by the pass `found`, computes `pass` for each and adds up its pieces.
+/// Finds the pairs by the pass `found`, computes `pass` for each and adds up its parts.
 pub(super) fn plan(printer: &Printer, call: &Call, pass: &Pass, selected: &Selected, found: &Pass) -> TokenStream {
     let over = printer.item.reduction.over;
     let side = |side: &Side| match side {
@@ -21,8 +21,8 @@ pub(super) fn plan(printer: &Printer, call: &Call, pass: &Pass, selected: &Selec
     let (formula, finder) = (printer.marker(&pass.name), printer.marker(&found.name));
     let (reduced, count) = (reduction(&found.reduction), printer.item.variables.len());
     let arguments: Vec<TokenStream> = selected.arguments.iter().map(side).collect();
-    let sides: Vec<TokenStream> = selected.pieces.iter().map(side).collect();
-    let of: Vec<TokenStream> = pass.pieces.iter().map(|piece| gradient(piece.gradient)).collect();
+    let sides: Vec<TokenStream> = selected.parts.iter().map(side).collect();
+    let of: Vec<TokenStream> = pass.parts.iter().map(|part| gradient(part.gradient)).collect();
     let find = quote! {
         let selection = __p::Selection::find::<T, #finder, #reduced>(views, #count, settings)?;
         let sides = &[#(#arguments),*];

@@ -7,8 +7,8 @@ use super::{
     Lowering,
     component::{Frame, divide, is_cheap, remainder},
     cut::cut,
-    program::{Expr, Ix, Place, Stmt},
-    stage::{StageOf, is_transparent},
+    program::{Expr, Ix, Origin, Role, Stmt},
+    stage::{Stage, is_transparent},
 };
 use crate::ir::{
     dim::Dim,
@@ -21,9 +21,9 @@ const REPEATABLE: u32 = 4;
 const NESTED: u32 = 64;
 
 /// Builds the statements of a stage.
-pub(super) struct Body<'l, 'g> {
+pub(super) struct Builder<'l, 'g> {
     pub(super) lowering: &'l mut Lowering<'g>,
-    pub(super) stage: StageOf,
+    pub(super) stage: Stage,
     /// The outermost scope.
     frame: Frame,
     /// How often each node is read in this stage.
@@ -41,11 +41,11 @@ enum Item {
     Array,
 }
 
-impl<'l, 'g> Body<'l, 'g> {
+impl<'l, 'g> Builder<'l, 'g> {
     /// Computes everything that the roots need, short of the vectors that are written where they are read.
-    pub(super) fn new(lowering: &'l mut Lowering<'g>, stage: StageOf, roots: &[Id]) -> Self {
+    pub(super) fn new(lowering: &'l mut Lowering<'g>, stage: Stage, roots: &[Id]) -> Self {
         let mut body =
-            Body { lowering, stage, frame: Frame::default(), reads: HashMap::new(), items: HashMap::new(), next: 0 };
+            Builder { lowering, stage, frame: Frame::default(), reads: HashMap::new(), items: HashMap::new(), next: 0 };
         let needed = body.needed(roots);
         body.reads = body.count_reads(&needed, roots);
         body.items = body.choose_items(&needed);
@@ -69,7 +69,7 @@ impl<'l, 'g> Body<'l, 'g> {
     /// Whether an earlier stage has the value, or it is read from somewhere as it is.
     pub(super) fn is_leaf(&self, id: Id) -> bool {
         let g = self.lowering.g;
-        self.lowering.contraction_of.contains_key(&id) && self.stage == StageOf::Pair
+        self.lowering.contraction_of.contains_key(&id) && self.stage == Stage::Pair
             || !is_transparent(g, id) && self.lowering.stage_of(id) != self.stage
             || matches!(g.op(id), Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Places | Op::Var(_))
     }
@@ -221,7 +221,7 @@ impl<'l, 'g> Body<'l, 'g> {
                 let best = self.fresh();
                 self.frame.body.extend([Stmt::Start(best, lowest()), Stmt::Start(temp, Expr::Lit(0.0))]);
                 let value = self.component(over, index, inner);
-                let place = vec![Expr::Temp(best), value.clone(), Expr::Temp(temp), Expr::Place(index.clone())];
+                let place = vec![Expr::Temp(best), value.clone(), Expr::Temp(temp), Expr::Index(index.clone())];
                 let larger = vec![Expr::Temp(best), value];
                 inner.body.push(Stmt::Replace(temp, Expr::Call("place_of_larger", place)));
                 inner.body.push(Stmt::Replace(best, Expr::Call("larger", larger)));
@@ -264,7 +264,7 @@ impl<'l, 'g> Body<'l, 'g> {
             && self.lowering.g.is_scalar(scale)
             && !self.lowering.g.is_scalar(row)
             && !is_transparent(self.lowering.g, row)
-            && self.lowering.stage_of(row) == StageOf::Source
+            && self.lowering.stage_of(row) == Stage::Of(Role::Source)
         {
             let scale = self.scalar(scale);
             let (_, from) = self.lowering.slot(row);
@@ -318,14 +318,14 @@ impl<'l, 'g> Body<'l, 'g> {
     }
 
     /// The place of an earlier stage's node, or of a variable in its own stage.
-    pub(super) fn leaf(&mut self, id: Id) -> (Place, Dim) {
+    pub(super) fn leaf(&mut self, id: Id) -> (Origin, Dim) {
         if let Some(&k) = self.lowering.contraction_of.get(&id)
-            && self.stage == StageOf::Pair
+            && self.stage == Stage::Pair
         {
-            return (Place::Contractions, Dim::number(k as u64));
+            return (Origin::Contractions, Dim::number(k as u64));
         }
         match *self.lowering.g.op(id) {
-            Op::Var(v) if self.lowering.stage_of(id) == self.stage => (Place::Raw, self.lowering.raw[&v].clone()),
+            Op::Var(v) if self.lowering.stage_of(id) == self.stage => (Origin::Raw, self.lowering.raw[&v].clone()),
             _ => self.lowering.slot(id),
         }
     }

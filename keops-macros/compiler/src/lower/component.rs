@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::{
-    body::Body,
-    program::{Expr, Ix, Place, Scope, Stmt},
-    stage::StageOf,
+    body::Builder,
+    program::{Expr, Ix, Origin, Scope, Stmt},
+    stage::Stage,
 };
 use crate::ir::{
     dim::Dim,
@@ -56,7 +56,7 @@ pub(super) fn is_cheap(op: &Op) -> bool {
     }
 }
 
-impl Body<'_, '_> {
+impl Builder<'_, '_> {
     /// Component `index` of a node. A scalar has the one component 0, and broadcasts at every index.
     pub(super) fn component(&mut self, id: Id, index: &Ix, frame: &mut Frame) -> Expr {
         let zero = Ix::Number(Dim::default());
@@ -65,17 +65,17 @@ impl Body<'_, '_> {
             return known.clone();
         }
         if let Some(&array) = frame.arrays.get(&id) {
-            return Expr::Read(Place::Array(array), index.clone());
+            return Expr::Read(Origin::Array(array), index.clone());
         }
         let g = self.lowering.g;
-        let is_factor = self.stage == StageOf::Pair && self.lowering.scaled.is_some_and(|scaled| scaled.factor == id);
+        let is_factor = self.stage == Stage::Pair && self.lowering.scaled.is_some_and(|scaled| scaled.factor == id);
         match g.op(id).clone() {
             // an engine may put another number in its place
             Op::Const(_) if is_factor => {}
             Op::Const(bits) => return Expr::Lit(f64::from_bits(bits)),
             Op::Zero => return Expr::Lit(0.0),
             Op::Unit(k) => return self.unit(k, index),
-            Op::Places => return Expr::Place(index.clone()),
+            Op::Places => return Expr::Index(index.clone()),
             Op::Broadcast => return self.component(g.args(id)[0], &zero, frame),
             _ => {}
         }

@@ -1,19 +1,19 @@
-//! Long bodies are cut into pieces that are functions of their own.
+//! Long bodies are cut into sections that are functions of their own.
 //!
 //! Everything in a body is inlined into one loop over pairs, and some of what an optimiser does for a function takes time
-//! with the square of its length. A body up to [`SHORT`] stays whole. A longer one becomes pieces of about [`PIECE`] each:
-//! what a piece hands to the code behind it goes through memory, as it would for want of registers, and a call is little
-//! beside what a piece computes. Compile time is then linear in the length of a formula.
+//! with the square of its length. A body up to [`SHORT`] stays whole. A longer one becomes sections of about [`SECTION`] each:
+//! what a section hands to the code behind it goes through memory, as it would for want of registers, and a call is little
+//! beside what a section computes. Compile time is then linear in the length of a formula.
 
 use std::collections::HashMap;
 
-use super::program::{Expr, Ix, Place, Stmt};
+use super::program::{Expr, Ix, Origin, Stmt};
 use crate::ir::dim::Dim;
 
 /// The weight of a body that is not cut: of some sixteen exponentials.
 const SHORT: u32 = 16 * EXPONENTIAL;
-/// The weight of a piece.
-const PIECE: u32 = 8 * EXPONENTIAL;
+/// The weight of a section.
+const SECTION: u32 = 8 * EXPONENTIAL;
 /// The weight of an exponential, in additions.
 const EXPONENTIAL: u32 = 16;
 /// The weight of a body whose exponentials are calls: of some 160 of them. Written out in each place they would be most of it.
@@ -30,21 +30,21 @@ pub(super) fn cut(mut body: Vec<Stmt>, next: u32) -> Vec<Stmt> {
     if weight > VERY_LONG {
         body.iter_mut().for_each(|stmt| each_expr(stmt, &mut call_exponential));
     }
-    Cutting { next, pieces: HashMap::new() }.body(body)
+    Cutting { next, sections: HashMap::new() }.body(body)
 }
 
 struct Cutting {
     /// The next number of an array.
     next: u32,
-    /// Where the temporaries are that a piece left.
-    pieces: HashMap<u32, (u32, u64)>,
+    /// Where the temporaries are that a section left.
+    sections: HashMap<u32, (u32, u64)>,
 }
 
 impl Cutting {
     fn body(&mut self, body: Vec<Stmt>) -> Vec<Stmt> {
         let ends = ends(&body);
         let last_reads = last_reads(&body);
-        let (mut out, mut piece, mut so_far) = (Vec::new(), Vec::new(), 0);
+        let (mut out, mut section, mut so_far) = (Vec::new(), Vec::new(), 0);
         let mut open_until = 0;
         for (at, mut stmt) in body.into_iter().enumerate() {
             self.rewrite(&mut stmt);
@@ -54,7 +54,7 @@ impl Cutting {
                 *inner = self.body(std::mem::take(inner));
             }
             if let Stmt::Array(..) = stmt {
-                // pieces behind this one may use it too
+                // sections behind this one may use it too
                 out.push(stmt);
                 continue;
             }
@@ -62,19 +62,19 @@ impl Cutting {
                 open_until = open_until.max(ends[&t]);
             }
             so_far += of_stmt(&stmt);
-            piece.push(stmt);
-            if so_far >= PIECE && at >= open_until {
-                out.push(self.piece(std::mem::take(&mut piece), at, &last_reads));
+            section.push(stmt);
+            if so_far >= SECTION && at >= open_until {
+                out.push(self.section(std::mem::take(&mut section), at, &last_reads));
                 so_far = 0;
             }
         }
         // what is left is short, and often hands the result on: it stays where the registers of the reduction are
-        out.extend(piece);
+        out.extend(section);
         out
     }
 
-    /// A piece of the statements up to number `at`.
-    fn piece(&mut self, body: Vec<Stmt>, at: usize, last_reads: &HashMap<u32, usize>) -> Stmt {
+    /// A section of the statements up to number `at`.
+    fn section(&mut self, body: Vec<Stmt>, at: usize, last_reads: &HashMap<u32, usize>) -> Stmt {
         let array = self.next;
         self.next += 1;
         let mut left = Vec::new();
@@ -82,20 +82,20 @@ impl Cutting {
             if let Stmt::Let(t, _) | Stmt::Start(t, _) = stmt
                 && last_reads.get(t).is_some_and(|&last| last > at)
             {
-                self.pieces.insert(*t, (array, left.len() as u64));
+                self.sections.insert(*t, (array, left.len() as u64));
                 left.push(*t);
             }
         }
-        Stmt::Piece { array, body, left }
+        Stmt::Section { array, body, left }
     }
 
-    /// Reads what pieces left where they left it.
+    /// Reads what sections left where they left it.
     fn rewrite(&self, stmt: &mut Stmt) {
         each_expr(stmt, &mut |value| {
             if let Expr::Temp(t) = value
-                && let Some(&(array, place)) = self.pieces.get(t)
+                && let Some(&(array, place)) = self.sections.get(t)
             {
-                *value = Expr::Read(Place::Array(array), Ix::Number(Dim::number(place)));
+                *value = Expr::Read(Origin::Array(array), Ix::Number(Dim::number(place)));
             }
         });
     }
@@ -147,7 +147,7 @@ fn of_stmt(stmt: &Stmt) -> u32 {
             weight(body).saturating_mul(times).saturating_add(1)
         }
         Stmt::Array(..) => 0,
-        Stmt::Piece { .. } => EXPONENTIAL / 2,
+        Stmt::Section { .. } => EXPONENTIAL / 2,
         Stmt::Let(_, a) | Stmt::Start(_, a) | Stmt::Replace(_, a) | Stmt::Store(_, _, a) | Stmt::Write(_, a) => {
             of_expr(a)
         }
@@ -158,7 +158,7 @@ fn of_stmt(stmt: &Stmt) -> u32 {
 
 fn of_expr(value: &Expr) -> u32 {
     match value {
-        Expr::Temp(_) | Expr::Lit(_) | Expr::Integer(_) | Expr::Factor(_) | Expr::Place(_) => 0,
+        Expr::Temp(_) | Expr::Lit(_) | Expr::Integer(_) | Expr::Factor(_) | Expr::Index(_) => 0,
         Expr::Read(..) => 1,
         Expr::Call(name, args) => {
             let own = match *name {
@@ -178,7 +178,7 @@ fn of_expr(value: &Expr) -> u32 {
 /// A statement, and those inside it.
 fn each_stmt<'a>(stmt: &'a Stmt, action: &mut impl FnMut(&'a Stmt)) {
     action(stmt);
-    if let Stmt::For(_, _, body) | Stmt::Piece { body, .. } = stmt {
+    if let Stmt::For(_, _, body) | Stmt::Section { body, .. } = stmt {
         body.iter().for_each(|stmt| each_stmt(stmt, action));
     }
 }
@@ -204,14 +204,14 @@ fn each_expr(stmt: &mut Stmt, action: &mut dyn FnMut(&mut Expr)) {
             b.iter_mut().for_each(|b| inside(b, action));
         }
         Stmt::Array(..) => {}
-        Stmt::For(_, _, body) | Stmt::Piece { body, .. } => body.iter_mut().for_each(|stmt| each_expr(stmt, action)),
+        Stmt::For(_, _, body) | Stmt::Section { body, .. } => body.iter_mut().for_each(|stmt| each_expr(stmt, action)),
         Stmt::PutScaled { scale, .. } | Stmt::PutDifferences { scale, .. } => inside(scale, action),
     }
 }
 
 fn inside(value: &mut Expr, action: &mut dyn FnMut(&mut Expr)) {
     match value {
-        Expr::Temp(_) | Expr::Lit(_) | Expr::Read(..) | Expr::Integer(_) | Expr::Factor(_) | Expr::Place(_) => {}
+        Expr::Temp(_) | Expr::Lit(_) | Expr::Read(..) | Expr::Integer(_) | Expr::Factor(_) | Expr::Index(_) => {}
         Expr::Call(_, args) => args.iter_mut().for_each(|arg| inside(arg, action)),
         Expr::Branch(_, _, yes, no) => {
             for scope in [yes, no] {

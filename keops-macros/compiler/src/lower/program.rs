@@ -19,11 +19,11 @@ pub struct Program {
     /// See `keops_core::formula::Scaled`: the number of the contraction, and the offset of the factor.
     pub scaled: Option<(usize, Dim)>,
     /// Components of what the stages leave.
-    pub parameters: Stage,
+    pub parameters: Hoisted,
     /// See [`Program::parameters`].
-    pub target: Stage,
+    pub target: Hoisted,
     /// See [`Program::parameters`].
-    pub source: Stage,
+    pub source: Hoisted,
     /// The rest, once a pair.
     pub pair: Vec<Stmt>,
     /// Components of f.
@@ -32,7 +32,7 @@ pub struct Program {
 
 /// A hoisted stage.
 #[derive(Default)]
-pub struct Stage {
+pub struct Hoisted {
     /// How many components it leaves.
     pub dim: Dim,
     /// What it does.
@@ -40,7 +40,7 @@ pub struct Stage {
 }
 
 /// Which rows a variable has in this formula; see `keops_core::formula::Role`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// One row for each row of the result.
     Target,
@@ -65,15 +65,11 @@ pub struct Contraction {
 
 /// Where a number is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Origin {
     /// The variables of the stage's own role, one after another.
     Raw,
-    /// What the parameter stage left.
-    Parameters,
-    /// What the target stage left.
-    Target,
-    /// What the source stage left.
-    Source,
+    /// What the stage of this role left.
+    Left(Role),
     /// The contractions.
     Contractions,
     /// An array of this body.
@@ -153,7 +149,7 @@ pub enum Expr {
     /// A constant.
     Lit(f64),
     /// A component.
-    Read(Place, Ix),
+    Read(Origin, Ix),
     /// A function of `keops_core::number::ops` on numbers; an integer or a factor that it takes comes last.
     Call(&'static str, Vec<Expr>),
     /// A factor that a function takes as it is, whatever the range of the numbers.
@@ -161,7 +157,7 @@ pub enum Expr {
     /// An integer that a function takes, known while compiling.
     Integer(i32),
     /// An index as a number.
-    Place(Ix),
+    Index(Ix),
     /// `yes` if the index is below the limit, else `no`. Each side is a scope: it is computed only if taken.
     Branch(Ix, Dim, Box<Scope>, Box<Scope>),
 }
@@ -193,7 +189,7 @@ pub enum Stmt {
     /// for variable in 0..dim
     For(u32, Dim, Vec<Stmt>),
     /// Statements that are compiled as a function of their own; the temporaries that it leaves become an array.
-    Piece {
+    Section {
         /// The number of the array.
         array: u32,
         /// The statements.
@@ -234,7 +230,7 @@ pub fn locals(body: &[Stmt]) -> Dim {
     body.iter().fold(Dim::default(), |total, stmt| match stmt {
         Stmt::Array(_, dim) => sum(&total, dim),
         Stmt::For(_, _, body) => sum(&total, &locals(body)),
-        Stmt::Piece { body, left, .. } => sum(&sum(&total, &locals(body)), &Dim::number(left.len() as u64)),
+        Stmt::Section { body, left, .. } => sum(&sum(&total, &locals(body)), &Dim::number(left.len() as u64)),
         _ => total,
     })
 }

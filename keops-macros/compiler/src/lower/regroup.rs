@@ -7,7 +7,10 @@
 
 use std::collections::HashMap;
 
-use super::stage::{Roles, StageOf};
+use super::{
+    program::Role,
+    stage::{Roles, Stage},
+};
 use crate::ir::{
     dim::Dim,
     graph::{Graph, Id, Op},
@@ -25,7 +28,7 @@ fn base_two(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
     let uses = uses(g, roots);
     let once = |id: Id| uses.get(&id) == Some(&1);
     rewrite(g, roots, |g, id, args| match g.op(id) {
-        Op::Fun(Fun::Exp) if roles.stage(g, args[0]) == StageOf::Pair => {
+        Op::Fun(Fun::Exp) if roles.stage(g, args[0]) == Stage::Pair => {
             // the exponent before the rewrite says what it is made of
             let before = g.args(id)[0];
             let exponent =
@@ -54,7 +57,7 @@ fn log2_e_times(g: &mut Graph, id: Id) -> Id {
 /// How many multiplications inside the pair loop a constant factor costs if it goes into the terms of a sum: none where
 /// another factor, or the whole term, is hoisted.
 fn multiplications(g: &Graph, id: Id, roles: &Roles, once: &impl Fn(Id) -> bool) -> usize {
-    let hoisted = |id: &Id| roles.stage(g, *id) != StageOf::Pair;
+    let hoisted = |id: &Id| roles.stage(g, *id) != Stage::Pair;
     match (g.op(id), g.args(id)) {
         _ if hoisted(&id) => 0,
         (Op::Add | Op::Sub, &[a, b]) if once(id) => {
@@ -69,7 +72,7 @@ fn multiplications(g: &Graph, id: Id, roles: &Roles, once: &impl Fn(Id) -> bool)
 /// The factor goes into sums of which a term belongs to the pair. Between terms that were hoisted it does not: there
 /// x - y may be exact where c x - c y is not.
 fn times_log2_e(g: &mut Graph, id: Id, roles: &Roles, once: &impl Fn(Id) -> bool) -> Id {
-    let of_pair = |g: &Graph, id: &Id| roles.stage(g, *id) == StageOf::Pair;
+    let of_pair = |g: &Graph, id: &Id| roles.stage(g, *id) == Stage::Pair;
     match (g.op(id).clone(), g.args(id).to_vec().as_slice()) {
         (op @ (Op::Add | Op::Sub), &[a, b]) if once(id) && (of_pair(g, &a) || of_pair(g, &b)) => {
             let (a, b) = (times_log2_e(g, a, roles, once), times_log2_e(g, b, roles, once));
@@ -186,16 +189,15 @@ impl Factors {
     fn product(mut self, g: &mut Graph, roles: &Roles, dim: &Dim) -> Id {
         self.cancel_roots(g);
         let constant = self.constant.map(|c| g.constant(c));
-        let mut group = |scalar: bool, stage: StageOf| -> Option<Id> {
+        let mut group = |scalar: bool, stage: Stage| -> Option<Id> {
             let chosen: Vec<Id> = (self.others.iter().copied())
                 .filter(|&f| g.is_scalar(f) == scalar && roles.stage(g, f) == stage)
                 .collect();
             chosen.into_iter().reduce(|a, b| times(g, a, b))
         };
-        let [mut p, mut t, mut s, x] =
-            [StageOf::Parameters, StageOf::Target, StageOf::Source, StageOf::Pair].map(|stage| group(true, stage));
-        let [mut pv, mut tv, mut sv, xv] =
-            [StageOf::Parameters, StageOf::Target, StageOf::Source, StageOf::Pair].map(|stage| group(false, stage));
+        let stages = [Stage::Of(Role::Parameter), Stage::Of(Role::Target), Stage::Of(Role::Source), Stage::Pair];
+        let [mut p, mut t, mut s, x] = stages.map(|stage| group(true, stage));
+        let [mut pv, mut tv, mut sv, xv] = stages.map(|stage| group(false, stage));
         p = join(g, constant, p);
         for side in [&mut t, &mut s] {
             if side.is_some() {

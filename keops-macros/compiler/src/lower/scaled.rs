@@ -9,7 +9,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     Lowering,
-    stage::{StageOf, is_transparent},
+    program::Role,
+    stage::{Stage, is_transparent},
 };
 use crate::ir::{
     graph::{Graph, Id, Op},
@@ -89,7 +90,7 @@ impl Lowering<'_> {
     pub(super) fn find_scaled(&self, roots: &[Id], first_is_exponent: bool) -> Option<Scaled> {
         let nodes = self.of_pair(roots);
         let g = self.g;
-        let mut computed = nodes.iter().filter(|&&id| self.stage_of(id) == StageOf::Pair);
+        let mut computed = nodes.iter().filter(|&&id| self.stage_of(id) == Stage::Pair);
         if !computed.all(|&id| hands_nan_on(g.op(id))) {
             return None;
         }
@@ -115,7 +116,7 @@ impl Lowering<'_> {
             let wanted = self.contractions[contraction].squared_distance
                 && is_exponent(product)
                 && g.is_scalar(factor)
-                && self.stage_of(factor) == StageOf::Parameters
+                && self.stage_of(factor) == Stage::Of(Role::Parameter)
                 && only_user(factor) == Some(product)
                 && matches!(g.op(factor), Op::Const(_)) | !is_transparent(g, factor)
                 && self.ends_are_its_own(id, roots, &users);
@@ -129,7 +130,7 @@ impl Lowering<'_> {
         let mut seen = HashSet::new();
         let mut stack = roots.to_vec();
         while let Some(id) = stack.pop() {
-            let written = self.stage_of(id) == StageOf::Pair || is_transparent(self.g, id);
+            let written = self.stage_of(id) == Stage::Pair || is_transparent(self.g, id);
             if written && !self.contraction_of.contains_key(&id) && seen.insert(id) {
                 stack.extend(self.g.args(id));
             }

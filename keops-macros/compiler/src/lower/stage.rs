@@ -3,16 +3,13 @@
 use super::program::Role;
 use crate::ir::graph::{Category, Graph, Id, Op, VarId};
 
-/// The stage that computes a node.
+/// A stage, which computes the nodes that depend on the same ends of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum StageOf {
-    /// Constants and parameters.
-    Parameters,
-    /// One target.
-    Target,
-    /// One source.
-    Source,
-    /// Both.
+pub(super) enum Stage {
+    /// Nodes of a row of this role, and of what all rows share: a hoisted stage. Nodes of nothing but constants are computed
+    /// with the parameters.
+    Of(Role),
+    /// Nodes of a target and a source.
     Pair,
 }
 
@@ -42,7 +39,7 @@ impl Roles {
     }
 
     /// The stage of a node.
-    pub(super) fn stage(&self, g: &Graph, id: Id) -> StageOf {
+    pub(super) fn stage(&self, g: &Graph, id: Id) -> Stage {
         let (mut target, mut source) = (false, false);
         for v in g.dependence(id).iter() {
             match self.role(g, v) {
@@ -52,10 +49,10 @@ impl Roles {
             }
         }
         match (target, source) {
-            (false, false) => StageOf::Parameters,
-            (true, false) => StageOf::Target,
-            (false, true) => StageOf::Source,
-            (true, true) => StageOf::Pair,
+            (false, false) => Stage::Of(Role::Parameter),
+            (true, false) => Stage::Of(Role::Target),
+            (false, true) => Stage::Of(Role::Source),
+            (true, true) => Stage::Pair,
         }
     }
 }

@@ -126,7 +126,7 @@ fn step(holds: bool) -> f64 {
     if holds { 1.0 } else { 0.0 }
 }
 
-/// Of a function at a point.
+/// The derivatives of a function at the point `x`, where its value is `y`.
 fn taylor(f: Fun, x: &[f64], y: f64) -> Taylor {
     let a = x[0];
     match f {
@@ -153,19 +153,8 @@ fn taylor(f: Fun, x: &[f64], y: f64) -> Taylor {
             let tanh = a.tanh();
             Taylor::one(-y * tanh, y * (tanh * tanh - y * y))
         }
-        Fun::Asinh => {
-            let square = 1.0 + a * a;
-            Taylor::one(1.0 / square.sqrt(), -a / (square * square.sqrt()))
-        }
         Fun::Acosh if a == 1.0 => Taylor::steep(),
-        Fun::Acosh => {
-            let square = (a - 1.0) * (a + 1.0);
-            Taylor::one(1.0 / square.sqrt(), -a / (square * square.sqrt()))
-        }
-        Fun::Atanh => {
-            let square = (1.0 - a) * (1.0 + a);
-            Taylor::one(1.0 / square, 2.0 * a / (square * square))
-        }
+        Fun::Asinh | Fun::Acosh | Fun::Atanh | Fun::Atan => of_inverse(f, a),
         Fun::Erf | Fun::Erfc => {
             let sign = if f == Fun::Erf { 1.0 } else { -1.0 };
             let bell = sign * std::f64::consts::FRAC_2_SQRT_PI * (-a * a).exp();
@@ -183,26 +172,7 @@ fn taylor(f: Fun, x: &[f64], y: f64) -> Taylor {
             let (b, cube) = (x[1], y.powi(3));
             Taylor::two([a / y, b / y], [b * b / cube, -a * b / cube, a * a / cube])
         }
-        Fun::Direction => {
-            let (b, r) = (x[1], a.hypot(x[1]));
-            let (cube, fifth) = (r.powi(3), r.powi(5));
-            Taylor::two(
-                [b * b / cube, -a * b / cube],
-                [-3.0 * a * b * b / fifth, b * (2.0 * a * a - b * b) / fifth, a * (2.0 * b * b - a * a) / fifth],
-            )
-        }
-        Fun::OverSquare => {
-            let (b, s) = (x[1], a * a + x[1] * x[1]);
-            let (square, cube) = (s.powi(2), s.powi(3));
-            Taylor::two(
-                [(b * b - a * a) / square, -2.0 * a * b / square],
-                [
-                    2.0 * a * (a * a - 3.0 * b * b) / cube,
-                    2.0 * b * (3.0 * a * a - b * b) / cube,
-                    2.0 * a * (3.0 * b * b - a * a) / cube,
-                ],
-            )
-        }
+        Fun::Direction | Fun::OverSquare => of_length(f, a, x[1]),
         Fun::UnlessZero if x[1] == 0.0 => Taylor { known: Known::First, ..Taylor::flat() },
         Fun::UnlessZero => Taylor::one(1.0, 0.0),
         // of equal ones the first
@@ -215,24 +185,11 @@ fn taylor(f: Fun, x: &[f64], y: f64) -> Taylor {
         Fun::Sin => Taylor::one(a.cos(), -y),
         Fun::Cos => Taylor::one(-a.sin(), -y),
         Fun::Asin | Fun::Acos if a.abs() == 1.0 => Taylor::steep(),
-        Fun::Asin | Fun::Acos => {
-            let sign = if f == Fun::Asin { 1.0 } else { -1.0 };
-            let square = (1.0 - a) * (1.0 + a);
-            Taylor::one(sign / square.sqrt(), sign * a / (square * square.sqrt()))
-        }
-        Fun::Atan => {
-            let square = 1.0 + a * a;
-            Taylor::one(1.0 / square, -2.0 * a / (square * square))
-        }
+        Fun::Asin | Fun::Acos => of_inverse(f, a),
         Fun::Atan2 if x == [0.0, 0.0] => Taylor::steep(),
         // on the half-line behind which the angle starts again
         Fun::Atan2 if a == 0.0 && x[1] < 0.0 => Taylor { known: Known::Nothing, ..Taylor::flat() },
-        Fun::Atan2 => {
-            let b = x[1];
-            let square = a * a + b * b;
-            let mixed = 2.0 * a * b / (square * square);
-            Taylor::two([b / square, -a / square], [-mixed, (a * a - b * b) / (square * square), mixed])
-        }
+        Fun::Atan2 => of_length(f, a, x[1]),
         Fun::SinXDivX(n) => {
             let (next, second) = (spherical(n + 1, a), spherical(n + 2, a));
             Taylor::one(a * next, next + a * a * second)
@@ -248,14 +205,9 @@ fn taylor(f: Fun, x: &[f64], y: f64) -> Taylor {
         Fun::Pow => power(a, x[1], y),
         Fun::Clamp if x[1] > x[2] => Taylor { known: Known::Finite, ..Taylor::flat() },
         Fun::Clamp => {
+            let taken = if a < x[1] { 1 } else { 2 * usize::from(a > x[2]) };
             let mut taylor = Taylor::flat();
-            taylor.first[if a < x[1] {
-                1
-            } else if a > x[2] {
-                2
-            } else {
-                0
-            }] = 1.0;
+            taylor.first[taken] = 1.0;
             taylor
         }
         Fun::Floor | Fun::Round(_) | Fun::Sign | Fun::Step => Taylor::flat(),
@@ -264,7 +216,54 @@ fn taylor(f: Fun, x: &[f64], y: f64) -> Taylor {
     }
 }
 
-/// Of a^b, whose value is y.
+/// The derivatives of the inverses of trigonometric and hyperbolic functions, which are algebraic.
+fn of_inverse(f: Fun, a: f64) -> Taylor {
+    let square = match f {
+        Fun::Asinh | Fun::Atan => 1.0 + a * a,
+        Fun::Acosh => (a - 1.0) * (a + 1.0),
+        _ => (1.0 - a) * (1.0 + a),
+    };
+    let root = square.sqrt();
+    match f {
+        Fun::Asinh | Fun::Acosh => Taylor::one(1.0 / root, -a / (square * root)),
+        Fun::Atanh => Taylor::one(1.0 / square, 2.0 * a / (square * square)),
+        Fun::Asin => Taylor::one(1.0 / root, a / (square * root)),
+        Fun::Acos => Taylor::one(-1.0 / root, -a / (square * root)),
+        Fun::Atan => Taylor::one(1.0 / square, -2.0 * a / (square * square)),
+        _ => unreachable!("not an inverse of these"),
+    }
+}
+
+/// The derivatives of the functions that divide by the length of (a, b), or by its square, where that is not 0.
+fn of_length(f: Fun, a: f64, b: f64) -> Taylor {
+    let s = a * a + b * b;
+    let (square, cube) = (s.powi(2), s.powi(3));
+    match f {
+        Fun::Direction => {
+            let r = a.hypot(b);
+            let (cube, fifth) = (r.powi(3), r.powi(5));
+            Taylor::two(
+                [b * b / cube, -a * b / cube],
+                [-3.0 * a * b * b / fifth, b * (2.0 * a * a - b * b) / fifth, a * (2.0 * b * b - a * a) / fifth],
+            )
+        }
+        Fun::OverSquare => Taylor::two(
+            [(b * b - a * a) / square, -2.0 * a * b / square],
+            [
+                2.0 * a * (a * a - 3.0 * b * b) / cube,
+                2.0 * b * (3.0 * a * a - b * b) / cube,
+                2.0 * a * (3.0 * b * b - a * a) / cube,
+            ],
+        ),
+        Fun::Atan2 => {
+            let mixed = 2.0 * a * b / square;
+            Taylor::two([b / s, -a / s], [-mixed, (a * a - b * b) / square, mixed])
+        }
+        _ => unreachable!("not a function of a length"),
+    }
+}
+
+/// The derivatives of a^b, whose value is `y`.
 fn power(a: f64, b: f64, y: f64) -> Taylor {
     if a < 0.0 || a == 0.0 && b < 0.0 {
         return Taylor { known: Known::Nothing, ..Taylor::flat() };
@@ -287,7 +286,7 @@ fn power(a: f64, b: f64, y: f64) -> Taylor {
     }
 }
 
-/// Of s = -γ ln Σ_k e^(-x_k/γ).
+/// The derivatives of s = -γ ln Σ_k e^(-x_k/γ).
 fn soft_min(x: [f64; 3], gamma: f64, s: f64) -> Taylor {
     let p = x.map(|x| ((s - x) / gamma).exp());
     let moment = |f: &dyn Fn(f64) -> f64| p.iter().zip(x).map(|(&p, x)| times(p, f(x))).sum::<f64>();
@@ -363,6 +362,39 @@ pub(crate) fn slopes(
     all
 }
 
+/// The derivatives of a sum.
+fn sum(summands: impl IntoIterator<Item = Slope>, noise: &mut impl FnMut() -> f64) -> Slope {
+    let mut total = Total::default();
+    summands.into_iter().for_each(|slope| total.add([slope.first, slope.second], slope.known));
+    total.rounded(noise)
+}
+
+/// The derivatives of a constant times something.
+fn scaled(factor: f64, slope: Slope) -> Slope {
+    Slope { first: factor * slope.first, second: factor * slope.second, ..slope }
+}
+
+/// The derivatives of the quotient q of a and b, from a = q b.
+fn quotient(a: Jet, b: Jet, q: f64, noise: &mut impl FnMut() -> f64) -> Slope {
+    let Slope { first, second, known } = b.slope;
+    let slope = (a.slope.first - times(q, first)) / b.value;
+    let mut total = Total::default();
+    total.add([a.slope.first / b.value, a.slope.second / b.value], known.min(a.slope.known));
+    total.add([-times(q, first) / b.value, -times(q, second) / b.value], known);
+    total.add([0.0, -2.0 * times(slope, first) / b.value], known);
+    total.rounded(noise)
+}
+
+/// The derivatives of a power with a fixed exponent.
+fn fixed_power(Jet { value, slope, .. }: Jet, n: i32, noise: &mut impl FnMut() -> f64) -> Slope {
+    let mut total = Total::default();
+    let (one, two) = (f64::from(n) * value.powi(n - 1), f64::from(n) * f64::from(n - 1) * value.powi(n - 2));
+    total.add([times(one, slope.first), times(one, slope.second)], slope.known);
+    total.add([0.0, times(two, slope.first * slope.first)], slope.known);
+    total.rounded(noise)
+}
+
+/// The derivatives of a node, from those of its arguments in `all`.
 fn node(
     g: &Graph,
     id: Id,
@@ -393,48 +425,12 @@ fn node(
         Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Places | Op::ArgMax => vec![still; len],
         op @ (Op::Add | Op::Sub) => {
             let sign = if matches!(op, Op::Add) { 1.0 } else { -1.0 };
-            let sum = |c| {
-                let (mut total, a, b) = (Total::default(), jet(0, c).slope, jet(1, c).slope);
-                total.add([a.first, a.second], a.known);
-                total.add([sign * b.first, sign * b.second], b.known);
-                total.rounded(noise)
-            };
-            (0..len).map(sum).collect()
+            (0..len).map(|c| sum([jet(0, c).slope, scaled(sign, jet(1, c).slope)], noise)).collect()
         }
         Op::Mul => (0..len).map(|c| products(noise, &mut std::iter::once((jet(0, c), jet(1, c))))).collect(),
-        // a = q b
-        Op::Div => {
-            let quotient = |c| {
-                let (a, b, q) = (jet(0, c), jet(1, c), value[c]);
-                let Slope { first, second, known } = b.slope;
-                let slope = (a.slope.first - times(q, first)) / b.value;
-                let mut total = Total::default();
-                total.add([a.slope.first / b.value, a.slope.second / b.value], known.min(a.slope.known));
-                total.add([-times(q, first) / b.value, -times(q, second) / b.value], known);
-                total.add([0.0, -2.0 * times(slope, first) / b.value], known);
-                total.rounded(noise)
-            };
-            (0..len).map(quotient).collect()
-        }
-        Op::Neg => {
-            let negative = |c| {
-                let slope = jet(0, c).slope;
-                Slope { first: -slope.first, second: -slope.second, ..slope }
-            };
-            (0..len).map(negative).collect()
-        }
-        Op::Powi(n) => {
-            let power = |c| {
-                let Jet { value, slope, .. } = jet(0, c);
-                let (n, mut total) = (*n, Total::default());
-                let (one, two) =
-                    (f64::from(n) * value.powi(n - 1), f64::from(n) * f64::from(n - 1) * value.powi(n - 2));
-                total.add([times(one, slope.first), times(one, slope.second)], slope.known);
-                total.add([0.0, times(two, slope.first * slope.first)], slope.known);
-                total.rounded(noise)
-            };
-            (0..len).map(power).collect()
-        }
+        Op::Div => (0..len).map(|c| quotient(jet(0, c), jet(1, c), value[c], noise)).collect(),
+        Op::Neg => (0..len).map(|c| scaled(-1.0, jet(0, c).slope)).collect(),
+        Op::Powi(n) => (0..len).map(|c| fixed_power(jet(0, c), *n, noise)).collect(),
         Op::Fun(Fun::IfElse) => {
             let taken = |c| {
                 let condition = jet(0, c);
@@ -453,15 +449,7 @@ fn node(
         }
         Op::Sum => {
             let block = lens[0] / len;
-            let sum = |c| {
-                let mut total = Total::default();
-                for k in c * block..(c + 1) * block {
-                    let slope = jet(0, k).slope;
-                    total.add([slope.first, slope.second], slope.known);
-                }
-                total.rounded(noise)
-            };
-            (0..len).map(sum).collect()
+            (0..len).map(|c| sum((c * block..(c + 1) * block).map(|k| jet(0, k).slope), noise)).collect()
         }
         Op::Max => {
             let least = all[&args[0]].iter().map(|slope| slope.known).min().unwrap_or_default();

@@ -27,7 +27,7 @@ pub struct Item {
     /// The reduction.
     pub reduction: ReductionSpec,
     /// The formulas that are reduced: one, or two with a weight.
-    pub body: Block,
+    pub body: Body,
     /// Faults that did not keep it from being read.
     pub faults: Option<syn::Error>,
     /// The names of all items that stand together.
@@ -51,8 +51,6 @@ pub struct VariableDecl {
     pub category: Category,
     /// Components of a row.
     pub dim: IntegerArg,
-    /// Made up for a raw `Var(pos, dim, cat)`: it has no name in the formula.
-    pub raw: bool,
 }
 
 /// `KMin<10, j>`
@@ -66,7 +64,7 @@ pub struct ReductionSpec {
 }
 
 /// `let d = x - y; exp(-d)`
-pub struct Block {
+pub struct Body {
     /// The bindings.
     pub lets: Vec<(Ident, Expr)>,
     /// The values after the last semicolon: one, or a tuple.

@@ -64,7 +64,7 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    fn block(&mut self, block: &'a ast::Block) -> Option<Vec<Id>> {
+    fn block(&mut self, block: &'a ast::Body) -> Option<Vec<Id>> {
         for (name, value) in &block.lets {
             let value = self.formula(value);
             self.lets.push((name, value));

@@ -104,7 +104,7 @@ fn variable(input: ParseStream) -> syn::Result<VariableDecl> {
     input.parse::<Token![<]>()?;
     let dim = dimension(input)?;
     input.parse::<Token![>]>().map_err(|fault| no_dimension(input, fault))?;
-    Ok(VariableDecl { name, category, dim, raw: false })
+    Ok(VariableDecl { name, category, dim })
 }
 
 fn category(kind: &Ident) -> syn::Result<Category> {

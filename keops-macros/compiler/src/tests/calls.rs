@@ -11,7 +11,7 @@ use super::{
 use crate::{
     calls::{self, Call, Calls, Output, Pass, PassReduction, Saved, Side},
     ir::graph::Category,
-    lower::Role,
+    lower::program::Role,
     syntax::check,
 };
 
@@ -40,7 +40,7 @@ fn pass(pass: &Pass, data: &[Rows]) -> Vec<(usize, Rows)> {
         let of_role = program.variables.iter().zip(data).find(|(variable, _)| variable.1 == role);
         of_role.map_or(1, |(_, rows)| rows.len())
     };
-    let PassReduction::Named(reduction, k) = &pass.reduction;
+    let PassReduction { path: reduction, k } = &pass.reduction;
     let results: Rows = (0..count(Role::Target))
         .map(|t| {
             let terms: Rows = (0..count(Role::Source))
@@ -62,14 +62,14 @@ fn pass(pass: &Pass, data: &[Rows]) -> Vec<(usize, Rows)> {
         })
         .collect();
     let mut start = 0;
-    let fields = pass.pieces.iter().map(|piece| {
-        let len = size(&piece.dim);
+    let fields = pass.parts.iter().map(|part| {
+        let len = size(&part.dim);
         let mut rows: Rows = results.iter().map(|row| row[start..][..len].to_vec()).collect();
-        if piece.total {
+        if part.total {
             rows = vec![(0..len).map(|c| rows.iter().map(|row| row[c]).sum()).collect()];
         }
         start += len;
-        (piece.field, rows)
+        (part.field, rows)
     });
     fields.collect()
 }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use super::oracle::{erf, size, spherical};
 use crate::lower::{
-    Program, Role,
-    program::{Contraction, Expr, Ix, Place, Scope, Stmt},
+    Program,
+    program::{Contraction, Expr, Ix, Origin, Role, Scope, Stmt},
 };
 
 /// The components of f for one pair; `rows` holds a row for each variable of the program. Where a squared distance may be
@@ -23,9 +23,9 @@ pub(super) fn run(program: &Program, rows: &[&[f64]]) -> Vec<f64> {
     };
     let mut machine = Machine { contractions: program.contractions.clone(), ..Machine::default() };
     let stages = [
-        (&program.parameters, Role::Parameter, Place::Parameters),
-        (&program.target, Role::Target, Place::Target),
-        (&program.source, Role::Source, Place::Source),
+        (&program.parameters, Role::Parameter, Origin::Left(Role::Parameter)),
+        (&program.target, Role::Target, Origin::Left(Role::Target)),
+        (&program.source, Role::Source, Origin::Left(Role::Source)),
     ];
     for (stage, role, place) in stages {
         machine.start(raw(role), size(&stage.dim));
@@ -103,11 +103,11 @@ impl Machine {
         self.arrays.clear();
     }
 
-    fn end(&mut self, place: Place) {
+    fn end(&mut self, place: Origin) {
         let out = self.out.iter().map(|x| x.expect("every component is written")).collect();
         let place = match place {
-            Place::Parameters => PARAMETERS,
-            Place::Target => TARGET,
+            Origin::Left(Role::Parameter) => PARAMETERS,
+            Origin::Left(Role::Target) => TARGET,
             _ => SOURCE,
         };
         self.places[place] = Some(out);
@@ -174,7 +174,7 @@ impl Machine {
                 }
                 self.loops.remove(d);
             }
-            Stmt::Piece { array, body, left } => {
+            Stmt::Section { array, body, left } => {
                 let left = self.scope(|machine| {
                     machine.statements(body);
                     left.iter().map(|t| machine.temps[t]).collect()
@@ -217,12 +217,12 @@ impl Machine {
             Expr::Read(place, index) => {
                 let index = self.ix(index);
                 let place = match place {
-                    Place::Raw => RAW,
-                    Place::Parameters => PARAMETERS,
-                    Place::Target => TARGET,
-                    Place::Source => SOURCE,
-                    Place::Contractions => CONTRACTIONS,
-                    Place::Array(a) => return self.arrays[a][index],
+                    Origin::Raw => RAW,
+                    Origin::Left(Role::Parameter) => PARAMETERS,
+                    Origin::Left(Role::Target) => TARGET,
+                    Origin::Left(Role::Source) => SOURCE,
+                    Origin::Contractions => CONTRACTIONS,
+                    Origin::Array(a) => return self.arrays[a][index],
                 };
                 self.places[place].as_ref().expect("a place that this stage can read")[index]
             }
@@ -232,7 +232,7 @@ impl Machine {
             }
             Expr::Integer(n) => f64::from(*n),
             Expr::Factor(x) => *x,
-            Expr::Place(index) => self.ix(index) as f64,
+            Expr::Index(index) => self.ix(index) as f64,
             Expr::Branch(index, limit, yes, no) => {
                 let side: &Scope = if self.ix(index) < size(limit) { yes } else { no };
                 self.scope(|machine| {

@@ -20,20 +20,20 @@ const fn row(
 
 /// The real and the imaginary parts, as two vectors.
 #[derive(Clone, Copy)]
-struct Parts {
+struct Complex {
     re: Id,
     im: Id,
 }
 
 /// The parts of argument k.
-fn parts(g: &mut Graph, a: &Arguments, k: usize) -> Result<Parts, Fault> {
+fn parts(g: &mut Graph, a: &Arguments, k: usize) -> Result<Complex, Fault> {
     let n = half(g, a, k)?;
     let mut part = |start: u64| g.view(a.formulas[k], View::every_second(start, n.clone()));
-    Ok(Parts { re: part(0), im: part(1) })
+    Ok(Complex { re: part(0), im: part(1) })
 }
 
 /// The parts of both arguments, which have as many numbers, or one of them has one.
-fn both(g: &mut Graph, a: &Arguments) -> Result<[Parts; 2], Fault> {
+fn both(g: &mut Graph, a: &Arguments) -> Result<[Complex; 2], Fault> {
     let (x, y) = (parts(g, a, 0)?, parts(g, a, 1)?);
     if !g.is_scalar(x.re) && !g.is_scalar(y.re) {
         super::same(g, a, 0, 1)?;
@@ -41,38 +41,38 @@ fn both(g: &mut Graph, a: &Arguments) -> Result<[Parts; 2], Fault> {
     Ok([x, y])
 }
 
-fn join(g: &mut Graph, parts: Parts) -> Result<Id, Fault> {
+fn join(g: &mut Graph, parts: Complex) -> Result<Id, Fault> {
     g.interleave(parts.re, parts.im).ok_or_else(too_large)
 }
 
 /// (x re, x im), for a real x.
-fn scaled(g: &mut Graph, x: Id, by: Parts) -> Parts {
-    Parts { re: g.mul(x, by.re), im: g.mul(x, by.im) }
+fn scaled(g: &mut Graph, x: Id, by: Complex) -> Complex {
+    Complex { re: g.mul(x, by.re), im: g.mul(x, by.im) }
 }
 
-fn product(g: &mut Graph, x: Parts, y: Parts) -> Parts {
+fn product(g: &mut Graph, x: Complex, y: Complex) -> Complex {
     let (a, b) = (g.mul(x.re, y.re), g.mul(x.im, y.im));
     let (c, d) = (g.mul(x.re, y.im), g.mul(x.im, y.re));
-    Parts { re: g.sub(a, b), im: g.add(c, d) }
+    Complex { re: g.sub(a, b), im: g.add(c, d) }
 }
 
-fn conjugate(g: &mut Graph, x: Parts) -> Parts {
-    Parts { re: x.re, im: g.neg(x.im) }
+fn conjugate(g: &mut Graph, x: Complex) -> Complex {
+    Complex { re: x.re, im: g.neg(x.im) }
 }
 
-fn square_abs(g: &mut Graph, x: Parts) -> Id {
+fn square_abs(g: &mut Graph, x: Complex) -> Id {
     let (a, b) = (g.powi(x.re, 2), g.powi(x.im, 2));
     g.add(a, b)
 }
 
 /// x / |x|, and 0 at 0.
-fn direction(g: &mut Graph, x: Parts) -> Parts {
-    Parts { re: g.fun(Fun::Direction, &[x.re, x.im]), im: g.fun(Fun::Direction, &[x.im, x.re]) }
+fn direction(g: &mut Graph, x: Complex) -> Complex {
+    Complex { re: g.fun(Fun::Direction, &[x.re, x.im]), im: g.fun(Fun::Direction, &[x.im, x.re]) }
 }
 
 /// e^(i x)
-fn turned(g: &mut Graph, x: Id) -> Parts {
-    Parts { re: g.fun(Fun::Cos, &[x]), im: g.fun(Fun::Sin, &[x]) }
+fn turned(g: &mut Graph, x: Id) -> Complex {
+    Complex { re: g.fun(Fun::Cos, &[x]), im: g.fun(Fun::Sin, &[x]) }
 }
 
 const RANGE: (f64, f64) = (-2.0, 2.0);
@@ -89,12 +89,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
     }),
     row("ComplexAdd", &["complex_add"], &[F, F], RANGE, |g, a| {
         let [x, y] = both(g, a)?;
-        let sum = Parts { re: g.add(x.re, y.re), im: g.add(x.im, y.im) };
+        let sum = Complex { re: g.add(x.re, y.re), im: g.add(x.im, y.im) };
         join(g, sum)
     }),
     row("ComplexSubtract", &["complex_subtract"], &[F, F], RANGE, |g, a| {
         let [x, y] = both(g, a)?;
-        let difference = Parts { re: g.sub(x.re, y.re), im: g.sub(x.im, y.im) };
+        let difference = Complex { re: g.sub(x.re, y.re), im: g.sub(x.im, y.im) };
         join(g, difference)
     }),
     row("ComplexMult", &["complex_mult"], &[F, F], RANGE, |g, a| {
@@ -106,7 +106,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     row("ComplexDivide", &["complex_divide"], &[F, F], (0.5, 2.0), |g, a| {
         let [x, y] = both(g, a)?;
         let (length, direction) = (g.fun(Fun::Hypot, &[y.re, y.im]), direction(g, y));
-        let (short, back) = (Parts { re: g.div(x.re, length), im: g.div(x.im, length) }, conjugate(g, direction));
+        let (short, back) = (Complex { re: g.div(x.re, length), im: g.div(x.im, length) }, conjugate(g, direction));
         let quotient = product(g, short, back);
         join(g, quotient)
     }),
@@ -139,7 +139,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     }),
     row("ComplexSum", &["complex_sum"], &[F], RANGE, |g, a| {
         let x = parts(g, a, 0)?;
-        let sum = Parts { re: g.sum(x.re), im: g.sum(x.im) };
+        let sum = Complex { re: g.sum(x.re), im: g.sum(x.im) };
         join(g, sum)
     }),
     // the dimension is that of the result, twice as many as there are numbers

@@ -9,12 +9,12 @@ use syn::{
 
 use super::expr;
 use crate::syntax::{
-    ast::{Block, Expr},
+    ast::{Body, Expr},
     error::Errors,
 };
 
 /// `let d = x - y; exp(-d)`, or with a tuple at the end.
-pub(super) fn block(input: ParseStream, faults: &mut Errors) -> syn::Result<Block> {
+pub(super) fn block(input: ParseStream, faults: &mut Errors) -> syn::Result<Body> {
     let mut lets = Vec::new();
     let (values, span) = loop {
         attributes(input, faults)?;
@@ -36,7 +36,7 @@ pub(super) fn block(input: ParseStream, faults: &mut Errors) -> syn::Result<Bloc
     if !input.is_empty() {
         return Err(expr::unexpected(input));
     }
-    Ok(Block { lets, values, span })
+    Ok(Body { lets, values, span })
 }
 
 /// Documentation and other attributes, which belong elsewhere.

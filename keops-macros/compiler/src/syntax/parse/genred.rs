@@ -15,7 +15,7 @@ use super::{category, dimension, expr, signature::Signature, unknown};
 use crate::{
     ir::graph::Category,
     syntax::{
-        ast::{Block, Expr, ExprKind, Foreign, IntegerArg, Item, ReductionSpec, VariableDecl},
+        ast::{Body, Expr, ExprKind, Foreign, IntegerArg, Item, ReductionSpec, VariableDecl},
         error::Errors,
     },
 };
@@ -83,7 +83,7 @@ pub(super) fn item(
             over: if axis == Some(1) { Category::J } else { Category::I },
             k,
         },
-        body: Block { lets: Vec::new(), values, span: formula.span() },
+        body: Body { lets: Vec::new(), values, span: formula.span() },
         faults: None,
         names: Rc::default(),
     })
@@ -144,9 +144,9 @@ impl Variables {
             None => self.aliases,
         };
         self.aliases += 1;
-        let (dim, raw) = (dim.clone(), name.is_none());
+        let dim = dim.clone();
         let name = name.unwrap_or_else(|| Ident::new(&format!("var{position}"), text.span()));
-        let decl = VariableDecl { name, category, dim, raw };
+        let decl = VariableDecl { name, category, dim };
         if let Some(old) = self.by_position.insert(position, decl) {
             let message = format!("\"{}\": position {position} is that of `{}` already", text.value(), old.name);
             return Err(syn::Error::new(text.span(), message));
@@ -181,7 +181,6 @@ impl Variables {
                     name: Ident::new(&format!("var{position}"), span),
                     category,
                     dim: IntegerArg::Number(*dim, span),
-                    raw: true,
                 });
                 if decl.category != category || decl.dim.number() != Some(*dim) {
                     let message = format!("position {position} has two declarations that differ");

@@ -32,14 +32,14 @@ pub(super) fn index(input: ParseStream, receiver: Expr) -> syn::Result<Expr> {
     if !axes.iter().all(|axis| matches!(axis.to_string().as_str(), ":" | ".." | "...")) {
         return fault("only components have an index, `x[0]`: rows are those of i and j", receiver);
     }
-    match part.parse2(last) {
-        Ok(Part::All) => Ok(receiver),
-        Ok(Part::One(component)) => call("elem", span, vec![receiver, component]),
-        Ok(Part::Range(start, end)) if start < end => {
+    match subscript.parse2(last) {
+        Ok(Subscript::All) => Ok(receiver),
+        Ok(Subscript::One(component)) => call("elem", span, vec![receiver, component]),
+        Ok(Subscript::Range(start, end)) if start < end => {
             let number = |n: i64| expr::leaf(ExprKind::Integer(n), span);
             call("extract", span, vec![receiver, number(start), number(end - start)])
         }
-        Ok(Part::Range(..)) => fault("a range of components ends behind its start", receiver),
+        Ok(Subscript::Range(..)) => fault("a range of components ends behind its start", receiver),
         Err(e) => fault(&e.to_string(), receiver),
     }
 }
@@ -54,17 +54,17 @@ fn fault(message: impl std::fmt::Display) -> syn::Error {
 }
 
 /// What the last axis says.
-enum Part {
+enum Subscript {
     All,
     One(Expr),
     Range(i64, i64),
 }
 
-fn part(input: ParseStream) -> syn::Result<Part> {
+fn subscript(input: ParseStream) -> syn::Result<Subscript> {
     let start = if input.peek(Token![:]) || input.peek(Token![..]) { None } else { Some(number(input)?) };
     if input.is_empty() {
         return match start {
-            Some(component) => Ok(Part::One(component)),
+            Some(component) => Ok(Subscript::One(component)),
             None => Err(fault("the component is missing: `x[0]`")),
         };
     }
@@ -82,7 +82,7 @@ fn part(input: ParseStream) -> syn::Result<Part> {
     }
     if input.is_empty() {
         return match start {
-            None => Ok(Part::All),
+            None => Ok(Subscript::All),
             Some(_) => Err(fault("the end is missing: n components from `start` on are `extract(f, start, n)`")),
         };
     }
@@ -92,7 +92,7 @@ fn part(input: ParseStream) -> syn::Result<Part> {
     }
     let literal = |expr: &Expr| if let ExprKind::Integer(n) = expr.kind { Some(n) } else { None };
     match (start.as_ref().map_or(Some(0), literal), literal(&end)) {
-        (Some(start), Some(end)) => Ok(Part::Range(start, end.saturating_add(i64::from(inclusive)))),
+        (Some(start), Some(end)) => Ok(Subscript::Range(start, end.saturating_add(i64::from(inclusive)))),
         _ => Err(fault("a range of components has two literals: `extract(f, start, n)` takes const generics")),
     }
 }
