@@ -1,18 +1,18 @@
-//! What a user can call: the value, and its derivatives up to the order asked for.
+//! The calls of a formula: its value, and its derivatives up to the order asked for.
 //!
-//! A call computes, for each row t of its *target* index,  a_t = Reduction over the other indices of f. Its target is
-//! i or j for a reduction over the other one, or nothing (P) for the gradient of a parameter, which is a sum over all
-//! pairs. Sums are closed under differentiation:
+//! A call computes, for each row t of its *target* index, a_t = Reduction of f over the other indices. The target is
+//! i for a reduction over j, and j for one over i; the gradient of a parameter has no target index (P), and is a sum
+//! over all pairs. Sums are closed under differentiation:
 //!
-//! - `vjp_v(e)`:  Σ (∂f/∂v)ᵀ e, with e indexed by the old target, and the index of v as the new target;
-//! - `jvp_v(u)`:  Σ (∂f/∂v) u, with u indexed like v, and the old target.
+//! - `vjp_v(e)` is Σ (∂f/∂v)ᵀ e, where e has the old target index; the new target index is that of v.
+//! - `jvp_v(u)` is Σ (∂f/∂v) u, where u has the index of v; the target index stays.
 //!
-//! The exponential reductions need their own result first: with a = log Σ exp(f) g the derivative is a sum of
-//! exp(f - a) (g df + dg), and a is one more variable, *saved* by a first pass. What a further derivative asks of it is
-//! a sum again, saved by a further pass: [`saved`].
+//! Derivatives of the exponential reductions need the result itself: for a = log Σ exp(f) g the derivative is the sum
+//! of exp(f - a) (g df + dg), and a is one more variable, whose rows are *saved* by a first pass. A further
+//! derivative needs a derivative of a, which is a sum again and is saved by a further pass: [`saved`].
 //!
-//! What a reduction selects (the least, the K least) depends on one source only: its derivatives are those of this one
-//! term, and the same rules give them, of rows that were gathered: [`selection`].
+//! A value that a reduction selects (the least, the K least) depends on one source only. Its derivatives are those of
+//! this one term; the same rules give them, for rows that are gathered: [`selection`].
 
 mod derive;
 mod kind;
@@ -35,37 +35,37 @@ pub(crate) use derive::adjoint_name;
 pub use kind::Arguments;
 use operator::Operator;
 
-/// One thing that a user can call.
+/// The value of a formula or one of its derivatives, which the user can call.
 pub struct Call {
-    /// The name of its marker type: `Value`, `Vjp_x`, `Vjp_x__Jvp_y`.
+    /// The name of the call's marker type: `Value`, `Vjp_x`, `Vjp_x__Jvp_y`.
     pub name: String,
-    /// What it computes, for its documentation.
+    /// What the call computes, for its documentation.
     pub doc: String,
-    /// Passes over the pairs: one, or two for all gradients at once.
+    /// The passes over the pairs: one, or two for all gradients at once.
     pub passes: Vec<Pass>,
     /// The result.
     pub output: Output,
-    /// Which of [`Calls::saved`] its formulas read, behind the arguments.
+    /// The saved rows that the call's formulas read after the arguments, by their numbers in [`Calls::saved`].
     pub saved: Vec<usize>,
-    /// For a derivative of what was selected, how it goes from rows to pairs and back.
+    /// For a derivative of selected values, whose rows the arguments and the results have.
     pub selected: Option<Selected>,
-    /// The derivatives of this call.
+    /// The methods of the call that give its derivatives.
     pub derivatives: Vec<Derivative>,
-    /// The variables that are reduced over and in which it is linear.
+    /// The sum as a linear operator, for each variable that it runs over and is linear in.
     pub operators: Vec<Operator>,
 }
 
-/// A method of a call that gives a derivative.
+/// A method of a call that gives one of its derivatives.
 pub struct Derivative {
-    /// `vjp_x`
+    /// The name of the method, as `vjp_x`.
     pub method: String,
-    /// What it computes.
+    /// What the derivative is, for the documentation of the method.
     pub doc: String,
     /// The marker type of the derivative.
     pub call: String,
-    /// The argument: its name, its category and its dimension.
+    /// The argument of the method: name, category and dimension.
     pub argument: (&'static str, Category, Dim),
-    /// Where it goes.
+    /// The arguments of the derivative, made of those of the call and that of the method.
     pub arguments: Arguments,
 }
 
@@ -75,7 +75,7 @@ pub enum Output {
     Values(Dim),
     /// Rows of row numbers.
     Indices(Dim),
-    /// Both.
+    /// Rows of values and rows of as many row numbers.
     ValuesAndIndices(Dim),
     /// A gradient for each variable.
     Gradients(Vec<(String, Dim)>),
@@ -83,13 +83,13 @@ pub enum Output {
 
 /// A pass over all pairs.
 pub struct Pass {
-    /// The name of its formula: that of the call, with a number if there are several passes.
+    /// The name of the formula's marker type: that of the call, with the index of the pass if there are several.
     pub name: String,
-    /// The compiled formula.
+    /// The lowered formula.
     pub program: Program,
-    /// The reduction, as a row of the table.
+    /// The reduction.
     pub reduction: PassReduction,
-    /// Parts of the result row, in order: which field of the result, how wide, and whether it is summed over targets.
+    /// The parts of a row of the result, in order.
     pub parts: Vec<Part>,
 }
 
@@ -98,7 +98,8 @@ pub struct Pass {
 pub struct PassReduction {
     /// The name of the type.
     pub path: &'static str,
-    /// The number K of a K-min, or the blocks of a saved product: the type's const generic, if it has one.
+    /// The value of the type's const generic, if it has one: the number K of a K-min, or the number of blocks of a
+    /// saved product.
     pub k: Option<Dim>,
 }
 
@@ -108,62 +109,63 @@ impl PassReduction {
     }
 }
 
-/// See [`Pass::parts`].
+/// Consecutive components of a row of a pass's result, which go to one output of the call.
 pub struct Part {
-    /// Which gradient of [`Output::Gradients`].
+    /// The output, as a number of [`Output::Gradients`]; 0 for other results.
     pub field: usize,
-    /// Components.
+    /// The number of components.
     pub dim: Dim,
-    /// Summed over all targets.
+    /// Whether the output is the sum over all targets.
     pub total: bool,
-    /// If its rows are those of an argument of the call, which: that it is the gradient of, or the change of the gradient.
+    /// If the output has the rows of an argument of the call, the number of this argument: the output is the gradient
+    /// in it, or a change of that gradient.
     pub gradient: Option<usize>,
 }
 
-/// See [`selection`].
+/// Whose rows the arguments and the results of a derivative of selected values have; see [`selection`].
 pub struct Selected {
-    /// Of each argument.
+    /// The side of each argument.
     pub arguments: Vec<Side>,
-    /// Of each part of the pass.
+    /// The side of each part of the result.
     pub parts: Vec<Side>,
 }
 
 /// What the rows of an argument or of a result belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// An index, or nothing, for a parameter.
+    /// The rows of i, those of j, or the one row of a parameter.
     Index(Category),
-    /// One number for each pair that was selected.
+    /// One number for each selected pair.
     Pair,
 }
 
-/// Rows that are made before the passes of a call, and are one more variable.
+/// Rows that are computed before the passes of a call, which read them as one more variable.
 pub enum Saved {
-    /// One for each target, by a pass.
+    /// A row for each target, which is the result of a pass.
     Pass {
         /// The pass.
         pass: Pass,
-        /// How many of the call's arguments it takes.
+        /// The number of arguments that the pass takes, which are the first ones of the call.
         arguments: usize,
-        /// Which earlier ones it reads, behind these arguments.
+        /// The earlier saved rows that the pass reads after these arguments.
         reads: Vec<usize>,
     },
-    /// One for each source: the value of a formula of it, less what all of them have in common.
+    /// A row for each source: the value of a formula of the source alone, less what these values have in common.
     Centred {
         /// The arguments that the formula reads.
         of: Vec<usize>,
-        /// The formula, of rows and without a reduction; `None` if it is the one argument.
+        /// The formula, as a pass without a reduction; `None` if the value is the argument itself.
         pass: Option<Pass>,
     },
-    /// One for each target: how many sources it meets, which takes no pass.
+    /// A row for each target: the number of sources that it meets, which takes no pass.
     Counts {
-        /// How many of the call's arguments tell it.
+        /// The number of arguments that decide the number of sources, which are the first ones of the call.
         arguments: usize,
     },
 }
 
 impl Saved {
-    /// Which earlier ones it reads.
+    /// The earlier saved rows that these rows are computed from.
     pub fn reads(&self) -> &[usize] {
         match self {
             Saved::Pass { reads, .. } => reads,
@@ -171,7 +173,7 @@ impl Saved {
         }
     }
 
-    /// Its pass, if it has one.
+    /// The pass or the formula that computes the rows, if there is one.
     pub fn pass(&self) -> Option<&Pass> {
         match self {
             Saved::Pass { pass, .. } => Some(pass),
@@ -180,7 +182,7 @@ impl Saved {
         }
     }
 
-    /// Whether it is a pass over all pairs.
+    /// Whether the rows are computed by a pass over all pairs.
     pub fn is_of_pairs(&self) -> bool {
         matches!(self, Saved::Pass { .. })
     }
@@ -188,18 +190,19 @@ impl Saved {
 
 /// All calls of an item.
 pub struct Calls {
-    /// The value first.
+    /// The calls; the first one is the value.
     pub calls: Vec<Call>,
-    /// What their derivatives need to know of all sources, each after those that it reads.
+    /// The saved rows that calls read, each after the saved rows that it is computed from.
     pub saved: Vec<Saved>,
-    /// For derivatives of what was selected, the pass over the arguments of the value that finds the row numbers.
+    /// For derivatives of selected values, the pass that finds the row numbers. It takes the arguments of the value.
     pub selection: Option<Pass>,
-    /// What const generics must be like.
+    /// Conditions on the const generics.
     pub requirements: Vec<Requirement>,
 }
 
 impl Calls {
-    /// Those of [`Self::saved`] that a call needs, directly or not, in their order.
+    /// The numbers in [`Self::saved`] of the rows that a call needs, directly or through other rows, in ascending
+    /// order.
     pub fn needed(&self, call: &Call) -> Vec<usize> {
         let mut needed = vec![false; self.saved.len()];
         call.saved.iter().for_each(|&k| needed[k] = true);
@@ -211,7 +214,7 @@ impl Calls {
         needed.iter().enumerate().filter(|(_, needed)| **needed).map(|(k, _)| k).collect()
     }
 
-    /// How many passes run for a call.
+    /// The number of passes over the pairs that run for a call.
     pub fn passes(&self, call: &Call) -> usize {
         let saved = self.needed(call).into_iter().filter(|&k| self.saved[k].is_of_pairs());
         saved.count() + call.passes.len()
@@ -239,7 +242,7 @@ pub fn calls(item: &Item, checked: Checked) -> syn::Result<Calls> {
         _ => reduction.path,
     };
     let sum = match reduction.reduction {
-        // all of it, and of its derivatives
+        // of the value and of its derivatives
         Reduction::Zero => {
             values = vec![graph.zero(out)];
             reduction.path

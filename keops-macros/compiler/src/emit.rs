@@ -1,7 +1,7 @@
-//! The last phase: printing. Nothing here can fail.
+//! The last phase, printing, which cannot fail.
 //!
-//! Paths are absolute, below `::keops::__private`; names that are not the user's live in the module of the function,
-//! where the user has none.
+//! Paths are absolute, below `::keops::__private`. Names that are not the user's are in the module of the function,
+//! where the user has no names.
 
 mod absent;
 mod body;
@@ -24,21 +24,21 @@ use crate::{
     syntax::{ast::Item, dimension},
 };
 
-/// The function and its module; `kernels` is the folder of the kernels for GPUs, if there are any.
+/// Prints the function and its module. `kernels` is the folder of the kernels for GPUs, if kernels were built.
 pub fn item(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
     let function = function(item, calls);
     let module = module(item, calls, kernels);
     quote!(#function #module)
 }
 
-/// What names are printed with.
+/// The item whose names are printed, and the folder of its kernels.
 struct Printer<'a> {
     item: &'a Item,
     kernels: Option<&'a Path>,
 }
 
 impl Printer<'_> {
-    /// The const generics, as they are printed.
+    /// The names of the const generics, as they are printed.
     fn generics(&self) -> Vec<Ident> {
         self.item.generics.iter().map(|generic| const_generic(&generic.to_string())).collect()
     }
@@ -76,12 +76,13 @@ fn const_argument(dim: &Dim) -> TokenStream {
     dim.const_argument().expect("it was checked")
 }
 
-/// A dimension as an expression: as short as it is written.
+/// A dimension as an expression: a number or a name if it is one, else a sum of products.
 fn width(dim: &Dim) -> TokenStream {
     dim.const_argument().unwrap_or_else(|| dim.tokens())
 }
 
-/// The type of rows of a result in the storage `S`: a matrix, where stable Rust cannot name the dimension in a type.
+/// The type of rows of a result in the storage `S`. It is a matrix where stable Rust cannot name the dimension in a
+/// type.
 fn rows(element: &TokenStream, dim: &Dim) -> TokenStream {
     match dim.const_argument() {
         Some(dim) => quote!(S::Rows<#element, #dim>),
@@ -97,8 +98,8 @@ fn field(name: &str) -> Ident {
     }
 }
 
-/// An argument of this dimension: the trait that its type has, for a lifetime and an element type, and the method that
-/// views it. Where stable Rust cannot name the dimension in a type, it is checked at run time.
+/// The trait that the type of an argument implements, with a lifetime and an element type, and the method that views
+/// the argument. A dimension that stable Rust cannot name in a type is checked at run time.
 fn argument(
     category: Category,
     dim: &Dim,
@@ -163,7 +164,7 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
     let first = first.map(|pass| pass_tokens(&printer, pass, "What derivatives need for each target or source."));
     let calls_tokens = calls.calls.iter().map(|call| call_tokens(&printer, call, calls));
     let absent = absent::absent(&printer, calls);
-    // what decides whether there is a function, or whether it is shown, holds for its module too
+    // attributes that decide whether the function exists and whether it is documented hold for its module too
     let attributes = item.attributes.iter().filter(|attribute| {
         let list = matches!(attribute.meta, syn::Meta::List(_));
         list && (attribute.path().is_ident("cfg") || attribute.path().is_ident("doc"))
@@ -178,7 +179,7 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
         )]
         #visibility mod #name {
             use ::keops::__private::{self as __p, ops};
-            // so that a change of it is noticed
+            // a change of the variable compiles this anew
             const __PTX: ::core::option::Option<&'static str> = ::core::option_env!("KEOPS_PTX_DIR");
             #call_type
             #(#first)*
@@ -188,7 +189,7 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
     }
 }
 
-/// The type of the calls, of which only the name in its documentation is this formula's own.
+/// The type of the calls. Only its documentation differs between formulas, by the name in it.
 fn call_type(name: &Ident) -> TokenStream {
     let doc = format!("A call of [`{name}`](fn@super::{name}) or of one of its derivatives, to be run by `eval`.");
     quote!(__p::call! { #doc, __p::settings() })
@@ -197,7 +198,8 @@ fn call_type(name: &Ident) -> TokenStream {
 fn call_tokens(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     let plan = plan(printer, call, calls);
     let derivatives = derivatives(printer, call);
-    // a call of one pass is its own formula; all gradients have a formula for each pass, and are a type besides
+    // the marker of a call of one pass is that of its formula; the call of all gradients has a marker besides those
+    // of its passes
     let passes = call.passes.iter().map(|pass| pass_tokens(printer, pass, &call.doc));
     let own = (!call.passes.iter().any(|pass| pass.name == call.name)).then(|| printer.define(&call.name, &call.doc));
     let operators = operator::operators(printer, call);
@@ -216,12 +218,12 @@ fn formula_name(printer: &Printer, pass: &Pass) -> String {
     format!("{}: {}", printer.item.name, pass.name)
 }
 
-/// The constant that holds the kernels of a pass: all files in the folder that have its name, and the total kernels if
-/// any part of its result is a total.
+/// The constant that holds the kernels of a pass: all files in the folder whose names begin with its fingerprint, and
+/// the files of total kernels if a part of the result is a total.
 fn kernels(printer: &Printer, pass: &Pass) -> TokenStream {
     let Some(folder) = printer.kernels else { return TokenStream::new() };
     let name = device::fingerprint(printer, pass);
-    // A folder that is not there has no kernels; calls on a GPU say so.
+    // without a folder there are no kernels, which calls on a GPU report
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let total = pass.parts.iter().any(|part| part.total);
     let needed = |stem: &str| stem.starts_with(&name) || total && stem.starts_with("keops_total_");
@@ -233,7 +235,7 @@ fn kernels(printer: &Printer, pass: &Pass) -> TokenStream {
         files.filter_map(|file| Some((file.file_stem()?.to_str()?, file.to_str()?)))
     };
     let modules = with("ptx").map(|(stem, path)| quote!((#stem, ::core::include_str!(#path))));
-    // `<name>.sm_90.cubin`
+    // a file is named `<name>.sm_90.cubin`
     let cubins = with("cubin").filter_map(|(stem, path)| {
         let (name, arch) = stem.rsplit_once(".sm_")?;
         let capability: u32 = arch.parse().ok()?;
@@ -259,7 +261,7 @@ fn reduction(reduction: &PassReduction) -> TokenStream {
     }
 }
 
-/// `impl Plan`: the type of the result, and how it is computed.
+/// The `impl Plan` of a call: the type of the result, and the code that computes it.
 fn eval(printer: &Printer, call: &Call, passes: usize, output: &TokenStream, body: &TokenStream) -> TokenStream {
     let (params, marker) = (printer.impl_params(), printer.marker(&call.name));
     let count = Literal::usize_unsuffixed(passes);
@@ -278,12 +280,13 @@ fn eval(printer: &Printer, call: &Call, passes: usize, output: &TokenStream, bod
     }
 }
 
-/// What `into_rows` takes a slice of: rows, or their numbers where stable Rust cannot name the type of a row.
+/// The type of which `into_rows` takes a slice: a row, or a number of it where stable Rust cannot name the type of a
+/// row.
 fn row(dim: &Dim) -> TokenStream {
     dim.const_argument().map_or_else(|| quote!(T), |dim| quote!([T; #dim]))
 }
 
-/// `impl PlanInto`, for rows of `dim` numbers.
+/// The `impl PlanInto` of a call whose result is rows of `dim` numbers.
 fn eval_into(printer: &Printer, call: &Call, dim: &Dim, body: &TokenStream) -> TokenStream {
     let (params, marker, row) = (printer.impl_params(), printer.marker(&call.name), row(dim));
     quote! {
@@ -300,7 +303,7 @@ fn eval_into(printer: &Printer, call: &Call, dim: &Dim, body: &TokenStream) -> T
     }
 }
 
-/// The type of all gradients of a call, and its name.
+/// The definition of the type of all gradients of a call, and its name.
 fn gradients(printer: &Printer, call: &Call, fields: &[(String, Dim)]) -> (TokenStream, Ident) {
     let name = format_ident!("{}Gradients", call.name.trim_end_matches("Vjp"));
     let const_params = printer.const_params();
@@ -317,7 +320,7 @@ fn gradients(printer: &Printer, call: &Call, fields: &[(String, Dim)]) -> (Token
     (definition, name)
 }
 
-/// Which argument something is the gradient of, if any.
+/// The number of the argument that a part is the gradient in, as an `Option`.
 fn gradient(number: Option<usize>) -> TokenStream {
     match number {
         Some(number) => quote!(::core::option::Option::Some(#number)),
@@ -325,7 +328,7 @@ fn gradient(number: Option<usize>) -> TokenStream {
     }
 }
 
-/// The passes that run before those of a call, and what they add to its arguments.
+/// The statements that compute the saved rows which a call reads, and add them to its arguments.
 fn saved(printer: &Printer, call: &Call, calls: &Calls) -> Option<TokenStream> {
     let rows = |reads: &[usize]| {
         let names = reads.iter().map(|k| format_ident!("saved_{k}"));
@@ -354,7 +357,8 @@ fn saved(printer: &Printer, call: &Call, calls: &Calls) -> Option<TokenStream> {
     (!call.saved.is_empty()).then(|| quote!(#(#passes)* let views = &*__p::with_saved(views, #all);))
 }
 
-/// The `Plan` of a call: which passes run, and what becomes of them.
+/// The implementations that run a call: `OnePass` for the rows of one pass without saved rows, else `Plan` and, for
+/// rows of values, `PlanInto`.
 fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     let (params, marker) = (printer.impl_params(), printer.marker(&call.name));
     let Some(pass) = call.passes.first() else { return TokenStream::new() };

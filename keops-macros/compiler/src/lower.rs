@@ -1,8 +1,9 @@
-//! Graph to program: sorts the work into stages and writes each as loops over components.
+//! The lowering, from a graph to a program: it sorts the work into stages and writes each stage as loops over
+//! components.
 //!
-//! A value that depends on one end of the pair only and is used where both meet gets a place in what that end's stage
-//! leaves. Contractions of a target vector with a source vector are named, so that an engine can compute a tile of
-//! them as a matrix product.
+//! A value that depends on one end of the pair only, and that the pair stage reads, gets an offset in the row which
+//! the stage of that end leaves. Contractions of a target vector with a source vector are listed apart, so that an
+//! engine can compute a tile of them as a matrix product.
 
 mod body;
 mod component;
@@ -24,18 +25,20 @@ use program::{Contraction, Hoisted, Origin, Role, Stmt, sum};
 use scaled::Scaled;
 use stage::{Roles, Stage};
 
-/// Lowers the components of f, given as `roots` one after another, for rows indexed by `targets` (I or J). The first one
-/// may be an exponent to base 2 of the reduction.
+/// Lowers the formula f, whose components are those of the `roots` one after another, for targets with the index
+/// `targets` (I or J). `first_is_exponent` says that the reduction takes the first root as an exponent to base 2.
 pub fn lower(g: &mut Graph, roots: &[Id], variables: &[VarId], targets: Category, first_is_exponent: bool) -> Program {
     lower_for(g, roots, variables, Roles::new(Some(targets)), first_is_exponent)
 }
 
-/// As [`lower`], for rows of all variables but parameters together: there are no sources.
+/// Lowers a formula of rows, without a pair: as [`lower`], but all variables except parameters are targets, and there
+/// are no sources.
 pub fn lower_rows(g: &mut Graph, roots: &[Id], variables: &[VarId]) -> Program {
     lower_for(g, roots, variables, Roles::new(None), false)
 }
 
-/// The exponent to base 2 of e^f, for several programs to share: the factor is where each of them can hoist it.
+/// The exponent to base 2 of e^f, f log2(e), for several programs to share. The constant stands where each of the
+/// programs can hoist it.
 pub fn to_base_two(g: &mut Graph, f: Id, targets: Category) -> Id {
     regroup::to_base_two(g, f, &Roles::new(Some(targets)), &|_| true)
 }
@@ -81,13 +84,14 @@ fn lower_for(g: &mut Graph, roots: &[Id], variables: &[VarId], roles: Roles, fir
     }
 }
 
-/// The parts of what is concatenated: they go to the reduction one after another, without a choice in a loop.
+/// The roots, with each concatenation replaced by its arguments: these go to the reduction one after another, while a
+/// loop over the whole would have to choose between them.
 fn parts(g: &Graph, roots: &[Id]) -> Vec<Id> {
     let part = |&root: &Id| if *g.op(root) == Op::Concat { parts(g, g.args(root)) } else { vec![root] };
     roots.iter().flat_map(part).collect()
 }
 
-/// Where each variable starts among those of its role.
+/// The offset of each variable among the variables of its role, which a stage reads one after another.
 fn raw_offsets(g: &Graph, variables: &[VarId], roles: &Roles) -> HashMap<VarId, Dim> {
     let mut ends: [Dim; 3] = Default::default();
     let mut offsets = HashMap::new();
@@ -99,12 +103,12 @@ fn raw_offsets(g: &Graph, variables: &[VarId], roles: &Roles) -> HashMap<VarId, 
     offsets
 }
 
-/// What the lowering of one formula knows.
+/// The state of the lowering of one formula.
 pub(crate) struct Lowering<'a> {
     g: &'a Graph,
     roles: Roles,
     raw: HashMap<VarId, Dim>,
-    /// What each stage leaves: the nodes and their offsets.
+    /// The nodes that hoisted stages leave, and the offset of each in the row of its stage.
     slots: HashMap<Id, Dim>,
     lens: HashMap<Stage, Dim>,
     contractions: Vec<Contraction>,
@@ -117,7 +121,7 @@ impl Lowering<'_> {
         self.roles.stage(self.g, id)
     }
 
-    /// The place of a node that an earlier stage computes; made on first request.
+    /// The origin and the offset of a node that an earlier stage computes. The first request makes the offset.
     fn slot(&mut self, id: Id) -> (Origin, Dim) {
         let stage = self.stage_of(id);
         let Stage::Of(role) = stage else { unreachable!("nothing comes after the pair stage") };
@@ -132,7 +136,8 @@ impl Lowering<'_> {
         (place, offset)
     }
 
-    /// Σ_d u_d w_d and Σ_d (u_d - w_d)² with u of the target and w of the source.
+    /// Finds the contractions Σ_d u_d w_d and Σ_d (u_d - w_d)² of a vector u of the target with a vector w of the
+    /// source.
     fn find_contractions(&mut self, roots: &[Id]) {
         for id in self.g.reachable(roots) {
             if *self.g.op(id) != Op::Sum || !self.g.is_scalar(id) || self.stage_of(id) != Stage::Pair {
@@ -161,7 +166,8 @@ impl Lowering<'_> {
         }
     }
 
-    /// The squared distance whose vectors' differences a node is, and whether the target's is subtracted.
+    /// For a node that is the difference of the two vectors of a squared distance: the number of that contraction,
+    /// and whether the target's vector is subtracted from the source's.
     fn differences(&self, id: Id) -> Option<(usize, bool)> {
         let (Op::Sub, &[a, b]) = (self.g.op(id), self.g.args(id)) else { return None };
         let (target, source, flipped) = match (self.stage_of(a), self.stage_of(b)) {
@@ -175,13 +181,14 @@ impl Lowering<'_> {
         Some((self.contractions.iter().position(same)?, flipped))
     }
 
-    /// Writes what a stage leaves. Called after everything that reads it, so that all its places are known.
+    /// Writes a hoisted stage. It is called after everything that reads the stage has been written, so that all nodes
+    /// which the stage must leave are known.
     fn stage(&mut self, stage: Stage) -> Hoisted {
         let mut slots: Vec<(Dim, Id)> = (self.slots.iter())
             .filter(|&(&id, _)| self.roles.stage(self.g, id) == stage)
             .map(|(&id, offset)| (offset.clone(), id))
             .collect();
-        // node order is the order in which they were made: the same on every run
+        // by nodes, which were made in the same order on every run
         slots.sort_by_key(|&(_, id)| id);
         let nodes: Vec<Id> = slots.iter().map(|s| s.1).collect();
         let mut body = Builder::new(self, stage, &nodes);
@@ -193,7 +200,7 @@ impl Lowering<'_> {
     }
 
     fn pair(&mut self, roots: &[Id]) -> Vec<Stmt> {
-        // the factors of a product go to the reduction apart, so the product itself is not needed
+        // the reduction takes the two factors of a product, so the product itself need not be computed
         let needed: Vec<Id> = roots.iter().flat_map(|&root| self.factors(root)).collect();
         let mut body = Builder::new(self, Stage::Pair, &needed);
         let mut offset = Dim::default();
@@ -205,7 +212,8 @@ impl Lowering<'_> {
         body.finish()
     }
 
-    /// What a root hands to the reduction: two factors, or itself.
+    /// What the reduction is handed for a root: the two factors of a product, the operand of a negation, or the root
+    /// itself.
     fn factors(&self, root: Id) -> Vec<Id> {
         match self.g.op(root) {
             Op::Mul if self.stage_of(root) == Stage::Pair && self.g.beyond(self.g.args(root)).is_none() => {

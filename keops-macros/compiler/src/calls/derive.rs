@@ -1,4 +1,4 @@
-//! The calls of an item, one order of derivatives after another.
+//! The derivation of the calls of an item, one order of derivatives after another.
 
 use super::{
     Call, Calls, Derivative, Output, Part, Pass, PassReduction, Selected, Side,
@@ -18,34 +18,35 @@ use crate::{
     lower::{self, Program},
 };
 
-/// What the calls are derived in.
+/// The state of the derivation: the graph, and the calls and saved rows so far.
 pub(super) struct Derive {
     pub(super) graph: Graph,
     pub(super) saved: Vec<Source>,
     /// The arguments of the value.
     pub(super) inputs: Vec<VarId>,
-    /// What the rows of the value are indexed by.
+    /// The index of the rows of the value.
     pub(super) target: Category,
-    /// The type in `keops_core::reduction` of sums.
+    /// The name of the type of sums in `keops_core::reduction`.
     pub(super) sum: &'static str,
-    /// For the derivatives of what a reduction selects.
+    /// The selection of pairs, for derivatives of selected values.
     pub(super) selecting: Option<Selecting>,
     pub(super) calls: Vec<Call>,
 }
 
-/// What a call sums, and its arguments.
+/// The formula that a call sums, and the arguments of the call.
 struct Sum {
     formula: Id,
     arguments: Vec<VarId>,
 }
 
-/// A call that is differentiated.
+/// A call, as far as its derivatives are derived from it.
 pub(super) struct Rule {
     pub(super) of: Reduced,
     pub(super) kind: Kind,
     pub(super) arguments: Vec<VarId>,
     pub(super) target: Side,
-    /// If its rows are those of an argument, which: that it is the gradient of, or the change of the gradient.
+    /// If the result has the rows of an argument, the number of this argument: the result is the gradient in it, or a
+    /// change of that gradient.
     pub(super) gradient: Option<usize>,
     pub(super) out: Dim,
 }
@@ -75,7 +76,7 @@ impl Derive {
         let roots = lower_values(&mut self.graph, row.reduction, values);
         let exponential = row.reduction.is_exponential();
         let path = match row.reduction {
-            // a shift for each component
+            // each component has a shift of its own
             Reduction::LogSumExp if weight.is_none() && !self.graph.is_scalar(f) => "LogSumExps",
             _ => path,
         };
@@ -172,12 +173,12 @@ impl Derive {
         }
     }
 
-    /// The name of the call of all gradients of call `number`.
+    /// The name of the call that gives all gradients of call `number`.
     fn all_name(&self, number: usize) -> String {
         if number == 0 { "Vjp".to_owned() } else { format!("{}__Vjp", self.calls[number].name) }
     }
 
-    /// The methods of a call that give its derivatives.
+    /// The methods that give the derivatives of a call.
     fn methods(&self, rule: &Rule, names: &[String]) -> Vec<Derivative> {
         let category = self.category(rule.target);
         let mut methods = Vec::new();
@@ -213,8 +214,8 @@ impl Derive {
         methods
     }
 
-    /// Adds the call of the transpose of a mean as an operator on `v`, for a cotangent that is divided by the number of terms: a
-    /// sum, which reads no rows that were saved.
+    /// Adds the call for the transpose of a mean as an operator on `v`. It takes the cotangent already divided by the
+    /// number of terms, so that it is a sum that reads no saved rows.
     fn adjoint(&mut self, f: Id, v: VarId, out: &Dim) {
         let e = self.fresh(&self.inputs.clone(), "cotangent", Side::Index(self.target), out.clone());
         let cotangent = self.graph.var(e);
@@ -227,8 +228,8 @@ impl Derive {
         self.sum(name, &Sum { formula, arguments }, target, gradient);
     }
 
-    /// Adds the call of a sum and its kind, its target and what argument its rows are of; its number, and what its derivatives
-    /// are made of.
+    /// Adds the call of a derivative that is a sum. `of` are the kind of the derivative, the side of its rows, and
+    /// the argument that it is a gradient in. Returns the number of the call, and the rule for its own derivatives.
     fn derivative(&mut self, sum: Sum, of: (Kind, Side, Option<usize>), names: &[String]) -> (usize, Rule) {
         let (kind, target, gradient) = of;
         let number = self.sum(kind.name(names), &sum, target, gradient);
@@ -236,7 +237,8 @@ impl Derive {
         (number, Rule { of: Reduced::Sum(sum.formula), kind, arguments: sum.arguments, target, gradient, out: dim })
     }
 
-    /// Adds the call of a sum, by its name, its target and what argument its rows are of; its number.
+    /// Adds the call of a sum with rows of this side; `gradient` is the argument that it is a gradient in. Returns
+    /// the number of the call.
     fn sum(&mut self, name: String, sum: &Sum, target: Side, gradient: Option<usize>) -> usize {
         let dim = self.width(target, &self.graph.dim(sum.formula).clone());
         let (program, reads, total) = match self.selecting {
@@ -261,7 +263,7 @@ impl Derive {
         self.calls.len() - 1
     }
 
-    /// The program of a sum, which saved rows it reads, and whether it is one row.
+    /// Lowers a sum. Returns the program, the saved rows that it reads, and whether the result is one row.
     fn lower_sum(&mut self, sum: &Sum, target: Side) -> (Program, Vec<usize>, bool) {
         let category = self.category(target);
         let total = category == Category::P;
@@ -272,8 +274,8 @@ impl Derive {
         (program, reads, total)
     }
 
-    /// Adds the call that gives all gradients: parameters join the pass over i, or that over j if nothing is indexed
-    /// by i.
+    /// Adds the call that gives all gradients. The gradients in variables of i take one pass, those in variables of j
+    /// another; the gradients in parameters join the pass for i, or the pass for j if there are no variables of i.
     fn all_gradients(&mut self, name: String, rule: &Rule, gradients: &[Id], arguments: &[VarId]) {
         if self.selecting.is_some() {
             return self.all_selected(name, rule, gradients, arguments);
@@ -325,14 +327,15 @@ impl Derive {
         self.calls.push(Call { name, doc, passes, output, saved, selected, derivatives: vec![], operators: vec![] });
     }
 
-    /// The index that the gradient of a parameter runs over as rows: i, if anything is indexed by it.
+    /// The index of the targets over which a parameter's gradient is summed: i, unless the variables have index j
+    /// only.
     fn index_of(&self, variables: &[VarId]) -> Category {
         let has = |c: Category| variables.iter().any(|&v| self.graph.variable(v).category == c);
         if has(Category::I) || !has(Category::J) { Category::I } else { Category::J }
     }
 
-    /// A variable of this side whose arguments have this dimension, which is not among `taken`, with a name that none of
-    /// them has.
+    /// A variable for a cotangent or a tangent with this side and dimension: one that is not among `taken`, and has
+    /// another name than each of these.
     fn fresh(&mut self, taken: &[VarId], name: &str, side: Side, dim: Dim) -> VarId {
         let name = (1..)
             .map(|n| if n == 1 { name.to_owned() } else { format!("{name}{n}") })
@@ -353,12 +356,12 @@ impl Derive {
     }
 }
 
-/// The name of the call that is the transpose of a mean as an operator on a variable.
+/// The name of the call for the transpose of a mean as an operator on a variable.
 pub(crate) fn adjoint_name(variable: &str) -> String {
     format!("Adjoint_{variable}")
 }
 
-/// What the engine's reduction expects: the exponential ones take their exponent in base 2.
+/// The formulas that the engine's reduction takes: exponential reductions take their exponent to base 2.
 fn lower_values(g: &mut Graph, reduction: Reduction, values: &[Id]) -> Vec<Id> {
     let mut values = values.to_vec();
     if reduction.is_exponential() {

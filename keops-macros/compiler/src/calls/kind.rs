@@ -1,32 +1,33 @@
-//! Which derivative a call is.
+//! The kind of a call: which derivative of the value it is.
 //!
-//! Derivatives commute, so there is one call for all orders in which they can be asked for: the change of the value along
-//! tangents of some inputs, or the gradient of that in one more input. The gradient in x of the gradient in y is the gradient
-//! in x of the change along y, whose tangent is the second cotangent; the gradient in a cotangent or in a tangent is without
-//! it, since the call is linear in these. Calls grow with the order as multisets do, and not as sequences.
+//! Derivatives commute, so one call stands for all orders in which derivatives can be asked for. It is the change of
+//! the value along tangents of some inputs, or the gradient of that change in one more input. The gradient in x of
+//! the gradient in y is the gradient in x of the change along y, with the second cotangent as the tangent of y. A
+//! call is linear in cotangents and tangents, so the gradient in one of them does not have it as an argument. The
+//! number of calls therefore grows with the order as that of multisets of inputs, and not as that of sequences.
 
-/// See the [module](self). The arguments of the call are the inputs, the cotangent if there is one, and the tangents in the
-/// order of their inputs.
+/// The kind of a call, see the [module](self). The arguments of the call are the inputs, then the cotangent if there
+/// is one, then the tangents in the order of their inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Kind {
-    /// How many inputs there are.
+    /// The number of inputs.
     inputs: usize,
-    /// The input that it is the gradient in.
+    /// The input that the call is the gradient in, if it is one.
     by: Option<usize>,
-    /// The inputs that have tangents, in ascending order; one may have several.
+    /// The inputs that have tangents, in ascending order. An input may have several, and then stands here as often.
     along: Vec<usize>,
 }
 
-/// How the arguments of a derivative are made of those of a call and one more.
+/// How the arguments of a derivative are made of the arguments of a call and a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arguments {
-    /// The argument that is left out first.
+    /// The argument of the call that is left out, if one is.
     pub without: Option<usize>,
-    /// The place of the new one among those that are left.
+    /// The place of the new argument among the others.
     pub place: usize,
 }
 
-/// What an argument of a call is.
+/// An argument of a call.
 enum Argument {
     Input(usize),
     Cotangent,
@@ -34,7 +35,7 @@ enum Argument {
 }
 
 impl Kind {
-    /// The value.
+    /// The kind of the value.
     pub(super) fn value(inputs: usize) -> Self {
         Kind { inputs, by: None, along: vec![] }
     }
@@ -44,7 +45,7 @@ impl Kind {
         usize::from(self.by.is_some()) + self.along.len()
     }
 
-    /// The name of the marker type, made of the names of the inputs.
+    /// The name of the call's marker type, which is made of the names of the inputs.
     pub(super) fn name(&self, names: &[String]) -> String {
         let by = self.by.map(|v| format!("Vjp_{}", names[v]));
         let along = self.along.iter().map(|&v| format!("Jvp_{}", names[v]));
@@ -52,7 +53,8 @@ impl Kind {
         if parts.is_empty() { "Value".to_owned() } else { parts.join("__") }
     }
 
-    /// The inputs along which a change of this call is derived from it; along the others it is derived from other calls.
+    /// The inputs along which the change of this call is derived from this call. Each call is derived once, so its
+    /// changes along other inputs are derived from other calls.
     pub(super) fn next(&self) -> std::ops::Range<usize> {
         self.along.last().copied().unwrap_or(0)..self.inputs
     }
@@ -65,14 +67,14 @@ impl Kind {
         }
     }
 
-    /// Adds a tangent of an input; its place among the arguments.
+    /// Adds a tangent of an input. Returns its place among the arguments.
     fn add(&mut self, input: usize) -> usize {
         let rank = self.along.partition_point(|&v| v <= input);
         self.along.insert(rank, input);
         self.inputs + usize::from(self.by.is_some()) + rank
     }
 
-    /// The gradient in argument `number` for a cotangent.
+    /// The kind of the gradient in argument `number`, and its arguments.
     pub(super) fn vjp(&self, number: usize) -> (Kind, Arguments) {
         let mut kind = self.clone();
         let (input, without) = match self.argument(number) {
@@ -81,7 +83,7 @@ impl Kind {
             Argument::Tangent(rank) => (Some(kind.along.remove(rank)), Some(number)),
         };
         kind.by = input;
-        // the cotangent of a gradient is a tangent
+        // the cotangent of the gradient so far becomes a tangent
         let place = match self.by {
             Some(by) => kind.add(by),
             None => self.inputs,
@@ -89,12 +91,12 @@ impl Kind {
         (kind, Arguments { without, place })
     }
 
-    /// The change along a tangent of argument `number`.
+    /// The kind of the change along a tangent of argument `number`, and its arguments.
     pub(super) fn jvp(&self, number: usize) -> (Kind, Arguments) {
         let mut kind = self.clone();
         let arguments = match self.argument(number) {
             Argument::Input(v) => Arguments { without: None, place: kind.add(v) },
-            // linear: the tangent takes its place
+            // the call is linear in the argument, whose place the tangent takes
             Argument::Cotangent | Argument::Tangent(_) => Arguments { without: Some(number), place: number },
         };
         (kind, arguments)

@@ -1,4 +1,5 @@
-//! Sums as linear operators: which variables stand for the vector of a matrix product.
+//! Sums as linear operators: a sum that is linear in a variable of the sources is the product of a matrix with the
+//! rows of that variable.
 
 use crate::ir::{
     differentiate::{is_linear, is_multiple},
@@ -8,19 +9,19 @@ use crate::ir::{
 
 /// A sum as a linear operator on one of its variables.
 pub struct Operator {
-    /// The variable.
+    /// The name of the variable.
     pub variable: String,
-    /// Its place among the arguments.
+    /// The place of the variable among the arguments.
     pub place: usize,
-    /// Its components.
+    /// The number of components of the variable.
     pub dim: Dim,
-    /// Components of a row of the result.
+    /// The number of components of the result.
     pub width: Dim,
-    /// Each pair multiplies the variable by a number.
+    /// Whether the term of a pair is a number times the variable.
     pub multiple: bool,
 }
 
-/// The variables of the index that is summed over in which f is linear.
+/// The sum of f as a linear operator, for each variable of the sources in which f is linear.
 pub(crate) fn operators(g: &mut Graph, f: Id, variables: &[VarId], target: Category) -> Vec<Operator> {
     let mut operators = Vec::new();
     for (place, &v) in variables.iter().enumerate() {

@@ -1,16 +1,20 @@
 //! Derivatives of a product.
 //!
-//! The derivative of Π_j f_j is Σ_j o_j df_j, where o_j is the product of the other factors. No factor is divided by that is 0:
-//! a pass saves the product P of the factors that are not 0 and the number z of the zeros, and o_j is
+//! The derivative of Π_j f_j is Σ_j o_j df_j, where o_j is the product of the other factors. There is no division by
+//! a factor that is 0: a pass saves the product P of the factors that are not 0 and the number z of factors that are
+//! 0, and o_j is
 //!
-//! - for f_j ≠ 0: P / f_j if z = 0, else 0,
+//! - for f_j ≠ 0: P / f_j if z = 0, else 0;
 //! - for f_j = 0: P if z = 1, else 0.
 //!
-//! As functions of the zeros, whose own derivatives count, these are e_z and, without f_j, e_(z-1): the elementary symmetric
-//! polynomials of them, which are 0 where their degree is above 0, but have derivatives. Newton's identities make them of
-//! the power sums p_k = Σ f_j^k over the zeros, which are saved rows too, of zeros. As many are needed as there are
-//! further derivatives. P is a mantissa and an exponent, so that it leaves no range; of these the mantissa is the one
-//! that is differentiated: dP / P = Σ df_j / f_j over the factors that are not 0.
+//! The factors that are 0 have derivatives, too. As a function of these factors, the product is P e_z, and the
+//! product without such a factor f_j is P e_(z-1), where e_k is their elementary symmetric polynomial of degree k. It
+//! is 0 for k > 0, but its derivatives are not. Newton's identities make the polynomials of the power sums p_k = Σ
+//! f_j^k over these factors, which are saved as well: rows of zeros, whose derivatives count. As many power sums are
+//! needed as there are further derivatives.
+//!
+//! P is saved as a mantissa and an exponent, so that it stays within the range of the numbers. Only the mantissa is
+//! differentiated: dP / P = Σ df_j / f_j over the factors that are not 0.
 
 use crate::ir::{
     dim::Dim,
@@ -18,14 +22,14 @@ use crate::ir::{
     table::Fun,
 };
 
-/// Part `block` of a row that was saved for a product of `f`.
+/// Block number `block` of a row that was saved for a product of `f`: as many components as f has.
 fn block(g: &mut Graph, f: Id, row: Id, block: u64) -> Id {
     let dim = g.dim(f).clone();
     let start = dim.checked_mul(&Dim::number(block)).expect("a part of a dimension that was counted");
     g.extract(row, start, dim)
 }
 
-/// `yes` for factors that are not 0, `no` for others.
+/// `yes` for factors that are not 0, `no` for factors that are.
 fn unless_zero(g: &mut Graph, f: Id, yes: Id, no: Id) -> Id {
     let (zero, half) = (g.constant(0.0), g.constant(0.5));
     let is_zero = g.fun(Fun::Equal, &[f, zero]);
@@ -34,7 +38,7 @@ fn unless_zero(g: &mut Graph, f: Id, yes: Id, no: Id) -> Id {
     g.broadcast(choice, &g.dim(f).clone())
 }
 
-/// The elementary symmetric polynomials of degree 0, 1, .. of numbers with these power sums.
+/// The elementary symmetric polynomials of degrees 0, 1, .. of numbers with these power sums.
 fn symmetric(g: &mut Graph, power_sums: &[Id]) -> Vec<Id> {
     let mut all = vec![g.constant(1.0)];
     for k in 1..=power_sums.len() {
@@ -48,7 +52,7 @@ fn symmetric(g: &mut Graph, power_sums: &[Id]) -> Vec<Id> {
     all
 }
 
-/// That of degree z - `less`, if it is among them, else 0.
+/// The polynomial of degree z - `less`, if it is one of `polynomials`, else 0.
 fn of_degree(g: &mut Graph, polynomials: &[Id], z: Id, less: usize) -> Id {
     (0..).zip(polynomials).fold(g.constant(0.0), |sum, (degree, &polynomial)| {
         let wanted = g.constant(f64::from(degree) + less as f64);
@@ -58,7 +62,7 @@ fn of_degree(g: &mut Graph, polynomials: &[Id], z: Id, less: usize) -> Id {
     })
 }
 
-/// The product of the other factors, times `by`.
+/// The product of the factors besides f, times `by`.
 pub(super) fn times_others(g: &mut Graph, f: Id, row: Id, sums: u64, by: Id) -> Id {
     let [mantissa, exponent, zeros] = [0, 1, 2].map(|k| block(g, f, row, k));
     let power_sums: Vec<Id> = (0..sums).map(|k| block(g, f, row, 3 + k)).collect();
@@ -81,7 +85,7 @@ pub(super) fn times_others(g: &mut Graph, f: Id, row: Id, sums: u64, by: Id) -> 
     g.mul(others, by)
 }
 
-/// The term of the change of the saved row, for the change `df` of f.
+/// The term of a pair in the change of the saved row, for the change `df` of f.
 pub(super) fn parts(g: &mut Graph, f: Id, row: Id, sums: u64, df: Id) -> Id {
     let (mantissa, dim) = (block(g, f, row, 0), g.dim(f).clone());
     let none = g.zero(dim);

@@ -1,17 +1,19 @@
-//! What a pass saves for each target, and its derivatives.
+//! Saved rows: results of passes that the formulas of further passes read, and their derivatives.
 //!
-//! The formula of a call may read rows that depend on the inputs through all sources: s_t = log Σ exp f, say. They are
-//! variables of the graph, so the derivative of the formula has a part through each of them, and the derivative of s
-//! itself is a sum over the same pairs. A second derivative is therefore a chain of passes, each of which reads the rows
-//! that the earlier ones left:
+//! The formula of a call may read rows that depend on the inputs through all sources, as s_t = log Σ exp f does. Such
+//! rows are a variable of the graph, so the derivative of the formula has a part through them, and the derivative of
+//! s is itself a sum over the same pairs. A second derivative is therefore a chain of passes, each of which reads the
+//! rows that earlier passes left:
 //!
-//! - forwards, s changes by ds_t = Σ (its tangent in f), which is saved before the sum that reads it;
-//! - in reverse, the cotangent of s is Σ (∂F/∂s)ᵀ e, which is saved, and then handed to the f that s was made of.
+//! - In forward mode, s changes by a sum ds_t over the pairs of target t. It is saved before the pass that reads it.
+//! - In reverse mode, the cotangent of s is the sum Σ (∂F/∂s)ᵀ e. It is saved, and then handed on to the formula that
+//!   s was computed from.
 //!
-//! How many sources a target meets, which derivatives of a mean read, is known without a pass and does not change.
+//! Derivatives of a mean read the number of sources that each target meets, which is known without a pass and has no
+//! derivatives.
 //!
-//! Every pass has the targets and the sources of the value, and saves one row for each target: O(N + M) memory, at any
-//! order.
+//! Every pass has the targets and the sources of the value, and saves one row for each target, so memory stays O(N +
+//! M) at any order.
 
 use super::{Part, Pass, PassReduction, Saved, derive::Derive, product};
 use crate::{
@@ -24,45 +26,48 @@ use crate::{
     lower,
 };
 
-/// What is reduced to a row of a result, as far as its derivatives go.
+/// How a row of a result, or a saved row, depends on formulas: what its derivatives are derived from.
 #[derive(Clone, Copy)]
 pub(super) enum Reduced {
-    /// Σ of the formula.
+    /// The row is the sum of the formula.
     Sum(Id),
-    /// What a pass saved of an exponential reduction, or what the user sees of it.
+    /// The row is that of an exponential reduction: the row that a pass saves of it, or the row that the user sees.
     Exponential(Exponential),
-    /// Not reduced: the formula of a source itself, less what all sources have in common.
+    /// The row belongs to a source: it is the value of the formula there, less what these values have in common.
     Source(Id),
-    /// The row that a pass saved of the product of `f`: the mantissa, the exponent and the number of zeros of each component, then
-    /// `sums` power sums of the zeros. `all` is that row, else what the user sees of it: the product.
+    /// The row is that of a product of `f`. A pass saves the mantissa, the exponent and the number of factors 0 of
+    /// each component, then `sums` power sums of these factors. With `all` the row is this saved row, else the
+    /// product that the user sees.
     Product { f: Id, row: Id, sums: u64, all: bool },
-    /// What no input changes: how many sources there are, or what rounding took from a saved row.
+    /// The row has no derivatives: the number of sources, or the rounding error of a saved row.
     Constant,
 }
 
-/// A reduction with weights w = 2^(e - m) r, of which a pass saved m and r: see `LogSumExpSaved` and `SoftMaxSaved` in
-/// `keops_core::reduction`.
+/// An exponential reduction, with the weights w = 2^(e - m) r of its terms. A pass saves the shift m and the
+/// reciprocal r: see `LogSumExpSaved` and `SoftMaxSaved` in `keops_core::reduction`.
 #[derive(Clone, Copy)]
 pub(super) struct Exponential {
-    /// Σ w g for the weight g, and not the logarithm of Σ exp(f) g.
+    /// Whether the result is the mean Σ w g of the weight g; else it is log Σ exp(f) g.
     mean: bool,
     f: Id,
-    /// What f differs by among the sources, to base 2: e.
+    /// The exponent e to base 2, without the part of f that all sources of a target have in common.
     exponent: Id,
-    /// 1, and 0 for a target whose exponents are all -infinity by what they have in common.
+    /// A factor that is 1, or 0 for a target whose exponents are all -infinity because their common part is. `None`
+    /// if it is 1 for all targets.
     counts: Option<Id>,
     weight: Option<Id>,
-    /// For a mean, the weight less what all sources of a target have in common, which the saved mean is of.
+    /// For a mean, the weight without the part that all sources of a target have in common. The saved mean is that of
+    /// these centred weights.
     centred: Option<Id>,
-    /// The exact mean of the centred weights less the saved one, which was rounded. `None` where all terms of the weights are
-    /// centred: then the saved mean is small, and so is its rounding.
+    /// The exact mean of the centred weights less the saved one, which was rounded. `None` where all terms of the
+    /// weights are centred: the saved mean is then small, and so is its rounding error.
     rest: Option<Id>,
     row: Id,
-    /// Whether the row is what the pass saved.
+    /// Whether this is the row that the pass saves; else it is the row that the user sees.
     saved: bool,
 }
 
-/// See the [module](self).
+/// Saved rows, and what their derivatives are derived from; see the [module](self).
 pub(super) struct Source {
     variable: VarId,
     of: Reduced,
@@ -71,18 +76,18 @@ pub(super) struct Source {
 }
 
 impl Derive {
-    /// Which saved rows the formulas read.
+    /// The numbers of the saved rows that the formulas read.
     pub(super) fn reads(&self, formulas: &[Id]) -> Vec<usize> {
         let reads = |source: &Source| formulas.iter().any(|&f| self.graph.depends(f, source.variable));
         (0..self.saved.len()).filter(|&k| reads(&self.saved[k])).collect()
     }
 
-    /// The variables of formulas that read these rows besides the arguments.
+    /// The variables of a pass that reads these saved rows: the arguments, then the saved rows.
     pub(super) fn variables(&self, arguments: &[VarId], reads: &[usize]) -> Vec<VarId> {
         arguments.iter().copied().chain(reads.iter().map(|&k| self.saved[k].variable)).collect()
     }
 
-    /// Saves what derivatives need of a LogSumExp; the result, as the user sees it.
+    /// Saves the rows that derivatives of a LogSumExp need. Returns the row that the user sees.
     pub(super) fn save_sums(&mut self, f: Id, weight: Option<Id>) -> Reduced {
         let (path, dim) = match weight {
             None if !self.graph.is_scalar(f) => ("LogSumExpsSaved", self.graph.dim(f).checked_mul(&Dim::number(2))),
@@ -91,7 +96,7 @@ impl Derive {
         self.save_exponential((path, dim), f, weight, None, false)
     }
 
-    /// Saves what derivatives need of a softmax; the result, as the user sees it.
+    /// Saves the rows that derivatives of a softmax need. Returns the row that the user sees.
     pub(super) fn save_mean(&mut self, f: Id, weight: Id) -> Reduced {
         let (centred, small) = self.centred(weight);
         let dim = self.graph.dim(weight).checked_add(&Dim::number(2));
@@ -99,8 +104,8 @@ impl Derive {
         if small { mean } else { self.with_rest(mean) }
     }
 
-    /// Saves what rounding took from the saved mean, by one more pass: the mean of the differences from it. Weights that are
-    /// large and near each other differ by less than their mean was rounded by.
+    /// Saves the rounding error of the saved mean by one more pass: the mean of the differences from it. Weights that
+    /// are large and near each other differ from each other by less than this error.
     fn with_rest(&mut self, mean: Reduced) -> Reduced {
         let (Reduced::Exponential(of), Some(last)) = (mean, self.saved.len().checked_sub(1)) else { return mean };
         let Reduced::Exponential(saved) = self.saved[last].of else { return mean };
@@ -116,7 +121,7 @@ impl Derive {
         Reduced::Exponential(Exponential { rest, ..of })
     }
 
-    /// Saves a row of this dimension, by this reduction; the result, as the user sees it.
+    /// Saves rows of this dimension by a pass with this reduction. Returns the row that the user sees.
     fn save_exponential(
         &mut self,
         (reduction, dim): (&'static str, Option<Dim>),
@@ -142,15 +147,17 @@ impl Derive {
         };
         let saved = Saved::Pass { pass, arguments: arguments.len(), reads };
         let result = Exponential { mean, f, exponent, counts, weight, centred, rest: None, row, saved: false };
-        // the row is of what it was computed from, which lacks what all sources have in common
+        // the saved row was computed from formulas without their common part, so its derivatives are those of these
+        // formulas
         let of = Exponential { f: differences, weight: centred.or(weight), saved: true, ..result };
         self.saved.push(Source { variable, of: Reduced::Exponential(of), arguments, saved });
         Reduced::Exponential(result)
     }
 
-    /// What f differs by among the sources of a target: f without the terms that all of them have, and with what is left in
-    /// place of numbers of the sources that are near each other. Large terms would have taken the digits of the others.
-    /// Then, for a target, 1, or 0 if all of its exponents are -infinity by terms that were left out.
+    /// An exponent without the part that all sources of a target have in common, whose size would take digits from
+    /// the differences: f without terms that are the same for all sources, and with variables of the sources replaced
+    /// by centred ones where f is linear in them. The second value is [`Exponential::counts`]: 1, or 0 for a target
+    /// all of whose exponents are -infinity because of the terms left out.
     fn differences(&mut self, f: Id) -> (Id, Option<Id>) {
         let mut terms = Vec::new();
         self.terms(f, false, &mut terms);
@@ -176,7 +183,7 @@ impl Derive {
         let (own, common) = (sum(&mut self.graph, &own), sum(&mut self.graph, &common));
         let g = &mut self.graph;
         let own = g.broadcast(own, &dim);
-        // sign(1/t)², which is NaN where t is
+        // sign(1/t)², which is NaN where t is NaN and 0 where t is infinite
         let counts = g.constant_value(common).is_none().then(|| {
             let inverse = g.fun(Fun::Inv, &[common]);
             let sign = g.fun(Fun::Sign, &[inverse]);
@@ -185,7 +192,7 @@ impl Derive {
         (own, counts)
     }
 
-    /// The terms of a sum, and whether each is subtracted.
+    /// Lists the terms of a sum, and whether each is subtracted.
     fn terms(&self, f: Id, negative: bool, terms: &mut Vec<(Id, bool)>) {
         match (self.graph.op(f), self.graph.args(f)) {
             (Op::Add, &[a, b]) => {
@@ -201,18 +208,18 @@ impl Derive {
         }
     }
 
-    /// The index that is reduced over.
+    /// The index of the sources, which the value reduces over.
     fn source(&self) -> Category {
         if self.target == Category::I { Category::J } else { Category::I }
     }
 
-    /// Whether a formula is not the same for all sources.
+    /// Whether a formula depends on the source.
     fn is_of_sources(&self, f: Id) -> bool {
         self.graph.dependence(f).iter().any(|v| self.graph.variable(v).category == self.source())
     }
 
-    /// A term of an exponent that is one variable of the sources, or it times parameters: with the variable less what all
-    /// sources have in common.
+    /// A term of an exponent, with a variable of the sources replaced by the centred one if this variable is the only
+    /// one besides parameters and the term is linear in it; else the term itself.
     fn centred_term(&mut self, term: Id) -> Id {
         let of_rows: Vec<VarId> =
             (self.graph.dependence(term).iter()).filter(|&v| self.graph.variable(v).category != Category::P).collect();
@@ -225,9 +232,9 @@ impl Derive {
         self.graph.substitute(term, variable, centred)
     }
 
-    /// The weight without its terms of targets alone, and with its terms of sources alone centred. The mean of large numbers near
-    /// each other would have been rounded to fewer digits than their differences have. The second value says whether no other
-    /// terms are left, which might be large for all sources of a target.
+    /// The centred weight: without terms of the target alone, and with terms of the source alone replaced by centred
+    /// ones. The mean of large numbers near each other is rounded to fewer digits than their differences have. The
+    /// second value is false if the weight has other terms, which may be large for all sources of a target.
     fn centred(&mut self, weight: Id) -> (Id, bool) {
         if !self.is_of_sources(weight) {
             return (self.graph.zero(self.graph.dim(weight).clone()), true);
@@ -237,7 +244,7 @@ impl Derive {
             return (self.centred_rows(weight), true);
         }
         let args = self.graph.args(weight).to_vec();
-        // which arguments it is linear in, together
+        // the arguments in which the operation is linear, all together
         let linear = match (self.graph.op(weight), args.as_slice()) {
             (Op::Add | Op::Sub | Op::Neg | Op::Sum | Op::Broadcast | Op::View(_) | Op::Spread(_) | Op::Concat, _) => {
                 0..args.len()
@@ -255,7 +262,8 @@ impl Derive {
         (if parts == args { weight } else { self.graph.rebuild(weight, &parts) }, small)
     }
 
-    /// A formula of the sources alone, less what it has in common for all of them.
+    /// The node of the saved rows that have the values of a formula of the source alone, less what these values have
+    /// in common.
     fn centred_rows(&mut self, weight: Id) -> Id {
         let of: Vec<usize> = (0..self.inputs.len()).filter(|&k| self.graph.depends(weight, self.inputs[k])).collect();
         let same = |source: &&Source| matches!(source.of, Reduced::Source(of) if of == weight);
@@ -284,7 +292,8 @@ impl Derive {
         self.graph.var(variable)
     }
 
-    /// Saves what derivatives of this order need of the product of `f`; the result, as the user sees it.
+    /// Saves the rows that derivatives up to this order of the product of `f` need. Returns the row that the user
+    /// sees.
     pub(super) fn save_product(&mut self, f: Id, order: u32) -> Reduced {
         let sums = u64::from(order - 1);
         let blocks = Dim::number(3 + sums);
@@ -304,7 +313,7 @@ impl Derive {
         of(false)
     }
 
-    /// How many sources each target meets, as a node: no pass counts them.
+    /// The node of the number of sources that each target meets, which is known without a pass.
     pub(super) fn count(&mut self) -> Id {
         let variable = self.new_variable(self.target, Dim::number(1));
         let saved = Saved::Counts { arguments: self.inputs.len() };
@@ -312,9 +321,10 @@ impl Derive {
         self.graph.var(variable)
     }
 
-    /// Saves Σ `formula` for each target, or finds where that was done; the rows, as a node.
+    /// Saves the sum of a formula for each target, unless such a sum is saved already. Returns the node of the rows.
     fn save(&mut self, formula: Id, arguments: &[VarId]) -> Id {
-        // what the formula does not need is left out, but for the inputs, which tell the number of rows
+        // later arguments that the formula does not read are left out, but not the inputs, which decide the numbers
+        // of rows
         let last = arguments.iter().rposition(|&v| self.graph.depends(formula, v)).map_or(0, |last| last + 1);
         let arguments = &arguments[..last.max(self.inputs.len())];
         let same =
@@ -325,7 +335,8 @@ impl Derive {
         self.save_sum(formula, arguments, Reduced::Sum(formula))
     }
 
-    /// Saves Σ `formula` for each target, whose derivatives are those of `of`; the rows, as a node.
+    /// Saves the sum of a formula for each target; the derivatives of the rows are derived from `of`. Returns the
+    /// node of the rows.
     fn save_sum(&mut self, formula: Id, arguments: &[VarId], of: Reduced) -> Id {
         let reads = self.reads(&[formula]);
         let variables = self.variables(arguments, &reads);
@@ -343,7 +354,7 @@ impl Derive {
         self.graph.var(variable)
     }
 
-    /// A variable for rows that are saved, with a name that no other has.
+    /// A new variable for saved rows, with a name of its own.
     pub(super) fn new_variable(&mut self, category: Category, dim: Dim) -> VarId {
         let taken = |name: &String| self.graph.variables.iter().any(|variable| variable.name == *name);
         let name = (self.saved.len() + 1..)
@@ -353,7 +364,7 @@ impl Derive {
         self.graph.push_variable(name, category, dim)
     }
 
-    /// The gradient in each of the arguments, as formulas to be summed, for the cotangent `e` of the result.
+    /// The gradients in all arguments for the cotangent `e` of the result, as formulas to be summed.
     pub(super) fn gradients(&mut self, of: Reduced, e: Id, arguments: &[VarId], with_e: &[VarId]) -> Vec<Id> {
         let mut cotangents = self.cotangents(of, e);
         for k in (0..self.saved.len()).rev() {
@@ -364,7 +375,8 @@ impl Derive {
             }
             let part = grads(&mut self.graph, &cotangents, &[variable])[0];
             if !self.graph.is_zero(part) {
-                // what a target's row takes part in is a sum over the pairs, and what a source's does belongs to the pair
+                // the cotangent of a target's row is a sum over its pairs, and is saved; a source's row gets its part
+                // in each pair
                 let e = if let Reduced::Source(_) = of { part } else { self.save(part, with_e) };
                 let more = self.cotangents(of, e);
                 cotangents.extend(more);
@@ -387,7 +399,8 @@ impl Derive {
         self.change(of, &tangents)
     }
 
-    /// The saved rows that the formulas of `of` depend on, directly or not, each after those that it depends on.
+    /// The numbers of the saved rows that `of` depends on, directly or through others, each after the rows that it
+    /// depends on.
     fn chain(&self, of: Reduced) -> Vec<usize> {
         let mut formulas = of.formulas();
         let mut chain = Vec::new();
@@ -401,7 +414,7 @@ impl Derive {
         chain
     }
 
-    /// The cotangents of the formulas under a reduction, for the cotangent `e` of its row.
+    /// The formulas that a row depends on, each with its cotangent for the cotangent `e` of the row.
     fn cotangents(&mut self, of: Reduced, e: Id) -> Vec<(Id, Id)> {
         let g = &mut self.graph;
         let of = match of {
@@ -446,7 +459,7 @@ impl Derive {
         }
     }
 
-    /// The term of the change of a row, along the tangents of variables.
+    /// The term of a pair in the change of a row along tangents of variables.
     fn change(&mut self, of: Reduced, tangents: &[(VarId, Id)]) -> Id {
         let g = &mut self.graph;
         let along = |g: &mut Graph, f: Id| {
@@ -502,7 +515,8 @@ impl Derive {
 }
 
 impl Exponential {
-    /// The parts of a row like the saved one: m, the reciprocals of the sums, and the mean behind them, or nothing.
+    /// The parts of a row that is laid out like the saved one: the shift m, the reciprocal r of the sum, and the
+    /// mean. Without a mean, the reciprocals stand for it.
     fn parts(&self, g: &mut Graph, row: Id) -> (Id, Id, Id) {
         let shifts = g.dim(self.exponent).clone();
         let dim = g.dim(self.weight.unwrap_or(self.exponent)).clone();
@@ -516,7 +530,7 @@ impl Exponential {
         }
     }
 
-    /// What a weight differs by from the mean of them; `None` if the result is none.
+    /// The difference of a weight from the mean of the weights; `None` if the result is no mean.
     fn less_mean(&self, g: &mut Graph) -> Option<Id> {
         let centred = self.centred?;
         let (.., mean) = self.parts(g, self.row);
@@ -524,14 +538,16 @@ impl Exponential {
         Some(self.rest.map_or(difference, |rest| g.sub(difference, rest)))
     }
 
-    /// 2^(e - m), as the pass computed it: then the weights add up to 1 even if the exponents were rounded.
+    /// 2^(e - m) from the exponent that the pass used, so that the weights add up to 1 even though exponents were
+    /// rounded.
     fn power(&self, g: &mut Graph, shift: Id) -> Id {
         let exponent = g.sub(self.exponent, shift);
         g.fun(Fun::Exp2, &[exponent])
     }
 
-    /// The weight `w` times what its exponent gets or changes by, and 0 where the exponent is -infinity because of a logarithm
-    /// of 0: there is no term, whose slope would be infinite.
+    /// The weight `w` times the cotangent or the change of its exponent. The product is 0 where the exponent is
+    /// -infinity because of a logarithm of 0: such a term counts for nothing, though the slope of its exponent is
+    /// infinite.
     fn counted(&self, g: &mut Graph, w: Id, of_exponent: Id) -> Id {
         let product = g.mul(w, of_exponent);
         let has_log = g.reachable(&[self.f]).iter().any(|&id| *g.op(id) == Op::Fun(Fun::Log));
@@ -544,7 +560,7 @@ impl Exponential {
 }
 
 impl Reduced {
-    /// The formulas that it depends on.
+    /// The formulas that the row depends on.
     fn formulas(self) -> Vec<Id> {
         match self {
             Reduced::Sum(f) | Reduced::Source(f) | Reduced::Product { f, .. } => vec![f],
@@ -554,7 +570,8 @@ impl Reduced {
     }
 }
 
-/// The scalar w times e, with e as it is: a factor of it is computed once for a row, and may be in other products too.
+/// The scalar w times e, without the constructor that would move factors out of e: e is computed once for a row, and
+/// may be in other products too.
 fn scaled(g: &mut Graph, w: Id, e: Id) -> Id {
     if g.is_scalar(e) || g.is_zero(e) { g.mul(w, e) } else { g.intern(Op::Mul, vec![w, e], g.dim(e).clone()) }
 }
@@ -565,8 +582,8 @@ fn squared(g: &mut Graph, r: Id, a: Id) -> Id {
     g.mul(square, a)
 }
 
-/// `value` where x is not 0, else 0. Its own derivatives are chosen in the same way, which those of [`Graph::unless_zero`] are
-/// not: there the slope is 0 by itself.
+/// `value` where x is not 0, else 0. Derivatives of this choice choose in the same way, while [`Graph::unless_zero`]
+/// is for values whose slope is 0 there by itself.
 fn unless_zero(g: &mut Graph, x: Id, value: Id) -> Id {
     let (zero, half) = (g.constant(0.0), g.constant(0.5));
     let is_zero = g.fun(Fun::Equal, &[x, zero]);

@@ -1,12 +1,14 @@
-//! Derivatives of what a reduction selects: the least, the greatest, the K least.
+//! Derivatives of selected values: of the least, the greatest, the K least.
 //!
-//! Number q of the result of target i is f_c(p, x_i, y_j) for the j that the reduction found, and a component c of f.
-//! At a fixed j its derivative is that of this term. The formulas of derivatives are the ordinary ones, of the pairs
-//! (i, j) that were selected instead of all: rows of both ends are gathered, so that all of them are targets, and what
-//! a formula gives for each pair is added to the rows that it belongs to (`keops_core::call::selection`). A cotangent of the
-//! value is one number for each pair, and so is what the value changes by. That is closed under differentiation.
+//! Number q of the result of target i is f_c(p, x_i, y_j) for a component c of f and the j that the reduction found.
+//! With this j fixed, its derivative is that of the one term. The formulas of derivatives are the ordinary ones, for
+//! the selected pairs (i, j) instead of all pairs: the rows of both ends are gathered, so that all variables are
+//! targets, and the value of the formula for a pair is added to the row that it belongs to
+//! (`keops_core::call::selection`). A cotangent of the value is one number for each pair, and so is a change of the
+//! value, so derivatives of any order have this form.
 //!
-//! A formula of several components reads the component of a pair from one more variable: a row of zeros with 1 there.
+//! If f has several components, the formula reads the component of a pair from one more variable, whose row is 1 at
+//! this component and 0 elsewhere.
 
 use super::{
     Part, Pass, PassReduction, Selected, Side,
@@ -22,13 +24,13 @@ use crate::{
     lower::{self, Program},
 };
 
-/// See the [module](self).
+/// The selection of an item, see the [module](self).
 pub(super) struct Selecting {
     /// The pass that finds the row numbers.
     pub(super) pass: Pass,
     /// The variables that have one number for each pair.
     pub(super) pairs: Vec<VarId>,
-    /// What tells the component of a pair, if f has several.
+    /// The variable that tells the component of a pair, if f has several components.
     component: Option<VarId>,
     /// Numbers in a row of the value.
     width: Dim,
@@ -54,14 +56,14 @@ impl Derive {
         self.derivatives(rule, order);
     }
 
-    /// The program of formulas of pairs.
+    /// Lowers formulas of selected pairs.
     pub(super) fn lower_selected(&mut self, formulas: &[Id], arguments: &[VarId]) -> Program {
         let component = self.selecting.as_ref().and_then(|selecting| selecting.component);
         let variables: Vec<VarId> = arguments.iter().copied().chain(component).collect();
         lower::lower_rows(&mut self.graph, formulas, &variables)
     }
 
-    /// The call that gives all gradients, in one pass over the pairs.
+    /// Adds the call that gives all gradients, in one pass over the selected pairs.
     pub(super) fn all_selected(&mut self, name: String, rule: &Rule, gradients: &[Id], arguments: &[VarId]) {
         let program = self.lower_selected(gradients, arguments);
         let part = |(field, &v): (usize, &VarId)| {
@@ -74,13 +76,13 @@ impl Derive {
         self.push_gradients(name, vec![pass], &rule.arguments, vec![], selected);
     }
 
-    /// See [`Selected`]; nothing where all pairs are summed.
+    /// Whose rows the arguments and the results of a call have, if it is of selected pairs.
     pub(super) fn selected(&self, arguments: &[VarId], parts: Vec<Side>) -> Option<Selected> {
         let arguments = || arguments.iter().map(|&v| self.side(v)).collect();
         self.selecting.as_ref().map(|_| Selected { arguments: arguments(), parts })
     }
 
-    /// What a variable's rows belong to.
+    /// The side of a variable.
     pub(super) fn side(&self, v: VarId) -> Side {
         match &self.selecting {
             Some(selecting) if selecting.pairs.contains(&v) => Side::Pair,
@@ -88,7 +90,7 @@ impl Derive {
         }
     }
 
-    /// The index of an argument or of a result.
+    /// The category of an argument or a result of this side, as a variable of a formula.
     pub(super) fn category(&self, side: Side) -> Category {
         match side {
             Side::Index(category) => category,
@@ -96,7 +98,7 @@ impl Derive {
         }
     }
 
-    /// Numbers in a row of an argument or of a result, which in a formula has this dimension.
+    /// The numbers in a row of an argument or a result that has this dimension in a formula.
     pub(super) fn width(&self, side: Side, dim: &Dim) -> Dim {
         match (side, &self.selecting) {
             (Side::Pair, Some(selecting)) => selecting.width.clone(),

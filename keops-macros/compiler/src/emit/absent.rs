@@ -1,4 +1,4 @@
-//! Methods that a call has for their message only: see `keops_core::call::absent`.
+//! Methods that exist for their error message only, see `keops_core::call::absent`.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -6,7 +6,8 @@ use quote::{format_ident, quote, quote_spanned};
 use super::Printer;
 use crate::calls::{Call, Calls};
 
-/// The methods, and which calls have those of derivatives: the last ones.
+/// The methods for absent derivatives and operators. The calls without further derivatives implement `Last`, and so
+/// have the former.
 pub(super) fn absent(printer: &Printer, calls: &Calls) -> TokenStream {
     let names: Vec<String> = printer.item.variables.iter().map(|v| v.name.to_string()).collect();
     let names: Vec<&str> = names.iter().map(|name| name.trim_start_matches("r#")).collect();
@@ -15,7 +16,7 @@ pub(super) fn absent(printer: &Printer, calls: &Calls) -> TokenStream {
     quote!(#derivatives #value)
 }
 
-/// Derivatives of calls that have none.
+/// The methods for derivatives, of the calls that have none.
 fn derivatives(printer: &Printer, calls: &Calls, names: &[&str]) -> TokenStream {
     let last = calls.calls.iter().filter(|call| call.derivatives.is_empty());
     let (params, markers) = (printer.impl_params(), last.map(|call| printer.marker(&call.name)));
@@ -33,7 +34,7 @@ fn derivatives(printer: &Printer, calls: &Calls, names: &[&str]) -> TokenStream 
     }
 }
 
-/// Operators on variables in which the value is not linear, and their equations.
+/// The methods `operator_v` and `solve_v` of the value, for variables v that do not have them.
 fn operators(printer: &Printer, value: &Call, names: &[&str]) -> TokenStream {
     let (params, marker) = (printer.const_params(), printer.marker(&value.name));
     let methods = names.iter().map(|name| {
@@ -60,7 +61,8 @@ fn operators(printer: &Printer, value: &Call, names: &[&str]) -> TokenStream {
     }
 }
 
-/// A method that gives the type of what would be there, so that what is done with it is no fault, too.
+/// A method that fails by its bound. It returns the type that the real method would return, so that code which uses
+/// the result does not fail besides.
 fn absence(
     printer: &Printer,
     method: &Ident,
@@ -69,7 +71,7 @@ fn absence(
     bound: &Ident,
 ) -> TokenStream {
     let generics = (!argument.is_empty()).then(|| quote!(<A>));
-    // the message shows where the bound is: at the function
+    // the message points at the bound, which is therefore placed at the function
     let span = Span::call_site().located_at(printer.item.name.span());
     let bound = Ident::new(&bound.to_string(), span);
     quote_spanned! { span=>

@@ -1,4 +1,5 @@
-//! Statements and expressions: a hoisted stage leaves components in `out`, the pair stage hands them to `sink`.
+//! Prints statements and expressions. A hoisted stage leaves components in `out`, the pair stage hands them to
+//! `sink`.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -17,7 +18,7 @@ fn variable(d: u32) -> Ident {
     format_ident!("d{d}")
 }
 
-/// The statements, in order.
+/// Prints statements in their order.
 pub(super) fn statements(body: &[Stmt]) -> TokenStream {
     body.iter().map(statement).collect()
 }
@@ -97,8 +98,9 @@ fn statement(stmt: &Stmt) -> TokenStream {
     }
 }
 
-/// Adds the product of a difference and another factor, as one operation; `None` if it is another product. One after the other,
-/// the two would be done for all sources of a bundle, whose differences then take the registers of their sums.
+/// Prints the addition of a difference times another factor as one operation; `None` if the product is not of this
+/// form. As two operations, the differences for all sources of a bundle would be computed first, and take the
+/// registers of the sums.
 fn scaled_difference(sum: u32, (a, b): (&Expr, &Expr), difference: u32, args: &[Expr]) -> Option<TokenStream> {
     let scale = match (a, b) {
         (Expr::Temp(a), b) if *a == difference => b,

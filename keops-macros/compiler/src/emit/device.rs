@@ -1,7 +1,8 @@
-//! The formulas of an item for GPUs: the same `impl Formula`, without the calls, and the kernels to make of them.
+//! The formulas of an item for GPUs: the same `impl Formula` without the calls, and the list of kernels to compile.
 //!
-//! A kernel is known by a fingerprint of its formula and its reduction, as they are printed. So the macro finds what a
-//! build script compiled from the same source, however the source was read, and never a kernel of another formula.
+//! The name of a kernel is a fingerprint of its formula and its reduction, as they are printed. The macro therefore
+//! finds a kernel that a build script compiled from the same source, however the source was read, and never the
+//! kernel of another formula.
 
 use std::collections::HashMap;
 
@@ -18,39 +19,40 @@ use crate::{
     syntax::ast::Item,
 };
 
-/// What a device crate needs of an item.
+/// The code and the kernels of an item, for a device crate.
 pub struct Device {
-    /// Name of the function, for messages.
+    /// The name of the function, for messages.
     pub item: String,
-    /// Marker types and their formulas, for a module of their own.
+    /// The marker types and their formulas, which are the content of a module.
     pub module: TokenStream,
-    /// What each method of a call gives, by the names of the calls: `Vjp_x`, `jvp_y`.
+    /// The name of the call that a method of a call returns, by the name of the call and of the method: (`Vjp_x`,
+    /// `jvp_y`).
     pub methods: HashMap<(String, String), String>,
-    /// The kernels: none if there are const generics without `cuda(..)`.
+    /// The kernels. There are none if the item has const generics and no `cuda(..)`.
     pub kernels: Vec<Kernel>,
-    /// The elementary functions are those of the CPU.
+    /// Whether the kernels use the elementary functions of the CPU.
     pub precise: bool,
 }
 
-/// A formula with its reduction, for certain values of the const generics.
+/// A kernel to compile: a formula with its reduction, for certain values of the const generics.
 pub struct Kernel {
-    /// The name, to which the element type is added: `k0123456789abcdef_3`.
+    /// The name, as `k0123456789abcdef_3`, to which the element type is added.
     pub name: String,
-    /// What it is, for people: `gaussian_product<3>: Vjp_x`.
+    /// A name for people, as `gaussian_product<3>: Vjp_x`.
     pub title: String,
-    /// The marker type with its const generics, in the module.
+    /// The marker type in the module, with the values of its const generics.
     pub marker: TokenStream,
-    /// The names of the calls that run it: `Value`, `Vjp_x__Jvp_y`.
+    /// The names of the calls that run the kernel: `Value`, `Vjp_x__Jvp_y`.
     pub needed_by: Vec<String>,
     /// The type of the reduction, below `__p`.
     pub reduction: TokenStream,
-    /// Components of all variables of each role: parameters, targets, sources.
+    /// The number of components of all parameters, of all variables of a target, and of those of a source.
     pub widths: [u64; 3],
-    /// A pair is a few operations, of which the loop around it would be a good part.
+    /// Whether a pair takes so few operations that the overhead of the loop around it counts.
     pub short: bool,
 }
 
-/// The formulas and kernels of an item.
+/// Prints the formulas of an item, and lists its kernels.
 pub fn device(item: &Item, calls: &Calls) -> Device {
     let printer = Printer { item, kernels: None };
     let passes = passes(calls);
@@ -68,14 +70,14 @@ pub fn device(item: &Item, calls: &Calls) -> Device {
     Device { item: item.name.to_string(), module, methods: methods.collect(), kernels, precise: item.cuda.precise }
 }
 
-/// The passes that run on a device, and the names of the calls that need each. The formulas of pairs that were selected
-/// run on the host.
+/// The passes that run on a device, each with the names of the calls that need it. Formulas of selected pairs run on
+/// the host.
 fn passes(calls: &Calls) -> Vec<(&Pass, Vec<&str>)> {
     let names = |needs: &dyn Fn(&Call) -> bool| -> Vec<&str> {
         calls.calls.iter().filter(|call| needs(call)).map(|call| call.name.as_str()).collect()
     };
     let selection = calls.selection.iter().map(|pass| (pass, names(&|call| call.selected.is_some())));
-    // formulas of the sources alone run on the host
+    // rows that take no pass over pairs are computed on the host
     let saved = calls.saved.iter().enumerate().filter(|(_, saved)| saved.is_of_pairs());
     let saved = saved.filter_map(|(k, saved)| Some((saved.pass()?, names(&|call| calls.needed(call).contains(&k)))));
     let own = calls.calls.iter().filter(|call| call.selected.is_none());
@@ -93,7 +95,7 @@ fn kernel(printer: &Printer, pass: &Pass, needed_by: &[&str], values: &[u64]) ->
     let literals = values.iter().map(|&value| proc_macro2::Literal::u64_unsuffixed(value));
     let marker = format_ident!("{}", pass.name);
     let marker = if values.is_empty() { quote!(#marker) } else { quote!(#marker<#(#literals),*>) };
-    // K may be a const generic
+    // K may be a const generic, whose value is printed here
     let reduction = match &pass.reduction {
         PassReduction { path, k: Some(k) } => {
             let (path, k) = (format_ident!("{path}"), proc_macro2::Literal::u64_unsuffixed(k.at(value)));
@@ -113,7 +115,7 @@ fn kernel(printer: &Printer, pass: &Pass, needed_by: &[&str], values: &[u64]) ->
     }
 }
 
-/// Whether a pair of the program is a few operations, with the const generics of these values.
+/// Whether a pair of the program takes few operations, for these values of the const generics.
 fn is_short(program: &Program, value: impl Fn(&str) -> u64) -> bool {
     const CALLED: [&str; 6] = ["exp", "log", "sin", "cos", "pow", "x_log_x"];
     let components: u64 = program.contractions.iter().map(|contraction| contraction.len.at(&value)).sum();
@@ -126,7 +128,7 @@ fn is_short(program: &Program, value: impl Fn(&str) -> u64) -> bool {
     simple && program.pair.len() <= 20 && components <= 8
 }
 
-/// The name of a pass without its const generics: `k0123456789abcdef`.
+/// The name of the kernels of a pass without the values of const generics: `k0123456789abcdef`.
 pub(super) fn fingerprint(printer: &Printer, pass: &Pass) -> String {
     let (params, marker) = (printer.impl_params(), printer.marker(&pass.name));
     let name = super::formula_name(printer, pass);
@@ -139,7 +141,8 @@ pub(super) fn fingerprint(printer: &Printer, pass: &Pass) -> String {
     format!("k{:016x}", hash.0)
 }
 
-/// FNV-1a. Of tokens it takes what does not depend on how they were read: not the spaces between them.
+/// An FNV-1a hash. Of tokens it takes their text but not the spaces between them, which depend on how the tokens were
+/// read.
 struct Hash(u64);
 
 impl Hash {

@@ -1,4 +1,4 @@
-//! `impl Formula for ...`.
+//! Prints `impl Formula for ..`.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,8 @@ use crate::{
     },
 };
 
-/// The implementation of `keops_core::formula::Formula` for `marker`; `cuda` is the constant that holds its kernels.
+/// Prints the implementation of `keops_core::formula::Formula` for `marker`. `cuda` is the constant that holds the
+/// kernels.
 pub(super) fn formula(
     program: &Program,
     name: &str,
@@ -94,7 +95,7 @@ fn optional_constants(program: &Program, keeps_sources: bool) -> TokenStream {
     quote!(#targets #scaled #keeps_sources #locals)
 }
 
-/// The types of the trait: storage for what the stages leave, for the contractions and for the components of f.
+/// The types of the trait: storage for the rows that stages leave, for the contractions, and for the components of f.
 fn storage(program: &Program) -> TokenStream {
     let contractions = Dim::number(program.contractions.len() as u64);
     let dims = [&program.parameters.dim, &program.target.dim, &program.source.dim, &contractions, &program.out];
@@ -108,10 +109,10 @@ fn storage(program: &Program) -> TokenStream {
     }
 }
 
-/// The functions of the hoisted stages, as far as they are printed.
+/// The printed functions of the hoisted stages.
 struct HoistedStages {
     functions: TokenStream,
-    /// Whether the source stage is not printed.
+    /// Whether the source stage leaves the variables as they are.
     keeps_sources: bool,
 }
 
@@ -144,10 +145,10 @@ fn hoisted_stages(program: &Program) -> HoistedStages {
     HoistedStages { keeps_sources: source.is_none(), functions: quote!(#parameters #target #source) }
 }
 
-/// Arrays of so many numbers fit beside everything else.
+/// The most numbers in arrays of a formula that engines need not reckon with: they fit on any stack.
 const FEW_LOCALS: u64 = 256;
 
-/// Whether all that the statements do is copy components of the variables to the same place.
+/// Whether the statements do nothing but copy components of the variables to the same index.
 fn keeps(statements: &[Stmt]) -> bool {
     let mut read = HashMap::new();
     statements.iter().all(|statement| match statement {

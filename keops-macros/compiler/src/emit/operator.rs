@@ -1,4 +1,4 @@
-//! The methods of a sum that is linear in a variable it sums over: as an operator, and as equations.
+//! The methods of a sum that is linear in a variable of the sources: the operator, and equations with it.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -9,14 +9,14 @@ use crate::{
     ir::{dim::Dim, reduction::Scheme},
 };
 
-/// `operator_b` and, where the result has the components of `b`, `solve_b`.
+/// Prints `operator_b` and, where the result has as many components as `b`, `solve_b`.
 pub(super) fn operators(printer: &Printer, call: &Call) -> TokenStream {
-    // the product with the transpose is a derivative
+    // an operator needs the product with the transpose, which is a derivative
     if call.operators.is_empty() || printer.item.order == 0 {
         return TokenStream::new();
     }
     let (params, value, vjp) = (printer.const_params(), printer.marker(&call.name), printer.marker("Vjp"));
-    // the gradient of a mean reads how many terms there are
+    // the gradient of a mean reads the number of terms, for which the operator of a mean has a call of its own
     let divided =
         call.passes.iter().any(|pass| Scheme::ALL.iter().any(|(_, scheme)| scheme.mean_path() == pass.reduction.path));
     let methods = call.operators.iter().map(|operator| {

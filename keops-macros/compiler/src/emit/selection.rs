@@ -1,4 +1,4 @@
-//! The `Plan` of a derivative of what was selected.
+//! Prints the `Plan` of a derivative of selected values.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -9,7 +9,8 @@ use crate::{
     ir::graph::Category,
 };
 
-/// Finds the pairs by the pass `found`, computes `pass` for each and adds up its parts.
+/// The plan finds the selected pairs by the pass `found`, computes the formula of `pass` for each pair, and adds up
+/// its parts.
 pub(super) fn plan(printer: &Printer, call: &Call, pass: &Pass, selected: &Selected, found: &Pass) -> TokenStream {
     let over = printer.item.reduction.over;
     let side = |side: &Side| match side {

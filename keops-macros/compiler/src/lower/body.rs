@@ -1,5 +1,5 @@
-//! The statements of one stage: scalars first computed when what they need is there, sums over components in loops
-//! that are shared where they have the same length and do not wait for each other.
+//! The statements of one stage. Scalars are computed as soon as their arguments are; sums over components are loops,
+//! and sums of the same length that do not depend on each other share one loop.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,9 +15,10 @@ use crate::ir::{
     graph::{Id, Op},
 };
 
-/// Operations that may be repeated for each reader rather than kept in an array.
+/// The most operations of a vector's component that are repeated for each of its readers; a dearer vector is kept in
+/// an array.
 const REPEATABLE: u32 = 4;
-/// Operations that are written one inside the other at most, which is by recursion.
+/// The deepest nesting of operations that are written one inside the other, which takes recursion.
 const NESTED: u32 = 64;
 
 /// Builds the statements of a stage.
@@ -26,23 +27,23 @@ pub(super) struct Builder<'l, 'g> {
     pub(super) stage: Stage,
     /// The outermost scope.
     frame: Frame,
-    /// How often each node is read in this stage.
+    /// The number of reads of each node in this stage.
     reads: HashMap<Id, u32>,
     items: HashMap<Id, Item>,
     next: u32,
 }
 
-/// Something that is computed once, before its readers.
+/// A node that is computed once, before its readers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Item {
     Scalar,
-    /// A sum, a largest component or its place: a loop that leaves one number.
+    /// A loop over components that leaves one number: a sum, the largest component, or the place of it.
     Fold,
     Array,
 }
 
 impl<'l, 'g> Builder<'l, 'g> {
-    /// Computes everything that the roots need, short of the vectors that are written where they are read.
+    /// Starts a stage: computes everything that the roots need, except vectors that are written where they are read.
     pub(super) fn new(lowering: &'l mut Lowering<'g>, stage: Stage, roots: &[Id]) -> Self {
         let mut body =
             Builder { lowering, stage, frame: Frame::default(), reads: HashMap::new(), items: HashMap::new(), next: 0 };
@@ -66,7 +67,8 @@ impl<'l, 'g> Builder<'l, 'g> {
         self.next - 1
     }
 
-    /// Whether an earlier stage has the value, or it is read from somewhere as it is.
+    /// Whether this stage computes nothing for the node: an earlier stage left its value, or it is a constant, a
+    /// variable or a contraction.
     pub(super) fn is_leaf(&self, id: Id) -> bool {
         let g = self.lowering.g;
         self.lowering.contraction_of.contains_key(&id) && self.stage == Stage::Pair
@@ -74,7 +76,7 @@ impl<'l, 'g> Builder<'l, 'g> {
             || matches!(g.op(id), Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Places | Op::Var(_))
     }
 
-    /// The nodes that this stage computes, arguments first.
+    /// The nodes that this stage computes for the roots, arguments first.
     fn needed(&self, roots: &[Id]) -> Vec<Id> {
         let mut seen = HashSet::new();
         let mut stack = roots.to_vec();
@@ -96,13 +98,14 @@ impl<'l, 'g> Builder<'l, 'g> {
         reads
     }
 
-    /// Which nodes are computed once: scalars, sums, and vectors that are read often and are not cheap.
+    /// Chooses the nodes that are computed once: scalars, sums, and vectors that are not cheap and have several
+    /// readers.
     fn choose_items(&self, needed: &[Id]) -> HashMap<Id, Item> {
         let g = self.lowering.g;
         let mut often: HashSet<Id> = HashSet::new();
         for &id in needed {
             let args = g.args(id);
-            // read again for each row or column of the other
+            // these arguments are read again for each row or column of the other argument
             match g.op(id) {
                 Op::MatVec => drop(often.insert(args[1])),
                 Op::VecMat => drop(often.insert(args[0])),
@@ -112,7 +115,7 @@ impl<'l, 'g> Builder<'l, 'g> {
             }
         }
         let mut items = HashMap::new();
-        // for what is written where it is read: operations, and how deep they nest
+        // of vectors that are written where they are read: the operations of a component, and how deep these nest
         let mut cost: HashMap<Id, (u32, u32)> = HashMap::new();
         for &id in needed {
             if matches!(g.op(id), Op::Sum | Op::Max | Op::ArgMax) && g.is_scalar(id) {
@@ -136,7 +139,8 @@ impl<'l, 'g> Builder<'l, 'g> {
     }
 
     fn schedule(&mut self, needed: &[Id]) {
-        // a loop runs in the round in which its arguments are there, and its result is there in the next
+        // a loop runs in the round in which its arguments have been computed, and its result can be read in the next
+        // round
         let mut round: HashMap<Id, usize> = HashMap::new();
         let mut last = 0;
         for &id in needed {
@@ -162,7 +166,7 @@ impl<'l, 'g> Builder<'l, 'g> {
         }
     }
 
-    /// Loops of one round, one for each length.
+    /// Writes the loops of one round: one loop for each length.
     fn loops(&mut self, loops: &[(Id, Item)]) {
         let mut by_len: Vec<(Dim, Vec<(Id, Item)>)> = Vec::new();
         for &(id, item) in loops {
@@ -195,7 +199,7 @@ impl<'l, 'g> Builder<'l, 'g> {
         }
     }
 
-    /// The factors of a product that this stage computes.
+    /// The two factors of a node, if it is a product or a square that this stage computes.
     pub(super) fn product(&self, id: Id) -> Option<(Id, Id)> {
         if self.is_leaf(id) || self.items.get(&id) == Some(&Item::Array) {
             return None;
@@ -207,7 +211,8 @@ impl<'l, 'g> Builder<'l, 'g> {
         }
     }
 
-    /// Starts a temporary, and has the loop `inner` make the sum, the largest component or its place of it.
+    /// Writes a fold: a temporary that starts before the loop, and in the loop, `inner`, the statement that makes it
+    /// the sum, the largest component, or the place of that.
     fn fold(&mut self, id: Id, temp: u32, index: &Ix, inner: &mut Frame) {
         let over = self.lowering.g.args(id)[0];
         let lowest = || Expr::Call("lowest", vec![]);
@@ -233,7 +238,7 @@ impl<'l, 'g> Builder<'l, 'g> {
         }
     }
 
-    /// Adds component `index` of `summand` to a temporary; a product is one fused operation.
+    /// Adds component `index` of `summand` to a temporary. A product is added by one fused operation.
     pub(super) fn accumulate(&mut self, temp: u32, summand: Id, index: &Ix, frame: &mut Frame) {
         let (a, b) = self.product(summand).map_or((summand, None), |(a, b)| (a, Some(b)));
         let a = self.component(a, index, frame);
@@ -249,7 +254,7 @@ impl<'l, 'g> Builder<'l, 'g> {
         value
     }
 
-    /// Leaves a node at `offset` for later stages.
+    /// Writes all components of a node to the row that this stage leaves, from `offset` on.
     pub(super) fn write(&mut self, id: Id, offset: &Dim) {
         self.each(id, |body, index, frame| {
             let value = body.component(id, &index, frame);
@@ -257,7 +262,7 @@ impl<'l, 'g> Builder<'l, 'g> {
         });
     }
 
-    /// Hands a node to the reduction, from component `offset` on.
+    /// Hands a root to the reduction, as the components of f from `offset` on.
     pub(super) fn put(&mut self, root: Id, offset: &Dim) {
         let factors = self.lowering.factors(root);
         if let &[scale, row] = factors.as_slice()
@@ -302,7 +307,7 @@ impl<'l, 'g> Builder<'l, 'g> {
         });
     }
 
-    /// Runs `action` for the component of a scalar, or in a loop for those of a vector.
+    /// Runs `action` for each component of a node: once for a scalar, in a loop for a vector.
     fn each(&mut self, id: Id, action: impl FnOnce(&mut Self, Ix, &mut Frame)) {
         let dim = self.dim(id).clone();
         if dim.is_one() {
@@ -317,7 +322,8 @@ impl<'l, 'g> Builder<'l, 'g> {
         }
     }
 
-    /// The place of an earlier stage's node, or of a variable in its own stage.
+    /// The origin and the offset of a leaf: of a contraction, of a node that an earlier stage left, or of a variable
+    /// that this stage reads.
     pub(super) fn leaf(&mut self, id: Id) -> (Origin, Dim) {
         if let Some(&k) = self.lowering.contraction_of.get(&id)
             && self.stage == Stage::Pair

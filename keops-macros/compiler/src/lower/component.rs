@@ -1,4 +1,4 @@
-//! One component of a node as an expression, at an index known or of a loop.
+//! The expression of one component of a node. The index of the component is a number or depends on loop variables.
 
 use std::collections::HashMap;
 
@@ -14,24 +14,24 @@ use crate::ir::{
     view::{Axis, View},
 };
 
-/// A scope that is being written, and what is known in it.
+/// A scope that is being written, with the values that have been computed in it or around it.
 #[derive(Clone, Default)]
 pub(super) struct Frame {
     pub(super) body: Vec<Stmt>,
-    /// Components that have been computed.
+    /// Components that have been computed, and the expression that reads each.
     pub(super) known: HashMap<(Id, Ix), Expr>,
-    /// Vectors that have been computed whole.
+    /// Vectors that have been computed whole, and the array that holds each.
     pub(super) arrays: HashMap<Id, u32>,
 }
 
 impl Frame {
-    /// A scope inside this one: it knows what this one knows.
+    /// A new scope inside this one, which can read all that has been computed here.
     pub(super) fn nested(&self) -> Frame {
         Frame { body: Vec::new(), known: self.known.clone(), arrays: self.arrays.clone() }
     }
 }
 
-/// Whether a component costs no more than an instruction or two beyond its arguments.
+/// Whether a component costs at most an instruction or two besides its arguments.
 pub(super) fn is_cheap(op: &Op) -> bool {
     match op {
         Op::MatVec | Op::VecMat | Op::Div | Op::Sum => false,
@@ -57,7 +57,7 @@ pub(super) fn is_cheap(op: &Op) -> bool {
 }
 
 impl Builder<'_, '_> {
-    /// Component `index` of a node. A scalar has the one component 0, and broadcasts at every index.
+    /// Component `index` of a node. A scalar has component 0 only, which stands for every index.
     pub(super) fn component(&mut self, id: Id, index: &Ix, frame: &mut Frame) -> Expr {
         let zero = Ix::Number(Dim::default());
         let index = if self.lowering.g.is_scalar(id) { &zero } else { index };
@@ -70,7 +70,7 @@ impl Builder<'_, '_> {
         let g = self.lowering.g;
         let is_factor = self.stage == Stage::Pair && self.lowering.scaled.is_some_and(|scaled| scaled.factor == id);
         match g.op(id).clone() {
-            // an engine may put another number in its place
+            // read and not written out: an engine may replace this number
             Op::Const(_) if is_factor => {}
             Op::Const(bits) => return Expr::Lit(f64::from_bits(bits)),
             Op::Zero => return Expr::Lit(0.0),
@@ -84,7 +84,7 @@ impl Builder<'_, '_> {
             Expr::Read(place, index.plus(&offset))
         } else {
             match self.compute(id, index, frame) {
-                // as short as the name of a temporary would be
+                // a temporary for these would be no shorter
                 value @ (Expr::Temp(_) | Expr::Lit(_)) => return value,
                 value => value,
             }
@@ -161,7 +161,8 @@ impl Builder<'_, '_> {
         Expr::Temp(temp)
     }
 
-    /// The sum of block `index` of components, in a loop of its own.
+    /// Component `index` of a sum of blocks: the sum over one block of the argument's components, in a loop of its
+    /// own.
     fn sum_of_block(&mut self, id: Id, index: &Ix, frame: &mut Frame) -> Expr {
         let g = self.lowering.g;
         let summand = g.args(id)[0];
@@ -185,7 +186,8 @@ impl Builder<'_, '_> {
         Expr::Branch(index.clone(), Dim::number(k), literal(0.0), upper)
     }
 
-    /// What is at the places of a view, and 0 between them.
+    /// Component `index` of [`Op::Spread`]: the component of `inner` that belongs there, or 0 between the places of
+    /// the view.
     fn spread(&mut self, inner: Id, view: &View, index: &Ix, frame: &mut Frame) -> Expr {
         let mut axes: Vec<(Axis, Dim)> = view.axes.iter().cloned().zip(view.weights()).collect();
         axes.sort_by_key(|(axis, _)| std::cmp::Reverse(axis.stride.magnitude()));
@@ -201,8 +203,9 @@ impl Builder<'_, '_> {
         )
     }
 
-    /// Takes the digits of `left` along the axes that are left, the widest stride first. `at` is the component of
-    /// `inner` so far; 0 where `left` lies on no component.
+    /// Takes the index `left` apart into steps along the `axes`, of which the one with the widest stride comes first.
+    /// `at` is the index in `inner` that earlier axes add up to. The expression is 0 where the view has no place at
+    /// `left`.
     fn digits(&mut self, inner: Id, axes: &[(Axis, Dim)], left: Ix, at: Ix, frame: &mut Frame) -> Expr {
         let Some(((axis, weight), rest)) = axes.split_first() else {
             let one = Dim::number(1);
@@ -235,7 +238,7 @@ impl Builder<'_, '_> {
         )
     }
 
-    /// `yes` where index < limit, else `no`; decided now if it can be.
+    /// The expression `yes` where index < limit, else `no`. Where both are numbers, the choice is made here.
     fn branch(
         &mut self,
         index: &Ix,
@@ -270,7 +273,7 @@ fn minus(index: &Ix, n: &Dim) -> Ix {
     }
 }
 
-/// The component behind a view that its component `index` is.
+/// The index in a view's argument of the component that the view shows at `index`.
 fn behind(view: &View, index: &Ix) -> Ix {
     let mut at = Ix::Number(view.start.clone());
     for (a, (axis, weight)) in view.axes.iter().zip(view.weights()).enumerate() {

@@ -1,27 +1,29 @@
-//! Long bodies are cut into sections that are functions of their own.
+//! Long stages are cut into sections, which are compiled as functions of their own.
 //!
-//! Everything in a body is inlined into one loop over pairs, and some of what an optimiser does for a function takes time
-//! with the square of its length. A body up to [`SHORT`] stays whole. A longer one becomes sections of about [`SECTION`] each:
-//! what a section hands to the code behind it goes through memory, as it would for want of registers, and a call is little
-//! beside what a section computes. Compile time is then linear in the length of a formula.
+//! All statements of a stage are inlined into one loop over pairs, and some passes of an optimiser take time
+//! quadratic in the length of a function. A body of weight up to [`SHORT`] stays whole. A longer one becomes sections
+//! of weight [`SECTION`] or a little more: the values that later code reads of a section go through memory, where a
+//! lack of registers would have put them anyway, and a call costs little beside the work of a section. Compile time
+//! is then linear in the length of a formula.
 
 use std::collections::HashMap;
 
 use super::program::{Expr, Ix, Origin, Stmt};
 use crate::ir::dim::Dim;
 
-/// The weight of a body that is not cut: of some sixteen exponentials.
+/// The largest weight of a body that is not cut: that of sixteen exponentials.
 const SHORT: u32 = 16 * EXPONENTIAL;
-/// The weight of a section.
+/// The weight from which on a section ends.
 const SECTION: u32 = 8 * EXPONENTIAL;
-/// The weight of an exponential, in additions.
+/// The weight of an exponential; an addition has weight 1.
 const EXPONENTIAL: u32 = 16;
-/// The weight of a body whose exponentials are calls: of some 160 of them. Written out in each place they would be most of it.
+/// The largest weight of a body whose exponentials are inlined: that of 160 exponentials. In a longer one the inlined
+/// exponentials would be most of the code, and are calls instead.
 const VERY_LONG: u32 = 160 * EXPONENTIAL;
-/// How often a loop's body counts at most: longer loops are not written out by the optimiser.
+/// The most times that the body of a loop counts in a weight: the optimiser does not unroll longer loops.
 const WRITTEN_OUT: u64 = 4;
 
-/// Cuts a body whose temporaries, arrays and loops have numbers below `next`.
+/// Cuts a body into sections if it is long. The numbers of its temporaries, arrays and loops are below `next`.
 pub(super) fn cut(mut body: Vec<Stmt>, next: u32) -> Vec<Stmt> {
     let weight = weight(&body);
     if weight <= SHORT {
@@ -34,9 +36,9 @@ pub(super) fn cut(mut body: Vec<Stmt>, next: u32) -> Vec<Stmt> {
 }
 
 struct Cutting {
-    /// The next number of an array.
+    /// The number of the next array.
     next: u32,
-    /// Where the temporaries are that a section left.
+    /// For each temporary that a section left, the number of the section's array and the index in it.
     sections: HashMap<u32, (u32, u64)>,
 }
 
@@ -54,7 +56,7 @@ impl Cutting {
                 *inner = self.body(std::mem::take(inner));
             }
             if let Stmt::Array(..) = stmt {
-                // sections behind this one may use it too
+                // an array is declared outside of sections, since later ones may use it too
                 out.push(stmt);
                 continue;
             }
@@ -68,12 +70,13 @@ impl Cutting {
                 so_far = 0;
             }
         }
-        // what is left is short, and often hands the result on: it stays where the registers of the reduction are
+        // the last statements are few, and often hand the result to the reduction: outside of a section they share
+        // its registers
         out.extend(section);
         out
     }
 
-    /// A section of the statements up to number `at`.
+    /// The section of these statements, of which the last has number `at` in the whole body.
     fn section(&mut self, body: Vec<Stmt>, at: usize, last_reads: &HashMap<u32, usize>) -> Stmt {
         let array = self.next;
         self.next += 1;
@@ -89,7 +92,7 @@ impl Cutting {
         Stmt::Section { array, body, left }
     }
 
-    /// Reads what sections left where they left it.
+    /// Replaces temporaries that earlier sections left by reads of the sections' arrays.
     fn rewrite(&self, stmt: &mut Stmt) {
         each_expr(stmt, &mut |value| {
             if let Expr::Temp(t) = value
@@ -101,7 +104,7 @@ impl Cutting {
     }
 }
 
-/// Makes a call of an exponential.
+/// Replaces an inlined exponential by a call.
 fn call_exponential(value: &mut Expr) {
     if let Expr::Call(name, _) = value {
         match *name {
@@ -112,7 +115,7 @@ fn call_exponential(value: &mut Expr) {
     }
 }
 
-/// The number of the last statement that changes each temporary which is started.
+/// For each temporary that changes, the number of the last statement which changes it.
 fn ends(body: &[Stmt]) -> HashMap<u32, usize> {
     let mut ends = HashMap::new();
     for (at, stmt) in body.iter().enumerate() {
@@ -125,7 +128,7 @@ fn ends(body: &[Stmt]) -> HashMap<u32, usize> {
     ends
 }
 
-/// The number of the last statement that reads each temporary.
+/// For each temporary, the number of the last statement which reads it.
 fn last_reads(body: &[Stmt]) -> HashMap<u32, usize> {
     let mut last = HashMap::new();
     for (at, stmt) in body.iter().enumerate() {
@@ -175,7 +178,7 @@ fn of_expr(value: &Expr) -> u32 {
     }
 }
 
-/// A statement, and those inside it.
+/// Runs `action` for a statement and all statements inside it.
 fn each_stmt<'a>(stmt: &'a Stmt, action: &mut impl FnMut(&'a Stmt)) {
     action(stmt);
     if let Stmt::For(_, _, body) | Stmt::Section { body, .. } = stmt {
@@ -183,9 +186,9 @@ fn each_stmt<'a>(stmt: &'a Stmt, action: &mut impl FnMut(&'a Stmt)) {
     }
 }
 
-/// The temporaries that a statement reads.
+/// Runs `action` for each temporary that a statement reads.
 fn each_read(stmt: &Stmt, action: &mut impl FnMut(u32)) {
-    // a copy, so that there is one walk for reading and writing
+    // the statement is copied, so that one function walks both to read and to write
     each_expr(&mut stmt.clone(), &mut |value| {
         if let Expr::Temp(t) = value {
             action(*t);
@@ -193,7 +196,7 @@ fn each_read(stmt: &Stmt, action: &mut impl FnMut(u32)) {
     });
 }
 
-/// All expressions of a statement, each after those inside it.
+/// Runs `action` for all expressions of a statement, for each of them after the expressions inside it.
 fn each_expr(stmt: &mut Stmt, action: &mut dyn FnMut(&mut Expr)) {
     match stmt {
         Stmt::Let(_, a) | Stmt::Start(_, a) | Stmt::Replace(_, a) | Stmt::Store(_, _, a) | Stmt::Write(_, a) => {

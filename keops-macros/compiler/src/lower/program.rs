@@ -1,85 +1,87 @@
-//! The lowered form: for each stage of `keops_core::formula::Formula` a list of statements on scalars.
+//! The lowered form of a formula: for each stage of `keops_core::formula::Formula` a list of statements on numbers.
 //!
 //! # Contract
-//! - An expression is one number. Vectors exist only as loops over components, and as arrays where a component is read
-//!   more than once and is worth keeping.
-//! - A temporary is assigned once, before it is read, in its scope or one around it.
-//! - Offsets are in components and stay inside their place for every value of the const generics.
+//! - An expression is one number. Vectors exist only as loops over components, and as arrays where components are
+//!   read more than once and are worth keeping.
+//! - A temporary is assigned before it is read, in the same scope or in one around it. It is assigned once, unless it
+//!   is started by [`Stmt::Start`].
+//! - Indices count components, and stay inside the memory that they index for every value of the const generics.
 
 use crate::ir::{dim::Dim, graph::Category, view::product};
 
 /// A formula, ready to be printed.
 pub struct Program {
-    /// The variables, by their order in the call: name, role, dimension.
+    /// The variables in the order of the call's arguments: name, role and dimension.
     pub variables: Vec<(String, Role, Dim)>,
-    /// Which index the targets are: i or j.
+    /// The index of the targets: i or j.
     pub targets: Category,
-    /// Contractions of target and source vectors.
+    /// The contractions of a target's vector with a source's.
     pub contractions: Vec<Contraction>,
-    /// See `keops_core::formula::Scaled`: the number of the contraction, and the offset of the factor.
+    /// The contraction that may be scaled, by its number, and the offset of its factor among the prepared parameters;
+    /// see `keops_core::formula::Scaled`.
     pub scaled: Option<(usize, Dim)>,
-    /// Components of what the stages leave.
+    /// The stage that runs once for a call.
     pub parameters: Hoisted,
-    /// See [`Program::parameters`].
+    /// The stage that runs once for each target.
     pub target: Hoisted,
-    /// See [`Program::parameters`].
+    /// The stage that runs once for each source.
     pub source: Hoisted,
-    /// The rest, once a pair.
+    /// The statements that run for each pair.
     pub pair: Vec<Stmt>,
-    /// Components of f.
+    /// The number of components of f.
     pub out: Dim,
 }
 
-/// A hoisted stage.
+/// A stage that runs before the loop over pairs.
 #[derive(Default)]
 pub struct Hoisted {
-    /// How many components it leaves.
+    /// The number of components that the stage leaves.
     pub dim: Dim,
-    /// What it does.
+    /// The statements.
     pub body: Vec<Stmt>,
 }
 
-/// Which rows a variable has in this formula; see `keops_core::formula::Role`.
+/// What the rows of a variable are for this formula; see `keops_core::formula::Role`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// One row for each row of the result.
+    /// The variable has one row for each row of the result.
     Target,
-    /// One row for each term.
+    /// The variable has one row for each term of the reduction.
     Source,
-    /// One row.
+    /// The variable has one row.
     Parameter,
 }
 
-/// See `keops_core::formula::Contraction`.
+/// A dot product or a squared distance of a target's vector with a source's; see `keops_core::formula::Contraction`.
 #[derive(Clone)]
 pub struct Contraction {
-    /// Squared distance, or else dot product.
+    /// Whether this is a squared distance; else it is a dot product.
     pub squared_distance: bool,
-    /// Offset in what the target stage leaves.
+    /// The offset of the target's vector in the prepared target.
     pub target: Dim,
-    /// Offset in what the source stage leaves.
+    /// The offset of the source's vector in the prepared source.
     pub source: Dim,
-    /// How many components.
+    /// The number of components of both vectors.
     pub len: Dim,
 }
 
-/// Where a number is read from.
+/// The memory that a number is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The variables of the stage's own role, one after another.
+    /// The variables of the role that the stage itself has, one after another.
     Raw,
-    /// What the stage of this role left.
+    /// The row that the stage of this role left.
     Left(Role),
-    /// The contractions.
+    /// The contractions of the pair.
     Contractions,
-    /// An array of this body.
+    /// The array with this number.
     Array(u32),
 }
 
 /// An index: an integer expression of loop variables and dimensions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ix {
-    /// A number.
+    /// A number, or a polynomial in the const generics.
     Number(Dim),
     /// A loop variable.
     Loop(u32),
@@ -130,102 +132,106 @@ impl Ix {
         }
     }
 
-    /// The number, if it is one.
+    /// The value of the index, if it is a number.
     pub fn number(&self) -> Option<u64> {
         if let Ix::Number(n) = self { n.value() } else { None }
     }
 }
 
-/// A sum of dimensions and offsets, each of which was checked to be far from overflow.
+/// The sum of two dimensions or offsets, which were checked to be far from overflow.
 pub fn sum(a: &Dim, b: &Dim) -> Dim {
     a.checked_add(b).expect("dimensions are checked to stay far below 2^64")
 }
 
-/// A number.
+/// An expression, whose value is one number.
 #[derive(Clone, Debug)]
 pub enum Expr {
     /// A temporary.
     Temp(u32),
     /// A constant.
     Lit(f64),
-    /// A component.
+    /// The component at this index of some memory.
     Read(Origin, Ix),
-    /// A function of `keops_core::number::ops` on numbers; an integer or a factor that it takes comes last.
+    /// A call of a function of `keops_core::number::ops`. An integer or a factor that the function takes is its last
+    /// argument.
     Call(&'static str, Vec<Expr>),
-    /// A factor that a function takes as it is, whatever the range of the numbers.
+    /// A factor that a function takes as f64, since the element type may not have the number.
     Factor(f64),
-    /// An integer that a function takes, known while compiling.
+    /// An integer that a function takes as a constant.
     Integer(i32),
-    /// An index as a number.
+    /// The value of an index, as a number to compute with.
     Index(Ix),
-    /// `yes` if the index is below the limit, else `no`. Each side is a scope: it is computed only if taken.
+    /// The first scope if the index is below the limit, else the second. Only the scope that is taken is computed.
     Branch(Ix, Dim, Box<Scope>, Box<Scope>),
 }
 
-/// Statements and a value.
+/// Statements, and the value that they end with.
 #[derive(Clone, Debug)]
 pub struct Scope {
     /// The statements.
     pub body: Vec<Stmt>,
-    /// The value.
+    /// The value, which may read what the statements assign.
     pub value: Expr,
 }
 
 /// A statement.
 #[derive(Clone, Debug)]
 pub enum Stmt {
-    /// Assigns a temporary.
+    /// Assigns a temporary, which then keeps its value.
     Let(u32, Expr),
-    /// A temporary that starts at a value and that `Accumulate` and `Replace` change.
+    /// Starts a temporary, which `Accumulate` and `Replace` change.
     Start(u32, Expr),
-    /// Adds a, or a b, to a temporary.
+    /// Adds the first expression to a temporary, or the product of the two expressions.
     Accumulate(u32, Expr, Option<Expr>),
-    /// Gives a temporary another value.
+    /// Assigns another value to a temporary.
     Replace(u32, Expr),
-    /// An array of this many components.
+    /// Declares an array of this many components.
     Array(u32, Dim),
-    /// Sets a component of an array.
+    /// Assigns a component of an array.
     Store(u32, Ix, Expr),
-    /// for variable in 0..dim
+    /// A loop, `for variable in 0..dim`.
     For(u32, Dim, Vec<Stmt>),
-    /// Statements that are compiled as a function of their own; the temporaries that it leaves become an array.
+    /// Statements that are compiled as a function of their own. Temporaries that later statements read become the
+    /// components of an array.
     Section {
         /// The number of the array.
         array: u32,
         /// The statements.
         body: Vec<Stmt>,
-        /// Of these temporaries, in this order.
+        /// The temporaries in the array, in its order.
         left: Vec<u32>,
     },
-    /// Sets a component of what the stage leaves.
+    /// Assigns a component of the row that the stage leaves.
     Write(Ix, Expr),
-    /// Hands component `Ix` of f to the reduction: a, or a b.
+    /// Hands the component of f at an index to the reduction: the first expression, or the product of the two.
     Put(Ix, Expr, Option<Expr>),
-    /// Hands components from an offset on to the reduction: a scalar times source components from an offset on.
+    /// Hands consecutive components of f to the reduction: a scalar times consecutive components of the prepared
+    /// source.
     PutScaled {
-        /// Where in f.
+        /// The offset in f.
         to: Dim,
         /// The scalar.
         scale: Expr,
-        /// Where in the source's components.
+        /// The offset in the prepared source.
         from: Dim,
-        /// How many.
+        /// The number of components.
         len: Dim,
     },
-    /// Hands components from an offset on to the reduction: a scalar times the differences of a squared distance's vectors.
+    /// Hands consecutive components of f to the reduction: a scalar times the differences of the two vectors of a
+    /// squared distance.
     PutDifferences {
-        /// Where in f.
+        /// The offset in f.
         to: Dim,
         /// The scalar.
         scale: Expr,
-        /// The number of the squared distance among the contractions.
+        /// The number of the squared distance in [`Program::contractions`].
         contraction: usize,
         /// Whether the target's vector is subtracted from the source's.
         flipped: bool,
     },
 }
 
-/// The components of all arrays of a body.
+/// The number of components of all arrays that a body declares.
 pub fn locals(body: &[Stmt]) -> Dim {
     body.iter().fold(Dim::default(), |total, stmt| match stmt {
         Stmt::Array(_, dim) => sum(&total, dim),

@@ -1,9 +1,10 @@
-//! Graph to graph, once the roles are known: rewrites that move work out of the pair loop.
+//! Rewrites of the graph that move work out of the loop over pairs, made once the roles of variables are known.
 //!
-//! - exp(e) becomes 2^(log2(e) e) where e depends on both ends of the pair: the factor joins the others of e, and is
-//!   hoisted with them; into the terms of a sum it goes if it is hoisted from all of them but one.
-//! - Products are sorted by what their factors depend on: (constants and parameters) with the target's or the
-//!   source's factors first, so that each of these is one hoisted number.
+//! - An exponential e^x becomes 2^(x log2(e)) where x depends on both ends of the pair. The constant joins the other
+//!   factors of x, and is hoisted with them. It goes into the terms of a sum if it can be hoisted from all terms but
+//!   one.
+//! - Products are sorted by what their factors depend on: constants and parameters come first, with the factors of
+//!   the target or of the source, so that each of these groups is one hoisted number.
 
 use std::collections::HashMap;
 
@@ -18,7 +19,7 @@ use crate::ir::{
     table::Fun,
 };
 
-/// The roots, rewritten.
+/// Rewrites the roots.
 pub(super) fn regroup(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
     let roots = base_two(g, roots, roles);
     sort_products(g, &roots, roles)
@@ -29,7 +30,7 @@ fn base_two(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
     let once = |id: Id| uses.get(&id) == Some(&1);
     rewrite(g, roots, |g, id, args| match g.op(id) {
         Op::Fun(Fun::Exp) if roles.stage(g, args[0]) == Stage::Pair => {
-            // the exponent before the rewrite says what it is made of
+            // an exponent that was not rewritten still shows its terms
             let before = g.args(id)[0];
             let exponent =
                 if before == args[0] { to_base_two(g, before, roles, &once) } else { log2_e_times(g, args[0]) };
@@ -40,7 +41,7 @@ fn base_two(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
     })
 }
 
-/// The exponent of the same number to base 2.
+/// For an exponent to base e, the exponent to base 2 of the same number. `once` says which nodes have one reader.
 pub(super) fn to_base_two(g: &mut Graph, exponent: Id, roles: &Roles, once: &impl Fn(Id) -> bool) -> Id {
     if multiplications(g, exponent, roles, once) <= 1 {
         times_log2_e(g, exponent, roles, once)
@@ -54,8 +55,8 @@ fn log2_e_times(g: &mut Graph, id: Id) -> Id {
     g.mul(log2_e, id)
 }
 
-/// How many multiplications inside the pair loop a constant factor costs if it goes into the terms of a sum: none where
-/// another factor, or the whole term, is hoisted.
+/// The number of multiplications for each pair that a constant factor costs if it goes into the terms of a sum. It
+/// costs none in a term that is hoisted or has a hoisted factor.
 fn multiplications(g: &Graph, id: Id, roles: &Roles, once: &impl Fn(Id) -> bool) -> usize {
     let hoisted = |id: &Id| roles.stage(g, *id) != Stage::Pair;
     match (g.op(id), g.args(id)) {
@@ -69,8 +70,8 @@ fn multiplications(g: &Graph, id: Id, roles: &Roles, once: &impl Fn(Id) -> bool)
     }
 }
 
-/// The factor goes into sums of which a term belongs to the pair. Between terms that were hoisted it does not: there
-/// x - y may be exact where c x - c y is not.
+/// Multiplies an exponent by log2(e). The factor goes into the terms of a sum if one of them belongs to the pair; it
+/// does not where both are hoisted, since x - y may be exact where c x - c y is not.
 fn times_log2_e(g: &mut Graph, id: Id, roles: &Roles, once: &impl Fn(Id) -> bool) -> Id {
     let of_pair = |g: &Graph, id: &Id| roles.stage(g, *id) == Stage::Pair;
     match (g.op(id).clone(), g.args(id).to_vec().as_slice()) {
@@ -82,7 +83,7 @@ fn times_log2_e(g: &mut Graph, id: Id, roles: &Roles, once: &impl Fn(Id) -> bool
     }
 }
 
-/// How often each node is an argument; a root counts as two.
+/// The number of uses of each node as an argument. To be a root counts as two uses.
 fn uses(g: &Graph, roots: &[Id]) -> HashMap<Id, usize> {
     let mut uses: HashMap<Id, usize> = HashMap::new();
     for id in g.reachable(roots) {
@@ -96,7 +97,8 @@ fn uses(g: &Graph, roots: &[Id]) -> HashMap<Id, usize> {
     uses
 }
 
-/// Rebuilds all nodes from the arguments up.
+/// Replaces all nodes that the roots need, arguments first: `image_of` is given a node and the images of its
+/// arguments.
 fn rewrite(g: &mut Graph, roots: &[Id], mut image_of: impl FnMut(&mut Graph, Id, &[Id]) -> Id) -> Vec<Id> {
     let mut images: HashMap<Id, Id> = HashMap::new();
     for id in g.reachable(roots) {
@@ -119,7 +121,7 @@ fn sort_products(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
             Factors::collect(g, id, &uses, &images).product(g, roles, &g.dim(id).clone())
         } else {
             let args: Vec<Id> = g.args(id).iter().map(|a| images[a]).collect();
-            // interned as it is: the simplifying constructors would pull constants out of products again
+            // without the simplifying constructors, which would pull constants out of products again
             let node = g.node(id).clone();
             g.intern(node.op, args, node.dim)
         };
@@ -131,13 +133,13 @@ fn sort_products(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
 #[derive(Default)]
 struct Factors {
     constant: Option<f64>,
-    /// Constants that cannot be combined with the others.
+    /// Constants that are not combined with others: not all element types have them, or not their product.
     apart: Vec<f64>,
     others: Vec<Id>,
 }
 
 impl Factors {
-    /// A product that is used once is part of the product around it.
+    /// The factors of a product. A product among them that has no other use is taken apart, too.
     fn collect(g: &Graph, product: Id, uses: &HashMap<Id, usize>, images: &HashMap<Id, Id>) -> Factors {
         let mut factors = Factors::default();
         let mut stack = vec![product];
@@ -209,7 +211,8 @@ impl Factors {
                 *side = join(g, pv.take(), *side);
             }
         }
-        // a scalar of the pair is as good a place for others as a vector is a bad one
+        // a hoisted scalar goes into a hoisted vector if the pair has only vectors, each component of which it would
+        // be multiplied with
         if x.is_none() && xv.is_some() {
             for (scalar, vector) in [(&mut t, &mut tv), (&mut s, &mut sv)] {
                 if vector.is_some() {
@@ -217,7 +220,7 @@ impl Factors {
                 }
             }
         }
-        // without anything of the pair, hoisted scalars belong to hoisted vectors
+        // if no factor depends on the pair, hoisted scalars go into hoisted vectors
         if x.is_none() && xv.is_none() {
             if tv.is_some() {
                 tv = join(g, t.take(), tv);
@@ -231,7 +234,7 @@ impl Factors {
         let parts = [p, t, x, s, pv, tv, xv, sv];
         let product = parts.into_iter().fold(None, |a, b| join(g, a, b));
         let product = product.unwrap_or_else(|| g.constant(1.0));
-        // last, when the product is what it is: it may be small where they are large
+        // constants out of range come last: the product that they multiply may be small where they are large
         let product = self.apart.iter().fold(product, |product, &c| {
             let c = g.constant(c);
             times(g, c, product)
@@ -247,7 +250,7 @@ fn join(g: &mut Graph, a: Option<Id>, b: Option<Id>) -> Option<Id> {
     }
 }
 
-/// A product in this order, whatever the simplifier would do.
+/// The product of `a` and `b` in this order, which the simplifying constructor might change.
 fn times(g: &mut Graph, a: Id, b: Id) -> Id {
     let dim = if g.is_scalar(a) { g.dim(b) } else { g.dim(a) }.clone();
     match (g.constant_value(a), g.constant_value(b)) {

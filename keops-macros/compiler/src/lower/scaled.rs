@@ -1,9 +1,10 @@
-//! A squared distance whose only use is in an exponent, times a number that is the same for all pairs.
+//! Finds a squared distance that an engine may scale: its only use is in an exponent, times a factor that is the same
+//! for all pairs.
 //!
-//! With that factor c negative, 2^(c |u - w|²) = 2^(-|s u - s w|²) for s = √-c: where coordinates may be scaled once, a
-//! pair costs a multiplication less. That moves each coordinate by a rounding, and may turn what is finite into NaN where
-//! s u overflows; so an engine that does it needs to see such a NaN in the result, and it is offered only where every
-//! operation hands NaN on.
+//! With a negative factor c, 2^(c |u - w|²) = 2^(-|s u - s w|²) for s = √-c. An engine that scales all coordinates by
+//! s once saves a multiplication for each pair. Scaling moves each coordinate by a rounding, and the result may be
+//! NaN where s u overflows though the formula is finite. An engine must therefore see such a NaN in the result, so a
+//! contraction is offered only where every operation after it hands NaN on.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +18,7 @@ use crate::ir::{
     table::Fun,
 };
 
-/// See the module.
+/// The contraction that may be scaled.
 #[derive(Clone, Copy)]
 pub(super) struct Scaled {
     /// The number of the contraction.
@@ -26,7 +27,7 @@ pub(super) struct Scaled {
     pub(super) factor: Id,
 }
 
-/// Whether the result is NaN where an argument is.
+/// Whether the result of an operation is NaN where one of its arguments is.
 fn hands_nan_on(op: &Op) -> bool {
     match op {
         Op::Add
@@ -86,7 +87,8 @@ fn hands_nan_on(op: &Op) -> bool {
 }
 
 impl Lowering<'_> {
-    /// The contraction that may be scaled, if there is one; the first root may be an exponent of the reduction.
+    /// The contraction that may be scaled, if there is one. `first_is_exponent` says that the first root is an
+    /// exponent of the reduction.
     pub(super) fn find_scaled(&self, roots: &[Id], first_is_exponent: bool) -> Option<Scaled> {
         let nodes = self.of_pair(roots);
         let g = self.g;
@@ -124,8 +126,8 @@ impl Lowering<'_> {
         })
     }
 
-    /// The nodes that the pair stage writes, short of what is inside contractions: its own, and those of other stages that
-    /// are written where they are read.
+    /// The nodes that the pair stage writes: those which it computes, and those of other stages which are written
+    /// where they are read. Nodes inside contractions are not among them.
     fn of_pair(&self, roots: &[Id]) -> Vec<Id> {
         let mut seen = HashSet::new();
         let mut stack = roots.to_vec();

@@ -1,30 +1,31 @@
-//! Which stage computes a node: what it depends on decides.
+//! The stage of a node, which is decided by the variables that the node depends on.
 
 use super::program::Role;
 use crate::ir::graph::{Category, Graph, Id, Op, VarId};
 
-/// A stage, which computes the nodes that depend on the same ends of a pair.
+/// A stage of a program: it computes the nodes that depend on the same ends of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stage {
-    /// Nodes of a row of this role, and of what all rows share: a hoisted stage. Nodes of nothing but constants are computed
-    /// with the parameters.
+    /// The hoisted stage of a role: nodes that depend on a row of this role, and on no other row but that of the
+    /// parameters. Nodes that depend on nothing belong to the stage of the parameters.
     Of(Role),
-    /// Nodes of a target and a source.
+    /// The stage of the pair: nodes that depend on a target and on a source.
     Pair,
 }
 
-/// The roles of the variables, once it is known which index is the target.
+/// The roles of the variables, which are known once the index of the targets is.
 pub(super) struct Roles {
     target: Option<Category>,
 }
 
 impl Roles {
-    /// With rows of the result indexed by `target`: I or J; `None` if all rows are targets.
+    /// The roles for a result whose rows have the index `target`, I or J. With `None` all variables but parameters
+    /// are targets.
     pub(super) fn new(target: Option<Category>) -> Self {
         Roles { target }
     }
 
-    /// What the targets are indexed by; I if all rows are.
+    /// The index of the targets; I if all variables but parameters are targets.
     pub(super) fn target(&self) -> Category {
         self.target.unwrap_or(Category::I)
     }
@@ -57,7 +58,8 @@ impl Roles {
     }
 }
 
-/// Whether a node is written where it is read, in whatever stage: constants, and what repeats.
+/// Whether a node is written where it is read, in whatever stage that is: constants, and vectors that repeat
+/// components.
 pub(super) fn is_transparent(g: &Graph, id: Id) -> bool {
     match g.op(id) {
         Op::Const(_) | Op::Zero | Op::Unit(_) | Op::Places | Op::Broadcast => true,
