@@ -1,4 +1,4 @@
-//! Derivatives: graph in, graph out, closed under itself, so any order works.
+//! Derivatives of formulas: of a graph they make nodes of the same graph, so derivatives of any order are possible.
 
 mod forward;
 mod linear;

@@ -1,7 +1,7 @@
 //! Dimensions: polynomials in the const generics of the function, with non-negative integer coefficients.
 //!
-//! A dimension is known while the macro runs if it has no const generic in it; else it is known when the function is
-//! instantiated, and the macro compares polynomials.
+//! A dimension without const generics is a number while the macro runs. Another one is a number when the function is
+//! instantiated only, so the macro compares polynomials.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,10 @@ use quote::{ToTokens, quote};
 /// A product of const generics, sorted; empty for the constant term.
 type Monomial = Vec<String>;
 
-/// The largest number in a dimension: sums of a few of them fit into any integer of the compiler.
+/// The largest number in a declared dimension. Sums of a few such numbers fit into any integer of the compiler.
 pub(crate) const LARGEST: i64 = 1 << 24;
-/// Terms of a declared dimension, and factors of one: more is a mistake, and products of them would not end.
+/// The most terms of a declared dimension, and the most factors of a term. More would be a mistake, and products of
+/// such dimensions would take too long.
 pub(crate) const TERMS: usize = 16;
 
 /// A number of components, or an offset into them.
@@ -21,7 +22,7 @@ pub(crate) const TERMS: usize = 16;
 pub struct Dim(BTreeMap<Monomial, u64>);
 
 impl Dim {
-    /// The number n.
+    /// The dimension n.
     pub fn number(n: u64) -> Self {
         let mut terms = BTreeMap::new();
         if n > 0 {
@@ -30,12 +31,13 @@ impl Dim {
         Dim(terms)
     }
 
-    /// The const generic `name`.
+    /// The dimension that is the const generic `name`.
     pub fn symbol(name: &str) -> Self {
         Dim(BTreeMap::from([(vec![name.to_owned()], 1)]))
     }
 
-    /// Whether its numbers are small, and its terms and their factors few.
+    /// Whether the numbers are at most [`LARGEST`] together, and there are at most [`TERMS`] terms with at most as
+    /// many factors each.
     pub(crate) fn is_moderate(&self) -> bool {
         let sum = self.0.values().try_fold(0_u64, |sum, n| sum.checked_add(*n));
         sum.is_some_and(|sum| sum <= LARGEST.unsigned_abs())
@@ -43,7 +45,7 @@ impl Dim {
             && self.0.keys().all(|monomial| monomial.len() <= TERMS)
     }
 
-    /// The number it is, if it has no const generic in it.
+    /// The number that the dimension is, if it has no const generics.
     pub fn value(&self) -> Option<u64> {
         match self.0.len() {
             0 => Some(0),
@@ -52,7 +54,7 @@ impl Dim {
         }
     }
 
-    /// Whether it is the number 1: a scalar.
+    /// Whether the dimension is the number 1, that of a scalar.
     pub fn is_one(&self) -> bool {
         self.value() == Some(1)
     }
@@ -80,7 +82,8 @@ impl Dim {
         Some(product)
     }
 
-    /// `self / divisor` where that is a polynomial again: the divisor has one term, which divides every term.
+    /// The quotient `self / divisor`, if it is a polynomial again. The divisor must have one term, which divides
+    /// every term of `self`.
     pub fn divide(&self, divisor: &Dim) -> Option<Dim> {
         let (factors, &n) = divisor.0.first_key_value().filter(|_| divisor.0.len() == 1)?;
         let mut terms = BTreeMap::new();
@@ -94,7 +97,7 @@ impl Dim {
         Some(Dim(terms))
     }
 
-    /// `self - other` where no coefficient is negative.
+    /// The difference `self - other`, if it has no negative coefficient.
     pub fn minus(&self, other: &Dim) -> Option<Dim> {
         let mut terms = self.0.clone();
         for (monomial, n) in &other.0 {
@@ -108,13 +111,15 @@ impl Dim {
         Some(Dim(terms))
     }
 
-    /// Its size where all const generics are large: of two dimensions of which one divides the other it tells which.
+    /// The size of the dimension for large const generics. If one of two dimensions divides the other, the sizes tell
+    /// which.
     pub(crate) fn magnitude(&self) -> u128 {
         let terms = self.0.iter().map(|(monomial, &n)| u128::from(n) << (10 * monomial.len()).min(60));
         terms.fold(0, u128::saturating_add)
     }
 
-    /// Whether it is at most `other` for all values of the const generics; `None` if that depends on them.
+    /// Whether the dimension is at most `other` for all values of the const generics; `None` if that is not known
+    /// without these values.
     pub fn at_most(&self, other: &Dim) -> Option<bool> {
         if self.0.iter().all(|(monomial, n)| other.0.get(monomial).is_some_and(|m| n <= m)) {
             return Some(true);
@@ -122,12 +127,12 @@ impl Dim {
         Some(self.value()? <= other.value()?)
     }
 
-    /// The number it is where the const generics have these values.
+    /// The number that the dimension is for these values of the const generics.
     pub(crate) fn at(&self, value: impl Fn(&str) -> u64) -> u64 {
         self.0.iter().map(|(monomial, n)| n * monomial.iter().map(|symbol| value(symbol)).product::<u64>()).sum()
     }
 
-    /// The expression of type `usize`.
+    /// The dimension as an expression of type `usize`.
     pub fn tokens(&self) -> TokenStream {
         let terms: Vec<TokenStream> = self
             .0
@@ -135,14 +140,15 @@ impl Dim {
             .map(|(monomial, &n)| {
                 let number = (n != 1 || monomial.is_empty()).then(|| usize_literal(n).to_token_stream());
                 let factors = number.into_iter().chain(monomial.iter().map(|s| const_generic(s).to_token_stream()));
-                // written out: quote has no repetition with `*` between
+                // `quote!` has no repetition with `*` as a separator
                 factors.reduce(|a, b| quote!(#a * #b)).unwrap_or_default()
             })
             .collect();
         if terms.is_empty() { quote!(0usize) } else { quote!(#(#terms)+*) }
     }
 
-    /// As an argument for a const generic of type `usize`: a number or one const generic. Stable Rust takes no more.
+    /// The dimension as an argument for a const generic of type `usize`, if it is a number or one const generic:
+    /// stable Rust allows nothing else.
     pub fn const_argument(&self) -> Option<TokenStream> {
         if let Some(n) = self.value() {
             let n = usize_literal(n);
@@ -154,7 +160,7 @@ impl Dim {
         (n == 1).then(|| quote!(#symbol))
     }
 
-    /// The type that holds this many `element`s; see `keops_core::formula`.
+    /// The type of storage for this many `element`s, of the types in `keops_core::formula`.
     pub fn storage(&self, element: &TokenStream) -> TokenStream {
         if let Some(argument) = self.const_argument() {
             return quote!([#element; #argument]);
@@ -191,8 +197,8 @@ impl std::fmt::Display for Dim {
     }
 }
 
-/// The const generic `name` as it is printed. Where the expansion has a name like it, a type parameter or a local
-/// variable, it is printed differently: callers do not see the names of const generics.
+/// The name under which the const generic `name` is printed. It is another one if the expansion might have a type
+/// parameter or a local variable of that name; callers do not see the names of const generics.
 pub(crate) fn const_generic(name: &str) -> Ident {
     let plain = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
     if plain && !matches!(name, "E" | "R" | "S" | "T") {
@@ -202,7 +208,8 @@ pub(crate) fn const_generic(name: &str) -> Ident {
     }
 }
 
-/// `n` with the suffix `usize`; the target of the host may be 32 bits wide, where rustc reports a literal too large.
+/// The literal `n` with the suffix `usize`. If it does not fit into the `usize` of the host, the suffix is `u64`, and
+/// rustc reports a literal that is too large for the target.
 fn usize_literal(n: u64) -> Literal {
     usize::try_from(n).map_or_else(|_| Literal::u64_suffixed(n), Literal::usize_suffixed)
 }

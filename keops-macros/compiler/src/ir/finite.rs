@@ -1,31 +1,34 @@
-//! What is known about the values of a node, and the factors of slopes that are finite at every point: of 1/x, of a
-//! logarithm and of a negative power they are these, but 0 at x = 0, unless x is known not to be.
+//! Facts about the values of nodes, and factors of slopes that are finite at every point.
+//!
+//! A slope may have a factor that is infinite at x = 0: 1/x, a logarithm or a negative power. Such a factor is
+//! replaced by one that is 0 there, unless x is known not to be 0.
 
 use crate::ir::{
     graph::{Graph, Id, Op},
     table::Fun,
 };
 
-/// What is known about the values of a node.
+/// The facts that are known about the values of a node.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Values {
-    /// A number that no component is below (NaN aside).
+    /// A lower bound of all components (NaN aside).
     least: f64,
-    /// Whether one may be infinite because a factor is the inverse, the logarithm or a negative power of 0.
+    /// Whether a component may be infinite because a factor of it is the inverse, the logarithm or a negative power
+    /// of 0.
     pole: bool,
-    /// Whether one may be infinite, for whatever reason.
+    /// Whether a component may be infinite, for whatever reason.
     infinite: bool,
-    /// Whether one may be infinite still as a factor of a slope, see [`Graph::finite`].
+    /// Whether a component may be infinite even after [`Graph::finite`], as a factor of a slope.
     infinite_factor: bool,
-    /// Whether the slope of the operation, or of one that it needs, may be infinite.
+    /// Whether the slope of the operation, or of an operation that the node needs, may be infinite.
     steep: bool,
 }
 
-/// What is above it is above 0 as an `f32`, and so is its square.
+/// A bound above which a number and its square are above 0 in `f32`, too.
 const ABOVE_ZERO: f64 = 1e-18;
 
 impl Graph {
-    /// What the operation and its arguments tell of a node.
+    /// The facts about a node that follow from its operation and the facts about its arguments.
     pub(crate) fn values_of(&self, op: &Op, args: &[Id]) -> Values {
         let pole = |k: usize| self.known_values(args[k]).pole;
         let zero = |k: usize| !self.is_nonzero(args[k]);
@@ -38,7 +41,7 @@ impl Graph {
             Op::Div => pole(0) || zero(1),
             _ => false,
         };
-        // infinity times 0, of constants
+        // infinity times 0, as the product of two bounds, is no bound
         let least = self.least_of(op, args);
         let least = if least.is_nan() { f64::NEG_INFINITY } else { least };
         let infinite = self.may_be_infinite(op, args);
@@ -47,8 +50,8 @@ impl Graph {
         Values { least, pole, infinite, infinite_factor, steep }
     }
 
-    /// Whether the slope of some operation that the node needs may be infinite, because it overflows or because it is made of
-    /// an infinite value.
+    /// Whether the slope of the node's operation, or of an operation that the node needs, may be infinite: because it
+    /// overflows, or because it is computed from an infinite value.
     pub(crate) fn is_steep(&self, id: Id) -> bool {
         self.known_values(id).steep
     }
@@ -72,7 +75,7 @@ impl Graph {
                 Fun::Asin | Fun::Acos | Fun::Atan | Fun::Atan2 | Fun::Direction | Fun::SinXDivX(_) => false,
                 Fun::Step | Fun::Sign | Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual => false,
                 Fun::IfElse => infinite(1) || infinite(2),
-                // but for what it guards against
+                // except for the poles that it guards against
                 Fun::UnlessZero => infinite(0) && !self.known_values(args[0]).pole,
                 _ => any(),
             },
@@ -123,7 +126,7 @@ impl Graph {
         }
     }
 
-    /// A number that no component of the node is below (NaN aside).
+    /// A lower bound of all components of the node (NaN aside).
     pub(crate) fn least(&self, id: Id) -> f64 {
         self.known_values(id).least
     }
@@ -141,13 +144,13 @@ impl Graph {
             Op::Div if not_negative(0) && not_negative(1) => 0.0,
             Op::Powi(n @ 1..) if not_negative(0) => of(0).powi(*n),
             Op::Powi(n) if n % 2 == 0 || not_negative(0) => 0.0,
-            // at least one component is summed
+            // a sum has at least one component
             Op::Sum if not_negative(0) => of(0),
             Op::Max | Op::Broadcast | Op::View(_) => of(0),
             Op::Spread(_) => of(0).min(0.0),
             Op::Concat => (0..args.len()).map(of).fold(f64::INFINITY, f64::min),
             Op::Fun(fun) => match fun {
-                // it may be rounded to 0
+                // a small exponential may be rounded to 0
                 Fun::Exp | Fun::Exp2 => {
                     if not_negative(0) {
                         1.0
@@ -172,8 +175,9 @@ impl Graph {
         }
     }
 
-    /// a b, where one has a logarithm as a factor, and the other a positive power of what it is of: x log x, which is 0 at 0
-    /// where its factors are 0 and infinite. `None` where that is not so, or where x is not 0.
+    /// The product a b by means of x log x, which is 0 at x = 0 while its factors are 0 and infinite. One of a and b
+    /// must have log x as a factor, and the other a positive power of x. `None` if that is not so, or if x is known
+    /// not to be 0.
     pub(crate) fn with_logarithm(&mut self, a: Id, b: Id) -> Option<Id> {
         for (a, b) in [(a, b), (b, a)] {
             let (a, b) = (self.factors(a), self.factors(b));
@@ -194,7 +198,7 @@ impl Graph {
         None
     }
 
-    /// The factors of a product, of products in it too: no more than a few.
+    /// The factors of a product, and of products among these. Products beyond the first few factors stay as they are.
     fn factors(&self, id: Id) -> Vec<Id> {
         const MOST: usize = 8;
         let mut factors = vec![id];
@@ -210,7 +214,7 @@ impl Graph {
         factors
     }
 
-    /// y log(x), where y is a positive power of x.
+    /// The product y log(x), if y is a positive power of x that may be 0.
     fn power_times_logarithm(&mut self, y: Id, x: Id) -> Option<Id> {
         if self.is_nonzero(x) {
             return None;
@@ -224,7 +228,7 @@ impl Graph {
         if x == y {
             return Some(self.fun(Fun::XLogX, &[x]));
         }
-        // of b^n log(b^m)
+        // the product is b^n log(b^m), with b^n = y and b^m = x
         let ((base, n), (other, m)) = (self.constant_power(y), self.constant_power(x));
         let even = n % 2.0 == 0.0 && m % 2.0 == 0.0;
         if base != other || n <= 0.0 || !even && self.least(base) < 0.0 {
@@ -234,7 +238,8 @@ impl Graph {
         Some(self.mul(ratio, product))
     }
 
-    /// The base and the exponent, if that is a constant.
+    /// The base and the exponent of a power with a constant exponent, of which roots are one kind. For other nodes
+    /// the exponent is 1.
     fn constant_power(&self, id: Id) -> (Id, f64) {
         let (mut base, mut exponent) = (id, 1.0);
         loop {
@@ -252,12 +257,12 @@ impl Graph {
         }
     }
 
-    /// Whether no component of the node is 0, as far as its operations tell.
+    /// Whether the node is known to have no component 0.
     pub(crate) fn is_nonzero(&self, id: Id) -> bool {
         self.least(id) > ABOVE_ZERO || self.constant_value(id).is_some_and(|c| c < -ABOVE_ZERO)
     }
 
-    /// `value`, and 0 where x is 0.
+    /// The `value` where x is not 0, and 0 where x is 0.
     pub(crate) fn unless_zero(&mut self, value: Id, x: Id) -> Id {
         if self.is_nonzero(x) || self.is_zero(value) {
             let dim = self.broadcast_dim(&[value, x]);
@@ -267,8 +272,8 @@ impl Graph {
         if self.is_zero(x) { self.zero(dim) } else { self.intern(Op::Fun(Fun::UnlessZero), vec![value, x], dim) }
     }
 
-    /// The node as a factor of a slope: an inverse, a logarithm or a negative power, or a product of these, 0 where it is
-    /// infinite because it is that of 0.
+    /// The node as a factor of a slope: an inverse, a logarithm or a negative power of 0 counts as 0 instead of
+    /// infinity, also in products and quotients.
     pub(crate) fn finite(&mut self, id: Id) -> Id {
         if !self.known_values(id).pole {
             return id;
@@ -298,14 +303,14 @@ impl Graph {
         }
     }
 
-    /// n x^(n-1), of factors that are finite.
+    /// The slope n x^(n-1) of a power, made of finite factors.
     pub(crate) fn slope_of_powi(&mut self, x: Id, n: i32) -> Id {
         let x = self.finite(x);
         let (factor, power) = (self.constant(f64::from(n)), self.finite_powi(x, n.saturating_sub(1)));
         self.mul(factor, power)
     }
 
-    /// x^y, and 0 at x = 0 for negative y; `power` is x^y itself.
+    /// The node x^y, but 0 at x = 0 for negative y; `power` is x^y itself.
     pub(crate) fn finite_pow(&mut self, power: Id, x: Id, y: Id) -> Id {
         if self.least(y) >= 0.0 || self.is_nonzero(x) {
             return power;
@@ -313,7 +318,7 @@ impl Graph {
         if self.constant_value(y).is_some() {
             return self.unless_zero(power, x);
         }
-        // 0 where x is 0 and y < 0
+        // this is 0 only where x is 0 and y < 0
         let size = if self.least(x) >= 0.0 { x } else { self.fun(Fun::Abs, &[x]) };
         let zero = self.constant(0.0);
         let rises = self.fun(Fun::LessOrEqual, &[zero, y]);
@@ -321,13 +326,13 @@ impl Graph {
         self.unless_zero(power, guarded)
     }
 
-    /// 1/x, and 0 at 0.
+    /// The inverse 1/x, but 0 at x = 0.
     pub(crate) fn finite_inverse(&mut self, x: Id) -> Id {
         let inverse = self.fun(Fun::Inv, &[x]);
         self.unless_zero(inverse, x)
     }
 
-    /// x^n, and 0 at 0 for negative n.
+    /// The power x^n, but 0 at x = 0 for negative n.
     pub(crate) fn finite_powi(&mut self, x: Id, n: i32) -> Id {
         if n >= 0 || self.is_nonzero(x) {
             return self.powi(x, n);

@@ -1,15 +1,16 @@
-//! The formula graph: the one representation between the checker and the lowering.
+//! The formula graph: the one representation of a formula between the checker and the lowering.
 //!
 //! # Contract
-//! - A node is an operation, its arguments and its dimension. A value is a vector of `dim` components; a scalar is a
-//!   vector of dimension 1.
-//! - Nodes live in an arena and are hash-consed: equal operations on equal arguments are the same [`Id`], so what a
-//!   formula says twice is computed once. Arguments have smaller ids than the nodes that use them: going through the
-//!   arena upwards is a topological order.
+//! - A node is an operation, its arguments and its dimension. Its value is a vector of `dim` components; a scalar is
+//!   a vector of dimension 1.
+//! - Nodes are kept in an arena and hash-consed: equal operations on equal arguments are the same [`Id`], so an
+//!   expression that a formula has twice is computed once. Arguments have smaller ids than the nodes that use them,
+//!   so ascending ids are a topological order.
 //! - Element-wise operations take arguments of dimension 1 or of the dimension of the result; dimension 1 broadcasts.
-//! - Nodes are made by the constructors of [`crate::ir::simplify`], which check nothing: dimensions were checked by
-//!   [`crate::ir::table`] at the user's tokens. [`Graph::verify`] checks the contract in tests.
-//! - A graph never contains the derivative of something: differentiation makes ordinary nodes at once.
+//! - Nodes are made by the constructors of [`crate::ir::simplify`], which check nothing: the rows of
+//!   [`crate::ir::table`] have checked dimensions, with faults at the user's tokens. [`Graph::verify`] checks the
+//!   contract in tests.
+//! - A graph has no nodes for derivatives: differentiation makes ordinary nodes at once.
 
 use std::collections::HashMap;
 
@@ -28,39 +29,41 @@ pub struct VarId(pub u32);
 pub enum Op {
     /// A row of a variable.
     Var(VarId),
-    /// A constant, by its bits as f64. Dimension 1.
+    /// A constant of dimension 1, by its bits as f64.
     Const(u64),
     /// A vector of zeros.
     Zero,
-    /// The vector with 1 at the component and 0 elsewhere.
+    /// The unit vector with 1 at this component and 0 elsewhere.
     Unit(u64),
     /// The vector 0, 1, 2, ...
     Places,
-    /// Element-wise arithmetic.
+    /// Element-wise sum.
     Add,
-    /// Element-wise arithmetic.
+    /// Element-wise difference.
     Sub,
-    /// Element-wise arithmetic.
+    /// Element-wise product.
     Mul,
-    /// Element-wise arithmetic.
+    /// Element-wise quotient.
     Div,
-    /// Element-wise arithmetic.
+    /// Element-wise negation.
     Neg,
-    /// Element-wise fixed power.
+    /// Element-wise power with a fixed integer exponent.
     Powi(i32),
     /// An element-wise function of the operation table.
     Fun(Fun),
-    /// Sums of as many components each as there are, one after another: of all, where the dimension is 1.
+    /// Sums of consecutive blocks of components, of one length each. A node of dimension 1 is the sum of all
+    /// components.
     Sum,
     /// The largest component; NaN is skipped.
     Max,
-    /// The place of the largest component, the first of several.
+    /// The place of the largest component; of equal ones the first.
     ArgMax,
-    /// A scalar, repeated.
+    /// A vector whose components are all a scalar.
     Broadcast,
-    /// Components of a vector, by their places in it.
+    /// Components of a vector, chosen by a view.
     View(View),
-    /// The argument at the places of a view, which are all different, in a vector of zeros: the adjoint of `View`.
+    /// The adjoint of `View`: a vector of zeros, with the argument's components at the places of a view. The places
+    /// are all different.
     Spread(View),
     /// The components of all arguments, one after another.
     Concat,
@@ -72,18 +75,18 @@ pub enum Op {
     Outer,
 }
 
-/// See [`Op`].
+/// A node: an operation on arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Node {
     /// The operation.
     pub op: Op,
-    /// Its arguments.
+    /// The arguments.
     pub args: Vec<Id>,
-    /// Components of the value.
+    /// The number of components of the value.
     pub dim: Dim,
 }
 
-/// What a variable's rows belong to.
+/// The category of a variable, in KeOps' word: which rows it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Category {
     /// `Vi`: one row for each i.
@@ -97,25 +100,25 @@ pub enum Category {
 /// A variable of the formula.
 #[derive(Clone, Debug)]
 pub struct Variable {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// What its rows belong to.
+    /// Which rows the variable has.
     pub category: Category,
-    /// Components of a row.
+    /// The number of components of a row.
     pub dim: Dim,
 }
 
-/// Which variables a node depends on: a set of bits.
+/// The set of variables that a node depends on, as bits.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Dependence(Vec<u64>);
 
 impl Dependence {
-    /// Whether the variable is among them.
+    /// Whether the set has this variable.
     pub fn contains(&self, v: VarId) -> bool {
         self.0.get(v.0 as usize / 64).is_some_and(|word| word >> (v.0 % 64) & 1 == 1)
     }
 
-    /// The variables.
+    /// The variables in the set.
     pub fn iter(&self) -> impl Iterator<Item = VarId> {
         self.0.iter().zip((0..).step_by(64)).flat_map(|(&word, first): (_, u32)| {
             let mut left = word;
@@ -141,35 +144,35 @@ impl Dependence {
     }
 }
 
-/// See the [module](self).
+/// A graph of formulas, see the [module](self).
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
     dependence: Vec<Dependence>,
-    /// What is known about the values of each node.
+    /// The facts that are known about the values of each node.
     values: Vec<Values>,
     known: HashMap<Node, Id>,
-    /// What was divided by which constant, where a node multiplies by the reciprocal.
+    /// For nodes that multiply by the reciprocal of a constant instead of dividing: the dividend and the constant.
     pub(crate) quotients: HashMap<Id, (Id, Id)>,
     /// The variables, in the order of the function's arguments.
     pub variables: Vec<Variable>,
-    /// What const generics must be like, which is known where the function is called.
+    /// Conditions on const generics, which can be checked where the function is called.
     pub requirements: Vec<Requirement>,
 }
 
 /// A dimension that must not exceed another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirement {
-    /// The smaller.
+    /// The dimension that must not exceed the other.
     pub end: Dim,
-    /// The larger.
+    /// The other dimension.
     pub whole: Dim,
-    /// What to say if it does.
+    /// The message if it does.
     pub message: String,
 }
 
 impl Graph {
-    /// The node, made or found.
+    /// The node of an operation, which is made unless the graph has it.
     pub fn intern(&mut self, op: Op, args: Vec<Id>, dim: Dim) -> Id {
         let node = Node { op, args, dim };
         if let Some(&id) = self.known.get(&node) {
@@ -203,12 +206,12 @@ impl Graph {
         self.intern(Op::Var(v), vec![], dim)
     }
 
-    /// The variable.
+    /// The variable with this number.
     pub fn variable(&self, v: VarId) -> &Variable {
         &self.variables[v.0 as usize]
     }
 
-    /// All variables.
+    /// The numbers of all variables.
     pub fn variable_ids(&self) -> impl Iterator<Item = VarId> + use<> {
         (0..self.variables.len() as u32).map(VarId)
     }
@@ -223,22 +226,22 @@ impl Graph {
         &self.nodes[id.0 as usize].args
     }
 
-    /// Components of the node's value.
+    /// The number of components of the node's value.
     pub fn dim(&self, id: Id) -> &Dim {
         &self.nodes[id.0 as usize].dim
     }
 
-    /// The node.
+    /// The node with this number.
     pub fn node(&self, id: Id) -> &Node {
         &self.nodes[id.0 as usize]
     }
 
-    /// Which variables the node depends on.
+    /// The variables that the node depends on.
     pub fn dependence(&self, id: Id) -> &Dependence {
         &self.dependence[id.0 as usize]
     }
 
-    /// What is known about the node's values.
+    /// The facts that are known about the node's values.
     pub(crate) fn known_values(&self, id: Id) -> Values {
         self.values[id.0 as usize]
     }
@@ -253,7 +256,7 @@ impl Graph {
         self.dim(id).is_one()
     }
 
-    /// The constant's value.
+    /// The value of the node, if it is a scalar constant.
     pub fn constant_value(&self, id: Id) -> Option<f64> {
         match *self.op(id) {
             Op::Const(bits) => Some(f64::from_bits(bits)),
@@ -262,7 +265,7 @@ impl Graph {
         }
     }
 
-    /// All nodes that the roots need, arguments first.
+    /// The roots and all nodes that they need, arguments first.
     pub fn reachable(&self, roots: &[Id]) -> Vec<Id> {
         let end = roots.iter().map(|root| root.0 + 1).max().unwrap_or(0);
         let mut seen = vec![false; end as usize];
@@ -275,7 +278,7 @@ impl Graph {
         (0..end).map(Id).filter(|id| seen[id.0 as usize]).collect()
     }
 
-    /// Panics where the contract of the module is broken; for tests.
+    /// Panics if the contract of the module is broken.
     #[cfg(test)]
     pub fn verify(&self, roots: &[Id]) {
         for id in self.reachable(roots) {

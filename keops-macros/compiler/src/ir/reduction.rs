@@ -1,57 +1,58 @@
-//! The reduction table: names, arguments, and what can be done with each.
+//! The table of reductions: names, arguments, and the type in `keops_core` that computes each.
 
-/// What is done with the terms of a target.
+/// How a reduction makes a result of the terms f of a target, and of their weights g if it takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduction {
     /// Σ f
     Sum,
-    /// Σ f over the number of terms
+    /// Σ f divided by the number of terms
     Mean,
     /// Π f
     Prod,
-    /// Nothing: 0.
+    /// 0, whatever the terms are
     Zero,
-    /// log Σ exp(f) for each component, or log Σ exp(f) g
+    /// log Σ exp(f) for each component; with a weight log Σ exp(f) g
     LogSumExp,
     /// Σ exp(f) g / Σ exp(f)
     SumSoftMaxWeight,
-    /// max f, and Σ exp(f - max f) or Σ exp(f - max f) g
+    /// max f and Σ exp(f - max f); with a weight max f and Σ exp(f - max f) g
     MaxSumShiftExp,
     /// The least or the greatest value of each component.
     Min,
-    /// The K least values and where they are; K = 1 for `ArgMin` and `MinArgMin`.
+    /// The K least values of each component, or their row numbers, or both. K is 1 for `ArgMin` and `MinArgMin`, and
+    /// for the greatest value.
     KMin {
-        /// The values are part of the result.
+        /// Whether the values are part of the result.
         values: bool,
-        /// The row numbers are part of the result.
+        /// Whether the row numbers are part of the result.
         indices: bool,
     },
 }
 
-/// Whether a reduction takes a second formula.
+/// Whether a reduction takes a second formula, the weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// It does not.
+    /// It takes none.
     None,
-    /// It may.
+    /// It takes one or none.
     Optional,
-    /// It must.
+    /// It takes one.
     Required,
 }
 
 /// A row of the table.
 pub struct Row {
-    /// Our name.
+    /// The name.
     pub name: &'static str,
     /// KeOps' other names.
     pub aliases: &'static [&'static str],
-    /// What it does.
+    /// How the reduction makes its result.
     pub reduction: Reduction,
-    /// Whether it takes a second formula.
+    /// Whether the reduction takes a second formula.
     pub weight: Weight,
-    /// Whether it takes a number K.
+    /// Whether the reduction takes a number K.
     pub takes_k: bool,
-    /// The type in `keops_core::reduction`, without `<K>`.
+    /// The name of the type in `keops_core::reduction`, without `<K>`.
     pub path: &'static str,
 }
 
@@ -63,8 +64,8 @@ impl Reduction {
 }
 
 impl Row {
-    /// The reduction that gives the row numbers of what this one selects: derivatives go through them. `None` if the
-    /// result depends on all terms, or is row numbers.
+    /// The reduction that gives the row numbers of the values which this one selects, as its derivatives need them.
+    /// `None` if the result depends on all terms, or has no values.
     pub fn selection(&self) -> Option<&'static str> {
         match self.path {
             "Min" | "MinArgMin" => Some("ArgMin"),
@@ -90,7 +91,7 @@ const fn k_min(values: bool, indices: bool) -> Reduction {
     Reduction::KMin { values, indices }
 }
 
-/// All rows.
+/// The rows of the table.
 pub const REDUCTIONS: &[Row] = &[
     row("Sum", &[], Reduction::Sum, Weight::None, false, "Sum"),
     row("Mean", &[], Reduction::Mean, Weight::None, false, "Mean"),
@@ -124,18 +125,18 @@ pub const REDUCTIONS: &[Row] = &[
 pub enum Scheme {
     /// One addition in the element type for each term.
     Direct,
-    /// Runs in the element type, added to a compensated total: the default.
+    /// Runs of terms are summed in the element type and added to a compensated total. This is the default.
     Blocked,
-    /// Every addition compensated.
+    /// Every addition is compensated.
     Compensated,
 }
 
 impl Scheme {
-    /// All of them, with their names.
+    /// All schemes, with their names.
     pub const ALL: [(&'static str, Scheme); 3] =
         [("direct", Scheme::Direct), ("blocked", Scheme::Blocked), ("compensated", Scheme::Compensated)];
 
-    /// The type in `keops_core::reduction`.
+    /// The name of the type of a sum in `keops_core::reduction`.
     pub fn path(self) -> &'static str {
         match self {
             Scheme::Direct => "DirectSum",
@@ -144,7 +145,7 @@ impl Scheme {
         }
     }
 
-    /// The type in `keops_core::reduction` of a mean.
+    /// The name of the type of a mean in `keops_core::reduction`.
     pub fn mean_path(self) -> &'static str {
         match self {
             Scheme::Direct => "DirectMean",
@@ -154,12 +155,12 @@ impl Scheme {
     }
 }
 
-/// The row of a name.
+/// The row with this name.
 pub fn find(name: &str) -> Option<&'static Row> {
     REDUCTIONS.iter().find(|row| row.name == name || row.aliases.contains(&name))
 }
 
-/// The row that a name means, however it is written: `logsumexp`, `arg_kmin`, `sum_reduction`.
+/// The row that a name means in another spelling: `logsumexp`, `arg_kmin`, `sum_reduction`.
 pub fn like(name: &str) -> Option<&'static Row> {
     let plain = |name: &str| name.replace('_', "").to_lowercase();
     let wanted = plain(name);

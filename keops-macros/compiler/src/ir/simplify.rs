@@ -1,10 +1,11 @@
 //! Constructors of graph nodes, which simplify as they build: constants, 0 and 1, x - x, signs, powers, products of
-//! exponentials, scalar factors out of sums.
+//! exponentials, scalar factors of sums.
 //!
-//! Products are regrouped, sums are not: changing the order of a product costs at most roundings of 1 ULP, as long as no
-//! part of it leaves the range of the numbers, and changing the order of a sum can lose everything to cancellation.
-//! Constants are not combined where that would leave the range of `f32`; what a partial product of variables does is known
-//! at run time only. A constant that was written beyond it stays a factor of its own, so that the lowering sees it.
+//! Products are regrouped, sums are not. Another order of a product costs roundings of 1 ULP, as long as no partial
+//! product leaves the range of the numbers; another order of a sum can lose all digits to cancellation. Constants are
+//! not combined if their product would leave the range of `f32`; whether partial products of variables do is known at
+//! run time only. A constant that is written in the formula and is out of range stays a factor of its own, so that
+//! the lowering sees it.
 
 use crate::ir::{
     dim::Dim,
@@ -13,13 +14,13 @@ use crate::ir::{
     view::View,
 };
 
-/// Whether all element types have the number to their full precision.
+/// Whether all element types can represent the number with full precision.
 pub(crate) fn is_normal(x: f64) -> bool {
     x == 0.0 || (f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX)).contains(&x.abs())
 }
 
-/// The product of two constants, unless it is beyond the range that they are in: as factors of something else they may not
-/// be.
+/// The product of two constants. `None` if it leaves the range of the element types and the constants do not, since
+/// as separate factors of something else they may be harmless.
 pub(crate) fn product(a: f64, b: f64) -> Option<f64> {
     let product = a * b;
     let lost = !product.is_finite() || (product == 0.0 && a != 0.0 && b != 0.0);
@@ -27,14 +28,15 @@ pub(crate) fn product(a: f64, b: f64) -> Option<f64> {
 }
 
 impl Graph {
-    /// Of two factors a constant that not all element types have, and the other.
+    /// For a product with a constant factor that not all element types can represent: this constant and the other
+    /// factor.
     pub(crate) fn beyond(&self, factors: &[Id]) -> Option<(f64, Id)> {
         let &[a, b] = factors else { return None };
         let constant = |id: Id| self.constant_value(id).filter(|&c| !is_normal(c));
         constant(a).map(|c| (c, b)).or_else(|| constant(b).map(|c| (c, a)))
     }
 
-    /// The constant, a scalar.
+    /// The node of a constant, which is a scalar.
     pub fn constant(&mut self, value: f64) -> Id {
         debug_assert!(value.is_finite(), "there is no literal for {value}");
         if value == 0.0 {
@@ -48,7 +50,7 @@ impl Graph {
         self.intern(Op::Zero, vec![], dim)
     }
 
-    /// The one-hot vector.
+    /// The unit vector with 1 at this component.
     pub fn unit(&mut self, component: u64, dim: Dim) -> Id {
         if dim.is_one() { self.constant(1.0) } else { self.intern(Op::Unit(component), vec![], dim) }
     }
@@ -65,12 +67,12 @@ impl Graph {
         self.constant_value(id) == Some(value)
     }
 
-    /// The dimension of an element-wise operation.
+    /// The dimension of an element-wise operation on these arguments.
     pub(crate) fn broadcast_dim(&self, args: &[Id]) -> Dim {
         args.iter().map(|&a| self.dim(a)).find(|d| !d.is_one()).cloned().unwrap_or_else(|| Dim::number(1))
     }
 
-    /// A scalar repeated, or the vector of that dimension itself.
+    /// A scalar broadcast to this dimension; a vector of this dimension is returned as it is.
     pub fn broadcast(&mut self, a: Id, dim: &Dim) -> Id {
         if self.dim(a) == dim {
             a
@@ -81,7 +83,7 @@ impl Graph {
         }
     }
 
-    /// A factor and the rest: 2 x is (2, x), -x is (-1, x), x is (1, x).
+    /// The constant factor of a node, and the other factor: (2, x) for 2 x, (-1, x) for -x, (1, x) for x.
     fn coefficient(&self, id: Id) -> (f64, Id) {
         let args = self.args(id);
         match self.op(id) {
@@ -94,7 +96,7 @@ impl Graph {
         }
     }
 
-    /// a + b
+    /// The sum a + b.
     pub fn add(&mut self, a: Id, b: Id) -> Id {
         let dim = self.broadcast_dim(&[a, b]);
         if self.is_zero(a) {
@@ -123,7 +125,7 @@ impl Graph {
         self.intern(Op::Add, args, dim)
     }
 
-    /// a - b
+    /// The difference a - b.
     pub fn sub(&mut self, a: Id, b: Id) -> Id {
         let dim = self.broadcast_dim(&[a, b]);
         if self.is_zero(a) {
@@ -149,7 +151,7 @@ impl Graph {
         self.intern(Op::Sub, vec![a, b], dim)
     }
 
-    /// -a
+    /// The negation -a.
     pub fn neg(&mut self, a: Id) -> Id {
         if self.is_zero(a) {
             return a;
@@ -169,7 +171,7 @@ impl Graph {
         self.intern(Op::Neg, vec![a], dim)
     }
 
-    /// a b
+    /// The product a b.
     pub fn mul(&mut self, a: Id, b: Id) -> Id {
         let dim = self.broadcast_dim(&[a, b]);
         if self.is_zero(a) || self.is_zero(b) {
@@ -232,17 +234,18 @@ impl Graph {
         self.intern(Op::Mul, args, dim)
     }
 
-    /// The arguments of a commutative operation: x y and y x are one node. Scalars stay before vectors.
+    /// The arguments of a commutative operation in a fixed order, so that x y and y x are one node. A scalar stays
+    /// before a vector.
     fn in_order(&self, a: Id, b: Id) -> Vec<Id> {
         if self.is_scalar(a) == self.is_scalar(b) && b < a { vec![b, a] } else { vec![a, b] }
     }
 
-    /// Whether a node depends on variables indexed by i, and by j.
+    /// Whether a node depends on a variable of i, and whether on one of j.
     fn indices(&self, id: Id) -> [bool; 2] {
         [Category::I, Category::J].map(|index| self.dependence(id).iter().any(|v| self.variable(v).category == index))
     }
 
-    /// A constant times x.
+    /// The product of a constant and x.
     fn scale(&mut self, c: f64, x: Id, dim: Dim) -> Id {
         let (own, rest) = self.coefficient(x);
         let (c, x) = product(c, own).map_or((c, x), |c| (c, rest));
@@ -250,7 +253,7 @@ impl Graph {
             return x;
         }
         if c == -1.0 {
-            // through `neg`, unless that would come back here
+            // by `neg`, unless `neg` would come back here
             if let Op::Sub = self.op(x) {
                 return self.neg(x);
             }
@@ -268,14 +271,14 @@ impl Graph {
         if let (Op::Fun(Fun::IfElse), &[condition, yes, no]) = (self.op(x), self.args(x))
             && self.beyond(&[yes, no]).is_some()
         {
-            // the product of the constants is one; in `f32` it would be infinite
+            // the constants are multiplied here, since in `f32` a side would be infinite before the multiplication
             let sides = [yes, no].map(|side| self.mul(c, side));
             return self.fun(Fun::IfElse, &[condition, sides[0], sides[1]]);
         }
         self.intern(Op::Mul, vec![c, x], dim)
     }
 
-    /// The base and the exponent.
+    /// The base and the exponent of a fixed power; the node and 1 for other nodes.
     fn power(&self, id: Id) -> (Id, i32) {
         match *self.op(id) {
             Op::Powi(n) => (self.args(id)[0], n),
@@ -283,7 +286,7 @@ impl Graph {
         }
     }
 
-    /// a / b
+    /// The quotient a / b.
     pub fn div(&mut self, a: Id, b: Id) -> Id {
         let dim = self.broadcast_dim(&[a, b]);
         if self.is_zero(a) && !self.is_zero(b) {
@@ -292,7 +295,7 @@ impl Graph {
         if let Some(c) = self.constant_value(b)
             && let Some(inverse) = product(1.0, 1.0 / c).filter(|&inverse| is_normal(inverse) || !is_normal(c))
         {
-            // in f64 when both are constants, else one more rounding
+            // a quotient of constants is computed in f64; else the reciprocal costs one more rounding
             if let Some(x) = self.constant_value(a)
                 && product(x, inverse).is_some()
             {
@@ -310,14 +313,14 @@ impl Graph {
             return self.fun(Fun::Inv, &[b]);
         }
         if self.constant_value(a).is_some_and(|c| !is_normal(c)) {
-            // as a factor it is what it is in all element types
+            // as a factor of its own the constant has its value in all element types
             let inverse = self.fun(Fun::Inv, &[b]);
             return self.mul(a, inverse);
         }
         self.intern(Op::Div, vec![a, b], dim)
     }
 
-    /// a^n
+    /// The power a^n.
     pub fn powi(&mut self, a: Id, n: i32) -> Id {
         let dim = self.dim(a).clone();
         match n {
@@ -334,7 +337,7 @@ impl Graph {
         {
             return self.constant(power);
         }
-        // a norm squared is smooth at 0
+        // (√x)² becomes x, which is smooth at 0
         if let (Op::Fun(Fun::Sqrt), &[x], 0) = (self.op(a), self.args(a), n % 2)
             && self.least(x) >= 0.0
         {
@@ -352,7 +355,7 @@ impl Graph {
         self.intern(Op::Powi(n), vec![a], dim)
     }
 
-    /// An element-wise function of the operation table.
+    /// An element-wise function of the operation table, of these arguments.
     pub fn fun(&mut self, fun: Fun, args: &[Id]) -> Id {
         let dim = self.broadcast_dim(args);
         let mut divided = args.to_vec();
@@ -415,10 +418,10 @@ impl Graph {
         self.intern(Op::Fun(fun), args.to_vec(), dim)
     }
 
-    /// A quotient by a constant, or a sum of them, as divisions, where multiplications by the reciprocal stood: these may
-    /// be a rounding below a whole number.
+    /// A quotient by a constant, or a sum with such terms, with divisions in place of multiplications by the
+    /// reciprocal. The latter may be a rounding below a whole number, where a step of the result would be missed.
     fn divided(&mut self, a: Id, depth: usize) -> Id {
-        /// How many terms deep, by recursion.
+        /// The deepest nesting of sums that is looked into, which takes recursion.
         const DEEPEST: usize = 8;
         if self.quotients.is_empty() {
             return a;
@@ -440,7 +443,7 @@ impl Graph {
         self.sums(a, Dim::number(1))
     }
 
-    /// The sums of `dim` blocks of components of one length, which divides the dimension.
+    /// The sums of `dim` consecutive blocks of components, all of one length.
     pub fn sums(&mut self, a: Id, dim: Dim) -> Id {
         if *self.dim(a) == dim {
             return a;
@@ -480,13 +483,13 @@ impl Graph {
         if self.is_scalar(a) { self.constant(0.0) } else { self.intern(Op::ArgMax, vec![a], Dim::number(1)) }
     }
 
-    /// 1 at the component that `place` is a number of, 0 elsewhere.
+    /// The vector with 1 at the component whose number is the value of `place`, and 0 elsewhere.
     pub fn one_hot(&mut self, place: Id, dim: Dim) -> Id {
         let places = if dim.is_one() { self.constant(0.0) } else { self.intern(Op::Places, vec![], dim) };
         self.fun(Fun::Equal, &[places, place])
     }
 
-    /// How many components there are, as a scalar: a sum of ones where a const generic decides.
+    /// The number of components in a dimension, as a scalar. With const generics it is a sum of ones.
     fn count(&mut self, dim: &Dim) -> Id {
         if let Some(n) = dim.value() {
             return self.constant(n as f64);
@@ -498,17 +501,17 @@ impl Graph {
 
     /// The dot product; an argument of dimension 1 broadcasts.
     pub fn dot(&mut self, a: Id, b: Id) -> Id {
-        // multiplied without pulling the scalar of a broadcast out: Σ_d s v_d = s Σ_d v_d is found by `sum`
+        // `sum` finds Σ_d s v_d = s Σ_d v_d by itself
         let product = self.mul(a, b);
         self.sum(product)
     }
 
-    /// `dim` components from `start` on.
+    /// The `dim` components of a vector from `start` on.
     pub fn extract(&mut self, a: Id, start: Dim, dim: Dim) -> Id {
         self.view(a, View::part(start, dim))
     }
 
-    /// Components of a vector.
+    /// A view of a vector.
     pub fn view(&mut self, a: Id, view: View) -> Id {
         let dim = view.dim();
         if view.is_whole(self.dim(a)) {
@@ -530,10 +533,10 @@ impl Graph {
                 }
             }
             Op::Spread(places) if places == view => return args[0],
-            // parts of a grid that do not meet: the imaginary parts where only real ones are
+            // the places have no component in common: the imaginary parts of a vector that has only real ones
             Op::Spread(places) if places.axes == view.axes && self.apart(&places, &view) => return self.zero(dim),
             Op::Concat => {
-                // inside one of the parts, if that can be seen
+                // a view of one argument alone, if it is known to lie inside it
                 let end = view.end();
                 let mut before = Dim::default();
                 for part in args {
@@ -560,7 +563,7 @@ impl Graph {
         }
     }
 
-    /// `a` at the places of a view in `dim` zeros.
+    /// A vector of `dim` zeros, with the components of `a` at the places of a view.
     pub fn spread(&mut self, a: Id, view: View, dim: Dim) -> Id {
         if self.is_zero(a) {
             return self.zero(dim);
@@ -571,14 +574,14 @@ impl Graph {
         }
     }
 
-    /// Two vectors of one dimension, their components in turn: complex numbers of real and imaginary parts.
+    /// The components of two vectors of one dimension in turn: complex numbers, from their real and imaginary parts.
     pub fn interleave(&mut self, a: Id, b: Id) -> Option<Id> {
         let n = self.dim(a).clone();
         let both = self.concat(&[a, b])?;
         Some(self.view(both, View::transpose(&Dim::number(2), &n)))
     }
 
-    /// All components, one after another; `None` if there are too many to count.
+    /// The components of all parts one after another; `None` if their number overflows.
     pub fn concat(&mut self, parts: &[Id]) -> Option<Id> {
         let dim = parts.iter().try_fold(Dim::default(), |sum, &p| sum.checked_add(self.dim(p)))?;
         Some(match parts {
@@ -588,7 +591,7 @@ impl Graph {
         })
     }
 
-    /// Matrix (row-major) times vector; `dim` is the number of rows.
+    /// The product of a matrix (row-major) and a vector; `dim` is the number of rows.
     pub fn mat_vec(&mut self, matrix: Id, vector: Id, dim: Dim) -> Id {
         if self.is_zero(matrix) || self.is_zero(vector) {
             return self.zero(dim);
@@ -602,7 +605,7 @@ impl Graph {
         self.intern(Op::MatVec, vec![matrix, vector], dim)
     }
 
-    /// Vector times matrix (row-major); `dim` is the number of columns.
+    /// The product of a vector and a matrix (row-major); `dim` is the number of columns.
     pub fn vec_mat(&mut self, vector: Id, matrix: Id, dim: Dim) -> Id {
         if self.is_zero(matrix) || self.is_zero(vector) {
             return self.zero(dim);
@@ -616,7 +619,7 @@ impl Graph {
         self.intern(Op::VecMat, vec![vector, matrix], dim)
     }
 
-    /// Outer product, row-major; `None` if there are too many components to count.
+    /// The outer product, row-major; `None` if the number of components overflows.
     pub fn outer(&mut self, a: Id, b: Id) -> Option<Id> {
         let dim = self.dim(a).checked_mul(self.dim(b))?;
         Some(if self.is_zero(a) || self.is_zero(b) {
@@ -628,8 +631,7 @@ impl Graph {
         })
     }
 
-    /// `value` with `new` in place of the variable nodes `old`: used by forward derivatives that are linear in a
-    /// tangent.
+    /// The node `value` with `new` in place of the node `old`.
     pub fn substitute(&mut self, value: Id, old: Id, new: Id) -> Id {
         let mut image = std::collections::HashMap::from([(old, new)]);
         for id in self.reachable(&[value]) {
@@ -643,7 +645,7 @@ impl Graph {
         image[&value]
     }
 
-    /// The operation of `id` on other arguments of the same dimensions.
+    /// The operation of the node `id` on other arguments of the same dimensions.
     pub fn rebuild(&mut self, id: Id, args: &[Id]) -> Id {
         let dim = self.dim(id).clone();
         match self.op(id).clone() {
@@ -669,7 +671,7 @@ impl Graph {
     }
 }
 
-/// A function of constants, where f64 has the value.
+/// The value of a function of constants, if it is finite.
 fn of_constants(fun: Fun, args: &[f64]) -> Option<f64> {
     let value = match (fun, args) {
         (Fun::Exp, [x]) => x.exp(),

@@ -1,6 +1,6 @@
-//! The operation table: one row for each operation, with its names, arguments, dims rule, value, derivative and test
-//! range. Adding an operation is adding a row (and, for a new element-wise function, its lanes in
-//! `keops_core::number::ops`).
+//! The operation table: one row for each operation, with its names, arguments, rule for dimensions, value, derivative
+//! and test range. To add an operation is to add a row and, for a new element-wise function, a function of
+//! `keops_core::number::ops`.
 
 mod autodiff;
 mod complex;
@@ -128,7 +128,7 @@ pub enum Fun {
 }
 
 impl Fun {
-    /// Whether it is constant between jumps, for argument `k`.
+    /// Whether the function is constant between jumps, as a function of argument `k`.
     pub(crate) fn jumps(self, k: usize) -> bool {
         match self {
             Self::Floor
@@ -147,8 +147,8 @@ impl Fun {
 }
 
 impl Fun {
-    /// For functions that hand on one of their arguments: a number that is at least 0 where it is argument `k`. `None` for
-    /// other functions.
+    /// For a function that hands on one of its arguments, a number that is at least 0 where this is argument `k`.
+    /// `None` for other functions.
     pub(crate) fn takes(self, g: &mut Graph, args: &[Id], k: usize) -> Option<Id> {
         let half = g.constant(0.5);
         let unless = |g: &mut Graph, less: Id, holds: bool| if holds { g.sub(half, less) } else { g.sub(less, half) };
@@ -163,7 +163,7 @@ impl Fun {
                 let second = less(g, 1, 0);
                 unless(g, second, k == 0)
             }
-            // both ends count where they are crossed, and the upper bound where the two are
+            // if the bounds are crossed, every number is outside of them, and the upper bound is handed on
             Fun::Clamp => {
                 let (below, above, crossed) = (less(g, 0, 1), less(g, 2, 0), less(g, 2, 1));
                 match k {
@@ -185,7 +185,7 @@ impl Fun {
         })
     }
 
-    /// The integer that the function takes behind its arguments.
+    /// The integer that the function takes after its arguments, if it takes one.
     pub fn integer(self) -> Option<i32> {
         match self {
             Fun::SinXDivX(n) | Fun::Round(n) => Some(n),
@@ -194,12 +194,12 @@ impl Fun {
     }
 }
 
-/// What an argument of an operation is.
+/// The kind of an argument of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A formula.
     Formula,
-    /// An integer, known while compiling.
+    /// An integer that is known while the macro runs.
     Integer,
     /// A list of integers: the shape of a tensor, or some of its axes.
     List,
@@ -217,7 +217,7 @@ pub enum Integer {
 }
 
 impl Integer {
-    /// As a dimension or an offset, which is not negative.
+    /// The integer as a dimension or an offset, which must not be negative. `what` names it in the fault.
     pub fn dim(&self, what: &str) -> Result<Dim, Fault> {
         match self {
             Integer::Symbol(dim) => Ok(dim.clone()),
@@ -227,7 +227,7 @@ impl Integer {
         }
     }
 
-    /// As a number.
+    /// The integer as a number, which must be a literal. `what` names it in the fault.
     pub fn number(&self, what: &str) -> Result<i64, Fault> {
         match self {
             Integer::Number(n) => Ok(*n),
@@ -236,16 +236,16 @@ impl Integer {
     }
 }
 
-/// Why an operation cannot be applied.
+/// The reason why an operation cannot be applied, which becomes a compile error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault(pub String);
 
-/// The arguments of an operation, each kind apart and in order.
+/// The arguments of an operation, sorted by their kinds and in order.
 #[derive(Default)]
 pub struct Arguments {
     /// The formulas.
     pub formulas: Vec<Id>,
-    /// How each formula was written.
+    /// The text of each formula.
     pub spelled: Vec<String>,
     /// The integers.
     pub integers: Vec<Integer>,
@@ -255,14 +255,15 @@ pub struct Arguments {
     pub variables: Vec<VarId>,
 }
 
-/// The partial derivative of an element-wise function: given the arguments and the value, with respect to argument k.
+/// The partial derivative of an element-wise function with respect to argument k, made of the arguments and the
+/// value.
 type Partial = fn(&mut Graph, args: &[Id], value: Id, k: usize) -> Id;
 
 /// What an operation computes.
 pub enum Value {
-    /// An element-wise function on lanes: its name in `keops_core::number::ops`, and its derivative.
+    /// An element-wise function on lanes, with its name in `keops_core::number::ops` and its partial derivatives.
     Lanes(Fun, &'static str, Partial),
-    /// Made of other operations, from which it has its derivative; checks the dims.
+    /// A node made of other operations, which give it its derivatives. The function checks the dimensions.
     Built(fn(&mut Graph, &Arguments) -> Result<Id, Fault>),
 }
 
@@ -270,15 +271,15 @@ pub enum Value {
 pub struct Operation {
     /// KeOps' name, or ours where KeOps has none.
     pub name: &'static str,
-    /// Other names.
+    /// The other names.
     pub aliases: &'static [&'static str],
     /// The arguments.
     pub args: &'static [Kind],
-    /// How many of the last arguments may be left out.
+    /// The number of arguments that may be left out, which are the last ones.
     pub optional: usize,
-    /// What it computes.
+    /// The value.
     pub value: Value,
-    /// Where a test may take the components of its arguments from.
+    /// The range from which tests take the components of arguments.
     pub range: (f64, f64),
 }
 
@@ -288,7 +289,7 @@ impl fmt::Debug for Operation {
     }
 }
 
-/// All rows.
+/// The rows of the table.
 pub fn operations() -> impl Iterator<Item = &'static Operation> {
     [
         elementwise::OPERATIONS,
@@ -304,14 +305,14 @@ pub fn operations() -> impl Iterator<Item = &'static Operation> {
     .flatten()
 }
 
-/// The row of a name.
+/// The row with this name.
 pub fn find(name: &str) -> Option<&'static Operation> {
     operations().find(|row| row.name == name || row.aliases.contains(&name))
 }
 
-/// The name in `keops_core::number::ops` and the derivative of an element-wise function.
+/// The name in `keops_core::number::ops` and the partial derivatives of an element-wise function.
 pub fn lanes(fun: Fun) -> (&'static str, Partial) {
-    // rows stand for a function whatever integer it takes
+    // a row stands for a function with any integer that it takes
     let same = |f: Fun| mem::discriminant(&f) == mem::discriminant(&fun);
     let rows = elementwise::OPERATIONS.iter().chain(functions::OPERATIONS);
     let of_rows = rows.filter_map(|row| match row.value {
@@ -324,7 +325,7 @@ pub fn lanes(fun: Fun) -> (&'static str, Partial) {
 }
 
 impl Operation {
-    /// Applies the operation; the number and kinds of the arguments have been checked.
+    /// Applies the operation to arguments whose number and kinds have been checked.
     pub fn apply(&self, g: &mut Graph, args: &Arguments) -> Result<Id, Fault> {
         match self.value {
             Value::Lanes(fun, ..) => {
@@ -341,7 +342,7 @@ const INT: Kind = Kind::Integer;
 const LIST: Kind = Kind::List;
 const VAR: Kind = Kind::Variable;
 
-/// The dims rule of element-wise operations: all dimensions are equal, but 1 broadcasts.
+/// Checks the dimensions of an element-wise operation: all are equal, except that 1 broadcasts.
 fn same_or_scalar(g: &Graph, args: &Arguments) -> Result<(), Fault> {
     let mut wide: Option<usize> = None;
     for (k, &f) in args.formulas.iter().enumerate().filter(|&(_, &f)| !g.is_scalar(f)) {
@@ -354,14 +355,14 @@ fn same_or_scalar(g: &Graph, args: &Arguments) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A vector of pairs: complex numbers, say. Half of its dimension.
+/// Checks that an argument is a vector of pairs, as complex numbers are. Returns half of its dimension.
 fn half(g: &Graph, args: &Arguments, k: usize) -> Result<Dim, Fault> {
     let dim = g.dim(args.formulas[k]);
     let odd = || Fault(format!("`{}` must have an even dimension, it has dimension {dim}", args.spelled[k]));
     dim.divide(&Dim::number(2)).ok_or_else(odd)
 }
 
-/// The dims rule of two vectors of one dimension.
+/// Checks that two arguments have the same dimension.
 fn same(g: &Graph, args: &Arguments, a: usize, b: usize) -> Result<(), Fault> {
     if g.dim(args.formulas[a]) == g.dim(args.formulas[b]) { Ok(()) } else { Err(unequal(g, args, a, b)) }
 }
@@ -371,7 +372,7 @@ fn unequal(g: &Graph, args: &Arguments, a: usize, b: usize) -> Fault {
     Fault(format!("{}, {}", side(a), side(b)))
 }
 
-/// The dims rule of a scalar.
+/// Checks that an argument is a scalar.
 fn scalar(g: &Graph, args: &Arguments, k: usize) -> Result<(), Fault> {
     if g.is_scalar(args.formulas[k]) {
         return Ok(());
@@ -379,7 +380,7 @@ fn scalar(g: &Graph, args: &Arguments, k: usize) -> Result<(), Fault> {
     Err(Fault(format!("`{}` must have dimension 1, it has dimension {}", args.spelled[k], g.dim(args.formulas[k]))))
 }
 
-/// A dimension that is known while the macro runs.
+/// The dimension of an argument, which must be a number while the macro runs.
 fn literal(g: &Graph, args: &Arguments, k: usize) -> Result<u64, Fault> {
     let dim = g.dim(args.formulas[k]);
     let symbolic = || Fault(format!("`{}` needs a literal dimension, it has dimension {dim}", args.spelled[k]));

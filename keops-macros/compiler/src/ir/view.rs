@@ -1,33 +1,34 @@
-//! Views: which components of a vector make another vector, as strides over several axes.
+//! Views: vectors made of components of another vector, which strides over several axes choose.
 //!
 //! # Contract
-//! Component k of a view is component `start` + Σ_a k_a `stride_a` of the vector behind it, where the digits k_a count k
-//! in the lengths of the axes, the first axis slowest (row-major). A part of a vector is one axis of stride 1, the
-//! transpose of a matrix two axes that changed places, the real parts of interleaved complex numbers one axis of stride
-//! 2. An axis of stride 0 repeats.
+//! Component k of a view is component `start` + Σ_a k_a `stride_a` of the underlying vector. The digits k_a are those
+//! of k in the lengths of the axes, of which the first is the slowest (row-major). A part of a vector has one axis of
+//! stride 1, the transpose of a matrix has its two axes in the other order, and the real parts of interleaved complex
+//! numbers have one axis of stride 2. An axis of stride 0 repeats components.
 
 use crate::ir::dim::Dim;
 
 /// One axis of a [`View`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Axis {
-    /// How many components it counts.
+    /// The number of components along the axis.
     pub len: Dim,
-    /// How far apart they are in the vector behind the view.
+    /// The distance of neighbouring components in the underlying vector.
     pub stride: Dim,
 }
 
-/// See the [module](self).
+/// A view of a vector, see the [module](self).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct View {
-    /// The component that the first one is.
+    /// The component of the underlying vector that is component 0 of the view.
     pub start: Dim,
     /// The axes, the slowest first; none for a view of one component.
     pub axes: Vec<Axis>,
 }
 
 impl View {
-    /// A view in its shortest form: without axes of one component, and with axes joined that count on in step.
+    /// The view with these axes, as (length, stride), in its shortest form: without axes of one component, and with
+    /// two axes joined to one where the second continues the steps of the first.
     pub fn new(start: Dim, axes: impl IntoIterator<Item = (Dim, Dim)>) -> View {
         let mut short: Vec<Axis> = Vec::new();
         for (len, stride) in axes.into_iter().filter(|(len, _)| !len.is_one()) {
@@ -57,27 +58,27 @@ impl View {
         View::new(Dim::default(), [(columns.clone(), Dim::number(1)), (rows.clone(), columns.clone())])
     }
 
-    /// The vector behind it, of this dimension, a number of times.
+    /// A vector of dimension `dim`, repeated `times` times.
     pub fn repeated(times: Dim, dim: Dim) -> View {
         View::new(Dim::default(), [(times, Dim::default()), (dim, Dim::number(1))])
     }
 
-    /// Components of the view.
+    /// The number of components of the view.
     pub fn dim(&self) -> Dim {
         self.axes.iter().fold(Dim::number(1), |dim, axis| product(&dim, &axis.len))
     }
 
-    /// Whether it is the whole vector of dimension `dim`, in order.
+    /// Whether the view is the whole underlying vector of dimension `dim`, in its order.
     pub fn is_whole(&self, dim: &Dim) -> bool {
         *self == View::part(Dim::default(), dim.clone())
     }
 
-    /// Whether a component may be repeated.
+    /// Whether the view may have a component of the underlying vector more than once.
     pub fn repeats(&self) -> bool {
         self.axes.iter().any(|axis| axis.stride == Dim::default())
     }
 
-    /// What one step along each axis is in components of the view.
+    /// For each axis, the number of components of the view that one step along it skips.
     pub fn weights(&self) -> Vec<Dim> {
         let mut weights = vec![Dim::number(1); self.axes.len()];
         for a in (1..self.axes.len()).rev() {
@@ -86,7 +87,8 @@ impl View {
         weights
     }
 
-    /// One more than the last component behind it, where that can be said.
+    /// One more than the last component of the underlying vector that the view has; `None` if that depends on const
+    /// generics in ways that are not followed.
     pub fn end(&self) -> Option<Dim> {
         if let [Axis { len, stride }] = self.axes.as_slice()
             && stride.is_one()
@@ -99,10 +101,11 @@ impl View {
         last?.checked_add(1).map(Dim::number)
     }
 
-    /// This view of what `inner` views, as one view; `None` where that is none, or cannot be seen.
+    /// This view of the view `inner`, as one view of the vector under `inner`. `None` if it is not a view, or not
+    /// known to be one for all values of const generics.
     pub fn of(&self, inner: &View) -> Option<View> {
         let weights = inner.weights();
-        // where the first component is along each inner axis
+        // the digits of the first component along the inner axes
         let mut left = self.start.clone();
         let mut digits = Vec::new();
         for weight in &weights {
@@ -120,7 +123,7 @@ impl View {
         let start = inner.axes.iter().zip(&digits).try_fold(inner.start.clone(), |start, (axis, digit)| {
             start.checked_add(&axis.stride.checked_mul(digit)?)
         })?;
-        // how many components of each inner axis are taken at most
+        // the largest digit along each inner axis so far
         let mut reach = digits;
         let mut axes = Vec::new();
         for axis in &self.axes {
@@ -130,7 +133,7 @@ impl View {
             }
             let (b, step) =
                 weights.iter().enumerate().find_map(|(b, weight)| axis.stride.divide(weight).map(|q| (b, q)))?;
-            // an axis that runs through several inner ones is one for each of them
+            // an axis that runs through several inner axes becomes one axis for each of them
             let mut parts = Vec::new();
             let mut len = axis.len.clone();
             let mut at = b;
@@ -160,7 +163,7 @@ impl View {
                 }
                 reach[at] = match (reach[at].value(), step.value(), len.value()) {
                     (Some(reach), Some(step), Some(n)) => Dim::number(reach + (n - 1) * step),
-                    // taken up whole
+                    // all of the inner axis may be used
                     _ => limit.clone(),
                 };
                 axes.push((len, step.checked_mul(&inner.axes[at].stride)?));
@@ -169,7 +172,8 @@ impl View {
         Some(View::new(start, axes))
     }
 
-    /// The view that leads back, if this one takes every component of a vector of dimension `dim` once.
+    /// The inverse of a view that has every component of a vector of dimension `dim` once: the view of it that is
+    /// this vector.
     pub fn inverse(&self, dim: &Dim) -> Option<View> {
         let mut order: Vec<(&Axis, Dim)> = self.axes.iter().zip(self.weights()).collect();
         order.sort_by_key(|(axis, _)| std::cmp::Reverse(axis.stride.magnitude()));
@@ -185,7 +189,7 @@ impl View {
     }
 }
 
-/// A product of dimensions, each of which was checked to be far from overflow.
+/// The product of two dimensions, which were checked to be far from overflow.
 pub(crate) fn product(a: &Dim, b: &Dim) -> Dim {
     a.checked_mul(b).expect("dimensions are checked to stay far below 2^64")
 }
@@ -198,7 +202,7 @@ mod tests {
         View::new(Dim::number(start), axes.iter().map(|&(len, stride)| (Dim::number(len), Dim::number(stride))))
     }
 
-    /// The components behind a view.
+    /// The components of the underlying vector that a view has.
     fn components(view: &View) -> Vec<u64> {
         view.axes.iter().fold(vec![view.start.value().unwrap()], |list, axis| {
             let (len, stride) = (axis.len.value().unwrap(), axis.stride.value().unwrap());

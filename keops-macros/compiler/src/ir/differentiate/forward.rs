@@ -8,7 +8,8 @@ use crate::ir::{
     table::{self, Fun},
 };
 
-/// (∂f/∂v) u: a vector of the dimension of `f`. `u` has the dimension of `v`.
+/// The change (∂f/∂v) u of f along the tangent `u` of v: a vector of the dimension of f, for a `u` of the dimension
+/// of v.
 pub(crate) fn diff(g: &mut Graph, f: Id, v: VarId, u: Id) -> Id {
     let node = g.var(v);
     let mut tangents = HashMap::from([(node, u)]);
@@ -22,7 +23,8 @@ pub(crate) fn diff(g: &mut Graph, f: Id, v: VarId, u: Id) -> Id {
     tangents.get(&f).copied().unwrap_or_else(|| g.zero(g.dim(f).clone()))
 }
 
-/// The tangent of `id`, given those of its arguments (none: zero). A tangent of dimension 1 stands for a broadcast.
+/// The tangent of the node `id`, given the tangents of its arguments; an argument without one has the tangent 0. A
+/// tangent of dimension 1 stands for its broadcast.
 fn push_forward(g: &mut Graph, id: Id, tangents: &HashMap<Id, Id>) -> Id {
     let node = g.node(id).clone();
     let args = &node.args;
@@ -51,7 +53,7 @@ fn push_forward(g: &mut Graph, id: Id, tangents: &HashMap<Id, Id>) -> Id {
             let (slope, t) = (g.slope_of_powi(args[0], n), tangent(g, 0));
             g.mul(slope, t)
         }
-        // of each side alone: that of the other may be infinite where it is not taken
+        // the tangents of the two sides are not added up: the one that is not taken may be infinite
         Op::Fun(Fun::IfElse) => {
             let sides = [tangent(g, 1), tangent(g, 2)];
             g.fun(Fun::IfElse, &[args[0], sides[0], sides[1]])

@@ -1,4 +1,4 @@
-//! What is linear in a variable, and how it treats the components of it.
+//! Formulas that are linear in a variable, and whether they treat its components alike.
 
 use super::{forward, trace::with_tangent};
 use crate::ir::{
@@ -6,14 +6,14 @@ use crate::ir::{
     table::Fun,
 };
 
-/// How deep the rules follow a path, which is by recursion.
+/// The longest path that the rules follow, which takes recursion.
 const DEEPEST: usize = 500;
 
-/// Whether f is linear in v, as far as the rules of differentiation and simplification can see.
+/// Whether f is linear in v, as far as differentiation and simplification show it.
 pub(crate) fn is_linear(g: &mut Graph, f: Id, v: VarId) -> bool {
-    // this is less work than a derivative, and all that it takes for most
+    // a value at 0 is less work than a derivative, and most formulas need no more to be found not linear
     let (node, zero) = (g.var(v), g.zero(g.variable(v).dim.clone()));
-    // the derivatives of these are 0 by convention
+    // steps are not linear, though their derivatives are 0 by convention
     let jumps = |g: &Graph, id: Id| {
         let of = |k: usize| match g.op(id) {
             Op::Fun(fun) => fun.jumps(k),
@@ -33,7 +33,7 @@ pub(crate) fn is_linear(g: &mut Graph, f: Id, v: VarId) -> bool {
         })
 }
 
-/// Whether f, which is linear in v, is a number times v: then it does the same with each component, and mixes none.
+/// Whether f, which is linear in v, is a number times v. Then it treats all components alike, and mixes none of them.
 pub(crate) fn is_multiple(g: &mut Graph, f: Id, v: VarId) -> bool {
     if *g.dim(f) != g.variable(v).dim {
         return false;

@@ -1,4 +1,5 @@
-//! Reverse mode: cotangents flow from the value to the variables, and each node hands its own on once.
+//! Reverse mode: cotangents flow from the value to the variables. Each node hands its cotangent on once, when it is
+//! complete.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,15 +10,17 @@ use crate::ir::{
     view::{View, product},
 };
 
-/// (∂f/∂v)ᵀ e: a vector of the dimension of `v`. `e` has the dimension of `f`.
+/// The gradient (∂f/∂v)ᵀ e of f in v for the cotangent `e`: a vector of the dimension of v, for an `e` of the
+/// dimension of f.
 pub(crate) fn grad(g: &mut Graph, f: Id, v: VarId, e: Id) -> Id {
     grads(g, &[(f, e)], &[v])[0]
 }
 
-/// Σ (∂f/∂v)ᵀ e over the values f with their cotangents e, for each variable.
+/// For each variable v, the gradient Σ (∂f/∂v)ᵀ e, summed over pairs of a value f and its cotangent e.
 pub(crate) fn grads(g: &mut Graph, values: &[(Id, Id)], variables: &[VarId]) -> Vec<Id> {
     let mut cotangents: HashMap<Id, Id> = HashMap::new();
-    // conditions of the functions that hand on one of their arguments, which are written as a product elsewhere
+    // the conditions by which `relu` and `clamp` hand on an argument: where no slope is infinite, a choice by one of
+    // them is not carried on, but is a factor like any other
     let mut steps: HashSet<Id> = HashSet::new();
     let none = HashSet::new();
     for &(f, e) in values {
@@ -29,7 +32,7 @@ pub(crate) fn grads(g: &mut Graph, values: &[(Id, Id)], variables: &[VarId]) -> 
         if let Some(&e) = cotangents.get(&id)
             && wanted(g, id)
         {
-            // a step is carried on only to where a slope may be infinite
+            // it is carried on only where a slope may be infinite
             let settled = if g.is_steep(id) { &none } else { &steps };
             let mut new = Vec::new();
             for (k, argument) in g.args(id).to_vec().into_iter().enumerate() {
@@ -56,7 +59,8 @@ pub(crate) fn grads(g: &mut Graph, values: &[(Id, Id)], variables: &[VarId]) -> 
         .collect()
 }
 
-/// Adds `e` to the cotangent of `id`, summed over components where `id` is a scalar that was broadcast.
+/// Adds `e` to the cotangent of the node `id`. If `id` is a scalar, which was broadcast, the components of `e` are
+/// summed.
 fn accumulate(g: &mut Graph, cotangents: &mut HashMap<Id, Id>, id: Id, e: Id, settled: &HashSet<Id>) {
     let e = if g.is_scalar(id) {
         of_sides(g, e, if g.is_steep(id) { Components::Summed } else { Components::Mixed }, settled, &Graph::sum)
@@ -70,10 +74,10 @@ fn accumulate(g: &mut Graph, cotangents: &mut HashMap<Id, Id>, id: Id, e: Id, se
     cotangents.insert(id, sum);
 }
 
-/// A linear map of the cotangent `e`. Where `e` was chosen, the map is of what was chosen, and the choice comes behind it: a
-/// side of `ifelse` that is not taken has the cotangent 0, and so has what it is made of, even where its slope is infinite.
-/// A choice of each component by itself goes where the components go, if they are not summed. Choices by a condition that is settled are not
-/// carried on.
+/// Applies a linear map to the cotangent `e`. If `e` is a choice by `ifelse`, the map is applied to both sides, and
+/// the choice is made after it. The cotangent of a side that is not taken is then 0, and so are the cotangents of the
+/// nodes it is made of, even where a slope is infinite. A choice for each component by itself moves with the
+/// components, unless the map sums them. Choices by a condition in `settled` are not carried on.
 fn of_sides(
     g: &mut Graph,
     e: Id,
@@ -99,7 +103,7 @@ fn of_sides(
             });
             g.fun(Fun::IfElse, &[condition, a, b])
         }
-        // 0 where none was chosen
+        // the sum is 0 where the side with the cotangent is taken for no component
         (Op::Fun(Fun::IfElse), &[condition, a, b])
             if !settled.contains(&condition) && components == Components::Summed && (g.is_zero(a) || g.is_zero(b)) =>
         {
@@ -129,9 +133,9 @@ fn of_sides(
     }
 }
 
-/// Whether a cotangent was made by a choice, or one of its first terms.
+/// Whether a cotangent, or one of its first terms, is a choice between a cotangent and 0.
 fn is_chosen(g: &Graph, e: Id, settled: &HashSet<Id>) -> bool {
-    /// How many terms are looked at.
+    /// The number of terms that are looked at.
     const TERMS: usize = 64;
     let mut terms = vec![e];
     let mut next = 0;
@@ -151,16 +155,16 @@ fn is_chosen(g: &Graph, e: Id, settled: &HashSet<Id>) -> bool {
     false
 }
 
-/// What the components of a cotangent become, behind an operation.
+/// What becomes of the components of a cotangent when it is pulled back through an operation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Components {
-    /// Each is made of itself.
+    /// Each component of the result depends on the same component of the cotangent.
     Own,
-    /// They are at other places, as they are.
+    /// The components are moved to other places.
     Moved,
-    /// They are summed, to one.
+    /// The components are summed to one.
     Summed,
-    /// Some are summed.
+    /// Some components are summed, or the operation mixes them.
     Mixed,
 }
 
@@ -173,7 +177,8 @@ fn components_of(op: &Op) -> Components {
     }
 }
 
-/// The part of the cotangent `e` of `id` that goes to argument `k`, before the sum over a broadcast. Linear in `e`.
+/// The part of the cotangent `e` of the node `id` that goes to argument `k`, before the sum over a broadcast. The
+/// part is linear in `e`.
 fn pull_back(g: &mut Graph, id: Id, k: usize, e: Id) -> Id {
     let node = g.node(id).clone();
     let args = &node.args;
@@ -267,7 +272,7 @@ fn pull_back(g: &mut Graph, id: Id, k: usize, e: Id) -> Id {
             0 => g.mat_vec(args[1], e, g.dim(args[0]).clone()),
             _ => g.outer(args[0], e).expect("the dimension of the matrix"),
         },
-        // e is n x p
+        // `e` is an n x p matrix here
         Op::Outer => match k {
             0 => g.mat_vec(e, args[1], g.dim(args[0]).clone()),
             _ => g.vec_mat(args[0], e, g.dim(args[1]).clone()),
@@ -288,11 +293,12 @@ pub(super) fn above_half(g: &mut Graph, step: Id) -> Id {
     g.sub(step, half)
 }
 
-/// The cotangent of what a view shows, of dimension `dim`: each component of `e` at its place, those of one place summed.
+/// The cotangent of the argument of a view, of dimension `dim`: each component of `e` is moved to its place, and
+/// components with the same place are summed.
 fn view_back(g: &mut Graph, e: Id, view: &View, dim: Dim) -> Id {
     let axes = || view.axes.iter().zip(view.weights());
     let repeats = |repeats: bool| axes().filter(move |(axis, _)| (axis.stride == Dim::default()) == repeats);
-    // the axes that repeat to the end, where blocks of components are summed
+    // axes that repeat components go to the end, where each block of components is summed
     let order = repeats(false).chain(repeats(true)).map(|(axis, weight)| (axis.len.clone(), weight));
     let sorted = g.view(e, View::new(Dim::default(), order));
     let shown = repeats(false).fold(Dim::number(1), |dim, (axis, _)| product(&dim, &axis.len));

@@ -1,9 +1,9 @@
-//! Divergence: the trace of a Jacobian, without forming it.
+//! The divergence: the trace of a Jacobian, without forming the matrix.
 //!
-//! With L(u) = (∂f/∂v) u the trace is Σ_k (L(e_k))_k. L is linear in u, so it is a sum of paths from u to the result,
-//! and on each path the trace follows from rules: a vector a times L weighs the trace by a; a scalar form s(u) times
-//! a vector a gives s(a). Both cost no more than L itself. Where a path mixes components (a view, a concatenation, a matrix)
-//! the sum is written out over the unit vectors.
+//! With L(u) = (∂f/∂v) u the trace is Σ_k (L(e_k))_k. L is linear in u, so it is a sum over paths from u to the
+//! result, and the trace of each path follows from rules: a product of a vector a with L weighs the trace by a, and a
+//! product of a vector a with a scalar form s(u) has the trace s(a). Both cost no more than L itself. If a path mixes
+//! components (by a view, a concatenation, a matrix), the sum over the unit vectors is written out.
 
 use super::forward;
 use crate::ir::{
@@ -12,18 +12,19 @@ use crate::ir::{
     table::{Fault, Fun},
 };
 
-/// Largest dimension for which the sum over the unit vectors is written out.
+/// The largest dimension for which the sum over the unit vectors is written out.
 const WRITTEN_OUT: u64 = 64;
-/// How deep the rules follow a path, which is by recursion.
+/// The longest path that the rules follow, which takes recursion.
 const DEEPEST: usize = 500;
 
-/// Σ_k ∂f_k/∂v_k, for f of the dimension of v.
+/// The divergence Σ_k ∂f_k/∂v_k of a formula f of the dimension of v.
 pub(crate) fn divergence(g: &mut Graph, f: Id, v: VarId) -> Result<Id, Fault> {
     let one = g.constant(1.0);
     trace(g, f, v, one)
 }
 
-/// Σ_k w_k ∂f_k/∂v_k, for f of the dimension of v, and weights of that dimension or a scalar.
+/// The weighted divergence Σ_k w_k ∂f_k/∂v_k of a formula f of the dimension of v. The weight w has this dimension or
+/// is a scalar.
 pub(crate) fn trace(g: &mut Graph, f: Id, v: VarId, weight: Id) -> Result<Id, Fault> {
     let dim = g.variable(v).dim.clone();
     with_tangent(g, v, |g, u| {
@@ -50,19 +51,19 @@ pub(crate) fn trace(g: &mut Graph, f: Id, v: VarId, weight: Id) -> Result<Id, Fa
     })
 }
 
-/// Runs `action` with a stand-in for a tangent of v, which no formula can name, and to which its result must not refer.
+/// Runs `action` with a variable for a tangent of v that exists only meanwhile: the result must not depend on it.
 pub(super) fn with_tangent<T>(g: &mut Graph, v: VarId, action: impl FnOnce(&mut Graph, Id) -> T) -> T {
     let (category, dim) = (g.variable(v).category, g.variable(v).dim.clone());
     let tangent = g.push_variable("tangent".to_owned(), category, dim);
     let u = g.var(tangent);
     let result = action(g, u);
-    // it is the newest variable
+    // the tangent is the newest variable
     g.variables.pop();
     result
 }
 
-/// Σ_k w_k (L(e_k))_k for L = `image` as a function of `u`, by the rules; `None` where none applies. `depth` counts how
-/// often it has called itself.
+/// The weighted trace Σ_k w_k (L(e_k))_k by the rules, for L = `image` as a function of `u`; `None` if no rule
+/// applies. `depth` is the length of the path so far.
 fn weighted_trace(g: &mut Graph, image: Id, u: Id, weight: Id, depth: usize) -> Option<Id> {
     if depth > DEEPEST {
         return None;
@@ -75,7 +76,7 @@ fn weighted_trace(g: &mut Graph, image: Id, u: Id, weight: Id, depth: usize) -> 
     if !g.depends(image, tangent) {
         return Some(g.constant(0.0));
     }
-    // a scalar form s, broadcast and weighted: Σ_k w_k s(e_k) = s(w)
+    // the trace of a scalar form s, broadcast, is Σ_k w_k s(e_k) = s(w)
     if g.is_scalar(image) {
         return Some(g.substitute(image, u, weight));
     }

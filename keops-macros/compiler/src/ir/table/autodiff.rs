@@ -1,4 +1,4 @@
-//! Derivatives inside formulas. Each is replaced by an ordinary formula at once, so they nest at will.
+//! Derivatives inside formulas. Each is replaced by ordinary nodes at once, so that they can be nested.
 
 use super::{Arguments, F, Fault, Kind, Operation, VAR, Value, scalar, too_large};
 use crate::ir::{
@@ -8,7 +8,7 @@ use crate::ir::{
     view::View,
 };
 
-/// Of how many gradients a matrix of derivatives is written out at most.
+/// The most rows or columns of a matrix of derivatives, each of which is written out.
 const WRITTEN_OUT: u64 = 64;
 
 const fn row(
@@ -20,7 +20,7 @@ const fn row(
     Operation { name, aliases, args, optional: 0, value: Value::Built(build), range: (-1.0, 1.0) }
 }
 
-/// An argument of a dimension, or of dimension 1 if that broadcasts.
+/// Checks that an argument has this dimension, or dimension 1 if `broadcasts`.
 fn of_dimension(g: &Graph, a: &Arguments, k: usize, dim: &Dim, broadcasts: bool) -> Result<(), Fault> {
     let found = g.dim(a.formulas[k]);
     if found == dim || broadcasts && found.is_one() {
@@ -30,7 +30,7 @@ fn of_dimension(g: &Graph, a: &Arguments, k: usize, dim: &Dim, broadcasts: bool)
     Err(Fault(format!("`{}` must have dimension {expected}, it has dimension {found}", a.spelled[k])))
 }
 
-/// The first argument must be linear in the variable.
+/// Checks that the first argument is linear in the variable.
 fn linear(g: &mut Graph, a: &Arguments) -> Result<(), Fault> {
     if differentiate::is_linear(g, a.formulas[0], a.variables[0]) {
         return Ok(());
@@ -100,7 +100,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         let matrix = g.concat(&parts).ok_or_else(too_large)?;
         Ok(if by_rows { matrix } else { g.view(matrix, View::transpose(&columns, &rows)) })
     }),
-    // the trace of a formula that is linear in v, with a weight of each component; a scalar stands for all components
+    // the trace of a formula that is linear in v, with weights of the components; a scalar weight stands for all
+    // components
     Operation {
         optional: 1,
         ..row("TraceOperator", &["trace_operator"], &[F, VAR, F], |g, a| {
@@ -136,7 +137,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             Ok(g.dot(weight(1), image))
         })
     },
-    // what is shared is computed once, asked or not
+    // common expressions are computed once anyway
     row("Factorize", &["factorize"], &[F, F], |_, a| Ok(a.formulas[0])),
     row("AutoFactorize", &["auto_factorize"], &[F], |_, a| Ok(a.formulas[0])),
     // Σ_k ∂f_k/∂v_k
@@ -153,7 +154,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         }
         differentiate::divergence(g, a.formulas[0], v)
     }),
-    // Σ_k ∂²f/∂v_k²; written `laplacian(f, x)`, it is told from the kernel of that name by its arguments
+    // Σ_k ∂²f/∂v_k²; `laplacian(f, x)` is also the name of a kernel, from which the arguments tell it
     row("Laplacian", &[], &[F, VAR], |g, a| {
         scalar(g, a, 0)?;
         let one = g.constant(1.0);

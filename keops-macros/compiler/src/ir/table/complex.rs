@@ -1,5 +1,5 @@
-//! Complex numbers: a vector of n of them has 2n components, real and imaginary parts in turn. One complex number
-//! broadcasts.
+//! Complex numbers. A vector of n complex numbers has 2n components, real and imaginary parts in turn. One complex
+//! number broadcasts.
 
 use super::{Arguments, F, Fault, Fun, INT, Kind, Operation, Value, half, too_large};
 use crate::ir::{
@@ -18,21 +18,21 @@ const fn row(
     Operation { name, aliases, args, optional: 0, value: Value::Built(build), range }
 }
 
-/// The real and the imaginary parts, as two vectors.
+/// Complex numbers, as the vectors of their real and imaginary parts.
 #[derive(Clone, Copy)]
 struct Complex {
     re: Id,
     im: Id,
 }
 
-/// The parts of argument k.
+/// Argument k as complex numbers.
 fn parts(g: &mut Graph, a: &Arguments, k: usize) -> Result<Complex, Fault> {
     let n = half(g, a, k)?;
     let mut part = |start: u64| g.view(a.formulas[k], View::every_second(start, n.clone()));
     Ok(Complex { re: part(0), im: part(1) })
 }
 
-/// The parts of both arguments, which have as many numbers, or one of them has one.
+/// Both arguments as complex numbers. They have equally many numbers, or one of them has one number.
 fn both(g: &mut Graph, a: &Arguments) -> Result<[Complex; 2], Fault> {
     let (x, y) = (parts(g, a, 0)?, parts(g, a, 1)?);
     if !g.is_scalar(x.re) && !g.is_scalar(y.re) {
@@ -45,7 +45,7 @@ fn join(g: &mut Graph, parts: Complex) -> Result<Id, Fault> {
     g.interleave(parts.re, parts.im).ok_or_else(too_large)
 }
 
-/// (x re, x im), for a real x.
+/// The product of real and complex numbers.
 fn scaled(g: &mut Graph, x: Id, by: Complex) -> Complex {
     Complex { re: g.mul(x, by.re), im: g.mul(x, by.im) }
 }
@@ -65,12 +65,12 @@ fn square_abs(g: &mut Graph, x: Complex) -> Id {
     g.add(a, b)
 }
 
-/// x / |x|, and 0 at 0.
+/// The direction x / |x|, which is 0 for x = 0.
 fn direction(g: &mut Graph, x: Complex) -> Complex {
     Complex { re: g.fun(Fun::Direction, &[x.re, x.im]), im: g.fun(Fun::Direction, &[x.im, x.re]) }
 }
 
-/// e^(i x)
+/// The complex numbers e^(i x).
 fn turned(g: &mut Graph, x: Id) -> Complex {
     Complex { re: g.fun(Fun::Cos, &[x]), im: g.fun(Fun::Sin, &[x]) }
 }
@@ -102,7 +102,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         let product = product(g, x, y);
         join(g, product)
     }),
-    // x conj(y) / |y|², as x/|y| turned back by the angle of y: no square leaves the range
+    // the quotient is x / |y|, turned back by the angle of y: x conj(y) / |y|² has a square that may leave the range
     row("ComplexDivide", &["complex_divide"], &[F, F], (0.5, 2.0), |g, a| {
         let [x, y] = both(g, a)?;
         let (length, direction) = (g.fun(Fun::Hypot, &[y.re, y.im]), direction(g, y));
@@ -110,7 +110,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         let quotient = product(g, short, back);
         join(g, quotient)
     }),
-    // real numbers, as many or one, times complex ones; in either order where the real one is a scalar
+    // real numbers times complex numbers: equally many, or one real number, which may also be the second argument
     row("ComplexRealScal", &["complex_real_scal"], &[F, F], RANGE, |g, a| {
         let (real, complex) = if g.is_scalar(a.formulas[1]) { (1, 0) } else { (0, 1) };
         let (x, y) = (a.formulas[real], parts(g, a, complex)?);
@@ -142,7 +142,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         let sum = Complex { re: g.sum(x.re), im: g.sum(x.im) };
         join(g, sum)
     }),
-    // the dimension is that of the result, twice as many as there are numbers
+    // the integer is the dimension of the result, twice the number of complex numbers
     row("ComplexSumT", &["complex_sum_t"], &[F, INT], RANGE, |g, a| {
         let dim = a.integers[0].dim("the dimension")?;
         let times = dim.divide(&Dim::number(2)).filter(|times| times.value() != Some(0));
@@ -166,7 +166,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     }),
 ];
 
-/// Complex numbers of which one part is the argument and the other is 0.
+/// Complex numbers with the argument as part `part` (0: real, 1: imaginary), and 0 as the other.
 fn with_zeros(g: &mut Graph, a: &Arguments, part: u64) -> Result<Id, Fault> {
     let n = g.dim(a.formulas[0]).clone();
     let dim = n.checked_mul(&Dim::number(2)).ok_or_else(too_large)?;

@@ -1,10 +1,12 @@
-//! Arithmetic and element-wise functions. KeOps' conventions at the edges: 1/√0 = 0, 0 ln 0 = 0, the derivatives of
-//! steps are 0. Ours is one: where a slope is infinite, it counts as 0, as those of √x and of norms at 0 do in KeOps.
+//! Arithmetic and element-wise functions.
 //!
-//! Slopes are therefore written as products of factors that are finite at every point: of what is infinite at 0 (a negative
-//! power, a logarithm) [`Graph::unless_zero`] is taken, whose own slope is such a product again. So nothing infinite is
-//! left that a chain, of whatever order and mode, would multiply with a slope of 0 further in. Where the base is known not
-//! to be 0, and for powers that are finite, there is nothing to guard, and nothing to pay.
+//! Conventions of KeOps at the edges are: 1/√0 = 0, 0 ln 0 = 0, and the derivatives of steps are 0. One convention is
+//! our own: an infinite slope counts as 0, as KeOps has it for √x and norms at 0.
+//!
+//! Slopes are therefore products of factors that are finite at every point. A factor that is infinite at 0, a
+//! negative power or a logarithm, is replaced by its [`Graph::unless_zero`], whose own slope is such a product again.
+//! Nothing infinite is then left that the chain rule, in any order and mode, would multiply with a slope of 0. A base
+//! that is known not to be 0, and a power that is finite at 0, need no such guard and pay nothing for it.
 
 use super::{Arguments, F, Fault, Fun, INT, Operation, Value, same_or_scalar};
 use crate::ir::graph::{Graph, Id, Op};
@@ -49,7 +51,7 @@ fn flat(g: &mut Graph, _: &[Id], _: Id, _: usize) -> Id {
     g.constant(0.0)
 }
 
-/// 1/√(1 - x²), with the difference as a product: near ±1 it cancels otherwise.
+/// The slope 1/√(1 - x²), with 1 - x² as a product: as a difference it cancels near ±1.
 fn slope_of_asin(g: &mut Graph, x: Id) -> Id {
     let one = g.constant(1.0);
     let (less, more) = (g.sub(one, x), g.add(one, x));
@@ -57,19 +59,19 @@ fn slope_of_asin(g: &mut Graph, x: Id) -> Id {
     g.fun(Fun::Rsqrt, &[product])
 }
 
-/// 1 unless a < b, else 0.
+/// The step that is 0 where a < b, else 1.
 fn unless_less(g: &mut Graph, a: Id, b: Id) -> Id {
     let (one, less) = (g.constant(1.0), g.fun(Fun::LessThan, &[a, b]));
     g.sub(one, less)
 }
 
-/// 1 where low <= x <= high, else 0. Both ends count where they are crossed.
+/// The step that is 1 where low <= x <= high, else 0.
 fn inside(g: &mut Graph, x: Id, low: Id, high: Id) -> Id {
     let (above_low, below_high) = (unless_less(g, x, low), unless_less(g, high, x));
     g.mul(above_low, below_high)
 }
 
-/// Two integers as the ends of an interval.
+/// The two integer arguments as the bounds of an interval.
 fn bounds(g: &mut Graph, a: &Arguments) -> Result<(Id, Id), Fault> {
     let (low, high) = (a.integers[0].number("the lower bound")?, a.integers[1].number("the upper bound")?);
     if low > high {
@@ -78,9 +80,10 @@ fn bounds(g: &mut Graph, a: &Arguments) -> Result<(Id, Id), Fault> {
     Ok((g.constant(low as f64), g.constant(high as f64)))
 }
 
-/// Functions that are no row of their own: rows, or the lowering, are made of them.
+/// Functions that are not operations by themselves: operations, derivatives or the lowering use them. Each has its
+/// name in `keops_core::number::ops` and its partial derivatives.
 pub(super) const PARTS: &[(Fun, &str, Partial)] = &[
-    // by the mantissa, which is not 0; the exponent is a step
+    // the derivative by the mantissa divides by it, which is never 0; the exponent is a step
     (Fun::Others, "others", |g, a, y, k| match k {
         0 => {
             let slope = g.div(y, a[0]);
@@ -92,9 +95,9 @@ pub(super) const PARTS: &[(Fun, &str, Partial)] = &[
     (Fun::Max, "maximum", |_, _, _, _| unreachable!("differentiation takes each side apart")),
     (Fun::Min, "minimum", |_, _, _, _| unreachable!("differentiation takes each side apart")),
     (Fun::Round(0), "round", flat),
-    // where y is 0, the slope of what is guarded is 0 by itself
+    // the slope of a guarded value is 0 by itself where y is 0
     (Fun::UnlessZero, "unless_zero", |g, _, _, k| g.constant(if k == 0 { 1.0 } else { 0.0 })),
-    // with the direction (u, v) and the length r: by x it is v² / r, and by y -u v / r
+    // for the direction (u, v) and the length r, the derivative is v² / r by x and -u v / r by y
     (Fun::Direction, "direction", |g, a, u, k| {
         let (v, r) = (g.fun(Fun::Direction, &[a[1], a[0]]), g.fun(Fun::Hypot, &[a[0], a[1]]));
         let inverse = g.finite_inverse(r);
@@ -106,7 +109,7 @@ pub(super) const PARTS: &[(Fun, &str, Partial)] = &[
         let slope = g.mul(product, inverse);
         g.neg(slope)
     }),
-    // with y / (x² + y²) as v, it is v² - u² by x, and -2 u v by y
+    // for v = y / (x² + y²), the derivative is v² - u² by x and -2 u v by y
     (Fun::OverSquare, "over_square", |g, a, u, k| {
         let v = g.fun(Fun::OverSquare, &[a[1], a[0]]);
         if k == 0 {
@@ -116,7 +119,7 @@ pub(super) const PARTS: &[(Fun, &str, Partial)] = &[
         let (double, product) = (g.constant(-2.0), g.mul(u, v));
         g.mul(double, product)
     }),
-    // with the value s: by each number x it is e^((s - x)/γ), and by γ (s - Σ_x x e^((s - x)/γ)) / γ
+    // for the value s, the derivative is e^((s - x)/γ) by each number x, and (s - Σ_x x e^((s - x)/γ)) / γ by γ
     (Fun::SoftMin, "soft_min", |g, a, s, k| {
         let weight = |g: &mut Graph, x: Id| {
             let difference = g.sub(s, x);
@@ -170,7 +173,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         }),
         range: (0.5, 2.0),
     },
-    // d/dx x^y = y x^(y-1) and d/dy x^y = log(x) x^y, of factors that are 0 where they are infinite
+    // d/dx x^y = y x^(y-1) and d/dy x^y = log(x) x^y, with factors that are 0 where these are infinite
     lanes(
         "Powf",
         &["powf", "pow", "power"],
@@ -235,7 +238,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         },
         (-3.0, 3.0),
     ),
-    // (x, -y) / (x² + y²), and 0 at the origin
+    // the gradient is (x, -y) / (x² + y²), and 0 at the origin
     lanes(
         "Atan2",
         &["atan2", "arctan2"],
@@ -247,7 +250,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         },
         (0.3, 2.0),
     ),
-    // of each order x times the next one: without a quotient, so right at 0 too
+    // the derivative is x times the function of the next order: without a quotient, it is right at 0 too
     lanes(
         "SinXDivX",
         &["sinxdivx", "sinc"],
@@ -260,7 +263,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         },
         (-4.0, 4.0),
     ),
-    // through 1/√x, which is 0 at 0: the derivative of a distance at distance 0 is 0
+    // by 1/√x, which is 0 at 0: the derivative of a distance at distance 0 is 0
     lanes(
         "Sqrt",
         &["sqrt"],
@@ -358,7 +361,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         |_, _, _, _| unreachable!("differentiation takes each side apart"),
         (-2.0, 2.0),
     ),
-    // 1 inside, ends included, as in KeOps
+    // the slope is 1 inside, bounds included, as in KeOps
     lanes(
         "Clamp",
         &["clamp"],
@@ -378,7 +381,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         }),
         range: (-2.0, 4.0),
     },
-    // the derivative of the former: 1 inside, ends included
+    // the derivative of `ClampInt`: 1 inside, bounds included
     Operation {
         name: "DiffClampInt",
         aliases: &["diff_clamp_int"],

@@ -1,8 +1,9 @@
-//! Functions that KeOps has not: the others of Rust's `f64`, and what models of neurons and of particles are made of.
+//! Functions that KeOps does not have: the other functions of Rust's `f64`, and functions of models of neurons and of
+//! particles.
 //!
-//! Derivatives keep their digits, and stay finite, where a function levels off: that of tanh is 1/cosh², and not 1 - tanh².
-//! Where a slope is infinite at a point that pairs of equal points reach (∛0, the length of (0, 0)), it is 0 there, as that
-//! of √ is.
+//! Derivatives keep their digits and stay finite where a function levels off: the derivative of tanh is 1/cosh², not
+//! 1 - tanh². A slope that is infinite at a point which pairs of equal points reach (∛0, the length of (0, 0)) is 0
+//! there, as the slope of √ is.
 
 use std::f64::consts::{FRAC_2_SQRT_PI, LN_2, LOG2_E, LOG10_E};
 
@@ -13,19 +14,19 @@ use super::{
 };
 use crate::ir::graph::{Graph, Id};
 
-/// A constant times a node.
+/// The product of a constant and a node.
 fn times(g: &mut Graph, c: f64, x: Id) -> Id {
     let c = g.constant(c);
     g.mul(c, x)
 }
 
-/// 1 + x
+/// The sum 1 + x.
 fn one_and(g: &mut Graph, x: Id) -> Id {
     let one = g.constant(1.0);
     g.add(one, x)
 }
 
-/// 2/√π e^(-x²)
+/// The slope 2/√π e^(-x²) of the error function.
 fn bell(g: &mut Graph, x: Id) -> Id {
     let square = g.powi(x, 2);
     let exponent = g.neg(square);
@@ -44,7 +45,7 @@ fn trunc(g: &mut Graph, x: Id) -> Id {
     g.fun(Fun::IfElse, &[x, below, above])
 }
 
-/// x - |m| floor(x / |m|)
+/// The remainder x - |m| floor(x / |m|).
 fn rem_euclid(g: &mut Graph, a: &Arguments) -> Result<Id, Fault> {
     same_or_scalar(g, a)?;
     let size = g.fun(Fun::Abs, &[a.formulas[1]]);
@@ -138,7 +139,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         },
         (-2.0, 2.0),
     ),
-    // 1/√(x² - 1), by two roots, whose product is in range where x² is not; 0 at 1, as 1/√0 is
+    // the derivative 1/√(x² - 1) is a product of two roots, which is in range where x² is not; it is 0 at 1, as 1/√0
+    // is
     lanes(
         "Acosh",
         &["acosh", "arccosh"],
@@ -189,7 +191,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         (0.2, 3.0),
     ),
     lanes("Hypot", &["hypot"], Fun::Hypot, "hypot", |g, a, _, k| g.fun(Fun::Direction, &[a[k], a[1 - k]]), (0.3, 2.0)),
-    // the product of the two sides: 1 - σ(x) has no digits where σ(x) is 1
+    // the derivative is σ(x) σ(-x): 1 - σ(x) has no digits where σ(x) is 1
     lanes(
         "Sigmoid",
         &["sigmoid"],

@@ -12,7 +12,7 @@ const fn kernel(
     Operation { name, aliases, args: &[F, F, F], optional: 1, value: Value::Built(build), range: (0.2, 1.0) }
 }
 
-/// r² of the kernel's arguments.
+/// The squared distance r² of a kernel's arguments.
 fn squared_distance(g: &mut Graph, a: &Arguments) -> Result<Id, Fault> {
     same(g, a, 0, 1)?;
     if a.formulas.len() == 2 {
@@ -60,7 +60,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             same(g, a, 0, 1)?;
             let [x, y] = [a.formulas[0], a.formulas[1]];
             let Some(&metric) = a.formulas.get(2) else { return Ok(g.dot(x, y)) };
-            // x' G y, in the shapes of the other kernels
+            // x' G y, for G of the same shapes as for the other kernels
             let dim = g.dim(x).clone();
             if g.is_scalar(metric) || *g.dim(metric) == dim {
                 let image = g.mul(metric, y);

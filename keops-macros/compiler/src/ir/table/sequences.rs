@@ -1,4 +1,4 @@
-//! Operations along the components of a vector in order: splines over knots, and alignments of time series.
+//! Operations on the ordered components of a vector: splines over knots, and alignments of time series.
 
 use super::{Arguments, F, Fault, Fun, INT, Operation, Value, literal, scalar};
 use crate::ir::{
@@ -7,9 +7,9 @@ use crate::ir::{
     view::View,
 };
 
-/// The longest two series together: an alignment has a step for each of their diagonals.
+/// The largest total length of two series: an alignment has a step for each diagonal of their grid.
 const LONGEST: u64 = 256;
-/// The largest degree of a spline: it has a step for each.
+/// The largest degree of a spline, which has a step for each degree.
 const DEGREE: u64 = 16;
 
 pub(super) const OPERATIONS: &[Operation] = &[
@@ -31,8 +31,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
 ];
 
-/// The B-splines of a degree over knots in ascending order, at x: the recurrence of Cox and de Boor (1972), where 0/0 is
-/// 0.
+/// The B-splines of a degree over knots in ascending order, at x, by the recurrence of Cox and de Boor (1972) with
+/// 0/0 = 0.
 fn b_spline(g: &mut Graph, a: &Arguments) -> Result<Id, Fault> {
     let (knots, x) = (a.formulas[0], a.formulas[1]);
     let count = literal(g, a, 0)?;
@@ -55,7 +55,7 @@ fn b_spline(g: &mut Graph, a: &Arguments) -> Result<Id, Fault> {
     for p in 1..=degree {
         let len = count - p;
         let (low, high) = (part(g, knots, 0, len), part(g, knots, p, len));
-        // knots that coincide bound a spline that is 0: what it is multiplied with must only be finite
+        // a spline between knots that coincide is 0, so its factor need only be finite
         let (width, zero) = (g.sub(high, low), g.constant(0.0));
         let none = g.fun(Fun::Equal, &[width, zero]);
         let (width, way) = (g.add(width, none), g.sub(x, low));
@@ -70,9 +70,9 @@ fn b_spline(g: &mut Graph, a: &Arguments) -> Result<Id, Fault> {
     Ok(splines)
 }
 
-/// The soft dynamic time warping of Cuturi and Blondel (2017), of squared differences: the least sum over the ways
-/// through the grid of cells (i, j), with the minimum made smooth by γ. It is computed one diagonal after another, since
-/// the cells of a diagonal do not wait for each other.
+/// The soft dynamic time warping of Cuturi and Blondel (2017) of squared differences: the least sum over paths
+/// through the grid of cells (i, j), with a minimum that γ makes smooth. The cells of a diagonal do not depend on
+/// each other, so the sums are computed one diagonal after another.
 fn soft_dtw(g: &mut Graph, a: &Arguments) -> Result<Id, Fault> {
     let (rows, columns) = (literal(g, a, 0)?, literal(g, a, 1)?);
     scalar(g, a, 2)?;
@@ -88,11 +88,11 @@ fn soft_dtw(g: &mut Graph, a: &Arguments) -> Result<Id, Fault> {
     let difference = g.sub(x, y);
     let costs = g.powi(difference, 2);
     if rows == 1 || columns == 1 {
-        // there is one way
+        // there is one path
         return Ok(g.sum(costs));
     }
 
-    // the first row of each diagonal, and the sums of its cells; of the last two diagonals
+    // the last two diagonals: the first row of each, and the sums up to its cells
     let mut last: Option<(u64, Id)> = None;
     let mut last_but_one: Option<(u64, Id)> = None;
     for k in 0..=rows + columns - 2 {
@@ -107,7 +107,7 @@ fn soft_dtw(g: &mut Graph, a: &Arguments) -> Result<Id, Fault> {
         let cells =
             |g: &mut Graph, from: Id, start: u64, len: u64| g.extract(from, Dim::number(start), Dim::number(len));
         let mut least = Vec::new();
-        // a cell of the first row is reached from the left, one of the first column from above
+        // a cell of the first row is reached from the left only, one of the first column from above only
         if first == 0 {
             least.push(cells(g, before, 0, 1));
         }

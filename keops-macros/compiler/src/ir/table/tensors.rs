@@ -34,7 +34,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             tensor_dot(g, a, [&a.lists[2], &a.lists[3]], places)
         })
     },
-    // the tensor product, with the axes of both in turn
+    // the tensor product, whose axes are those of both arguments in turn
     row("Kron", &["kron", "keops_kron"], &[F, F, LIST, LIST], |g, a| {
         let axes = a.lists[0].len() as u64;
         if axes != a.lists[1].len() as u64 {
@@ -50,15 +50,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
     }),
 ];
 
-/// One axis of the loop that a product of tensors is: how long it is, and its strides in both.
+/// An axis of the loops that compute a product of tensors: its length, and its strides in both tensors.
 #[derive(Clone, Copy)]
 struct Axis {
     len: u64,
     strides: [u64; 2],
 }
 
-/// The product of two tensors summed over pairs of axes. The axes that are left, those of the first tensor before those
-/// of the second, go to these places of the result.
+/// The product of two tensors, summed over pairs of axes. The other axes, of the first tensor before those of the
+/// second, become the axes of the result, at these places if some are given.
 fn tensor_dot(g: &mut Graph, a: &Arguments, contracted: [&[u64]; 2], places: Option<&[u64]>) -> Result<Id, Fault> {
     let lens = [0, 1].map(|k| a.lists[k].as_slice());
     let mut strides = [Vec::new(), Vec::new()];
@@ -115,7 +115,7 @@ fn tensor_dot(g: &mut Graph, a: &Arguments, contracted: [&[u64]; 2], places: Opt
     Ok(g.sums(product, dim))
 }
 
-/// The strides of tensor k, whose shape and contracted axes are checked.
+/// The strides of tensor k. Its shape and its contracted axes are checked.
 fn tensor(g: &Graph, a: &Arguments, k: usize, lens: &[u64], contracted: &[u64]) -> Result<Vec<u64>, Fault> {
     let size = lens.iter().try_fold(1_u64, |size, &len| size.checked_mul(len)).ok_or_else(too_large)?;
     let dim = g.dim(a.formulas[k]);

@@ -13,12 +13,12 @@ const fn row(name: &'static str, aliases: &'static [&'static str], args: &'stati
     Operation { name, aliases, args, optional: 0, value: Value::Built(build), range: (-2.0, 2.0) }
 }
 
-/// A row of one or two formulas.
+/// A row for an operation on one or two formulas.
 const fn choice(name: &'static str, aliases: &'static [&'static str], build: Build) -> Operation {
     Operation { name, aliases, args: &[F, F], optional: 1, value: Value::Built(build), range: (-2.0, 2.0) }
 }
 
-/// The larger or the smaller of two, component by component.
+/// The larger or the smaller of two formulas, component by component.
 fn larger(g: &mut Graph, a: &Arguments, fun: Fun) -> Result<Id, Fault> {
     same_or_scalar(g, a)?;
     Ok(g.fun(fun, &a.formulas))
@@ -38,14 +38,14 @@ fn cross(g: &mut Graph, a: &Arguments) -> Result<Id, Fault> {
         g.concat(&parts).ok_or_else(too_large)
     };
     let [x, y] = [a.formulas[0], a.formulas[1]];
-    // (x_2, x_3, x_1) (y_3, y_1, y_2) - (x_3, x_1, x_2) (y_2, y_3, y_1)
+    // the product is (x_2, x_3, x_1) (y_3, y_1, y_2) - (x_3, x_1, x_2) (y_2, y_3, y_1)
     let (x_next, y_last) = (turned(x, 1)?, turned(y, 2)?);
     let (x_last, y_next) = (turned(x, 2)?, turned(y, 1)?);
     let (plus, minus) = (g.mul(x_next, y_last), g.mul(x_last, y_next));
     Ok(g.sub(plus, minus))
 }
 
-/// Σ_d f_d²
+/// The squared norm Σ_d f_d².
 pub(super) fn sq_norm2(g: &mut Graph, f: Id) -> Id {
     let square = g.powi(f, 2);
     g.sum(square)
@@ -62,7 +62,7 @@ fn same_or_scalar_pair(g: &Graph, a: &Arguments, x: usize, y: usize) -> Result<(
     if g.is_scalar(a.formulas[x]) || g.is_scalar(a.formulas[y]) { Ok(()) } else { same(g, a, x, y) }
 }
 
-/// f' S f for a metric S of dimension 1 (isotropic), D (diagonal) or D*D (full).
+/// The weighted squared norm f' S f, for a metric S of dimension 1 (isotropic), D (diagonal) or D*D (full).
 pub(super) fn weighted_sq_norm(g: &mut Graph, a: &Arguments, s: usize, f: Id) -> Result<Id, Fault> {
     let (metric, dim) = (a.formulas[s], g.dim(f).clone());
     let full = dim.checked_mul(&dim).ok_or_else(too_large)?;
@@ -81,7 +81,7 @@ pub(super) fn weighted_sq_norm(g: &mut Graph, a: &Arguments, s: usize, f: Id) ->
     }
 }
 
-/// The first argument must be a full metric for argument `f`.
+/// Checks that the first argument is a full metric for argument `f`.
 fn full_metric(g: &Graph, a: &Arguments, f: usize) -> Result<(), Fault> {
     let dim = g.dim(a.formulas[f]);
     let full = dim.checked_mul(dim).ok_or_else(too_large)?;
@@ -92,7 +92,8 @@ fn full_metric(g: &Graph, a: &Arguments, f: usize) -> Result<(), Fault> {
     Err(Fault(format!("the metric `{}` must have dimension {full}, it has dimension {found}", a.spelled[0])))
 }
 
-/// The part `start..start + dim` must lie inside the argument; if const generics decide that, where they are known.
+/// Checks that the part `start..start + dim` lies inside the argument. If const generics decide that, it becomes a
+/// requirement on them.
 fn inside(g: &mut Graph, a: &Arguments, start: &Dim, dim: &Dim) -> Result<(), Fault> {
     let end = start.checked_add(dim).ok_or_else(too_large)?;
     let whole = g.dim(a.formulas[0]).clone();
@@ -114,7 +115,7 @@ fn inside(g: &mut Graph, a: &Arguments, start: &Dim, dim: &Dim) -> Result<(), Fa
     Ok(())
 }
 
-/// The argument from component `start` on, in a vector of zeros of this dimension.
+/// A vector of `dim` zeros, with the argument from component `start` on.
 fn padded(g: &mut Graph, a: &Arguments, start: Dim, dim: Dim) -> Result<Id, Fault> {
     let part = g.dim(a.formulas[0]).clone();
     let end = start.checked_add(&part).ok_or_else(too_large)?;
@@ -131,7 +132,7 @@ fn positive(dim: Dim) -> Result<Dim, Fault> {
     if dim.value() == Some(0) { Err(Fault("a dimension must be at least 1".to_owned())) } else { Ok(dim) }
 }
 
-/// An integer constant, also beyond 2^53, rounded.
+/// An integer as a constant, rounded if it is beyond 2^53.
 fn integer(k: &Integer, what: &str) -> Result<f64, Fault> {
     Ok(k.number(what)? as f64)
 }
@@ -175,7 +176,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     row("WeightedSqNorm", &["weighted_sqnorm", "weightedsqnorm"], &[F, F], |g, a| {
         weighted_sq_norm(g, a, 0, a.formulas[1])
     }),
-    // the same with one shape of the metric each
+    // the same norms, each with one shape of the metric
     row("SqNormIso", &["sqnorm_iso"], &[F, F], |g, a| {
         scalar(g, a, 0)?;
         weighted_sq_norm(g, a, 0, a.formulas[1])
@@ -218,14 +219,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         let (start, dim) = (a.integers[0].dim("the start")?, positive(a.integers[1].dim("the dimension")?)?);
         padded(g, a, start, dim)
     }),
-    // of one vector its largest component, of two the larger one of each two components
+    // the largest component of one vector, or the larger components of two
     choice("Max", &["max", "maximum"], |g, a| {
         if a.formulas.len() == 2 {
             return larger(g, a, Fun::Max);
         }
         Ok(g.max(a.formulas[0]))
     }),
-    // by signs, which round nothing, and leave ties and NaN as they are
+    // -max(-f): changes of sign round nothing, and leave ties and NaN as they are
     choice("Min", &["min", "minimum"], |g, a| {
         if a.formulas.len() == 2 {
             return larger(g, a, Fun::Min);
@@ -239,7 +240,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         let mirrored = g.neg(a.formulas[0]);
         Ok(g.arg_max(mirrored))
     }),
-    // at the nearest integer
+    // the component at the integer nearest to the argument
     row("OneHot", &["one_hot"], &[F, INT], |g, a| {
         scalar(g, a, 0)?;
         let dim = positive(a.integers[0].dim("the dimension")?)?;
