@@ -34,12 +34,12 @@ use std::path::Path;
 
 use proc_macro2::TokenStream;
 
-/// The function and the module of every formula in `input`, or `compile_error!`s at the user's tokens.
+/// Expands every item in `input` to a function and a module, or to `compile_error!`s at the user's tokens.
 pub fn expand(input: TokenStream) -> TokenStream {
     expand_with(input, None)
 }
 
-/// [`expand`], with the kernels for GPUs that are in a folder.
+/// As [`expand`], with the kernels for GPUs that are in a folder.
 pub fn expand_with(input: TokenStream, kernels: Option<&Path>) -> TokenStream {
     let items = match syn::parse2::<syntax::parse::Input>(input) {
         Ok(input) => input.0,
@@ -53,10 +53,10 @@ pub fn expand_with(input: TokenStream, kernels: Option<&Path>) -> TokenStream {
     output
 }
 
-/// What is compiled for GPUs of every formula in `input`.
+/// The code and the kernels for GPUs of every item in `input`.
 ///
 /// # Errors
-/// Those of [`expand`], of the first formula that has one.
+/// The faults of the first item that has one, as [`expand`] reports them.
 pub fn device(input: TokenStream) -> syn::Result<Vec<emit::device::Device>> {
     let items = syn::parse2::<syntax::parse::Input>(input)?.0;
     items.into_iter().map(|item| item.and_then(|item| Ok(emit::device::device(&item, &compile(&item)?)))).collect()

@@ -1,5 +1,5 @@
-//! A graph evaluated in f64, node by node, straight from the meaning of each operation: for tests, here and, with the
-//! feature `testing`, of the engines.
+//! The oracle for tests: it evaluates a graph in f64, node by node, by the meaning of each operation. Tests of this
+//! crate use it and, with the feature `testing`, those of the engines.
 
 mod exact;
 #[cfg(feature = "testing")]
@@ -22,7 +22,7 @@ use crate::{
     oracle::exact::Certain,
 };
 
-/// The number of components: `D` is 3 and `E` is 5 in all tests.
+/// The number of components of a dimension. The const generics of all tests are `D`, which is 3, and `E`, which is 5.
 pub(crate) fn size(dim: &Dim) -> usize {
     let symbol = |name: &str| match name {
         "D" => 3,
@@ -32,15 +32,15 @@ pub(crate) fn size(dim: &Dim) -> usize {
     usize::try_from(dim.at(symbol)).unwrap()
 }
 
-/// The values of all nodes that some roots need.
+/// The values of some roots and of all nodes that they need.
 pub(crate) struct Evaluation {
     values: HashMap<Id, Vec<f64>>,
-    /// What every engine knows of each component.
+    /// The certainty that every engine has about each component.
     certain: HashMap<Id, Vec<Certain>>,
-    /// On which side of each kink and singularity the point lies.
+    /// The side of each kink and singularity on which the point lies; 0 on one.
     pub(crate) sides: Vec<i8>,
-    /// How far the arguments of operations are from the nearest of these, of those that an engine may see on the other
-    /// side.
+    /// The distance to the nearest kink or singularity, among those which an engine may see the point on the other
+    /// side of.
     pub(crate) distance: f64,
 }
 
@@ -55,7 +55,7 @@ impl Evaluation {
         self.values.values().flatten().all(|x| x.abs() < 1e9)
     }
 
-    /// The largest of all nodes: its rounding is left where the rest cancels.
+    /// The largest value of all nodes, whose rounding error remains where other values cancel.
     #[cfg(test)]
     pub(crate) fn largest(&self) -> f64 {
         self.values.values().flatten().fold(0.0, |largest: f64, x| largest.max(x.abs()))
@@ -73,8 +73,8 @@ pub(crate) fn evaluate(g: &Graph, roots: &[Id], variables: &[Vec<f64>]) -> Evalu
     evaluate_rounded(g, roots, variables, |x, _| x)
 }
 
-/// [`evaluate`], where every component of every node is rounded so; the second argument is 0 where an engine has it
-/// exactly, else how many roundings it may be off by.
+/// As [`evaluate`], with every component of every node rounded by `round`. Its second argument is the number of
+/// roundings that the component may be off by: 0 if every engine has it exactly.
 pub(crate) fn evaluate_rounded(
     g: &Graph,
     roots: &[Id],
@@ -99,7 +99,7 @@ pub(crate) fn evaluate_rounded(
         for (c, (x, &certain)) in value.iter_mut().zip(&certain).enumerate() {
             let roundings = match g.op(id) {
                 _ if certain == Certain::Exact => 0.0,
-                // as a power of 2, with its exponent rounded
+                // engines compute a power of 2, whose exponent is rounded
                 Op::Fun(Fun::Exp | Fun::Pow) => 1.0 + args[0][if args[0].len() == 1 { 0 } else { c }].abs().min(100.0),
                 _ => 1.0,
             };
@@ -153,7 +153,7 @@ fn node(g: &Graph, id: Id, args: &[&[f64]], variables: &[Vec<f64>]) -> Vec<f64> 
     }
 }
 
-/// The components behind a view.
+/// The components of the underlying vector that a view has.
 fn places(view: &View) -> impl Iterator<Item = usize> + use<> {
     let list = view.axes.iter().fold(vec![size(&view.start)], |list, axis| {
         let (len, stride) = (size(&axis.len), size(&axis.stride));
@@ -164,13 +164,13 @@ fn places(view: &View) -> impl Iterator<Item = usize> + use<> {
 
 /// The place of the first largest number.
 fn arg_max(x: &[f64]) -> usize {
-    // zeros of either sign are equal
+    // the sum makes zeros of both signs equal
     let number = |c: usize| x[c] + 0.0;
     (0..x.len()).rev().max_by(|&a, &b| number(a).total_cmp(&number(b))).expect("a component")
 }
 
-/// (1/x d/dx)^n of sin(x) / x: by 40 terms of its power series near 0, and elsewhere by the recurrence of spherical Bessel
-/// functions, where terms of the series would cancel.
+/// The function (1/x d/dx)^n sin(x)/x: near 0 by 40 terms of its power series, elsewhere, where these would cancel,
+/// by the recurrence of spherical Bessel functions.
 pub(crate) fn spherical(n: i32, x: f64) -> f64 {
     if x.abs() > 2.0 * f64::from(n) + 2.0 {
         let (mut before, mut value) = (-x.cos(), x.sin() / x);
@@ -187,7 +187,7 @@ pub(crate) fn spherical(n: i32, x: f64) -> f64 {
     sum
 }
 
-/// The error function, by its series times e^(-x²), in which nothing cancels; 1 where it rounds to that.
+/// The error function, as e^(-x²) times a series in which nothing cancels; 1 where it rounds to 1.
 pub(crate) fn erf(x: f64) -> f64 {
     if x.abs() > 6.0 {
         return x.signum();
@@ -264,13 +264,14 @@ fn fun(f: Fun, x: &[f64]) -> f64 {
     }
 }
 
-/// On which step each number lies, 0 at the edge of one, and how far the edge is.
+/// The step that each number lies on (from 1 to 100, as steps repeat), or 0 at an edge, and the distance of the
+/// nearest edge.
 fn stairs(x: impl Iterator<Item = f64>) -> Vec<(i8, f64)> {
     let step = |x: f64| if x.fract() == 0.0 { 0 } else { 1 + x.floor().rem_euclid(100.0) as i8 };
     x.map(|x| (step(x), (x - x.round()).abs())).collect()
 }
 
-/// The signs of what is 0 on the kinks and singularities of an operation, and how far these are.
+/// For each kink and singularity of an operation, the side on which the arguments lie, and the distance.
 fn sides(op: &Op, args: &[&[f64]]) -> Vec<(i8, f64)> {
     let len = args.iter().map(|a| a.len()).max().unwrap_or(0);
     let at = |k: usize, c: usize| args[k][if args[k].len() == 1 { 0 } else { c }];
@@ -310,11 +311,11 @@ fn sides(op: &Op, args: &[&[f64]]) -> Vec<(i8, f64)> {
         Op::Fun(Fun::Asin | Fun::Acos | Fun::Atanh) => each(&|c| 1.0 - at(0, c).abs()),
         Op::Fun(Fun::UnlessZero) => each(&|c| at(1, c)),
         Op::Fun(Fun::Hypot | Fun::Direction | Fun::OverSquare) => each(&|c| at(0, c).abs() + at(1, c).abs()),
-        // the origin, and the half-line behind which the angle starts again
+        // the origin, and the half-line at which the angle jumps
         Op::Fun(Fun::Atan2) => each(&|c| if at(1, c) > 0.0 { at(0, c).abs() + at(1, c) } else { at(0, c) }),
         Op::Fun(Fun::SoftMin) => each(&|c| at(3, c)),
         Op::Fun(Fun::Floor) => stairs(args[0].iter().copied()),
-        // the steps lie half way
+        // the steps are half way between numbers
         Op::Fun(Fun::Round(decimals)) => stairs(args[0].iter().map(|x| x * 10_f64.powi(*decimals) + 0.5)),
         Op::Max | Op::ArgMax => {
             let first = arg_max(args[0]);
@@ -324,7 +325,7 @@ fn sides(op: &Op, args: &[&[f64]]) -> Vec<(i8, f64)> {
         }
         Op::Fun(Fun::Clamp) => {
             let ends = [each(&|c| at(0, c) - at(1, c)), each(&|c| at(0, c) - at(2, c))];
-            // with its ends crossed it has no derivative that is worth a rule
+            // if the bounds are crossed, there is no rule for derivatives
             let crossed: Vec<(i8, f64)> = each(&|c| (at(2, c) - at(1, c)).max(0.0));
             [ends.concat(), crossed].concat()
         }

@@ -1,21 +1,23 @@
-//! What every engine knows of a number, in whatever order it computes: all of it, where it is a small whole multiple of a
-//! power of 2, a difference of equal numbers, something times 0, or a step; or its sign, where its error is relative to itself,
-//! as those of a difference of two exact numbers and of a sum of squares of these are. Then it is on the same side of a
-//! kink or a singularity at 0 as the oracle.
+//! The certainty that every engine has about a number, in whatever order it computes.
+//!
+//! A number is exact in every engine if it is a small whole multiple of a power of 2, a difference of equal numbers,
+//! a product with 0, or a step. Its sign is certain if its error is relative to its size, as for a difference of two
+//! exact numbers or a sum of squares of these. In both cases the engine is on the same side of a kink or a
+//! singularity at 0 as the oracle.
 
 use crate::{
     ir::{graph::Op, table::Fun},
     oracle::places,
 };
 
-/// What of a number is certain.
+/// What every engine has right about a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Certain {
-    /// Nothing: it may be 0 or of either sign where it is small.
+    /// Nothing: a small number may be 0 or have the other sign.
     Nothing,
-    /// That it is 0, or that it is not, and its sign.
+    /// Its sign, and whether it is 0.
     Sign,
-    /// All.
+    /// The number itself.
     Exact,
 }
 
@@ -23,7 +25,7 @@ use Certain::{Exact, Nothing, Sign};
 
 type Number = (f64, Certain);
 
-/// Whether `f32` has the number.
+/// Whether `f32` can represent the number.
 fn single(x: f64) -> bool {
     f64::from(x as f32) == x
 }
@@ -32,8 +34,8 @@ fn exact_or(exact: bool, otherwise: Certain) -> Certain {
     if exact { Exact } else { otherwise }
 }
 
-/// A sum of products is exact in any order if each product is, and the sum of their sizes has a number. Its sign is
-/// certain if those of all products are, and they are the same.
+/// The certainty of a sum of products. It is exact in any order if each product is exact and `f32` can represent the
+/// sum of their sizes. Its sign is certain if the signs of all products are certain and the same.
 fn sum_of_products(factors: impl Iterator<Item = (Number, Number)>) -> Certain {
     let (mut size, mut sum, mut least) = (0.0, 0.0, Exact);
     for (a, b) in factors {
@@ -54,14 +56,15 @@ fn product((a, of_a): Number, (b, of_b): Number) -> Certain {
     exact_or(zero || both == Exact && single(a * b), both.min(Sign))
 }
 
-/// Whether every engine is on the same side of the kinks and singularities of an operation, at component c.
+/// Whether every engine is on the same side of the kinks and singularities of an operation as the oracle, at
+/// component c.
 pub(super) fn side(op: &Op, certain: &[&[Certain]], c: usize) -> bool {
     let of = |k: usize| certain[k][if certain[k].len() == 1 { 0 } else { c }];
     match op {
         Op::Max | Op::ArgMax => certain[0].iter().all(|&of| of == Exact),
         Op::Div => of(1) >= Sign,
         Op::Powi(_) => of(0) >= Sign,
-        // with its kink at 0
+        // functions with a kink or a singularity at 0
         Op::Fun(
             Fun::Abs
             | Fun::Sign
@@ -79,7 +82,7 @@ pub(super) fn side(op: &Op, certain: &[&[Certain]], c: usize) -> bool {
     }
 }
 
-/// Of each component of a value.
+/// The certainty of each component of a value.
 pub(super) fn components(op: &Op, args: &[&[f64]], certain: &[&[Certain]], value: &[f64]) -> Vec<Certain> {
     let len = value.len();
     let number = |k: usize, c: usize| {
@@ -91,7 +94,7 @@ pub(super) fn components(op: &Op, args: &[&[f64]], certain: &[&[Certain]], value
     };
     let least = |c: usize| (0..args.len()).map(|k| number(k, c).1).min().unwrap_or(Exact);
     let rounded = |c: usize| exact_or(least(c) == Exact && single(value[c]), least(c).min(Sign));
-    // 0 where the argument is
+    // for functions that are 0 where the argument is
     let zero = |c: usize| exact_or(number(0, c).1 >= Sign && number(0, c).0 == 0.0, number(0, c).1.min(Sign));
     let sum = |c: usize, sign: f64| {
         let ((a, of_a), (b, of_b)) = (number(0, c), number(1, c));
@@ -123,7 +126,7 @@ pub(super) fn components(op: &Op, args: &[&[f64]], certain: &[&[Certain]], value
             Fun::XLogX => exact_or(zero(c) == Exact, Nothing),
             Fun::Pow if number(0, c).0 == 0.0 => exact_or(zero(c) == Exact && number(1, c).0 > 0.0, Nothing),
             Fun::Pow => number(0, c).1.min(Sign),
-            // f32 has the number
+            // above this, an exponential is not 0 in `f32`
             Fun::Exp if value[c] > 1e-30 => Sign,
             _ => Nothing,
         }),

@@ -1,4 +1,4 @@
-//! The formula of an item of `keops!`, evaluated at the rows of one pair.
+//! The formula of an item of `keops!`, which can be evaluated at the rows of one pair.
 
 pub use crate::ir::graph::Category;
 use crate::{
@@ -20,26 +20,26 @@ pub struct Formula {
     over: Category,
 }
 
-/// The formula at one pair.
+/// The value of a formula at one pair.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Term {
-    /// f.
+    /// The components of f.
     pub value: Vec<f64>,
-    /// The weight; empty if there is none.
+    /// The components of the weight; empty if there is none.
     pub weight: Vec<f64>,
-    /// On which side of each kink and singularity the point lies; 0 on one.
+    /// The side of each kink and singularity on which the point lies; 0 on one.
     pub sides: Vec<i8>,
-    /// How far the arguments of operations are from the nearest of these, where rounding could decide for one side.
+    /// The distance to the nearest kink or singularity, among those for which rounding could decide the side.
     pub distance: f64,
-    /// Which components of f and of the weight every engine has without a rounding.
+    /// For each component of f and of the weight, whether every engine has it without a rounding.
     pub exact: [Vec<bool>; 2],
 }
 
 impl Formula {
-    /// The only item of this text.
+    /// Reads and checks the only item of this text.
     ///
     /// # Errors
-    /// What the macro would report.
+    /// The faults that the macro would report.
     pub fn new(text: &str) -> syn::Result<Self> {
         let mut items = syn::parse_str::<Input>(text)?.0;
         let (Some(item), true) = (items.pop(), items.is_empty()) else {
@@ -74,7 +74,7 @@ impl Formula {
         self.over
     }
 
-    /// How many operations the formula has.
+    /// The number of operations of the formula.
     pub fn size(&self) -> usize {
         self.checked.graph.reachable(&self.checked.values).len()
     }
@@ -89,9 +89,9 @@ impl Formula {
         Term { value, weight, sides: evaluation.sides, distance: evaluation.distance, exact }
     }
 
-    /// The first and the second derivative of f and of the weight along a tangent of each variable, by the language's
-    /// conventions where there is none. `noise` is what rounding adds to each operation, relative to its result: 0, or
-    /// random numbers, which show how far the derivatives are off where all is rounded.
+    /// The first and the second derivatives of f and of the weight along a tangent of each variable, by the
+    /// conventions of the language where there are none. `noise` gives the relative error of each operation: 0, or
+    /// random numbers, which show how far off the derivatives are if all operations are rounded.
     pub fn slopes(&self, rows: &[Vec<f64>], tangents: &[Vec<f64>], mut noise: impl FnMut() -> f64) -> [Vec<Slope>; 2] {
         let Checked { graph, values, .. } = &self.checked;
         let evaluation = evaluate_rounded(graph, values, rows, |x, roundings| match roundings {
@@ -102,8 +102,8 @@ impl Formula {
         [0, 1].map(|k| values.get(k).map_or(Vec::new(), |id| slopes[id].clone()))
     }
 
-    /// [`Self::term`] where every component of every operation is rounded to `f32`: how far this is from the term says
-    /// what rounding does to the formula.
+    /// As [`Self::term`], with every component of every operation rounded to `f32`. The difference from the term
+    /// shows what rounding does to the formula.
     pub fn rounded(&self, rows: &[Vec<f64>]) -> [Vec<f64>; 2] {
         let Checked { graph, values, .. } = &self.checked;
         let evaluation = evaluate_rounded(graph, values, rows, |x, _| f64::from(x as f32));
@@ -114,7 +114,7 @@ impl Formula {
 /// The derivatives of f and of the weight as the compiler makes them, evaluated without being lowered.
 pub struct Rules {
     graph: Graph,
-    /// By each variable: the gradient, its change along the tangent, and the changes of f and of the weight.
+    /// For each variable: the gradient, its change along the tangent, and the changes of f and of the weight.
     by: Vec<[Vec<Id>; 3]>,
 }
 
@@ -123,14 +123,14 @@ pub struct Rules {
 pub struct Derivatives {
     /// The gradient for a cotangent of f and one of the weight.
     pub gradient: Vec<f64>,
-    /// Its change along the tangent.
+    /// The change of the gradient along the tangent.
     pub second: Vec<f64>,
     /// The changes of f and of the weight along the tangent.
     pub changes: Vec<Vec<f64>>,
 }
 
 impl Rules {
-    /// Those of a formula.
+    /// Derives the rules of a formula.
     pub fn new(Formula { checked, .. }: &Formula) -> Self {
         let (mut graph, values) = (checked.graph.clone(), &checked.values);
         let variables: Vec<VarId> = graph.variable_ids().collect();
@@ -152,7 +152,8 @@ impl Rules {
         Self { graph, by }
     }
 
-    /// By variable k; `rows` are those of the variables, a cotangent of f and of the weight, and a tangent of each variable.
+    /// Evaluates the derivatives by variable k. `rows` are the rows of the variables, the cotangents of f and of the
+    /// weight, and a tangent of each variable.
     pub fn by(&self, k: usize, rows: &[Vec<f64>]) -> Derivatives {
         let roots = self.by[k].concat();
         let evaluation = evaluate(&self.graph, &roots, rows);

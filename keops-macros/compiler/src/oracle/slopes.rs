@@ -1,6 +1,6 @@
-//! The derivatives of a graph along a direction, node by node, from the derivatives of each function as they stand in
-//! books: nothing here is shared with the rules that the compiler differentiates by. At kinks and where a slope is
-//! infinite it is what the documentation of the language says.
+//! The derivatives of a graph along a direction, node by node, from the derivatives of each function as books have
+//! them: nothing is shared with the rules by which the compiler differentiates. At kinks and infinite slopes,
+//! derivatives are those that the documentation of the language defines.
 
 use std::collections::HashMap;
 
@@ -12,16 +12,16 @@ use crate::{
     oracle::{Evaluation, arg_max, exact::Certain, places, size, spherical},
 };
 
-/// Which derivatives the language says something about, at a point.
+/// The derivatives that the language defines at a point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Known {
-    /// None: something is infinite or undefined.
+    /// None: a value is infinite or undefined.
     Nothing,
-    /// That they are finite.
+    /// None, but they are finite.
     Finite,
-    /// The first; the second is finite.
+    /// The first derivative; the second is finite.
     First,
-    /// Both.
+    /// Both derivatives.
     #[default]
     Second,
 }
@@ -29,15 +29,15 @@ pub enum Known {
 /// The derivatives of a component along a direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Slope {
-    /// f'
+    /// The first derivative.
     pub first: f64,
-    /// f''
+    /// The second derivative.
     pub second: f64,
-    /// What of these must hold.
+    /// The derivatives that the language defines.
     pub known: Known,
 }
 
-/// A component and its derivatives.
+/// The value of a component and its derivatives.
 #[derive(Clone, Copy)]
 struct Jet {
     value: f64,
@@ -46,18 +46,18 @@ struct Jet {
 }
 
 impl Jet {
-    /// 0 wherever the direction leads.
+    /// Whether the component is 0 along the whole direction.
     fn is_zero(self) -> bool {
         self.exact && self.value == 0.0 && self.slope == Slope::default()
     }
 }
 
-/// 0 times whatever is 0.
+/// The product of two numbers, which is 0 if one of them is 0, whatever the other is.
 fn times(a: f64, b: f64) -> f64 {
     if a == 0.0 || b == 0.0 { 0.0 } else { a * b }
 }
 
-/// A sum of parts of a first and a second derivative.
+/// A sum of terms of a first and a second derivative, and the sums of their sizes.
 #[derive(Default)]
 struct Total {
     slope: Slope,
@@ -73,7 +73,7 @@ impl Total {
         self.slope.known = self.slope.known.min(known);
     }
 
-    /// a times b
+    /// Adds the derivatives of the product of a and b.
     fn add_product(&mut self, a: Jet, b: Jet) {
         let (x, y) = (a.slope, b.slope);
         let known = x.known.min(y.known);
@@ -112,7 +112,8 @@ impl Taylor {
         Taylor { first: [a, b, 0.0, 0.0], second, known: Known::Second }
     }
 
-    /// Slopes that are infinite, and 0 by convention: so are their derivatives, but nothing is said about these.
+    /// The derivatives of a function with an infinite slope. The slope is 0 by convention; about its own slope
+    /// nothing is defined.
     fn steep() -> Self {
         Taylor { known: Known::First, ..Self::one(0.0, 0.0) }
     }
@@ -175,19 +176,19 @@ fn taylor(f: Fun, x: &[f64], y: f64) -> Taylor {
         Fun::Direction | Fun::OverSquare => of_length(f, a, x[1]),
         Fun::UnlessZero if x[1] == 0.0 => Taylor { known: Known::First, ..Taylor::flat() },
         Fun::UnlessZero => Taylor::one(1.0, 0.0),
-        // of equal ones the first
+        // of equal arguments the first is taken
         Fun::Max | Fun::Min => {
             let second = if f == Fun::Max { a < x[1] } else { a > x[1] };
             Taylor::two([step(!second), step(second)], [0.0; 3])
         }
-        // the lowering and derivatives make it
+        // only derivatives have this function, and formulas do not
         Fun::Others => Taylor { known: Known::Nothing, ..Taylor::flat() },
         Fun::Sin => Taylor::one(a.cos(), -y),
         Fun::Cos => Taylor::one(-a.sin(), -y),
         Fun::Asin | Fun::Acos if a.abs() == 1.0 => Taylor::steep(),
         Fun::Asin | Fun::Acos => of_inverse(f, a),
         Fun::Atan2 if x == [0.0, 0.0] => Taylor::steep(),
-        // on the half-line behind which the angle starts again
+        // on the half-line at which the angle jumps
         Fun::Atan2 if a == 0.0 && x[1] < 0.0 => Taylor { known: Known::Nothing, ..Taylor::flat() },
         Fun::Atan2 => of_length(f, a, x[1]),
         Fun::SinXDivX(n) => {
@@ -276,7 +277,7 @@ fn power(a: f64, b: f64, y: f64) -> Taylor {
         );
     }
     match b {
-        // a jump in b
+        // x^b jumps here as a function of b
         0.0 => Taylor { known: Known::Finite, ..Taylor::flat() },
         1.0 => Taylor { known: Known::First, ..Taylor::one(1.0, 0.0) },
         2.0 => Taylor::one(0.0, 2.0),
@@ -312,7 +313,7 @@ fn chain(f: Fun, value: f64, jets: &[Jet], noise: &mut impl FnMut() -> f64) -> S
     let mut total = Total::default();
     total.slope.known = least;
     if jets.iter().all(|jet| jet.slope.first == 0.0 && jet.slope.second == 0.0) {
-        // a constant
+        // a function of constants is a constant
         total.slope.known = least.min(if known == Known::Nothing { known } else { Known::Second });
         return total.slope;
     }
@@ -331,8 +332,8 @@ fn chain(f: Fun, value: f64, jets: &[Jet], noise: &mut impl FnMut() -> f64) -> S
     total.rounded(noise)
 }
 
-/// The derivatives of all nodes that some roots need along a tangent of each variable, with this noise relative to what
-/// is added up.
+/// The derivatives of some roots and of all nodes that they need, along a tangent of each variable. `noise` gives the
+/// error of each sum, relative to the sum of the sizes of its terms.
 pub(crate) fn slopes(
     g: &Graph,
     roots: &[Id],
@@ -345,7 +346,7 @@ pub(crate) fn slopes(
         let values = &evaluation.values[&id];
         let mut slopes = node(g, id, evaluation, &all, tangents, &mut noise);
         for (slope, &value) in slopes.iter_mut().zip(values) {
-            // only as an exponent is -∞ of use
+            // -∞ is defined as an exponent, and where such an exponent is computed
             let carried = matches!(
                 g.op(id),
                 Op::Fun(Fun::Log | Fun::IfElse) | Op::Add | Op::Sub | Op::Neg | Op::Sum | Op::Broadcast | Op::View(_)

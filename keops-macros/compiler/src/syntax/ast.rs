@@ -1,4 +1,5 @@
-//! What the user wrote: one tree for all three spellings, each part with the token to point at.
+//! The syntax tree: an item as the user wrote it. The three spellings have one tree, each part of which keeps the
+//! token to point at.
 
 use std::{fmt, rc::Rc};
 
@@ -12,75 +13,77 @@ pub struct Item {
     pub attributes: Vec<syn::Attribute>,
     /// How many times the result can be differentiated, from `#[keops(order = n)]`.
     pub order: u32,
-    /// How sums are rounded, if that is said, and where: `#[keops(sum = direct)]`, or options of `Genred`.
+    /// How sums are rounded, if the item says so, and the token that says it: `#[keops(sum = direct)]`, or options of
+    /// `Genred`.
     pub scheme: Option<(Scheme, Span)>,
-    /// What else `#[keops(..)]` says: how it is compiled for GPUs.
+    /// How the item is compiled for GPUs, from `#[keops(..)]`.
     pub cuda: Cuda,
-    /// Its visibility, which is the module's too.
+    /// The visibility of the function and of its module.
     pub visibility: syn::Visibility,
-    /// Its name.
+    /// The name.
     pub name: Ident,
-    /// Its const generics.
+    /// The const generics.
     pub generics: Vec<Ident>,
-    /// Its arguments, in order.
+    /// The arguments in order.
     pub variables: Vec<VariableDecl>,
     /// The reduction.
     pub reduction: ReductionSpec,
-    /// The formulas that are reduced: one, or two with a weight.
+    /// The formulas that are reduced: one, or two if there is a weight.
     pub body: Body,
-    /// Faults that did not keep it from being read.
+    /// The faults that did not keep the item from being read.
     pub faults: Option<syn::Error>,
-    /// The names of all items that stand together.
+    /// The names of all items of the same `keops! { .. }`.
     pub names: Rc<[String]>,
 }
 
 /// How a formula is compiled for GPUs.
 #[derive(Clone, Debug, Default)]
 pub struct Cuda {
-    /// With the elementary functions of the CPU instead of the hardware's: `#[keops(precise)]`.
+    /// Whether kernels use the elementary functions of the CPU instead of the hardware's: `#[keops(precise)]`.
     pub precise: bool,
-    /// For which values of the const generics, in their order: `#[keops(cuda(D = 3), cuda(D = 10))]`.
+    /// The values of the const generics, in their order, for which kernels are built: `#[keops(cuda(D = 3), cuda(D =
+    /// 10))]`.
     pub instances: Vec<Vec<u64>>,
 }
 
-/// `x: Vi<3>`
+/// The declaration of a variable: `x: Vi<3>`.
 pub struct VariableDecl {
     /// The name.
     pub name: Ident,
-    /// Whose rows it has.
+    /// The category, which says what rows the variable has.
     pub category: Category,
-    /// Components of a row.
+    /// The number of components of a row.
     pub dim: IntegerArg,
 }
 
-/// `KMin<10, j>`
+/// The reduction of an item: `KMin<10, j>`.
 pub struct ReductionSpec {
-    /// Its name, as written.
+    /// The name, as it is written.
     pub name: Ident,
     /// The index that is reduced over: `I` or `J`.
     pub over: Category,
-    /// The number K of a K-min.
+    /// The number K, if one is written.
     pub k: Option<IntegerArg>,
 }
 
-/// `let d = x - y; exp(-d)`
+/// The body of a function: `let d = x - y; exp(-d)`.
 pub struct Body {
     /// The bindings.
     pub lets: Vec<(Ident, Expr)>,
     /// The values after the last semicolon: one, or a tuple.
     pub values: Vec<Expr>,
-    /// Where the values begin.
+    /// The token at which the values begin.
     pub span: Span,
 }
 
-/// An integer: a literal, a const generic, or what operators make of them.
+/// An integer: a literal, a const generic, or an operation on integers.
 #[derive(Clone)]
 pub enum IntegerArg {
     /// A literal, maybe with a minus.
     Number(i64, Span),
     /// A const generic.
     Symbol(Ident),
-    /// `D * D`, with the token of its sign: a sum, a difference, a product or a quotient.
+    /// A sum, a difference, a product or a quotient, with the token of its sign: `D * D`.
     Operation(BinaryOp, Span, Box<IntegerArg>, Box<IntegerArg>),
 }
 
@@ -93,7 +96,7 @@ impl IntegerArg {
         }
     }
 
-    /// The const generics in it, from left to right.
+    /// The const generics in the integer, from left to right.
     pub fn symbols(&self) -> Vec<&Ident> {
         match self {
             IntegerArg::Number(..) => Vec::new(),
@@ -102,7 +105,7 @@ impl IntegerArg {
         }
     }
 
-    /// The number it is, if there is no const generic in it and its value is an integer.
+    /// The value, if there are no const generics in the integer and divisions come out even.
     pub fn number(&self) -> Option<i64> {
         match self {
             IntegerArg::Number(n, _) => Some(*n),
@@ -137,15 +140,15 @@ impl fmt::Display for IntegerArg {
 
 /// An expression.
 pub struct Expr {
-    /// What it is.
+    /// The kind of the expression.
     pub kind: ExprKind,
     /// The token to point at: the name of a call, the sign of an operator.
     pub span: Span,
-    /// How many expressions the longest path down from here passes.
+    /// The number of expressions on the longest path from this one down.
     pub depth: usize,
 }
 
-/// See [`Expr`].
+/// The kind of an expression, with its operands.
 pub enum ExprKind {
     /// A variable, a binding or a const generic.
     Name(Ident),
@@ -161,17 +164,17 @@ pub enum ExprKind {
     Neg(Box<Expr>),
     /// `f + g` and so on.
     Binary(BinaryOp, Box<Expr>, Box<Expr>),
-    /// What is no part of the language, but was read.
+    /// Code that was read though it is no part of the language.
     Foreign(Foreign),
 }
 
-/// A fault in an expression, which does not keep the rest from being checked.
+/// Code that is no part of the language, as an expression: a fault that does not keep other code from being checked.
 pub struct Foreign {
-    /// What is wrong, and what to write.
+    /// The message: what is wrong, and what to write instead.
     pub message: String,
-    /// The formulas in it.
+    /// The formulas in the code.
     pub parts: Vec<Expr>,
-    /// Names in what was not read.
+    /// The names in the parts of the code that are not read as formulas.
     pub names: Vec<Ident>,
 }
 
@@ -205,7 +208,7 @@ pub enum BinaryOp {
 }
 
 impl BinaryOp {
-    /// As written.
+    /// The operator as it is written.
     pub fn sign(self) -> &'static str {
         match self {
             BinaryOp::Equal => "==",
@@ -226,7 +229,7 @@ impl BinaryOp {
 
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // brackets around what is inside another operation, whether it needs them or not
+        // an operation inside another one gets brackets, whether it needs them or not
         let operand = |inner: &Expr| match inner.kind {
             ExprKind::Binary(..) => format!("({inner})"),
             _ => inner.to_string(),

@@ -1,5 +1,6 @@
-//! Syntax tree to graph: names, numbers of arguments, dimensions. All faults of an item are reported at once, each at
-//! the user's token; after this phase nothing can fail but what [`crate::calls`] finds about whole results.
+//! The checker, from a syntax tree to a graph: it resolves names, and checks numbers of arguments and dimensions. All
+//! faults of an item are reported at once, each at the user's token. After this phase only [`crate::calls`] can fail,
+//! by a result with too many components.
 
 mod call;
 mod declarations;
@@ -23,11 +24,11 @@ use crate::{
     },
 };
 
-/// A checked item: the graph and what is reduced.
+/// A checked item: the graph, the formulas that are reduced, and the reduction.
 pub struct Checked {
-    /// The formula, and its variables in the order of the function's arguments.
+    /// The graph. Its variables are in the order of the function's arguments.
     pub graph: Graph,
-    /// f, and the weight if there is one.
+    /// The formula f, and the weight if there is one.
     pub values: Vec<Id>,
     /// The row of the reduction.
     pub reduction: &'static reduction::Row,
@@ -58,7 +59,7 @@ struct Checker<'a> {
     item: &'a Item,
     graph: Graph,
     used: HashSet<VarId>,
-    /// Bindings, the latest last; `None` where the value had a fault.
+    /// The bindings so far, the latest last; `None` where the value has a fault.
     lets: Vec<(&'a Ident, Option<Id>)>,
     errors: Errors,
 }
@@ -73,7 +74,7 @@ impl<'a> Checker<'a> {
         values.into_iter().collect()
     }
 
-    /// The node of an expression; `None` after a fault, which has been noted.
+    /// The node of an expression; `None` if it has a fault, which is then among `errors`.
     fn formula(&mut self, expr: &Expr) -> Option<Id> {
         match &expr.kind {
             ExprKind::Integer(n) => Some(self.graph.constant(*n as f64)),
@@ -124,11 +125,11 @@ impl<'a> Checker<'a> {
         None
     }
 
-    /// A message for a name that is none, which counts the variable that it means as used.
+    /// The message for an unknown name. The variable that the name was meant for, if one is near, counts as used.
     fn unknown(&mut self, name: &str) -> String {
         let names = self.graph.variables.iter().map(|v| v.name.clone());
         let names: Vec<String> = names.chain(self.lets.iter().map(|l| l.0.to_string())).collect();
-        // as in pykeops: `x_i`
+        // names as in pykeops: `x_i`
         let bare = name.strip_suffix("_i").or_else(|| name.strip_suffix("_j"));
         let bare = bare.and_then(|bare| names.iter().map(String::as_str).find(|known| *known == bare));
         match bare.or_else(|| nearest(name, names.iter().map(String::as_str))) {
@@ -172,7 +173,8 @@ impl<'a> Checker<'a> {
         self.apply(row, &Arguments { formulas, spelled, ..Arguments::default() }, expr.span)
     }
 
-    /// `f ** g`: fixed integer powers by multiplication, halves by square roots, others in general.
+    /// The node of `f ** g`: an integer exponent becomes a fixed power, 0.5 and -0.5 become square roots, others the
+    /// general power.
     fn power(&mut self, expr: &Expr, a: &Expr, b: &Expr) -> Option<Id> {
         let (x, y) = (self.formula(a), self.formula(b));
         let (x, y) = (x?, y?);
@@ -201,7 +203,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// What the reduction asks of the formulas.
+    /// Checks the number of formulas, and the dimension of an exponent, against the reduction.
     fn reduced(&mut self, row: &reduction::Row, values: &[Id]) {
         let body = &self.item.body;
         match (row.weight, values.len()) {
@@ -218,7 +220,7 @@ impl<'a> Checker<'a> {
         if row.reduction.is_exponential() && !by_component && !self.graph.is_scalar(values[0]) {
             let dim = self.graph.dim(values[0]).clone();
             let span = body.values[0].span;
-            // without one it takes a vector
+            // without a weight the exponent may be a vector
             let with = if row.weight == Weight::Optional && row.reduction == Reduction::LogSumExp {
                 " with a weight"
             } else {
@@ -230,7 +232,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Counts the variables in an expression as used, where a fault keeps the expression from being checked.
+    /// Counts the variables in an expression as used, for an expression that a fault keeps from being checked.
     fn mention(&mut self, expr: &Expr) {
         match &expr.kind {
             ExprKind::Name(name) => self.used.extend(self.find_variable(name)),

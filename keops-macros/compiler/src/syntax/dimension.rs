@@ -1,4 +1,4 @@
-//! Dimensions as they are written, which become polynomials or faults.
+//! The dimensions that are written in an item, which become polynomials or faults.
 
 use proc_macro2::Span;
 
@@ -7,9 +7,9 @@ use crate::{
     syntax::ast::{BinaryOp, IntegerArg},
 };
 
-/// What is written for a dimension or an offset; else why it is none, with the token to point at.
+/// The polynomial that is written for a dimension or an offset, or a fault with the token to point at.
 ///
-/// Differences and quotients are polynomials of this kind only where they come out even: `2 * D - D`, `6 / 2`.
+/// A difference or a quotient is such a polynomial only if it comes out even: `2 * D - D`, `6 / 2`.
 pub(crate) fn written(arg: &IntegerArg) -> Result<Dim, (Span, String)> {
     let (op, span, a, b) = match arg {
         IntegerArg::Number(n @ 0..=LARGEST, _) => return Ok(Dim::number(n.unsigned_abs())),
@@ -27,7 +27,7 @@ pub(crate) fn written(arg: &IntegerArg) -> Result<Dim, (Span, String)> {
     match made {
         Some(dim) if dim.is_moderate() => Ok(dim),
         None if !what.is_empty() => {
-            // of two numbers, or with one of several terms, there is nothing to be advised
+            // there is no advice for two numbers, or for an operand of several terms
             let advice = match (&**a, &**b) {
                 (IntegerArg::Symbol(_), IntegerArg::Number(1.., _) | IntegerArg::Symbol(_)) => {
                     let sign = if op == BinaryOp::Sub { "+" } else { "*" };
@@ -46,7 +46,7 @@ pub(crate) fn written(arg: &IntegerArg) -> Result<Dim, (Span, String)> {
     }
 }
 
-/// That a dimension cannot be this number.
+/// The message for a number that no dimension can be.
 pub(crate) fn out_of_range(n: i64) -> String {
     format!("a dimension must be at least 1 and at most {LARGEST}, not {n}")
 }

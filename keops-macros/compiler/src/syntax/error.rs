@@ -1,8 +1,8 @@
-//! The faults of a phase, collected, so that the user sees all of them at once.
+//! Faults, which a phase collects so that the user sees all of them at once; and hints for misspelt names.
 
 use proc_macro2::Span;
 
-/// Faults in the order in which they were found.
+/// The faults in the order in which they were found.
 #[derive(Default)]
 pub(crate) struct Errors(Option<syn::Error>);
 

@@ -1,6 +1,7 @@
-//! Tokens to [`crate::syntax::ast`], in the three spellings.
+//! The parser, from tokens in three spellings to the syntax tree [`crate::syntax::ast`].
 //!
-//! The loop over items is here; [`expr`] has the one grammar of formulas, [`genred`] the form of pykeops.
+//! The loop over items is here. [`expr`] has the grammar of formulas, which the spellings share, and [`genred`] the
+//! form of pykeops.
 
 mod block;
 mod expr;
@@ -40,7 +41,7 @@ impl Parse for Input {
     fn parse(input: ParseStream) -> syn::Result<Self> {
         let mut items = Vec::new();
         while !input.is_empty() {
-            // what is left of an item with a fault should not be one more
+            // the rest of an item with a fault is skipped, so that it is not read as another item
             let ahead = input.fork();
             let item = item(&ahead);
             match item {
@@ -95,7 +96,7 @@ fn generics(input: ParseStream) -> syn::Result<Vec<Ident>> {
         .collect()
 }
 
-/// `x: Vi<3>`
+/// Reads the declaration of a variable: `x: Vi<3>`.
 fn variable(input: ParseStream) -> syn::Result<VariableDecl> {
     let name: Ident = input.parse()?;
     input.parse::<Token![:]>()?;
@@ -119,7 +120,7 @@ fn category(kind: &Ident) -> syn::Result<Category> {
     }
 }
 
-/// A literal, maybe with a minus, or a const generic.
+/// Reads a literal, which may have a minus, or a const generic.
 fn integer(input: ParseStream) -> syn::Result<IntegerArg> {
     if input.peek(syn::Ident) {
         return Ok(IntegerArg::Symbol(input.parse()?));
@@ -138,10 +139,11 @@ fn integer(input: ParseStream) -> syn::Result<IntegerArg> {
     Ok(IntegerArg::Number(if minus.is_some() { -n } else { n }, literal.span()))
 }
 
-/// Dimensions nest this deep at most, in brackets and in long sums: what reads them is recursive.
+/// The deepest nesting of a dimension, in brackets and in long sums: the functions that read dimensions are
+/// recursive.
 const DEPTH: usize = 32;
 
-/// `3`, `D`, `D * D`, `{ D + 1 }`, `2 * (D + E)`
+/// Reads a dimension: `3`, `D`, `D * D`, `{ D + 1 }`, `2 * (D + E)`.
 pub(crate) fn dimension(input: ParseStream) -> syn::Result<IntegerArg> {
     Ok(dimension_sum(input, 0)?.0)
 }
@@ -209,7 +211,8 @@ fn dimension_operation(
 
 const TOO_DEEP: &str = "the dimension nests too deep";
 
-/// The fault of what follows a dimension, where an operator does that dimensions do not have.
+/// The fault of the token that follows a dimension. It has a message of its own if the token is an operator that
+/// dimensions do not have.
 fn no_dimension(input: ParseStream, fault: syn::Error) -> syn::Error {
     match input.cursor().punct() {
         Some((punct, _)) if !matches!(punct.as_char(), ',' | '>') => {
@@ -220,7 +223,7 @@ fn no_dimension(input: ParseStream, fault: syn::Error) -> syn::Error {
     }
 }
 
-/// `Sum<j>`, `KMin<10, j>`
+/// Reads a reduction: `Sum<j>`, `KMin<10, j>`.
 fn reduction(input: ParseStream) -> syn::Result<ReductionSpec> {
     let name: Ident = input.parse()?;
     let (mut over, mut k) = (None, None);
@@ -250,14 +253,14 @@ fn reduction(input: ParseStream) -> syn::Result<ReductionSpec> {
     }
     input.parse::<Token![>]>()?;
     let Some(over) = over else {
-        // an index with another name is no number
+        // an index with another name is not shown as a number
         let number = k.filter(|_| reduction::find(&name.to_string()).is_none_or(|row| row.takes_k));
         return missing(&number.map_or(String::new(), |k| format!("{k}, ")));
     };
     Ok(ReductionSpec { name, over, k })
 }
 
-/// A message for a name that is not in the list.
+/// The fault of a name that is not in the list, with a hint if one is near.
 fn unknown<'a>(what: &str, name: &Ident, known: impl IntoIterator<Item = &'a str>) -> syn::Error {
     syn::Error::new(name.span(), format!("unknown {what} `{name}`{}", hint(&name.to_string(), known)))
 }

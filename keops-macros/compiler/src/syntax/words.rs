@@ -1,6 +1,7 @@
-//! Words of other languages, and what they are here: of Rust, C, Python with NumPy, PyTorch and JAX, MATLAB and Julia.
+//! Words of other languages, and how they are written in a formula: words of Rust, C, Python with NumPy, PyTorch and
+//! JAX, MATLAB and Julia.
 //!
-//! A name that is no operation is looked up here first, by what it means. Only a word that nobody knows is taken for a
+//! An unknown name is looked up here first, by its meaning. Only a word that is not in the table is taken for a
 //! misspelt one: `acosh` is not `acos`.
 
 mod known;
@@ -17,13 +18,13 @@ use crate::{
 
 use known::{OTHERS, SENTENCES, WORDS};
 
-/// Said of calls of what is no operation.
+/// The message for a call of a function that is not an operation.
 pub(crate) const CALLS: &str = "a formula cannot call functions around it";
-/// Said of what stands for an argument in pykeops.
+/// The message for code that declares an argument in pykeops.
 pub(crate) const DECLARED: &str =
     "an argument is declared, as `x: Vi<3>` with rows of i, `y: Vj<3>` of j, or `p: Pm<1>`";
 
-/// What to say of a call of what is no operation.
+/// The message for a call with a name that is not an operation.
 pub(crate) fn operation(name: &str) -> String {
     let plain = name.replace('_', "").to_lowercase();
     let written = |words: &[&str]| words.iter().any(|word| plain == *word || *word == name);
@@ -41,7 +42,7 @@ pub(crate) fn operation(name: &str) -> String {
         return format!("unknown operation `{name}`");
     }
     let names = || table::operations().flat_map(|row| std::iter::once(&row.name).chain(row.aliases)).copied();
-    // the same letters, however they are joined
+    // the same letters, whatever their case and wherever underscores are
     let same = names().filter(|known| known.replace('_', "").to_lowercase() == plain);
     if let Some(meant) = same.min_by_key(|known| strsim::damerau_levenshtein(name, known)) {
         return format!("unknown operation `{name}`, did you mean `{meant}`?");
@@ -52,7 +53,7 @@ pub(crate) fn operation(name: &str) -> String {
     }
 }
 
-/// What to say of a name that is no variable, where none has a name near to it.
+/// The message for a name that is not a variable, if no variable has a name near to it.
 pub(crate) fn variable(name: &str) -> String {
     let is = match name {
         "pi" | "Pi" | "π" => "π is `PI`".to_owned(),
@@ -72,7 +73,7 @@ pub(crate) fn variable(name: &str) -> String {
     format!("unknown variable `{name}`, {is}")
 }
 
-/// What to say of a call of a module's function: `np.exp(x)`.
+/// The message for a call of a function of a module: `np.exp(x)`.
 pub(crate) fn of_a_module(module: &Ident, name: &Ident) -> String {
     let text = name.to_string();
     match table::find(&text) {
@@ -81,7 +82,7 @@ pub(crate) fn of_a_module(module: &Ident, name: &Ident) -> String {
     }
 }
 
-/// What to say of a name that is no reduction.
+/// The message for a name that is not a reduction.
 pub(crate) fn reduction(name: &str) -> String {
     if let Some(row) = reduction::like(name) {
         return format!("unknown reduction `{name}`, did you mean `{}`?", row.name);
@@ -132,7 +133,7 @@ mod tests {
     #[test]
     fn what_is_written_instead_is_right() {
         for (words, formula) in WORDS {
-            // some dimensions of f and g fit
+            // each formula fits at least one of these dimensions of f and g
             let checked = [(3, 3), (1, 1), (6, 12), (2, 2)].map(|(f, g)| {
                 let text = format!(
                     "fn test(a: Pm<9>, s: Pm<3>, f: Vi<{f}>, g: Vj<{g}>, h: Pm<1>, x: Vi<{f}>, y: Vj<{f}>) -> Sum<j> {{ \

@@ -1,4 +1,4 @@
-//! Calls of operations: which one, how many arguments, of which kind.
+//! Calls of operations: the row of the operation, and the number and kinds of the arguments.
 
 use proc_macro2::Ident;
 
@@ -24,7 +24,7 @@ impl Checker<'_> {
             return None;
         }
         let Some(row) = self.operation(name, args) else {
-            // faults in the arguments are reported too; a const generic may be right there
+            // faults in the arguments are reported too, except that a const generic may be right there
             for arg in args {
                 let generic = matches!(&arg.kind, ExprKind::Name(name) if self.item.generics.contains(name));
                 if !generic {
@@ -70,7 +70,7 @@ impl Checker<'_> {
         if complete { self.apply(row, &arguments, name.span()) } else { None }
     }
 
-    /// The row of a call.
+    /// The row of the operation that is called.
     fn operation(&mut self, name: &Ident, args: &[Expr]) -> Option<&'static Operation> {
         let text = name.to_string();
         if text == "laplacian" && self.is_laplace_operator(args) {
@@ -88,21 +88,21 @@ impl Checker<'_> {
         None
     }
 
-    /// The module and the arguments of `np.exp(x)`, which was read as a method of `np`.
+    /// For a call like `np.exp(x)`, which was read as a method of `np`: the module and the arguments.
     fn of_a_module<'e>(&self, args: &'e [Expr]) -> Option<(&'e Ident, &'e [Expr])> {
         let (Expr { kind: ExprKind::Name(module), .. }, args) = args.split_first()? else { return None };
         let known = self.find_variable(module).is_some() || self.lets.iter().any(|(bound, _)| *bound == module);
         (!known && MODULES.iter().any(|name| module == name)).then_some((module, args))
     }
 
-    /// `laplacian(f, x)` is the sum of second derivatives where x is a variable that the scalar f depends on, and f
-    /// is not a variable itself; else it is the kernel exp(-|x - y|).
+    /// Whether `laplacian(f, x)` is the sum of second derivatives: x is a variable that the scalar f depends on, and
+    /// f is not a variable itself. Else it is the kernel exp(-|x - y|).
     fn is_laplace_operator(&mut self, args: &[Expr]) -> bool {
         let [f, Expr { kind: ExprKind::Name(x), .. }] = args else { return false };
         if matches!(f.kind, ExprKind::Name(_)) && self.lets.iter().all(|(name, _)| f.to_string() != name.to_string()) {
             return false;
         }
-        // the arguments are checked again by the call itself, which reports their faults once
+        // faults in the arguments are dropped here: the call itself checks these again, and reports them once
         let faults = std::mem::take(&mut self.errors);
         let node = self.formula(f);
         self.errors = faults;
@@ -110,11 +110,11 @@ impl Checker<'_> {
         self.graph.is_scalar(node) && self.graph.depends(node, v)
     }
 
-    /// A literal, maybe with a minus, a const generic, or a sum or product of them.
+    /// An integer argument: a literal, which may have a minus, a const generic, or a sum or product of these.
     fn integer(&mut self, call: &Ident, arg: &Expr) -> Option<Integer> {
         let Some(written) = self.written(arg) else {
             self.mention(arg);
-            // `Pow` is KeOps' fixed power
+            // `Pow` is KeOps' name for the fixed power
             let hint = if call == "Pow" { ", `Powf` and `**` take any exponent" } else { "" };
             self.errors.push(arg.span, format!("`{call}` needs an integer here, not `{arg}`{hint}"));
             return None;
@@ -131,7 +131,7 @@ impl Checker<'_> {
         }
     }
 
-    /// An expression of integers and const generics.
+    /// An expression of integers and const generics, as an integer.
     fn written(&self, arg: &Expr) -> Option<IntegerArg> {
         Some(match &arg.kind {
             ExprKind::Integer(n) => IntegerArg::Number(*n, arg.span),
@@ -147,7 +147,7 @@ impl Checker<'_> {
         })
     }
 
-    /// Literals in square brackets, none of them negative.
+    /// A list argument: literals in square brackets, none of them negative.
     fn list(&mut self, call: &Ident, arg: &Expr) -> Option<Vec<u64>> {
         let number = |item: &Expr| match item.kind {
             ExprKind::Integer(n) => u64::try_from(n).ok(),

@@ -1,4 +1,4 @@
-//! Variables, const generics and the reduction of an item.
+//! The declarations of an item: variables, const generics and the reduction.
 
 use std::collections::{HashMap, hash_map::Entry};
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// More variables than any formula has: a function of so many arguments is a mistake.
+/// The most variables of an item: a function of more arguments would be a mistake.
 const VARIABLES: usize = 100;
 
 impl Checker<'_> {
@@ -54,7 +54,7 @@ impl Checker<'_> {
         }
     }
 
-    /// A dimension: at least 1, and its const generics are those of the function.
+    /// Checks a dimension: it must be at least 1, and its const generics must be those of the function.
     pub(super) fn dim(&mut self, dim: &IntegerArg) -> Option<Dim> {
         let unknown: Vec<&Ident> =
             dim.symbols().into_iter().filter(|name| !self.item.generics.contains(name)).collect();

@@ -1,5 +1,5 @@
-//! The body of a function: bindings, then the value. Statements that Rust has and a formula has not are faults that do
-//! not keep the rest from being read.
+//! The body of a function: bindings, then the value. Statements that Rust has and formulas do not have are faults,
+//! which do not keep the rest from being read.
 
 use proc_macro2::{Ident, Span};
 use syn::{
@@ -13,7 +13,7 @@ use crate::syntax::{
     error::Errors,
 };
 
-/// `let d = x - y; exp(-d)`, or with a tuple at the end.
+/// Reads a body: `let d = x - y; exp(-d)`, also with a tuple at the end.
 pub(super) fn block(input: ParseStream, faults: &mut Errors) -> syn::Result<Body> {
     let mut lets = Vec::new();
     let (values, span) = loop {
@@ -39,7 +39,7 @@ pub(super) fn block(input: ParseStream, faults: &mut Errors) -> syn::Result<Body
     Ok(Body { lets, values, span })
 }
 
-/// Documentation and other attributes, which belong elsewhere.
+/// Reads documentation and other attributes, which are faults in a body.
 fn attributes(input: ParseStream, faults: &mut Errors) -> syn::Result<()> {
     if input.peek(Token![#]) && input.peek2(syn::token::Bracket) {
         for attribute in input.call(syn::Attribute::parse_outer)? {
@@ -53,7 +53,7 @@ fn attributes(input: ParseStream, faults: &mut Errors) -> syn::Result<()> {
     Ok(())
 }
 
-/// `let name = formula;`, or what means it.
+/// Reads a binding `let name = formula;`, also in the words of other languages; `None` if there is none.
 fn binding(input: ParseStream, faults: &mut Errors) -> syn::Result<Option<(Ident, Expr)>> {
     if input.peek(Token![const]) || input.peek(Token![static]) {
         faults.push(input.span(), "a value is bound by `let` here");
@@ -82,7 +82,7 @@ fn binding(input: ParseStream, faults: &mut Errors) -> syn::Result<Option<(Ident
     Ok(Some((name, value)))
 }
 
-/// `x = f;` or `x += f;`
+/// Reads an assignment `x = f;` or `x += f;`, which is a fault that counts as a binding; `None` if there is none.
 fn assignment(input: ParseStream, faults: &mut Errors) -> syn::Result<Option<(Ident, Expr)>> {
     if !input.peek(syn::Ident) || input.peek2(Token![==]) || input.peek2(Token![=>]) {
         return Ok(None);
@@ -117,7 +117,7 @@ fn end(input: ParseStream, name: &Ident) -> syn::Result<()> {
     })
 }
 
-/// The value, maybe behind `return`.
+/// Reads the value, also after `return`, which is a fault.
 fn value(input: ParseStream, faults: &mut Errors) -> syn::Result<Vec<Expr>> {
     let returned = input.peek(Token![return]);
     if returned {
@@ -131,7 +131,7 @@ fn value(input: ParseStream, faults: &mut Errors) -> syn::Result<Vec<Expr>> {
     Ok(values)
 }
 
-/// `f` or `(f, g)`: what is in parentheses is a tuple if nothing follows and there is a comma.
+/// Reads `f` or `(f, g)`. Parentheses are a tuple if there is a comma in them and nothing follows.
 fn tuple(input: ParseStream) -> syn::Result<Vec<Expr>> {
     if input.peek(syn::token::Paren) {
         let ahead = input.fork();

@@ -1,4 +1,4 @@
-//! The grammar of formulas, that of Python and of Rust at once. From the loosest to the tightest:
+//! The grammar of formulas, which is that of Python and of Rust at once. Operators, from the loosest to the tightest:
 //!
 //! ```text
 //! comparison  ==  !=  <  >  <=  >=        (do not chain)
@@ -11,7 +11,7 @@
 //! atom        name  name(args)  f64::consts::PI  3  0.5  (f)  [3, 4]     (lists only where an operation takes one)
 //! ```
 //!
-//! What is written for these in other languages is read too, for its message: [`mod@foreign`].
+//! Code of other languages that means one of these is read too, to give it a message: [`mod@foreign`].
 
 use proc_macro2::Span;
 use syn::{Ident, Token, bracketed, ext::IdentExt, parenthesized, parse::ParseStream};
@@ -19,10 +19,10 @@ use syn::{Ident, Token, bracketed, ext::IdentExt, parenthesized, parse::ParseStr
 use super::{foreign, index, keywords};
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Foreign};
 
-/// Expressions nest this deep at most, in brackets and in long sums: the parser and the checker are recursive.
+/// The deepest nesting of expressions, in brackets and in long sums: the parser and the checker are recursive.
 const DEPTH: usize = 256;
 
-/// A whole expression.
+/// Reads a whole expression.
 pub(super) fn expression(input: ParseStream) -> syn::Result<Expr> {
     logic(input, 0)
 }
@@ -31,7 +31,7 @@ fn deep(span: Span) -> syn::Error {
     syn::Error::new(span, format!("the formula nests more than {DEPTH} deep, name its parts with `let`"))
 }
 
-/// A message for what follows a formula that is over.
+/// The fault of a token that follows a complete formula.
 pub(super) fn unexpected(input: ParseStream) -> syn::Error {
     let comparison = input.peek(Token![==]) || input.peek(Token![!=]) || input.peek(Token![<]) || input.peek(Token![>]);
     let message = if comparison {
@@ -62,7 +62,7 @@ fn binary(op: BinaryOp, span: Span, a: Expr, b: Expr) -> syn::Result<Expr> {
     Ok(Expr { kind: ExprKind::Binary(op, Box::new(a), Box::new(b)), span, depth })
 }
 
-/// What is no part of the language, as an expression.
+/// Code that is no part of the language, as an expression.
 pub(super) fn foreign(span: Span, foreign: Foreign) -> syn::Result<Expr> {
     let depth = 1 + foreign.parts.iter().map(|part| part.depth).max().unwrap_or(0);
     if depth > DEPTH { Err(deep(span)) } else { Ok(Expr { kind: ExprKind::Foreign(foreign), span, depth }) }
@@ -73,7 +73,7 @@ pub(super) fn call(name: Ident, args: Vec<Expr>) -> syn::Result<Expr> {
     if depth > DEPTH { Err(deep(span)) } else { Ok(Expr { kind: ExprKind::Call(name, args), span, depth }) }
 }
 
-/// An expression, and what other languages have between truth values.
+/// Reads an expression, also with operators that other languages have between truth values.
 pub(super) fn logic(input: ParseStream, depth: usize) -> syn::Result<Expr> {
     let mut left = comparison(input, depth)?;
     loop {
@@ -205,7 +205,7 @@ fn method(input: ParseStream, depth: usize) -> syn::Result<Expr> {
         if let ExprKind::Foreign(none) = &mut receiver.kind
             && input.peek(syn::token::Paren)
         {
-            // a call of what has its message already
+            // a call of code that has its message already
             foreign::collect(input.parse::<proc_macro2::TokenTree>()?.into(), &mut none.names);
             continue;
         }
@@ -235,10 +235,10 @@ fn method(input: ParseStream, depth: usize) -> syn::Result<Expr> {
     }
 }
 
-/// Arguments with names: `dim = 1`.
+/// Named arguments: `dim = 1`.
 pub(super) type Named = Vec<(Ident, Expr)>;
 
-/// Arguments in brackets, and those that have a name.
+/// Reads arguments in brackets: those without a name, and those with one.
 pub(super) fn arguments(input: ParseStream, depth: usize) -> syn::Result<(Vec<Expr>, Named)> {
     let content;
     parenthesized!(content in input);
@@ -247,7 +247,7 @@ pub(super) fn arguments(input: ParseStream, depth: usize) -> syn::Result<(Vec<Ex
     Ok((items, named))
 }
 
-/// Expressions with commas between them, to the end of the brackets.
+/// Reads expressions with commas between them, to the end of the brackets.
 fn items(content: ParseStream, depth: usize, named: &mut Named) -> syn::Result<Vec<Expr>> {
     let mut items = Vec::new();
     while !content.is_empty() {

@@ -1,5 +1,5 @@
-//! What Rust, Python and MATLAB have and formulas have not: it is read as far as its end can be told, so that the rest
-//! is checked too, and becomes an expression with a message.
+//! Code that Rust, Python and MATLAB have and formulas do not have. It is read as far as its end can be told, so that
+//! the rest is checked too, and becomes an expression with a message.
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use syn::{Token, ext::IdentExt, parse::ParseStream};
@@ -7,19 +7,19 @@ use syn::{Token, ext::IdentExt, parse::ParseStream};
 use super::{expr, path};
 use crate::syntax::ast::{Expr, ExprKind, Foreign};
 
-/// A fault with the formulas in it.
+/// A fault, with the formulas in the code that has it.
 pub(super) fn fault(span: Span, message: impl Into<String>, parts: Vec<Expr>) -> syn::Result<Expr> {
     expr::foreign(span, Foreign { message: message.into(), parts, names: Vec::new() })
 }
 
-/// A fault with tokens that are not read as formulas.
+/// A fault, with the tokens of the code that has it, which are not read as formulas.
 pub(super) fn unread(span: Span, message: impl Into<String>, tokens: TokenStream) -> syn::Result<Expr> {
     let mut names = Vec::new();
     collect(tokens, &mut names);
     expr::foreign(span, Foreign { message: message.into(), parts: Vec::new(), names })
 }
 
-/// The names in tokens, which are no fault besides.
+/// Collects the names in tokens: variables among them count as used.
 pub(super) fn collect(tokens: TokenStream, names: &mut Vec<Ident>) {
     for token in tokens {
         match token {
@@ -30,12 +30,13 @@ pub(super) fn collect(tokens: TokenStream, names: &mut Vec<Ident>) {
     }
 }
 
-/// All that is left.
+/// Reads all tokens that are left.
 fn rest(input: ParseStream) -> syn::Result<TokenStream> {
     input.parse()
 }
 
-/// The tokens up to the first block and it, as those of `match x { .. }`; all that is left if there is none.
+/// Reads the tokens up to and with the first block, as in `match x { .. }`; without a block, all tokens that are
+/// left.
 fn to_block(input: ParseStream) -> syn::Result<TokenStream> {
     let mut tokens = TokenStream::new();
     while !input.is_empty() {
@@ -56,7 +57,7 @@ fn word(input: ParseStream, word: &str) -> bool {
 
 const CHOICE: &str = "a choice is `ifelse(f, g, h)`, which is g where f >= 0, else h; of a comparison it is `ifelse((x < y) - 0.5, g, h)`";
 
-/// What begins like no formula, and what to say.
+/// Reads code whose first token begins no formula; `None` if there is none.
 pub(super) fn prefix(input: ParseStream, depth: usize) -> syn::Result<Option<Expr>> {
     let span = input.span();
     let operand = |input: ParseStream, message: &str| {
@@ -96,7 +97,7 @@ pub(super) fn prefix(input: ParseStream, depth: usize) -> syn::Result<Option<Exp
     unread(span, message, rest(input)?).map(Some)
 }
 
-/// A part of Rust that ends with a block.
+/// Reads an expression of Rust that ends with a block; `None` if there is none.
 fn block(input: ParseStream, span: Span) -> syn::Result<Option<Expr>> {
     if input.peek(Token![if]) {
         let mut tokens = to_block(input)?;
@@ -117,7 +118,8 @@ fn block(input: ParseStream, span: Span) -> syn::Result<Option<Expr>> {
     unread(span, message, to_block(input)?).map(Some)
 }
 
-/// What follows an operand and binds as tightly as a product, with what to say.
+/// Reads an operator that formulas do not have and that binds as tightly as a product. Returns its message; `None` if
+/// there is none.
 pub(super) fn product(input: ParseStream) -> syn::Result<Option<&'static str>> {
     let message = if input.peek(Token![%]) {
         "`%` is no operator here: `mod(f, m)` is the remainder as in Python, with the sign of m"
@@ -130,14 +132,14 @@ pub(super) fn product(input: ParseStream) -> syn::Result<Option<&'static str>> {
     Ok(Some(message))
 }
 
-/// `^`, which is a power in MATLAB, R and Julia.
+/// Reads the operator `^`, a power in MATLAB, R and Julia. Returns whether there is one.
 pub(super) fn caret(input: ParseStream) -> syn::Result<bool> {
     Ok(input.peek(Token![^]) && !input.peek(Token![^=]) && input.parse::<TokenTree>().is_ok())
 }
 
 pub(super) const CARET: &str = "`^` is no operator here, a power is `x ** 2`";
 
-/// An operator between truth values, with what to say.
+/// Reads an operator between truth values. Returns its message; `None` if there is none.
 pub(super) fn connective(input: ParseStream) -> syn::Result<Option<&'static str>> {
     const AND: &str = "a comparison is 1 or 0: that both hold is the product, `(x < y) * (y < 1)`";
     const OR: &str = "a comparison is 1 or 0: that one holds is `(x < y) + (y < 1) > 0`";
@@ -162,7 +164,7 @@ pub(super) fn connective(input: ParseStream) -> syn::Result<Option<&'static str>
     Ok(Some(message))
 }
 
-/// `.. if f else g` behind an operand.
+/// Reads `if f else g` after an operand, as Python has it.
 pub(super) fn ternary(input: ParseStream, left: Expr, depth: usize) -> syn::Result<Expr> {
     if !input.peek(Token![if]) {
         return Ok(left);
@@ -177,7 +179,7 @@ pub(super) fn ternary(input: ParseStream, left: Expr, depth: usize) -> syn::Resu
     fault(span, CHOICE, parts)
 }
 
-/// `as f64` behind an operand.
+/// Reads `as f64` after an operand.
 pub(super) fn cast(input: ParseStream, operand: Expr) -> syn::Result<Expr> {
     if !input.peek(Token![as]) {
         return Ok(operand);
@@ -191,7 +193,8 @@ pub(super) fn cast(input: ParseStream, operand: Expr) -> syn::Result<Expr> {
 /// Modules whose functions are operations here.
 pub(crate) const MODULES: [&str; 9] = ["np", "numpy", "torch", "math", "jnp", "jax", "tf", "scipy", "cmath"];
 
-/// What follows a dot and is no call.
+/// The fault of a field: a name after a dot without brackets. A module keeps the name of its function for the call
+/// that follows.
 pub(super) fn field(receiver: Expr, name: &Ident) -> syn::Result<Expr> {
     let module = matches!(&receiver.kind, ExprKind::Name(module) if MODULES.iter().any(|known| module == known));
     let text = name.to_string();
@@ -200,7 +203,7 @@ pub(super) fn field(receiver: Expr, name: &Ident) -> syn::Result<Expr> {
         "tau" if module => format!("`{receiver}.tau` is `TAU` here"),
         "e" if module => format!("`{receiver}.e` is `consts::E` here"),
         "inf" | "nan" | "infty" if module => path::not_finite(&format!("{receiver}.{name}")),
-        // the path of a function goes on
+        // the path of a function may have more modules
         _ if module => return Ok(receiver),
         "T" | "mT" | "H" => "there is no transpose: `vec_mat(x, a)` is the product with a transposed matrix".to_owned(),
         "x" | "y" | "z" | "w" | "r" | "g" | "b" => {
@@ -208,12 +211,12 @@ pub(super) fn field(receiver: Expr, name: &Ident) -> syn::Result<Expr> {
         }
         _ => format!("`{name}` needs brackets: what follows a dot is a call"),
     };
-    // the name of a module is no variable
+    // the name of a module is not checked as a variable
     let parts = if module { Vec::new() } else { vec![receiver] };
     fault(name.span(), message, parts)
 }
 
-/// What follows a name and a `::` or a `!`, or begins with `::`.
+/// Reads a path or a macro: code in which `::` or `!` follows the name `first`, or that begins with `::`.
 pub(super) fn path(input: ParseStream, first: Option<Ident>, depth: usize) -> syn::Result<Expr> {
     let span = first.as_ref().map_or_else(|| input.span(), Ident::span);
     let (mut parts, mut last) = (Vec::new(), span);

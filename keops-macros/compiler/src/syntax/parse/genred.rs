@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// Parses from the `=` on.
+/// Reads an item from the `=` on.
 pub(super) fn item(
     input: ParseStream,
     attributes: Vec<syn::Attribute>,
@@ -89,7 +89,7 @@ pub(super) fn item(
     })
 }
 
-/// The only form there is, and what to say of the others of pykeops.
+/// Checks that the form is `Genred`, with messages for the other forms of pykeops.
 fn form(name: &Ident) -> syn::Result<()> {
     let text = name.to_string();
     let advice = match text.as_str() {
@@ -104,10 +104,10 @@ fn form(name: &Ident) -> syn::Result<()> {
     Err(syn::Error::new(name.span(), format!("`{name}` is not a form here: {advice}")))
 }
 
-/// Variables in a formula that say themselves what they are.
+/// The names of variables that are declared inside a formula.
 const KINDS: [&str; 6] = ["Var", "Vi", "Vj", "Pm", "Vx", "Vy"];
 
-/// Variables by position.
+/// The variables by their positions.
 #[derive(Default)]
 struct Variables {
     by_position: BTreeMap<u64, VariableDecl>,
@@ -115,8 +115,8 @@ struct Variables {
 }
 
 impl Variables {
-    /// `"x = Vi(3)"`, `"x = Vi(0,3)"` or `"x = Var(0,3,0)"`, or any of these without a name. Without a position it is the
-    /// number of the alias.
+    /// Reads an alias: `"x = Vi(3)"`, `"x = Vi(0,3)"` or `"x = Var(0,3,0)"`, or one of these without a name. An alias
+    /// without a position has its number as its position.
     fn alias(&mut self, text: &LitStr) -> syn::Result<()> {
         let (name, kind, args) = lex(text, "alias", |input| {
             let mut name = None;
@@ -154,8 +154,8 @@ impl Variables {
         Ok(())
     }
 
-    /// Replaces `Var(position, dim, category)` and `Vi(position, dim)` inside a formula by a name, declared if no alias has
-    /// that position.
+    /// Replaces `Var(position, dim, category)` and `Vi(position, dim)` inside a formula by the name of the variable
+    /// with this position, which is declared if no alias has it.
     fn raw(&mut self, value: &mut Expr, text: &LitStr) -> syn::Result<()> {
         match &mut value.kind {
             ExprKind::Name(_) | ExprKind::Integer(_) | ExprKind::Float(_) => Ok(()),
@@ -195,7 +195,7 @@ impl Variables {
         }
     }
 
-    /// The arguments of the function; positions must have no gap.
+    /// The arguments of the function in their order. There must be no gap between positions.
     fn in_order(self, span: Span) -> syn::Result<Vec<VariableDecl>> {
         for (expected, &position) in self.by_position.keys().enumerate() {
             if position != expected as u64 {

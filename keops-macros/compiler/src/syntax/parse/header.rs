@@ -1,4 +1,5 @@
-//! What stands before the body of a function, where another language would have something else.
+//! The header of a function, from its qualifiers to its reduction, with messages for code that other languages have
+//! there.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use syn::{Token, ext::IdentExt, parenthesized, parse::ParseStream};
@@ -6,7 +7,7 @@ use syn::{Token, ext::IdentExt, parenthesized, parse::ParseStream};
 use super::variable;
 use crate::syntax::{ast::VariableDecl, error::Errors};
 
-/// Skips an item that could not be read: to a block or a semicolon behind which one may begin.
+/// Skips an item that could not be read, up to a block or a semicolon after which another item may begin.
 pub(super) fn skip(input: ParseStream) -> syn::Result<()> {
     while !input.is_empty() {
         let end = match input.parse()? {
@@ -22,7 +23,7 @@ pub(super) fn skip(input: ParseStream) -> syn::Result<()> {
     Ok(())
 }
 
-/// Up to the name of the function.
+/// Reads all tokens before the name of the function.
 pub(super) fn function(input: ParseStream, faults: &mut Errors) -> syn::Result<()> {
     let plain = "a formula is a plain `fn`: it is computed by `.eval()` of its call";
     loop {
@@ -37,7 +38,7 @@ pub(super) fn function(input: ParseStream, faults: &mut Errors) -> syn::Result<(
             input.parse::<Option<syn::LitStr>>()?;
             continue;
         }
-        // `name = Genred(..)` as in Python
+        // `name = Genred(..)`, as in Python
         if input.peek(syn::Ident) && input.peek2(Token![=]) {
             let name: Ident = input.fork().parse()?;
             faults.push(name.span(), format!("a formula is a function: `fn {name} = Genred(..);`"));
@@ -47,7 +48,7 @@ pub(super) fn function(input: ParseStream, faults: &mut Errors) -> syn::Result<(
     }
 }
 
-/// What to say of an item that is no function.
+/// The message for an item that is not a function.
 fn item(input: ParseStream) -> &'static str {
     if input.is_empty() {
         "expected `fn`"
@@ -64,7 +65,7 @@ fn item(input: ParseStream) -> &'static str {
     }
 }
 
-/// The arguments, with the faults of all of them.
+/// Reads the arguments, and collects the faults of all of them.
 pub(super) fn arguments(input: ParseStream) -> syn::Result<Vec<VariableDecl>> {
     if !input.peek(syn::token::Paren) {
         return Err(input.error("expected the arguments, like `(x: Vi<3>, y: Vj<3>)`"));
@@ -94,7 +95,7 @@ pub(super) fn arguments(input: ParseStream) -> syn::Result<Vec<VariableDecl>> {
     Ok(variables)
 }
 
-/// Says what is no declaration of a variable, as far as the words of other languages go.
+/// Checks for declarations in the words of other languages, which have messages of their own.
 fn declared(input: ParseStream) -> syn::Result<()> {
     let ahead = input.fork();
     if ahead.peek(Token![&]) || ahead.peek(Token![self]) {
@@ -133,7 +134,7 @@ fn declared(input: ParseStream) -> syn::Result<()> {
     }
 }
 
-/// `->`, and what is no reduction behind it.
+/// Reads the `->`, and checks that a type does not follow instead of a reduction.
 pub(super) fn arrow(input: ParseStream) -> syn::Result<()> {
     let like = "like `-> Sum<j>`, which gives a row for each i";
     if !input.peek(Token![->]) {
@@ -151,7 +152,7 @@ pub(super) fn arrow(input: ParseStream) -> syn::Result<()> {
     Ok(())
 }
 
-/// What stands between the reduction and the body.
+/// Reads tokens between the reduction and the body, which are a fault.
 pub(super) fn body(input: ParseStream, faults: &mut Errors) -> syn::Result<()> {
     if input.peek(Token![where]) {
         faults.push(input.span(), "a formula has no `where`: its generics are `const D: usize`");

@@ -10,7 +10,7 @@ use syn::{
 use super::{expr, foreign};
 use crate::syntax::ast::{Expr, ExprKind};
 
-/// What is behind a formula in square brackets.
+/// Reads the square brackets after a formula.
 pub(super) fn index(input: ParseStream, receiver: Expr) -> syn::Result<Expr> {
     let span = input.span();
     let content;
@@ -48,12 +48,12 @@ fn call(name: &str, span: Span, args: Vec<Expr>) -> syn::Result<Expr> {
     expr::call(Ident::new(name, span), args)
 }
 
-/// Only the message is used: the fault is at the brackets.
+/// A fault of which only the message is used: it is reported at the brackets.
 fn fault(message: impl std::fmt::Display) -> syn::Error {
     syn::Error::new(Span::call_site(), message)
 }
 
-/// What the last axis says.
+/// The components that the last axis chooses.
 enum Subscript {
     All,
     One(Expr),
@@ -97,7 +97,7 @@ fn subscript(input: ParseStream) -> syn::Result<Subscript> {
     }
 }
 
-/// An integer that is not negative, or a const generic.
+/// Reads an integer that is not negative, or a const generic.
 fn number(input: ParseStream) -> syn::Result<Expr> {
     let span = input.span();
     if input.peek(Token![-]) {

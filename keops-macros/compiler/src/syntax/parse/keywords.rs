@@ -1,7 +1,7 @@
-//! Arguments with names and axes, as in Python: `f.sum(dim = -1)`.
+//! Named arguments and axes, as Python has them: `f.sum(dim = -1)`.
 //!
-//! The last axis, -1 or 2 of a LazyTensor, is that of the components, over which an operation goes. Axes 0 and 1 are i
-//! and j: a reduction, which stands behind the arrow.
+//! The last axis of a LazyTensor, -1 or 2, is that of the components, and calls an operation. Axes 0 and 1 are i and
+//! j, and call a reduction, which an item has after its arrow.
 
 use proc_macro2::{Ident, Span};
 
@@ -11,12 +11,12 @@ use crate::{
     syntax::ast::{Expr, ExprKind},
 };
 
-/// Operations that take an axis as their second argument in Python, where ours take none.
+/// Operations that take an axis as their second argument in Python, and have one argument here.
 const OVER_AXES: [&str; 4] = ["sum", "argmax", "argmin", "norm"];
-/// Those that take it by name only: a second argument is an operand.
+/// Operations that take an axis by name only, since a second argument is an operand.
 const BY_NAME: [&str; 3] = ["max", "min", "norm2"];
 
-/// A call, with the arguments that have names.
+/// A call, with its named arguments.
 pub(super) fn call(name: Ident, mut args: Vec<Expr>, named: expr::Named) -> syn::Result<Expr> {
     let text = name.to_string();
     let operation = table::find(&text);
@@ -56,12 +56,12 @@ pub(super) fn call(name: Ident, mut args: Vec<Expr>, named: expr::Named) -> syn:
     }
 }
 
-/// An axis that is neither that of the components nor that of a reduction.
+/// The fault of an axis that is neither that of the components nor that of a reduction.
 fn wrong_axis(name: &Ident, span: Span, args: Vec<Expr>) -> syn::Result<Expr> {
     foreign::fault(span, format!("`{name}` has no such axis: that of the components is -1, and may be left out"), args)
 }
 
-/// What is a reduction in Python.
+/// The fault of a call that is a reduction in Python.
 fn over_rows(
     name: Ident,
     reduction: Option<&'static reduction::Row>,
@@ -80,7 +80,7 @@ fn over_rows(
     foreign::fault(name.span(), message, args)
 }
 
-/// An integer, maybe with a minus.
+/// The value of an integer literal, which may have a minus.
 fn literal(expr: &Expr) -> Option<i64> {
     match &expr.kind {
         ExprKind::Integer(n) => Some(*n),

@@ -8,7 +8,7 @@ use crate::{
     syntax::ast::{Cuda, IntegerArg},
 };
 
-/// What `#[keops(..)]` says.
+/// The options of `#[keops(..)]`.
 pub(super) struct Options {
     pub(super) order: u32,
     /// `sum = direct`, with the token to point at.
@@ -19,7 +19,7 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// The options for GPUs of a function with these const generics.
+    /// The options for GPUs, of a function with these const generics.
     pub(super) fn cuda(&self, generics: &[Ident]) -> syn::Result<Cuda> {
         let mut instances = Vec::new();
         for (span, values) in &self.instances {

@@ -1,8 +1,9 @@
-//! Constants: `PI`, `std::f64::consts::PI`, `f64::EPSILON`; and what is said of other paths.
+//! Constants: `PI`, `std::f64::consts::PI`, `f64::EPSILON`; and messages for other paths.
 
 use std::f64::consts;
 
-/// The constants of `std::f64::consts`. They are rounded to the element type like literals, those of `f32` too.
+/// The constants of `std::f64::consts`, which `f32::consts` stands for, too: like literals, they are rounded to the
+/// element type.
 const CONSTANTS: [(&str, f64); 19] = [
     ("PI", consts::PI),
     ("TAU", consts::TAU),
@@ -25,7 +26,7 @@ const CONSTANTS: [(&str, f64); 19] = [
     ("LN_10", consts::LN_10),
 ];
 
-/// Constants of the types themselves.
+/// Constants of the types themselves, for `f32` and for `f64`.
 const LIMITS: [(&str, f64, f64); 4] = [
     ("EPSILON", f32::EPSILON as f64, f64::EPSILON),
     ("MIN_POSITIVE", f32::MIN_POSITIVE as f64, f64::MIN_POSITIVE),
@@ -33,15 +34,16 @@ const LIMITS: [(&str, f64, f64); 4] = [
     ("MIN", f32::MIN as f64, f64::MIN),
 ];
 
-/// Names that are nothing finite.
+/// Names of numbers that are not finite.
 const NOT_FINITE: [&str; 3] = ["INFINITY", "NEG_INFINITY", "NAN"];
 
-/// The constant that a name means by itself. `E` is left to variables: a missing one should not become 2.718.
+/// The constant that a name without a path means. `E` is none, since a variable with this name may have been
+/// forgotten, and must not become 2.718.
 pub(crate) fn constant(name: &str) -> Option<f64> {
     CONSTANTS.iter().find(|(known, _)| *known == name && name != "E").map(|(_, value)| *value)
 }
 
-/// The number that a path means, or what to say.
+/// The number that a path means, or a message.
 pub(super) fn value(path: &[String]) -> Result<f64, String> {
     let parts: Vec<&str> = path.iter().map(String::as_str).collect();
     let parts = match parts.as_slice() {
@@ -70,17 +72,17 @@ pub(super) fn value(path: &[String]) -> Result<f64, String> {
     })
 }
 
-/// Said of a constant that a formula cannot see.
+/// The message for a constant of the scope, which a formula cannot see.
 const OF_THE_SCOPE: &str = "a formula cannot read constants around it: pass this one as an argument";
 
-/// What to say of a name that looks like a constant of the scope; nothing if it does not.
+/// The message for a name that looks like a constant of the scope; `None` for other names.
 pub(crate) fn of_the_scope(name: &str) -> Option<String> {
     let loud = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
     (loud && name.chars().filter(char::is_ascii_uppercase).count() > 1)
         .then(|| format!("{OF_THE_SCOPE}, `{name}: Pm<1>`"))
 }
 
-/// What to say of a number that is not finite.
+/// The message for a number that is not finite.
 pub(crate) fn not_finite(name: &str) -> String {
     format!("`{name}` is not finite, as all numbers of a formula are: write a large one, like `1e30`")
 }

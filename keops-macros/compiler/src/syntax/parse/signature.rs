@@ -1,4 +1,4 @@
-//! The arguments of `Genred`: those of pykeops 2.3, in its order or by name.
+//! The arguments of `Genred`: those of pykeops 2.3, in the same order or by name.
 
 use proc_macro2::{Ident, Span};
 use syn::{
@@ -11,7 +11,7 @@ use syn::{
 use super::{dimension, integer, sums::Sums, unknown};
 use crate::syntax::ast::IntegerArg;
 
-/// Their names, in the order in which they stand without.
+/// The names of the arguments, in the order that arguments without names have.
 const ORDER: [&str; 14] = [
     "formula",
     "aliases",
@@ -28,12 +28,12 @@ const ORDER: [&str; 14] = [
     "rec_multVar_highdim",
     "use_fast_math",
 ];
-/// Those that are `None` where nothing is said.
+/// The arguments that may be `None`, as if they were left out.
 const OPTIONAL: [&str; 4] = ["dtype", "opt_arg", "formula2", "cuda_type"];
-/// Types of elements. As in pykeops, they are said to be those of the arguments.
+/// The names of element types. They change nothing: the element type is that of the call's arguments.
 const TYPES: [&str; 7] = ["float16", "float32", "float64", "half", "float", "double", "auto"];
 
-/// What the arguments say.
+/// The values of the arguments.
 pub(super) struct Signature {
     pub(super) formula: LitStr,
     pub(super) aliases: Vec<LitStr>,
@@ -59,7 +59,7 @@ struct Arguments {
 }
 
 impl Signature {
-    /// What is in the brackets of `Genred(..)`.
+    /// Reads the brackets of `Genred(..)`.
     pub(super) fn parse(input: ParseStream, genred: Span) -> syn::Result<Self> {
         let mut arguments = Arguments::default();
         let (mut seen, mut named) = (Vec::new(), false);
@@ -99,7 +99,7 @@ impl Signature {
 }
 
 impl Arguments {
-    /// Parses the value of an argument.
+    /// Reads the value of an argument.
     fn value(&mut self, name: &str, key: &Ident, input: ParseStream) -> syn::Result<()> {
         match name {
             "formula" => self.formula = Some(string(input)?),
@@ -127,7 +127,7 @@ impl Arguments {
                 }
             }
             "use_fast_math" => self.fast_math = Some(truth(input)?),
-            // how KeOps lays out its kernels for high dimensions, where there is no choice here
+            // options for KeOps' kernels in high dimensions, which have no counterpart here
             "enable_chunks" | "rec_multVar_highdim" => drop(truth(input)?),
             _ => drop(self.sums.parse(key, input)?),
         }
@@ -135,12 +135,12 @@ impl Arguments {
     }
 }
 
-/// A string; as in Python, several that follow each other are one.
+/// Reads a string. As in Python, strings that follow each other are one.
 pub(super) fn string(input: ParseStream) -> syn::Result<LitStr> {
     let span = input.span();
     let mut text = match input.parse() {
         Ok(syn::Lit::Str(text)) => text.value(),
-        // `'Sum'`, of which rustc itself has said by now that it wants double quotes
+        // `'Sum'`: rustc itself has already reported that a string needs double quotes
         Ok(syn::Lit::Verbatim(text)) if text.to_string().starts_with('\'') => text.to_string().replace('\'', ""),
         Ok(syn::Lit::Char(_)) => return Err(syn::Error::new(span, "a string stands in double quotes")),
         _ => return Err(syn::Error::new(span, "expected string literal")),
@@ -151,7 +151,7 @@ pub(super) fn string(input: ParseStream) -> syn::Result<LitStr> {
     Ok(LitStr::new(&text, span))
 }
 
-/// Python's `True` or `False`, and where it stands.
+/// Reads Python's `True` or `False`. Returns the value and the token.
 pub(super) fn truth(input: ParseStream) -> syn::Result<(bool, Span)> {
     let name = input.call(Ident::parse_any)?;
     match name.to_string().as_str() {
@@ -161,7 +161,7 @@ pub(super) fn truth(input: ParseStream) -> syn::Result<(bool, Span)> {
     }
 }
 
-/// Takes a `None`, if there is one.
+/// Reads a `None`, if there is one, and returns whether there is.
 fn none(input: ParseStream) -> syn::Result<bool> {
     let ahead = input.fork();
     let none = ahead.peek(Ident::peek_any) && ahead.call(Ident::parse_any)? == "None";
@@ -171,7 +171,7 @@ fn none(input: ParseStream) -> syn::Result<bool> {
     Ok(none)
 }
 
-/// A list of strings, or a tuple of them.
+/// Reads a list or a tuple of strings.
 fn list(input: ParseStream) -> syn::Result<Vec<LitStr>> {
     let content;
     if input.peek(syn::token::Paren) {

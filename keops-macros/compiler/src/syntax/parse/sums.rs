@@ -1,8 +1,8 @@
-//! How pykeops says what sums are rounded like: `sum_scheme`, `dtype_acc` and `use_double_acc`.
+//! The options of pykeops for the rounding of sums: `sum_scheme`, `dtype_acc` and `use_double_acc`.
 //!
-//! An accumulator is never less precise than the elements, so `dtype_acc = "float32"` asks for nothing. One in `f64` is
-//! asked of the whole sum: a compensated one keeps the digits of two elements, which is `f64` at least. The total of
-//! `block_sum` has as many, and its blocks are summed in the element type in KeOps too.
+//! An accumulator is never less precise than the elements, so `dtype_acc = "float32"` changes nothing. An accumulator
+//! in `f64` becomes a compensated sum, which keeps the digits of two elements, at least those of `f64`. The total of
+//! `block_sum` has as many digits, and KeOps sums its blocks in the element type, too.
 
 use proc_macro2::{Ident, Span};
 use syn::{LitStr, parse::ParseStream};
@@ -10,7 +10,7 @@ use syn::{LitStr, parse::ParseStream};
 use super::signature::{string, truth};
 use crate::ir::reduction::Scheme;
 
-/// The schemes of pykeops; `auto` leaves the choice.
+/// The schemes of pykeops; `auto` is no choice.
 const SCHEMES: [(&str, Option<Scheme>); 4] = [
     ("auto", None),
     ("direct_sum", Some(Scheme::Direct)),
@@ -20,7 +20,7 @@ const SCHEMES: [(&str, Option<Scheme>); 4] = [
 /// The types of accumulators, and whether they are `f64`.
 const TYPES: [(&str, Option<bool>); 3] = [("auto", None), ("float32", Some(false)), ("float64", Some(true))];
 
-/// What the options say, and where.
+/// The values of the options, with the tokens to point at.
 #[derive(Default)]
 pub(super) struct Sums {
     scheme: Option<(Option<Scheme>, Span)>,
@@ -29,7 +29,7 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// Parses the value of an option; whether it was there already.
+    /// Reads the value of an option. Returns whether the option was given already.
     pub(super) fn parse(&mut self, key: &Ident, input: ParseStream) -> syn::Result<bool> {
         if key == "use_double_acc" {
             return Ok(self.double.replace(truth(input)?).is_some());
@@ -43,7 +43,7 @@ impl Sums {
         Ok(self.accumulator.replace((accumulator, text.span())).is_some())
     }
 
-    /// The scheme, unless the choice is left to us; `own` is that of `#[keops(sum = ..)]`.
+    /// The scheme that the options choose, if they do; `own` is that of `#[keops(sum = ..)]`.
     pub(super) fn scheme(&self, own: Option<(Scheme, Span)>) -> syn::Result<Option<(Scheme, Span)>> {
         let fault = |span: Span, message: &str| Err(syn::Error::new(span, message));
         let double = match (self.accumulator, self.double) {
@@ -68,7 +68,7 @@ impl Sums {
     }
 }
 
-/// What the string names.
+/// The value that the string names.
 fn named<T: Copy>(what: &str, text: &LitStr, known: &[(&'static str, T)]) -> syn::Result<T> {
     let value = text.value();
     let found = known.iter().find(|(name, _)| *name == value).map(|(_, found)| *found);

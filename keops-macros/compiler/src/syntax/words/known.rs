@@ -2,7 +2,7 @@
 
 use super::DECLARED;
 
-/// Words with one meaning, without underscores and capitals, and how it is written here.
+/// Words with one meaning, without underscores and capitals, and the formula for it.
 pub(super) const WORDS: &[(&[&str], &str)] = &[
     // other names of operations
     (&["sgn"], "sign(f)"),
@@ -64,7 +64,7 @@ pub(super) const WORDS: &[(&[&str], &str)] = &[
     (&["eq"], "f == g"),
     (&["ne"], "f != g"),
     (&["multiply", "hadamard"], "f * g"),
-    // what is made of others
+    // formulas made of other operations
     (&["logicaland", "and"], "(f < 1) * (g < 1)"),
     (&["logicalor", "or"], "(f < 1) + (g < 1) > 0"),
     (&["logicalnot", "not"], "1 - (f < 1)"),
@@ -116,7 +116,7 @@ pub(super) const WORDS: &[(&[&str], &str)] = &[
     (&["epanechnikov"], "relu(1 - sqdist(f, g))"),
 ];
 
-/// Words that need a sentence.
+/// Words that need a sentence as an answer.
 pub(super) const SENTENCES: &[(&[&str], &str)] = &[
     (
         &["where", "cond", "select", "mux", "choose", "piecewise"],
@@ -156,7 +156,7 @@ pub(super) const SENTENCES: &[(&[&str], &str)] = &[
     (&["print", "println", "dbg"], "a formula cannot print"),
 ];
 
-/// Words that mean something else than any operation, and that no near name is the right one for.
+/// Words whose meaning no operation has, so that an operation with a name near to them must not be proposed.
 pub(super) const OTHERS: &[&str] = &[
     "acot",
     "asec",
