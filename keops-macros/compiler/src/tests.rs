@@ -1,6 +1,6 @@
-//! The compiler tested on numbers, without rustc.
+//! Tests of the compiler on numbers, without rustc.
 //!
-//! Two interpreters stand against each other: [`crate::oracle`] evaluates a graph node by node, [`machine`] runs the lowered
+//! Two interpreters are compared: [`crate::oracle`] evaluates a graph node by node, and [`machine`] runs the lowered
 //! program as the engines would. Derivatives are compared with finite differences of the oracle.
 
 mod calls;

@@ -1,7 +1,8 @@
-//! What telling formulas become, as pretty-printed Rust: a change of the compiler shows as a change of these.
+//! Snapshots: the expansions of characteristic formulas as pretty-printed Rust, in which a change of the compiler
+//! shows.
 //!
-//! A snapshot holds the implementations of `Formula` for some of a function's calls; what is around them is the same
-//! for all functions, and shown once.
+//! A snapshot holds the implementations of `Formula` for some calls of a function. The code around them is the same
+//! for all functions, and is shown once.
 
 use proc_macro2::TokenStream;
 use syn::{Item, Type};
@@ -45,7 +46,7 @@ macro_rules! snapshots {
 snapshots! {
     gaussian("Value", "Vjp_x", "Vjp_g", "Jvp_x"):
         "fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<1>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }";
-    /// Without a parameter: nothing is left of the parameter stage.
+    /// Without a parameter the parameter stage leaves nothing.
     gaussian_of_unit_scale("Value", "VjpI"):
         "fn f(x: Vi<3>, y: Vj<3>, b: Vj<1>) -> Sum<j> { gaussian(x, y) * b }";
     const_generic("Value", "Vjp_y"):
@@ -63,7 +64,7 @@ snapshots! {
         "fn f(a: Pm<12>, x: Vi<3>, y: Vj<4>) -> Sum<j> { (x | mat_vec(a, y)) * x }";
     concatenated("Value", "Vjp_y"):
         "fn f(x: Vi<2>, y: Vj<3>) -> Sum<j> { concat(x, exp(y)) * (1 + sqnorm2(x)) }";
-    /// The formula of the next in KeOps' spelling, with a parameter.
+    /// The formula of `high_level` in KeOps' spelling, with a parameter.
     keops_names("Value"):
         "fn f(G: Pm<1>, X: Vi<3>, Y: Vj<3>, U: Vi<2>, V: Vj<2>) -> Sum<j> \
          { Exp(-G*SqDist(X,Y)) * ( IntCst(1) + Pow((U|V), 2) ) }";

@@ -1,5 +1,5 @@
-//! The calls of whole items: every derivative that a user can ask for against finite differences of the call it is
-//! taken of, with a loop over all pairs as the engine.
+//! The calls of whole items: every derivative that a user can ask for is compared with finite differences of the call
+//! that it is a derivative of. The engine is a loop over all pairs.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ fn calls_of(text: &str) -> (Calls, Vec<Category>) {
     (calls::calls(&item, checked).unwrap_or_else(|e| panic!("{text}: {e}")), categories)
 }
 
-/// One pass over all pairs: the fields of its result.
+/// Runs a pass over all pairs. Returns the outputs of its result, each with its number.
 fn pass(pass: &Pass, data: &[Rows]) -> Vec<(usize, Rows)> {
     let program = &pass.program;
     let count = |role: Role| {
@@ -84,7 +84,7 @@ fn reduce(name: &str, terms: &Rows) -> Vec<f64> {
         ("Prod", _) => (0..len).map(|c| terms.iter().map(|f| f[c]).product()).collect(),
         ("ProdSaved", _) => {
             let factors = |c: usize| terms.iter().map(move |f| f[c]);
-            // the exponent is that of the first factor, to have one
+            // any exponent is right here: it is that of the first factor
             let exponents: Vec<f64> =
                 (0..len).map(|c| factors(c).next().map_or(0.0, |f| f.abs().log2().max(-9.0).round())).collect();
             let product = |c: usize| factors(c).filter(|&f| f != 0.0).product::<f64>();
@@ -101,7 +101,7 @@ fn reduce(name: &str, terms: &Rows) -> Vec<f64> {
         }
         ("LogSumExp", 1) => vec![sum(&|f| f[0].exp2()).ln()],
         ("LogSumExp", _) => (1..len).map(|c| sum(&|f| f[0].exp2() * f[c]).ln()).collect(),
-        // with a shift that is not 0
+        // the shift is not 0, so that the test shows it
         ("LogSumExpSaved", _) => {
             std::iter::once(3.0).chain(reduce("LogSumExp", terms).iter().map(|log| 8.0 * (-log).exp())).collect()
         }
@@ -142,7 +142,7 @@ fn run(calls: &Calls, call: &Call, data: &[Rows]) -> Vec<Rows> {
                 vec![vec![rows(Role::Source) as f64]; rows(Role::Target)]
             }
         };
-        // derivatives do not see what was taken off
+        // derivatives must not depend on the number that was subtracted
         let apart = if matches!(calls.saved[k], Saved::Centred { .. }) { 5.0 } else { 0.0 };
         saved.insert(k, rows.into_iter().map(|row| row.into_iter().map(|x| x - apart).collect()).collect());
     }
@@ -157,7 +157,7 @@ fn pairing(a: &Rows, b: &Rows) -> f64 {
     a.iter().zip(b).map(|(a, b)| dot(a, b)).sum()
 }
 
-/// Checks all derivatives of a call, and theirs; says how many there are.
+/// Checks all derivatives of a call, and the derivatives of these. Returns their number.
 fn check_derivatives(calls: &Calls, call: &Call, data: &[Rows], draw: &mut Draw, order: u32) -> usize {
     let draw_rows =
         |draw: &mut Draw, count: usize, dim: usize| -> Rows { (0..count).map(|_| draw.row(dim, (0.2, 1.2))).collect() };
@@ -241,7 +241,7 @@ fn derivatives_of_sums() {
 #[test]
 fn derivatives_of_sums_of_two_variables() {
     for text in [
-        // what is beside an exponential reads the vectors of the squared distance in it
+        // a component beside the exponential reads a vector of the squared distance
         "fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> { concat(exp(-sqdist(x, y)), y) }",
         "fn f(x: Vi<3>, y: Vj<3>) -> Sum<i> { concat(exp(-2 * sqdist(x, y)), concat(y, (x | y))) }",
         "fn f(x: Vi<2>, y: Vj<2>) -> Sum<j> { exp(-sqdist(x, y)) * complex_sum_t(y, 4) }",
@@ -277,13 +277,13 @@ fn derivatives_of_exponential_reductions() {
         "fn f(saved: Pm<1>, x: Vi<3>, y: Vj<3>) -> SoftMax<i> { ((x | y), saved * x * y) }",
         "fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>) -> LogSumExp<j> { -g * (x - y)**2 }",
         "fn f(x: Vi<3>, y: Vj<3>, s: Pm<3>) -> LogSumExp<i> { concat((x | y), s * y * x) }",
-        // of all sources, and of all targets
+        // terms that all sources have in common, and terms that all targets have
         "fn f(c: Pm<1>, x: Vi<2>, y: Vj<2>, h: Vj<1>) -> LogSumExp<j> { c - (sqdist(x, y) - 2 * h) + log(norm2(x)) }",
         "fn f(c: Pm<1>, x: Vi<2>, y: Vj<2>, h: Vj<2>) -> LogSumExp<j> { log(x + 1) - x * y * c + c * h }",
         "fn f(c: Pm<1>, x: Vi<2>, y: Vj<2>) -> SumSoftMaxWeight<i> { (c * sum(y) - (x | y), concat(x, c * x)) }",
         "fn f(x: Vi<2>, y: Vj<2>, h: Vj<1>) -> LogSumExp<j> { (log(h) - sqdist(x, y), h * y) }",
         "fn f(c: Pm<1>, x: Vi<2>) -> LogSumExp<j> { c * x }",
-        // what is weighted is a vector of the squared distance
+        // the weight is a vector of the squared distance
         "fn f(x: Vi<3>, y: Vj<3>) -> SumSoftMaxWeight<j> { (-0.5 * sqdist(x, y), y) }",
         "fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>) -> LogSumExp<i> { (-g * sqdist(x, y), concat(y, x)) }",
     ] {
@@ -331,7 +331,7 @@ fn what_is_selected_has_derivatives_of_pairs() {
     let inputs = [Category::P, Category::I, Category::J].map(Side::Index);
     assert_eq!(sides("Vjp_y__Jvp_x"), [&inputs[..], &[Side::Pair, Side::Index(Category::I)]].concat());
     assert_eq!(sides("Jvp_y__Vjp"), [&inputs[..], &[Side::Index(Category::J), Side::Pair]].concat());
-    // nothing is a source, and the component of a pair comes last
+    // there are no sources, and the variable for the component of a pair comes last
     let program = &of("Vjp_y").passes[0].program;
     assert!(program.variables.iter().all(|(_, role, _)| *role != Role::Source));
     assert_eq!(program.variables.len(), 5);
@@ -346,7 +346,7 @@ fn no_derivatives_are_made_that_cannot_be() {
     assert!(none("#[keops(order = 0)] fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> { sqdist(x, y) }"));
 }
 
-/// The variables for which there is an operator; those with a star are multiplied by a number.
+/// The variables for which there is an operator, with a star if the term of a pair is a number times the variable.
 fn operators(text: &str) -> String {
     let operators = &calls_of(text).0.calls[0].operators;
     let names = operators.iter().map(|operator| {
@@ -362,28 +362,28 @@ fn sums_are_operators_on_what_they_are_linear_in() {
         ("fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<1>) -> Sum<j> { exp(-g * sqdist(x, y)) * b }", "b*"),
         ("fn f(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<2>) -> Sum<j> { -b / (1 + sqdist(x, y)) + g * b }", "b*"),
         ("fn f<const E: usize>(x: Vi<3>, y: Vj<3>, b: Vj<E>) -> Sum<j> { cauchy(x, y) * b * 2 }", "b*"),
-        // other factors for other components, another dimension, a matrix
+        // components with different factors, a result of another dimension, a matrix
         ("fn f(x: Vi<2>, y: Vj<2>, b: Vj<2>) -> Sum<j> { exp(x) * b * (sqnorm2(y) + 1) }", "b"),
         ("fn f(x: Vi<2>, y: Vj<2>, b: Vj<1>) -> Sum<j> { exp(x + y) * b }", "b"),
         ("fn f(x: Vi<2>, a: Pm<4>, b: Vj<2>) -> Sum<j> { mat_vec(a, b) * (x | x) }", "b"),
         ("fn f(x: Vi<2>, y: Vj<2>, b: Vj<2>) -> Sum<j> { exp(x | y) * (b + (x | b) * y) }", "b"),
-        // of several, over i, none, not of a parameter or of a target
+        // several variables, a sum over i, no variable, no parameter and no target
         ("fn f(x: Vi<3>, y: Vj<3>, b: Vj<1>, c: Vj<1>) -> Sum<j> { (x | y) * b * c }", "y b* c*"),
         ("fn f(x: Vi<3>, b: Vi<1>, y: Vj<3>) -> Sum<i> { exp(-sqdist(x, y)) * b }", "b*"),
         ("fn f(x: Vi<3>, b: Vi<1>, y: Vj<3>, c: Pm<1>) -> Sum<j> { exp(-sqdist(x, y)) * b * c }", ""),
         ("fn f(x: Vi<3>, y: Vj<3>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * (b + 1) }", ""),
         ("fn f(x: Vi<3>, y: Vj<3>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * abs(b) }", ""),
-        // parts one after another: complex products
+        // concatenated parts: complex products
         ("fn f(x: Vi<1>, y: Vj<1>, b: Vj<2>) -> Sum<j> { complex_mult(exp1j(x * y), b) }", "b"),
         ("fn f(x: Vi<2>, y: Vj<2>, b: Vj<1>) -> Sum<j> { concat((x | y) * b, b) }", "b"),
-        // steps have the derivative 0 and are not linear for that
+        // a step has the derivative 0, which does not make it linear
         ("fn f(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * round(b, 2) }", ""),
         ("fn f(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * mod(b, 2) }", ""),
         ("fn f(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * floor(b) }", ""),
         ("fn f(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * sign(b) }", ""),
         ("fn f(x: Vi<3>, y: Vj<3>, b: Vj<2>) -> Mean<j> { exp(-sqdist(x, y)) * b }", "b*"),
         ("fn f(x: Vi<3>, y: Vj<3>, b: Vj<2>) -> Prod<j> { exp(-sqdist(x, y)) * b }", ""),
-        // not of other reductions; without derivatives the methods are there for their message
+        // other reductions have no operators; without derivatives the methods exist for their message
         ("fn f(x: Vi<3>, y: Vj<3>, b: Vj<1>) -> LogSumExp<j> { (x | y) * b }", ""),
         ("#[keops(order = 0)] fn f(x: Vi<3>, b: Vj<1>) -> Sum<j> { sqnorm2(x) * b }", "b*"),
     ] {

@@ -1,4 +1,4 @@
-//! Derivatives written inside formulas, against finite differences of what is differentiated.
+//! Derivatives inside formulas, compared with finite differences of the differentiated formula.
 
 use super::{
     checked,
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::syntax::check::Checked;
 
-/// A formula of variables of each category, all of which it need not use.
+/// A formula of variables of each category, some of which it may leave unused.
 fn formula(text: &str) -> Checked {
     checked(&format!(
         "fn f(p: Pm<1>, s: Pm<9>, x: Vi<3>, y: Vj<3>, w: Vj<3>, u: Vi<1>) -> Sum<j> \
@@ -22,7 +22,7 @@ fn value(checked: &Checked, point: &[Vec<f64>]) -> Vec<f64> {
     evaluate(&checked.graph, &checked.values, point).get(checked.values[0]).to_vec()
 }
 
-/// ∂/∂x_k of component c of a formula at a point.
+/// The derivative of component c of a formula by x_k, at a point.
 fn partial(of: &Checked, point: &[Vec<f64>], c: usize, k: usize) -> f64 {
     let slope = slope(|t| {
         let mut there = point.to_vec();
@@ -41,7 +41,7 @@ fn assert_near(a: f64, b: f64, what: &str) {
     assert!((a - b).abs() < 1e-6 * (1.0 + a.abs()), "{what}: {a} and {b}");
 }
 
-/// Vector fields of dimension 3: rules of the trace, and mixed components.
+/// Vector fields of dimension 3, for the rules of the trace and for mixed components.
 const FIELDS: &[&str] = &[
     "x",
     "p * x",

@@ -1,5 +1,5 @@
-//! Equal points, where factors of a slope are infinite and others are 0: derivatives of every order and mode are finite, and
-//! those of what is smooth there are right.
+//! Derivatives at equal points, where some factors of a slope are infinite and others are 0. Derivatives of every
+//! order and mode are finite there, and those of formulas that are smooth there are right.
 
 use super::{checked, oracle::evaluate_rounded, sample::Draw};
 use crate::ir::{
@@ -84,7 +84,7 @@ const FORMULAS: &[&str] = &[
     "divergence(sqdist(x, y)**0.2 * (x - y), x)",
     "relu(1 - norm2(x - y))**q",
     "relu(norm2(x - y) - 1)**1.5",
-    // what is not taken is infinite, or overflows
+    // the side that is not taken is infinite, or overflows
     "relu(log(sqdist(x, y)))",
     "relu((log(norm2(x - y)) + p) * q)",
     "relu(log(norm2(x - y)) / p)",
@@ -105,7 +105,7 @@ const FORMULAS: &[&str] = &[
     "inverse_multiquadric(x, y) + cauchy(x, y) + laplacian(x, y) + distance(x, y)",
 ];
 
-/// Components of every derivative, of both modes and their four pairs, for all variables.
+/// The first derivatives by both modes, and the second ones by all four pairs of modes, for all variables.
 fn derivatives(g: &mut Graph, f: Id) -> Vec<(String, Id)> {
     let variables: Vec<VarId> = g.variable_ids().collect();
     let tangent = |g: &mut Graph, of: VarId| {

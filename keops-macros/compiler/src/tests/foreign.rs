@@ -1,10 +1,10 @@
-//! What users of other languages write: the message says what is written here, all faults of an item are found, and
-//! those of other items too.
+//! Code of other languages: messages say what to write instead, and all faults of an item and of other items are
+//! found.
 
 use super::messages;
 use crate::syntax::parse::Input;
 
-/// The messages about a formula of x and y, of which d is the difference.
+/// The messages about a formula of x, y and their difference d.
 fn of(formula: &str) -> Vec<String> {
     messages(&format!("fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> {{ let d = x - y; {formula} }}"))
 }
@@ -107,7 +107,7 @@ fn meaning_comes_before_spelling() {
     ] {
         assert_says(&format!("{word}(d, x)"), &[meant]);
     }
-    // no misspelt others
+    // these are not misspelt names of operations
     for word in ["digamma", "besselk", "selu", "cumsum", "norm3"] {
         assert_eq!(of(&format!("{word}(d)")), [format!("unknown operation `{word}`")]);
     }

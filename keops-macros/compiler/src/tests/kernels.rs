@@ -1,4 +1,4 @@
-//! Kernels for GPUs that a build script has left in a folder.
+//! Kernels for GPUs that a build script left in a folder.
 
 use std::{fs, process};
 
@@ -20,7 +20,7 @@ fn kernels_are_those_of_the_formula() {
         format!("{name}_f32.ptx"),
         format!("{name}_f32.sm_90.cubin"),
         format!("{name}_f32.sm_100.cubin"),
-        // not by a number, and of no formula
+        // files whose compute capability is no number, and files of no formula
         format!("{name}_f32.sm_90a.cubin"),
         format!("{name}_f32.sm_90.unfinished"),
         "k0000000000000000_f32.ptx".to_owned(),
@@ -33,7 +33,7 @@ fn kernels_are_those_of_the_formula() {
     fs::remove_dir_all(&folder).unwrap();
     let at = |file: &String| expansion.matches(&format!("{file}\"")).count();
     assert_eq!(files.iter().map(at).collect::<Vec<_>>()[3..], [0; 4]);
-    // the value itself, and not its derivatives
+    // the kernels of the value, which its derivatives do not have
     let path = |file: &String| folder.join(file).to_str().unwrap().to_owned();
     let [ptx, sm_90, sm_100] = [0, 1, 2].map(|file: usize| path(&files[file]));
     let title = format!("{name}_f32");

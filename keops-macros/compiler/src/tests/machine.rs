@@ -1,5 +1,5 @@
-//! A lowered program run in f64, stage by stage, as an engine does for one pair. It panics where the contract of
-//! [`crate::lower::program`] or that of a sink is broken.
+//! An interpreter of lowered programs in f64, which runs them stage by stage, as an engine does for one pair. It
+//! panics if the contract of [`crate::lower::program`] or that of a sink is broken.
 
 use std::collections::HashMap;
 
@@ -9,8 +9,8 @@ use crate::lower::{
     program::{Contraction, Expr, Ix, Origin, Role, Scope, Stmt},
 };
 
-/// The components of f for one pair; `rows` holds a row for each variable of the program. Where a squared distance may be
-/// scaled, they are the same for coordinates that are.
+/// The components of f for one pair; `rows` holds a row for each variable of the program. If a squared distance may
+/// be scaled, the components must be the same with scaled coordinates.
 pub(super) fn run(program: &Program, rows: &[&[f64]]) -> Vec<f64> {
     let raw = |role: Role| -> Vec<f64> {
         let of_role = program.variables.iter().zip(rows).filter(|(variable, _)| variable.1 == role);
@@ -60,14 +60,15 @@ struct Machine {
     arrays: HashMap<u32, Vec<f64>>,
     loops: HashMap<u32, usize>,
     contractions: Vec<Contraction>,
-    /// What the stage leaves, or the components of f.
+    /// The row that the stage leaves, or the components of f.
     out: Vec<Option<f64>>,
-    /// In the pair stage, the component that is due.
+    /// In the pair stage, the component of f that must come next.
     put: Option<usize>,
 }
 
 impl Machine {
-    /// The pair stage. With a contraction, the place of its factor and the root of that, as an engine that scales.
+    /// Runs the pair stage. With the number of a contraction, the offset of its factor and √-c for the factor c, it
+    /// runs as an engine that scales.
     fn pair(&mut self, program: &Program, scaled: Option<(usize, usize, f64)>) -> Vec<f64> {
         if let Some((number, factor, root)) = scaled {
             let Contraction { target, source, len, .. } = &program.contractions[number];
@@ -119,7 +120,7 @@ impl Machine {
         body.iter().for_each(|stmt| self.statement(stmt));
     }
 
-    /// Runs `body` as a scope: what it assigns is forgotten.
+    /// Runs `body` as a scope: its assignments are undone.
     fn scope<T>(&mut self, body: impl FnOnce(&mut Self) -> T) -> T {
         let known: Vec<u32> = self.temps.keys().copied().collect();
         let value = body(self);

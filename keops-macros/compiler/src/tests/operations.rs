@@ -1,5 +1,5 @@
-//! Every row of the operation table, on variables of each category and several dimensions. A new row is tested
-//! without a word here: the cases are those combinations of dimensions and integers that its own rule admits.
+//! Tests of every row of the operation table, on variables of each category and several dimensions. A new row is
+//! tested without a change here: its cases are the combinations of dimensions and integers that its own rule admits.
 
 use super::{oracle::size, sample};
 use crate::ir::{
@@ -10,24 +10,24 @@ use crate::ir::{
 
 const CATEGORIES: [Category; 3] = [Category::I, Category::J, Category::P];
 
-/// Operations that a case has at most: what is written out for a dimension is tested for small ones.
+/// The most nodes of a case. Operations that write out a dimension are tested for small ones.
 const LARGEST: usize = 110;
 
-/// The argument of an operation that is differentiated inside a formula cannot be a bare variable.
+/// The form of an argument of a derivative inside a formula, which cannot be a bare variable.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Shape {
     Variable,
-    /// sin(v) w, of the dimension of v
+    /// sin(v) w, which has the dimension of v
     Vector,
-    /// Σ exp(v / 2) w, of dimension 1
+    /// Σ exp(v / 2) w, which has dimension 1
     Scalar,
-    /// v w, linear in v
+    /// v w, which is linear in v
     Linear,
-    /// (v | w), linear in v and of dimension 1
+    /// (v | w), which is linear in v and has dimension 1
     Form,
 }
 
-/// The dimensions of the formulas, the integers and the lists.
+/// The arguments of an operation: the dimensions of the formulas, the integers and the lists.
 #[derive(Clone, Debug)]
 struct Case {
     shape: Shape,
@@ -59,7 +59,7 @@ fn dimensions(len: usize) -> Vec<Vec<Dim>> {
     all
 }
 
-/// The same for operations that want pairs of components.
+/// The same for operations on pairs of components.
 fn even_dimensions(len: usize) -> Vec<Vec<Dim>> {
     let (d, two) = (Dim::symbol("D"), Dim::number(2));
     let symbolic = [Dim::number(1), two.clone(), d.clone(), d.checked_mul(&two).unwrap()];
@@ -68,7 +68,7 @@ fn even_dimensions(len: usize) -> Vec<Vec<Dim>> {
     all
 }
 
-/// Shapes, axes that are contracted, and an order of the axes that are left: the lists that operations take.
+/// The lists that operations take: shapes, contracted axes, and an order of the other axes.
 fn lists_of_integers(len: usize) -> Vec<Vec<Vec<u64>>> {
     let shapes: [&[u64]; 6] = [&[1], &[3], &[17], &[3, 3], &[3, 17], &[1, 3]];
     let axes: [&[u64]; 4] = [&[], &[0], &[1], &[1, 0]];
@@ -117,7 +117,7 @@ fn cases_among(row: &Operation, dimensions: fn(usize) -> Vec<Vec<Dim>>) -> Vec<C
     cases
 }
 
-/// The operation applied in a graph of its own; `None` if its dims rule does not admit the case.
+/// Applies the operation in a graph of its own; `None` if its rule for dimensions does not admit the case.
 fn build(row: &Operation, case: &Case, categories: &[Category]) -> Option<(Graph, Id)> {
     let mut g = Graph::default();
     let (integers, lists) = (case.integers.clone(), case.lists.clone());
@@ -156,7 +156,7 @@ fn shaped(g: &mut Graph, v: VarId, shape: Shape, categories: &[Category]) -> Id 
     g.dot(exp, w)
 }
 
-/// Categories of up to three variables: each with each.
+/// The categories of up to three variables, in all combinations.
 fn categories() -> Vec<Vec<Category>> {
     let mut all = lists(&CATEGORIES, 2);
     for (n, pair) in all.iter_mut().enumerate() {
@@ -165,7 +165,7 @@ fn categories() -> Vec<Vec<Category>> {
     all
 }
 
-/// Checks a row, and says how many cases it has.
+/// Checks a row. Returns the number of its cases.
 fn check(row: &'static Operation) -> usize {
     let start = std::time::Instant::now();
     let cases = cases(row);
@@ -185,7 +185,7 @@ fn check(row: &'static Operation) -> usize {
             second += usize::from(seen.second);
         }
     }
-    // on a bad point a case says nothing about derivatives: most must not be such
+    // at a kink a case shows nothing about derivatives: most cases must not be at one
     let all = cases.len();
     println!("{row:?}: {all} cases in {:.2} s", start.elapsed().as_secs_f64());
     assert!(2 * first >= all && 2 * second >= all, "{row:?}: of {all} cases {first} and {second} were differentiated");

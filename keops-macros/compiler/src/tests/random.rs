@@ -1,4 +1,4 @@
-//! Random formulas: what holds for every operation alone holds for what is built of them.
+//! Random formulas, for which the same must hold as for every operation alone.
 
 use proptest::{prelude::*, test_runner::Config};
 
@@ -14,12 +14,13 @@ enum Dim {
 
 use Dim::{Matrix, Scalar, Vector};
 
-/// Draws a formula by a list of choices, which proptest can shrink; when they are used up, leaves end the formula.
+/// Draws a formula by a list of choices, which proptest can shrink. When all choices are used, leaves end the
+/// formula.
 struct Formula<'a> {
     choices: std::slice::Iter<'a, u8>,
-    /// With D a const generic instead of the literal 3.
+    /// Whether the dimension is the const generic D instead of the literal 3.
     symbolic: bool,
-    /// Derivatives multiply the formula: only so many more of them.
+    /// The number of derivatives that may still be drawn: each multiplies the size of the formula.
     derivatives: u32,
 }
 
@@ -41,7 +42,7 @@ impl Formula<'_> {
         .to_owned()
     }
 
-    /// One of dimension 1 or of this one.
+    /// Draws a formula of dimension 1 or of this dimension.
     fn narrow(&mut self, dim: Dim, depth: u32) -> String {
         let dim = if self.choose(2) == 0 { dim } else { Scalar };
         self.draw(dim, depth)
@@ -52,7 +53,7 @@ impl Formula<'_> {
             return self.leaf(dim);
         }
         let depth = depth - 1;
-        // a third of element-wise operations, a third of leaves and those for the dimension
+        // a third are element-wise operations, a third leaves, and a third operations for the dimension
         match self.choose(6) {
             0 => self.leaf(dim),
             1 | 2 => self.element_wise(dim, depth),
@@ -177,7 +178,7 @@ impl Formula<'_> {
                     (false, choice) => format!("extract(concat({f}, {g}), {}, 3)", choice + 1),
                 }
             }
-            // inside D*D for D = 3, but not for every D
+            // this part is inside D*D for D = 3, but not for every D
             5 if !self.symbolic => format!("extract({}, {}, 3)", self.draw(Matrix, depth), self.choose(7)),
             5 => self.leaf(Vector),
             6 => {
@@ -226,7 +227,7 @@ fn function(choices: &[u8], symbolic: bool, depth: u32) -> String {
     let dim = [Scalar, Vector, Matrix][draw.choose(3)];
     let formula = draw.draw(dim, depth);
     let (generics, d, dd) = if symbolic { ("<const D: usize>", "D", "3") } else { ("", "3", "9") };
-    // with a const generic a matrix cannot be declared, only built
+    // with a const generic a matrix is not declared, but built
     let (a, b) = if symbolic {
         (format!("w: Pm<{dd}>, t: Vj<{dd}>, "), "let a = outer(q, x); let b = outer(y, z); let s = w + t;")
     } else {
@@ -239,7 +240,7 @@ fn function(choices: &[u8], symbolic: bool, depth: u32) -> String {
 }
 
 proptest! {
-    // PROPTEST_CASES asks for more
+    // PROPTEST_CASES asks for more cases
     #![proptest_config(Config { cases: 3 * Config::default().cases, failure_persistence: None, ..Config::default() })]
 
     #[test]
@@ -260,7 +261,7 @@ proptest! {
     }
 }
 
-/// A derivative that is 0 because numbers of 10⁶ cancel, which they do up to their rounding.
+/// A derivative that is 0 because numbers of size 10⁶ cancel, up to their rounding.
 #[test]
 fn roundings_of_what_cancels() {
     let text = "fn f(p: Pm<1>, u: Vi<1>, v: Vj<1>, a: Pm<9>, b: Vj<9>, q: Pm<3>, x: Vi<3>, y: Vj<3>, z: Vj<3>) -> Sum<j> { \
@@ -270,7 +271,7 @@ fn roundings_of_what_cancels() {
     sample::check(checked.graph, checked.values[0], (-1.5, 1.5), 4_961_341_034_029_913_029, text);
 }
 
-/// Most drawn formulas must say something: they are differentiated at a smooth point.
+/// Most drawn formulas must test something: they are differentiated at a smooth point.
 #[test]
 fn drawn_formulas_are_smooth_often() {
     let mut draw = sample::Draw::new(1);

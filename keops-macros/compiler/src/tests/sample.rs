@@ -1,5 +1,5 @@
-//! Random points, finite differences, and what must hold for every formula: its derivatives agree with each other and
-//! with finite differences, and its lowered programs with the graph.
+//! The checks that hold for every formula, at random points: its derivatives agree with each other and with finite
+//! differences, and its lowered programs agree with the graph.
 
 use super::{
     machine,
@@ -29,24 +29,24 @@ impl Draw {
         z ^ (z >> 31)
     }
 
-    /// A row of numbers in a range.
+    /// Draws a row of numbers in a range.
     pub(super) fn row(&mut self, len: usize, (low, high): (f64, f64)) -> Vec<f64> {
         (0..len).map(|_| low + (high - low) * (self.next() >> 11) as f64 / (1_u64 << 53) as f64).collect()
     }
 
-    /// A row for each variable of the graph.
+    /// Draws a row for each variable of the graph.
     pub(super) fn rows(&mut self, g: &Graph, range: (f64, f64)) -> Vec<Vec<f64>> {
         g.variables.iter().map(|v| self.row(size(&v.dim), range)).collect()
     }
 }
 
-/// Σ_d a_d b_d
+/// The dot product.
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// f'(0) by differences over five points; `None` where the points do not lie on one smooth piece.
+/// The derivative f'(0) by differences over five points; `None` if the points are not on one smooth branch of f.
 pub(super) fn slope(f: impl Fn(f64) -> Option<(f64, Vec<i8>)>) -> Option<f64> {
     let (_, sides) = f(0.0)?;
     let at = |t: f64| f(t).filter(|(_, there)| *there == sides).map(|(value, _)| value);
@@ -55,28 +55,30 @@ pub(super) fn slope(f: impl Fn(f64) -> Option<(f64, Vec<i8>)>) -> Option<f64> {
     ((coarse - fine).abs() <= 1e-7 * (1.0 + fine.abs())).then_some(fine)
 }
 
-/// What was checked about a formula.
+/// The derivatives of a formula that were checked.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Seen {
-    /// Its gradient against finite differences.
+    /// Whether the gradient was compared with finite differences.
     pub(super) first: bool,
-    /// The gradient of its gradient.
+    /// Whether the gradient of the gradient was.
     pub(super) second: bool,
 }
 
-/// A formula and its derivatives in one graph, with stand-ins for the cotangent and the tangents.
+/// A formula and its derivatives in one graph, with variables for the cotangent and the tangents.
 struct Derivatives {
     f: Id,
     variables: Vec<VarId>,
     cotangent: VarId,
     tangents: Vec<VarId>,
-    /// (∂f/∂v)ᵀ e for each v.
+    /// The gradient (∂f/∂v)ᵀ e for each variable v.
     gradients: Vec<Id>,
-    /// (∂f/∂v) u_v for each v.
+    /// The change (∂f/∂v) u_v for each variable v.
     images: Vec<Id>,
-    /// s = Σ_v ⟨(∂f/∂v)ᵀ e, u_v⟩, its gradients, and its change along u.
+    /// The number s = Σ_v ⟨(∂f/∂v)ᵀ e, u_v⟩.
     change: Id,
+    /// The gradient of s in each variable.
     second: Vec<Id>,
+    /// The change of s along the tangents.
     curvature: Id,
 }
 
@@ -154,7 +156,7 @@ fn check_derivatives(g: &Graph, d: &Derivatives, point: &[Vec<f64>], here: &Eval
     let e = &point[d.cotangent.0 as usize];
     let tangents = || d.tangents.iter().map(|u| &point[u.0 as usize]);
 
-    // ⟨e, J u⟩ = ⟨Jᵀ e, u⟩, and once more for s
+    // ⟨e, J u⟩ = ⟨Jᵀ e, u⟩, for f and again for s
     let forward: f64 = d.images.iter().map(|&image| dot(here.get(image), e)).sum();
     let reverse: f64 = d.gradients.iter().zip(tangents()).map(|(&gradient, u)| dot(here.get(gradient), u)).sum();
     let near = |a: f64, b: f64, scale: f64, tolerance: f64| (a - b).abs() <= tolerance * (1.0 + scale);
@@ -166,7 +168,7 @@ fn check_derivatives(g: &Graph, d: &Derivatives, point: &[Vec<f64>], here: &Eval
     let curvature = here.get(d.curvature)[0];
     assert!(near(curvature, second, second_scale, 1e-9), "{what}: forward {curvature}, reverse {second}, second order");
 
-    // the derivatives from books, which `cargo xtask random` compares with
+    // the derivatives from books, with which `cargo xtask random` compares engines
     let mut directions: Vec<Vec<f64>> = point.iter().map(|row| vec![0.0; row.len()]).collect();
     for (v, u) in d.variables.iter().zip(tangents()) {
         directions[v.0 as usize].clone_from(u);
@@ -201,8 +203,8 @@ pub(super) fn check_programs(g: &mut Graph, roots: &[Id], point: &[Vec<f64>], wh
         let evaluation = evaluate(g, roots, point);
         roots.iter().flat_map(|&root| evaluation.get(root).to_vec()).collect()
     };
-    // how much roundings matter: the change when the last digits of the point change, unless what is large cancels
-    // whatever they are
+    // the effect of rounding: the change of the result if the last digits of the point change, and the rounding of
+    // values that cancel whatever these digits are
     let largest = evaluate(g, roots, point).largest();
     let nudged: Vec<Vec<f64>> = point.iter().map(|row| row.iter().map(|x| x * (1.0 + 1e-12)).collect()).collect();
     let (value, nudged) = (expected(point), expected(&nudged));

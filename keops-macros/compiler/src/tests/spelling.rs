@@ -1,4 +1,4 @@
-//! The grammar: precedence, and that the spellings of a formula all mean the same graph.
+//! Tests of the grammar: precedence, and that all spellings of a formula mean the same graph.
 
 use super::{checked, messages};
 use crate::ir::graph::{Graph, Id, Op};
@@ -36,7 +36,7 @@ fn powers_are_tighter_than_signs() {
     assert_same(&["2 * -x**2", "-2 * (x*x)"]);
     assert_same(&["a**-1", "inv(a)", "1/a", "Pow(a, -1)", "a.powi(-1)"]);
     assert_same(&["2**-1 * a", "a / 2", "0.5 * a", "IntInv(2) * a", "RatCst(1, 2) * a"]);
-    // to the right
+    // powers associate to the right
     assert_same(&["a**2**3", "a**8", "a**(2**3)"]);
     assert_same(&["(a**2)**3", "a**6"]);
     assert_same(&["a**-b", "pow(a, -b)", "Powf(a, 0 - b)", "a.power(-b)"]);
@@ -164,7 +164,7 @@ fn laplacian_is_a_kernel_of_points_and_an_operator_on_formulas() {
     // a scalar formula of x, but not of y
     assert_eq!(graph("laplacian(a**2, b)"), graph("exp(-sqrt(sqdist(a**2, b)))"));
     assert_eq!(graph("laplacian(a**2, a)"), "2");
-    // of two scalar variables, the same or not, it is the kernel
+    // of two scalar variables, equal or not, `laplacian` is the kernel
     assert_eq!(graph("laplacian(a, b)"), graph("exp(-sqrt(sqdist(a, b)))"));
     assert_eq!(graph("laplacian(a, a)"), "1");
     // a vector is no scalar
@@ -227,10 +227,10 @@ fn hints_are_near_and_in_the_same_case() {
         ("SqDst(x, y)", "unknown operation `SqDst`, did you mean `SqDist`?"),
         ("x.EXP()", "unknown operation `EXP`, did you mean `Exp`?"),
         ("erfinv(x)", "unknown operation `erfinv`"),
-        // other functions, or nothing that is known
+        // names of other functions, and unknown names
         ("acoth(x)", "unknown operation `acoth`, write `atanh(1 / f)`"),
         ("sqdist3(x, y)", "unknown operation `sqdist3`: a formula cannot call functions around it"),
-        // a name of one letter is near to every other: only the case may differ
+        // names of one letter are all near to each other, so that only the case may differ
         ("x * q", "unknown variable `q`"),
         ("x * Y", "unknown variable `Y`, did you mean `y`?"),
     ] {
@@ -242,7 +242,7 @@ fn hints_are_near_and_in_the_same_case() {
 fn one_fault_is_reported_once() {
     let of = |body: &str| messages(&format!("fn f<const D: usize>(x: Vi<D>, sigma: Vj<D>) -> Sum<j> {{ {body} }}"));
     for (formula, message) in [
-        // what a faulty call mentions is used
+        // variables in a faulty call count as used
         ("x * exp(sigma, 1)", "`exp` takes 1 argument, not 2"),
         ("x * elem(x, sigma)", "`elem` needs an integer here, not `sigma`"),
         ("x * grad(x, 2 * sigma, x)", "`grad` needs the name of a variable here, not `2 * sigma`"),

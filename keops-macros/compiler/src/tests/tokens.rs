@@ -1,10 +1,10 @@
-//! Whatever is written between the braces of `keops!`, the answer is Rust: an expansion or `compile_error!`s, and never
-//! a panic.
+//! For any tokens between the braces of `keops!` the answer is Rust: an expansion or `compile_error!`s, and never a
+//! panic.
 
 use proc_macro2::TokenStream;
 use proptest::{prelude::*, test_runner::Config};
 
-/// What the language is made of, and what it is not.
+/// Words of the language, and words that it does not have.
 const VOCABULARY: &[&str] = &[
     "pub",
     "fn",
@@ -158,7 +158,7 @@ fn check(text: &str) {
     }
 }
 
-/// A change of a list of tokens: where, what, and which token of the vocabulary comes in.
+/// A change of a list of tokens: the place, the kind of change, and the token of the vocabulary that comes in.
 type Edit = (prop::sample::Index, u8, prop::sample::Index);
 
 fn edited(text: &str, edits: &[Edit]) -> String {
@@ -215,7 +215,7 @@ fn items_without_a_fault_have_none() {
     }
 }
 
-/// Deep and long formulas: at worst an error. A proc macro runs on the compiler's own stack.
+/// Deep and long formulas give an error at worst: a proc macro runs on the stack of rustc.
 #[test]
 fn depth_and_length() {
     let item = |formula: &str| check(&format!("fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> {{ {formula} }}"));
