@@ -21,7 +21,7 @@ use machine::Machine;
 use rival::Kind;
 use side::Side;
 use std::{collections::BTreeMap, fs, num::NonZero, path::Path, path::PathBuf, thread, time::Duration};
-use store::{Comparison, Measurement, OURS, Outcome, Part, Store};
+use store::{Comparison, Measurement, OURS, Outcome, Purpose, Store};
 use workload::{CURVES, Curve, Element, Family, Workload};
 
 /// Options of `cargo xtask bench-keops`.
@@ -86,22 +86,22 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut sides = vec![Side::keops(threads)?];
     sides.extend(rival::start(&folder, &options.python, threads)?);
     let repeats = if options.quick { FEW } else { options.repeats };
-    let mut compare = |workload: &Workload, before: &Before, part: Part| -> Result<Comparison> {
+    let mut compare = |workload: &Workload, before: &Before, purpose: Purpose| -> Result<Comparison> {
         println!("{}, {}", workload.family.title(), workload.title());
         let comparison = measure(workload, &mut sides, &folder, repeats, before, &command)?;
         print!("{}", report::lines(workload, &comparison));
         if !options.quick {
-            store.save(part, workload, comparison.clone())?;
+            store.save(purpose, workload, comparison.clone())?;
         }
         Ok(comparison)
     };
     for workload in chosen {
-        compare(workload, &Before::new(), Part::Table)?;
+        compare(workload, &Before::new(), Purpose::Table)?;
     }
     for curve in curves {
         let mut before = Before::new();
         for workload in curve.workloads(options.quick) {
-            for measurement in compare(&workload, &before, Part::Picture)?.measurements {
+            for measurement in compare(&workload, &before, Purpose::Picture)?.measurements {
                 // A side that is left out once stays so: its last time is the longest that is known.
                 if let Some(median) = measurement.median() {
                     before.insert(measurement.side, (workload.pairs(), median));

@@ -30,7 +30,7 @@ pub struct Drawn {
     pub item: String,
     /// How often its result can be differentiated.
     pub order: u32,
-    /// Those of its parts, if it is right in any.
+    /// Those of its operands, if it is right in any.
     pub units: Option<Units>,
 }
 
@@ -52,7 +52,7 @@ pub fn draw(seed: u64) -> Drawn {
 }
 
 /// A value that later steps can take: a variable, or what a `let` has named.
-struct Part {
+struct Operand {
     name: String,
     /// The text behind the `let`; empty for a variable.
     text: String,
@@ -66,7 +66,7 @@ struct Part {
 struct Drawing<'a> {
     rng: &'a mut Rng,
     /// Variables first, in order.
-    parts: Vec<Part>,
+    operands: Vec<Operand>,
     categories: Vec<Category>,
     /// Rows of all variables, for each sample.
     samples: Vec<Vec<Vec<f64>>>,
@@ -90,35 +90,35 @@ impl<'a> Drawing<'a> {
         // some dimension is there twice, so that there is something to combine
         let wide = [1, 3, 3, 3, 17][rng.usize(0..5)];
         let dims = [1, 3, wide, wide, wide * if wide == 3 { 3 } else { 1 }];
-        let variable = |(k, category): (usize, &Category)| Part {
+        let variable = |(k, category): (usize, &Category)| Operand {
             name: format!("{}{k}", declared(*category).to_lowercase()),
             text: String::new(),
             dim: dims[rng.usize(0..dims.len())],
             range: points::RANGE,
             uses: Vec::new(),
         };
-        let parts: Vec<Part> = categories.iter().enumerate().map(variable).collect();
-        Self::at_samples(rng, parts, categories)
+        let operands: Vec<Operand> = categories.iter().enumerate().map(variable).collect();
+        Self::at_samples(rng, operands, categories)
     }
 
-    fn at_samples(rng: &'a mut Rng, parts: Vec<Part>, categories: Vec<Category>) -> Self {
-        let row = |part: &Part, rng: &mut _| points::of_variable(rng, &part.name, part.dim);
-        let samples = (0..SAMPLES).map(|_| parts.iter().map(|part| row(part, rng)).collect()).collect();
-        Self { rng, parts, categories, samples }
+    fn at_samples(rng: &'a mut Rng, operands: Vec<Operand>, categories: Vec<Category>) -> Self {
+        let row = |operand: &Operand, rng: &mut _| points::of_variable(rng, &operand.name, operand.dim);
+        let samples = (0..SAMPLES).map(|_| operands.iter().map(|operand| row(operand, rng)).collect()).collect();
+        Self { rng, operands, categories, samples }
     }
 
     /// The item and its order; `None` where nothing came of it.
     fn finished(mut self) -> Option<(String, u32)> {
         let steps = self.rng.usize(3..=9);
         for k in 0..30 {
-            if self.parts.len() < self.categories.len() + steps {
+            if self.operands.len() < self.categories.len() + steps {
                 self.step(k % 4 == 0);
             }
         }
         for category in [Category::I, Category::J] {
-            self.depend_on(self.parts.len() - 1, category);
+            self.depend_on(self.operands.len() - 1, category);
         }
-        let body = self.parts.len() - 1;
+        let body = self.operands.len() - 1;
         if body < self.categories.len() {
             return None;
         }
@@ -129,28 +129,28 @@ impl<'a> Drawing<'a> {
     }
 
     /// A value made to depend on some variable of a category.
-    fn depend_on(&mut self, part: usize, category: Category) -> usize {
-        let needed = self.needed(&[part]);
+    fn depend_on(&mut self, operand: usize, category: Category) -> usize {
+        let needed = self.needed(&[operand]);
         if (0..self.categories.len()).any(|k| needed[k] && self.categories[k] == category) {
-            return part;
+            return operand;
         }
         if let Some(k) = self.categories.iter().position(|&c| c == category) {
             let op = ["*", "+", "-"][self.rng.usize(0..3)];
-            let text = format!("{} {op} sum({})", self.parts[part].name, self.parts[k].name);
-            if self.accept(text, vec![part, k]) {
-                return self.parts.len() - 1;
+            let text = format!("{} {op} sum({})", self.operands[operand].name, self.operands[k].name);
+            if self.accept(text, vec![operand, k]) {
+                return self.operands.len() - 1;
             }
         }
-        part
+        operand
     }
 
-    /// Which parts stand behind some of them.
+    /// Which operands stand behind some of them.
     fn needed(&self, roots: &[usize]) -> Vec<bool> {
-        let mut needed = vec![false; self.parts.len()];
+        let mut needed = vec![false; self.operands.len()];
         roots.iter().for_each(|&root| needed[root] = true);
         for k in (0..needed.len()).rev() {
             if needed[k] {
-                self.parts[k].uses.iter().for_each(|&used| needed[used] = true);
+                self.operands[k].uses.iter().for_each(|&used| needed[used] = true);
             }
         }
         needed
@@ -168,12 +168,12 @@ impl<'a> Drawing<'a> {
             for kind in &row.args[..row.args.len() - self.rng.usize(0..=row.optional)] {
                 args.push(match kind {
                     Kind::Formula => {
-                        let part = match ends.get(uses.len()) {
+                        let operand = match ends.get(uses.len()) {
                             Some(&end) if pair => self.some_variable(end),
                             _ => self.some_part(),
                         };
-                        uses.push(part);
-                        self.within(part, row.range)
+                        uses.push(operand);
+                        self.within(operand, row.range)
                     }
                     Kind::Integer => self.integer().to_string(),
                     Kind::List => {
@@ -184,7 +184,7 @@ impl<'a> Drawing<'a> {
                     Kind::Variable => {
                         let variable = self.rng.usize(0..self.categories.len());
                         uses.push(variable);
-                        self.parts[variable].name.clone()
+                        self.operands[variable].name.clone()
                     }
                 });
             }
@@ -202,20 +202,20 @@ impl<'a> Drawing<'a> {
         all[self.rng.usize(0..all.len())]
     }
 
-    /// One of the latest parts by preference, so that formulas grow deep.
+    /// One of the latest operands by preference, so that formulas grow deep.
     fn some_part(&mut self) -> usize {
-        let len = self.parts.len();
+        let len = self.operands.len();
         if self.rng.bool() { len - 1 - self.rng.usize(0..len.min(2)) } else { self.rng.usize(0..len) }
     }
 
     fn integer(&mut self) -> i64 {
-        let dim = self.parts[self.rng.usize(0..self.parts.len())].dim as i64;
+        let dim = self.operands[self.rng.usize(0..self.operands.len())].dim as i64;
         [0, 1, 2, 3, -1, dim][self.rng.usize(0..6)]
     }
 
-    /// The text of a part, made to lie in the range that an operation wants.
-    fn within(&mut self, part: usize, (low, high): (f64, f64)) -> String {
-        let Part { name, range: (least, most), .. } = &self.parts[part];
+    /// The text of an operand, made to lie in the range that an operation wants.
+    fn within(&mut self, operand: usize, (low, high): (f64, f64)) -> String {
+        let Operand { name, range: (least, most), .. } = &self.operands[operand];
         // other points may lie further out than the samples
         let margin = 0.2 * (most - least);
         if *least - margin >= low && *most + margin <= high {
@@ -235,13 +235,19 @@ impl<'a> Drawing<'a> {
 
     /// Names a formula, if the compiler takes it and its values are of use.
     fn accept(&mut self, text: String, uses: Vec<usize>) -> bool {
-        let (name, n) = (format!("t{}", self.parts.len()), self.categories.len());
-        self.parts.push(Part { name: name.clone(), text, dim: 0, range: (f64::INFINITY, f64::NEG_INFINITY), uses });
-        let part = self.parts.len() - 1;
+        let (name, n) = (format!("t{}", self.operands.len()), self.categories.len());
+        self.operands.push(Operand {
+            name: name.clone(),
+            text,
+            dim: 0,
+            range: (f64::INFINITY, f64::NEG_INFINITY),
+            uses,
+        });
+        let operand = self.operands.len() - 1;
         // all variables stand in the signature, so that there are rows for each
-        let all: Vec<String> = self.parts[..n].iter().map(|v| format!("sum({})", v.name)).collect();
+        let all: Vec<String> = self.operands[..n].iter().map(|v| format!("sum({})", v.name)).collect();
         let all = format!("let all = {};", all.join(" + "));
-        let item = self.item(&vec![true; self.parts.len()], "Sum<j>", &format!("{all} {name}"), "");
+        let item = self.item(&vec![true; self.operands.len()], "Sum<j>", &format!("{all} {name}"), "");
         let found = Formula::new(&item).ok().filter(|formula| formula.size() <= LARGEST);
         let found = found.and_then(|formula| {
             let dim = formula.dims().first().copied().filter(|&dim| (1..=WIDEST).contains(&dim))?;
@@ -249,27 +255,27 @@ impl<'a> Drawing<'a> {
         });
         match found {
             Some((dim, range)) => {
-                let new = &mut self.parts[part];
+                let new = &mut self.operands[operand];
                 (new.dim, new.range) = (dim, range);
                 true
             }
             None => {
-                self.parts.pop();
+                self.operands.pop();
                 false
             }
         }
     }
 
-    /// The text of the item with these parts, in which `body` is reduced.
+    /// The text of the item with these operands, in which `body` is reduced.
     fn item(&self, needed: &[bool], reduction: &str, body: &str, attributes: &str) -> String {
         let n = self.categories.len();
         let variables: Vec<String> = (0..n)
             .filter(|&k| needed[k])
-            .map(|k| format!("{}: {}<{}>", self.parts[k].name, declared(self.categories[k]), self.parts[k].dim))
+            .map(|k| format!("{}: {}<{}>", self.operands[k].name, declared(self.categories[k]), self.operands[k].dim))
             .collect();
-        let lets: Vec<String> = (n..self.parts.len())
+        let lets: Vec<String> = (n..self.operands.len())
             .filter(|&k| needed[k])
-            .map(|k| format!("        let {} = {};\n", self.parts[k].name, self.parts[k].text))
+            .map(|k| format!("        let {} = {};\n", self.operands[k].name, self.operands[k].text))
             .collect();
         format!(
             "{attributes}    pub fn f({}) -> {reduction} {{\n{}        {body}\n    }}\n",
@@ -278,9 +284,9 @@ impl<'a> Drawing<'a> {
         )
     }
 
-    /// The item that reduces a part, with this weight if it takes one.
+    /// The item that reduces an operand, with this weight if it takes one.
     fn reduced(&mut self, body: usize, row: &Row, weight: usize) -> Option<(String, u32)> {
-        let (low, high) = self.parts[body].range;
+        let (low, high) = self.operands[body].range;
         if high - low < 1e-2 {
             return None;
         }
@@ -293,16 +299,16 @@ impl<'a> Drawing<'a> {
             Weight::Optional => self.rng.bool(),
             Weight::Required => true,
         };
-        let (mut roots, mut text) = (vec![body], self.parts[body].name.clone());
+        let (mut roots, mut text) = (vec![body], self.operands[body].name.clone());
         if row.reduction.is_exponential() {
             // a vector, component by component
             let by_component = row.reduction == Reduction::LogSumExp && !weighted;
-            if self.parts[body].dim != 1 && !by_component {
+            if self.operands[body].dim != 1 && !by_component {
                 // as a `let`, which has a range
                 if !self.accept(format!("sum({text})"), vec![body]) {
                     return None;
                 }
-                roots = vec![self.parts.len() - 1];
+                roots = vec![self.operands.len() - 1];
             }
             text = self.within(roots[0], (-3.0, 3.0));
         }
@@ -312,7 +318,7 @@ impl<'a> Drawing<'a> {
         }
         if weighted {
             roots.push(weight);
-            text = format!("({text}, {})", self.parts[weight].name);
+            text = format!("({text}, {})", self.operands[weight].name);
         }
         let needed = self.needed(&roots);
         let (order, sum) = (order(self.rng, row), self.rng.usize(0..8));

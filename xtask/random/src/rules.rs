@@ -48,7 +48,7 @@ pub fn of_item(item: &str, seed: u64) -> Result<usize> {
 }
 
 /// One of the two derivatives.
-type Part = fn(&Slope) -> f64;
+type Order = fn(&Slope) -> f64;
 
 fn dot(a: &[f64], b: impl Iterator<Item = f64>) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
@@ -76,12 +76,12 @@ fn at(formula: &Formula, rules: &Rules, rows: &[Vec<f64>], rng: &mut Rng) -> Res
             continue;
         }
         let found = rules.by(k, &arguments);
-        let along = |slopes: &[Vec<Slope>; 2], of: Part| -> f64 {
+        let along = |slopes: &[Vec<Slope>; 2], of: Order| -> f64 {
             cotangents.iter().zip(slopes).map(|(e, slopes)| dot(e, slopes.iter().map(of))).sum()
         };
-        let size = |of: Part| exact.iter().flatten().map(|slope| of(slope).abs()).sum::<f64>();
+        let size = |of: Order| exact.iter().flatten().map(|slope| of(slope).abs()).sum::<f64>();
         let changes: f64 = cotangents.iter().zip(&found.changes).map(|(e, u)| dot(e, u.iter().copied())).sum();
-        let (first, second): (Part, Part) = (|slope| slope.first, |slope| slope.second);
+        let (first, second): (Order, Order) = (|slope| slope.first, |slope| slope.second);
         let all = [
             ("the tangent", &found.changes.concat(), changes, first, Known::First),
             ("the gradient", &found.gradient, dot(&tangents[k], found.gradient.iter().copied()), first, Known::First),

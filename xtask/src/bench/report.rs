@@ -6,7 +6,7 @@ use super::{
     machine::Machine,
     picture,
     rival::TUNED,
-    store::{Comparison, Measurement, OURS, Outcome, Part, Results, Times},
+    store::{Comparison, Measurement, OURS, Outcome, Purpose, Results, Times},
     workload::{self, CURVES, Call, Curve, Variable, Workload},
 };
 use crate::root;
@@ -83,7 +83,7 @@ fn picture(machine: &Machine, curve: &Curve) -> String {
 
 /// Draws a picture if its points are known.
 fn draw(path: &Path, curve: &Curve, results: &Results) -> Result<()> {
-    let point = |workload| Some((workload, results.get(Part::Picture, &workload)?));
+    let point = |workload| Some((workload, results.get(Purpose::Picture, &workload)?));
     let points: Vec<(Workload, &Comparison)> = curve.workloads(false).filter_map(point).collect();
     if points.is_empty() {
         return Ok(());
@@ -135,7 +135,7 @@ fn letter(number: usize) -> String {
 
 /// The workloads of the tables for which there are results, in their order.
 fn measured(results: &Results) -> impl Iterator<Item = (Workload, &Comparison)> {
-    workload::all(false).into_iter().filter_map(|workload| Some((workload, results.get(Part::Table, &workload)?)))
+    workload::all(false).into_iter().filter_map(|workload| Some((workload, results.get(Purpose::Table, &workload)?)))
 }
 
 /// The columns of a table over all machines.
@@ -147,7 +147,8 @@ fn heading<'a>(titles: impl ExactSizeIterator<Item = &'a str>) -> String {
 
 /// A row of a table over all machines: our times, and how many times as long each rival took.
 fn ranges(workload: &Workload, all: &[Results], sides: &[&str]) -> Result<String> {
-    let comparisons: Vec<Option<&Comparison>> = all.iter().map(|results| results.get(Part::Table, workload)).collect();
+    let comparisons: Vec<Option<&Comparison>> =
+        all.iter().map(|results| results.get(Purpose::Table, workload)).collect();
     let machines = letters(&comparisons);
     let mut text = format!("| {}, {} | {machines} |", workload.family.title(), workload.title());
     let ours = comparisons.iter().map(|comparison| comparison.as_ref()?.measurements[0].median());
@@ -201,7 +202,7 @@ fn document(all: &[Results], docs: &Path) -> Result<String> {
     let sides = sides(all);
     text += &heading(sides.iter().copied());
     for workload in workload::all(false) {
-        if all.iter().any(|results| results.get(Part::Table, &workload).is_some()) {
+        if all.iter().any(|results| results.get(Purpose::Table, &workload).is_some()) {
             text += &ranges(&workload, all, &sides)?;
         }
     }

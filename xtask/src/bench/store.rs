@@ -146,26 +146,26 @@ pub(super) struct Results {
 
 /// What a measurement is for.
 #[derive(Clone, Copy)]
-pub(super) enum Part {
+pub(super) enum Purpose {
     Table,
     Picture,
 }
 
 impl Results {
     /// What was measured on a workload, if it was.
-    pub(super) fn get(&self, part: Part, workload: &Workload) -> Option<&Comparison> {
-        match part {
-            Part::Table => &self.workloads,
-            Part::Picture => &self.curves,
+    pub(super) fn get(&self, purpose: Purpose, workload: &Workload) -> Option<&Comparison> {
+        match purpose {
+            Purpose::Table => &self.workloads,
+            Purpose::Picture => &self.curves,
         }
         .get(&workload.name())
     }
 
     /// Replaces what is there for the workload.
-    fn set(&mut self, part: Part, workload: &Workload, comparison: Comparison) {
-        match part {
-            Part::Table => &mut self.workloads,
-            Part::Picture => &mut self.curves,
+    fn set(&mut self, purpose: Purpose, workload: &Workload, comparison: Comparison) {
+        match purpose {
+            Purpose::Table => &mut self.workloads,
+            Purpose::Picture => &mut self.curves,
         }
         .insert(workload.name(), comparison);
     }
@@ -223,8 +223,8 @@ impl Store {
     }
 
     /// Replaces what the file has for the workload.
-    pub(super) fn save(&mut self, part: Part, workload: &Workload, comparison: Comparison) -> Result<()> {
-        self.results.set(part, workload, comparison);
+    pub(super) fn save(&mut self, purpose: Purpose, workload: &Workload, comparison: Comparison) -> Result<()> {
+        self.results.set(purpose, workload, comparison);
         let text = self.results.text()?;
         // At once, so that a program that is interrupted leaves a whole file.
         let unfinished = self.path.with_extension("unfinished");
@@ -306,7 +306,7 @@ mod tests {
         let [first, second] = [&workloads[0], &workloads[1]];
         let save = |family: &str, workload: &Workload, ours: f64| {
             let mut store = Store::open(&folder.0, machine(family)).unwrap();
-            store.save(Part::Table, workload, comparison(ours)).unwrap();
+            store.save(Purpose::Table, workload, comparison(ours)).unwrap();
         };
         save("zen-4", first, 1.0);
         save("zen-4", second, 1.0);
@@ -318,10 +318,10 @@ mod tests {
         let all = read_all(&folder.0).unwrap();
         let names: Vec<String> = all.iter().map(|results| results.machine.name()).collect();
         assert_eq!(names, ["ice-lake-2-avx2", "zen-4-2-avx2"]);
-        assert_eq!(all[0].get(Part::Table, first), Some(&comparison(2.0)));
-        assert_eq!(all[1].get(Part::Table, first), Some(&comparison(3.0)));
-        assert_eq!(all[1].get(Part::Table, second), Some(&comparison(1.0)));
-        assert_eq!(all[1].get(Part::Picture, second), None);
+        assert_eq!(all[0].get(Purpose::Table, first), Some(&comparison(2.0)));
+        assert_eq!(all[1].get(Purpose::Table, first), Some(&comparison(3.0)));
+        assert_eq!(all[1].get(Purpose::Table, second), Some(&comparison(1.0)));
+        assert_eq!(all[1].get(Purpose::Picture, second), None);
         assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 2);
     }
 
@@ -330,11 +330,11 @@ mod tests {
         let folder = Folder::new("note");
         let workload = &workload::all(false)[0];
         let noted = Machine { note: Some("shared".to_owned()), ..machine("zen-4") };
-        Store::open(&folder.0, noted).unwrap().save(Part::Table, workload, comparison(1.0)).unwrap();
-        Store::open(&folder.0, machine("zen-4")).unwrap().save(Part::Table, workload, comparison(2.0)).unwrap();
+        Store::open(&folder.0, noted).unwrap().save(Purpose::Table, workload, comparison(1.0)).unwrap();
+        Store::open(&folder.0, machine("zen-4")).unwrap().save(Purpose::Table, workload, comparison(2.0)).unwrap();
         let all = read_all(&folder.0).unwrap();
         assert_eq!(all[0].machine.note.as_deref(), Some("shared"));
-        assert_eq!(all[0].get(Part::Table, workload), Some(&comparison(2.0)));
+        assert_eq!(all[0].get(Purpose::Table, workload), Some(&comparison(2.0)));
     }
 
     #[test]
@@ -343,7 +343,7 @@ mod tests {
         assert!(read_all(&folder.0).unwrap_err().to_string().contains("has no results"));
         let workload = &workload::all(false)[0];
         let mut store = Store::open(&folder.0, machine("zen-4")).unwrap();
-        store.save(Part::Table, workload, comparison(1.0)).unwrap();
+        store.save(Purpose::Table, workload, comparison(1.0)).unwrap();
         let good = fs::read_to_string(&store.path).unwrap();
         let faults = [
             (good[..good.len() / 2].to_owned(), "EOF"),

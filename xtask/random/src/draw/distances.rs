@@ -3,7 +3,7 @@
 
 use keops_compiler::reduction::{REDUCTIONS, Row};
 
-use super::{Category, Drawing, Part};
+use super::{Category, Drawing, Operand};
 use crate::points;
 
 /// Exponents, as they stand in a formula.
@@ -20,13 +20,13 @@ impl Drawing<'_> {
             "j" => Category::J,
             _ => Category::P,
         };
-        let part = |(k, &(name, dim)): (usize, &(&str, usize))| {
+        let operand = |(k, &(name, dim)): (usize, &(&str, usize))| {
             let range = if points::is_label(name) { points::LABELS } else { points::RANGE };
-            Part { name: format!("{name}{k}"), text: String::new(), dim, range, uses: Vec::new() }
+            Operand { name: format!("{name}{k}"), text: String::new(), dim, range, uses: Vec::new() }
         };
-        let parts: Vec<Part> = all.iter().enumerate().map(part).collect();
+        let operands: Vec<Operand> = all.iter().enumerate().map(operand).collect();
         let categories = all.iter().map(|(name, _)| category(name)).collect();
-        Drawing::at_samples(rng, parts, categories)
+        Drawing::at_samples(rng, operands, categories)
     }
 
     pub(super) fn finish_distances(mut self) -> Option<(String, u32)> {
@@ -38,16 +38,16 @@ impl Drawing<'_> {
             self.step(false);
         }
         if self.rng.usize(0..4) == 0 {
-            body = self.parts.len() - 1;
+            body = self.operands.len() - 1;
         }
         let mask = match self.rng.usize(0..3) {
             0 => None,
             _ => self.mask([left, right], [x, y], distance),
         };
         if let Some(mask) = mask.filter(|_| self.rng.usize(0..3) == 0) {
-            let (f, g) = (self.parts[body].name.clone(), self.parts[mask].name.clone());
+            let (f, g) = (self.operands[body].name.clone(), self.operands[mask].name.clone());
             if self.accept(format!("{f} * {g}"), vec![body, mask]) {
-                body = self.parts.len() - 1;
+                body = self.operands.len() - 1;
             }
         }
         for category in [Category::I, Category::J] {
@@ -63,7 +63,7 @@ impl Drawing<'_> {
         for _ in 0..20 {
             let (text, uses) = draw(self);
             if self.accept(text, uses) {
-                return Some(self.parts.len() - 1);
+                return Some(self.operands.len() - 1);
             }
         }
         None
@@ -80,7 +80,7 @@ impl Drawing<'_> {
     fn distance(&mut self, [x, y]: [usize; 2], p: usize) -> Option<usize> {
         self.first(|drawing| {
             let (a, b) = if drawing.rng.bool() { (x, y) } else { (y, x) };
-            let [a, b] = [a, b].map(|k| drawing.parts[k].name.clone());
+            let [a, b] = [a, b].map(|k| drawing.operands[k].name.clone());
             let (e, parametric) = drawing.exponent();
             let text = match drawing.rng.usize(0..14) {
                 0..3 => format!("sqdist({a}, {b})"),
@@ -105,7 +105,7 @@ impl Drawing<'_> {
     fn power(&mut self, distance: usize, p: usize) -> Option<usize> {
         self.first(|drawing| {
             let (e, parametric) = drawing.exponent();
-            let d = drawing.parts[distance].name.clone();
+            let d = drawing.operands[distance].name.clone();
             let text = match drawing.rng.usize(0..4) {
                 0 => format!("pow({d}, {e})"),
                 1 => format!("powf({d}, {e})"),
@@ -117,7 +117,7 @@ impl Drawing<'_> {
 
     fn profile(&mut self, t: usize) -> Option<usize> {
         self.first(|drawing| {
-            let name = drawing.parts[t].name.clone();
+            let name = drawing.operands[t].name.clone();
             let all = [
                 "{t}",
                 "-{t}",
@@ -143,9 +143,9 @@ impl Drawing<'_> {
 
     fn mask(&mut self, labels: [usize; 2], points: [usize; 2], distance: usize) -> Option<usize> {
         self.first(|drawing| {
-            let [l, m] = labels.map(|k| drawing.parts[k].name.clone());
-            let [x, y] = points.map(|k| drawing.parts[k].name.clone());
-            let d = &drawing.parts[distance].name;
+            let [l, m] = labels.map(|k| drawing.operands[k].name.clone());
+            let [x, y] = points.map(|k| drawing.operands[k].name.clone());
+            let d = &drawing.operands[distance].name;
             match drawing.rng.usize(0..9) {
                 0..3 => (format!("({l} == {m})"), labels.to_vec()),
                 3 => (format!("({l} != {m})"), labels.to_vec()),
@@ -164,8 +164,8 @@ impl Drawing<'_> {
         match self.rng.usize(0..4) {
             0 => value,
             1 => {
-                let text = format!("{} * {}", self.parts[mask].name, self.parts[value].name);
-                if self.accept(text, vec![mask, value]) { self.parts.len() - 1 } else { value }
+                let text = format!("{} * {}", self.operands[mask].name, self.operands[value].name);
+                if self.accept(text, vec![mask, value]) { self.operands.len() - 1 } else { value }
             }
             _ => mask,
         }

@@ -14,8 +14,8 @@ use crate::{
     scales::{Unit, Units},
 };
 
-/// A value, as [`super::Part`].
-struct Part {
+/// A value, as [`super::Operand`].
+struct Operand {
     name: String,
     text: String,
     dim: usize,
@@ -24,7 +24,7 @@ struct Part {
 }
 
 struct Drawing {
-    parts: Vec<Part>,
+    operands: Vec<Operand>,
     samples: Vec<Vec<Vec<f64>>>,
 }
 
@@ -33,17 +33,18 @@ pub(super) fn draw(rng: &mut Rng) -> Option<(String, u32, Units)> {
     let dim = [2, 2, 3, 4, 6][rng.usize(0..5)];
     let variable = |k: usize, name: &str, dim, unit| {
         let (name, text) = (format!("{name}{k}"), String::new());
-        Part { name, text, dim, unit, uses: Vec::new() }
+        Operand { name, text, dim, unit, uses: Vec::new() }
     };
     let other = ["vi", "vj", "pm"][rng.usize(0..3)];
     let (other_dim, other_unit) = ([1, 2, dim][rng.usize(0..3)], [[1, 0], [0, 1]][rng.usize(0..2)]);
-    let parts =
+    let operands =
         vec![variable(0, "xi", dim, [1, 0]), variable(1, "xj", dim, [1, 0]), variable(2, other, other_dim, other_unit)];
-    let samples = (0..SAMPLES).map(|_| parts.iter().map(|part| points::numbers(rng, part.dim)).collect()).collect();
-    let mut drawing = Drawing { parts, samples };
+    let samples =
+        (0..SAMPLES).map(|_| operands.iter().map(|operand| points::numbers(rng, operand.dim)).collect()).collect();
+    let mut drawing = Drawing { operands, samples };
     let steps = rng.usize(2..=5);
     for _ in 0..60 {
-        if drawing.parts.len() < VARIABLES + steps {
+        if drawing.operands.len() < VARIABLES + steps {
             drawing.step(rng);
         }
     }
@@ -55,12 +56,12 @@ const VARIABLES: usize = 3;
 impl Drawing {
     fn step(&mut self, rng: &mut Rng) {
         let some = |rng: &mut Rng| {
-            let len = self.parts.len();
+            let len = self.operands.len();
             if rng.bool() { len - 1 - rng.usize(0..len.min(2)) } else { rng.usize(0..len) }
         };
         // both ends of a pair, often
         let (a, b) = if rng.usize(0..4) == 0 { (0, 1) } else { (some(rng), some(rng)) };
-        let (f, g) = (&self.parts[a], &self.parts[b]);
+        let (f, g) = (&self.operands[a], &self.operands[b]);
         let ((u, v), same) = ((f.unit, g.unit), f.unit == g.unit);
         let none = [0, 0];
         let (f_name, g_name) = (&f.name, &g.name);
@@ -90,52 +91,53 @@ impl Drawing {
         if unit[0].abs() + unit[1].abs() > 1 && rng.usize(0..4) > 0 || unit.iter().any(|n| n.abs() > 2) {
             return;
         }
-        let name = format!("t{}", self.parts.len());
-        self.parts.push(Part { name, text, dim: 0, unit, uses });
+        let name = format!("t{}", self.operands.len());
+        self.operands.push(Operand { name, text, dim: 0, unit, uses });
         match self.accepted() {
-            Some(dim) => self.parts.last_mut().into_iter().for_each(|part| part.dim = dim),
-            None => self.parts.truncate(self.parts.len() - 1),
+            Some(dim) => self.operands.last_mut().into_iter().for_each(|operand| operand.dim = dim),
+            None => self.operands.truncate(self.operands.len() - 1),
         }
     }
 
-    /// The dimension of the last part, if the compiler takes it and its values are of use.
+    /// The dimension of the last operand, if the compiler takes it and its values are of use.
     fn accepted(&self) -> Option<usize> {
-        let last = self.parts.len() - 1;
-        let all: Vec<String> = self.parts[..VARIABLES].iter().map(|v| format!("sum({})", v.name)).collect();
-        let body = format!("let all = {}; {}", all.join(" + "), self.parts[last].name);
+        let last = self.operands.len() - 1;
+        let all: Vec<String> = self.operands[..VARIABLES].iter().map(|v| format!("sum({})", v.name)).collect();
+        let body = format!("let all = {}; {}", all.join(" + "), self.operands[last].name);
         let formula = Formula::new(&self.item(&vec![true; last + 1], "Sum<j>", &body, "")).ok()?;
         range(&formula, &self.samples)?;
         formula.dims().first().copied().filter(|&dim| dim <= super::WIDEST)
     }
 
     fn item(&self, needed: &[bool], reduction: &str, body: &str, attributes: &str) -> String {
-        let of = |range: std::ops::Range<usize>| self.parts[range.clone()].iter().zip(&needed[range]).filter(|p| *p.1);
+        let of =
+            |range: std::ops::Range<usize>| self.operands[range.clone()].iter().zip(&needed[range]).filter(|p| *p.1);
         let variables: Vec<String> = of(0..VARIABLES)
-            .map(|(part, _)| format!("{}: {}<{}>", part.name, declared(category(&part.name)), part.dim))
+            .map(|(operand, _)| format!("{}: {}<{}>", operand.name, declared(category(&operand.name)), operand.dim))
             .collect();
-        let lets: String = of(VARIABLES..self.parts.len())
-            .map(|(part, _)| format!("        let {} = {};\n", part.name, part.text))
+        let lets: String = of(VARIABLES..self.operands.len())
+            .map(|(operand, _)| format!("        let {} = {};\n", operand.name, operand.text))
             .collect();
         format!("{attributes}    pub fn f({}) -> {reduction} {{\n{lets}        {body}\n    }}\n", variables.join(", "))
     }
 
     fn finish(self, rng: &mut Rng) -> Option<(String, u32, Units)> {
-        let body = self.parts.len() - 1;
+        let body = self.operands.len() - 1;
         if body < VARIABLES {
             return None;
         }
-        let mut needed = vec![false; self.parts.len()];
+        let mut needed = vec![false; self.operands.len()];
         needed[body] = true;
         for k in (0..needed.len()).rev().filter(|&k| k >= VARIABLES) {
             if needed[k] {
-                self.parts[k].uses.iter().for_each(|&used| needed[used] = true);
+                self.operands[k].uses.iter().for_each(|&used| needed[used] = true);
             }
         }
-        let has = |wanted| (0..VARIABLES).any(|k| needed[k] && category(&self.parts[k].name) == wanted);
+        let has = |wanted| (0..VARIABLES).any(|k| needed[k] && category(&self.operands[k].name) == wanted);
         if !has(Category::I) || !has(Category::J) {
             return None;
         }
-        let Part { unit, dim, ref name, .. } = self.parts[body];
+        let Operand { unit, dim, ref name, .. } = self.operands[body];
         let row: &Row = REDUCTIONS.iter().find(|row| match rng.usize(0..4) {
             0 => row.name == "Min",
             1 => row.name == "LogSumExp" && dim == 1 && unit == [0, 0],
@@ -146,16 +148,17 @@ impl Drawing {
         let reduction = format!("{}<{index}>", row.name);
         let item = self.item(&needed, &reduction, name, &format!("    #[keops(order = {order})]\n"));
         Formula::new(&item).ok()?;
-        let of = |range: std::ops::Range<usize>| range.filter(|&k| needed[k]).map(|k| self.parts[k].unit).collect();
+        let of = |range: std::ops::Range<usize>| range.filter(|&k| needed[k]).map(|k| self.operands[k].unit).collect();
         // of the square of a divisor the inverse is in derivatives
-        let squared = |part: &Part| match part.text.split_once(['(', ' ']) {
-            Some(("norm2" | "normalize" | "distance", _)) => Some(part.uses[0]),
-            Some((_, rest)) if rest.starts_with("/ ") => Some(part.uses[1]),
+        let squared = |operand: &Operand| match operand.text.split_once(['(', ' ']) {
+            Some(("norm2" | "normalize" | "distance", _)) => Some(operand.uses[0]),
+            Some((_, rest)) if rest.starts_with("/ ") => Some(operand.uses[1]),
             _ => None,
         };
-        let lengths = (VARIABLES..self.parts.len()).filter(|&k| needed[k]).filter_map(|k| squared(&self.parts[k]));
-        let lengths = lengths.map(|k| self.parts[k].unit).collect();
-        Some((item, order, Units { variables: of(0..VARIABLES), parts: of(VARIABLES..self.parts.len()), lengths }))
+        let lengths =
+            (VARIABLES..self.operands.len()).filter(|&k| needed[k]).filter_map(|k| squared(&self.operands[k]));
+        let lengths = lengths.map(|k| self.operands[k].unit).collect();
+        Some((item, order, Units { variables: of(0..VARIABLES), parts: of(VARIABLES..self.operands.len()), lengths }))
     }
 }
 
