@@ -47,7 +47,7 @@ pub struct Call {
     pub output: Output,
     /// The saved rows that the call's formulas read after the arguments, by their numbers in [`Calls::saved`].
     pub saved: Vec<usize>,
-    /// For a derivative of selected values, whose rows the arguments and the results have.
+    /// Whose rows the arguments and the results have, for a derivative of selected values.
     pub selected: Option<Selected>,
     /// The methods of the call that give its derivatives.
     pub derivatives: Vec<Derivative>,
@@ -65,7 +65,7 @@ pub struct Derivative {
     pub call: String,
     /// The argument of the method: name, category and dimension.
     pub argument: (&'static str, Category, Dim),
-    /// The arguments of the derivative, made of those of the call and that of the method.
+    /// How the arguments of the derivative are made of the arguments of the call and the argument of the method.
     pub arguments: Arguments,
 }
 
@@ -133,7 +133,7 @@ pub struct Selected {
 /// What the rows of an argument or of a result belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The rows of i, those of j, or the one row of a parameter.
+    /// The rows of i, the rows of j, or the one row of a parameter.
     Index(Category),
     /// One number for each selected pair.
     Pair,
@@ -194,7 +194,8 @@ pub struct Calls {
     pub calls: Vec<Call>,
     /// The saved rows that calls read, each after the saved rows that it is computed from.
     pub saved: Vec<Saved>,
-    /// For derivatives of selected values, the pass that finds the row numbers. It takes the arguments of the value.
+    /// The pass that finds the row numbers of selected values, if the derivatives need them. It takes the arguments
+    /// of the value.
     pub selection: Option<Pass>,
     /// Conditions on the const generics.
     pub requirements: Vec<Requirement>,

@@ -39,7 +39,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
     expand_with(input, None)
 }
 
-/// As [`expand`], with the kernels for GPUs that are in a folder.
+/// Expands every item as [`expand`] does, with the kernels for GPUs that are in a folder.
 pub fn expand_with(input: TokenStream, kernels: Option<&Path>) -> TokenStream {
     let items = match syn::parse2::<syntax::parse::Input>(input) {
         Ok(input) => input.0,

@@ -25,8 +25,9 @@ use program::{Contraction, Hoisted, Origin, Role, Stmt, sum};
 use scaled::Scaled;
 use stage::{Roles, Stage};
 
-/// Lowers the formula f, whose components are those of the `roots` one after another, for targets with the index
-/// `targets` (I or J). `first_is_exponent` says that the reduction takes the first root as an exponent to base 2.
+/// Lowers the formula f, whose components are the components of the `roots` one after another, for targets with the
+/// index `targets` (I or J). `first_is_exponent` says that the reduction takes the first root as an exponent to base
+/// 2.
 pub fn lower(g: &mut Graph, roots: &[Id], variables: &[VarId], targets: Category, first_is_exponent: bool) -> Program {
     lower_for(g, roots, variables, Roles::new(Some(targets)), first_is_exponent)
 }
@@ -125,15 +126,15 @@ impl Lowering<'_> {
     fn slot(&mut self, id: Id) -> (Origin, Dim) {
         let stage = self.stage_of(id);
         let Stage::Of(role) = stage else { unreachable!("nothing comes after the pair stage") };
-        let place = Origin::Left(role);
+        let origin = Origin::Left(role);
         if let Some(offset) = self.slots.get(&id) {
-            return (place, offset.clone());
+            return (origin, offset.clone());
         }
         let end = self.lens.entry(stage).or_default();
         let offset = end.clone();
         *end = sum(end, self.g.dim(id));
         self.slots.insert(id, offset.clone());
-        (place, offset)
+        (origin, offset)
     }
 
     /// Finds the contractions Σ_d u_d w_d and Σ_d (u_d - w_d)² of a vector u of the target with a vector w of the
@@ -166,8 +167,8 @@ impl Lowering<'_> {
         }
     }
 
-    /// For a node that is the difference of the two vectors of a squared distance: the number of that contraction,
-    /// and whether the target's vector is subtracted from the source's.
+    /// The squared distance whose two vectors a node is the difference of: the number of its contraction, and whether
+    /// the target's vector is subtracted from the source's. `None` for other nodes.
     fn differences(&self, id: Id) -> Option<(usize, bool)> {
         let (Op::Sub, &[a, b]) = (self.g.op(id), self.g.args(id)) else { return None };
         let (target, source, flipped) = match (self.stage_of(a), self.stage_of(b)) {

@@ -1,5 +1,5 @@
-//! The oracle for tests: it evaluates a graph in f64, node by node, by the meaning of each operation. Tests of this
-//! crate use it and, with the feature `testing`, those of the engines.
+//! The oracle for tests: it evaluates a graph in f64, node by node, by the meaning of each operation. It is used by
+//! tests of this crate and, with the feature `testing`, by tests of the engines.
 
 mod exact;
 #[cfg(feature = "testing")]
@@ -73,8 +73,8 @@ pub(crate) fn evaluate(g: &Graph, roots: &[Id], variables: &[Vec<f64>]) -> Evalu
     evaluate_rounded(g, roots, variables, |x, _| x)
 }
 
-/// As [`evaluate`], with every component of every node rounded by `round`. Its second argument is the number of
-/// roundings that the component may be off by: 0 if every engine has it exactly.
+/// Evaluates as [`evaluate`] does, with every component of every node rounded by `round`. Its second argument is the
+/// number of roundings that the component may be off by: 0 if every engine has it exactly.
 pub(crate) fn evaluate_rounded(
     g: &Graph,
     roots: &[Id],
@@ -271,7 +271,7 @@ fn stairs(x: impl Iterator<Item = f64>) -> Vec<(i8, f64)> {
     x.map(|x| (step(x), (x - x.round()).abs())).collect()
 }
 
-/// For each kink and singularity of an operation, the side on which the arguments lie, and the distance.
+/// The side of each kink and singularity of an operation on which the arguments lie, and the distance.
 fn sides(op: &Op, args: &[&[f64]]) -> Vec<(i8, f64)> {
     let len = args.iter().map(|a| a.len()).max().unwrap_or(0);
     let at = |k: usize, c: usize| args[k][if args[k].len() == 1 { 0 } else { c }];

@@ -56,8 +56,8 @@ pub(super) struct Exponential {
     /// if it is 1 for all targets.
     counts: Option<Id>,
     weight: Option<Id>,
-    /// For a mean, the weight without the part that all sources of a target have in common. The saved mean is that of
-    /// these centred weights.
+    /// The weight of a mean without the part that all sources of a target have in common. The saved mean is the mean
+    /// of these centred weights.
     centred: Option<Id>,
     /// The exact mean of the centred weights less the saved one, which was rounded. `None` where all terms of the
     /// weights are centred: the saved mean is then small, and so is its rounding error.
@@ -147,8 +147,8 @@ impl Derive {
         };
         let saved = Saved::Pass { pass, arguments: arguments.len(), reads };
         let result = Exponential { mean, f, exponent, counts, weight, centred, rest: None, row, saved: false };
-        // the saved row was computed from formulas without their common part, so its derivatives are those of these
-        // formulas
+        // the saved row was computed from formulas without their common part, so its derivatives are derived from
+        // these
         let of = Exponential { f: differences, weight: centred.or(weight), saved: true, ..result };
         self.saved.push(Source { variable, of: Reduced::Exponential(of), arguments, saved });
         Reduced::Exponential(result)

@@ -123,9 +123,9 @@ fn expression(value: &Expr) -> TokenStream {
             quote!(#t)
         }
         Expr::Lit(x) => quote!(R::lit(cx, #x)),
-        Expr::Read(place, index) => {
+        Expr::Read(origin, index) => {
             let index = ix(index);
-            match place {
+            match origin {
                 Origin::Raw => quote!(x[#index]),
                 Origin::Left(Role::Parameter) => quote!(p[#index]),
                 Origin::Left(Role::Target) => quote!(i.get(cx, #index)),

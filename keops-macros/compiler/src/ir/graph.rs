@@ -152,7 +152,8 @@ pub struct Graph {
     /// The facts that are known about the values of each node.
     values: Vec<Values>,
     known: HashMap<Node, Id>,
-    /// For nodes that multiply by the reciprocal of a constant instead of dividing: the dividend and the constant.
+    /// The dividend and the constant of each node that multiplies by the reciprocal of a constant instead of
+    /// dividing.
     pub(crate) quotients: HashMap<Id, (Id, Id)>,
     /// The variables, in the order of the function's arguments.
     pub variables: Vec<Variable>,

@@ -28,8 +28,8 @@ pub(crate) fn product(a: f64, b: f64) -> Option<f64> {
 }
 
 impl Graph {
-    /// For a product with a constant factor that not all element types can represent: this constant and the other
-    /// factor.
+    /// The constant factor that not all element types can represent, and the other factor, if a product has such a
+    /// constant.
     pub(crate) fn beyond(&self, factors: &[Id]) -> Option<(f64, Id)> {
         let &[a, b] = factors else { return None };
         let constant = |id: Id| self.constant_value(id).filter(|&c| !is_normal(c));

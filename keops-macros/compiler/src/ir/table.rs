@@ -147,8 +147,8 @@ impl Fun {
 }
 
 impl Fun {
-    /// For a function that hands on one of its arguments, a number that is at least 0 where this is argument `k`.
-    /// `None` for other functions.
+    /// A number that is at least 0 where the function hands on argument `k`. `None` for functions that do not hand on
+    /// one of their arguments.
     pub(crate) fn takes(self, g: &mut Graph, args: &[Id], k: usize) -> Option<Id> {
         let half = g.constant(0.5);
         let unless = |g: &mut Graph, less: Id, holds: bool| if holds { g.sub(half, less) } else { g.sub(less, half) };

@@ -78,7 +78,7 @@ impl View {
         self.axes.iter().any(|axis| axis.stride == Dim::default())
     }
 
-    /// For each axis, the number of components of the view that one step along it skips.
+    /// The weight of each axis: the number of components of the view that one step along it skips.
     pub fn weights(&self) -> Vec<Dim> {
         let mut weights = vec![Dim::number(1); self.axes.len()];
         for a in (1..self.axes.len()).rev() {

@@ -80,8 +80,8 @@ impl Builder<'_, '_> {
             _ => {}
         }
         let value = if self.is_leaf(id) {
-            let (place, offset) = self.leaf(id);
-            Expr::Read(place, index.plus(&offset))
+            let (origin, offset) = self.leaf(id);
+            Expr::Read(origin, index.plus(&offset))
         } else {
             match self.compute(id, index, frame) {
                 // a temporary for these would be no shorter

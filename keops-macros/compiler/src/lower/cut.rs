@@ -38,7 +38,7 @@ pub(super) fn cut(mut body: Vec<Stmt>, next: u32) -> Vec<Stmt> {
 struct Cutting {
     /// The number of the next array.
     next: u32,
-    /// For each temporary that a section left, the number of the section's array and the index in it.
+    /// The temporaries that sections left: for each one the number of the section's array and the index in it.
     sections: HashMap<u32, (u32, u64)>,
 }
 
@@ -115,7 +115,7 @@ fn call_exponential(value: &mut Expr) {
     }
 }
 
-/// For each temporary that changes, the number of the last statement which changes it.
+/// The number of the last statement that changes a temporary, for each temporary that changes.
 fn ends(body: &[Stmt]) -> HashMap<u32, usize> {
     let mut ends = HashMap::new();
     for (at, stmt) in body.iter().enumerate() {
@@ -128,7 +128,7 @@ fn ends(body: &[Stmt]) -> HashMap<u32, usize> {
     ends
 }
 
-/// For each temporary, the number of the last statement which reads it.
+/// The number of the last statement that reads a temporary, for each temporary.
 fn last_reads(body: &[Stmt]) -> HashMap<u32, usize> {
     let mut last = HashMap::new();
     for (at, stmt) in body.iter().enumerate() {

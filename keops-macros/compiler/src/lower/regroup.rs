@@ -41,7 +41,7 @@ fn base_two(g: &mut Graph, roots: &[Id], roles: &Roles) -> Vec<Id> {
     })
 }
 
-/// For an exponent to base e, the exponent to base 2 of the same number. `once` says which nodes have one reader.
+/// The exponent to base 2 of the same number, for an exponent to base e. `once` says which nodes have one reader.
 pub(super) fn to_base_two(g: &mut Graph, exponent: Id, roles: &Roles, once: &impl Fn(Id) -> bool) -> Id {
     if multiplications(g, exponent, roles, once) <= 1 {
         times_log2_e(g, exponent, roles, once)

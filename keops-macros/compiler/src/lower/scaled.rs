@@ -126,7 +126,7 @@ impl Lowering<'_> {
         })
     }
 
-    /// The nodes that the pair stage writes: those which it computes, and those of other stages which are written
+    /// The nodes that the pair stage writes: nodes which it computes, and nodes of other stages which are written
     /// where they are read. Nodes inside contractions are not among them.
     fn of_pair(&self, roots: &[Id]) -> Vec<Id> {
         let mut seen = HashSet::new();

@@ -31,7 +31,7 @@ pub struct Term {
     pub sides: Vec<i8>,
     /// The distance to the nearest kink or singularity, among those for which rounding could decide the side.
     pub distance: f64,
-    /// For each component of f and of the weight, whether every engine has it without a rounding.
+    /// Whether every engine has a component without a rounding, for each component of f and of the weight.
     pub exact: [Vec<bool>; 2],
 }
 
@@ -102,8 +102,8 @@ impl Formula {
         [0, 1].map(|k| values.get(k).map_or(Vec::new(), |id| slopes[id].clone()))
     }
 
-    /// As [`Self::term`], with every component of every operation rounded to `f32`. The difference from the term
-    /// shows what rounding does to the formula.
+    /// The components of [`Self::term`], with every component of every operation rounded to `f32`. The difference
+    /// from the term shows what rounding does to the formula.
     pub fn rounded(&self, rows: &[Vec<f64>]) -> [Vec<f64>; 2] {
         let Checked { graph, values, .. } = &self.checked;
         let evaluation = evaluate_rounded(graph, values, rows, |x, _| f64::from(x as f32));
@@ -114,7 +114,7 @@ impl Formula {
 /// The derivatives of f and of the weight as the compiler makes them, evaluated without being lowered.
 pub struct Rules {
     graph: Graph,
-    /// For each variable: the gradient, its change along the tangent, and the changes of f and of the weight.
+    /// The gradient in each variable, its change along the tangent, and the changes of f and of the weight.
     by: Vec<[Vec<Id>; 3]>,
 }
 

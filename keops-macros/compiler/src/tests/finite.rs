@@ -1,5 +1,5 @@
 //! Derivatives at equal points, where some factors of a slope are infinite and others are 0. Derivatives of every
-//! order and mode are finite there, and those of formulas that are smooth there are right.
+//! order and mode are finite there, and they are right for formulas that are smooth there.
 
 use super::{checked, oracle::evaluate_rounded, sample::Draw};
 use crate::ir::{

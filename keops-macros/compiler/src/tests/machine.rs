@@ -62,7 +62,7 @@ struct Machine {
     contractions: Vec<Contraction>,
     /// The row that the stage leaves, or the components of f.
     out: Vec<Option<f64>>,
-    /// In the pair stage, the component of f that must come next.
+    /// The component of f that must come next, in the pair stage.
     put: Option<usize>,
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn grad(g: &mut Graph, f: Id, v: VarId, e: Id) -> Id {
     grads(g, &[(f, e)], &[v])[0]
 }
 
-/// For each variable v, the gradient Σ (∂f/∂v)ᵀ e, summed over pairs of a value f and its cotangent e.
+/// The gradient in each variable v: Σ (∂f/∂v)ᵀ e, summed over pairs of a value f and its cotangent e.
 pub(crate) fn grads(g: &mut Graph, values: &[(Id, Id)], variables: &[VarId]) -> Vec<Id> {
     let mut cotangents: HashMap<Id, Id> = HashMap::new();
     // the conditions by which `relu` and `clamp` hand on an argument: where no slope is infinite, a choice by one of

@@ -88,7 +88,7 @@ impl Checker<'_> {
         None
     }
 
-    /// For a call like `np.exp(x)`, which was read as a method of `np`: the module and the arguments.
+    /// The module and the arguments of a call like `np.exp(x)`, which was read as a method of `np`.
     fn of_a_module<'e>(&self, args: &'e [Expr]) -> Option<(&'e Ident, &'e [Expr])> {
         let (Expr { kind: ExprKind::Name(module), .. }, args) = args.split_first()? else { return None };
         let known = self.find_variable(module).is_some() || self.lets.iter().any(|(bound, _)| *bound == module);

@@ -1,8 +1,8 @@
 //! The options of pykeops for the rounding of sums: `sum_scheme`, `dtype_acc` and `use_double_acc`.
 //!
 //! An accumulator is never less precise than the elements, so `dtype_acc = "float32"` changes nothing. An accumulator
-//! in `f64` becomes a compensated sum, which keeps the digits of two elements, at least those of `f64`. The total of
-//! `block_sum` has as many digits, and KeOps sums its blocks in the element type, too.
+//! in `f64` becomes a compensated sum, which keeps the digits of two elements, at least as many as `f64` has. The
+//! total of `block_sum` has as many digits, and KeOps sums its blocks in the element type, too.
 
 use proc_macro2::{Ident, Span};
 use syn::{LitStr, parse::ParseStream};
