@@ -12,6 +12,7 @@ use pulp::{Simd, WithSimd, bytemuck};
 use crate::number::{Real, math};
 
 mod common;
+mod gather;
 pub(crate) mod memory;
 mod named;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod tests;
 mod vectors;
 
 pub use common::Common;
+pub(crate) use gather::gather;
 pub(crate) use named::transposed;
 pub use vectors::Vectorized;
 

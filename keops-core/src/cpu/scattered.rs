@@ -20,7 +20,7 @@ use crate::{
     },
     data::{Pattern, Segment},
     formula::Role,
-    lanes::{Common, Vectorized, memory::Aligned, transposed},
+    lanes::{self, Common, Vectorized, memory::Aligned},
     reduction::MISSING,
 };
 
@@ -58,15 +58,21 @@ impl Lists {
             let (row, after) = rest.split_at_mut(of_row(targets));
             rest = after;
             for lane in 0..lanes {
-                let mut places = row.chunks_exact_mut(lanes);
+                let mut place = lane;
                 if let Some(&target) = targets.get(lane)
                     && let (1.., number) = met[target as usize]
                 {
                     for range in pattern.ranges_of(&segments[number as usize]) {
-                        (range.first..range.end).zip(&mut places).for_each(|(source, place)| place[lane] = source);
+                        for source in range.first..range.end {
+                            row[place] = source;
+                            place += lanes;
+                        }
                     }
                 }
-                places.for_each(|place| place[lane] = place[0]);
+                while place < row.len() {
+                    row[place] = row[place - lane];
+                    place += lanes;
+                }
             }
         }
         if let Some(&first) = order.chunks(lanes).next_back().and_then(<[u32]>::first) {
@@ -229,17 +235,5 @@ fn gather_fours<T: Vectorized, const WIDTH: usize, const PARTS: usize>(
     to: &mut [T],
     lanes: usize,
 ) {
-    let (rows, to) = (rows.as_chunks::<FOUR>().0.as_chunks::<PARTS>().0, to.as_chunks_mut::<FOUR>().0);
-    let step = lanes / FOUR;
-    for (to, list) in to.chunks_exact_mut(WIDTH * step).zip(list.as_chunks::<FOUR>().0.chunks_exact(step)) {
-        for (number, &[a, b, c, d]) in list.iter().enumerate() {
-            let [a, b, c, d] = [&rows[a as usize], &rows[b as usize], &rows[c as usize], &rows[d as usize]];
-            for part in 0..PARTS {
-                let columns = transposed(common, [a[part], b[part], c[part], d[part]]);
-                for (n, column) in columns.into_iter().take(WIDTH - part * FOUR).enumerate() {
-                    to[(part * FOUR + n) * step + number] = column;
-                }
-            }
-        }
-    }
+    lanes::gather::<T, WIDTH, PARTS>(common, rows.as_chunks::<FOUR>().0.as_chunks::<PARTS>().0, list, to, lanes);
 }
