@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+mod memory;
 mod pattern;
 
 use core::{fmt, ops::Range};
@@ -42,6 +43,8 @@ use crate::{
 /// It is a set: a pair that is in several blocks counts once. The same ranges serve a formula, its derivatives and
 /// reductions over i. Cloning copies nothing. What calls on the CPU make of ranges is kept with them, for later calls: of single
 /// pairs about four bytes each, for at most four kinds of calls (formulas of other sizes, element types, numbers of rows).
+/// Ranges that are dropped leave at most 64 MiB of their memory to the next ones. Many pairs in any order, and the pairs of many
+/// single rows from the other side, are sorted on the threads of the caller's pool; the ranges are the same for any number of them.
 ///
 /// ```
 /// use keops::Ranges;
@@ -88,9 +91,7 @@ impl Ranges {
     pub fn new(blocks: impl IntoIterator<Item = (Range<usize>, Range<usize>)>) -> Result<Self, Error> {
         let blocks = blocks.into_iter();
         let mut pattern = Builder::with_capacity(blocks.size_hint().0);
-        for (i, j) in blocks {
-            pattern.add(checked(i)?, checked(j)?);
-        }
+        pattern.extend(blocks)?;
         Ok(Self::from_pattern(pattern.finish()))
     }
 
@@ -283,7 +284,12 @@ impl Ranges {
     }
 
     fn other(&self) -> &Arc<Pattern> {
-        self.by_j.get_or_init(|| Arc::new(self.by_i.transpose()))
+        if let Some(known) = self.by_j.get() {
+            return known;
+        }
+        // Not while others wait for it: a thread that waits for others may take up a call of the same ranges.
+        let made = Arc::new(self.by_i.transpose());
+        self.by_j.get_or_init(|| made)
     }
 
     fn from_pattern(by_i: Pattern) -> Self {

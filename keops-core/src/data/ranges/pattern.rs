@@ -1,11 +1,21 @@
 //! Pairs as the engines go through them: row after row of one side.
 
-use core::{any::Any, fmt};
+use core::{any::Any, fmt, ops};
 use std::{collections::BTreeMap, sync::OnceLock};
 
 use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
 
-use crate::launch::Range;
+use crate::{
+    data::{
+        Error, MAX_ROWS,
+        ranges::{
+            checked,
+            memory::{Part as _, Reused},
+        },
+    },
+    launch::Range,
+};
 
 /// For consecutive rows of one side, the ranges of rows of the other one.
 ///
@@ -27,8 +37,8 @@ use crate::launch::Range;
 /// ```
 #[derive(Default)]
 pub struct Pattern {
-    segments: Vec<Segment>,
-    ranges: Vec<Range>,
+    segments: Reused<Segment>,
+    ranges: Reused<Range>,
     /// One past the last row of the other side.
     end: u32,
     /// What an engine made of it.
@@ -44,13 +54,13 @@ impl Clone for Pattern {
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { segments, ranges, end, .. } = self;
-        f.debug_struct("Pattern").field("segments", segments).field("ranges", ranges).field("end", end).finish()
+        f.debug_struct("Pattern").field("segments", &**segments).field("ranges", &**ranges).field("end", end).finish()
     }
 }
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        (&self.segments, &self.ranges) == (&other.segments, &other.ranges)
+        (&self.segments[..], &self.ranges[..]) == (&other.segments[..], &other.ranges[..])
     }
 }
 
@@ -62,22 +72,27 @@ const LOW: usize = 4;
 /// Rows of a table of so many for each entry are still worth being counted in it.
 const SPAN: usize = 16;
 
+/// So many ranges are taken at a time, if rows have fewer.
+const CHUNK: usize = 256;
+
 /// A pattern in the making, of blocks that come one after another.
-#[derive(Default)]
 pub(super) struct Builder {
-    /// The rows before the present one: a segment each.
+    /// The rows before the last ones.
+    joiner: Joiner,
+    /// The last rows before the present one, a segment each of what is in `ranges`.
     segments: Vec<Segment>,
-    /// Their ranges and those of the present row, as they came.
+    /// Their ranges and those of the present row, as they came, in the first `count` places.
     ranges: Vec<Range>,
+    count: usize,
     /// The present row.
     row: u32,
     /// Where its ranges begin.
     first: usize,
-    /// Where the last one of them ends.
-    last: u32,
-    /// Whether those of some row are not in order.
-    mixed: bool,
-    /// Blocks of several rows, and those behind one of a later row.
+    /// How many blocks there may be.
+    expected: usize,
+    /// Single pairs behind one of a later row, `[first, end]` for row and column.
+    pairs: Reused<Range>,
+    /// Blocks of several rows, and others behind one of a later row.
     rest: Vec<[Range; 2]>,
 }
 
@@ -86,70 +101,176 @@ impl Builder {
     pub(super) fn with_capacity(blocks: usize) -> Self {
         /// Iterators may be wrong about what comes.
         const MOST: usize = 1 << 22;
-        Self { ranges: Vec::with_capacity(blocks.min(MOST)), ..Self::default() }
-    }
-
-    /// Adds a block. What comes row after row, as graphs and triangles do, is written where it stays.
-    #[inline]
-    pub(super) fn add(&mut self, rows: Range, columns: Range) {
-        if rows.first == self.row && rows.end == self.row + 1 && columns.first < columns.end {
-            self.mixed |= columns.first < self.last;
-            self.last = columns.end;
-            self.ranges.push(columns);
-        } else {
-            self.add_elsewhere(rows, columns);
+        let expected = blocks.min(MOST);
+        Self {
+            joiner: Joiner::with_capacity(expected),
+            segments: Vec::new(),
+            ranges: vec![Range::ANY; CHUNK],
+            count: 0,
+            row: 0,
+            first: 0,
+            expected,
+            pairs: Reused::default(),
+            rest: Vec::new(),
         }
     }
 
+    /// Adds blocks of rows and columns. What comes row after row, as graphs and triangles do, is put in order at once.
+    ///
+    /// # Errors
+    /// Those of [`checked`].
+    pub(super) fn extend(&mut self, mut blocks: impl Iterator<Item = (Blocks, Blocks)>) -> Result<(), Error> {
+        let mut next = blocks.next();
+        while let Some((rows, columns)) = next {
+            let is_row = rows.end.wrapping_sub(rows.start) == 1 && columns.start < columns.end;
+            let (rows, columns) = (checked(rows)?, checked(columns)?);
+            let row = self.row as usize;
+            next = if is_row && rows.first >= self.row {
+                self.begin(rows.first);
+                self.ranges[self.count] = columns;
+                self.count += 1;
+                let row = self.row as usize;
+                let of_row = |rows: &Blocks, columns: &Blocks| {
+                    rows.start == row && rows.end == row + 1 && columns.start < columns.end
+                };
+                take(&mut blocks, &mut self.ranges, &mut self.count, of_row, |_, column| column)
+            } else if is_row && columns.end - columns.first == 1 {
+                let mut some = [Range { first: rows.first, end: columns.first }; CHUNK];
+                let mut count = 1;
+                let before = |rows: &Blocks, columns: &Blocks| {
+                    rows.start < row && rows.end == rows.start + 1 && columns.end.wrapping_sub(columns.start) == 1
+                };
+                let next = take(&mut blocks, &mut some, &mut count, before, |rows, columns| Range {
+                    first: rows.first,
+                    end: columns.first,
+                });
+                self.add_pairs(&some[..count]);
+                next
+            } else {
+                if rows.first < rows.end && columns.first < columns.end {
+                    self.rest.push([rows, columns]);
+                }
+                blocks.next()
+            };
+        }
+        Ok(())
+    }
+
+    /// Begins a row, if it is another one, and makes room for a range.
+    fn begin(&mut self, row: u32) {
+        if row > self.row {
+            self.end_row();
+            self.row = row;
+        }
+        if self.count < self.ranges.len() && self.segments.len() < LANES {
+            return;
+        }
+        // The rows are complete; the present one may be longer than all that there is room for.
+        self.join();
+        if self.count == self.ranges.len() {
+            self.ranges.resize(2 * self.count, Range::ANY);
+        }
+    }
+
+    /// Adds single pairs that do not come row after row.
     #[inline(never)]
-    fn add_elsewhere(&mut self, rows: Range, columns: Range) {
-        if rows.first >= rows.end || columns.first >= columns.end {
-            return;
+    fn add_pairs(&mut self, pairs: &[Range]) {
+        if self.pairs.is_empty() {
+            // As many as are expected may be like that, and then there are none of the others.
+            let known = &mut self.joiner.pattern.ranges;
+            self.pairs = if known.len() < self.expected / 16 {
+                let few = known.clone();
+                let mut room = core::mem::replace(known, few);
+                room.clear();
+                room
+            } else {
+                Reused::with_capacity(self.expected)
+            };
         }
-        if rows.end - rows.first > 1 || rows.first < self.row {
-            if self.rest.is_empty() {
-                // As many as are still expected may be like that.
-                self.rest.reserve(self.ranges.capacity() - self.ranges.len());
-            }
-            self.rest.push([rows, columns]);
-            return;
-        }
-        self.end_row();
-        self.row = rows.first;
-        self.last = columns.end;
-        self.ranges.push(columns);
+        self.pairs.extend_from_slice(pairs);
     }
 
     fn end_row(&mut self) {
-        let Self { segments, ranges, row, first, .. } = self;
-        if ranges.len() > *first {
-            let rows = Range { first: *row, end: *row + 1 };
-            segments.push(Segment { rows, first: *first, count: ranges.len() - *first });
+        if self.count > self.first {
+            self.segments.push(Segment { rows: one(self.row), first: self.first, count: self.count - self.first });
         }
-        *first = ranges.len();
+        self.first = self.count;
+    }
+
+    /// Takes the rows before the present one, whose ranges go to the front.
+    fn join(&mut self) {
+        self.joiner.add(&self.segments, &mut self.ranges);
+        self.segments.clear();
+        self.ranges.copy_within(self.first..self.count, 0);
+        self.count -= self.first;
+        self.first = 0;
     }
 
     pub(super) fn finish(mut self) -> Pattern {
         self.end_row();
-        let Self { segments, ranges, mixed, mut rest, .. } = self;
-        if rest.is_empty() {
-            return Pattern::of_rows(segments, ranges, mixed);
+        self.join();
+        let Self { joiner, mut pairs, mut rest, .. } = self;
+        let pattern = joiner.finish();
+        if pairs.is_empty() && rest.is_empty() {
+            return pattern;
         }
-        let pattern = Pattern { segments, ranges, ..Pattern::default() };
+        if rest.is_empty() && pattern.pairs() <= (LOW * pattern.ranges.len()) as u64 {
+            Transposed::new(&pattern).each(|end, first| pairs.push(Range { first, end }));
+            drop(pattern);
+            return Pattern::of_pairs(pairs);
+        }
         rest.extend(pattern.rectangles());
-        drop(pattern);
+        rest.extend(pairs.iter().map(|pair| [one(pair.first), one(pair.end)]));
+        drop((pattern, pairs));
         Pattern::of_rectangles(&rest)
     }
 }
 
+/// Rows as callers number them.
+type Blocks = ops::Range<usize>;
+
+/// Takes blocks as long as they are like that and there is room for what is made of them, without more to look at than stays
+/// in registers. The first one of the others.
+#[inline(always)]
+fn take(
+    blocks: &mut impl Iterator<Item = (Blocks, Blocks)>,
+    to: &mut [Range],
+    filled: &mut usize,
+    is_like: impl Fn(&Blocks, &Blocks) -> bool,
+    make: impl Fn(Range, Range) -> Range,
+) -> Option<(Blocks, Blocks)> {
+    let mut count = *filled;
+    let next = loop {
+        match blocks.next() {
+            Some((rows, columns)) if is_like(&rows, &columns) && columns.end <= MAX_ROWS && count < to.len() => {
+                // Rows are like some that were checked before.
+                let [rows, columns] =
+                    [rows, columns].map(|range| Range { first: range.start as u32, end: range.end as u32 });
+                to[count] = make(rows, columns);
+                count += 1;
+            }
+            other => break other,
+        }
+    };
+    *filled = count;
+    next
+}
+
+/// The range of a single row.
+fn one(row: u32) -> Range {
+    // Row numbers are below the largest of all.
+    Range { first: row, end: row + 1 }
+}
+
 /// So many rows are sorted at the same time, in lanes.
-const LANES: usize = 8;
+const LANES: usize = 16;
 
 /// Rows of at most so many ranges: the others are sorted one by one.
 const FEW: usize = 32;
 
-/// Ranges as numbers of the same order, number n of each row in array n.
-type Keys = [[u64; LANES]; FEW];
+/// Ranges as numbers of the same order, number n of each row in array n. No vector lies across two lines of the cache.
+#[repr(align(64))]
+struct Keys([[u64; LANES]; FEW]);
 
 fn key(range: Range) -> u64 {
     u64::from(range.first) << 32 | u64::from(range.end)
@@ -179,10 +300,90 @@ fn network(count: usize) -> Vec<[u8; 2]> {
     network
 }
 
+/// The ranges of some rows, in lanes.
+struct Sorter {
+    arch: Arch,
+    keys: Keys,
+    /// The networks for numbers of ranges, once they are needed.
+    networks: [Option<Vec<[u8; 2]>>; FEW + 1],
+}
+
+impl Default for Sorter {
+    fn default() -> Self {
+        Self { arch: Arch::new(), keys: Keys([[0; LANES]; FEW]), networks: [const { None }; FEW + 1] }
+    }
+}
+
+impl Sorter {
+    /// Takes the ranges of these rows, a row for each lane, of those that have few, and sorts them.
+    fn sort(&mut self, ranges: &[Range], segments: &[Segment]) {
+        let few = |segment: &Segment| segment.count <= FEW;
+        let most = segments.iter().filter(|segment| few(segment)).map(|segment| segment.count).max().unwrap_or(0);
+        self.keys.0[..most].fill([u64::MAX; LANES]);
+        for (lane, segment) in segments.iter().enumerate().filter(|(_, segment)| few(segment)) {
+            let ranges = &ranges[segment.first..][..segment.count];
+            self.keys.0.iter_mut().zip(ranges).for_each(|(keys, &range)| keys[lane % LANES] = key(range));
+        }
+        let network = self.networks[most].get_or_insert_with(|| network(most));
+        self.arch.dispatch(SortLanes { keys: &mut self.keys.0, network });
+    }
+
+    /// Range `number` of the row in a lane.
+    #[inline(always)]
+    fn range(&self, number: usize, lane: usize) -> Range {
+        range_of(self.keys.0[number % FEW][lane % LANES])
+    }
+}
+
+/// What of rows, whose ranges follow each other, is not in order.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Disorder {
+    /// How many ranges begin before the one before them.
+    descents: u32,
+    /// How many overlap the one before them or follow it.
+    touching: u32,
+}
+
+impl Disorder {
+    const NONE: Self = Self { descents: 0, touching: 0 };
+
+    #[inline(always)]
+    fn add(&mut self, before: Range, range: Range) {
+        self.descents += u32::from(range.first < before.first);
+        self.touching += u32::from(range.first <= before.end);
+    }
+
+    /// Of rows that begin at these places.
+    fn of(arch: Arch, ranges: &[Range], starts: impl Iterator<Item = usize>) -> Self {
+        let mut all = arch.dispatch(Compare(ranges));
+        let mut between = Self::NONE;
+        starts.filter(|&start| start > 0).for_each(|start| between.add(ranges[start - 1], ranges[start]));
+        all.descents -= between.descents;
+        all.touching -= between.touching;
+        all
+    }
+}
+
+/// Compares each range with the one before it.
+struct Compare<'a>(&'a [Range]);
+
+impl WithSimd for Compare<'_> {
+    type Output = Disorder;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Disorder {
+        let mut all = Disorder::NONE;
+        for (&before, &range) in self.0.iter().zip(self.0.iter().skip(1)) {
+            all.add(before, range);
+        }
+        all
+    }
+}
+
 /// Sorts the first numbers of each lane. A row of a graph has about ten, in whatever order: each wrong guess of a branch
 /// would take as long as all of the comparisons.
 struct SortLanes<'a> {
-    keys: &'a mut Keys,
+    keys: &'a mut [[u64; LANES]; FEW],
     network: &'a [[u8; 2]],
 }
 
@@ -205,22 +406,106 @@ impl WithSimd for SortLanes<'_> {
     }
 }
 
-/// Writes the ranges of a row behind the first `end` ones of all, in order, and joined where they overlap or follow each
-/// other. How many there are then. They are read from all of them, where nothing is written before it is read.
-#[inline(always)]
-fn join(ranges: &mut [Range], mut end: usize, count: usize, read: impl Fn(&[Range], usize) -> Range) -> usize {
-    let mut last = read(ranges, 0);
-    for number in 1..count {
-        let range = read(ranges, number);
-        if range.first <= last.end {
-            last.end = last.end.max(range.end);
-        } else {
-            ranges[end] = last;
-            end += 1;
-            last = range;
+/// Rows one after another, whose ranges are put in order and joined.
+#[derive(Default)]
+struct Joiner {
+    sorter: Sorter,
+    /// What is known so far.
+    pattern: Pattern,
+}
+
+impl Joiner {
+    /// For about so many ranges.
+    fn with_capacity(ranges: usize) -> Self {
+        let mut joiner = Self::default();
+        joiner.pattern.ranges = Reused::with_capacity(ranges);
+        joiner
+    }
+
+    /// Adds rows, a segment each, of ranges that follow each other, in whatever order within a row. None is empty.
+    fn add(&mut self, segments: &[Segment], ranges: &mut [Range]) {
+        segments.chunks(LANES).for_each(|segments| self.add_group(segments, ranges));
+    }
+
+    fn add_group(&mut self, segments: &[Segment], ranges: &mut [Range]) {
+        let [front, .., back] = segments else { return self.add_rows(segments, ranges) };
+        let all = front.first..back.first + back.count;
+        // Where rows are not in order, the first one tells.
+        if ranges[front.first..][..front.count].windows(2).any(|two| two[1].first < two[0].first) {
+            return self.add_rows(segments, ranges);
+        }
+        let starts = segments.iter().map(|segment| segment.first - all.start);
+        let disorder = Disorder::of(self.sorter.arch, &ranges[all.clone()], starts);
+        if disorder.descents > 0 {
+            return self.add_rows(segments, ranges);
+        }
+        let begins_as = |a: &Segment, b: &Segment| ranges[a.first] == ranges[b.first];
+        let alike = segments.iter().zip(&segments[1..]).any(|(a, b)| begins_as(a, b));
+        let before = self.pattern.segments.last();
+        if disorder.touching > 0
+            || alike
+            || before.is_some_and(|before| self.pattern.ranges[before.first] == ranges[front.first])
+        {
+            let end = self.begin(all.len());
+            let add =
+                |end, segment: &Segment| self.pattern.add_row(end, segment, |number| ranges[segment.first + number]);
+            let end = segments.iter().fold(end, add);
+            return self.pattern.ranges.truncate(end);
+        }
+        let Pattern { segments: known, ranges: to, end, .. } = &mut self.pattern;
+        let start = to.len();
+        to.extend_from_slice(&ranges[all.clone()]);
+        for &Segment { rows, first, count } in segments {
+            *end = (*end).max(ranges[first + count - 1].end);
+            known.push(Segment { rows, first: start + first - all.start, count });
         }
     }
-    ranges[end] = last;
+
+    /// Adds rows whose ranges are in any order.
+    fn add_rows(&mut self, segments: &[Segment], ranges: &mut [Range]) {
+        let mut end = self.begin(segments.iter().map(|segment| segment.count).sum());
+        let Self { sorter, pattern } = self;
+        sorter.sort(ranges, segments);
+        for (lane, segment) in segments.iter().enumerate() {
+            end = if segment.count <= FEW {
+                pattern.add_row(end, segment, |number| sorter.range(number, lane))
+            } else {
+                ranges[segment.first..][..segment.count].sort_unstable_by_key(|range| range.first);
+                pattern.add_row(end, segment, |number| ranges[segment.first + number])
+            };
+        }
+        pattern.ranges.truncate(end);
+    }
+
+    /// Makes room for ranges. Where they begin.
+    fn begin(&mut self, count: usize) -> usize {
+        let end = self.pattern.ranges.len();
+        self.pattern.ranges.resize(end + count, Range::ANY);
+        end
+    }
+
+    fn finish(self) -> Pattern {
+        let mut pattern = self.pattern;
+        pattern.ranges.shrink();
+        pattern.segments.shrink();
+        pattern
+    }
+}
+
+/// Writes ranges that are in order, as many as there is room for, but joined where they overlap or follow each other. How many
+/// there are then. Without a branch: whether neighbours of a point follow each other cannot be guessed.
+#[inline(always)]
+fn join(to: &mut [Range], read: impl Fn(usize) -> Range) -> usize {
+    let mut end = 0;
+    let mut last = read(0);
+    for number in 1..to.len() {
+        let range = read(number);
+        to[end] = last;
+        let apart = range.first > last.end;
+        end += usize::from(apart);
+        last = Range { first: if apart { range.first } else { last.first }, end: last.end.max(range.end) };
+    }
+    to[end] = last;
     end + 1
 }
 
@@ -245,18 +530,55 @@ pub struct Segment {
 }
 
 impl Pattern {
+    /// Adds a row, or several that are alike, of which `read` has the ranges in order, behind the first ranges. How many there are then.
+    #[inline(always)]
+    fn add_row(&mut self, first: usize, segment: &Segment, read: impl Fn(usize) -> Range) -> usize {
+        let Self { segments, ranges, end, .. } = self;
+        let count = join(&mut ranges[first..][..segment.count], read);
+        *end = (*end).max(ranges[first + count - 1].end);
+        match segments.last_mut() {
+            Some(before)
+                if before.rows.end == segment.rows.first
+                    && ranges[before.first] == ranges[first]
+                    && ranges[before.first..][..before.count] == ranges[first..][..count] =>
+            {
+                before.rows.end = segment.rows.end;
+                first
+            }
+            _ => {
+                segments.push(Segment { rows: segment.rows, first, count });
+                first + count
+            }
+        }
+    }
+
+    /// Adds the rows of a pattern behind those that there are.
+    fn append(&mut self, other: &Self) {
+        let Some((front, rest)) = other.segments.split_first() else { return };
+        let start = self.ranges.len();
+        self.ranges.extend_from_slice(&other.ranges);
+        let end = self.add_row(start, front, |number| other.ranges[number]);
+        if end == start {
+            // They are those of the last row.
+            self.ranges.truncate(start);
+            self.ranges.extend_from_slice(&other.ranges[front.count..]);
+        }
+        let shift = |segment: &Segment| Segment { first: segment.first + end - front.count, ..*segment };
+        self.segments.extend(rest.iter().map(shift));
+        self.end = self.end.max(other.end);
+    }
+
     /// The pairs in these rectangles `[rows, columns]`, of which none is empty and which may overlap.
     fn of_rectangles(rectangles: &[[Range; 2]]) -> Self {
-        match Self::by_rows(|| rectangles.iter().copied(), rectangles.len(), true) {
+        match Self::by_rows(|| rectangles.iter().copied(), rectangles.len()) {
             Some(pattern) => pattern,
             None => Self::by_borders(rectangles),
         }
     }
 
     /// The pairs of `count` rectangles, if nearly all are of a few rows: their columns are counted for each row and put in
-    /// their places, which takes as long as there are rows and columns, whatever their order. Columns of a row are in order
-    /// if they are not `mixed`.
-    fn by_rows<I: Iterator<Item = [Range; 2]>>(rectangles: impl Fn() -> I, count: usize, mixed: bool) -> Option<Self> {
+    /// their places, which takes as long as there are rows and columns, whatever their order.
+    fn by_rows<I: Iterator<Item = [Range; 2]>>(rectangles: impl Fn() -> I, count: usize) -> Option<Self> {
         let (mut entries, mut end) = (0_u64, 0);
         rectangles().for_each(|[rows, _]| {
             entries += u64::from(rows.end - rows.first);
@@ -275,14 +597,14 @@ impl Pattern {
         for place in &mut places {
             before += core::mem::replace(place, before);
         }
-        let mut ranges = vec![Range { first: 0, end: 0 }; entries];
+        let mut ranges = Reused::any(entries);
         rectangles().for_each(|[rows, columns]| {
             for place in &mut places[rows.first as usize..rows.end as usize] {
                 ranges[*place as usize] = columns;
                 *place += 1;
             }
         });
-        let mut segments = Vec::with_capacity(places.len());
+        let mut segments = Reused::with_capacity(places.len());
         let mut first = 0;
         for (row, &end) in (0_u32..).zip(&places) {
             let count = end as usize - first;
@@ -291,64 +613,32 @@ impl Pattern {
             }
             first = end as usize;
         }
-        Some(Self::of_rows(segments, ranges, mixed))
+        Some(Self::of_rows(&segments, &mut ranges))
     }
 
-    /// The pairs of rows, a segment each, whose ranges follow each other, in whatever order within a row if they are
-    /// `mixed`; none is empty.
-    fn of_rows(mut segments: Vec<Segment>, mut ranges: Vec<Range>, mixed: bool) -> Self {
-        let arch = Arch::new();
-        let mut keys = [[0; LANES]; FEW];
-        let mut networks = [const { None }; FEW + 1];
-        let (mut known, mut last, mut end) = (0, 0, 0);
-        for start in (0..segments.len()).step_by(LANES) {
-            let lanes = start..segments.len().min(start + LANES);
-            let few = |segment: &Segment| mixed && (2..=FEW).contains(&segment.count);
-            let counts = segments[lanes.clone()].iter().filter(|segment| few(segment)).map(|segment| segment.count);
-            let most = counts.max().unwrap_or(0);
-            if most > 0 {
-                keys[..most].fill([u64::MAX; LANES]);
-                for (lane, segment) in segments[lanes.clone()].iter().enumerate().filter(|(_, segment)| few(segment)) {
-                    let ranges = &ranges[segment.first..][..segment.count];
-                    keys.iter_mut().zip(ranges).for_each(|(keys, &range)| keys[lane] = key(range));
-                }
-                let network = networks[most].get_or_insert_with(|| network(most));
-                arch.dispatch(SortLanes { keys: &mut keys, network });
-            }
-            for number in lanes {
-                let Segment { rows, first, count } = segments[number];
-                let write = end;
-                end = if few(&segments[number]) {
-                    let lane = number - start;
-                    join(&mut ranges, write, count, |_, number| range_of(keys[number % FEW][lane]))
-                } else {
-                    if mixed && count > FEW {
-                        ranges[first..][..count].sort_unstable_by_key(|range| range.first);
-                    }
-                    join(&mut ranges, write, count, |ranges, number| ranges[first + number])
-                };
-                last = last.max(ranges[end - 1].end);
-                match segments[..known].last_mut() {
-                    Some(before)
-                        if before.rows.end == rows.first
-                            && ranges[before.first] == ranges[write]
-                            && ranges[before.first..][..before.count] == ranges[write..end] =>
-                    {
-                        before.rows.end += 1;
-                        end = write;
-                    }
-                    _ => {
-                        segments[known] = Segment { rows, first: write, count: end - write };
-                        known += 1;
-                    }
-                }
-            }
+    /// The pairs of rows, a segment each, whose ranges follow each other, in whatever order within a row; none is empty.
+    fn of_rows(segments: &[Segment], ranges: &mut [Range]) -> Self {
+        let mut joiner = Joiner::with_capacity(ranges.len());
+        joiner.add(segments, ranges);
+        joiner.finish()
+    }
+
+    /// The pairs `[first, end]` of a row and a column, in whatever order.
+    fn of_pairs(mut pairs: Reused<Range>) -> Self {
+        let end = pairs.iter().map(|pair| pair.first).max().map_or(0, |row| row + 1);
+        if let Some(buckets) = Buckets::new(pairs.len(), end, &pairs[..]) {
+            drop(pairs);
+            return buckets.join();
         }
-        ranges.truncate(end);
-        ranges.shrink_to_fit();
-        segments.truncate(known);
-        segments.shrink_to_fit();
-        Self { segments, ranges, end: last, ..Self::default() }
+        pairs.sort_unstable_by_key(|&pair| key(pair));
+        let mut segments = Reused::default();
+        let mut first = 0;
+        for of_row in pairs.chunk_by(|a, b| a.first == b.first) {
+            segments.push(Segment { rows: one(of_row[0].first), first, count: of_row.len() });
+            first += of_row.len();
+        }
+        pairs.iter_mut().for_each(|pair| *pair = one(pair.end));
+        Self::of_rows(&segments, &mut pairs)
     }
 
     /// The pairs in these rectangles.
@@ -499,7 +789,7 @@ impl Pattern {
     /// How many rows of the other side each of so many rows meets.
     pub(crate) fn counts(&self, rows: usize) -> Vec<u64> {
         let mut counts = vec![0; rows];
-        for segment in &self.segments {
+        for segment in self.segments.iter() {
             let met = self.ranges_of(segment).iter().map(|range| u64::from(range.end - range.first)).sum();
             let [first, end] = [segment.rows.first, segment.rows.end].map(|row| (row as usize).min(rows));
             counts[first..end].fill(met);
@@ -524,12 +814,203 @@ impl Pattern {
 
     /// The same pairs from the other side.
     pub(super) fn transpose(&self) -> Self {
+        let count = self.pairs();
+        if count <= (LOW * self.ranges.len()) as u64 {
+            return match Buckets::new(count as usize, self.end, Transposed::new(self)) {
+                // Each row has its columns in the order in which they came.
+                Some(buckets) => buckets.join(),
+                None => {
+                    let mut pairs = Reused::with_capacity(count as usize);
+                    Transposed::new(self).each(|first, end| pairs.push(Range { first, end }));
+                    Self::of_pairs(pairs)
+                }
+            };
+        }
         let transposed = || self.rectangles().map(|[rows, columns]| [columns, rows]);
-        match Self::by_rows(transposed, self.ranges.len(), false) {
+        match Self::by_rows(transposed, self.ranges.len()) {
             Some(pattern) => pattern,
             None => Self::by_borders(&transposed().collect::<Vec<_>>()),
         }
     }
+}
+
+/// Pairs of a row and a column.
+trait Pairs: Copy + Sync {
+    /// Part `number` of so many parts, of about as many pairs.
+    fn part(self, number: usize, parts: usize) -> Self;
+    /// Hands out all of them, always in the same order.
+    fn each(self, pair: impl FnMut(u32, u32));
+}
+
+/// Rows and columns, `[first, end]`.
+impl Pairs for &[Range] {
+    fn part(self, number: usize, parts: usize) -> Self {
+        &self[self.len() * number / parts..self.len() * (number + 1) / parts]
+    }
+
+    #[inline(always)]
+    fn each(self, mut pair: impl FnMut(u32, u32)) {
+        self.iter().for_each(|of| pair(of.first, of.end));
+    }
+}
+
+/// The pairs of some segments of a pattern, as its other side has them.
+#[derive(Clone, Copy)]
+struct Transposed<'a>(&'a Pattern, &'a [Segment]);
+
+impl<'a> Transposed<'a> {
+    fn new(pattern: &'a Pattern) -> Self {
+        Self(pattern, &pattern.segments)
+    }
+}
+
+impl Pairs for Transposed<'_> {
+    fn part(self, number: usize, parts: usize) -> Self {
+        let Self(pattern, segments) = self;
+        let border = |number| {
+            let first = pattern.ranges.len() * number / parts;
+            segments.partition_point(|segment| segment.first < first)
+        };
+        Self(pattern, &segments[border(number)..border(number + 1)])
+    }
+
+    #[inline(always)]
+    fn each(self, mut pair: impl FnMut(u32, u32)) {
+        let Self(pattern, segments) = self;
+        for segment in segments {
+            let ranges = pattern.ranges_of(segment);
+            for row in segment.rows.first..segment.rows.end {
+                for range in ranges {
+                    // None is empty, and most have one.
+                    pair(range.first, row);
+                    for column in range.first + 1..range.end {
+                        pair(column, row);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Pairs of rows and columns, sorted so far that those of a bucket, which are of some consecutive rows, can be sorted in the
+/// first-level cache. Each row has them in the order in which they came.
+struct Buckets {
+    /// The pairs of each bucket that came first, then those that came next, and so on.
+    parts: Vec<Part>,
+    /// How many buckets there are.
+    count: usize,
+    /// A bucket has two to the power of so many rows.
+    shift: u32,
+}
+
+/// Some of the pairs in buckets.
+struct Part {
+    /// Rows and columns, `[first, end]`, a bucket after another.
+    pairs: Reused<Range>,
+    /// Where each bucket begins and ends.
+    places: Vec<[usize; 2]>,
+}
+
+impl Buckets {
+    /// `count` pairs, in order or not, of rows before `end`: none if these are too many to have a table of them.
+    fn new(count: usize, end: u32, pairs: impl Pairs) -> Option<Self> {
+        /// So many buckets at most are written at the same time, of about so many pairs.
+        const MOST: usize = 512;
+        const SIZE: usize = 2048;
+        if end as usize > SPAN * count || u32::try_from(count).is_err() {
+            return None;
+        }
+        let bits = u32::BITS - end.saturating_sub(1).leading_zeros();
+        let shift = bits.saturating_sub((count / SIZE).clamp(1, MOST).next_power_of_two().ilog2());
+        let buckets = (end >> shift) as usize + 1;
+        let threads = threads(count);
+        let parts = of_each(threads, &|number| Part::new(buckets, shift, pairs.part(number, threads)));
+        Some(Self { parts, count: buckets, shift })
+    }
+
+    /// The pairs.
+    fn join(&self) -> Pattern {
+        let pairs = self.parts.iter().map(|part| part.pairs.len()).sum();
+        let threads = threads(pairs);
+        // Those of the first buckets, those of the next ones, and so on: which they are does not change the pattern.
+        let cut = |number: usize| self.count * number / threads;
+        let parts = of_each(threads, &|number| self.join_some(cut(number)..cut(number + 1), pairs / threads));
+        let parts = parts.into_iter().reduce(|mut first, next| {
+            first.append(&next);
+            first
+        });
+        parts.unwrap_or_default()
+    }
+
+    /// The pairs of some buckets, about so many.
+    fn join_some(&self, buckets: ops::Range<usize>, count: usize) -> Pattern {
+        let mut joiner = Joiner::with_capacity(count);
+        let mask = (1 << self.shift) - 1;
+        let (mut counts, mut segments, mut ranges) = (vec![0_u32; mask as usize + 1], Vec::new(), Vec::new());
+        for number in buckets {
+            let bucket = || self.parts.iter().map(|part| part.bucket(number));
+            counts.fill(0);
+            bucket().for_each(|pairs| {
+                pairs.iter().for_each(|pair| counts[(pair.first & mask) as usize] += 1);
+            });
+            segments.clear();
+            let mut before = 0;
+            for (row, count) in counts.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
+                let rows = one(((number << self.shift) + row) as u32);
+                segments.push(Segment { rows, first: before as usize, count: *count as usize });
+                before += core::mem::replace(count, before);
+            }
+            // Where the next range of each row goes.
+            let places = &mut counts;
+            ranges.resize(ranges.len().max(before as usize), Range::ANY);
+            bucket().for_each(|pairs| {
+                for pair in pairs {
+                    let place = &mut places[(pair.first & mask) as usize];
+                    ranges[*place as usize] = one(pair.end);
+                    *place += 1;
+                }
+            });
+            joiner.add(&segments, &mut ranges);
+        }
+        joiner.finish()
+    }
+}
+
+impl Part {
+    fn new(buckets: usize, shift: u32, pairs: impl Pairs) -> Self {
+        // How many there are; then where the next one goes, and in the end where they end.
+        let mut places = vec![[0_usize; 2]; buckets];
+        pairs.each(|row, _| places[(row >> shift) as usize][1] += 1);
+        let mut before = 0;
+        for place in &mut places {
+            let count = place[1];
+            *place = [before; 2];
+            before += count;
+        }
+        let mut sorted = Reused::any(before);
+        pairs.each(|row, column| {
+            let place = &mut places[(row >> shift) as usize][1];
+            sorted[*place] = Range { first: row, end: column };
+            *place += 1;
+        });
+        Self { pairs: sorted, places }
+    }
+
+    fn bucket(&self, number: usize) -> &[Range] {
+        let [start, end] = self.places[number];
+        &self.pairs[start..end]
+    }
+}
+
+/// How many threads are worth it for so many pairs.
+fn threads(pairs: usize) -> usize {
+    const LEAST: usize = 1 << 16;
+    rayon::current_num_threads().min(pairs / LEAST).max(1)
+}
+
+/// What a function makes of each number, on the threads of the caller's pool.
+fn of_each<O: Send>(count: usize, make: &(dyn Fn(usize) -> O + Sync)) -> Vec<O> {
+    if count == 1 { vec![make(0)] } else { (0..count).into_par_iter().map(make).collect() }
 }
 
 /// The ranges in which the count is not 0, given how it changes.

@@ -147,3 +147,106 @@ fn rows_of_all_lengths_are_put_in_order() {
         assert_eq!(Ranges::new(blocks).expect("they are small"), ranges, "seed {seed}: in another order");
     }
 }
+
+/// The patterns of single pairs, on one thread and on several.
+fn check_on_threads(what: &str, given: &[(usize, usize)]) {
+    let mut expected: Vec<_> = given.iter().map(|&(i, j)| (i as u32, j as u32)).collect();
+    expected.sort_unstable();
+    expected.dedup();
+    let mut other: Vec<_> = expected.iter().map(|&(i, j)| (j, i)).collect();
+    other.sort_unstable();
+    let new = || Ranges::new(given.iter().map(|&(i, j)| (i..i + 1, j..j + 1))).expect("they are in order");
+    let mut first: Option<Ranges> = None;
+    for threads in [1, 2, 5] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a few threads");
+        let ranges = pool.install(|| {
+            let ranges = new();
+            let _ = ranges.by_j();
+            ranges
+        });
+        assert!(pairs(ranges.by_i()) == expected, "{what}, {threads} threads");
+        assert!(pairs(ranges.by_j()) == other, "{what}, {threads} threads, the other side");
+        assert_eq!(ranges.pairs(), expected.len() as u64, "{what}");
+        for pattern in [ranges.by_i(), ranges.by_j()] {
+            let ends = |pairs: &[(u32, u32)]| {
+                [pairs.iter().map(|pair| pair.0 + 1).max(), pairs.iter().map(|pair| pair.1 + 1).max()]
+            };
+            assert_eq!(pattern.ends().map(Some), ends(&pairs(pattern)), "{what}");
+            let segments = pattern.segments().windows(2);
+            let differ = |two: &[Segment]| {
+                two[0].rows.end < two[1].rows.first || pattern.ranges_of(&two[0]) != pattern.ranges_of(&two[1])
+            };
+            assert!(segments.into_iter().all(differ), "{what}: equal rows are one segment");
+        }
+        let first = first.get_or_insert_with(|| ranges.clone());
+        assert!(*first == ranges && first.by_j() == ranges.by_j(), "{what}: the same for any number of threads");
+    }
+}
+
+#[test]
+fn pairs_of_any_order_are_the_same_on_all_threads() {
+    let mut numbers = fastrand::Rng::with_seed(1);
+    let count = 200_000;
+    let mut graph: Vec<_> = (0..count).map(|k| (k / 10, numbers.usize(0..50_000))).collect();
+    check_on_threads("row after row", &graph);
+    numbers.shuffle(&mut graph);
+    check_on_threads("in any order", &graph);
+    graph.sort_unstable();
+    check_on_threads("sorted", &graph);
+    graph.reverse();
+    check_on_threads("backwards", &graph);
+    let mut near: Vec<_> = (0..count).map(|k| (k / 10, k / 10 + numbers.usize(0..30))).collect();
+    check_on_threads("neighbours, many of which follow each other", &near);
+    let half = near.len() / 2;
+    near.rotate_left(half);
+    check_on_threads("the second half before the first one", &near);
+    let mut alike: Vec<_> = (0..count / 2).flat_map(|row| [(row, 7), (row, 9)]).collect();
+    check_on_threads("rows that are all alike", &alike);
+    numbers.shuffle(&mut alike);
+    check_on_threads("rows that are all alike, in any order", &alike);
+    let mut long: Vec<_> = (0..count).map(|k| (if k % 3 == 0 { 5 } else { k / 100 }, 2 * k % 90_001)).collect();
+    check_on_threads("a row of very many", &long);
+    long.sort_unstable();
+    check_on_threads("a row of very many, sorted", &long);
+}
+
+#[test]
+fn rows_have_numbers_up_to_the_last_one() {
+    let last = MAX_ROWS - 1;
+    check_on_threads("the last row", &[(last, last)]);
+    check_on_threads(
+        "before and after",
+        &[(last, 0), (0, last), (last, last), (0, 0), (last - 1, last - 1), (last, 0)],
+    );
+    let mut numbers = fastrand::Rng::with_seed(2);
+    let mut far: Vec<_> = (0..200_000).map(|_| (numbers.usize(0..MAX_ROWS), numbers.usize(0..MAX_ROWS))).collect();
+    check_on_threads("far from each other", &far);
+    far.sort_unstable();
+    check_on_threads("far from each other, sorted", &far);
+    for beyond in [(last..MAX_ROWS + 1, 0..1), (0..1, last..MAX_ROWS + 1), (MAX_ROWS..MAX_ROWS + 1, 0..1)] {
+        // As the first block, in the row before, and behind others.
+        for front in [vec![], vec![(0..1, 0..1)], vec![(3..4, 0..1), (2..3, 0..1)]] {
+            let error = Ranges::new(front.into_iter().chain([beyond.clone()])).expect_err("there is no such row");
+            assert!(matches!(error, Error::RangeEnd { rows: MAX_ROWS, .. }));
+        }
+    }
+}
+
+#[test]
+#[allow(clippy::reversed_empty_ranges, reason = "it is what is refused")]
+fn faults_are_found_wherever_they_come() {
+    for fault in [(3..2, 0..1), (0..1, 3..2), (9..7, 1..0)] {
+        for place in 0..20 {
+            for rows_backwards in [false, true] {
+                let rows = |k: usize| if rows_backwards { 30 - k } else { k };
+                let mut blocks: Vec<_> = (0..20).map(|k| (rows(k)..rows(k) + 1, k..k + 1)).collect();
+                blocks.insert(place, fault.clone());
+                assert!(matches!(Ranges::new(blocks), Err(Error::RangeEnd { .. })), "{fault:?} at {place}");
+            }
+        }
+    }
+    let empty = [(0..0, 0..5), (2..2, 1..2), (1..2, 4..4), (1..2, 0..1), (0..3, 7..7), (0..1, 0..1)];
+    let ranges = Ranges::new(empty).expect("empty blocks are blocks");
+    assert_eq!(pairs(ranges.by_i()), [(0, 0), (1, 0)]);
+    assert_eq!(pairs(Ranges::new([]).expect("none").by_j()), []);
+}
