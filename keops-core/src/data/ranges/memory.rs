@@ -99,6 +99,11 @@ impl<T: Part> Reused<T> {
         Self(vector)
     }
 
+    /// Room for so many. What is in it has any value, and is worth keeping, since memory is written before it is in a vector.
+    pub(super) fn room(count: usize) -> Self {
+        Self(T::spare().take(count).unwrap_or_else(|| Vec::with_capacity(count)))
+    }
+
     /// So many of any value.
     pub(super) fn any(count: usize) -> Self {
         let mut vector = T::spare().take(count).unwrap_or_default();

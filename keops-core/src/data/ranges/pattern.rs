@@ -73,7 +73,7 @@ const LOW: usize = 4;
 const SPAN: usize = 16;
 
 /// So many ranges are taken at a time, if rows have fewer.
-const CHUNK: usize = 256;
+const CHUNK: usize = 512;
 
 /// A pattern in the making, of blocks that come one after another.
 pub(super) struct Builder {
@@ -121,31 +121,16 @@ impl Builder {
     /// Those of [`checked`].
     pub(super) fn extend(&mut self, mut blocks: impl Iterator<Item = (Blocks, Blocks)>) -> Result<(), Error> {
         let mut next = blocks.next();
-        while let Some((rows, columns)) = next {
-            let is_row = rows.end.wrapping_sub(rows.start) == 1 && columns.start < columns.end;
-            let (rows, columns) = (checked(rows)?, checked(columns)?);
-            let row = self.row as usize;
+        while let Some(block) = next {
+            let (rows, columns) = (checked(block.0.clone())?, checked(block.1.clone())?);
+            let is_row = rows.end - rows.first == 1 && columns.first < columns.end;
             next = if is_row && rows.first >= self.row {
-                self.begin(rows.first);
-                self.ranges[self.count] = columns;
-                self.count += 1;
-                let row = self.row as usize;
-                let of_row = |rows: &Blocks, columns: &Blocks| {
-                    rows.start == row && rows.end == row + 1 && columns.start < columns.end
-                };
-                take(&mut blocks, &mut self.ranges, &mut self.count, of_row, |_, column| column)
+                if self.count == self.ranges.len() {
+                    self.make_room();
+                }
+                self.take_rows(block, &mut blocks)
             } else if is_row && columns.end - columns.first == 1 {
-                let mut some = [Range { first: rows.first, end: columns.first }; CHUNK];
-                let mut count = 1;
-                let before = |rows: &Blocks, columns: &Blocks| {
-                    rows.start < row && rows.end == rows.start + 1 && columns.end.wrapping_sub(columns.start) == 1
-                };
-                let next = take(&mut blocks, &mut some, &mut count, before, |rows, columns| Range {
-                    first: rows.first,
-                    end: columns.first,
-                });
-                self.add_pairs(&some[..count]);
-                next
+                self.take_pairs(block, &mut blocks)
             } else {
                 if rows.first < rows.end && columns.first < columns.end {
                     self.rest.push([rows, columns]);
@@ -156,20 +141,63 @@ impl Builder {
         Ok(())
     }
 
-    /// Begins a row, if it is another one, and makes room for a range.
-    fn begin(&mut self, row: u32) {
-        if row > self.row {
-            self.end_row();
-            self.row = row;
+    /// Takes blocks of the present row and of later ones, one row each, while there is room, and with no more to look at than stays
+    /// in registers. The first one of the others.
+    #[inline(always)]
+    fn take_rows(
+        &mut self,
+        block: (Blocks, Blocks),
+        blocks: &mut impl Iterator<Item = (Blocks, Blocks)>,
+    ) -> Option<(Blocks, Blocks)> {
+        let Self { segments, ranges, .. } = self;
+        let ranges = &mut ranges[..];
+        let (mut row, mut first, mut count) = (self.row as usize, self.first, self.count);
+        let mut next = Some(block);
+        while let Some((rows, columns)) = &next
+            && rows.start >= row
+            && rows.start < MAX_ROWS
+            && rows.end == rows.start + 1
+            && columns.start < columns.end
+            && columns.end <= MAX_ROWS
+            && count < ranges.len()
+        {
+            if rows.start > row {
+                if count > first {
+                    segments.push(Segment { rows: one(row as u32), first, count: count - first });
+                }
+                (row, first) = (rows.start, count);
+            }
+            ranges[count] = Range { first: columns.start as u32, end: columns.end as u32 };
+            count += 1;
+            next = blocks.next();
         }
-        if self.count < self.ranges.len() && self.segments.len() < LANES {
-            return;
+        (self.row, self.first, self.count) = (row as u32, first, count);
+        next
+    }
+
+    /// Takes single pairs of rows before the present one. The first block of the others.
+    fn take_pairs(
+        &mut self,
+        block: (Blocks, Blocks),
+        blocks: &mut impl Iterator<Item = (Blocks, Blocks)>,
+    ) -> Option<(Blocks, Blocks)> {
+        let row = self.row as usize;
+        let mut some = [Range::ANY; CHUNK];
+        let mut count = 0;
+        let mut next = Some(block);
+        while let Some((rows, columns)) = &next
+            && rows.start < row
+            && rows.end == rows.start + 1
+            && columns.start < MAX_ROWS
+            && columns.end == columns.start + 1
+            && count < some.len()
+        {
+            some[count] = Range { first: rows.start as u32, end: columns.start as u32 };
+            count += 1;
+            next = blocks.next();
         }
-        // The rows are complete; the present one may be longer than all that there is room for.
-        self.join();
-        if self.count == self.ranges.len() {
-            self.ranges.resize(2 * self.count, Range::ANY);
-        }
+        self.add_pairs(&some[..count]);
+        next
     }
 
     /// Adds single pairs that do not come row after row.
@@ -177,40 +205,37 @@ impl Builder {
     fn add_pairs(&mut self, pairs: &[Range]) {
         if self.pairs.is_empty() {
             // As many as are expected may be like that, and then there are none of the others.
-            let known = &mut self.joiner.pattern.ranges;
-            self.pairs = if known.len() < self.expected / 16 {
-                let few = known.clone();
-                let mut room = core::mem::replace(known, few);
-                room.clear();
-                room
-            } else {
-                Reused::with_capacity(self.expected)
-            };
+            self.pairs =
+                self.joiner.known.give_room(self.expected).unwrap_or_else(|| Reused::with_capacity(self.expected));
         }
         self.pairs.extend_from_slice(pairs);
     }
 
-    fn end_row(&mut self) {
-        if self.count > self.first {
-            self.segments.push(Segment { rows: one(self.row), first: self.first, count: self.count - self.first });
+    /// Makes room for ranges: rows before the present one are complete. As many of them are taken as fill lanes, and the others
+    /// go to the front.
+    #[inline(never)]
+    fn make_room(&mut self) {
+        let full = self.segments.len() / LANES * LANES;
+        let taken = if full > 0 { full } else { self.segments.len() };
+        self.joiner.add(&self.segments[..taken], &mut self.ranges);
+        let start = self.segments.get(taken).map_or(self.first, |segment| segment.first);
+        self.segments.drain(..taken);
+        self.segments.iter_mut().for_each(|segment| segment.first -= start);
+        self.ranges.copy_within(start..self.count, 0);
+        self.first -= start;
+        self.count -= start;
+        if self.count > self.ranges.len() / 2 {
+            self.ranges.resize(2 * self.ranges.len(), Range::ANY);
         }
-        self.first = self.count;
-    }
-
-    /// Takes the rows before the present one, whose ranges go to the front.
-    fn join(&mut self) {
-        self.joiner.add(&self.segments, &mut self.ranges);
-        self.segments.clear();
-        self.ranges.copy_within(self.first..self.count, 0);
-        self.count -= self.first;
-        self.first = 0;
     }
 
     pub(super) fn finish(mut self) -> Pattern {
-        self.end_row();
-        self.join();
-        let Self { joiner, mut pairs, mut rest, .. } = self;
-        let pattern = joiner.finish();
+        if self.count > self.first {
+            self.segments.push(Segment { rows: one(self.row), first: self.first, count: self.count - self.first });
+        }
+        let Self { mut joiner, segments, mut ranges, mut pairs, mut rest, .. } = self;
+        joiner.add(&segments, &mut ranges);
+        let pattern = joiner.known.finish();
         if pairs.is_empty() && rest.is_empty() {
             return pattern;
         }
@@ -228,33 +253,6 @@ impl Builder {
 
 /// Rows as callers number them.
 type Blocks = ops::Range<usize>;
-
-/// Takes blocks as long as they are like that and there is room for what is made of them, without more to look at than stays
-/// in registers. The first one of the others.
-#[inline(always)]
-fn take(
-    blocks: &mut impl Iterator<Item = (Blocks, Blocks)>,
-    to: &mut [Range],
-    filled: &mut usize,
-    is_like: impl Fn(&Blocks, &Blocks) -> bool,
-    make: impl Fn(Range, Range) -> Range,
-) -> Option<(Blocks, Blocks)> {
-    let mut count = *filled;
-    let next = loop {
-        match blocks.next() {
-            Some((rows, columns)) if is_like(&rows, &columns) && columns.end <= MAX_ROWS && count < to.len() => {
-                // Rows are like some that were checked before.
-                let [rows, columns] =
-                    [rows, columns].map(|range| Range { first: range.start as u32, end: range.end as u32 });
-                to[count] = make(rows, columns);
-                count += 1;
-            }
-            other => break other,
-        }
-    };
-    *filled = count;
-    next
-}
 
 /// The range of a single row.
 fn one(row: u32) -> Range {
@@ -328,10 +326,10 @@ impl Sorter {
         self.arch.dispatch(SortLanes { keys: &mut self.keys.0, network });
     }
 
-    /// Range `number` of the row in a lane.
+    /// The first ranges of the row in a lane.
     #[inline(always)]
-    fn range(&self, number: usize, lane: usize) -> Range {
-        range_of(self.keys.0[number % FEW][lane % LANES])
+    fn ranges(&self, lane: usize, count: usize) -> impl Iterator<Item = Range> {
+        self.keys.0[..count].iter().map(move |keys| range_of(keys[lane % LANES]))
     }
 }
 
@@ -410,15 +408,25 @@ impl WithSimd for SortLanes<'_> {
 #[derive(Default)]
 struct Joiner {
     sorter: Sorter,
-    /// What is known so far.
+    known: Known,
+}
+
+/// The first rows of a pattern.
+#[derive(Default)]
+struct Known {
+    /// Behind the first `count` ranges there may be room for others.
     pattern: Pattern,
+    count: usize,
 }
 
 impl Joiner {
     /// For about so many ranges.
     fn with_capacity(ranges: usize) -> Self {
+        /// Rows of a graph have about so many.
+        const OF_ROW: usize = 8;
         let mut joiner = Self::default();
-        joiner.pattern.ranges = Reused::with_capacity(ranges);
+        joiner.known.pattern.ranges = Reused::room(ranges);
+        joiner.known.pattern.segments = Reused::with_capacity(ranges / OF_ROW);
         joiner
     }
 
@@ -439,53 +447,132 @@ impl Joiner {
         if disorder.descents > 0 {
             return self.add_rows(segments, ranges);
         }
+        let Self { known, .. } = self;
+        known.make_room(all.len());
         let begins_as = |a: &Segment, b: &Segment| ranges[a.first] == ranges[b.first];
         let alike = segments.iter().zip(&segments[1..]).any(|(a, b)| begins_as(a, b));
-        let before = self.pattern.segments.last();
+        let Pattern { segments: before, ranges: of_before, .. } = &known.pattern;
         if disorder.touching > 0
             || alike
-            || before.is_some_and(|before| self.pattern.ranges[before.first] == ranges[front.first])
+            || before.last().is_some_and(|before| of_before[before.first] == ranges[front.first])
         {
-            let end = self.begin(all.len());
-            let add =
-                |end, segment: &Segment| self.pattern.add_row(end, segment, |number| ranges[segment.first + number]);
-            let end = segments.iter().fold(end, add);
-            return self.pattern.ranges.truncate(end);
+            for segment in segments {
+                let of_row = &ranges[segment.first..][..segment.count];
+                known.add_row(segment, |to| join(to, of_row.iter().copied()));
+            }
+            return;
         }
-        let Pattern { segments: known, ranges: to, end, .. } = &mut self.pattern;
-        let start = to.len();
-        to.extend_from_slice(&ranges[all.clone()]);
+        let Known { pattern: Pattern { segments: before, ranges: to, end, .. }, count: start } = known;
+        to[*start..][..all.len()].copy_from_slice(&ranges[all.clone()]);
         for &Segment { rows, first, count } in segments {
             *end = (*end).max(ranges[first + count - 1].end);
-            known.push(Segment { rows, first: start + first - all.start, count });
+            before.push(Segment { rows, first: *start + first - all.start, count });
         }
+        *start += all.len();
     }
 
     /// Adds rows whose ranges are in any order.
     fn add_rows(&mut self, segments: &[Segment], ranges: &mut [Range]) {
-        let mut end = self.begin(segments.iter().map(|segment| segment.count).sum());
-        let Self { sorter, pattern } = self;
+        let Self { sorter, known } = self;
+        known.make_room(segments.iter().map(|segment| segment.count).sum());
         sorter.sort(ranges, segments);
         for (lane, segment) in segments.iter().enumerate() {
-            end = if segment.count <= FEW {
-                pattern.add_row(end, segment, |number| sorter.range(number, lane))
+            if segment.count <= FEW {
+                known.add_row(segment, |to| join(to, sorter.ranges(lane, segment.count)));
             } else {
-                ranges[segment.first..][..segment.count].sort_unstable_by_key(|range| range.first);
-                pattern.add_row(end, segment, |number| ranges[segment.first + number])
-            };
+                let of_row = &mut ranges[segment.first..][..segment.count];
+                of_row.sort_unstable_by_key(|range| range.first);
+                known.add_row(segment, |to| join(to, of_row.iter().copied()));
+            }
         }
-        pattern.ranges.truncate(end);
+    }
+}
+
+impl Known {
+    /// Adds a row, or several that are alike, whose ranges `write` writes. There is room for them.
+    #[inline(always)]
+    fn add_row(&mut self, segment: &Segment, write: impl FnOnce(&mut [Range]) -> usize) {
+        let count = write(&mut self.pattern.ranges[self.count..][..segment.count]);
+        self.end_row(segment.rows, count);
     }
 
-    /// Makes room for ranges. Where they begin.
-    fn begin(&mut self, count: usize) -> usize {
-        let end = self.pattern.ranges.len();
-        self.pattern.ranges.resize(end + count, Range::ANY);
-        end
+    /// Adds a row, or several that are alike, of the next ranges in the room, if they are not those of the row before.
+    #[inline(always)]
+    fn end_row(&mut self, rows: Range, count: usize) {
+        let Self { pattern: Pattern { segments, ranges, end, .. }, count: first } = self;
+        let (known, of_row) = ranges.split_at(*first);
+        let of_row = &of_row[..count];
+        *end = (*end).max(of_row[count - 1].end);
+        match segments.last_mut() {
+            Some(before)
+                if before.rows.end == rows.first
+                    && known[before.first] == of_row[0]
+                    && known[before.first..][..before.count] == *of_row =>
+            {
+                before.rows.end = rows.end;
+            }
+            _ => {
+                segments.push(Segment { rows, first: *first, count });
+                *first += count;
+            }
+        }
+    }
+
+    /// Adds rows of single columns that are in order, `[first, end]` for a column and the number of its row among `ends`: all of them
+    /// in one loop, since how many a row has cannot be guessed. `rows` are these numbers and the rows.
+    fn add_columns(&mut self, columns: &[Range], ends: &mut [u32], rows: impl Iterator<Item = (usize, u32)>) {
+        self.make_room(columns.len());
+        let start = self.count;
+        let to = &mut self.pattern.ranges[start..][..columns.len()];
+        let (mut row, mut last, mut count) = (u32::MAX, Range::ANY, 0);
+        for &Range { first: column, end: of } in columns {
+            let apart = (of != row) | (column > last.end);
+            count += usize::from(apart);
+            last = Range { first: if apart { column } else { last.first }, end: column + 1 };
+            to[count - 1] = last;
+            // Where the ranges of the row end, so far.
+            ends[of as usize] = count as u32;
+            row = of;
+        }
+        let mut from = start;
+        for (number, row) in rows {
+            let end = start + ends[number] as usize;
+            if from > self.count {
+                // A row before was like the one before that.
+                self.pattern.ranges.copy_within(from..end, self.count);
+            }
+            self.end_row(one(row), end - from);
+            from = end;
+        }
+    }
+
+    /// Makes room for ranges: for more than these at once, but not for more than stay in the first-level cache until they
+    /// are written.
+    #[inline(always)]
+    fn make_room(&mut self, count: usize) {
+        const AHEAD: usize = 1024;
+        let ranges = &mut self.pattern.ranges;
+        if self.count + count > ranges.len() {
+            ranges.resize(self.count + count.max(AHEAD), Range::ANY);
+        }
+    }
+
+    /// The room for ranges, of about so many, if nearly all of it is left.
+    fn give_room(&mut self, expected: usize) -> Option<Reused<Range>> {
+        if self.count >= expected / 16 {
+            return None;
+        }
+        let ranges = &mut self.pattern.ranges;
+        let mut room = core::mem::replace(ranges, Reused::room(self.count));
+        ranges.clear();
+        ranges.extend_from_slice(&room[..self.count]);
+        room.clear();
+        Some(room)
     }
 
     fn finish(self) -> Pattern {
-        let mut pattern = self.pattern;
+        let Self { mut pattern, count } = self;
+        pattern.ranges.truncate(count);
         pattern.ranges.shrink();
         pattern.segments.shrink();
         pattern
@@ -495,11 +582,10 @@ impl Joiner {
 /// Writes ranges that are in order, as many as there is room for, but joined where they overlap or follow each other. How many
 /// there are then. Without a branch: whether neighbours of a point follow each other cannot be guessed.
 #[inline(always)]
-fn join(to: &mut [Range], read: impl Fn(usize) -> Range) -> usize {
+fn join(to: &mut [Range], mut from: impl Iterator<Item = Range>) -> usize {
+    let Some(mut last) = from.next() else { return 0 };
     let mut end = 0;
-    let mut last = read(0);
-    for number in 1..to.len() {
-        let range = read(number);
+    for range in from {
         to[end] = last;
         let apart = range.first > last.end;
         end += usize::from(apart);
@@ -530,42 +616,21 @@ pub struct Segment {
 }
 
 impl Pattern {
-    /// Adds a row, or several that are alike, of which `read` has the ranges in order, behind the first ranges. How many there are then.
-    #[inline(always)]
-    fn add_row(&mut self, first: usize, segment: &Segment, read: impl Fn(usize) -> Range) -> usize {
-        let Self { segments, ranges, end, .. } = self;
-        let count = join(&mut ranges[first..][..segment.count], read);
-        *end = (*end).max(ranges[first + count - 1].end);
-        match segments.last_mut() {
-            Some(before)
-                if before.rows.end == segment.rows.first
-                    && ranges[before.first] == ranges[first]
-                    && ranges[before.first..][..before.count] == ranges[first..][..count] =>
-            {
-                before.rows.end = segment.rows.end;
-                first
-            }
-            _ => {
-                segments.push(Segment { rows: segment.rows, first, count });
-                first + count
-            }
-        }
-    }
-
     /// Adds the rows of a pattern behind those that there are.
     fn append(&mut self, other: &Self) {
-        let Some((front, rest)) = other.segments.split_first() else { return };
-        let start = self.ranges.len();
-        self.ranges.extend_from_slice(&other.ranges);
-        let end = self.add_row(start, front, |number| other.ranges[number]);
-        if end == start {
-            // They are those of the last row.
-            self.ranges.truncate(start);
-            self.ranges.extend_from_slice(&other.ranges[front.count..]);
-        }
-        let shift = |segment: &Segment| Segment { first: segment.first + end - front.count, ..*segment };
-        self.segments.extend(rest.iter().map(shift));
         self.end = self.end.max(other.end);
+        let mut rest = &other.segments[..];
+        if let (Some(last), Some(front)) = (self.segments.last_mut(), rest.first())
+            && last.rows.end == front.rows.first
+            && self.ranges[last.first..][..last.count] == *other.ranges_of(front)
+        {
+            last.rows.end = front.rows.end;
+            rest = &rest[1..];
+        }
+        let Some(front) = rest.first() else { return };
+        let (start, shift) = (self.ranges.len(), front.first);
+        self.ranges.extend_from_slice(&other.ranges[shift..]);
+        self.segments.extend(rest.iter().map(|segment| Segment { first: segment.first - shift + start, ..*segment }));
     }
 
     /// The pairs in these rectangles `[rows, columns]`, of which none is empty and which may overlap.
@@ -620,7 +685,7 @@ impl Pattern {
     fn of_rows(segments: &[Segment], ranges: &mut [Range]) -> Self {
         let mut joiner = Joiner::with_capacity(ranges.len());
         joiner.add(segments, ranges);
-        joiner.finish()
+        joiner.known.finish()
     }
 
     /// The pairs `[first, end]` of a row and a column, in whatever order.
@@ -836,6 +901,8 @@ impl Pattern {
 
 /// Pairs of a row and a column.
 trait Pairs: Copy + Sync {
+    /// Whether the columns of each row come in order, and none twice.
+    const IN_ORDER: bool;
     /// Part `number` of so many parts, of about as many pairs.
     fn part(self, number: usize, parts: usize) -> Self;
     /// Hands out all of them, always in the same order.
@@ -844,6 +911,8 @@ trait Pairs: Copy + Sync {
 
 /// Rows and columns, `[first, end]`.
 impl Pairs for &[Range] {
+    const IN_ORDER: bool = false;
+
     fn part(self, number: usize, parts: usize) -> Self {
         &self[self.len() * number / parts..self.len() * (number + 1) / parts]
     }
@@ -865,6 +934,8 @@ impl<'a> Transposed<'a> {
 }
 
 impl Pairs for Transposed<'_> {
+    const IN_ORDER: bool = true;
+
     fn part(self, number: usize, parts: usize) -> Self {
         let Self(pattern, segments) = self;
         let border = |number| {
@@ -901,6 +972,8 @@ struct Buckets {
     count: usize,
     /// A bucket has two to the power of so many rows.
     shift: u32,
+    /// Whether the columns of each row come in order, and none twice.
+    in_order: bool,
 }
 
 /// Some of the pairs in buckets.
@@ -913,7 +986,7 @@ struct Part {
 
 impl Buckets {
     /// `count` pairs, in order or not, of rows before `end`: none if these are too many to have a table of them.
-    fn new(count: usize, end: u32, pairs: impl Pairs) -> Option<Self> {
+    fn new<P: Pairs>(count: usize, end: u32, pairs: P) -> Option<Self> {
         /// So many buckets at most are written at the same time, of about so many pairs.
         const MOST: usize = 512;
         const SIZE: usize = 2048;
@@ -925,7 +998,7 @@ impl Buckets {
         let buckets = (end >> shift) as usize + 1;
         let threads = threads(count);
         let parts = of_each(threads, &|number| Part::new(buckets, shift, pairs.part(number, threads)));
-        Some(Self { parts, count: buckets, shift })
+        Some(Self { parts, count: buckets, shift, in_order: P::IN_ORDER })
     }
 
     /// The pairs.
@@ -960,19 +1033,22 @@ impl Buckets {
                 segments.push(Segment { rows, first: before as usize, count: *count as usize });
                 before += core::mem::replace(count, before);
             }
+            ranges.resize(ranges.len().max(before as usize), Range::ANY);
             // Where the next range of each row goes.
             let places = &mut counts;
-            ranges.resize(ranges.len().max(before as usize), Range::ANY);
-            bucket().for_each(|pairs| {
-                for pair in pairs {
-                    let place = &mut places[(pair.first & mask) as usize];
-                    ranges[*place as usize] = one(pair.end);
-                    *place += 1;
-                }
-            });
-            joiner.add(&segments, &mut ranges);
+            let rows = |pair: &Range| pair.first & mask;
+            if self.in_order {
+                bucket().for_each(|pairs| {
+                    put(pairs, places, &mut ranges, rows, |pair| Range { first: pair.end, end: rows(&pair) })
+                });
+                let numbers = segments.iter().map(|segment| ((segment.rows.first & mask) as usize, segment.rows.first));
+                joiner.known.add_columns(&ranges[..before as usize], places, numbers);
+            } else {
+                bucket().for_each(|pairs| put(pairs, places, &mut ranges, rows, |pair| one(pair.end)));
+                joiner.add(&segments, &mut ranges);
+            }
         }
-        joiner.finish()
+        joiner.known.finish()
     }
 }
 
@@ -999,6 +1075,22 @@ impl Part {
     fn bucket(&self, number: usize) -> &[Range] {
         let [start, end] = self.places[number];
         &self.pairs[start..end]
+    }
+}
+
+/// Puts what is made of pairs in the next place of the row of each.
+#[inline(always)]
+fn put(
+    pairs: &[Range],
+    places: &mut [u32],
+    ranges: &mut [Range],
+    row: impl Fn(&Range) -> u32,
+    make: impl Fn(Range) -> Range,
+) {
+    for pair in pairs {
+        let place = &mut places[row(pair) as usize];
+        ranges[*place as usize] = make(*pair);
+        *place += 1;
     }
 }
 
