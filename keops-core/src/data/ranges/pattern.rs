@@ -422,12 +422,7 @@ struct Known {
 impl Joiner {
     /// For about so many ranges.
     fn with_capacity(ranges: usize) -> Self {
-        /// Rows of a graph have about so many.
-        const OF_ROW: usize = 8;
-        let mut joiner = Self::default();
-        joiner.known.pattern.ranges = Reused::room(ranges);
-        joiner.known.pattern.segments = Reused::with_capacity(ranges / OF_ROW);
-        joiner
+        Self { known: Known::with_capacity(ranges), ..Self::default() }
     }
 
     /// Adds rows, a segment each, of ranges that follow each other, in whatever order within a row. None is empty.
@@ -489,6 +484,16 @@ impl Joiner {
 }
 
 impl Known {
+    /// For about so many ranges.
+    fn with_capacity(ranges: usize) -> Self {
+        /// Rows of a graph have about so many.
+        const OF_ROW: usize = 8;
+        let mut known = Self::default();
+        known.pattern.ranges = Reused::room(ranges);
+        known.pattern.segments = Reused::with_capacity(ranges / OF_ROW);
+        known
+    }
+
     /// Adds a row, or several that are alike, whose ranges `write` writes. There is room for them.
     #[inline(always)]
     fn add_row(&mut self, segment: &Segment, write: impl FnOnce(&mut [Range]) -> usize) {
@@ -518,9 +523,10 @@ impl Known {
         }
     }
 
-    /// Adds rows of single columns that are in order, `[first, end]` for a column and the number of its row among `ends`: all of them
-    /// in one loop, since how many a row has cannot be guessed. `rows` are these numbers and the rows.
-    fn add_columns(&mut self, columns: &[Range], ends: &mut [u32], rows: impl Iterator<Item = (usize, u32)>) {
+    /// Adds consecutive rows from the first one on of single columns, which are in order: `[first, end]` for a column and the number
+    /// of its row. All of them are joined by one loop, since how many a row has cannot be guessed. `ends` is memory for a number of each row.
+    fn add_columns(&mut self, front: u32, columns: &[Range], ends: &mut [u32]) {
+        ends.fill(0);
         self.make_room(columns.len());
         let start = self.count;
         let to = &mut self.pattern.ranges[start..][..columns.len()];
@@ -535,8 +541,8 @@ impl Known {
             row = of;
         }
         let mut from = start;
-        for (number, row) in rows {
-            let end = start + ends[number] as usize;
+        for (row, &mut end) in (front..).zip(ends).filter(|(_, end)| **end > 0) {
+            let end = start + end as usize;
             if from > self.count {
                 // A row before was like the one before that.
                 self.pattern.ranges.copy_within(from..end, self.count);
@@ -881,7 +887,19 @@ impl Pattern {
     pub(super) fn transpose(&self) -> Self {
         let count = self.pairs();
         if count <= (LOW * self.ranges.len()) as u64 {
-            return match Buckets::new(count as usize, self.end, Transposed::new(self)) {
+            let pairs = Transposed::new(self);
+            let end = self.end as usize;
+            if end <= SPAN * count as usize
+                && u32::try_from(count).is_ok()
+                && threads(count as usize) == 1
+                && pairs.is_near()
+            {
+                // Buckets would be filled one after another, and each pair would wait for the place of the one before.
+                let mut known = Known::with_capacity(count as usize);
+                Counted::of_rows(end).add_in_order(&mut known, 0, pairs);
+                return known.finish();
+            }
+            return match Buckets::new(count as usize, self.end, pairs) {
                 // Each row has its columns in the order in which they came.
                 Some(buckets) => buckets.join(),
                 None => {
@@ -899,12 +917,16 @@ impl Pattern {
     }
 }
 
-/// Pairs of a row and a column.
-trait Pairs: Copy + Sync {
+/// Pairs that can be shared out.
+trait Pairs: EachPair + Sync {
     /// Whether the columns of each row come in order, and none twice.
     const IN_ORDER: bool;
     /// Part `number` of so many parts, of about as many pairs.
     fn part(self, number: usize, parts: usize) -> Self;
+}
+
+/// Pairs of a row and a column.
+trait EachPair: Copy {
     /// Hands out all of them, always in the same order.
     fn each(self, pair: impl FnMut(u32, u32));
 }
@@ -916,7 +938,9 @@ impl Pairs for &[Range] {
     fn part(self, number: usize, parts: usize) -> Self {
         &self[self.len() * number / parts..self.len() * (number + 1) / parts]
     }
+}
 
+impl EachPair for &[Range] {
     #[inline(always)]
     fn each(self, mut pair: impl FnMut(u32, u32)) {
         self.iter().for_each(|of| pair(of.first, of.end));
@@ -931,6 +955,25 @@ impl<'a> Transposed<'a> {
     fn new(pattern: &'a Pattern) -> Self {
         Self(pattern, &pattern.segments)
     }
+
+    /// Whether consecutive segments meet rows that are near each other, for nearly all of those that are looked at.
+    fn is_near(self) -> bool {
+        /// So many segments at so many places.
+        const SEGMENTS: usize = 16;
+        const PLACES: usize = 32;
+        /// What is done with so many rows stays in the first-level cache, or nearly.
+        const ROWS: u32 = 1 << 12;
+        let Self(pattern, segments) = self;
+        let is_near = |place: usize| {
+            let first = segments.len() * place / PLACES;
+            let some = &segments[first..segments.len().min(first + SEGMENTS)];
+            let of = |segment| pattern.ranges_of(segment);
+            let first = some.iter().filter_map(|segment| of(segment).first()).map(|range| range.first).min();
+            let end = some.iter().filter_map(|segment| of(segment).last()).map(|range| range.end).max();
+            end.unwrap_or(0) - first.unwrap_or(0) <= ROWS
+        };
+        (0..PLACES).filter(|&place| is_near(place)).count() >= PLACES / 8 * 7
+    }
 }
 
 impl Pairs for Transposed<'_> {
@@ -944,7 +987,9 @@ impl Pairs for Transposed<'_> {
         };
         Self(pattern, &segments[border(number)..border(number + 1)])
     }
+}
 
+impl EachPair for Transposed<'_> {
     #[inline(always)]
     fn each(self, mut pair: impl FnMut(u32, u32)) {
         let Self(pattern, segments) = self;
@@ -1018,37 +1063,92 @@ impl Buckets {
     /// The pairs of some buckets, about so many.
     fn join_some(&self, buckets: ops::Range<usize>, count: usize) -> Pattern {
         let mut joiner = Joiner::with_capacity(count);
-        let mask = (1 << self.shift) - 1;
-        let (mut counts, mut segments, mut ranges) = (vec![0_u32; mask as usize + 1], Vec::new(), Vec::new());
+        let (mut counted, mut segments) = (Counted::of_rows(1 << self.shift), Vec::new());
         for number in buckets {
-            let bucket = || self.parts.iter().map(|part| part.bucket(number));
-            counts.fill(0);
-            bucket().for_each(|pairs| {
-                pairs.iter().for_each(|pair| counts[(pair.first & mask) as usize] += 1);
-            });
-            segments.clear();
-            let mut before = 0;
-            for (row, count) in counts.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
-                let rows = one(((number << self.shift) + row) as u32);
-                segments.push(Segment { rows, first: before as usize, count: *count as usize });
-                before += core::mem::replace(count, before);
-            }
-            ranges.resize(ranges.len().max(before as usize), Range::ANY);
-            // Where the next range of each row goes.
-            let places = &mut counts;
-            let rows = |pair: &Range| pair.first & mask;
+            let (first, pairs) = ((number << self.shift) as u32, Bucket { parts: &self.parts, number });
             if self.in_order {
-                bucket().for_each(|pairs| {
-                    put(pairs, places, &mut ranges, rows, |pair| Range { first: pair.end, end: rows(&pair) })
-                });
-                let numbers = segments.iter().map(|segment| ((segment.rows.first & mask) as usize, segment.rows.first));
-                joiner.known.add_columns(&ranges[..before as usize], places, numbers);
+                counted.add_in_order(&mut joiner.known, first, pairs);
             } else {
-                bucket().for_each(|pairs| put(pairs, places, &mut ranges, rows, |pair| one(pair.end)));
-                joiner.add(&segments, &mut ranges);
+                counted.add(&mut joiner, &mut segments, first, pairs);
             }
         }
         joiner.known.finish()
+    }
+}
+
+/// The pairs in a bucket.
+#[derive(Clone, Copy)]
+struct Bucket<'a> {
+    parts: &'a [Part],
+    number: usize,
+}
+
+impl EachPair for Bucket<'_> {
+    #[inline(always)]
+    fn each(self, mut pair: impl FnMut(u32, u32)) {
+        for part in self.parts {
+            part.bucket(self.number).iter().for_each(|of| pair(of.first, of.end));
+        }
+    }
+}
+
+/// Memory in which pairs of consecutive rows are counted and put in their rows.
+struct Counted {
+    /// How many there are of each row; then where the next one of it goes.
+    places: Vec<u32>,
+    ranges: Reused<Range>,
+}
+
+impl Counted {
+    fn of_rows(rows: usize) -> Self {
+        Self { places: vec![0; rows], ranges: Reused::default() }
+    }
+
+    /// Counts the pairs of rows from the first one on, and calls `row` with the number of each one of them that has some,
+    /// where these begin, and how many they are.
+    #[inline(always)]
+    fn count(&mut self, first: u32, pairs: impl EachPair, mut row: impl FnMut(u32, usize, usize)) {
+        self.places.fill(0);
+        pairs.each(|row, _| self.places[(row - first) as usize] += 1);
+        let mut before = 0;
+        for (number, place) in (first..).zip(&mut self.places) {
+            let count = core::mem::replace(place, before);
+            if count > 0 {
+                row(number, before as usize, count as usize);
+            }
+            before += count;
+        }
+        if self.ranges.len() < before as usize {
+            self.ranges = Reused::any(before as usize);
+        }
+    }
+
+    /// Puts what is made of the rows' numbers and of columns in the next place of each row. How many there are.
+    #[inline(always)]
+    fn put(&mut self, first: u32, pairs: impl EachPair, make: impl Fn(u32, u32) -> Range) {
+        let Self { places, ranges } = self;
+        let ranges = &mut ranges[..];
+        pairs.each(|row, column| {
+            let place = &mut places[(row - first) as usize];
+            ranges[*place as usize] = make(row - first, column);
+            *place += 1;
+        });
+    }
+
+    /// Joins pairs whose columns come in order in each row, and none twice.
+    fn add_in_order(&mut self, to: &mut Known, first: u32, pairs: impl EachPair) {
+        let mut all = 0;
+        self.count(first, pairs, |_, _, count| all += count);
+        self.put(first, pairs, |row, column| Range { first: column, end: row });
+        to.add_columns(first, &self.ranges[..all], &mut self.places);
+    }
+
+    /// Joins pairs in any order.
+    fn add(&mut self, to: &mut Joiner, segments: &mut Vec<Segment>, first: u32, pairs: impl EachPair) {
+        segments.clear();
+        self.count(first, pairs, |row, first, count| segments.push(Segment { rows: one(row), first, count }));
+        self.put(first, pairs, |_, column| one(column));
+        to.add(segments, &mut self.ranges);
     }
 }
 
@@ -1075,22 +1175,6 @@ impl Part {
     fn bucket(&self, number: usize) -> &[Range] {
         let [start, end] = self.places[number];
         &self.pairs[start..end]
-    }
-}
-
-/// Puts what is made of pairs in the next place of the row of each.
-#[inline(always)]
-fn put(
-    pairs: &[Range],
-    places: &mut [u32],
-    ranges: &mut [Range],
-    row: impl Fn(&Range) -> u32,
-    make: impl Fn(Range) -> Range,
-) {
-    for pair in pairs {
-        let place = &mut places[row(pair) as usize];
-        ranges[*place as usize] = make(*pair);
-        *place += 1;
     }
 }
 
