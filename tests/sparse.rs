@@ -273,6 +273,51 @@ fn graphs_are_summed_and_searched() {
     }
 }
 
+/// Near graphs and others with rows of four, five and eight numbers, and lists that are short or long, as lanes gather them.
+#[test]
+fn rows_of_all_widths_are_gathered() {
+    fn check<T: Element>(random: &mut Random, ranges: &Ranges, [n, m]: [usize; 2]) {
+        let pairs = rows_of(ranges, n);
+        let error = 30.0 * epsilon::<T>();
+        macro_rules! check_width {
+            ($($name:ident $width:literal)*) => {$({
+                let (x, y) = (random.cloud::<T, $width>(n), random.cloud::<T, $width>(m));
+                let b = random.cloud::<T, 1>(m);
+                let (wide_x, wide_y, wide_b) = (wide(&x), wide(&y), wide(&b));
+                let term = |i: usize, j: usize| (-squared_distance(&wide_x[i], &wide_y[j])).exp() * wide_b[j][0];
+                let of_row = |(i, columns): (usize, &Vec<usize>)| [columns.iter().map(|&j| term(i, j)).sum::<f64>()];
+                let expected: Vec<_> = pairs.iter().enumerate().map(of_row).collect();
+                let found = $name(&x, &y, &b).ranges(ranges).eval().unwrap();
+                assert_rows(&found, &expected, error, &format!("{n} x {m}, {} numbers", $width + 1));
+            })*};
+        }
+        check_width!(of_three 3 of_four 4 of_seven 7);
+    }
+    keops! {
+        #[keops(order = 0)]
+        fn of_three(x: Vi<3>, y: Vj<3>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b }
+        #[keops(order = 0)]
+        fn of_four(x: Vi<4>, y: Vj<4>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b }
+        #[keops(order = 0)]
+        fn of_seven(x: Vi<7>, y: Vj<7>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b }
+    }
+    let mut random = Random::new();
+    for (n, m, most) in [(400, 300, 2), (400, 300, 12), (37, 500, 60)] {
+        let mut blocks = Vec::new();
+        for i in (0..n).rev() {
+            for _ in 0..random.integer(0..most) {
+                // The last one too.
+                let j = (i * m / n + random.integer(0..40)).min(m - 1);
+                blocks.push((i..i + 1, j..m.min(j + random.integer(1..3))));
+            }
+        }
+        let ranges = Ranges::new(blocks).unwrap();
+        check::<f32>(&mut random, &ranges, [n, m]);
+        check::<f64>(&mut random, &ranges, [n, m]);
+        check::<f64>(&mut random, &ranges.transpose(), [m, n]);
+    }
+}
+
 /// What a pattern keeps for later calls depends on their formula, element type and number of rows.
 #[test]
 fn the_same_ranges_serve_calls_of_all_kinds() {

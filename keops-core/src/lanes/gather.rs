@@ -7,6 +7,10 @@ use crate::lanes::{Common, transposed};
 /// So many numbers of a row are read at a time.
 const FOUR: usize = 4;
 
+/// Lists of fewer rows of lanes are read by fours.
+#[cfg(any(target_arch = "x86_64", test))]
+const LONG: usize = 4;
+
 /// Rows of lanes from rows of `WIDTH` numbers, each in `PARTS` times four: `list` has their numbers, a row of lanes, of which
 /// there are a multiple of four, after another.
 ///
@@ -19,8 +23,10 @@ pub(crate) fn gather<T: Pod, const WIDTH: usize, const PARTS: usize>(
     to: &mut [T],
     lanes: usize,
 ) {
+    // Vectors of 32 bytes take a call and a look at the list first. Rows of three numbers, which use three quarters of what is
+    // read, were not gathered faster by them where all is in the cache, and 5 % more slowly elsewhere.
     #[cfg(target_arch = "x86_64")]
-    if x86::gather::<T, WIDTH, PARTS>(common, rows, list, to, lanes) {
+    if WIDTH >= FOUR && list.len() >= LONG * lanes && x86::gather::<T, WIDTH, PARTS>(common, rows, list, to, lanes) {
         return;
     }
     let step = lanes / FOUR;
@@ -193,21 +199,25 @@ mod tests {
     use super::*;
 
     fn check<T: Pod + PartialEq + core::fmt::Debug, const WIDTH: usize, const PARTS: usize>(
-        number: impl Fn(usize) -> T,
+        numbers: &mut fastrand::Rng,
+        number: impl Fn(u32) -> T,
     ) {
         let Some(common) = Common::of(Arch::new()) else { return };
-        let rows: Vec<[[T; FOUR]; PARTS]> = (0..50)
-            .map(|row| core::array::from_fn(|part| core::array::from_fn(|n| number(row * 100 + part * FOUR + n))))
-            .collect();
+        let count = numbers.usize(1..80);
+        let rows: Vec<[[T; FOUR]; PARTS]> =
+            (0..count).map(|_| [(); PARTS].map(|()| [(); FOUR].map(|()| number(numbers.u32(..1 << 24))))).collect();
         for lanes in [4, 8, 12, 16] {
-            for count in [0, 1, 3] {
-                let list: Vec<u32> = (0..count * lanes as u32).map(|place| place * 37 % 50).collect();
+            for rows_of_lanes in [0, 1, 3, LONG, LONG + 5] {
+                // The last row among them, and some twice.
+                let mut list: Vec<u32> = (0..rows_of_lanes * lanes).map(|_| numbers.u32(0..count as u32)).collect();
+                list.iter_mut().skip(numbers.usize(0..lanes)).step_by(7).for_each(|row| *row = count as u32 - 1);
                 let mut to = vec![number(7); WIDTH * list.len()];
                 gather::<T, WIDTH, PARTS>(common, &rows, &list, &mut to, lanes);
                 for (place, &row) in list.iter().enumerate() {
                     for n in 0..WIDTH {
                         let found = to[(place / lanes * WIDTH + n) * lanes + place % lanes];
-                        assert_eq!(found, number(row as usize * 100 + n), "{lanes} lanes, {WIDTH} numbers");
+                        let expected = rows[row as usize][n / FOUR][n % FOUR];
+                        assert_eq!(found, expected, "{rows_of_lanes} rows of {lanes} lanes, {WIDTH} numbers");
                     }
                 }
             }
@@ -216,20 +226,42 @@ mod tests {
 
     #[test]
     fn lanes_have_the_numbers_of_their_rows() {
-        check::<f32, 3, 1>(|n| n as f32);
-        check::<f32, 4, 1>(|n| n as f32);
-        check::<f32, 5, 2>(|n| n as f32);
-        check::<f32, 8, 2>(|n| n as f32);
-        check::<f64, 3, 1>(|n| n as f64);
-        check::<f64, 4, 1>(|n| n as f64);
-        check::<f64, 7, 2>(|n| n as f64);
-        check::<f64, 8, 2>(|n| n as f64);
+        let seed = fastrand::u64(..);
+        println!("seed {seed}");
+        let numbers = &mut fastrand::Rng::with_seed(seed);
+        for _ in 0..20 {
+            check::<f32, 3, 1>(numbers, |n| n as f32);
+            check::<f32, 4, 1>(numbers, |n| n as f32);
+            check::<f32, 5, 2>(numbers, |n| n as f32);
+            check::<f32, 6, 2>(numbers, |n| n as f32);
+            check::<f32, 7, 2>(numbers, |n| n as f32);
+            check::<f32, 8, 2>(numbers, |n| n as f32);
+            check::<f64, 3, 1>(numbers, f64::from);
+            check::<f64, 4, 1>(numbers, f64::from);
+            check::<f64, 5, 2>(numbers, f64::from);
+            check::<f64, 7, 2>(numbers, f64::from);
+            check::<f64, 8, 2>(numbers, f64::from);
+        }
+    }
+
+    /// Reads a row that is not there, in some place of a list.
+    fn read_beyond(rows_of_lanes: usize, place: usize) {
+        let Some(common) = Common::of(Arch::new()) else { panic!("there are no lanes") };
+        let mut list = vec![0; 8 * rows_of_lanes];
+        list[place] = 7;
+        gather::<f32, 4, 1>(common, &[[[0.0; 4]]; 7], &list, &mut vec![0.0; 4 * list.len()], 8);
     }
 
     #[test]
     #[should_panic]
     fn rows_that_there_are_not_are_not_read() {
-        let Some(common) = Common::of(Arch::new()) else { panic!("there are no lanes") };
-        gather::<f32, 4, 1>(common, &[[[0.0; 4]]; 7], &[0, 1, 2, 3, 4, 5, 6, 7], &mut [0.0; 32], 8);
+        read_beyond(1, 6);
+    }
+
+    #[test]
+    #[should_panic(expected = "no row number 7")]
+    #[cfg(target_arch = "x86_64")]
+    fn rows_that_there_are_not_are_not_read_by_vectors() {
+        read_beyond(LONG, 8 * LONG - 1);
     }
 }

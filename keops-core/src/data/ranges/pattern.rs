@@ -133,6 +133,10 @@ impl Builder {
                 self.take_pairs(block, &mut blocks)
             } else {
                 if rows.first < rows.end && columns.first < columns.end {
+                    if self.rest.is_empty() {
+                        // As many as are expected may be like that.
+                        self.rest.reserve(self.expected);
+                    }
                     self.rest.push([rows, columns]);
                 }
                 blocks.next()
@@ -1201,4 +1205,82 @@ fn runs(borders: &BTreeMap<u32, i64>) -> impl Iterator<Item = Range> {
         start.get_or_insert(column);
         None
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All instruction sets of this machine.
+    fn all() -> Vec<Arch> {
+        let mut all = vec![Arch::Scalar, Arch::new()];
+        #[cfg(target_arch = "x86_64")]
+        all.extend(pulp::x86::V3::try_new().map(Arch::V3));
+        all
+    }
+
+    #[test]
+    fn lanes_are_sorted_by_all_instruction_sets() {
+        let seed = fastrand::u64(..);
+        let mut numbers = fastrand::Rng::with_seed(seed);
+        for arch in all() {
+            let mut sorter = Sorter { arch, ..Sorter::default() };
+            for most in 1..=FEW {
+                let mut ranges = Vec::new();
+                let mut segments = Vec::new();
+                for row in 0..LANES as u32 {
+                    // One of the rows is too long for a lane.
+                    let count = if row == 5 { FEW + 1 } else { numbers.usize(1..=most) };
+                    segments.push(Segment { rows: one(row), first: ranges.len(), count });
+                    ranges.extend((0..count).map(|_| {
+                        let bits = numbers.u32(1..32);
+                        let first = numbers.u32(0..1 << bits);
+                        Range { first, end: first + numbers.u32(1..5) }
+                    }));
+                }
+                sorter.sort(&ranges, &segments);
+                for (lane, segment) in segments.iter().enumerate().filter(|(_, segment)| segment.count <= FEW) {
+                    let mut expected = ranges[segment.first..][..segment.count].to_vec();
+                    expected.sort_unstable_by_key(|range| (range.first, range.end));
+                    let found: Vec<_> = sorter.ranges(lane, segment.count).collect();
+                    assert_eq!(found, expected, "seed {seed}, {arch:?}, up to {most} in lane {lane}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn disorder_is_that_within_rows() {
+        let seed = fastrand::u64(..);
+        let mut numbers = fastrand::Rng::with_seed(seed);
+        for arch in all() {
+            for _ in 0..100 {
+                let mut starts = Vec::new();
+                let mut ranges = Vec::new();
+                let mut expected = Disorder::NONE;
+                for _ in 0..numbers.usize(1..20) {
+                    starts.push(ranges.len());
+                    let row: Vec<_> = (0..numbers.usize(1..9)).map(|_| one(numbers.u32(0..40))).collect();
+                    expected.descents += row.windows(2).filter(|two| two[1].first < two[0].first).count() as u32;
+                    expected.touching += row.windows(2).filter(|two| two[1].first <= two[0].end).count() as u32;
+                    ranges.extend(row);
+                }
+                assert!(Disorder::of(arch, &ranges, starts.into_iter()) == expected, "seed {seed}, {arch:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn near_is_what_meets_few_rows_at_most_places() {
+        let graph = |other: &dyn Fn(u32) -> u32| {
+            let pairs = (0..100_000).map(|row| [row, other(row)].map(|row| row as usize));
+            super::super::Ranges::new(pairs.map(|[i, j]| (i..i + 1, j..j + 1))).expect("they are in order")
+        };
+        let is_near = |other: &dyn Fn(u32) -> u32| Transposed::new(graph(other).by_i()).is_near();
+        assert!(is_near(&|row| 2 * row));
+        assert!(is_near(&|row| 100_000 - row));
+        assert!(!is_near(&|row| row * 7919 % 100_000));
+        assert!(is_near(&|row| if row % 5000 == 3000 { 0 } else { row + 50_000 }), "one far away here and there");
+        assert!(Transposed::new(&Pattern::default()).is_near(), "none is far away");
+    }
 }

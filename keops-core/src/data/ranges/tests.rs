@@ -250,3 +250,66 @@ fn faults_are_found_wherever_they_come() {
     assert_eq!(pairs(ranges.by_i()), [(0, 0), (1, 0)]);
     assert_eq!(pairs(Ranges::new([]).expect("none").by_j()), []);
 }
+
+/// Graphs drawn anew each time: whose rows meet others near or anywhere, none, or very many; backwards, or in any order; with
+/// ranges that overlap, that follow each other and that end with the rows.
+#[test]
+fn graphs_are_the_same_from_both_sides() {
+    let seed = fastrand::u64(..);
+    let mut numbers = fastrand::Rng::with_seed(seed);
+    for case in 0..60 {
+        let (rows, columns) = (numbers.usize(1..4000), numbers.usize(1..4000));
+        let (reach, most, long) = (numbers.usize(1..200), numbers.usize(1..14), numbers.usize(1..4));
+        let is_near = case % 2 == 0;
+        let mut blocks = Vec::new();
+        for row in 0..rows {
+            let count = match numbers.u8(..) {
+                0..60 => 0,
+                60 => 700.min(columns),
+                _ => numbers.usize(0..=most),
+            };
+            // Some rows are like the one before.
+            if numbers.u8(..) < 20 && row > 0 {
+                let like: Vec<_> = blocks.iter().rev().take_while(|(i, _)| *i == (row - 1..row)).cloned().collect();
+                blocks.extend(like.into_iter().map(|(_, columns)| (row..row + 1, columns)));
+                continue;
+            }
+            for _ in 0..count {
+                let middle = row * columns / rows;
+                let low = if is_near { middle.saturating_sub(reach) } else { 0 };
+                let high = if is_near { columns.min(middle + reach + 1) } else { columns };
+                let first = if numbers.u8(..) < 5 { columns - 1 } else { numbers.usize(low..high) };
+                blocks.push((row..row + 1, first..columns.min(first + numbers.usize(1..=long))));
+            }
+        }
+        match case % 5 {
+            0 => blocks.reverse(),
+            1 => numbers.shuffle(&mut blocks),
+            2 => blocks.sort_by_key(|(i, j)| (i.start, core::cmp::Reverse(j.start))),
+            3 => blocks.sort_by_key(|(i, j)| (i.start, j.start)),
+            _ => {}
+        }
+        let mut expected: Vec<_> =
+            blocks.iter().flat_map(|(i, j)| j.clone().map(|j| (i.start as u32, j as u32))).collect();
+        expected.sort_unstable();
+        expected.dedup();
+        let mut other: Vec<_> = expected.iter().map(|&(i, j)| (j, i)).collect();
+        other.sort_unstable();
+        let what = format!("seed {seed}, case {case}");
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a few threads");
+            pool.install(|| {
+                let ranges = Ranges::new(blocks.iter().cloned()).expect("they are small");
+                assert!(pairs(ranges.by_i()) == expected, "{what}: by i");
+                assert!(pairs(ranges.by_j()) == other, "{what}: by j");
+                let exchanged = Ranges::new(blocks.iter().map(|(i, j)| (j.clone(), i.clone()))).expect("small");
+                assert!(exchanged == ranges.transpose(), "{what}: exchanged");
+                assert!(exchanged.by_j() == ranges.by_i(), "{what}: exchanged twice");
+                // There is one pattern for a set of pairs.
+                let single = expected.iter().map(|&(i, j)| [i, j].map(|row| row as usize));
+                let single = Ranges::new(single.map(|[i, j]| (i..i + 1, j..j + 1))).expect("they are small");
+                assert!(single == ranges && single.by_j() == ranges.by_j(), "{what}: single pairs");
+            });
+        }
+    }
+}
