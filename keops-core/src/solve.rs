@@ -45,7 +45,7 @@ mod system;
 use core::ops::ControlFlow;
 
 pub use dynamic::{DynSolution, DynSolve};
-use equations::{Callback, Equations, Limits, Solved};
+use equations::{Callback, Equations, Limits};
 pub use precondition::Preconditioner;
 pub use report::{Progress, Report, Stop};
 pub use solution::{Solution, SolutionGradients};
@@ -209,7 +209,6 @@ impl<'a, 'p, T: Element, F: OnePass, G: Plan, const E: usize> Solve<'a, 'p, T, F
     /// # Ok::<(), Error>(())
     /// ```
     pub fn eval(self) -> Result<Solution<'a, T, F, G, E>, Error> {
-        let (values, report, solved) = self.equations.solve()?;
-        Ok(Solution::new(&values, report, solved, self.put))
+        Ok(Solution::new(self.equations.solve()?, self.put))
     }
 }

@@ -4,7 +4,7 @@ use core::{fmt, ops::ControlFlow};
 
 use super::{
     Preconditioner, Progress, Report, SolutionGradients,
-    equations::{Callback, Equations, Gradients, Solved},
+    equations::{Callback, Equations, Gradients, Outcome, Solved},
 };
 use crate::{
     arguments::AsDynRows,
@@ -94,7 +94,7 @@ impl<'a, 'p, T: Element, F: OnePass, G: Plan> DynSolve<'a, 'p, T, F, G> {
     /// Those of [`Solve::eval`](super::Solve::eval).
     pub fn eval(self) -> Result<DynSolution<'a, T, F, G>, Error> {
         let Self { equations, dim, put } = self;
-        let (values, report, solved) = equations.solve()?;
+        let Outcome { values, report, solved } = equations.solve()?;
         Ok(DynSolution { values: in_rows(&values, dim)?, report, solved, put })
     }
 }

@@ -73,8 +73,8 @@ impl<'a, 'p, T: Element, F: OnePass> Equations<'a, 'p, T, F> {
         Equations { views, settings, variable, dim, alpha, limits, preconditioner, progress, formula }
     }
 
-    /// The last iterate, row after row; how it was found; and what derivatives need.
-    pub(super) fn solve(self) -> Result<(Vec<f64>, Report, Solved<'a, T, F>), Error> {
+    /// Solves the equations by conjugate gradients.
+    pub(super) fn solve(self) -> Result<Outcome<'a, T, F>, Error> {
         let Self { views, settings, variable, dim, alpha, limits, preconditioner, progress, .. } = self;
         limits.check(alpha)?;
         let sum = LinearSum::<T, F>::new(views, settings, variable, [dim, dim])?;
@@ -91,7 +91,7 @@ impl<'a, 'p, T: Element, F: OnePass> Equations<'a, 'p, T, F> {
         let preconditioner = precondition::build(preconditioner, &products)?;
         let mut progress = progress.unwrap_or_else(|| Box::new(|_| ControlFlow::Continue(())));
         let (values, report) = conjugate_gradients(&products, &b, limits, &*preconditioner, &mut *progress)?;
-        Ok((values, report, Solved { products, limits, preconditioner }))
+        Ok(Outcome { values, report, solved: Solved { products, limits, preconditioner } })
     }
 }
 
@@ -101,6 +101,15 @@ fn all_finite(numbers: &[f64], what: &'static str, dim: usize) -> Result<(), Err
         Some(k) => Err(Error::NotFinite { what, row: k / dim, component: k % dim }),
         None => Ok(()),
     }
+}
+
+/// What solving equations gives.
+pub(super) struct Outcome<'a, T: Element, F> {
+    /// The last iterate, row after row.
+    pub(super) values: Vec<f64>,
+    /// How it was found.
+    pub(super) report: Report,
+    pub(super) solved: Solved<'a, T, F>,
 }
 
 /// Equations that were solved, for their derivatives.

@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-use super::{Put, Report, Solved, equations::Gradients};
+use super::{
+    Put, Report,
+    equations::{Gradients, Outcome, Solved},
+};
 use crate::{
     arguments::AsRows,
     call::{Element, OnePass, Plan},
@@ -56,8 +59,9 @@ pub struct SolutionGradients<G> {
 }
 
 impl<'a, T: Element, F: OnePass, G: Plan, const E: usize> Solution<'a, T, F, G, E> {
-    pub(super) fn new(values: &[f64], report: Report, solved: Solved<'a, T, F>, put: Put<T, G, E>) -> Self {
-        Self { values: in_rows(values), report, solved, put }
+    pub(super) fn new(outcome: Outcome<'a, T, F>, put: Put<T, G, E>) -> Self {
+        let Outcome { values, report, solved } = outcome;
+        Self { values: in_rows(&values), report, solved, put }
     }
 
     /// a in the type of the arguments.

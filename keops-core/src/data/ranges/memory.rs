@@ -11,7 +11,7 @@ use crate::{data::Segment, launch::Range};
 /// Pieces of fewer bytes are not kept: allocators have them at hand.
 const LEAST: usize = 1 << 16;
 
-/// So many bytes are kept of each type, once they are no longer used.
+/// The most bytes of unused vectors that are kept for each type of element.
 const KEPT: usize = 32 << 20;
 
 /// Vectors that nobody uses.
@@ -23,7 +23,7 @@ impl<T> Spare<T> {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// Room for so many, if it is kept: none that is much larger, which would be missed by those who need all of it.
+    /// A kept vector with room for `count` elements. One that is much larger is left to patterns that need all of it.
     fn take(&self, count: usize) -> Option<Vec<T>> {
         if count.saturating_mul(size_of::<T>()) < LEAST {
             return None;
