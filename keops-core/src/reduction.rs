@@ -38,6 +38,7 @@
 //! natural.
 
 mod compensated;
+mod componentwise;
 mod exponential;
 mod k_min;
 mod log_sum_exp;
@@ -53,13 +54,14 @@ mod sum;
 mod zero;
 
 pub use compensated::Total;
+pub use componentwise::{Array, Componentwise, Count, Numbers};
 pub use exponential::{Exponential, ExponentialRun, Outcome};
 pub use k_min::{ArgKMin, ArgMin, Best, BestRun, KMin, KMinArgKMin, MISSING, MinArgMin};
 pub use log_sum_exp::{LogOfSum, LogSumExp, LogSumExpSaved, ShiftAndReciprocals};
-pub use log_sum_exps::{Exponentials, ExponentialsRun, LogSumExps, LogSumExpsSaved};
+pub use log_sum_exps::{Exponentials, LogSumExps, LogSumExpsSaved};
 pub use max_sum::MaxSumShiftExp;
 pub use mean::{Averaged, CompensatedMean, DirectMean, Mean};
-pub use min::{Min, MinRun};
+pub use min::Min;
 pub use negated::{ArgMax, Max, MaxArgMax, Negated};
 pub use product::{Factors, Parts, Prod, ProdSaved, Product, Whole};
 pub use schemes::{CompensatedSum, DirectSum};
@@ -148,7 +150,9 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     /// How many values a result row has, for a formula of `components` components.
     fn values(components: usize) -> usize;
     /// How many row numbers a result row has.
-    fn indices(components: usize) -> usize;
+    fn indices(_components: usize) -> usize {
+        0
+    }
     /// Writes the result row from the state of one lane.
     fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]);
 }

@@ -1,11 +1,11 @@
 //! Sums weighted by exponentials, in one pass, without overflow: the core of [`super::LogSumExp`] and
 //! [`super::SumSoftMaxWeight`].
 //!
-//! Component 0 of f is an exponent e_j to base 2, the others are what it weights. With a shift m, the sums
-//! Σ_j 2^(e_j - m) (1, f_1, ..) are kept in compensated totals. The shift starts at the lowest finite number and is
-//! raised when an exponent exceeds it: by [`SLACK`] more than to that, so that rescaling becomes rare. No weight is above 1,
-//! so that the product with a large f_c is finite. m is a whole number, so rescaling multiplies by a power of two and
-//! rounds nothing.
+//! Component 0 of f is an exponent e_j to base 2, the others are what it weights. With a shift m, the sums Σ_j 2^(e_j -
+//! m) (1, f_1, ..) are kept in compensated totals. The shift starts at the lowest finite number and is raised when an
+//! exponent exceeds it: by [`SLACK`] more than to that, so that rescaling becomes rare. No weight is above 1, so that
+//! the product with a large f_c is finite. m is a whole number, so rescaling multiplies by a power of two and rounds
+//! nothing.
 //!
 //! e = -infinity gives the weight 0, e = +infinity an infinite one, NaN spreads; none of them needs a test, since m
 //! is always finite.
@@ -162,10 +162,6 @@ impl<O: Outcome> Reduction for Exponential<O> {
 
     fn values(components: usize) -> usize {
         O::values(components)
-    }
-
-    fn indices(_components: usize) -> usize {
-        0
     }
 
     fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {

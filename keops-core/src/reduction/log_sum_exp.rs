@@ -15,12 +15,12 @@ pub type LogSumExp = Exponential<LogOfSum>;
 #[derive(Clone, Copy, Debug)]
 pub struct LogOfSum;
 
-/// What the derivatives of [`LogSumExp`] read: a whole number m near the largest exponent, then 1 / Σ_j 2^(f_0 - m) f_c for the
-/// components c = 1, 2, .. of f; if f has only component 0, 1 / Σ_j 2^(f_0 - m).
+/// What the derivatives of [`LogSumExp`] read: a whole number m near the largest exponent, then 1 / Σ_j 2^(f_0 - m) f_c
+/// for the components c = 1, 2, .. of f; if f has only component 0, 1 / Σ_j 2^(f_0 - m).
 ///
 /// The weight of a source is 2^(f_0 - m) times such a reciprocal. That has the digits of f_0 - m, which is exact where
-/// both are large; a logarithm of the sum would have been rounded to fewer. Where a sum is 0, so is the number in the place of its
-/// reciprocal: that component of the target counts for nothing. NaN where a sum is negative.
+/// both are large; a logarithm of the sum would have been rounded to fewer. Where a sum is 0, so is the number in the
+/// place of its reciprocal: that component of the target counts for nothing. NaN where a sum is negative.
 pub type LogSumExpSaved = Exponential<ShiftAndReciprocals>;
 
 /// See [`LogSumExpSaved`].

@@ -4,70 +4,51 @@
 //! distances to several sets of points are, and one shift would leave nothing of all but the largest.
 
 use super::{
-    Reduction, compensated, components,
+    Componentwise, Numbers, compensated,
     exponential::{raised, rescale},
     log_sum_exp::{log_of, reciprocal},
 };
-use crate::{
-    formula::{Chain, Components, Formula},
-    number::{Real, Scalar},
-};
+use crate::number::{Real, Scalar};
 
 /// log Σ_j 2^(f_c) for each component c of f.
 ///
-/// Natural logarithms of sums with exponents to base 2. -infinity where there are no sources, or all exponents of the component are
-/// -infinity.
+/// Natural logarithms of sums with exponents to base 2. -infinity where there are no sources, or all exponents of the
+/// component are -infinity.
 pub type LogSumExps = Exponentials<false>;
 
-/// What the derivatives of [`LogSumExps`] read: for each component c a whole number m_c near the largest exponent; then for each
-/// component 1 / Σ_j 2^(f_c - m_c), or 0 where the sum is 0.
+/// What the derivatives of [`LogSumExps`] read: for each component c a whole number m_c near the largest exponent; then
+/// for each component 1 / Σ_j 2^(f_c - m_c), or 0 where the sum is 0.
 pub type LogSumExpsSaved = Exponentials<true>;
 
 /// See [`LogSumExps`], and with `SAVED` [`LogSumExpsSaved`].
 #[derive(Clone, Copy, Debug)]
 pub struct Exponentials<const SAVED: bool>;
 
-/// The shifts, and the sums since the run began.
-pub struct ExponentialsRun<F: Formula, R: Real> {
-    shifts: F::Output<R>,
-    sums: F::Output<R>,
-}
-
-impl<const SAVED: bool> Reduction for Exponentials<SAVED> {
-    /// The shifts, then the totals in two terms.
-    type State<F: Formula, R: Real> = Chain<F::Output<R>, Chain<F::Output<R>, F::Output<R>>>;
-    type Run<F: Formula, R: Real> = ExponentialsRun<F, R>;
-    type Kept<R: Real> = ();
+impl<const SAVED: bool> Componentwise for Exponentials<SAVED> {
+    /// The shift, then the total in two terms.
+    type State = Numbers<3>;
+    /// The shift, and the sum since the run began.
+    type Run = Numbers<2>;
     const BUNDLES: bool = true;
     const HANDS_NAN_ON: bool = true;
+    // The shift is only read, from the first-level cache if need be.
     const REGISTERS: usize = 1;
     const REGISTERS_PER_COMPONENT: usize = 1;
+    const VALUES: usize = if SAVED { 2 } else { 1 };
 
     #[inline(always)]
-    fn init<F: Formula, R: Real>(cx: R::Cx) -> Self::State<F, R> {
-        let lowest = <R::Scalar as num_traits::Float>::min_value();
-        Chain(F::Output::<R>::splat(R::splat(cx, lowest)), Chain::splat(R::lit(cx, 0.0)))
+    fn init<R: Real>(cx: R::Cx) -> [R; 3] {
+        let (lowest, zero) = (<R::Scalar as num_traits::Float>::min_value(), R::lit(cx, 0.0));
+        [R::splat(cx, lowest), zero, zero]
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> ExponentialsRun<F, R> {
-        ExponentialsRun { shifts: state.0, sums: F::Output::<R>::splat(R::lit(cx, 0.0)) }
+    fn begin<R: Real>(cx: R::Cx, [shift, ..]: [R; 3]) -> [R; 2] {
+        [shift, R::lit(cx, 0.0)]
     }
 
     #[inline(always)]
-    fn keep<R: Real>(_cx: R::Cx) {}
-
-    #[inline(always)]
-    fn push<F: Formula, R: Real>(
-        cx: R::Cx,
-        _state: &mut Self::State<F, R>,
-        run: &mut ExponentialsRun<F, R>,
-        _kept: &mut (),
-        _index: R::Index,
-        c: usize,
-        value: R,
-    ) {
-        let (shift, sum) = (&mut run.shifts.as_mut_slice()[c], &mut run.sums.as_mut_slice()[c]);
+    fn push<R: Real>(cx: R::Cx, [shift, sum]: [&mut R; 2], value: R) {
         let beyond = R::lt(cx, *shift, value);
         if R::any(cx, beyond) {
             let (to, scale) = raised(cx, *shift, beyond, value);
@@ -78,53 +59,27 @@ impl<const SAVED: bool> Reduction for Exponentials<SAVED> {
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &ExponentialsRun<F, R>) {
-        let Chain(shifts, Chain(high, low)) = state;
-        let (shifts, high, low) = (shifts.as_mut_slice(), high.as_mut_slice(), low.as_mut_slice());
-        let (to, sums) = (run.shifts.as_slice(), run.sums.as_slice());
-        let mut c = 0;
-        while c < components::<F>() {
-            let scale = rescale(cx, shifts[c], to[c]);
-            shifts[c] = to[c];
-            high[c] = R::mul(cx, high[c], scale);
-            low[c] = R::mul(cx, low[c], scale);
-            compensated::add(cx, &mut high[c], &mut low[c], sums[c]);
-            c += 1;
-        }
+    fn flush<R: Real>(cx: R::Cx, [shift, high, low]: [R; 3], [to, sum]: [R; 2]) -> [R; 3] {
+        let scale = rescale(cx, shift, to);
+        let (mut high, mut low) = (R::mul(cx, high, scale), R::mul(cx, low, scale));
+        compensated::add(cx, &mut high, &mut low, sum);
+        [to, high, low]
     }
 
-    fn merge<T: Scalar>(components: usize, state: &mut [T], other: &[T]) {
-        for c in 0..components {
-            let [shift, high, low] = [c, components + c, 2 * components + c];
-            let to = if state[shift] < other[shift] { other[shift] } else { state[shift] };
-            let (mine, theirs) = (rescale((), state[shift], to), rescale((), other[shift], to));
-            state[shift] = to;
-            let (mut sum, mut rest) = (state[high] * mine, state[low] * mine);
-            compensated::add((), &mut sum, &mut rest, other[high] * theirs);
-            state[high] = sum;
-            state[low] = rest + other[low] * theirs;
-        }
+    fn merge<T: Scalar>([shift, high, low]: [T; 3], [other_shift, other_high, other_low]: [T; 3]) -> [T; 3] {
+        let to = if shift < other_shift { other_shift } else { shift };
+        let (mine, theirs) = (rescale((), shift, to), rescale((), other_shift, to));
+        let (mut high, mut low) = (high * mine, low * mine);
+        compensated::add((), &mut high, &mut low, other_high * theirs);
+        [to, high, low + other_low * theirs]
     }
 
-    fn values(components: usize) -> usize {
-        if SAVED { 2 * components } else { components }
-    }
-
-    fn indices(_components: usize) -> usize {
-        0
-    }
-
-    fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
-        let (shifts, sums) = state.split_at(components);
-        let sum = |c: usize| compensated::value(sums[c], sums[components + c]);
-        if SAVED {
-            let (to, reciprocals) = values.split_at_mut(components);
-            to.copy_from_slice(shifts);
-            reciprocals.iter_mut().enumerate().for_each(|(c, to)| *to = T::of_f64(reciprocal(sum(c))));
-        } else {
-            for (c, value) in values.iter_mut().enumerate() {
-                *value = T::of_f64(log_of(shifts[c].as_f64(), sum(c)));
-            }
+    fn finish<T: Scalar>([shift, high, low]: [T; 3], number: usize) -> T {
+        let sum = compensated::value(high, low);
+        match (SAVED, number) {
+            (false, _) => T::of_f64(log_of(shift.as_f64(), sum)),
+            (true, 0) => shift,
+            (true, _) => T::of_f64(reciprocal(sum)),
         }
     }
 }

@@ -11,10 +11,11 @@ use crate::{
 /// The weighted sums, whose own shift is anything near the largest exponent.
 type Sums = Exponential<LogOfSum>;
 
-/// m = max_j f_0 log 2, then Σ_j 2^(f_0) e^(-m) f_c for the components c = 1, 2, .. of f; if f has only component 0, then
-/// Σ_j 2^(f_0) e^(-m).
+/// m = max_j f_0 log 2, then Σ_j 2^(f_0) e^(-m) f_c for the components c = 1, 2, .. of f; if f has only component 0,
+/// then Σ_j 2^(f_0) e^(-m).
 ///
-/// (-infinity, 0, ..) if there are no sources or all exponents are -infinity; an exponent of +infinity makes the sums NaN.
+/// (-infinity, 0, ..) if there are no sources or all exponents are -infinity; an exponent of +infinity makes the sums
+/// NaN.
 #[derive(Clone, Copy, Debug)]
 pub struct MaxSumShiftExp;
 
@@ -80,10 +81,6 @@ impl Reduction for MaxSumShiftExp {
 
     fn values(components: usize) -> usize {
         1 + LogOfSum::values(components)
-    }
-
-    fn indices(_components: usize) -> usize {
-        0
     }
 
     fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {

@@ -8,8 +8,8 @@ use crate::{
     number::{Real, Scalar},
 };
 
-/// Σ_j f(p, x_i, y_j) / n for each component, where n is the number of sources: all of them, or those that ranges pair with
-/// the target. NaN (0/0) if there are none.
+/// Σ_j f(p, x_i, y_j) / n for each component, where n is the number of sources: all of them, or those that ranges pair
+/// with the target. NaN (0/0) if there are none.
 pub type Mean = Averaged<Sum>;
 /// [`Mean`], summed as [`DirectSum`] does it.
 pub type DirectMean = Averaged<DirectSum>;
@@ -99,10 +99,6 @@ impl<S: Reduction> Reduction for Averaged<S> {
 
     fn values(components: usize) -> usize {
         S::values(components)
-    }
-
-    fn indices(_components: usize) -> usize {
-        0
     }
 
     fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]) {

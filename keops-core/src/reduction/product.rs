@@ -1,26 +1,23 @@
 //! The product of all terms.
 //!
-//! A product of a few numbers leaves the range of an element type that the whole may be in: each is kept as a mantissa in
-//! [√½, √2), with its sign, and an exponent, a whole number. Factors of 0 are counted apart, because derivatives need the
-//! product of the others. An infinite or NaN factor becomes the mantissa.
+//! A product of a few numbers leaves the range of an element type that the whole may be in: each is kept as a mantissa
+//! in [√½, √2), with its sign, and an exponent, a whole number. Factors of 0 are counted apart, because derivatives
+//! need the product of the others. An infinite or NaN factor becomes the mantissa.
 
 use core::marker::PhantomData;
 
 use num_traits::Float;
 
-use super::{Reduction, compensated, components};
-use crate::{
-    formula::{Chain, Components, Formula},
-    number::{Real, Scalar},
-};
+use super::{Componentwise, Numbers, compensated};
+use crate::number::{Real, Scalar};
 
 /// Π_j f(p, x_i, y_j), for each component. 1 if there are no sources.
 ///
 /// Each factor is one rounding in the element type; no partial product overflows or underflows.
 pub type Prod = Product<Whole>;
 
-/// What derivatives need of [`Prod`]: the mantissas of the product of all factors that are not 0, for each component, its
-/// exponents, and how many factors are 0; then zeros, up to `BLOCKS` numbers for each component.
+/// What derivatives need of [`Prod`]: the mantissas of the product of all factors that are not 0, for each component,
+/// its exponents, and how many factors are 0; then zeros, up to `BLOCKS` numbers for each component.
 pub type ProdSaved<const BLOCKS: usize> = Product<Parts<BLOCKS>>;
 
 /// A product, of which `O` makes the result row.
@@ -70,13 +67,6 @@ impl<const BLOCKS: usize> Factors for Parts<BLOCKS> {
     }
 }
 
-/// The product of a run, for each component.
-pub struct ProductRun<F: Formula, R: Real> {
-    mantissas: F::Output<R>,
-    exponents: F::Output<R>,
-    zeros: F::Output<R>,
-}
-
 /// Multiplies by a factor that is not 0.
 #[inline(always)]
 fn multiply<R: Real>(cx: R::Cx, mantissa: &mut R, exponent: &mut R, factor: R) {
@@ -95,85 +85,49 @@ fn multiply<R: Real>(cx: R::Cx, mantissa: &mut R, exponent: &mut R, factor: R) {
     *exponent = R::add(cx, *exponent, R::select(cx, number, R::add(cx, e, less), zero));
 }
 
-impl<O: Factors> Reduction for Product<O> {
-    /// Mantissas and numbers of zeros, then exponents in two terms.
-    type State<F: Formula, R: Real> = Chain<Chain<F::Output<R>, F::Output<R>>, Chain<F::Output<R>, F::Output<R>>>;
-    type Run<F: Formula, R: Real> = ProductRun<F, R>;
-    type Kept<R: Real> = ();
+impl<O: Factors> Componentwise for Product<O> {
+    /// The mantissa, the number of zeros, and the exponent in two terms.
+    type State = Numbers<4>;
+    /// The mantissa and the number of zeros of all terms so far, and the exponent of this run.
+    type Run = Numbers<3>;
     const BUNDLES: bool = true;
     const HANDS_NAN_ON: bool = true;
-    const REGISTERS: usize = 0;
-    const REGISTERS_PER_COMPONENT: usize = 3;
+    const VALUES: usize = O::BLOCKS;
 
     #[inline(always)]
-    fn init<F: Formula, R: Real>(cx: R::Cx) -> Self::State<F, R> {
-        let zeros = F::Output::<R>::splat(R::lit(cx, 0.0));
-        Chain(Chain(F::Output::<R>::splat(R::lit(cx, 1.0)), zeros), Chain(zeros, zeros))
+    fn init<R: Real>(cx: R::Cx) -> [R; 4] {
+        let zero = R::lit(cx, 0.0);
+        [R::lit(cx, 1.0), zero, zero, zero]
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> ProductRun<F, R> {
-        let Chain(mantissas, zeros) = state.0;
-        ProductRun { mantissas, exponents: F::Output::<R>::splat(R::lit(cx, 0.0)), zeros }
+    fn begin<R: Real>(cx: R::Cx, [mantissa, zeros, ..]: [R; 4]) -> [R; 3] {
+        [mantissa, zeros, R::lit(cx, 0.0)]
     }
 
     #[inline(always)]
-    fn keep<R: Real>(_cx: R::Cx) {}
-
-    #[inline(always)]
-    fn push<F: Formula, R: Real>(
-        cx: R::Cx,
-        _state: &mut Self::State<F, R>,
-        run: &mut ProductRun<F, R>,
-        _kept: &mut (),
-        _index: R::Index,
-        c: usize,
-        value: R,
-    ) {
+    fn push<R: Real>(cx: R::Cx, [mantissa, zeros, exponent]: [&mut R; 3], value: R) {
         let (zero, one) = (R::lit(cx, 0.0), R::lit(cx, 1.0));
         let is_zero = R::eq(cx, value, zero);
-        let zeros = &mut run.zeros.as_mut_slice()[c];
         *zeros = R::add(cx, *zeros, R::select(cx, is_zero, one, zero));
-        let (mantissa, exponent) = (&mut run.mantissas.as_mut_slice()[c], &mut run.exponents.as_mut_slice()[c]);
         multiply(cx, mantissa, exponent, R::select(cx, is_zero, one, value));
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &ProductRun<F, R>) {
-        state.0 = Chain(run.mantissas, run.zeros);
-        let (high, low) = (state.1.0.as_mut_slice(), state.1.1.as_mut_slice());
-        let mut c = 0;
-        while c < components::<F>() {
-            compensated::add(cx, &mut high[c], &mut low[c], run.exponents.as_slice()[c]);
-            c += 1;
-        }
+    fn flush<R: Real>(cx: R::Cx, [_, _, mut high, mut low]: [R; 4], [mantissa, zeros, exponent]: [R; 3]) -> [R; 4] {
+        compensated::add(cx, &mut high, &mut low, exponent);
+        [mantissa, zeros, high, low]
     }
 
-    fn merge<T: Scalar>(components: usize, state: &mut [T], other: &[T]) {
-        for c in 0..components {
-            let (mut mantissa, mut exponent) = (state[c], other[2 * components + c]);
-            multiply((), &mut mantissa, &mut exponent, other[c]);
-            state[c] = mantissa;
-            state[components + c] = state[components + c] + other[components + c];
-            let (front, back) = state.split_at_mut(3 * components);
-            compensated::add((), &mut front[2 * components + c], &mut back[c], exponent);
-            back[c] = back[c] + other[3 * components + c];
-        }
+    fn merge<T: Scalar>([mut mantissa, zeros, mut high, mut low]: [T; 4], other: [T; 4]) -> [T; 4] {
+        let [factor, other_zeros, mut exponent, other_low] = other;
+        multiply((), &mut mantissa, &mut exponent, factor);
+        compensated::add((), &mut high, &mut low, exponent);
+        [mantissa, zeros + other_zeros, high, low + other_low]
     }
 
-    fn values(components: usize) -> usize {
-        O::BLOCKS * components
-    }
-
-    fn indices(_components: usize) -> usize {
-        0
-    }
-
-    fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], _indices: &mut [u32]) {
-        for (k, value) in values.iter_mut().enumerate() {
-            let (block, c) = (k / components, k % components);
-            let exponent = compensated::value(state[2 * components + c], state[3 * components + c]);
-            *value = T::of_f64(O::number(block, state[c].as_f64(), exponent, state[components + c].as_f64()));
-        }
+    fn finish<T: Scalar>([mantissa, zeros, high, low]: [T; 4], number: usize) -> T {
+        let exponent = compensated::value(high, low);
+        T::of_f64(O::number(number, mantissa.as_f64(), exponent, zeros.as_f64()))
     }
 }

@@ -9,8 +9,8 @@ use crate::number::Scalar;
 pub type SumSoftMaxWeight = Exponential<WeightedMean>;
 
 /// What the derivatives of a softmax read: m and 1 / Σ_j 2^(f_0 - m) as in [`super::LogSumExpSaved`], then the row of
-/// [`SumSoftMaxWeight`]. Where all exponents are -infinity, the reciprocal and the row are 0, so that such a target counts for
-/// nothing.
+/// [`SumSoftMaxWeight`]. Where all exponents are -infinity, the reciprocal and the row are 0, so that such a target
+/// counts for nothing.
 pub type SoftMaxSaved = Exponential<ShiftReciprocalAndMean>;
 
 /// See [`SumSoftMaxWeight`].
