@@ -1,18 +1,49 @@
 //! Long contractions: rows of targets against a tile of sources, as a matrix product.
 //!
-//! A contraction of many components is most of a pair's work, and one chain of operations. Here several sources go
-//! through it in step with a row of lanes, so that what is read of the targets serves all of them; where a row is one
-//! vector, two rows do, so that a broadcast of a source serves both. It is the same for all formulas, so it is compiled
-//! once; the formula's own loop reads the results.
+//! A contraction of many components is most of a pair's work, and as part of the loop over pairs it would be one chain
+//! of dependent operations. Here a row of targets goes through a contraction with several sources in step: each number
+//! that is loaded of the targets serves all of these sources. Where a row of lanes is a single vector, two rows of
+//! targets go in step, so that a broadcast of a source serves both. This code is the same for all formulas, so it is
+//! compiled once, and the loop over pairs of a formula (the module `sweep`) reads the results.
 //!
-//! A squared distance is |u - c|² + |w - c|² - 2 (u - c | w - c), which takes half of the operations. The centre c is a
-//! mean of the sources, rounded to so few digits that subtracting it rarely rounds. Where the result is less than `CLOSE`
-//! of the two squares (`products.rs`), digits have cancelled: those pairs are computed again as Σ_d (u_d - w_d)². So a
-//! squared distance has a relative error of a few roundings divided by `CLOSE`, and equal rows have the distance 0.
+//! ```text
+//! for each tile of sources:
+//!     meet:   w'[j] = w[j] - c  and  |w'[j]|²                    squared distances only; once for a call if sources are kept
+//!     for each N rows of targets:                                N = 2 if a row of lanes is one vector, else 1
+//!         rows:   for each contraction k:
+//!             for each chunk of 128 components:                  the chunk of N rows of targets stays in the first-level cache
+//!                 for each group of S sources of the tile:
+//!                     sums[n][s] = 0 in the first chunk, else results[n][j + s][k]
+//!                     for each component d of the chunk:
+//!                         x[n] = u'[n][d]                        N loads of a row of lanes
+//!                         for each s: y = w'[j + s][d]           a broadcast, which serves N rows of targets
+//!                             sums[n][s] += x[n] y               N S fused operations
+//!                     in the last chunk of a squared distance:
+//!                         sums[n][s] = |u'[n]|² + |w'[j + s]|² - 2 sums[n][s]
+//!                     results[n][j + s][k] = sums[n][s]
+//!                     if one of these may be close: compute those pairs again, from u and w
+//!         sweep of the N rows against the tile, which reads results[n][j]
+//! ```
 //!
-//! A sum of s (u - w) over sources, which is the gradient of a function of that distance, is (Σ s) (u - c) - Σ s (w - c) where
-//! all pairs of a bundle are farther than that. As |u - c|² + |w - c|² is at most |u - w|² / `CLOSE` there, the error of the
-//! sum, as a vector, is a few roundings of Σ |s| |u - w|.
+//! *What is in registers.* The N S sums, each of which is a row of lanes of one, two or four vectors, N rows x and one
+//! broadcast y. S is as large as the registers of the instruction set allow (`Task::with_simd`): with 32 registers, 12
+//! sources for two rows of one vector, and 6 for one row of four vectors. Sources that do not fill a group go by four
+//! and then one by one.
+//!
+//! *Squared distances* are |u - c|² + |w - c|² - 2 (u - c | w - c), which takes half of the operations of Σ_d (u_d -
+//! w_d)². The centre c is a mean of up to 64 sources, rounded to so few digits that subtracting it rarely rounds. Where
+//! the result is less than `CLOSE` of the two squares (`products.rs`), digits have cancelled: those pairs are computed
+//! again as Σ_d (u_d - w_d)². So a squared distance has a relative error of a few roundings divided by `CLOSE`, and
+//! equal rows have the distance 0.
+//!
+//! *Sums of differences.* A sum of s (u - w) over sources, which is the gradient of a function of such a distance, is
+//! (Σ s) (u - c) - Σ s (w - c) where no pair of a bundle is close. As |u - c|² + |w - c|² is at most |u - w|² / `CLOSE`
+//! there, the error of the sum, as a vector, is a few roundings of Σ |s| |u - w|.
+//!
+//! *The order of sums.* A product is summed in the order of its components, in one chain for each pair, whatever group
+//! of sources it is in; chunks continue the chain. The squares are summed in f64. Whether a pair is computed again is
+//! decided for all lanes of a row together, so it depends on which targets share a row, and like these on the shape and
+//! the width of the vectors, but not on the number of threads.
 
 use pulp::{Arch, Simd, WithSimd};
 

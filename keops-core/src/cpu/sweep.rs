@@ -1,6 +1,56 @@
-//! The loop over pairs: targets against prepared sources, one of which are lanes.
+//! The loop over pairs: targets against prepared sources, one of the two in lanes.
 //!
-//! This is compiled for every formula, three or four times. Counted `while` loops are a third of the code for the
+//! With lanes over targets the loop nest of a pass is as follows. The two outer loops are in [`super::over_targets`],
+//! and what is here begins with [`sweep`].
+//!
+//! ```text
+//! p = parameters(arguments)                                   once for a call, the same in every lane
+//! for each block of targets:                                  blocks are shared out to threads
+//!     u[r] = target(p, x_i) for all rows r of lanes           once for each target
+//!     state[r] = init
+//!     for each tile of sources:                               at most 256, or 2048 where values are only compared
+//!         w[j] = source(p, y_j)                               once for a call if there is room, else once for each block
+//!         sweep:
+//!         for each row r of targets:                          as many targets as a tile of vectors has lanes
+//!             run = begin(state[r])
+//!             for each source j of the tile:
+//!                 c[k] = contraction k of u[r] and w[j]       read, if the module `contract` computed it
+//!                 f = pair(p, u[r], w[j], c)
+//!                 run = push(run, f)
+//!             state[r] = flush(state[r], run)
+//! result rows = finish(state)
+//! ```
+//!
+//! *What is in registers.* The run of the reduction and the contractions of one source with a row of targets, for each
+//! of the one, two or four vectors of the tile, and the constants of an exponential where there are registers left:
+//! `plan::tile_vectors` chooses the number of vectors such that these fit. u\[r\] is read again for each source, from
+//! registers if it is short and else from the first-level cache. A component of w\[j\] is loaded from the tile, which
+//! stays in the first-level cache for all rows of targets, and broadcast to all lanes. States are read and written once
+//! for a tile. Reductions whose push writes to the state work on a copy of it, because the compiler has to assume that
+//! a write through the slice of states could change what it holds of u\[r\].
+//!
+//! *What is hoisted.* The stages `parameters`, `target` and `source` of the formula are outside of this loop, on plain
+//! numbers; `pair` is what remains, and depends on both rows.
+//!
+//! *Bundles.* Where f has many components, its run does not fit into registers, and each push loads and stores a sum.
+//! Then [`B`] sources go through `pair` in step, and each component is pushed for all of them, in their order, before
+//! the next component is pushed for any: the sum is loaded and stored once for a bundle. Sources that do not fill a
+//! bundle go one by one.
+//!
+//! *Filters.* For the K smallest values, the module `filter` has a loop of its own in the place of the one over
+//! sources.
+//!
+//! *Lanes over sources.* [`super::over_sources`] runs the same code with the roles of the operands exchanged: every
+//! lane has the same target and a source of its own, so a component of w\[j\] is a load and no broadcast, and each lane
+//! has a state, which are merged in the order of the lanes in the end.
+//!
+//! *The order of sums, and threads.* A target's terms are pushed in the order in which its block meets the sources, the
+//! run is flushed after each tile, and states of several lanes, parts or chunks of sources are merged in a fixed order.
+//! The tiles, blocks, parts and chunks are functions of the shape, the formula and the width of the vectors (the module
+//! `plan`). Threads only take whole blocks, parts or chunks, and each of these writes states that no other one touches.
+//! So results do not depend on the number of threads; with vectors of another width they may differ by roundings.
+//!
+//! This file is compiled for every formula, three or four times. Counted `while` loops are a third of the code for the
 //! compiler that iterators are, and it is less than half of the code without checks to remove.
 
 use crate::{
@@ -23,8 +73,8 @@ struct Aligned<T>(T);
 
 /// Targets against sources.
 ///
-/// Parameters, targets and states are rows of lanes, a state for each row of targets. Where lanes run over sources, so are
-/// the sources; else these are rows whose numbers every lane sees. See [`Kernel`](super::Kernel).
+/// Parameters, targets and states are rows of lanes, a state for each row of targets. Where lanes run over sources, so
+/// are the sources; else these are rows whose numbers every lane sees. See [`Kernel`](super::Kernel).
 #[derive(Debug)]
 pub struct Tile<'a, T: Vectorized> {
     /// The prepared parameters, one row.
