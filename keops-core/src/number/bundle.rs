@@ -1,8 +1,9 @@
 //! Several numbers that go through every operation in step.
 //!
-//! On a GPU they are those of several targets of a thread: what is read of a source is read once for all of them, and
-//! their chains of operations hide each other's latency. Where f has many components they are the pairs of one target
-//! with several sources, on the CPU of one row of lanes: each sum is read and written once for all of these.
+//! On a GPU, the numbers of a bundle belong to several targets of a thread: what is read of a source is read once for
+//! all of these targets, and their chains of operations hide each other's latency. Where f has many components, the
+//! numbers belong to the pairs of one target (on the CPU, of one row of lanes of targets) with several sources: each
+//! sum is read and written once for all of these pairs.
 
 use core::slice;
 
@@ -13,7 +14,7 @@ use crate::number::Real;
 #[repr(transparent)]
 pub struct Bundle<R, const B: usize>(pub [R; B]);
 
-/// The array of an expression's values for each number `b`.
+/// The array of the values that an expression has for each number `b`.
 macro_rules! each {
     ($b:ident, $first:expr => $value:expr) => {{
         let mut out = [$first; B];

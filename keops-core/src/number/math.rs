@@ -20,10 +20,11 @@ pub(crate) mod log;
 pub(crate) mod pow;
 pub(crate) mod sin;
 
-/// c\[0\] + c\[1\] x + c\[2\] x² + ..., by Horner's rule: the fewest operations; tiles hide its latency.
+/// c\[0\] + c\[1\] x + c\[2\] x² + ..., by Horner's rule, which takes the fewest operations; tiles hide its latency.
 #[inline(always)]
 pub(crate) fn polynomial<R: Real, const N: usize>(cx: R::Cx, x: R, c: &[R::Scalar; N]) -> R {
-    // written out: what the optimiser does for a loop takes as long as the function around it is long
+    // The steps are written out, because the time that the optimiser takes for a loop grows with the length of the
+    // function around it.
     macro_rules! steps {
         ($sum:ident: $($k:literal)+) => {{
             $(if const { $k + 1 < N } {
@@ -37,7 +38,7 @@ pub(crate) fn polynomial<R: Real, const N: usize>(cx: R::Cx, x: R, c: &[R::Scala
     sum
 }
 
-/// a + b and what rounding left out, for |a| >= |b| or a = 0 (Dekker 1971).
+/// The rounded sum a + b and its rounding error, for |a| >= |b| or a = 0 (Dekker 1971).
 #[inline(always)]
 pub(crate) fn fast_two_sum<R: Real>(cx: R::Cx, a: R, b: R) -> (R, R) {
     let sum = R::add(cx, a, b);
@@ -58,7 +59,7 @@ pub(crate) fn dekker_product<R: Real>(cx: R::Cx, a: R, b: R, splitter: f64) -> (
     (product, R::add(cx, error, R::mul(cx, a_low, b_low)))
 }
 
-/// Two numbers with half the bits each, whose sum is `a`.
+/// Two numbers with half of the bits each, whose sum is `a`.
 #[inline(always)]
 fn halves<R: Real>(cx: R::Cx, a: R, splitter: f64) -> (R, R) {
     let shifted = R::mul(cx, a, R::lit(cx, splitter));

@@ -1,4 +1,5 @@
-//! The operations of formulas on numbers of any kind, under the names that the operation table gives them.
+//! The operations of formulas, for numbers of any kind, under the names that the operation table of the compiler gives
+//! them.
 //!
 //! Edge conventions are those of KeOps: 1/√0 = 0, 0 log 0 = 0, step(0) = 1. NaN propagates, except through
 //! comparisons, which are false for it.
@@ -97,22 +98,23 @@ pub fn inv<R: Real>(cx: R::Cx, x: R) -> R {
     R::inv(cx, x)
 }
 
-/// 1/√x, and 0 at 0.
+/// 1/√x, but 0 at 0.
 #[inline(always)]
 pub fn rsqrt<R: Real>(cx: R::Cx, x: R) -> R {
     let zero = R::lit(cx, 0.0);
     R::select(cx, R::eq(cx, x, zero), zero, R::inv_sqrt(cx, x))
 }
 
-/// y, and 0 where x is 0: a slope that is infinite there.
+/// 0 where x is 0, else y: for slopes that are infinite at x = 0.
 #[inline(always)]
 pub fn unless_zero<R: Real>(cx: R::Cx, y: R, x: R) -> R {
     let zero = R::lit(cx, 0.0);
     R::select(cx, R::eq(cx, x, zero), zero, y)
 }
 
-/// x times a constant that `f32` may not have: by as many factors as it takes, so that a product inside the range is right.
-/// Beyond it the product is the largest number, which orders as the constant would.
+/// x times a constant that may be out of the range of `f32`. The constant is applied in as many factors as it takes, so
+/// that a product inside the range is right. A product beyond the range is the largest number, which compares as the
+/// product would.
 #[inline(always)]
 pub fn times<R: Real>(cx: R::Cx, x: R, factor: f64) -> R {
     /// 2^100
@@ -136,8 +138,9 @@ pub fn times<R: Real>(cx: R::Cx, x: R, factor: f64) -> R {
     R::select(cx, R::le(cx, R::abs(cx, x), most), cut, product)
 }
 
-/// Powers of two that bring the larger of two numbers, where its square leaves the range, back into it: one for small
-/// numbers and one for large ones; and the inverse of both.
+/// Three powers of two that scale two numbers such that the square of the larger one is in range: a factor for small
+/// numbers, a factor for large numbers, and the factor that undoes them. All are 1 where the square is in range
+/// already.
 #[inline(always)]
 fn into_range<R: Real>(cx: R::Cx, a: R, b: R) -> [R; 3] {
     let (far, scale) = if R::Scalar::epsilon().as_f64() > 1e-10 { (50, 90) } else { (400, 700) };
@@ -149,13 +152,13 @@ fn into_range<R: Real>(cx: R::Cx, a: R, b: R) -> [R; 3] {
     [R::select(cx, small, up, one), R::select(cx, large, down, one), back]
 }
 
-/// 2^n, for n that is known while compiling.
+/// 2^n, for an n that is known at compile time.
 #[inline(always)]
 fn power_of_two<R: Real>(cx: R::Cx, n: i32) -> R {
     R::lit(cx, f64::from_bits(u64::from((1023 + n).unsigned_abs()) << 52))
 }
 
-/// √(a² + b²), also where the squares leave the range. Error: 1.11 ULP in f32.
+/// √(a² + b²), also where the squares are out of range. Error: 1.11 ULP in f32.
 #[inline(always)]
 pub fn hypot<R: Real>(cx: R::Cx, a: R, b: R) -> R {
     let [up, down, back] = into_range(cx, a, b);
@@ -165,19 +168,19 @@ pub fn hypot<R: Real>(cx: R::Cx, a: R, b: R) -> R {
     R::mul(cx, R::sqrt(cx, square), back)
 }
 
-/// a / √(a² + b²), also where the squares leave the range, and 0 at the origin. Error: 1.89 ULP in f32.
+/// a / √(a² + b²), also where the squares are out of range; 0 at the origin. Error: 1.89 ULP in f32.
 #[inline(always)]
 pub fn direction<R: Real>(cx: R::Cx, a: R, b: R) -> R {
     let [up, down, _] = into_range(cx, a, b);
     let (a, b) = (R::mul(cx, a, up), R::mul(cx, b, up));
     let (x, y) = (R::mul(cx, a, down), R::mul(cx, b, down));
     let length = R::sqrt(cx, R::add(cx, R::mul(cx, x, x), R::mul(cx, y, y)));
-    // scaled down last: what is small beside the other number stays
+    // The factor for large numbers comes last, so that a number that is small beside the other one is not lost.
     let quotient = R::mul(cx, R::div(cx, a, length), down);
     unless_zero(cx, quotient, length)
 }
 
-/// a / (a² + b²), also where the squares leave the range, and 0 at the origin. Error: 2.13 ULP in f32.
+/// a / (a² + b²), also where the squares are out of range; 0 at the origin. Error: 2.13 ULP in f32.
 #[inline(always)]
 pub fn over_square<R: Real>(cx: R::Cx, a: R, b: R) -> R {
     let [up, down, _] = into_range(cx, a, b);
@@ -188,7 +191,7 @@ pub fn over_square<R: Real>(cx: R::Cx, a: R, b: R) -> R {
     unless_zero(cx, quotient, square)
 }
 
-/// x^n by repeated multiplication: n is known while compiling, and the loop unrolls.
+/// x^n by repeated multiplication. n is known at compile time, and the loop unrolls.
 #[inline(always)]
 pub fn powi<R: Real>(cx: R::Cx, x: R, n: i32) -> R {
     let (mut left, mut square) = (n.unsigned_abs(), x);
@@ -261,13 +264,13 @@ pub fn sech<R: Real>(cx: R::Cx, x: R) -> R {
     R::inv(cx, R::cosh(cx, x))
 }
 
-/// m 2^e / f for a factor f of a product that is not 0, and m in ±[√½, √2): the product of the other factors. It is in range where
-/// that is, whatever the factors.
+/// m 2^e / f, for a factor f of the product m 2^e that is not 0, and m in ±[√½, √2): the product of the other factors.
+/// The result is in range wherever that product is, whatever the factors are.
 #[inline(always)]
 pub fn others<R: Real>(cx: R::Cx, f: R, m: R, e: R) -> R {
     let single = R::Scalar::epsilon().as_f64() > 1e-10;
     let (up, most) = if single { (24.0, 126.0) } else { (54.0, 1022.0) };
-    // scaled, a factor is a normal number
+    // The scaled factor is a normal number.
     let large = R::le(cx, R::lit(cx, 1.0), R::abs(cx, f));
     let scale = R::select(cx, large, R::lit(cx, 0.25), power_of_two(cx, up as i32));
     let less = R::select(cx, large, R::lit(cx, 2.0), R::lit(cx, -up));
@@ -275,18 +278,18 @@ pub fn others<R: Real>(cx: R::Cx, f: R, m: R, e: R) -> R {
     let (mantissa, exponent) = R::split_exponent(cx, R::abs(cx, scaled));
     let mantissa = R::select(cx, R::lt(cx, f, R::lit(cx, 0.0)), R::neg(cx, mantissa), mantissa);
     let quotient = R::div(cx, m, mantissa);
-    // 2^n in two steps, each of which is in range; twice that is out of range for every quotient
+    // 2^n in two steps, each of which is in range; an n that two steps do not reach is out of range for every quotient.
     let n = R::sub(cx, e, R::add(cx, exponent, less));
     let cut = |n: R| R::max(cx, R::lit(cx, -most), R::min(cx, R::lit(cx, most), n));
     let first = cut(n);
     let power = R::mul(cx, quotient, R::pow2_integer(cx, first));
     let result = R::mul(cx, power, R::pow2_integer(cx, cut(R::sub(cx, n, first))));
-    // of an infinite or NaN factor, m is such a number, too
+    // For an infinite or NaN factor f, m is infinite or NaN, too.
     let finite = R::lt(cx, R::abs(cx, f), R::lit(cx, f64::INFINITY));
     R::select(cx, finite, result, R::div(cx, m, f))
 }
 
-/// x ln x, and 0 at 0.
+/// x ln x, but 0 at 0.
 #[inline(always)]
 pub fn x_log_x<R: Real>(cx: R::Cx, x: R) -> R {
     let zero = R::lit(cx, 0.0);
@@ -300,7 +303,7 @@ pub fn floor<R: Real>(cx: R::Cx, x: R) -> R {
     R::select(cx, R::lt(cx, x, nearest), R::sub(cx, nearest, R::lit(cx, 1.0)), nearest)
 }
 
-/// x rounded to `decimals` decimals, ties away from 0: that is C's `round`, of x 10^decimals.
+/// x rounded to `decimals` decimals, ties away from 0, as C's `round` of x 10^decimals does.
 #[inline(always)]
 pub fn round<R: Real>(cx: R::Cx, x: R, decimals: i32) -> R {
     if decimals == 0 {
@@ -313,7 +316,8 @@ pub fn round<R: Real>(cx: R::Cx, x: R, decimals: i32) -> R {
         k += 1;
     }
     if !R::Scalar::of_f64(power).is_finite() {
-        // more digits than a number has: in front of the point all are rounded off, behind it none
+        // `decimals` is beyond the digits of the type: of the digits before the point all are rounded off, of those
+        // after it none.
         let zero = R::mul(cx, x, R::lit(cx, 0.0));
         let finite = R::lt(cx, R::abs(cx, x), R::lit(cx, f64::INFINITY));
         return if decimals < 0 { R::select(cx, finite, zero, x) } else { x };
@@ -324,7 +328,7 @@ pub fn round<R: Real>(cx: R::Cx, x: R, decimals: i32) -> R {
     }
     let product = R::mul(cx, x, power);
     let rounded = R::div(cx, nearest(cx, product), power);
-    // an integer already, or beyond the range
+    // x is an integer already, or x 10^decimals is out of range.
     let integers = R::splat(cx, R::Scalar::epsilon().recip());
     R::select(cx, R::lt(cx, R::abs(cx, product), integers), rounded, x)
 }
@@ -332,7 +336,7 @@ pub fn round<R: Real>(cx: R::Cx, x: R, decimals: i32) -> R {
 /// The nearest integer, ties away from 0.
 #[inline(always)]
 fn nearest<R: Real>(cx: R::Cx, x: R) -> R {
-    // the difference is exact, so it tells which ties went towards 0
+    // The difference is exact, so it tells which ties were rounded towards 0.
     let even = R::round(cx, x);
     let (left, half) = (R::sub(cx, x, even), R::lit(cx, 0.5));
     let signed = |size: f64| R::select(cx, R::lt(cx, x, R::lit(cx, 0.0)), R::lit(cx, -size), R::lit(cx, size));
@@ -340,12 +344,12 @@ fn nearest<R: Real>(cx: R::Cx, x: R) -> R {
     R::select(cx, short, R::add(cx, even, signed(1.0)), even)
 }
 
-/// sin(x) / x, and 1 at 0, for `order` = 0. In general g_n = (1/x d/dx)^n of that: the derivative of g_n is x g_{n+1},
-/// and all are even functions without a pole.
+/// g_n(x) = (1/x d/dx)^n (sin(x) / x), for n = `order`; g_0 is sin(x) / x, and 1 at 0. The derivative of g_n is x
+/// g_{n+1}, and all g_n are even functions without a pole.
 ///
-/// g_n is (-1)^n j_n(x) / x^n with the spherical Bessel function j_n (Abramowitz and Stegun 1964, section 10.1): for
-/// |x| > n + 2 by the recurrence in n, which is stable there, else by the power series: it divides by nothing small, and
-/// asks nothing of a sine that is only accurate beside 1.
+/// g_n is (-1)^n j_n(x) / x^n with the spherical Bessel function j_n (Abramowitz and Stegun 1964, section 10.1): For
+/// |x| > n + 2 it is computed by the recurrence in n, which is stable there, else by the power series, which divides by
+/// no small number and needs no sine, whose absolute error would count there.
 #[inline(always)]
 pub fn sin_x_div_x<R: Real>(cx: R::Cx, x: R, order: i32) -> R {
     let (one, square) = (R::lit(cx, 1.0), R::mul(cx, x, x));
@@ -358,7 +362,7 @@ pub fn sin_x_div_x<R: Real>(cx: R::Cx, x: R, order: i32) -> R {
         n += 1;
     }
 
-    // of each term the factor to the next one
+    // The factor from each term of the series to the next one.
     let terms = order + if R::Scalar::epsilon().as_f64() > 1e-10 { 8 } else { 13 };
     let mut near = one;
     let mut k = terms;
@@ -377,7 +381,8 @@ pub fn sin_x_div_x<R: Real>(cx: R::Cx, x: R, order: i32) -> R {
     R::select(cx, R::lt(cx, R::lit(cx, f64::from(order + 2)), R::abs(cx, x)), far, near)
 }
 
-/// [`Real::exp2`] as a function of its own, for formulas that have it so often that they would be little else.
+/// [`Real::exp2`], compiled as a separate function: for formulas with so many exponentials that inlined copies would be
+/// most of their code.
 #[inline(always)]
 pub fn exp2_apart<R: Real>(cx: R::Cx, x: R) -> R {
     R::apart(
@@ -387,7 +392,7 @@ pub fn exp2_apart<R: Real>(cx: R::Cx, x: R) -> R {
     )
 }
 
-/// [`Real::exp`] as a function of its own, like [`exp2_apart`].
+/// [`Real::exp`], compiled as a separate function like [`exp2_apart`].
 #[inline(always)]
 pub fn exp_apart<R: Real>(cx: R::Cx, x: R) -> R {
     R::apart(
@@ -397,7 +402,7 @@ pub fn exp_apart<R: Real>(cx: R::Cx, x: R) -> R {
     )
 }
 
-/// -γ ln(e^(-a/γ) + e^(-b/γ) + e^(-c/γ)): the least of three numbers, smoothly. A function of its own.
+/// -γ ln(e^(-a/γ) + e^(-b/γ) + e^(-c/γ)): a smooth minimum of three numbers. It is compiled as a separate function.
 #[inline(always)]
 pub fn soft_min<R: Real>(cx: R::Cx, a: R, b: R, c: R, gamma: R) -> R {
     R::apart(
@@ -409,7 +414,7 @@ pub fn soft_min<R: Real>(cx: R::Cx, a: R, b: R, c: R, gamma: R) -> R {
 
 #[inline(always)]
 fn soft_min_inline<R: Real>(cx: R::Cx, a: R, b: R, c: R, gamma: R) -> R {
-    // sorted, one of the exponentials is 1 and no other is larger
+    // The numbers are sorted, so one of the exponentials is 1 and no other is larger.
     let (low, high) = (R::min(cx, a, b), R::max(cx, a, b));
     let least = R::min(cx, low, c);
     let (middle, most) = (R::max(cx, low, R::min(cx, high, c)), R::max(cx, high, c));
@@ -418,13 +423,13 @@ fn soft_min_inline<R: Real>(cx: R::Cx, a: R, b: R, c: R, gamma: R) -> R {
     R::neg_mul_add(cx, gamma, R::log(cx, sum), least)
 }
 
-/// Where the search for a largest number starts: -∞.
+/// -∞, where the search for a largest number starts.
 #[inline(always)]
 pub fn lowest<R: Real>(cx: R::Cx) -> R {
     R::splat(cx, R::Scalar::neg_infinity())
 }
 
-/// x if it is larger than the best so far. NaN is not.
+/// The larger of x and the best number so far; a NaN x is skipped.
 #[inline(always)]
 pub fn larger<R: Real>(cx: R::Cx, best: R, x: R) -> R {
     R::select(cx, R::lt(cx, best, x), x, best)

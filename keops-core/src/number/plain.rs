@@ -1,7 +1,7 @@
 //! Plain numbers: `f32` and `f64` as [`Real`].
 //!
-//! The scalar path of the host and the number type of one GPU thread. Without `std` the few operations that `core`
-//! lacks come from `libm` through `num_traits`.
+//! These are the numbers of the scalar code on the host, and of one thread on a GPU. Without `std` the few operations
+//! that `core` lacks come from `libm` through `num_traits`.
 
 #[cfg(not(target_arch = "nvptx64"))]
 use num_traits::Float;
@@ -23,7 +23,7 @@ macro_rules! fused {
     }};
 }
 
-/// The square root: on GPUs an instruction, of which `num_traits` does not know.
+/// The square root. On a GPU it is an instruction, which `num_traits` does not use.
 macro_rules! root {
     ($intrinsic:ident, $a:expr) => {{
         #[cfg(target_arch = "nvptx64")]
@@ -172,7 +172,7 @@ macro_rules! plain {
             }
             #[inline(always)]
             fn index_from_bits(_: (), bits: $t) -> u32 {
-                // The upper half of what a row number was stored in is 0.
+                // In f64 a row number is in the lower half of the bits, and the upper half is 0.
                 bits.to_bits() as u32
             }
 
@@ -204,7 +204,7 @@ macro_rules! plain {
                 let exponent = $t::from_bits(shifted >> $mantissa_bits | COUNT) - ($t::from_bits(COUNT) + $bias);
                 ($t::from_bits(mantissa), exponent)
             }
-            // a GPU calls functions with its registers in memory
+            // On a GPU a call stores the registers in memory, so the piece is inlined there.
             #[cfg(not(target_arch = "nvptx64"))]
             #[inline(never)]
             fn apart<O>(_: (), f: impl FnOnce(()) -> O) -> O {
@@ -215,7 +215,8 @@ macro_rules! plain {
                 f(x)
             }
 
-            // These are compiled once, here, and not once for each formula: on GPUs all but the shortest.
+            // The functions from here on are compiled once, in this crate, and not again for each formula; on GPUs all
+            // but the shortest ones are.
             #[cfg(feature = "std")]
             fn exp2(cx: (), x: $t) -> $t {
                 <$t>::exp2_real(cx, x)
@@ -462,7 +463,7 @@ plain!(
     near: [REST_F64, SINH_F64, TANH_F64, ATANH_F64, TAN_F64]
 );
 
-/// The product of two `f32` fits into an `f64`.
+/// The product of two `f32`, which is exact in `f64`.
 #[inline(always)]
 fn two_product_f32(a: f32, b: f32) -> (f32, f32) {
     let exact = f64::from(a) * f64::from(b);

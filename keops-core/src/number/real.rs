@@ -17,12 +17,14 @@ use num_traits::Float;
 
 /// A scalar type of plain numbers: `f32` or `f64`.
 ///
-/// Holds what differs between the two beyond the width of a register: the polynomials of the elementary functions.
-/// Each function here states its largest error over all arguments, in units in the last place (ULP): in f32 of the
-/// true result, where multiply-add is fused and where it is not; in f64 of what the standard library answers. Measured by
-/// `tests/elementary.rs`; docs/elementary-functions.md says how.
+/// Holds what differs between the two beyond the width of a register: the polynomials of the elementary functions. The
+/// documentation of each function states its largest error over all arguments, in units in the last place (ULP). In f32
+/// it is the distance from the true result, with fused multiply-add and, where it differs, without ("unfused"); in f64
+/// it is the distance from the result of the standard library. `tests/elementary.rs` measures these errors;
+/// docs/elementary-functions.md says how.
 ///
-/// The names are not those of `Element`, by which users know these types: both are in reach of a user's `T: Element`.
+/// No method has the name of a method of `Element`, the trait by which users know these types: both traits are in scope
+/// for a user's `T: Element`, and a call by a common name would be ambiguous.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the element type of an argument, which is `f32` or `f64`",
     label = "expected numbers of type `f32` or `f64`",
@@ -43,7 +45,8 @@ pub trait Scalar:
     /// The exact value as `f64`.
     fn as_f64(self) -> f64;
 
-    /// 2^x. Error: 1.25 ULP in f32 with AVX-512, 0.84 with other fused multiply-add, 1.12 without; 1 in f64. See [`Real::exp2`].
+    /// 2^x. Error: 1.25 ULP in f32 with AVX-512, 0.84 with other fused multiply-add, 1.12 without; 1 in f64. See
+    /// [`Real::exp2`].
     fn exp2_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// e^x. Error: 0.90 ULP in f32 (1.17 unfused), 1 in f64. See [`Real::exp`].
     fn exp_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
@@ -103,16 +106,17 @@ pub trait Real: Copy + Send + Sync + 'static {
     type Mask: Copy;
     /// A row number a lane: an integer at least 32 bits wide.
     type Index: Copy + Send + Sync + 'static;
-    /// How many numbers there are in one `Self`.
+    /// How many numbers one `Self` holds.
     const LANES: usize;
-    /// Whether they are lanes of a processor, so that a branch is taken for all of them.
+    /// Whether the numbers are lanes of SIMD vectors, so that a branch is taken for all of them together.
     const SIMD: bool = false;
 
     /// The same number in every lane.
     fn splat(cx: Self::Cx, value: Self::Scalar) -> Self;
-    /// A constant of the formula, rounded to the element type, in every lane. A finite one that is beyond the range of the
-    /// type is its largest number, and one that is closer to 0 than any normal number is the smallest of these: a mask of
-    /// 1e300 orders, and 1e-300 is not divided by as 0.
+    /// A constant of the formula, rounded to the element type, in every lane. A finite constant beyond the range of the
+    /// type becomes the largest number of the type, so that a constant like 1e300 which stands for "very far" still
+    /// compares as such. A constant other than 0 that is closer to 0 than any normal number becomes the smallest normal
+    /// number, so that a division by 1e-300 is no division by 0. Both keep their sign.
     #[inline(always)]
     fn lit(cx: Self::Cx, value: f64) -> Self {
         let (least, most) = (Self::Scalar::min_positive_value(), Self::Scalar::max_value());
@@ -128,9 +132,9 @@ pub trait Real: Copy + Send + Sync + 'static {
     }
     /// Reads the first [`Self::LANES`] numbers of `from`; panics if there are fewer.
     fn load(cx: Self::Cx, from: &[Self::Scalar]) -> Self;
-    /// Memory as values of this type, [`Self::LANES`] numbers each. Numbers behind the last whole one are left out.
+    /// Memory as values of this type, [`Self::LANES`] numbers each. Numbers after the last whole value are left out.
     fn view(from: &[Self::Scalar]) -> &[Self];
-    /// [`Self::view`], to be written.
+    /// The mutable form of [`Self::view`].
     fn view_mut(from: &mut [Self::Scalar]) -> &mut [Self];
     /// Writes the lanes to the front of `to`; panics if it is shorter than [`Self::LANES`].
     fn store(self, cx: Self::Cx, to: &mut [Self::Scalar]);
@@ -168,9 +172,9 @@ pub trait Real: Copy + Send + Sync + 'static {
     }
     /// The square root, correctly rounded.
     fn sqrt(cx: Self::Cx, a: Self) -> Self;
-    /// The smaller one. NaN if `b` is NaN; if only `a` is NaN, either NaN or `b`.
+    /// The smaller of two numbers. NaN if `b` is NaN; if only `a` is NaN, either NaN or `b`.
     fn min(cx: Self::Cx, a: Self, b: Self) -> Self;
-    /// The larger one. NaN if `b` is NaN; if only `a` is NaN, either NaN or `b`.
+    /// The larger of two numbers. NaN if `b` is NaN; if only `a` is NaN, either NaN or `b`.
     fn max(cx: Self::Cx, a: Self, b: Self) -> Self;
     /// The nearest integer, ties to even.
     fn round(cx: Self::Cx, a: Self) -> Self;
@@ -181,15 +185,16 @@ pub trait Real: Copy + Send + Sync + 'static {
     fn le(cx: Self::Cx, a: Self, b: Self) -> Self::Mask;
     /// a == b; false if either is NaN.
     fn eq(cx: Self::Cx, a: Self, b: Self) -> Self::Mask;
-    /// Both.
+    /// Whether both are true, lane by lane.
     fn and(cx: Self::Cx, a: Self::Mask, b: Self::Mask) -> Self::Mask;
-    /// At least one.
+    /// Whether at least one is true, lane by lane.
     fn or(cx: Self::Cx, a: Self::Mask, b: Self::Mask) -> Self::Mask;
-    /// The opposite.
+    /// Whether the mask is false, lane by lane.
     fn not(cx: Self::Cx, a: Self::Mask) -> Self::Mask;
     /// Whether any lane is true.
     fn any(cx: Self::Cx, mask: Self::Mask) -> bool;
-    /// A bit for each lane, that of lane 0 the lowest. Only where [`Self::SIMD`] says so.
+    /// The mask as a number with one bit for each lane; lane 0 is the lowest bit. Called only where [`Self::SIMD`] is
+    /// true.
     #[inline(always)]
     fn truths(_cx: Self::Cx, _mask: Self::Mask) -> u64 {
         unreachable!("these are no lanes of a processor")
@@ -199,13 +204,13 @@ pub trait Real: Copy + Send + Sync + 'static {
 
     /// The same row number in every lane.
     fn index_splat(cx: Self::Cx, index: u32) -> Self::Index;
-    /// `first`, `first + 1`, ...: a row number a lane, wrapping at 2^32.
+    /// The row numbers `first`, `first + 1`, ..., one in each lane, wrapping at 2^32.
     fn index_ramp(cx: Self::Cx, first: u32) -> Self::Index;
     /// `yes` where the mask is true, `no` elsewhere.
     fn index_select(cx: Self::Cx, mask: Self::Mask, yes: Self::Index, no: Self::Index) -> Self::Index;
-    /// Row numbers as the bits of numbers, so that they are stored where numbers are.
+    /// Row numbers as the bits of numbers, so that they can be stored in memory for numbers.
     fn index_to_bits(cx: Self::Cx, index: Self::Index) -> Self;
-    /// The row numbers that [`Self::index_to_bits`] made bits of.
+    /// The row numbers in bits that [`Self::index_to_bits`] made.
     fn index_from_bits(cx: Self::Cx, bits: Self) -> Self::Index;
 
     /// 2^n for integers n, also beyond the range of normal numbers: 0 for n <= -127 (f64: -1023), infinity for
@@ -214,42 +219,41 @@ pub trait Real: Copy + Send + Sync + 'static {
     /// The bits of `t`, shifted left so that the integer in its low bits becomes the exponent: one instruction.
     ///
     /// For t = [`Scalar::ROUND`] + n + k with an integer n and k = 127 (f64: 1023) it is 2^n as in
-    /// [`Self::pow2_integer`]; exponentials get t for nothing while they round.
+    /// [`Self::pow2_integer`]; exponentials have t at hand, since adding `ROUND` is how they round.
     fn shift_to_exponent(cx: Self::Cx, t: Self) -> Self;
-    /// Whether there is [`Self::pow2_sixteenths`], and what is needed with it.
+    /// Whether [`Self::pow2_sixteenths`], [`Self::shift_to_sixteenths`] and [`Self::unless_below`] are implemented.
     const SIXTEENTHS: bool = false;
     /// 2^n for multiples n of 1/16, from a table in registers: the low bits of t = [`Scalar::ROUND`] / 16 + n + k count
-    /// sixteenths, and the result is as that of [`Self::shift_to_exponent`]. It is wrong where n = -k + 1/16 .. -k + 15/16.
-    /// Only where [`Self::SIXTEENTHS`] says so.
+    /// sixteenths, and the result is scaled as that of [`Self::shift_to_exponent`]. The result is wrong for n from -k +
+    /// 1/16 to -k + 15/16. Called only where [`Self::SIXTEENTHS`] is true.
     #[inline(always)]
     fn pow2_sixteenths(_cx: Self::Cx, _t: Self) -> Self {
         unreachable!("there is no table of powers for these lanes")
     }
-    /// The t for [`Self::pow2_sixteenths`] where n is the multiple of 1/16 nearest to x or, if that is less, `high`, given
-    /// `shift` = [`Scalar::ROUND`] / 16 + k; and something that is x - n for x up to `high`, not less than 0 beyond,
-    /// and NaN for NaN. Only where [`Self::SIXTEENTHS`] says so.
+    /// The t for [`Self::pow2_sixteenths`] where n is the multiple of 1/16 nearest to x or, if that is less, `high`,
+    /// given `shift` = [`Scalar::ROUND`] / 16 + k; and something that is x - n for x up to `high`, not less than 0
+    /// beyond, and NaN for NaN. Called only where [`Self::SIXTEENTHS`] is true.
     #[inline(always)]
     fn shift_to_sixteenths(_cx: Self::Cx, _x: Self, _shift: Self::Scalar, _high: Self::Scalar) -> (Self, Self) {
         unreachable!("there is no table of powers for these lanes")
     }
-    /// `value`, and 0 where x < `low`, whatever it is there. Only where [`Self::SIXTEENTHS`] says so.
+    /// 0 where x < `low`, whatever `value` is there, else `value`. Called only where [`Self::SIXTEENTHS`] is true.
     #[inline(always)]
     fn unless_below(_cx: Self::Cx, _x: Self, _low: Self::Scalar, _value: Self) -> Self {
         unreachable!("there is no table of powers for these lanes")
     }
     /// Whether bit `bit` of `t` is set, 0 being the lowest: for t = [`Scalar::ROUND`] + n, that bit of the integer n.
     fn bit(cx: Self::Cx, t: Self, bit: u32) -> Self::Mask;
-    /// The rounded product a b and what rounding left out, so that their sum is a b exactly (barring overflow and
-    /// underflow).
+    /// The rounded product a b and its rounding error: their sum is a b exactly, barring overflow and underflow.
     fn two_product(cx: Self::Cx, a: Self, b: Self) -> (Self, Self);
-    /// Mantissa and exponent of positive normal numbers: x = m 2^e with m in [sqrt(1/2), sqrt(2)). Other arguments
-    /// give some numbers, without trapping.
+    /// Mantissa and exponent of positive normal numbers: x = m 2^e with m in [sqrt(1/2), sqrt(2)). For other arguments
+    /// the two numbers are unspecified, and nothing traps.
     fn split_exponent(cx: Self::Cx, x: Self) -> (Self, Self);
-    /// Applies a scalar function to each lane: for the rare arguments that a lane algorithm does not cover.
+    /// Applies a scalar function to each lane, for the rare arguments that an algorithm on lanes does not cover.
     fn map(cx: Self::Cx, x: Self, f: impl Fn(Self::Scalar) -> Self::Scalar) -> Self;
 
-    /// Calls a piece of a long formula, which is compiled as a function of its own where that makes compiling faster. `f`
-    /// must be `inline(always)`.
+    /// Calls `f`, a piece of a long formula, which is compiled as a separate function where that makes compilation
+    /// faster. `f` must be `inline(always)`.
     #[inline(always)]
     fn apart<O>(cx: Self::Cx, f: impl FnOnce(Self::Cx) -> O) -> O {
         f(cx)
@@ -286,7 +290,7 @@ pub trait Real: Copy + Send + Sync + 'static {
     fn cos(cx: Self::Cx, x: Self) -> Self {
         Self::Scalar::cos_real(cx, x)
     }
-    /// x^y with the special cases of C's `pow`. Out of range as [`Self::exp2`].
+    /// x^y with the special cases of C's `pow`. Results out of range are as those of [`Self::exp2`].
     #[inline(always)]
     fn pow(cx: Self::Cx, x: Self, y: Self) -> Self {
         Self::Scalar::pow_real(cx, x, y)
@@ -311,17 +315,17 @@ pub trait Real: Copy + Send + Sync + 'static {
     fn atan2(cx: Self::Cx, y: Self, x: Self) -> Self {
         Self::Scalar::atan2_real(cx, y, x)
     }
-    /// The logarithm to base 10, as [`Self::log`].
+    /// The logarithm to base 10. -infinity at 0, NaN for negative numbers; subnormal numbers are handled.
     #[inline(always)]
     fn log10(cx: Self::Cx, x: Self) -> Self {
         Self::Scalar::log10_real(cx, x)
     }
-    /// e^x - 1, accurate near 0, too. Infinity above the range; NaN for NaN.
+    /// e^x - 1, accurate also near 0. Infinity above the range; NaN for NaN.
     #[inline(always)]
     fn exp_m1(cx: Self::Cx, x: Self) -> Self {
         Self::Scalar::exp_m1_real(cx, x)
     }
-    /// ln(1 + x), accurate near 0, too. -infinity at -1, NaN below.
+    /// ln(1 + x), accurate also near 0. -infinity at -1, NaN below.
     #[inline(always)]
     fn ln_1p(cx: Self::Cx, x: Self) -> Self {
         Self::Scalar::ln_1p_real(cx, x)
@@ -331,12 +335,12 @@ pub trait Real: Copy + Send + Sync + 'static {
     fn tan(cx: Self::Cx, x: Self) -> Self {
         Self::Scalar::tan_real(cx, x)
     }
-    /// The hyperbolic sine, to the end of the range.
+    /// The hyperbolic sine; infinite only where the result is out of range.
     #[inline(always)]
     fn sinh(cx: Self::Cx, x: Self) -> Self {
         Self::Scalar::sinh_real(cx, x)
     }
-    /// The hyperbolic cosine, to the end of the range.
+    /// The hyperbolic cosine; infinite only where the result is out of range.
     #[inline(always)]
     fn cosh(cx: Self::Cx, x: Self) -> Self {
         Self::Scalar::cosh_real(cx, x)
@@ -366,12 +370,12 @@ pub trait Real: Copy + Send + Sync + 'static {
     fn erf(cx: Self::Cx, x: Self) -> Self {
         Self::Scalar::erf_real(cx, x)
     }
-    /// 1 - erf x, with the digits of a small result, too. Out of range as [`Self::exp2`].
+    /// 1 - erf x, accurate also where the result is small. Results out of range are as those of [`Self::exp2`].
     #[inline(always)]
     fn erfc(cx: Self::Cx, x: Self) -> Self {
         Self::Scalar::erfc_real(cx, x)
     }
-    /// The cube root, of the sign of x.
+    /// The cube root; it has the sign of x.
     #[inline(always)]
     fn cbrt(cx: Self::Cx, x: Self) -> Self {
         Self::Scalar::cbrt_real(cx, x)

@@ -1,9 +1,9 @@
 //! The inverse hyperbolic functions, by ln(1 + ..).
 //!
-//! asinh x = ln(1 + x + x² / (1 + √(1 + x²))) and acosh x = ln(1 + t + √(t (t + 2))) with t = x - 1: what is added to 1 is
-//! accurate where it is small. Sums and roots in it keep what rounding takes from them. Where x² could overflow, both are
-//! ln x + ln 2. For |x| <= 1/2, atanh x = x + x z P(z) with z = x², by a minimax polynomial; beyond, it is
-//! ln(1 + 2x / (1 - x)) / 2.
+//! asinh x = ln(1 + x + x² / (1 + √(1 + x²))) and acosh x = ln(1 + t + √(t (t + 2))) with t = x - 1: the term that is
+//! added to 1 is accurate where it is small. The rounding errors of the sums and roots in it are kept. Where x² could
+//! overflow, both are ln x + ln 2. For |x| <= 1/2, atanh x = x + x z P(z) with z = x², by a minimax polynomial; beyond,
+//! it is ln(1 + 2x / (1 - x)) / 2.
 
 use num_traits::Float;
 
@@ -71,7 +71,7 @@ pub(crate) fn asinh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar,
 pub(crate) fn acosh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
     let (zero, one) = (R::lit(cx, 0.0), R::lit(cx, 1.0));
     let t = R::sub(cx, x, one);
-    // √(t (x + 1)), with what its three operations leave out
+    // √(t (x + 1)), with the rounding errors of its three operations.
     let (sum, sum_low) = fast_two_sum(cx, x, one);
     let (product, product_low) = R::two_product(cx, t, sum);
     let product_low = R::mul_add(cx, t, sum_low, product_low);
@@ -97,7 +97,7 @@ pub(crate) fn atanh<R: Real, const N: usize, const K: usize>(
     let size = R::abs(cx, x);
     let z = R::mul(cx, x, x);
     let inner = R::mul_add(cx, x, R::mul(cx, z, polynomial(cx, z, near)), x);
-    // 1 - x is exact beyond 1/2
+    // 1 - x is exact for x > 1/2.
     let y = R::div(cx, R::add(cx, size, size), R::sub(cx, R::lit(cx, 1.0), size));
     let outer = R::mul(cx, half, ln_1p_sum(cx, y, R::lit(cx, 0.0), c));
     R::select(cx, R::le(cx, size, half), inner, signed(cx, x, outer))

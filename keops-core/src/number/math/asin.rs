@@ -67,7 +67,7 @@ pub(crate) fn acos<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Asin<R::Scalar,
     R::select(cx, outer, from_end, inner)
 }
 
-/// A number s of at most 1/2, and what asin s has beyond it.
+/// A number s of at most 1/2, and asin s - s.
 struct Reduced<R: Real> {
     /// Whether s is √((1 - |x|) / 2) and not x.
     outer: R::Mask,
@@ -80,7 +80,7 @@ fn reduced<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Asin<R::Scalar, N>) -> 
     let half = R::lit(cx, 0.5);
     let size = R::abs(cx, x);
     let outer = R::lt(cx, half, size);
-    // exact beyond 1/2; below 0, and its root NaN, beyond 1
+    // 1 - |x| is exact for |x| > 1/2. For |x| > 1, z is negative and its root NaN.
     let z = R::mul(cx, R::sub(cx, R::lit(cx, 1.0), size), half);
     let z = R::select(cx, outer, z, R::mul(cx, x, x));
     let sine = R::select(cx, outer, R::sqrt(cx, z), x);

@@ -74,7 +74,7 @@ pub(crate) const F64: Atan<f64, 20> = Atan {
 pub(crate) fn atan<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Atan<R::Scalar, N>) -> R {
     let one = R::lit(cx, 1.0);
     let steep = R::lt(cx, one, R::abs(cx, x));
-    // the sign stays with the quotient, so that -0 gives -0
+    // The quotient keeps the sign, so that -0 gives -0.
     let above = R::select(cx, steep, R::lit(cx, -1.0), x);
     let below = R::select(cx, steep, x, one);
     let a = R::div(cx, above, below);
@@ -96,7 +96,7 @@ pub(crate) fn atan2<R: Real, const N: usize>(cx: R::Cx, y: R, x: R, c: &Atan<R::
     let steep = R::lt(cx, width, height);
     let small = R::select(cx, steep, width, height);
     let large = R::select(cx, steep, height, width);
-    // 0 of 0 and ∞ of ∞: angles of multiples of π/4, as if the quotient were 0 and 1
+    // For 0/0 the quotient counts as 0 and for ∞/∞ as 1, which gives the multiples of π/4 that C's `atan2` has.
     let a = R::div(cx, small, R::select(cx, R::eq(cx, large, zero), one, large));
     let infinity = R::splat(cx, R::Scalar::infinity());
     let corner = R::and(cx, R::eq(cx, small, infinity), R::eq(cx, large, infinity));
@@ -115,7 +115,7 @@ pub(crate) fn atan2<R: Real, const N: usize>(cx: R::Cx, y: R, x: R, c: &Atan<R::
 #[inline(always)]
 fn of_quotient<R: Real, const N: usize>(cx: R::Cx, a: R, c: &Atan<R::Scalar, N>) -> R {
     let z = R::mul(cx, a, a);
-    // 0 - z P, and not -(z P): the sum below is -0 where a is
+    // This is 0 - z P and not -(z P), so that the sum below is -0 where a is -0.
     let less = R::neg_mul_add(cx, z, polynomial(cx, z, &c.polynomial), R::lit(cx, 0.0));
     R::mul_add(cx, a, less, a)
 }

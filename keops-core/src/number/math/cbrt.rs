@@ -1,7 +1,8 @@
 //! Cube root.
 //!
-//! x = w 2^(3n) with w in [√(1/8), √8). A polynomial is a first approximation y of ∛w, and Halley's iteration, which triples
-//! its digits, is y + y (w - y³) / (2 y³ + w): of the difference every digit is kept, so that the last addition alone rounds.
+//! x = w 2^(3n) with w in [√(1/8), √8). A polynomial is a first approximation y of ∛w, and Halley's iteration, which
+//! triples its digits, is y + y (w - y³) / (2 y³ + w): of the difference every digit is kept, so that the last addition
+//! alone rounds.
 
 use num_traits::Float;
 
@@ -16,7 +17,7 @@ const START: [f32; 5] = [0.443_547_3, 0.898_366_03, -0.473_765_55, 0.153_222_59,
 pub(crate) fn cbrt<R: Real>(cx: R::Cx, x: R) -> R {
     let (zero, one, two) = (R::lit(cx, 0.0), R::lit(cx, 1.0), R::lit(cx, 2.0));
     let single = R::Scalar::epsilon().as_f64() > 1e-10;
-    // a power of 8 that makes every subnormal number normal
+    // A power of 8 that makes every subnormal number normal.
     let up = if single { 24.0 } else { 54.0 };
     let size = R::abs(cx, x);
     let small = R::lt(cx, size, R::splat(cx, R::Scalar::min_positive_value()));
@@ -45,7 +46,7 @@ pub(crate) fn cbrt<R: Real>(cx: R::Cx, x: R) -> R {
     let n = R::sub(cx, n, R::select(cx, small, R::lit(cx, up / 3.0), zero));
     let root = R::mul(cx, y, R::pow2_integer(cx, n));
     let root = R::select(cx, R::lt(cx, x, zero), R::neg(cx, root), root);
-    // 0, infinity and NaN are their own roots
+    // 0, infinity and NaN are their own cube roots.
     let number = R::and(cx, R::lt(cx, zero, size), R::lt(cx, size, R::splat(cx, R::Scalar::infinity())));
     R::select(cx, number, root, x)
 }

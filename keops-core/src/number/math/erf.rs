@@ -1,9 +1,9 @@
 //! The error function and its complement.
 //!
-//! For |x| < 1, erf x = x + x P(x²). Beyond, the complement of a positive number is e^(-x²) H(t) / (x + k), where
-//! t = (x - k) / (x + k) maps all of them to an interval on which H, a scaled complement times x + k, is a polynomial of
-//! moderate degree (the map is that of Shepherd and Laframboise 1981). x² is taken in two terms, since its rounding would
-//! be an error of e^(-x²) that grows with it. Polynomials are minimax fits.
+//! For |x| < 1, erf x = x + x P(x²). Beyond, the complement of a positive number is e^(-x²) H(t) / (x + k), where t =
+//! (x - k) / (x + k) maps all of them to an interval on which H, a scaled complement times x + k, is a polynomial of
+//! moderate degree (the map is that of Shepherd and Laframboise 1981). x² is taken in two terms, since its rounding
+//! would be an error of e^(-x²) that grows with it. Polynomials are minimax fits.
 
 use super::{
     exp::{Exp, scaled},
@@ -19,7 +19,7 @@ pub(crate) struct Erf<E, const N: usize, const H: usize> {
     near: [E; N],
     /// k
     centre: E,
-    /// Here and beyond, the complement is 0.
+    /// From this x on, the complement is 0.
     end: E,
     /// H(t), for x from 1 to `end`.
     scaled: [E; H],

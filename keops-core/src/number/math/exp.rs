@@ -9,9 +9,9 @@ use crate::number::{Real, Scalar};
 
 /// The constants of an element type.
 pub(crate) struct Exp<E, const N: usize> {
-    /// Here and below the result is 0.
+    /// For x up to this number the result is 0.
     low: E,
-    /// Here and above the result is infinite.
+    /// For x from this number on the result is infinite.
     high: E,
     /// [`Scalar::ROUND`] + the exponent field of 1/2, so that [`Real::shift_to_exponent`] gives 2^(n-1).
     shift: E,
@@ -74,7 +74,8 @@ pub(crate) fn exp<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Exp<R::Scalar, N
     scaled(cx, x, None, 0.0, c)
 }
 
-/// e^(x + low) / 2^`halvings` for a `low` that is small beside 1, and one or no halving, which moves the end of the range.
+/// e^(x + low) / 2^`halvings` for a `low` that is small beside 1, and one or no halving, which moves the end of the
+/// range.
 #[inline(always)]
 pub(super) fn scaled<R: Real, const N: usize>(
     cx: R::Cx,
@@ -96,8 +97,8 @@ pub(super) fn scaled<R: Real, const N: usize>(
     R::mul(cx, polynomial(cx, r, &c.polynomial), R::shift_to_exponent(cx, t))
 }
 
-/// x + n ln 2, where n is the negative of the integer that is nearest to x / ln 2: in this order the steps that round use
-/// one constant, one register less.
+/// x + n ln 2, where n is the negative of the integer that is nearest to x / ln 2: in this order the steps that round
+/// use one constant, one register less.
 #[inline(always)]
 fn reduced<R: Real, const N: usize>(cx: R::Cx, x: R, n: R, c: &Exp<R::Scalar, N>) -> R {
     let r = R::mul_add(cx, n, R::splat(cx, c.ln_2[0]), x);
@@ -106,8 +107,8 @@ fn reduced<R: Real, const N: usize>(cx: R::Cx, x: R, n: R, c: &Exp<R::Scalar, N>
 
 /// e^x - 1. Largest errors: [`Scalar::exp_m1_real`](crate::number::Scalar::exp_m1_real).
 ///
-/// With x = n ln 2 + r it is 2^n r + (2^n - 1), whose rounding is kept, and 2^n (e^r - 1 - r), which is small beside it.
-/// Half of it is computed, which does not overflow before the result does.
+/// With x = n ln 2 + r it is 2^n r + (2^n - 1), whose rounding is kept, and 2^n (e^r - 1 - r), which is small beside
+/// it. Half of it is computed, which does not overflow before the result does.
 #[inline(always)]
 pub(crate) fn exp_m1<R: Real, const N: usize, const K: usize>(
     cx: R::Cx,
@@ -126,7 +127,7 @@ pub(crate) fn exp_m1<R: Real, const N: usize, const K: usize>(
     let scale = R::shift_to_exponent(cx, t);
     let (high, low) = fast_two_sum(cx, R::sub(cx, scale, R::lit(cx, 0.5)), R::mul(cx, scale, r));
     let half = R::add(cx, high, R::mul_add(cx, scale, rest, low));
-    // where x is all of it: halves of subnormal numbers round, and -0 is kept
+    // For a small x the result is x itself: halving a subnormal number would round, and -0 is kept.
     let tiny = R::lt(cx, R::abs(cx, x), R::lit(cx, 1e-20));
     R::select(cx, tiny, x, R::add(cx, half, half))
 }

@@ -8,10 +8,10 @@
 //! exponent. The price is at the bottom: results below sqrt(2) times the smallest normal number are 0. Nothing is ever
 //! subnormal, which would slow down what is computed with it.
 //!
-//! Where a register holds sixteen numbers ([`Real::SIXTEENTHS`]), n is a multiple of 1/16 instead (Tang 1989): a table in
-//! registers has the 2^(n-1), and half of the polynomial is enough. Where the exponent field is 0 a table's entry loses its
-//! first digit and is subnormal, so results below twice the smallest normal number are 0 there: a mask on the last operation,
-//! in the place of a clamp from below.
+//! Where a register holds sixteen numbers ([`Real::SIXTEENTHS`]), n is a multiple of 1/16 instead (Tang 1989): a table
+//! in registers has the 2^(n-1), and half of the polynomial is enough. Where the exponent field is 0 a table's entry
+//! loses its first digit and is subnormal, so results below twice the smallest normal number are 0 there: a mask on the
+//! last operation, instead of a clamp from below.
 
 use core::f32::consts::LN_2 as LN_2_F32;
 use core::f64::consts::LN_2 as LN_2_F64;
@@ -21,9 +21,9 @@ use crate::number::{Real, Scalar};
 
 /// The constants of an element type.
 pub(crate) struct Exp2<E, const N: usize, const H: usize> {
-    /// Here and below the result is 0.
+    /// For x up to this number the result is 0.
     low: E,
-    /// Here and above the result is infinite.
+    /// For x from this number on the result is infinite.
     pub(super) high: E,
     /// [`Scalar::ROUND`] + the exponent field of 1/2, so that [`Real::shift_to_exponent`] gives 2^(n-1).
     pub(super) shift: E,
@@ -35,7 +35,7 @@ pub(crate) struct Exp2<E, const N: usize, const H: usize> {
 
 /// The constants of an element type where there is a table of 2^(n/16).
 pub(crate) struct Sixteenths<E, const H: usize> {
-    /// Below here the result is 0: from here on the exponent field of the 2^(n-1) is at least 1.
+    /// For x below this number the result is 0; from it on, the exponent field of 2^(n-1) is at least 1.
     low: E,
     /// [`Scalar::ROUND`] / 16 + the exponent field of 1/2, so that [`Real::pow2_sixteenths`] gives 2^(n-1).
     shift: E,
@@ -98,8 +98,8 @@ pub(crate) const F64: Exp2<f64, 12, 7> = Exp2 {
     },
 };
 
-/// The digits behind the leading one of 2^(j/16), less the j / 16 that [`Real::pow2_sixteenths`] adds to an exponent
-/// field: the table for `f32`.
+/// The mantissa bits after the leading one of 2^(j/16), less the j / 16 that [`Real::pow2_sixteenths`] adds to an
+/// exponent field: the table for `f32`.
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 pub(crate) const TABLE_F32: [u32; 16] = {
     const DIGITS: [u32; 16] = [

@@ -1,7 +1,7 @@
 //! Hyperbolic sine, cosine and tangent.
 //!
-//! Near 0, sinh x = x + x z P(z) and tanh x = x - x z P(z) with z = x², by minimax polynomials. Beyond, both, and the cosine
-//! everywhere, are made of e^|x| / 2, which reaches the end of the range, or of e^|2x|.
+//! Near 0, sinh x = x + x z P(z) and tanh x = x - x z P(z) with z = x², by minimax polynomials. Beyond, both, and the
+//! cosine everywhere, are made of e^|x| / 2, which reaches the end of the range, or of e^|2x|.
 
 use super::{
     exp::{Exp, scaled},
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::number::Real;
 
-/// Up to here the hyperbolic tangent is a polynomial.
+/// For |x| up to this number the hyperbolic tangent is a polynomial.
 const TANH_END: f64 = 0.625;
 
 /// (sinh x - x) / x³ as a polynomial in x², for |x| up to 1. Error 0.003 ULP.
@@ -83,7 +83,7 @@ pub(crate) fn tanh<R: Real, const N: usize, const K: usize>(
     let (one, two) = (R::lit(cx, 1.0), R::lit(cx, 2.0));
     let size = R::abs(cx, x);
     let z = R::mul(cx, x, x);
-    // 0 - z P, and not -(z P): the sum below is -0 where x is
+    // This is 0 - z P and not -(z P), so that the sum below is -0 where x is -0.
     let less = R::neg_mul_add(cx, z, polynomial(cx, z, near), R::lit(cx, 0.0));
     let inner = R::mul_add(cx, x, less, x);
     let grown = scaled(cx, R::add(cx, size, size), None, 0.0, exp);

@@ -111,7 +111,7 @@ pub(super) fn ln_1p_sum<R: Real, const N: usize>(cx: R::Cx, x: R, low: R, c: &Lo
     let lost = R::add(cx, R::sub(cx, one, R::sub(cx, sum, x_in_sum)), R::sub(cx, x, x_in_sum));
     let f = R::select(cx, near, x, R::sub(cx, m, one));
     let low = R::add(cx, low, R::select(cx, near, zero, lost));
-    // of an exponent beyond that, what was lost counts for nothing
+    // Beyond that exponent the rounding error of 1 + x is negligible.
     let scale = R::pow2_integer(cx, R::max(cx, R::lit(cx, -100.0), R::neg(cx, e)));
     let low = R::div(cx, R::mul(cx, low, scale), m);
     let less = R::neg_mul_add(cx, e, R::splat(cx, c.ln_2[1]), correction(cx, f, c));
@@ -142,13 +142,13 @@ fn reduced<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>, comb
     let (m, e) = R::split_exponent(cx, R::select(cx, small, R::mul(cx, x, R::splat(cx, c.up[0])), x));
     let e = R::sub(cx, e, R::select(cx, small, R::splat(cx, c.up[1]), zero));
     let (f, correction) = near_one(cx, m, c);
-    // Infinity and NaN are their own logarithm.
+    // Infinity and NaN are their own logarithms.
     let result = R::select(cx, R::lt(cx, x, infinity), combine(f, correction, e), x);
     let result = R::select(cx, R::lt(cx, x, zero), R::splat(cx, R::Scalar::nan()), result);
     R::select(cx, R::eq(cx, x, zero), R::splat(cx, R::Scalar::neg_infinity()), result)
 }
 
-/// f = m - 1, and what ln m is less than f.
+/// f = m - 1, and f - ln m.
 #[inline(always)]
 fn near_one<R: Real, const N: usize>(cx: R::Cx, m: R, c: &Log<R::Scalar, N>) -> (R, R) {
     let f = R::sub(cx, m, R::lit(cx, 1.0));

@@ -134,7 +134,7 @@ fn usual_pow<R: Real, const N: usize, const K: usize, const H: usize>(
     exp2_sum(cx, exponent, Some(low), exp2)
 }
 
-/// m + 1 and what rounding left out, for m in [sqrt(1/2), sqrt(2)).
+/// The rounded sum m + 1 and its rounding error, for m in [sqrt(1/2), sqrt(2)).
 #[inline(always)]
 fn sum_with_one<R: Real>(cx: R::Cx, m: R) -> (R, R) {
     // m + 1 is at least 1.7, so m is recovered from it exactly: no order of the two matters.

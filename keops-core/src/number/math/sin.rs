@@ -1,9 +1,9 @@
 //! Sine, cosine and tangent.
 //!
 //! With n the integer nearest to x / (π/2) and r = x - n π/2, sin x is sin r, cos r, -sin r or -cos r as n is 0, 1, 2
-//! or 3 modulo 4, and cos x is that of n + 1; tan x is tan r or -1 / tan r. π/2 is taken in four terms (Cody and Waite 1980); the products of
-//! n with the first three are exact. Beyond the range where they are, which is rare, numbers go through the scalar
-//! library function one by one.
+//! or 3 modulo 4, and cos x is that of n + 1; tan x is tan r or -1 / tan r. π/2 is taken in four terms (Cody and Waite
+//! 1980); the products of n with the first three are exact. Beyond the range where they are, which is rare, numbers go
+//! through the scalar library function one by one.
 
 use num_traits::Float;
 
@@ -106,7 +106,7 @@ fn covered_or<R: Real, const N: usize, const K: usize>(
     let limit = c.limit;
     let covered = R::le(cx, R::abs(cx, x), R::splat(cx, limit));
     if R::any(cx, R::not(cx, covered)) {
-        // Numbers that `result` covers are not worth the call.
+        // The function is called only for the numbers that `result` does not cover.
         let exact = R::map(cx, x, |x| if Float::abs(x) <= limit { x } else { scalar(x) });
         return R::select(cx, covered, result, exact);
     }
@@ -121,7 +121,7 @@ fn reduced<R: Real, const N: usize, const K: usize>(cx: R::Cx, x: R, c: &Sin<R::
     let n = R::sub(cx, t, shift);
     let term = |k: usize| R::splat(cx, c.frac_pi_2[k]);
     let r = R::neg_mul_add(cx, n, term(1), R::neg_mul_add(cx, n, term(0), x));
-    // What rounding leaves out of the third step goes into the last, so that r is rounded once.
+    // The rounding error of the third step is added in the last one, so that r is rounded once.
     let next = R::neg_mul_add(cx, n, term(2), r);
     let lost = R::neg_mul_add(cx, n, term(2), R::sub(cx, r, next));
     (R::add(cx, next, R::neg_mul_add(cx, n, term(3), lost)), t)
