@@ -11,7 +11,7 @@ pub use components::{Chain, Components, Grid};
 
 use crate::number::Real;
 
-/// Which rows a variable has.
+/// Whose rows a variable has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// One row for each row of the result.
@@ -22,23 +22,23 @@ pub enum Role {
     Parameter,
 }
 
-/// Which of the two indices of a formula it is.
+/// One of the two indices of a formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Index {
-    /// That of variables `Vi`.
+    /// The index i, of variables `Vi`.
     I,
-    /// That of variables `Vj`.
+    /// The index j, of variables `Vj`.
     J,
 }
 
 /// A variable of a formula.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
-    /// Its name in the formula, for error messages.
+    /// The name of the variable in the formula, for error messages.
     pub name: &'static str,
     /// Which rows it has.
     pub role: Role,
-    /// Components of one row.
+    /// How many components a row has.
     pub dim: usize,
 }
 
@@ -62,8 +62,9 @@ impl Variable {
 
 /// A contraction of a vector of the target with a vector of the source, both prepared by the hoisted stages.
 ///
-/// With many components it is most of the work, and a whole tile of contractions is a matrix product: an engine may
-/// compute them that way and hand the results to [`Formula::pair`], instead of calling [`Contraction::of_pair`].
+/// A contraction of many components is most of a pair's work, and the contractions of all pairs of a tile are a matrix
+/// product. An engine may compute them as such a product and hand the results to [`Formula::pair`], instead of calling
+/// [`Contraction::of_pair`].
 #[derive(Clone, Copy, Debug)]
 pub struct Contraction {
     /// What is summed.
@@ -125,7 +126,7 @@ impl Contraction {
     }
 }
 
-/// So many components are summed in two sums on a processor, which hide each other's latency.
+/// On lanes, a contraction of this many components or more is summed in two sums, which hide each other's latency.
 const TWO_SUMS: usize = 6;
 
 /// What a [`Contraction`] sums over its components d.
@@ -137,25 +138,25 @@ pub enum ContractionKind {
     SquaredDistance,
 }
 
-/// The differences of the two vectors of a squared distance, as components of f.
+/// The differences u_d - w_d of the two vectors of a squared distance, which are components of f.
 #[derive(Clone, Copy, Debug)]
 pub struct Differences {
     /// The squared distance.
     pub contraction: Contraction,
-    /// Its number among the formula's contractions.
+    /// The number of the squared distance among the formula's contractions.
     pub number: usize,
-    /// Whether they are w_d - u_d, and not u_d - w_d.
+    /// Whether the differences are w_d - u_d, and not u_d - w_d.
     pub flipped: bool,
 }
 
 impl Differences {
-    /// Those of contraction `number` of these.
+    /// The differences behind the squared distance `contractions[number]`, with the sign turned if `flipped`.
     #[must_use]
     pub const fn of(contractions: &[Contraction], number: usize, flipped: bool) -> Self {
         Self { contraction: contractions[number], number, flipped }
     }
 
-    /// Hands `scale` times each of them to a sink, from component `c` on.
+    /// Hands `scale` times each difference to a sink, as component `c` and the components after it.
     #[inline(always)]
     pub fn put_each<R: Real>(
         &self,
@@ -166,7 +167,8 @@ impl Differences {
         sink: &mut (impl Sink<R> + ?Sized),
     ) {
         let Contraction { target, source, len, .. } = self.contraction;
-        // one change of sign instead of one a component: the squared distance may have made u_d - w_d
+        // The sign is changed once and not for each component, and u_d - w_d may be there already from the squared
+        // distance.
         let scale = if self.flipped { R::neg(cx, scale) } else { scale };
         let mut d = 0;
         while d < len {
@@ -177,12 +179,12 @@ impl Differences {
     }
 }
 
-/// A squared distance whose only use is in an exponent to base 2, times one prepared parameter c.
+/// A squared distance that is used in an exponent to base 2 only, times one prepared parameter c.
 ///
 /// Where c is negative, c |u - w|² = -|s u - s w|² for s = √-c. An engine may scale both vectors once, and give
-/// [`Formula::pair`] 1 in the place of c and -|s u - s w|² for the contraction: a pair costs a multiplication less. Each coordinate is moved by a rounding then;
-/// where s u or s w overflows, the result is NaN, which no operation of such a formula hides, and the engine has to
-/// compute it as it stands.
+/// [`Formula::pair`] the number 1 for c and -|s u - s w|² for the contraction, which saves a multiplication for each
+/// pair. The price is a rounding of each coordinate. Where s u or s w overflows, the result is NaN, which no operation
+/// of such a formula hides; then the engine has to compute the formula without scaling.
 #[derive(Clone, Copy, Debug)]
 pub struct Scaled {
     /// The number of the contraction.
@@ -192,7 +194,7 @@ pub struct Scaled {
 }
 
 impl Scaled {
-    /// This contraction with this factor.
+    /// The contraction of this number, with the factor in this place.
     #[must_use]
     pub const fn new(contraction: usize, factor: usize) -> Self {
         Self { contraction, factor }
@@ -201,7 +203,8 @@ impl Scaled {
 
 /// The prepared components of a target or a source, read by `pair` as numbers.
 ///
-/// With lanes over targets a source is one row of scalars, splat on reading; with lanes over sources it is a row of tiles.
+/// With lanes over targets, a source is one row of scalars, and reading a component broadcasts it to all lanes; with
+/// lanes over sources, it is a row of lanes.
 pub trait Row<R: Real> {
     /// Component `c`.
     fn get(&self, cx: R::Cx, c: usize) -> R;
@@ -214,11 +217,12 @@ impl<R: Real> Row<R> for &[R] {
     }
 }
 
-/// Where `pair` leaves the components of f, in ascending order of `c`, each exactly once.
+/// The receiver of the components of f for a pair. [`Formula::pair`] hands it every component exactly once, in
+/// ascending order of `c`.
 pub trait Sink<R: Real> {
     /// Component `c` is `value`.
     fn put(&mut self, cx: R::Cx, c: usize, value: R);
-    /// Component `c` is `a` times `b`; a sum makes one fused operation of it.
+    /// Component `c` is `a` times `b`; a sum adds the product by one fused operation.
     fn put_product(&mut self, cx: R::Cx, c: usize, a: R, b: R);
     /// Components `c..c + len` are `scale` times the source's components `from..from + len`: a wide right-hand side,
     /// which over a tile is a matrix product.
@@ -228,8 +232,8 @@ pub trait Sink<R: Real> {
             self.put_product(cx, c + d, scale, row.get(cx, from + d));
         }
     }
-    /// Components from `c` on are `scale` times the differences of a squared distance's vectors: the gradient of a function of
-    /// that distance, which over a tile is a matrix product too.
+    /// Components `c..c + len` are `scale` times the `len` differences of the two vectors of a squared distance: the
+    /// gradient of a function of that distance, which over a tile is a matrix product too.
     #[inline(always)]
     fn put_differences(
         &mut self,
@@ -250,41 +254,41 @@ pub struct Cuda {
     pub name: &'static str,
     /// The values of the const generics.
     pub dims: &'static [usize],
-    /// Names of entry points that were built, and the PTX module of each.
+    /// The names of the entry points that were built, with the PTX module of each.
     pub modules: &'static [(&'static str, &'static str)],
-    /// Those that were assembled, too: the name of the entry point, the compute capability (90 for sm_90), and the binary.
+    /// The entry points that were also assembled: the name, the compute capability (90 for sm_90), and the binary.
     pub cubins: &'static [(&'static str, u32, &'static [u8])],
 }
 
-/// What storage is generic over: a number, or a tile of lanes.
+/// The type of one component in storage: a number, or a tile of lanes.
 pub trait Item: Copy + Send + Sync + 'static {}
 
 impl<E: Copy + Send + Sync + 'static> Item for E {}
 
-/// A formula, compiled: implemented by the macro for each forward or derivative formula.
+/// A compiled formula. The macro implements this trait for the value of a formula and for each of its derivatives.
 ///
-/// The stages read and write slices, whose lengths are those of the associated types and of the variables: in inlined
-/// code they are constants.
+/// The stages read and write slices. Their lengths are given by the associated types and by the dimensions of the
+/// variables, and are constants once the code is inlined.
 pub trait Formula: Send + Sync + 'static {
-    /// Its name, for messages.
+    /// The name of the formula, for messages.
     const NAME: &'static str;
-    /// Its variables, in the order of the call's arguments.
+    /// The variables, in the order of the call's arguments.
     const VARIABLES: &'static [Variable];
-    /// Which index the targets are; sources are the other one.
+    /// The index of the targets; sources have the other one.
     const TARGETS: Index = Index::I;
     /// The contractions of a pair.
     const CONTRACTIONS: &'static [Contraction];
-    /// A contraction that may be scaled.
+    /// A squared distance whose vectors an engine may scale, if there is one.
     const SCALED: Option<Scaled> = None;
-    /// Whether [`Self::source`] leaves the variables as they are.
+    /// Whether [`Self::source`] copies the variables unchanged.
     const KEEPS_SOURCES: bool = false;
-    /// About how many numbers a stage keeps in arrays of its own, on the stack; 0 where these are few.
+    /// About how many numbers the arrays inside a stage hold, on the stack; 0 where these are few.
     const LOCALS: usize = 0;
-    /// Its kernels for GPUs, if any were built.
+    /// The kernels for GPUs, if any were built.
     const CUDA: Option<Cuda> = None;
 
-    /// Storage for the prepared parameters: computed once per call by the stage [`Self::parameters`], read by every later
-    /// stage.
+    /// Storage for the prepared parameters: computed once per call by the stage [`Self::parameters`], read by every
+    /// later stage.
     type Parameters<E: Item>: Components<E> + Send + Sync;
     /// Storage for a prepared target row: computed once per target by the stage [`Self::target`], read by
     /// [`Self::pair`].
@@ -297,29 +301,30 @@ pub trait Formula: Send + Sync + 'static {
     /// Storage for the components of f.
     type Output<E: Item>: Components<E> + Send + Sync;
 
-    /// Prepares the parameters; `x` holds those of role `Parameter` one after another, in the order of `VARIABLES`.
-    /// They are left as they are unless the formula has more to do.
+    /// Prepares the parameters. `x` holds the variables of role `Parameter` one after another, in the order of
+    /// `VARIABLES`. The default copies them, for formulas that hoist nothing to this stage.
     #[inline(always)]
     fn parameters<R: Real>(_cx: R::Cx, x: &[R], out: &mut [R]) {
         out.copy_from_slice(x);
     }
-    /// Prepares a target row; `x` holds the variables of role `Target` one after another. They are left as they are
-    /// unless the formula has more to do.
+    /// Prepares a target row. `x` holds the variables of role `Target` one after another. The default copies them, for
+    /// formulas that hoist nothing to this stage.
     #[inline(always)]
     fn target<R: Real>(_cx: R::Cx, _p: &[R], x: &[R], out: &mut [R]) {
         out.copy_from_slice(x);
     }
-    /// Prepares a source row; `x` holds the variables of role `Source` one after another. They are left as they are
-    /// unless the formula has more to do.
+    /// Prepares a source row. `x` holds the variables of role `Source` one after another. The default copies them, for
+    /// formulas that hoist nothing to this stage.
     #[inline(always)]
     fn source<R: Real>(_cx: R::Cx, _p: &[R], x: &[R], out: &mut [R]) {
         out.copy_from_slice(x);
     }
-    /// The rest of f for one pair, given its prepared rows and contractions.
+    /// Computes the components of f for one pair from the prepared parameters `p`, the prepared rows `i` and `j` and
+    /// the contractions `c` of the pair, and hands them to `sink`.
     fn pair<R: Real>(cx: R::Cx, p: &[R], i: &impl Row<R>, j: &impl Row<R>, c: &[R], sink: &mut impl Sink<R>);
 }
 
-/// Components of all variables of one role, one after another.
+/// How many components the variables of one role have in all.
 #[must_use]
 pub const fn width(variables: &[Variable], role: Role) -> usize {
     let (mut sum, mut v) = (0, 0);

@@ -1,8 +1,8 @@
-//! What the host and the kernels on a GPU agree on: names, memory layout, and how the work is cut.
+//! The contract between the host and the kernels on a GPU: names, memory layout, and how the work is cut into units.
 //!
 //! A formula with its reduction becomes two kernels for each element type, `<name>` and `<name>_merge`; all formulas
-//! share `keops_total_f32` and `keops_total_f64`. Each kernel is a PTX module of its own. All numbers in their parameters are little-endian; pointers are
-//! device pointers of 8 bytes, aligned like what they point to.
+//! share `keops_total_f32` and `keops_total_f64`. Each kernel is a PTX module of its own. All numbers in their
+//! parameters are little-endian; pointers are device pointers of 8 bytes, aligned like what they point to.
 //!
 //! ```text
 //! <name>(data: *const *const T, units: *const Unit, ranges: *const Range,
@@ -11,20 +11,20 @@
 //! keops_total_<t>(values: *const T, partial: *mut [f64; 2], rows: u32, width: u32)
 //! ```
 //!
-//! - `data` has for each batch the pointer of each variable, in the order of [`Formula::VARIABLES`]; its rows in the batch
-//!   follow each other.
+//! - `data` has, for each batch, a pointer to each variable, in the order of [`Formula::VARIABLES`]; the rows of a
+//!   variable in a batch follow each other.
 //! - Block b of the main kernel, of [`THREADS`] threads, takes unit b: at most [`block_targets`] targets of a batch
 //!   against a list of ranges of its sources. There are as many blocks as units. The targets of all batches are rows of
 //!   the result; there are `targets` of them.
 //! - With one part, a unit writes the rows of its targets: [`Reduction::values`] numbers of `values` and
-//!   [`Reduction::indices`] of `indices` each. With more, unit after unit leaves states: number w of the state of row
+//!   [`Reduction::indices`] of `indices` each. With more parts, each unit writes states: number w of the state of row
 //!   t in part p is number (p * words + w) * targets + t of `states`, where words is [`state_words`]. Then the merge
 //!   kernel joins them in the order of the parts, [`MERGED`] at a time: launch after launch, thread g * targets + t takes
 //!   the states of row t in the g-th [`MERGED`] of those parts whose numbers are multiples of `apart`, which is 1 at first
-//!   and then [`MERGED`] times as large each time. It leaves the joined state in the place of the first, or writes the row
-//!   if these are the last. Blocks have [`THREADS`] threads.
-//! - The total kernel has [`TOTAL_BLOCKS`] blocks of [`THREADS`] threads. Block b leaves for each of the `width` columns
-//!   c of `values` a sum of some of the rows, in two terms, as number b * width + c of `partial`; the host adds them.
+//!   and then [`MERGED`] times as large each time. It writes the joined state in
+//!   the place of the first one, or the row of the result if this is the last launch. Blocks have [`THREADS`] threads.
+//! - The total kernel has [`TOTAL_BLOCKS`] blocks of [`THREADS`] threads. Block b writes, for each of the `width` columns
+//!   c of `values`, the sum of some of the rows, in two terms, as number b * width + c of `partial`; the host adds these.
 //!
 //! The dynamic shared memory of a block of the main kernel is [`shared_bytes`]; the others have none.
 
@@ -43,20 +43,21 @@ pub const MERGED: usize = 64;
 /// Blocks of the total kernel.
 pub const TOTAL_BLOCKS: usize = 64;
 
-/// Shared memory for the prepared sources of a tile, in bytes: several blocks of a multiprocessor have room for theirs.
+/// Shared memory for the prepared sources of a tile, in bytes: little enough that several blocks have room on a
+/// multiprocessor.
 const SHARED_BYTES: usize = 16 << 10;
 
-/// The most shared memory of a block that every device has without being asked for more.
+/// The shared memory that a block has on every device without asking for more, in bytes.
 pub(crate) const MOST_SHARED_BYTES: usize = 48 << 10;
 
-/// The most sources in a tile. Sums are flushed into their compensated total behind it.
+/// The most sources in a tile. Sums are flushed into their compensated total after each tile.
 const TILE_SOURCES: usize = 256;
 
 /// A unit of work: consecutive targets against a list of ranges of sources.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unit {
-    /// The first target, in its batch.
+    /// The first target of the unit, in its batch.
     pub first_target: u32,
     /// How many targets.
     pub targets: u32,
@@ -64,11 +65,11 @@ pub struct Unit {
     pub first_range: u32,
     /// How many ranges.
     pub ranges: u32,
-    /// Which part of the sources of its targets it is.
+    /// The number of the part of the sources that the unit has.
     pub part: u32,
     /// The row of the result of the first target.
     pub first_row: u32,
-    /// The number of the pointer to the first variable of its batch.
+    /// The number, in `data`, of the pointer to the first variable of the batch.
     pub data: u32,
 }
 
@@ -82,14 +83,14 @@ pub struct Range {
     pub end: u32,
 }
 
-/// The local memory that a thread can have is 512 KiB, by the CUDA Programming Guide's table of compute capabilities; a
-/// few are left for what else a kernel needs.
+/// The local memory that a thread can have is 512 KiB, by the CUDA Programming Guide's table of compute capabilities;
+/// some of them are reserved for what else a kernel needs.
 pub const MOST_LOCAL_BYTES: usize = (512 << 10) - 4096;
 
-/// A prepared target of more bytes does not stay in registers.
+/// The most bytes of a prepared target that stays in registers.
 const LONG_TARGET_BYTES: usize = 128;
 
-/// A contraction of fewer components is not worth the detour of its results through local memory.
+/// The fewest components of a contraction that is worth the detour of its results through local memory.
 const LONG_CONTRACTION: usize = 16;
 
 /// The most contractions of a formula that are written out one by one for groups of sources.
@@ -98,21 +99,22 @@ pub const MOST_CONTRACTIONS: usize = 4;
 /// The most sources of a group.
 pub const MOST_GROUP_SOURCES: usize = 16;
 
-/// What the contractions of a thread's targets with a group of sources may take of its registers, in bytes: with what
-/// else the loop needs these are less than 128 registers, so that a multiprocessor has room for four blocks.
+/// The registers of a thread that hold the contractions of its targets with a group of sources, at most, in bytes: with
+/// what else the loop needs a thread has fewer than 128 registers, so that a multiprocessor has room for four blocks.
 const CONTRACTED_BYTES: usize = 192;
 
-/// What the targets and states of a thread may take in local memory, in bytes, before it has fewer targets. The driver
-/// reserves local memory for as many threads as the whole device can have.
+/// The local memory that the targets and states of a thread take at most, in bytes; a thread has fewer targets where
+/// they would take more. The driver reserves local memory for as many threads as the whole device can have.
 const LOCAL_BYTES: usize = 16 << 10;
 
 /// The most components of f that a thread with four long targets keeps in registers beside their contractions.
 const SHORT_RESULT: usize = 4;
 
-/// A row of f of more bytes does not stay in registers.
+/// The most bytes of a row of f that stays in registers.
 const LONG_RESULT_BYTES: usize = 128;
 
-/// What a number of a thread's targets with the sources of a bundle may take of its registers, in bytes.
+/// The registers of a thread that hold one number for each pair of its targets with the sources of a bundle, at most,
+/// in bytes.
 const BUNDLE_BYTES: usize = 64;
 
 /// The most sources of a bundle.
@@ -146,7 +148,8 @@ const fn is_wide<T: Scalar, F: Formula, R: Reduction>() -> bool {
 pub const fn rows_per_thread<T: Scalar, F: Formula, R: Reduction>() -> usize {
     let target = <F::Target<u8> as Components<u8>>::LEN;
     if is_wide::<T, F, R>() {
-        // What is read of a source serves all targets, and a component of all of them is read by 16 bytes.
+        // What is read of a source serves all targets of the thread, and one load of 16 bytes reads a component of all
+        // of them.
         let most = 16 / size_of::<T>();
         let local = (target + state_words::<T, F, R>()) * size_of::<T>();
         return if most * local <= LOCAL_BYTES && components::<F>() <= SHORT_RESULT {
@@ -159,7 +162,7 @@ pub const fn rows_per_thread<T: Scalar, F: Formula, R: Reduction>() -> usize {
     }
     let words = size_of::<T>() / 4;
     let each = numbers_per_target::<F, R>();
-    // Numbers in f64 have fewer that are computed at a time, since the unit for them is slower: there is more room.
+    // In f64 there is more room: the unit for f64 is slower, so fewer operations are in flight at a time.
     if each * words <= (if words == 2 { 16 } else { 12 }) {
         4
     } else if each * words <= 32 {
@@ -169,8 +172,8 @@ pub const fn rows_per_thread<T: Scalar, F: Formula, R: Reduction>() -> usize {
     }
 }
 
-/// How many sources a thread contracts at a time with its targets, which are read once for all of them; 1 if it takes
-/// pair by pair.
+/// How many sources make a group: the contractions of a thread's targets with a group are computed together, so that
+/// the targets are read once for all of these sources. 1 if a thread goes pair by pair.
 #[must_use]
 pub const fn group_sources<T: Scalar, F: Formula, R: Reduction>() -> usize {
     if !is_wide::<T, F, R>() {
@@ -181,7 +184,8 @@ pub const fn group_sources<T: Scalar, F: Formula, R: Reduction>() -> usize {
     if bundle < group { group / bundle * bundle } else { group }
 }
 
-/// For how many sources a thread computes the rest of the formula at a time; 1 if it takes pair by pair.
+/// How many sources make a bundle, for which a thread computes the rest of the formula in step; 1 if a thread goes pair
+/// by pair.
 const fn bundle_sources<T: Scalar, F: Formula, R: Reduction>() -> usize {
     if !is_wide::<T, F, R>() || !is_bundled::<T, F, R>() {
         return 1;
@@ -189,8 +193,8 @@ const fn bundle_sources<T: Scalar, F: Formula, R: Reduction>() -> usize {
     sources_that_fit::<T, F, R>(BUNDLE_BYTES, MOST_BUNDLE_SOURCES)
 }
 
-/// How many sources there is room for in shared memory, and in so many bytes of registers a number of each pair with the
-/// targets of a thread; not more than `most`.
+/// How many sources fit into shared memory, such that one number for each of their pairs with the targets of a thread
+/// fits into `registers` bytes of registers; at most `most`.
 const fn sources_that_fit<T: Scalar, F: Formula, R: Reduction>(registers: usize, most: usize) -> usize {
     let mut fit = registers / (rows_per_thread::<T, F, R>() * size_of::<T>());
     if fit > most {
@@ -202,7 +206,7 @@ const fn sources_that_fit<T: Scalar, F: Formula, R: Reduction>(registers: usize,
     }
 }
 
-/// How many pairs those of a bundle are with all targets of a thread.
+/// Pairs that one thread evaluates per bundle: the sources of a bundle times [`rows_per_thread`].
 #[must_use]
 pub const fn bundle_pairs<T: Scalar, F: Formula, R: Reduction>() -> usize {
     bundle_sources::<T, F, R>() * rows_per_thread::<T, F, R>()
@@ -210,16 +214,17 @@ pub const fn bundle_pairs<T: Scalar, F: Formula, R: Reduction>() -> usize {
 
 /// The most registers that a thread of the main kernel may have; 0 if the assembler decides.
 ///
-/// Where a loop is there twice, for coordinates that are scaled and for the rest, the assembler gives the second one more
-/// than the first one needs. 64 registers leave room for eight blocks on a multiprocessor. With 48 there are ten, but the
-/// loads and exponentials of a source cannot begin before those of the one before end: on an H200 that is slower.
+/// A kernel with [`Formula::SCALED`] has its loop twice, for scaled coordinates and for the other ones, and the
+/// assembler gives the second loop more registers than the first one needs. 64 registers leave room for eight blocks on
+/// a multiprocessor. With 48 registers there is room for ten, but then the loads and exponentials of a source cannot
+/// begin before those of the source before it end, which is slower on an H200.
 #[must_use]
 pub const fn most_registers<T: Scalar, F: Formula, R: Reduction>() -> u32 {
     let is_sum = R::HANDS_NAN_ON && R::REGISTERS == 0;
     if F::SCALED.is_some() && is_sum && size_of::<T>() == 4 && numbers_per_target::<F, R>() <= 7 { 64 } else { 0 }
 }
 
-/// How many numbers a thread keeps for each of its targets.
+/// How many numbers a thread holds in registers for each of its targets.
 const fn numbers_per_target<F: Formula, R: Reduction>() -> usize {
     <F::Target<u8> as Components<u8>>::LEN
         + <F::Contractions<u8> as Components<u8>>::LEN
@@ -238,7 +243,8 @@ pub struct Sizes {
     pub tile_sources: usize,
     /// The dynamic shared memory of a block of the main kernel, in bytes.
     pub shared_bytes: usize,
-    /// What a thread of the main kernel keeps for its targets, in bytes: where it is much, local memory of that size.
+    /// The bytes that a thread of the main kernel needs for its targets: where they do not fit into registers, local
+    /// memory of that size.
     pub local_bytes: usize,
 }
 
@@ -262,13 +268,13 @@ pub const fn block_targets<T: Scalar, F: Formula, R: Reduction>() -> usize {
     THREADS * rows_per_thread::<T, F, R>()
 }
 
-/// Numbers from one prepared source to the next in shared memory: a multiple of 16 bytes.
+/// How many numbers lie between the beginnings of two prepared sources in shared memory: a multiple of 16 bytes.
 #[must_use]
 pub const fn source_stride<T: Scalar, F: Formula>() -> usize {
     <F::Source<u8> as Components<u8>>::LEN.next_multiple_of(16 / size_of::<T>())
 }
 
-/// Bytes from one prepared source to the next in shared memory.
+/// How many bytes lie between the beginnings of two prepared sources in shared memory.
 const fn source_bytes<T: Scalar, F: Formula>() -> usize {
     source_stride::<T, F>() * size_of::<T>()
 }
@@ -284,14 +290,15 @@ pub const fn tile_sources<T: Scalar, F: Formula, R: Reduction>() -> usize {
     }
 }
 
-/// The dynamic shared memory of a block, in bytes: at least that of one source, which no device may have.
+/// The dynamic shared memory of a block, in bytes. It has room for one source at least, which may be more than any
+/// device has.
 #[must_use]
 pub const fn shared_bytes<T: Scalar, F: Formula, R: Reduction>() -> usize {
     tile_sources::<T, F, R>() * source_bytes::<T, F>()
 }
 
-/// What a thread of the main kernel keeps for its targets, in bytes: all of it is in its local memory where it is too long
-/// for registers. A device gives no more than [`MOST_LOCAL_BYTES`], whatever its memory.
+/// The bytes that a thread of the main kernel needs for its targets, all of which are in local memory where they are
+/// too many for registers. A thread can have no more than [`MOST_LOCAL_BYTES`], whatever the memory of the device.
 #[must_use]
 pub const fn local_bytes<T: Scalar, F: Formula, R: Reduction>() -> usize {
     let numbers = <F::Target<u8> as Components<u8>>::LEN + state_words::<T, F, R>();

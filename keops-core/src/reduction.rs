@@ -1,9 +1,10 @@
-//! Reductions: monoids that make lanes, tiles, threads, GPU blocks and machines agree.
+//! Reductions: how the values of f for the pairs of a target become a row of the result.
 //!
-//! A reduction keeps a *state* for each target. It starts from [`Reduction::init`], takes the components of f pair by
-//! pair, and merges with a state that saw other sources. Pairs are taken in short *runs* (a few hundred sources):
-//! what the inner loop touches for every pair is the [`Reduction::Run`], small enough to stay in registers, and
-//! [`Reduction::flush`] ends it.
+//! A reduction is a monoid: it has a *state* for each target, which starts as [`Reduction::init`], takes the components
+//! of f pair by pair, and can be merged with a state that has seen other sources. So lanes, tiles, threads, GPU blocks
+//! and machines can each reduce a part of the sources. Pairs are taken in short *runs* (a few hundred sources): the
+//! numbers that the inner loop changes for every pair are the [`Reduction::Run`], which is small enough to stay in
+//! registers, and [`Reduction::flush`] adds them to the state.
 //!
 //! ```text
 //! state = init
@@ -11,16 +12,17 @@
 //! merge(state, other states of the same target); finish(state)
 //! ```
 //!
-//! A state is a list of numbers, as long for every target: between runs the engines keep states as flat memory. Each
-//! lane of a state is a target of its own; when lanes run over sources instead, the engine takes them apart and
-//! `merge` joins them. Ties between sources go to the lowest row number in every order of merging.
+//! A state is a list of numbers, as long for every target: between runs the engines keep states as flat memory. With
+//! lanes over targets, each lane of a state belongs to another target. With lanes over sources, each lane has seen
+//! other sources of the same target, and the engine merges them in the end. Ties between sources go to the lowest row
+//! number in every order of merging.
 //!
 //! | type | row of the result, for f with components f_0, f_1, .. |
 //! |---|---|
-//! | [`Sum`], [`DirectSum`], [`CompensatedSum`] | Σ_j f, rounded in blocks, at each term, once |
-//! | [`Mean`], [`DirectMean`], [`CompensatedMean`] | the same over the number of sources |
+//! | [`Sum`], [`DirectSum`], [`CompensatedSum`] | Σ_j f, rounded at each term of a block of sources; at each term of all; once |
+//! | [`Mean`], [`DirectMean`], [`CompensatedMean`] | these sums divided by the number of sources |
 //! | [`Prod`] | Π_j f |
-//! | [`ProdSaved`] | the mantissa, the exponent and the number of zeros of that |
+//! | [`ProdSaved`] | the mantissa and the exponent of the product of the factors other than 0, and the number of zeros |
 //! | [`Zero`] | 0 |
 //! | [`LogSumExp`] | log Σ_j 2^(f_0) (f_1, ..); without f_1: log Σ_j 2^(f_0) |
 //! | [`SumSoftMaxWeight`] | Σ_j 2^(f_0) (f_1, ..) / Σ_j 2^(f_0) |
@@ -79,46 +81,53 @@ use crate::{
 /// The components of one pair arrive in ascending order, each exactly once (the contract of [`crate::formula::Sink`]),
 /// so a reduction may use component 0 (an exponent, say) for the components that follow it.
 pub trait Reduction: Copy + Send + Sync + 'static {
-    /// What is kept for a target between runs, in memory.
+    /// The numbers of a target between runs, in memory.
     type State<F: Formula, R: Real>: Components<R>;
-    /// What every pair touches, in registers.
+    /// The numbers that every pair of a run changes or reads, in registers.
     type Run<F: Formula, R: Real>;
-    /// What component 0 of a pair leaves for the components behind it.
+    /// What component 0 of a pair leaves for the later components of the pair: the weight of an exponential, say.
     type Kept<R: Real>: Copy;
-    /// Whether the state has a NaN after a component was NaN.
+    /// Whether the state has a NaN once a component of f was NaN.
     const HANDS_NAN_ON: bool = false;
-    /// Whether most pairs only compare their value, which is less than the operations of a loop.
+    /// True for reductions that do no more than one comparison for a typical pair. The overhead of the loop then
+    /// dominates, so plans prefer longer runs and more vectors per tile.
     const COMPARES: bool = false;
-    /// Whether most sources are refused by one comparison, [`Self::admits`], and the others are worth being collected.
+    /// True for reductions that refuse most sources by one comparison, [`Self::admits`], and for which it pays to
+    /// collect the others before they are pushed.
     const FILTERS: bool = false;
     /// Whether [`Self::push`] writes to the state, and not only to the run.
     const PUSHES_TO_STATE: bool = false;
-    /// Whether a component may be taken of several sources, in their order, before the next component is taken of any.
+    /// Whether a component may be pushed for several sources, in their order, before the next component is pushed for
+    /// any of them.
     const BUNDLES: bool = false;
-    /// Whether a component may be taken in parts that add up to it.
+    /// Whether a component may be pushed as several parts that add up to it.
     const ADDS: bool = false;
-    /// Whether the result is divided by the number of sources: of one pair it is not its part of the whole.
+    /// Whether the result is divided by the number of sources, so that the result for one pair alone is not the
+    /// contribution of that pair to the whole.
     const DIVIDES: bool = false;
-    /// How many numbers of a run every pair writes, whatever the formula: what must stay in registers.
+    /// How many numbers of a run every pair writes whatever the formula is; these must stay in registers.
     const REGISTERS: usize;
-    /// How many more for each component of the formula.
+    /// How many numbers of a run every pair writes for each component of f, besides [`Self::REGISTERS`].
     const REGISTERS_PER_COMPONENT: usize;
 
     /// The state that has seen no source.
     fn init<F: Formula, R: Real>(cx: R::Cx) -> Self::State<F, R>;
     /// Begins a short run of sources.
     fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> Self::Run<F, R>;
-    /// Before component 0 of the next source: something to be written over.
+    /// The value of [`Self::Kept`] before component 0 of a source is pushed, which overwrites it.
     fn keep<R: Real>(cx: R::Cx) -> Self::Kept<R>;
-    /// Comes before component 0 of the next sources is taken, the largest value of which is `largest` (or NaN, if one is).
+    /// Called before component 0 of the next source, or of a whole bundle of sources, is pushed. `largest` is the
+    /// largest of these components, or NaN if one is NaN. Reductions with a running shift raise it here, once for the
+    /// bundle.
     #[inline(always)]
     fn lead<F: Formula, R: Real>(_cx: R::Cx, _run: &mut Self::Run<F, R>, _largest: R) {}
-    /// Where a component 0 of this value could change the state. Only where [`Self::FILTERS`] says so.
+    /// The lanes in which a component 0 of this value could change the state. Called only where [`Self::FILTERS`] is
+    /// true.
     #[inline(always)]
     fn admits<F: Formula, R: Real>(_cx: R::Cx, _run: &Self::Run<F, R>, _value: R) -> R::Mask {
         unreachable!("every source counts: `FILTERS` is false")
     }
-    /// Takes component `c` of source `index`.
+    /// Adds component `c` of the pair with source `index` to the run, or to the state (see [`Self::PUSHES_TO_STATE`]).
     fn push<F: Formula, R: Real>(
         cx: R::Cx,
         state: &mut Self::State<F, R>,
@@ -128,7 +137,7 @@ pub trait Reduction: Copy + Send + Sync + 'static {
         c: usize,
         value: R,
     );
-    /// Takes component `c` of source `index`, given as a product.
+    /// [`Self::push`] of a component that is the product a b: sums add it by a fused operation.
     #[inline(always)]
     fn push_product<F: Formula, R: Real>(
         cx: R::Cx,
@@ -141,10 +150,10 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     ) {
         Self::push::<F, R>(cx, state, run, kept, index, c, R::mul(cx, a, b));
     }
-    /// Ends a run: sums move what they gathered into their compensated total.
+    /// Ends a run: its numbers are added to the state. Sums add the sum of the run to their compensated total.
     fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &Self::Run<F, R>);
-    /// Joins the state of other sources of the same target; both are those of one lane, for a formula of `components`
-    /// components.
+    /// Merges `other` into `state`, the states of one target after different sources. Both are states of a single lane,
+    /// for a formula of `components` components.
     fn merge<T: Scalar>(components: usize, state: &mut [T], other: &[T]);
 
     /// How many values a result row has, for a formula of `components` components.
@@ -157,7 +166,7 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]);
 }
 
-/// Hands the components of a pair to the reduction.
+/// A sink that pushes the components of one pair to the reduction `Red`.
 pub struct Push<'a, F: Formula, R: Real, Red: Reduction> {
     state: &'a mut Red::State<F, R>,
     run: &'a mut Red::Run<F, R>,
@@ -166,7 +175,7 @@ pub struct Push<'a, F: Formula, R: Real, Red: Reduction> {
 }
 
 impl<'a, F: Formula, R: Real, Red: Reduction> Push<'a, F, R, Red> {
-    /// Those of a pair with source `index`.
+    /// A sink for the pair with source `index`.
     #[inline(always)]
     pub fn new(cx: R::Cx, state: &'a mut Red::State<F, R>, run: &'a mut Red::Run<F, R>, index: R::Index) -> Self {
         Self { state, run, kept: Red::keep(cx), index }
@@ -190,15 +199,16 @@ impl<F: Formula, R: Real, Red: Reduction> Sink<R> for Push<'_, F, R, Red> {
     }
 }
 
-/// The vectors of squared distances of a target and of the sources of a bundle, less a centre that is near them.
+/// The vectors of squared distances, of a target and of the sources of a bundle, each less a centre that is near to all
+/// of them.
 pub trait Centred<R: Real> {
-    /// The target's vector.
+    /// The centred vector of the target.
     fn target(&self, differences: &Differences) -> &[R];
-    /// That of source `b`.
+    /// The centred vector of source `b`.
     fn source(&self, differences: &Differences, b: usize) -> &[R::Scalar];
 }
 
-/// Hands the components of the pairs with `B` sources to a reduction that takes [`Reduction::BUNDLES`].
+/// A sink that pushes the components of a target's pairs with `B` sources to a reduction with [`Reduction::BUNDLES`].
 pub struct PushBundle<'a, F: Formula, R: Real, Red: Reduction, V, const B: usize> {
     state: &'a mut Red::State<F, R>,
     run: &'a mut Red::Run<F, R>,
@@ -208,7 +218,8 @@ pub struct PushBundle<'a, F: Formula, R: Real, Red: Reduction, V, const B: usize
 }
 
 impl<'a, F: Formula, R: Real, Red: Reduction, V: Centred<R>, const B: usize> PushBundle<'a, F, R, Red, V, B> {
-    /// Those of the pairs with these sources, whose vectors are centred if they are far enough from the target.
+    /// A sink for the pairs with these sources. `centred` are the centred vectors, given if all sources are so far from
+    /// the target that differences of centred vectors keep their digits.
     #[inline(always)]
     pub fn new(
         cx: R::Cx,
@@ -260,7 +271,8 @@ impl<F: Formula, R: Real, Red: Reduction, V: Centred<R>, const B: usize> Sink<Bu
             b += 1;
         }
     }
-    /// Σ_b s_b (u_d - w_bd) as (Σ_b s_b) u_d - Σ_b s_b w_bd, which is half of the operations.
+    /// Σ_b s_b (u_d - w_bd), computed as (Σ_b s_b) u_d - Σ_b s_b w_bd of centred vectors, which takes half of the
+    /// operations.
     #[inline(always)]
     fn put_differences(
         &mut self,
@@ -280,7 +292,8 @@ impl<F: Formula, R: Real, Red: Reduction, V: Centred<R>, const B: usize> Sink<Bu
             squares = R::mul_add(cx, scale.0[b], scale.0[b], squares);
             b += 1;
         }
-        // The square of a centred vector is finite, so these products are. Of an infinite scale they would be NaN.
+        // The squares of centred vectors are finite, and with scales below this bound the products are finite, too.
+        // With an infinite scale they would be NaN.
         let most = <R::Scalar as num_traits::Float>::max_value() * Scalar::of_f64(1e-6);
         if R::any(cx, R::not(cx, R::lt(cx, squares, R::splat(cx, most)))) {
             return differences.put_each(cx, c, scale, (i, j), self);
@@ -320,14 +333,15 @@ pub const fn components<F: Formula>() -> usize {
     <F::Output<u8> as Components<u8>>::LEN
 }
 
-/// With more parameters the pairs of a bundle, each of which has them, do not share a copy of them in registers.
+/// The most prepared parameters of a formula whose pairs go in bundles: more of them do not stay in registers, where
+/// the pairs of a bundle share them.
 const FEW_PARAMETERS: usize = 16;
 
-/// A pair that keeps more numbers than this in arrays of its own gains nothing from sums that are read once for a bundle, and
-/// is a lot of code, which a bundle has as often as it has pairs.
+/// The most numbers in the arrays of a pair that goes in bundles. A pair with larger arrays gains little from sums that
+/// are read once for a bundle, and is a lot of code, which a bundle repeats for each of its pairs.
 const FEW_LOCALS: usize = 256;
 
-/// Whether a target may meet the sources of a bundle at once.
+/// Whether the pairs of a target with the sources of a bundle may go through the formula in step.
 pub(crate) const fn bundles<F: Formula, Red: Reduction>() -> bool {
     Red::BUNDLES && <F::Parameters<u8> as Components<u8>>::LEN <= FEW_PARAMETERS && F::LOCALS <= FEW_LOCALS
 }

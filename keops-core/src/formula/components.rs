@@ -1,8 +1,8 @@
 //! Fixed-size storage for the components of a value whose length is a polynomial of const generics.
 //!
 //! Stable Rust has `[E; D]` for a const generic `D` but not `[E; D + 1]` or `[E; D * D]`. The macro therefore writes
-//! lengths as types: a literal or a parameter is an array, a sum is a [`Chain`], a product is a [`Grid`]. All of them
-//! are plain memory, seen as one flat slice.
+//! lengths as types: a literal or a parameter is an array, a sum is a [`Chain`], a product is a [`Grid`]. All of these
+//! types are plain memory, which is read and written as one flat slice.
 
 /// A fixed number of components of type `E`, one after another in memory.
 ///
@@ -37,7 +37,7 @@ pub unsafe trait Components<E: Copy>: Copy {
         // aligned like E; the assertion says that `from` has as many, also if both are none.
         unsafe { core::slice::from_raw_parts(from.as_ptr().cast::<Self>(), count) }
     }
-    /// [`Self::rows`], to be written.
+    /// The mutable form of [`Self::rows`].
     ///
     /// # Panics
     /// As [`Self::rows`].
@@ -58,13 +58,13 @@ unsafe impl<E: Copy, const N: usize> Components<E> for [E; N] {
     }
 }
 
-/// The components of `A`, then those of `B`: a length that is a sum.
+/// The components of `A`, then the components of `B`: storage whose length is a sum.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Chain<A, B>(
     /// The first components.
     pub A,
-    /// The rest.
+    /// The components after them.
     pub B,
 );
 
@@ -77,7 +77,7 @@ unsafe impl<E: Copy, A: Components<E>, B: Components<E>> Components<E> for Chain
     }
 }
 
-/// `N` times the components of `A`: a length that is a product.
+/// `N` values of type `A`: storage whose length is a product.
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
 pub struct Grid<A, const N: usize>(

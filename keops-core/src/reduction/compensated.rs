@@ -1,11 +1,11 @@
-//! Sums in two terms: what rounding took from the first is kept in the second.
+//! Sums in two terms: the second term holds the rounding errors of the first.
 //!
-//! A run of a few hundred additions in the element type loses little; it is adding many runs to a large total that
-//! loses digits. The totals here lose none of them until they are rounded once, at the end.
+//! A run of a few hundred additions in the element type loses little. What loses digits is adding many runs to a large
+//! total. The totals here keep these digits in a second term, and are rounded once, at the end.
 
 use crate::number::{Real, Scalar};
 
-/// The rounded sum a + b, and what rounding took from it: s + e = a + b exactly, for finite s (Knuth's TwoSum).
+/// The rounded sum s of a and b, and its rounding error e: s + e = a + b exactly, for finite s (Knuth's TwoSum).
 #[inline(always)]
 pub(super) fn two_sum<R: Real>(cx: R::Cx, a: R, b: R) -> (R, R) {
     let s = R::add(cx, a, b);
@@ -23,8 +23,8 @@ pub(super) fn add<R: Real>(cx: R::Cx, high: &mut R, low: &mut R, run: R) {
     *low = R::add(cx, *low, e);
 }
 
-/// Adds the run `(a, b)`, which is in two terms too, and sorts the digits of both terms anew: after any number of runs
-/// `low` is at most a rounding of `high`. A rest that is NaN, because a sum was infinite, is left out.
+/// Adds the run a + b, which is in two terms too, to the total `high + low`, and renormalizes the total: `low` stays at
+/// most a rounding of `high` after any number of runs. A low part that is NaN, because a sum was infinite, is left out.
 #[inline(always)]
 pub(super) fn add_pair<R: Real>(cx: R::Cx, high: &mut R, low: &mut R, (a, b): (R, R)) {
     let (s, e) = two_sum(cx, *high, a);

@@ -1,11 +1,11 @@
 //! Sums weighted by exponentials, in one pass, without overflow: the core of [`super::LogSumExp`] and
 //! [`super::SumSoftMaxWeight`].
 //!
-//! Component 0 of f is an exponent e_j to base 2, the others are what it weights. With a shift m, the sums Σ_j 2^(e_j -
-//! m) (1, f_1, ..) are kept in compensated totals. The shift starts at the lowest finite number and is raised when an
-//! exponent exceeds it: by [`SLACK`] more than to that, so that rescaling becomes rare. No weight is above 1, so that
-//! the product with a large f_c is finite. m is a whole number, so rescaling multiplies by a power of two and rounds
-//! nothing.
+//! Component 0 of f is an exponent e_j to base 2; the other components are weighted by 2^(e_j). With a shift m, the
+//! sums Σ_j 2^(e_j - m) (1, f_1, ..) are kept in compensated totals. The shift starts at the lowest finite number. When
+//! an exponent exceeds it, it is raised to [`SLACK`] above that exponent, so that rescaling is rare. No weight is above
+//! 1, so that the product with a large f_c is finite. m is a whole number, so rescaling multiplies by a power of two
+//! and rounds nothing.
 //!
 //! e = -infinity gives the weight 0, e = +infinity an infinite one, NaN spreads; none of them needs a test, since m
 //! is always finite.
@@ -18,14 +18,14 @@ use crate::{
     number::{Real, Scalar},
 };
 
-/// By how much the shift exceeds the exponent that raised it.
+/// How far above an exponent the shift is raised.
 pub(super) const SLACK: f64 = 8.0;
 
-/// What becomes of the weighted sums.
+/// The result row, as a function of the weighted sums.
 pub trait Outcome: Copy + Send + Sync + 'static {
-    /// Whether the sum of the weights alone is needed, also if f has more components than the exponent.
+    /// Whether the result needs the sum of the weights alone, even if f has components besides the exponent.
     const WEIGHTS: bool;
-    /// Length of the result row.
+    /// How many values the result row has, for a formula of `components` components.
     fn values(components: usize) -> usize;
     /// Writes the result row, given the shift and `sum(c)` = Σ_j 2^(e_j - shift) f_c, where f_0 stands for 1.
     fn finish<T: Scalar>(shift: f64, components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]);
@@ -35,7 +35,7 @@ pub trait Outcome: Copy + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 pub struct Exponential<O>(PhantomData<O>);
 
-/// The shift, and the sums since the run began.
+/// The shift, and the weighted sums since the run began.
 pub struct ExponentialRun<F: Formula, R: Real> {
     shift: R,
     sums: F::Output<R>,
@@ -48,12 +48,13 @@ pub(super) fn rescale<R: Real>(cx: R::Cx, from: R, to: R) -> R {
     R::pow2_integer(cx, R::max(cx, R::sub(cx, from, to), R::lit(cx, lowest)))
 }
 
-/// Whether the totals' component 0 is in use.
+/// Whether component 0 of the totals, the sum of the weights, is needed.
 const fn weights<F: Formula, O: Outcome>() -> bool {
     O::WEIGHTS || components::<F>() == 1
 }
 
-/// The shift of the lanes whose exponent is beyond it, raised, and what that makes of sums.
+/// The shift, raised in the lanes `beyond`, whose exponent exceeds it; and the factor by which sums relative to the old
+/// shift become sums relative to the new one.
 #[inline(always)]
 pub(super) fn raised<R: Real>(cx: R::Cx, shift: R, beyond: R::Mask, exponent: R) -> (R, R) {
     let highest = R::splat(cx, <R::Scalar as num_traits::Float>::max_value());
@@ -62,7 +63,7 @@ pub(super) fn raised<R: Real>(cx: R::Cx, shift: R, beyond: R::Mask, exponent: R)
     (to, rescale(cx, shift, to))
 }
 
-/// Raises the shift of the lanes whose exponent is beyond it, and rescales the run's sums.
+/// Raises the shift in the lanes `beyond`, whose exponent exceeds it, and rescales the sums of the run.
 #[inline(always)]
 fn raise<F: Formula, R: Real>(cx: R::Cx, run: &mut ExponentialRun<F, R>, beyond: R::Mask, exponent: R) {
     let (shift, scale) = raised(cx, run.shift, beyond, exponent);
@@ -80,7 +81,7 @@ impl<O: Outcome> Reduction for Exponential<O> {
     type Kept<R: Real> = R;
     const BUNDLES: bool = true;
     const HANDS_NAN_ON: bool = true;
-    // The weight; the shift is only read, from the first-level cache if need be.
+    // The weight. The shift is only read, from the first-level cache if need be.
     const REGISTERS: usize = 1;
     const REGISTERS_PER_COMPONENT: usize = 1;
 
@@ -170,7 +171,8 @@ impl<O: Outcome> Reduction for Exponential<O> {
     }
 }
 
-/// The shift of a state, and its sums: `sum(c)` = Σ_j 2^(e_j - shift) f_c, where f_0 stands for 1.
+/// The shift of a state, and a function that gives its sums: `sum(c)` = Σ_j 2^(e_j - shift) f_c, where f_0 stands for
+/// 1.
 pub(super) fn sums<T: Scalar>(components: usize, state: &[T]) -> (f64, impl Fn(usize) -> f64) {
     let (high, low) = state[1..].split_at(components);
     (state[0].as_f64(), move |c| compensated::value(high[c], low[c]))

@@ -1,12 +1,12 @@
 //! The K smallest values of each component, with their row numbers.
 //!
 //! The list of a component is sorted by (value, row number), so equal values go to the lowest row number in whatever
-//! order states merge. A place that no source has taken holds NaN, which is less than nothing, so that one comparison
-//! lets every value pass it, +infinity too; it is written as +infinity with the row number [`MISSING`]. A value that
-//! is NaN is skipped.
+//! order states merge. A place that no source has taken holds NaN. No value compares as larger than NaN, so the
+//! comparison "not (place <= value)" lets every value pass such a place, +infinity too. In the result the place is
+//! +infinity with the row number [`MISSING`]. A value that is NaN is skipped.
 //!
-//! Most pairs only compare their value with the worst of the list, which the run keeps in a register; an insertion
-//! happens about K log(M / K) times a target, and moves only the places behind the new one.
+//! Most pairs only compare their value with the worst value of the list, which is in a register. An insertion happens
+//! about K log(M / K) times for each target, and moves only the places after the new one.
 
 use super::Reduction;
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 /// The row number of a place that no source has taken: there were fewer than K sources (NaN not counted).
 pub const MISSING: u32 = u32::MAX;
 
-/// The K best of each component: with `VALUES` their values, with `INDICES` their row numbers.
+/// The K smallest values of each component: with `VALUES` the values, with `INDICES` their row numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Best<const K: usize, const VALUES: bool, const INDICES: bool>;
 
@@ -27,10 +27,10 @@ pub type ArgMin = Best<1, false, true>;
 /// The values of [`super::Min`] and the row numbers of [`ArgMin`].
 pub type MinArgMin = Best<1, true, true>;
 /// The K smallest values of each component, ascending: component c of the k-th is number k `components` + c of the
-/// row. Filled up with +infinity.
+/// row. Filled up with +infinity where there are fewer than K sources.
 pub type KMin<const K: usize> = Best<K, true, false>;
-/// The row numbers of [`KMin`]'s values, in its order. Equal values in the order of their row numbers; filled up
-/// with [`MISSING`].
+/// The row numbers of the values of [`KMin`], in the same order. Equal values are in the order of their row numbers.
+/// Filled up with [`MISSING`] where there are fewer than K sources.
 pub type ArgKMin<const K: usize> = Best<K, false, true>;
 /// The values of [`KMin`] and the row numbers of [`ArgKMin`].
 pub type KMinArgKMin<const K: usize> = Best<K, true, true>;
@@ -42,7 +42,8 @@ type State<F, R, const K: usize> = Chain<Grid<<F as Formula>::Output<R>, K>, Gri
 pub struct BestRun<F: Formula, R: Real>(F::Output<R>);
 
 impl<F: Formula, R: Real> BestRun<F, R> {
-    /// The value that a source must not exceed to be inserted: +infinity where the place is not taken.
+    /// The largest value that is inserted, given the worst value of a list: +infinity where the last place is not
+    /// taken.
     #[inline(always)]
     fn admit(cx: R::Cx, worst: R) -> R {
         R::select(cx, R::eq(cx, worst, worst), worst, R::lit(cx, f64::INFINITY))
@@ -50,7 +51,7 @@ impl<F: Formula, R: Real> BestRun<F, R> {
 }
 
 /// Inserts component `c` of source `index` in the lanes of `candidates`, none of which is NaN. Sources come in the
-/// order of their row numbers, so an equal value that is there stays in front.
+/// order of their row numbers, so equal values that are in the list stay before the new one.
 #[inline(always)]
 fn insert<F: Formula, R: Real, const K: usize>(
     cx: R::Cx,
@@ -60,7 +61,8 @@ fn insert<F: Formula, R: Real, const K: usize>(
     c: usize,
     value: R,
 ) {
-    // From the last place up: each one takes the place above, as long as that moves too, or else the new source.
+    // From the last place up: each place gets what is in the place above it if that moves down too, or else the new
+    // source.
     let moves = |place: R| R::and(cx, candidates, R::not(cx, R::le(cx, place, value)));
     let (Grid(values), Grid(indices)) = (&mut state.0, &mut state.1);
     let index = R::index_to_bits(cx, index);
@@ -87,7 +89,7 @@ fn insert<F: Formula, R: Real, const K: usize>(
     }
 }
 
-/// Whether (value, index) comes before (other, other_index), of which a place that is not taken is the last.
+/// Whether (value, index) comes before (other, other_index) in a list. A place that is not taken comes last.
 fn before<T: Scalar>(value: T, index: u32, other: T, other_index: u32) -> bool {
     let tie = value == other && index < other_index;
     value < other || tie || (other.is_nan() && !value.is_nan())
@@ -153,8 +155,8 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
     fn flush<F: Formula, R: Real>(_cx: R::Cx, _state: &mut Self::State<F, R>, _run: &BestRun<F, R>) {}
 
     fn merge<T: Scalar>(components: usize, state: &mut [T], other: &[T]) {
-        // Both lists are sorted. First how many of each are among the K first of their union, then, from the end so
-        // that nothing is overwritten that is still needed, which.
+        // Both lists are sorted. First this counts how many entries of each list are among the K first ones of both.
+        // Then it writes these from the last one to the first, so that nothing is overwritten that is still to be read.
         let at = |list: &[T], c: usize, k: usize| {
             let place = k * components + c;
             (list[place], T::index_from_bits((), list[K * components + place]))

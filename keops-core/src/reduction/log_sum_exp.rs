@@ -15,19 +15,21 @@ pub type LogSumExp = Exponential<LogOfSum>;
 #[derive(Clone, Copy, Debug)]
 pub struct LogOfSum;
 
-/// What the derivatives of [`LogSumExp`] read: a whole number m near the largest exponent, then 1 / Σ_j 2^(f_0 - m) f_c
-/// for the components c = 1, 2, .. of f; if f has only component 0, 1 / Σ_j 2^(f_0 - m).
+/// The saved row that derivatives of [`LogSumExp`] read: a whole number m near the largest exponent, then 1 / Σ_j
+/// 2^(f_0 - m) f_c for the components c = 1, 2, .. of f; if f has only component 0, 1 / Σ_j 2^(f_0 - m).
 ///
-/// The weight of a source is 2^(f_0 - m) times such a reciprocal. That has the digits of f_0 - m, which is exact where
-/// both are large; a logarithm of the sum would have been rounded to fewer. Where a sum is 0, so is the number in the
-/// place of its reciprocal: that component of the target counts for nothing. NaN where a sum is negative.
+/// The weight of a source is 2^(f_0 - m) times such a reciprocal. The weight has all digits of f_0 - m, a difference
+/// that is exact where both are large; the logarithm of the sum would have been rounded to fewer digits. Where a sum is
+/// 0, 0 stands in the place of its reciprocal, so that the component contributes nothing to a derivative. NaN where a
+/// sum is negative.
 pub type LogSumExpSaved = Exponential<ShiftAndReciprocals>;
 
 /// See [`LogSumExpSaved`].
 #[derive(Clone, Copy, Debug)]
 pub struct ShiftAndReciprocals;
 
-/// What derivatives multiply by in the place of dividing by a sum.
+/// The reciprocal of a sum, by which derivatives multiply instead of dividing by the sum; 0 for 0, NaN for a negative
+/// sum.
 pub(super) fn reciprocal(sum: f64) -> f64 {
     if sum == 0.0 {
         0.0
@@ -41,7 +43,8 @@ pub(super) fn reciprocal(sum: f64) -> f64 {
 /// The natural logarithm of `sum` 2^`shift`. The two parts are added in f64 before the one rounding to the element
 /// type, so that a large shift does not cost the digits of the sum.
 pub(super) fn log_of(shift: f64, sum: f64) -> f64 {
-    // for the largest exponent alone both terms are small
+    // The slack is moved from the shift to the sum, so that the two terms do not cancel where the sum is little more
+    // than its largest term.
     (shift - SLACK + <f64 as Real>::log2((), sum * <f64 as Real>::exp2((), SLACK))) * LN_2
 }
 

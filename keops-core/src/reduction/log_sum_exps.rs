@@ -1,7 +1,8 @@
 //! Logarithms of sums of exponentials, one for each component of f.
 //!
-//! As in [`super::Exponential`], with a shift for each component: components may be far from each other, as a row's
-//! distances to several sets of points are, and one shift would leave nothing of all but the largest.
+//! The method is that of [`super::Exponential`], with a shift for each component. Components may be far from each
+//! other, as the distances of a row to several sets of points are, and with one common shift all but the largest would
+//! underflow.
 
 use super::{
     Componentwise, Numbers, compensated,
@@ -16,8 +17,8 @@ use crate::number::{Real, Scalar};
 /// component are -infinity.
 pub type LogSumExps = Exponentials<false>;
 
-/// What the derivatives of [`LogSumExps`] read: for each component c a whole number m_c near the largest exponent; then
-/// for each component 1 / Σ_j 2^(f_c - m_c), or 0 where the sum is 0.
+/// The saved row that derivatives of [`LogSumExps`] read: for each component c a whole number m_c near the largest
+/// exponent; then for each component 1 / Σ_j 2^(f_c - m_c), or 0 where the sum is 0.
 pub type LogSumExpsSaved = Exponentials<true>;
 
 /// See [`LogSumExps`], and with `SAVED` [`LogSumExpsSaved`].

@@ -8,7 +8,7 @@ use crate::{
     number::{Real, Scalar},
 };
 
-/// The weighted sums, whose own shift is anything near the largest exponent.
+/// The weighted sums. Their shift is a number near the largest exponent, but not that exponent.
 type Sums = Exponential<LogOfSum>;
 
 /// m = max_j f_0 log 2, then Σ_j 2^(f_0) e^(-m) f_c for the components c = 1, 2, .. of f; if f has only component 0,
@@ -90,7 +90,7 @@ impl Reduction for MaxSumShiftExp {
         *first = T::of_f64(largest * LN_2);
         for (c, value) in rest.iter_mut().enumerate() {
             let sum = sum(usize::from(components > 1) + c);
-            // relative to -infinity there is nothing
+            // Where all exponents are -infinity, there is no largest one to relate the sum to.
             let nothing = largest == f64::NEG_INFINITY && !sum.is_nan();
             let scaled = sum * <f64 as Real>::exp2((), shift - largest);
             *value = T::of_f64(if nothing { 0.0 } else { scaled });

@@ -1,4 +1,4 @@
-//! The mean of all terms: their sum, and how many they are.
+//! The mean of all terms: their sum, and their number.
 
 use core::marker::PhantomData;
 
@@ -21,12 +21,12 @@ pub type CompensatedMean = Averaged<CompensatedSum>;
 pub struct Averaged<S>(PhantomData<S>);
 
 impl<S: Reduction> Reduction for Averaged<S> {
-    /// The number of terms, in two terms itself, then the sum.
+    /// The number of sources as a sum in two terms, then the state of the sum.
     type State<F: Formula, R: Real> = Chain<[R; 2], S::State<F, R>>;
-    /// How many there are in the run, and their sum.
+    /// The number of sources in the run, and the run of the sum.
     type Run<F: Formula, R: Real> = (R, S::Run<F, R>);
     type Kept<R: Real> = S::Kept<R>;
-    // Without `ADDS`: parts of a component would be counted as so many terms.
+    // `ADDS` is false: parts of a component would each count as a term.
     const BUNDLES: bool = S::BUNDLES;
     const HANDS_NAN_ON: bool = S::HANDS_NAN_ON;
     const DIVIDES: bool = true;

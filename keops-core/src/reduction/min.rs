@@ -7,7 +7,7 @@ use crate::number::{Real, Scalar};
 #[derive(Clone, Copy, Debug)]
 pub struct Min;
 
-/// The smaller of both; `old` if `new` is NaN, which `Real::min` leaves open.
+/// The smaller of two numbers; `old` if `new` is NaN, a case that `Real::min` leaves open.
 #[inline(always)]
 fn smaller<R: Real>(cx: R::Cx, new: R, old: R) -> R {
     R::select(cx, R::lt(cx, new, old), new, old)

@@ -1,4 +1,4 @@
-//! The largest values, as the smallest ones of -f.
+//! The largest values of f, computed as the smallest values of -f.
 
 use super::{ArgMin, Min, MinArgMin, Reduction};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     number::{Real, Scalar},
 };
 
-/// The reduction `N` of -f, negated.
+/// The negated result of the reduction `N` of -f.
 #[derive(Clone, Copy, Debug)]
 pub struct Negated<N>(N);
 

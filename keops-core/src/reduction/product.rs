@@ -1,8 +1,9 @@
 //! The product of all terms.
 //!
-//! A product of a few numbers leaves the range of an element type that the whole may be in: each is kept as a mantissa
-//! in [√½, √2), with its sign, and an exponent, a whole number. Factors of 0 are counted apart, because derivatives
-//! need the product of the others. An infinite or NaN factor becomes the mantissa.
+//! A product of a few factors may be out of the range of the element type even if the product of all of them is in
+//! range. So a product is kept as a mantissa in ±[√½, √2) and a whole number as exponent. Factors of 0 are counted
+//! apart, because derivatives need the product of the other factors. An infinite or NaN factor makes the mantissa
+//! infinite or NaN.
 
 use core::marker::PhantomData;
 
@@ -16,11 +17,12 @@ use crate::number::{Real, Scalar};
 /// Each factor is one rounding in the element type; no partial product overflows or underflows.
 pub type Prod = Product<Whole>;
 
-/// What derivatives need of [`Prod`]: the mantissas of the product of all factors that are not 0, for each component,
-/// its exponents, and how many factors are 0; then zeros, up to `BLOCKS` numbers for each component.
+/// The saved row that derivatives of [`Prod`] read: for each component the mantissa of the product of all factors that
+/// are not 0; then for each component the exponent of that product; then for each component how many factors are 0;
+/// then zeros, up to `BLOCKS` numbers for each component.
 pub type ProdSaved<const BLOCKS: usize> = Product<Parts<BLOCKS>>;
 
-/// A product, of which `O` makes the result row.
+/// The product of all terms; `O` says what the result row has of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Product<O>(PhantomData<O>);
 
@@ -32,11 +34,12 @@ pub struct Whole;
 #[derive(Clone, Copy, Debug)]
 pub struct Parts<const BLOCKS: usize>;
 
-/// What becomes of a product.
+/// The result row, as a function of a product.
 pub trait Factors: Copy + Send + Sync + 'static {
-    /// Numbers of the result row for each component.
+    /// How many numbers of the result row each component has.
     const BLOCKS: usize;
-    /// Number `block` of a component.
+    /// Number `block` of a component, from the mantissa and the exponent of the product of the factors that are not 0,
+    /// and the number of zeros.
     fn number(block: usize, mantissa: f64, exponent: f64, zeros: f64) -> f64;
 }
 
@@ -44,12 +47,12 @@ impl Factors for Whole {
     const BLOCKS: usize = 1;
 
     fn number(_block: usize, mantissa: f64, exponent: f64, zeros: f64) -> f64 {
-        // beyond that it is 0 or infinite, and in two steps no subnormal number is rounded twice
+        // Beyond these exponents the product is 0 or infinite. With two factors no subnormal number is rounded twice.
         let exponent = exponent.clamp(-2040.0, 2040.0);
         let first = Float::floor(exponent * 0.5);
         let power = |n: f64| <f64 as Real>::pow2_integer((), n);
         let product = mantissa * power(first) * power(exponent - first);
-        // of an infinite factor and 0 it is NaN
+        // The product of an infinite factor and 0 is NaN.
         if zeros == 0.0 { product } else { mantissa * 0.0 }
     }
 }
@@ -71,7 +74,7 @@ impl<const BLOCKS: usize> Factors for Parts<BLOCKS> {
 #[inline(always)]
 fn multiply<R: Real>(cx: R::Cx, mantissa: &mut R, exponent: &mut R, factor: R) {
     let (zero, infinity) = (R::lit(cx, 0.0), R::splat(cx, R::Scalar::infinity()));
-    // a factor is scaled so that the product neither overflows nor is subnormal
+    // The factor is scaled so that the product neither overflows nor is subnormal.
     let up = if R::Scalar::epsilon().as_f64() > 1e-10 { 24.0 } else { 54.0 };
     let large = R::le(cx, R::lit(cx, 1.0), R::abs(cx, factor));
     let scale = R::select(cx, large, R::lit(cx, 0.25), R::pow2_integer(cx, R::lit(cx, up)));

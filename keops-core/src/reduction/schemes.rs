@@ -1,4 +1,4 @@
-//! Sums with other roundings than [`Sum`]: one addition a term, or none lost.
+//! Sums with other roundings than [`Sum`]: with one rounding for each term, and with all rounding errors kept.
 
 use super::{Componentwise, Numbers, Sum, compensated};
 use crate::number::{Real, Scalar};
@@ -16,7 +16,7 @@ pub struct DirectSum;
 /// KeOps' `kahan_scheme`, by Knuth's TwoSum, which unlike Kahan's needs no order of sizes; the rounding of a product
 /// that is the last operation of f is kept too. A run of a few hundred terms is off by less than 1e-9 of Σ|terms| in
 /// f32, and so is the total, which is rounded once: where that shows, an accumulator in f64 is off by as much after
-/// 10^7 terms. Eight operations a term instead of one.
+/// 10^7 terms. A term takes eight operations instead of one.
 #[derive(Clone, Copy, Debug)]
 pub struct CompensatedSum;
 
@@ -86,7 +86,7 @@ impl Componentwise for CompensatedSum {
     #[inline(always)]
     fn push_product<R: Real>(cx: R::Cx, [high, low]: [&mut R; 2], (a, b): (R, R)) {
         let (product, rest) = R::two_product(cx, a, b);
-        // NaN where the product overflows, and near there without fused operations
+        // The rest is NaN where the product overflows, and without fused operations also a little before that.
         let rest = R::select(cx, R::eq(cx, rest, rest), rest, R::lit(cx, 0.0));
         *low = R::add(cx, *low, rest);
         compensated::add(cx, high, low, product);

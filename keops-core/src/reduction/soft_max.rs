@@ -8,9 +8,9 @@ use crate::number::Scalar;
 /// NaN (0/0) if there are no sources or all exponents are -infinity.
 pub type SumSoftMaxWeight = Exponential<WeightedMean>;
 
-/// What the derivatives of a softmax read: m and 1 / Σ_j 2^(f_0 - m) as in [`super::LogSumExpSaved`], then the row of
-/// [`SumSoftMaxWeight`]. Where all exponents are -infinity, the reciprocal and the row are 0, so that such a target
-/// counts for nothing.
+/// The saved row that derivatives of a softmax read: m and 1 / Σ_j 2^(f_0 - m) as in [`super::LogSumExpSaved`], then
+/// the row of [`SumSoftMaxWeight`]. Where all exponents are -infinity, the reciprocal and the row are 0, so that such a
+/// target contributes nothing to a derivative.
 pub type SoftMaxSaved = Exponential<ShiftReciprocalAndMean>;
 
 /// See [`SumSoftMaxWeight`].

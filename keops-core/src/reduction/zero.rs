@@ -1,4 +1,4 @@
-//! Nothing at all.
+//! The result 0, for formulas that are 0, as some derivatives are.
 
 use super::{Componentwise, Numbers};
 use crate::number::{Real, Scalar};
