@@ -1,11 +1,11 @@
-//! What a call takes: rows and parameters, borrowed from whatever holds them.
+//! The arguments of calls: rows and parameters, borrowed from the types that hold them.
 //!
 //! The function made by `keops!` takes `impl AsRows<'a, T, D>` for each variable and `impl AsParameter<'a, T, D>` for
 //! each parameter. `T` follows from any of the arguments, and with it the type of literals; `D` is written in the
 //! formula or follows from the row types.
 //!
-//! A [`View`] is never refused: what is wrong with it (a flat slice of 7 numbers as rows of 3) stays inside until the
-//! call is evaluated, where the variable has a name and the caller a `Result`.
+//! Making a [`View`] of an argument never fails: a fault (a flat slice of 7 numbers as rows of 3) is kept in the view
+//! until the call is evaluated, where the name of the variable is known and the caller gets a `Result`.
 //!
 //! ```
 //! use keops::prelude::*;
@@ -42,11 +42,12 @@ use crate::{data::View, number::Scalar};
 
 /// Rows of `D` numbers of type `T`: an argument for a variable `Vi<D>` or `Vj<D>`.
 ///
-/// References to `[[T; D]]`, `Vec<[T; D]>`, `[[T; D]; N]`, [`Rows<T, D>`](crate::data::Rows) and
-/// [`DeviceRows<T, D>`](crate::data::DeviceRows), and flat ones, row after row: `[T]`, `Vec<T>` and `[T; N]`; to a
-/// [`Box`], an [`Arc`](std::sync::Arc), an `Rc`, a [`Cow`](std::borrow::Cow) or another reference that leads to them. Rows that are lists by themselves,
-/// `&Vec<Vec<T>>` and `&[&[T]]`, are copied. Where `T` is `f32` they may be stored as `f16` or `bf16`: see
-/// [`Halves`](crate::data::Halves). Arrays and matrices of other crates: see [`interfaces`](crate::interfaces).
+/// The following are rows: references to `[[T; D]]`, `Vec<[T; D]>`, `[[T; D]; N]`, [`Rows<T, D>`](crate::data::Rows)
+/// and [`DeviceRows<T, D>`](crate::data::DeviceRows), and to flat numbers, row after row: `[T]`, `Vec<T>` and `[T; N]`;
+/// and references to a [`Box`], an [`Arc`](std::sync::Arc), an `Rc`, a [`Cow`](std::borrow::Cow) or another reference
+/// to one of these. Rows that are separate lists, `&Vec<Vec<T>>` and `&[&[T]]`, are copied. Where `T` is `f32`, rows
+/// may be stored as `f16` or `bf16`: see [`Halves`](crate::data::Halves). Arrays and matrices of other crates: see
+/// [`interfaces`](crate::interfaces).
 ///
 /// A type of yours becomes rows by implementing this for references to it:
 ///
@@ -54,7 +55,7 @@ use crate::{data::View, number::Scalar};
 /// use keops::prelude::*;
 /// use keops::{AsRows, View};
 ///
-/// /// Positions x, y, x, y, ..
+/// /// Positions, stored as x, y, x, y, ..
 /// struct Track(Vec<f64>);
 ///
 /// impl<'a> AsRows<'a, f64, 2> for &'a Track {
@@ -91,15 +92,16 @@ pub trait AsRows<'a, T: Scalar, const D: usize> {
 
 /// `D` numbers of type `T`: an argument for a parameter `Pm<D>`.
 ///
-/// A number (for `Pm<1>`), an array `[T; D]`, or a reference to a number, `[T; D]`, `[T]` or `Vec<T>`; or one row, in what
-/// holds rows: `[[T; D]; 1]`, and references to it, `[[T; D]]`, `Vec<[T; D]>`, [`Rows<T, D>`](crate::data::Rows) and
-/// [`DeviceRows<T, D>`](crate::data::DeviceRows). What leads to one of these does too: `&&T`, `&Box<[T]>`, and so on.
+/// The following are parameters: a number (for `Pm<1>`), an array `[T; D]`, or a reference to a number, `[T; D]`, `[T]`
+/// or `Vec<T>`; or one row in a type that holds rows: `[[T; D]; 1]`, and references to it, `[[T; D]]`, `Vec<[T; D]>`,
+/// [`Rows<T, D>`](crate::data::Rows) and [`DeviceRows<T, D>`](crate::data::DeviceRows). A pointer to one of these is a
+/// parameter, too: `&&T`, `&Box<[T]>`, and so on.
 ///
 /// ```
 /// use keops::prelude::*;
 /// use keops::{AsParameter, View};
 ///
-/// /// exp(-x²/(2 σ²)) has this number before x².
+/// /// The standard deviation σ; the factor of -x² in exp(-x²/(2 σ²)) is the parameter.
 /// struct Deviation(f64);
 ///
 /// impl<'a> AsParameter<'a, f64, 1> for Deviation {

@@ -1,4 +1,4 @@
-//! What goes into calls and comes out of them: rows, where they are, and which of their pairs count.
+//! The data of calls: rows as arguments and results, the device that they are on, and ranges that restrict the pairs.
 
 mod array;
 mod device;
@@ -22,5 +22,5 @@ pub use rows::Rows;
 pub use storage::{Buffer, Host, OnDevice, Storage, To, room};
 pub use view::{Fault, View};
 
-/// The largest number of rows: row numbers are `u32`, and [`u32::MAX`] marks a neighbour that there is not.
+/// The largest number of rows. Row numbers are `u32`, and [`u32::MAX`] stands for a missing neighbour.
 pub const MAX_ROWS: usize = u32::MAX as usize - 1;

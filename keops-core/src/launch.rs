@@ -21,8 +21,8 @@
 //!   t in part p is number (p * words + w) * targets + t of `states`, where words is [`state_words`]. Then the merge
 //!   kernel joins them in the order of the parts, [`MERGED`] at a time: launch after launch, thread g * targets + t takes
 //!   the states of row t in the g-th [`MERGED`] of those parts whose numbers are multiples of `apart`, which is 1 at first
-//!   and then [`MERGED`] times as large each time. It writes the joined state in
-//!   the place of the first one, or the row of the result if this is the last launch. Blocks have [`THREADS`] threads.
+//!   and then [`MERGED`] times as large each time. It writes the joined state in the place
+//!   of the first one, or the row of the result if this is the last launch. Blocks have [`THREADS`] threads.
 //! - The total kernel has [`TOTAL_BLOCKS`] blocks of [`THREADS`] threads. Block b writes, for each of the `width` columns
 //!   c of `values`, the sum of some of the rows, in two terms, as number b * width + c of `partial`; the host adds these.
 //!

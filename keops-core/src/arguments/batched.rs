@@ -4,7 +4,7 @@ use super::{AsDynParameter, AsDynRows, AsParameter, AsRows};
 use crate::data::View;
 use crate::number::Scalar;
 
-/// Rows that are shared out among batches; made by [`batched`].
+/// Rows that are divided among batches; made by [`batched`].
 ///
 /// ```
 /// use keops::{Batched, prelude::*};
@@ -26,14 +26,15 @@ pub struct Batched<A> {
     batch: Vec<usize>,
 }
 
-/// Shares the rows of an argument out among batches of this shape, in row-major order: a call computes each batch by
-/// itself.
+/// Divides the rows of an argument among batches of this shape, in row-major order. A call computes each batch
+/// separately.
 ///
-/// With `batched(&x, [8, 2])`, `x` holds 16 N rows, those of batch (0, 0) first, then those of batch (0, 1). The batch
-/// dimensions of all arguments are broadcast as arrays are in NumPy: the last ones belong together, missing ones count
-/// as 1, and those of size 1 serve for all. Arguments without batches are shared by all of them. The result has the rows of all batches, one
-/// batch after another; a gradient has as many as its variable, and is the sum over the batches that share it. A
-/// parameter is given as rows, one for each batch.
+/// With `batched(&x, [8, 2])`, `x` holds 16 N rows: first the N rows of batch (0, 0), then the N rows of batch (0, 1),
+/// and so on. The batch dimensions of all arguments are broadcast as the dimensions of arrays are in NumPy: they are
+/// aligned at the last one, missing dimensions count as 1, and a dimension of size 1 is repeated. All batches share the
+/// arguments without batches. The result has the rows of all batches, one batch after another. A gradient has as many
+/// rows as its variable; it is the sum over the batches that share the variable. A parameter is given as rows, one for
+/// each batch.
 ///
 /// ```
 /// use keops::prelude::*;

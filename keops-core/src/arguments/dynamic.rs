@@ -3,18 +3,18 @@
 use crate::data::View;
 use crate::number::Scalar;
 
-/// Rows of numbers of type `T`, whose dimension is checked when the call is made: an argument for a variable `Vi<D * D>`,
-/// say, for which stable Rust has no type `[T; D * D]`.
+/// Rows of numbers of type `T`, whose dimension is checked when the call is made: an argument for a variable `Vi<D *
+/// D>`, say, for which stable Rust has no type `[T; D * D]`.
 ///
-/// Whatever is rows of some dimension, see [`AsRows`](super::AsRows), flat rows and a [`Matrix`](crate::data::Matrix);
-/// and rows that are matrices of N by M numbers, row-major, for a variable of dimension N*M: `&Vec<[[T; M]; N]>`,
-/// `&[[[T; M]; N]]`.
+/// These are all types that are rows of some dimension, see [`AsRows`](super::AsRows), flat rows, a
+/// [`Matrix`](crate::data::Matrix), and rows that are matrices of N by M numbers, row-major, for a variable of
+/// dimension N*M: `&Vec<[[T; M]; N]>`, `&[[[T; M]; N]]`.
 ///
 /// ```
 /// use keops::prelude::*;
 ///
 /// keops! {
-///     /// Each target has a metric of its own: a_i = Σ_j exp(-(x_i - y_j)ᵀ S_i (x_i - y_j))
+///     /// Each target has its own metric S_i: a_i = Σ_j exp(-(x_i - y_j)ᵀ S_i (x_i - y_j))
 ///     pub fn density<const D: usize>(s: Vi<D * D>, x: Vi<D>, y: Vj<D>) -> Sum<j> {
 ///         exp(-weighted_sqdist(s, x, y))
 ///     }
@@ -36,7 +36,7 @@ use crate::number::Scalar;
     note = "rows are references to `Vec<[_; N]>`, `[[_; N]]`, `Vec<[[_; N]; M]>` or a `Matrix<_>`, or flat, row after row: `&[_]`; all arguments have one element type, `f32` or `f64`"
 )]
 pub trait AsDynRows<'a, T: Scalar> {
-    /// The rows, borrowed, of which each has to have `dim` numbers.
+    /// The rows, borrowed. A row that does not have `dim` numbers is a fault of the view.
     ///
     /// ```
     /// # use keops::{AsDynRows, View};
@@ -49,11 +49,11 @@ pub trait AsDynRows<'a, T: Scalar> {
     fn as_dyn_rows(self, dim: usize) -> View<'a, T>;
 }
 
-/// Numbers of type `T`, as many as a parameter has, which is checked when the call is made: an argument for a parameter
-/// `Pm<D * D>`, say.
+/// Numbers of type `T` for a parameter whose dimension is checked when the call is made: an argument for `Pm<D * D>`,
+/// say.
 ///
-/// What is a parameter of some dimension, see [`AsParameter`](super::AsParameter), and arrays of arrays: `[[T; M]; N]` is a
-/// matrix for a parameter of dimension N*M, row-major.
+/// These are all types that are a parameter of some dimension, see [`AsParameter`](super::AsParameter), and arrays of
+/// arrays: `[[T; M]; N]` is a row-major matrix for a parameter of dimension N*M.
 ///
 /// ```
 /// use keops::prelude::*;
@@ -76,7 +76,7 @@ pub trait AsDynRows<'a, T: Scalar> {
     note = "a parameter is an array, as `[_; N]` or `[[_; N]; M]`, or a reference to one, to a slice or a vector; all arguments have one element type, `f32` or `f64`"
 )]
 pub trait AsDynParameter<'a, T: Scalar> {
-    /// The parameter, borrowed or copied, which has to have `dim` numbers.
+    /// The parameter, borrowed or copied. Another number of numbers than `dim` is a fault of the view.
     ///
     /// ```
     /// # use keops::{AsDynParameter, View};

@@ -1,4 +1,4 @@
-//! Rows of one's own from an argument.
+//! Rows copied from an argument.
 
 use super::AsRows;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 
 impl<T, const D: usize> Rows<T, D> {
-    /// Copies anything that is rows, as an argument of a call may be.
+    /// Copies rows from any type that is an argument of a call, see [`AsRows`].
     ///
     /// ```
     /// # use keops::Rows;
@@ -16,7 +16,8 @@ impl<T, const D: usize> Rows<T, D> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`View::check`](crate::data::View::check), for a variable `rows`; [`Error::Cuda`] if they are on a device that fails.
+    /// The errors of [`View::check`](crate::data::View::check), for a variable `rows`; [`Error::Cuda`] if the rows are
+    /// on a device that fails.
     pub fn copied_from<'a>(rows: impl AsRows<'a, T, D>) -> Result<Self, Error>
     where
         T: Scalar + Stored,

@@ -1,4 +1,5 @@
-//! What is rows and parameters already: slices, vectors and arrays, of rows or flat, and the rows of results.
+//! The types of the standard library and of this crate that are rows and parameters: slices, vectors and arrays, of
+//! rows or flat, and the rows of results.
 //!
 //! The notes of the traits say what an argument may be; rustc's list of implementations would be their macros.
 
@@ -11,7 +12,7 @@ use crate::{
     number::Scalar,
 };
 
-/// Types with numbers, one after another, that say nothing of rows.
+/// Types that hold numbers one after another, without a number of columns.
 macro_rules! flat {
     ($([$($n:ident)?] $type:ty;)*) => {$(
         #[diagnostic::do_not_recommend]
@@ -43,7 +44,7 @@ flat! {
     [N] [T; N];
 }
 
-/// Types with rows of so many numbers; a parameter is one of them.
+/// Types that hold rows of `D` numbers; a single row is a parameter.
 macro_rules! rows {
     ($([$($n:ident)?] $row:ident: $type:ty;)*) => {$(
         #[diagnostic::do_not_recommend]
@@ -83,7 +84,7 @@ rows! {
     [] D: Rows<T, D>;
 }
 
-/// Types with matrices of B rows and A columns: rows of dimension A*B.
+/// Types that hold matrices of B rows and A columns, which are rows of dimension A*B.
 macro_rules! matrices {
     ($([$($n:ident)?] $type:ty;)*) => {$(
         #[diagnostic::do_not_recommend]
@@ -102,7 +103,7 @@ matrices! {
     [N] [[[T; A]; B]; N];
 }
 
-/// Types with rows that are lists by themselves: they are copied.
+/// Types whose rows are separate lists, which are copied.
 macro_rules! lists {
     ($($type:ty;)*) => {$(
         #[diagnostic::do_not_recommend]
@@ -145,7 +146,7 @@ lists! {
     Vec<&[T]>;
 }
 
-/// Pointers to what is rows.
+/// Pointers to types that are rows.
 macro_rules! pointers_to_rows {
     ($([$($bound:tt)*] $type:ty;)*) => {$(
         #[diagnostic::do_not_recommend]
@@ -180,8 +181,8 @@ pointers_to_rows! {
     [+ ToOwned] Cow<'_, P>;
 }
 
-/// Pointers to parameters. They cannot be any, as those to rows: another crate may say that a reference or a box of its own
-/// types is a [`Scalar`].
+/// Pointers to parameters. They are listed one by one and not, as pointers to rows are, generic over what they point
+/// to: another crate may implement [`Scalar`] for a reference or a box of its own types.
 macro_rules! pointers_to_parameters {
     ([$($static:tt)*] [$($dynamic:tt)*] $element:ty, $dim:tt, $type:ty, $pointer:ty) => {
         #[diagnostic::do_not_recommend]
@@ -217,7 +218,7 @@ pointers_to_parameters! { [] [] f32, 1, f32, Box<f32> }
 pointers_to_parameters! { [] [] f64, 1, f64, &f64 }
 pointers_to_parameters! { [] [] f64, 1, f64, Box<f64> }
 
-/// Rows that say for themselves how many numbers they have.
+/// Types that know how many numbers their rows have.
 macro_rules! views {
     ($($type:ty, |$it:ident| $view:expr;)*) => {$(
         #[diagnostic::do_not_recommend]
@@ -291,15 +292,16 @@ impl<'a, T: Scalar, const D: usize> AsDynParameter<'a, T> for &'a DeviceRows<T, 
     }
 }
 
-/// A type that is `T`. A number as an argument says by it that it has the type of the call's elements, without that it
-/// decides about them: what is no number is then the only argument that is wrong.
+/// The type `T` itself. By this trait an argument that is a number has the element type of the call without deciding
+/// it, so that an argument that is no number is the only one that rustc reports.
 #[doc(hidden)]
 pub trait Number<T: Scalar>: for<'a> AsParameter<'a, T, 1> + for<'a> AsDynParameter<'a, T> {
     /// The same number.
     fn same(self) -> T;
 }
 
-/// Numbers; not all elements, so that what is no number does not become the element type of a call.
+/// The types of numbers. They are listed, and the implementation is not for all elements, so that a type that is no
+/// number does not become the element type of a call.
 macro_rules! numbers {
     ($($number:ty)*) => {$(
         impl Number<$number> for $number {

@@ -1,8 +1,8 @@
-//! Numbers that stay where calls run, between calls.
+//! Numbers that stay on a device between calls.
 //!
 //! A call copies its arguments to a CUDA device and its result back. What several calls use can be left there:
 //! [`DeviceRows`] are the rows of an argument or of a result, in the memory of a device or in that of the host.
-//! [`Storage`](crate::data::Storage) is which of the two kinds of rows a call is asked for.
+//! [`Storage`](crate::data::Storage) says in which of the two kinds of memory a call leaves its result.
 //!
 //! ```
 //! use keops::prelude::*;
@@ -28,14 +28,14 @@ use std::sync::Arc;
 
 use crate::data::{Buffer, Device, Error, Matrix, Rows, View};
 
-/// Memory of a CUDA device, let go when it is dropped.
+/// Memory of a CUDA device, which is freed when the value is dropped.
 pub trait Memory: Debug + Send + Sync {
     /// The number of the device.
     fn ordinal(&self) -> usize;
-    /// Copies all numbers to `to`, which is as long.
+    /// Copies all numbers to `to`, which must have the same length.
     ///
     /// # Errors
-    /// Whatever the device says; another length.
+    /// An error of the device; a slice of another length.
     fn read_f32(&self, to: &mut [f32]) -> Result<(), Error>;
     /// As [`Self::read_f32`].
     ///
@@ -47,7 +47,7 @@ pub trait Memory: Debug + Send + Sync {
     /// # Errors
     /// As [`Self::read_f32`].
     fn read_u32(&self, to: &mut [u32]) -> Result<(), Error>;
-    /// Itself, for the engine that made it.
+    /// The value itself, by which the engine that made it finds its own type.
     fn as_any(&self) -> &dyn Any;
 }
 
@@ -77,7 +77,7 @@ stored! {
     u32: read_u32;
 }
 
-/// Numbers on the host or on a CUDA device. They do not change, so copies share them.
+/// Numbers on the host or on a CUDA device. They never change, so clones share them.
 ///
 /// ```
 /// use keops_core::data::{Array, Device};
@@ -89,7 +89,7 @@ stored! {
 pub enum Array<T> {
     /// On the host.
     Host(Arc<Vec<T>>),
-    /// On a CUDA device: the memory, and how many.
+    /// On a CUDA device: the memory, and how many numbers are in it.
     Cuda(Arc<dyn Memory>, usize),
 }
 
@@ -125,10 +125,10 @@ impl<T> Array<T> {
     }
 }
 
-/// Rows of `D` numbers each on a device: made by `Device::upload` (the trait `Upload`) or by `eval_on_device`, and taken
-/// by calls as any other rows.
+/// Rows of `D` numbers each on a device: made by `Device::upload` (the trait `Upload`) or by `eval_on_device`, and
+/// taken by calls as any other rows.
 ///
-/// Calls with such arguments run where these are, unless told otherwise; then it is an error. Cloning copies nothing.
+/// A call with such arguments runs on their device; it is an error to ask for another one. Cloning copies nothing.
 ///
 /// A device is a CUDA device or the processor, so that a program is the same on a machine without a GPU.
 ///
@@ -178,7 +178,7 @@ impl<T, const D: usize> DeviceRows<T, D> {
 }
 
 impl<T: Stored, const D: usize> DeviceRows<T, D> {
-    /// The rows that an array holds, one after another; numbers behind the last whole row are not seen.
+    /// The rows that an array holds, one after another, without the numbers after the last whole row.
     ///
     /// ```
     /// # use keops_core::data::{Array, DeviceRows};
@@ -248,10 +248,10 @@ impl<T: Stored, const D: usize> DeviceRows<T, D> {
         Ok(rows)
     }
 
-    /// Copies them to rows of the caller.
+    /// Copies the rows to rows of the caller.
     ///
     /// # Errors
-    /// [`Error::OutputLength`] if there are more or fewer of those; [`Error::Cuda`], if the driver fails.
+    /// [`Error::OutputLength`] if `rows` has another number of rows; [`Error::Cuda`] if the driver fails.
     ///
     /// ```
     /// # use keops::prelude::*;
@@ -276,8 +276,8 @@ impl<T: Stored, const D: usize> DeviceRows<T, D> {
     }
 }
 
-/// As [`DeviceRows`], rows whose number of components stable Rust cannot name in a type: a result of dimension D*D, say,
-/// for a const generic D.
+/// Rows on a device, as [`DeviceRows`], whose number of components stable Rust cannot name in a type: a result of
+/// dimension D*D, say, for a const generic D.
 ///
 /// ```
 /// use keops::{DeviceMatrix, Matrix, prelude::*};
@@ -308,7 +308,7 @@ impl<T> Default for DeviceMatrix<T> {
 }
 
 impl<T> DeviceMatrix<T> {
-    /// Room for rows of so many numbers, which an engine makes.
+    /// An array without rows, for rows of `cols` numbers that an engine will store in it.
     pub(super) fn of_width(cols: usize) -> Self {
         Self { array: Array::default(), cols }
     }
@@ -333,7 +333,7 @@ impl<T: Stored> DeviceMatrix<T> {
         self.array.len().checked_div(self.cols).unwrap_or(0)
     }
 
-    /// How many numbers are in a row.
+    /// The number of numbers in a row.
     #[must_use]
     pub fn cols(&self) -> usize {
         self.cols

@@ -1,8 +1,8 @@
-//! Where calls run, and where numbers are.
+//! Devices, on which calls run and numbers are stored.
 
 use core::fmt;
 
-/// Where a call runs.
+/// The device that a call runs on.
 ///
 /// ```
 /// use keops::prelude::*;
@@ -23,8 +23,8 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Device {
-    /// The first CUDA device, if the program was built with the feature `cuda`, the machine has one, and the formula was
-    /// compiled for it; else the processor.
+    /// The first CUDA device, if the program was built with the feature `cuda`, the machine has one, and the formula
+    /// was compiled for it; else the processor.
     #[default]
     Auto,
     /// The SIMD units of the processor, on the threads of the rayon pool of the caller.

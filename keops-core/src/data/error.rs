@@ -1,10 +1,10 @@
-//! What can be wrong with a call.
+//! The errors of calls.
 
 use crate::data::Device;
 
-/// Why a kernel could not be evaluated.
+/// Why a call could not be evaluated.
 ///
-/// Every message names the variable and both numbers.
+/// Messages name the variable that is at fault and the numbers that do not agree.
 ///
 /// ```
 /// use keops::prelude::*;
@@ -53,7 +53,7 @@ pub enum Error {
         variable: &'static str,
         /// How many numbers were given.
         len: usize,
-        /// How many it has.
+        /// The dimension of the parameter.
         dim: usize,
     },
     /// The rows of a variable have the wrong number of components.
@@ -66,7 +66,8 @@ pub enum Error {
         /// Components of a row that was given.
         found: usize,
     },
-    /// More rows than a row number can count; [`u32::MAX`] marks a neighbour that there is not.
+    /// A variable has more rows than row numbers can count. [`u32::MAX`] is not a row number: it stands for a missing
+    /// neighbour.
     #[error("`{variable}` has {rows} rows, more than the {limit} that can be numbered")]
     TooManyRows {
         /// The variable.
@@ -96,7 +97,7 @@ pub enum Error {
         /// Length of the buffer.
         found: usize,
     },
-    /// An output whose rows do not follow each other in memory.
+    /// The rows of an output do not follow each other in memory.
     #[error("`{variable}` is not row-major, so that nothing can be computed into its rows")]
     NotRowMajor {
         /// The output.
@@ -120,7 +121,7 @@ pub enum Error {
         /// Numbers in a row.
         width: usize,
     },
-    /// A range of rows that ends before it starts, or behind the last row that there is.
+    /// A range of rows ends before it starts, or after the last row.
     #[error("{start}..{end} is no range of rows of at most {rows}")]
     RangeEnd {
         /// The first row.
@@ -152,10 +153,10 @@ pub enum Error {
         /// How many rows there are.
         rows: usize,
     },
-    /// What takes one batch was given several.
+    /// An argument with batches was given where only one batch is possible.
     #[error("{what} has no batches")]
     Batches {
-        /// What it is.
+        /// The argument or the operation.
         what: &'static str,
     },
     /// The rows of a variable cannot be shared out among its batches.
@@ -175,17 +176,17 @@ pub enum Error {
         variable: &'static str,
         /// Its batch dimensions.
         batch: Vec<usize>,
-        /// Those of the variables before it.
+        /// The batch dimensions of the variables before it, broadcast.
         other: Vec<usize>,
     },
-    /// A number that has to be finite is not.
+    /// A number is infinite or NaN where it has to be finite.
     #[error("component {component} of row {row} of `{what}` is not a finite number")]
     NotFinite {
-        /// What it belongs to.
+        /// The argument that the number belongs to.
         what: &'static str,
-        /// Its row.
+        /// The row of the number.
         row: usize,
-        /// Its place in the row.
+        /// The place of the number in the row.
         component: usize,
     },
     /// The cells of a grid cannot be counted.
@@ -196,7 +197,7 @@ pub enum Error {
         /// The edge of a cell.
         size: f64,
     },
-    /// A label that is not the number of a cluster.
+    /// A label is not the number of a cluster.
     #[error("row {row} has the label {label}, but labels are smaller than the number of rows, {limit}")]
     Label {
         /// The row.
@@ -206,7 +207,7 @@ pub enum Error {
         /// How many rows there are.
         limit: usize,
     },
-    /// A weight that is negative.
+    /// A weight is negative.
     #[error("row {row} has the weight {weight}, which is negative")]
     Weight {
         /// The row.
@@ -214,13 +215,13 @@ pub enum Error {
         /// Its weight.
         weight: f64,
     },
-    /// A result has to be finite, and is not.
+    /// A result is infinite or NaN where it has to be finite.
     #[error("{what} is not finite")]
     NotFiniteValue {
         /// What was computed.
         what: &'static str,
     },
-    /// Equations with fewer or more unknowns than there are.
+    /// The number of unknowns is not the number of equations.
     #[error("equations need as many rows on both sides, but there are {rows} and {cols}")]
     NotSquare {
         /// Rows of the result.
@@ -231,7 +232,7 @@ pub enum Error {
     /// The matrix of equations is not symmetric.
     #[error("the matrix is not symmetric: it is off by {asymmetry:.1e} of its norm")]
     NotSymmetric {
-        /// |(u|K v) - (v|K u)| for two vectors u and v, in parts of |u| |v| |K|.
+        /// |(u|K v) - (v|K u)| for two vectors u and v, divided by |u| |v| |K|.
         asymmetry: f64,
     },
     /// The matrix of equations is not positive definite.
@@ -240,7 +241,7 @@ pub enum Error {
         /// (v|K v) / (v|v) for a vector v.
         curvature: f64,
     },
-    /// An option that makes no sense.
+    /// The value of an option is not possible.
     #[error("`{what}` cannot be {value}")]
     Option {
         /// The option.
@@ -248,7 +249,7 @@ pub enum Error {
         /// Its value.
         value: f64,
     },
-    /// A CUDA device was asked for.
+    /// A CUDA device was asked for, but the program was built without the feature `cuda`.
     #[error("built without CUDA")]
     BuiltWithoutCuda,
     /// There is no such CUDA device.
@@ -256,24 +257,24 @@ pub enum Error {
     NoCudaDevice {
         /// The number of the device.
         ordinal: usize,
-        /// What is missing.
+        /// Why there is none, or why it cannot be used.
         reason: String,
     },
-    /// An argument is on one device, and the call was to run on another one.
+    /// An argument is on another device than the one that the call was told to run on.
     #[error("`{variable}` is on {place}, but the call runs on {device}")]
     OtherDevice {
         /// The variable.
         variable: &'static str,
-        /// Where it is.
+        /// The device of the argument.
         place: Device,
         /// Where the call runs.
         device: Device,
     },
-    /// Arrays were to be left on all CUDA devices, instead of one.
+    /// An array was to be left on all CUDA devices, where it has to be on one.
     #[error("arrays stay on one device, and not on all CUDA devices")]
     NotOnePlace,
-    /// Rows of the formula are too long for a CUDA device: targets for the memory that a thread has of its own, or sources for
-    /// that which a block shares.
+    /// Rows of the formula are too long for a CUDA device: target rows for the local memory of a thread, or source rows
+    /// for the shared memory of a block.
     #[error(
         "the rows of `{formula}` are too long for CUDA: they take {needed} bytes where {most} can be had; `Device::Cpu` has \
          no such limit"
@@ -281,9 +282,9 @@ pub enum Error {
     LongRows {
         /// The formula.
         formula: &'static str,
-        /// What a thread or a block would need.
+        /// The bytes that a thread or a block would need.
         needed: usize,
-        /// What it can have.
+        /// The most bytes that it can have.
         most: usize,
     },
     /// The formula was not compiled for CUDA, or not for these dimensions and this element type.
@@ -291,10 +292,10 @@ pub enum Error {
     NoKernel {
         /// The formula.
         formula: &'static str,
-        /// The kernel that was looked for, behind a space; nothing if none was built.
+        /// A space and the name of the kernel that was looked for; empty if no kernel was built.
         kernel: String,
     },
-    /// What a call needs does not fit into the memory of the device.
+    /// The arguments, results and states of a call do not fit into the memory of the device.
     #[error("the CUDA device has {free} bytes of free memory, but the call needs {needed}")]
     DeviceMemory {
         /// Bytes of all arguments, results and states.
@@ -305,7 +306,7 @@ pub enum Error {
     /// The CUDA driver reports an error.
     #[error("CUDA: {operation} failed: {name} ({code})")]
     Cuda {
-        /// What was done: a copy, or the name of a kernel.
+        /// The operation that failed: a copy, or the name of a kernel.
         operation: String,
         /// The name of the error.
         name: &'static str,

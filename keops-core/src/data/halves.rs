@@ -1,8 +1,8 @@
 //! Rows stored in 16 bits: [`f16`](struct@f16) and [`bf16`](struct@bf16) as arguments of calls that compute in `f32`.
 //!
-//! They take half of the memory, and each number becomes an `f32` where a target or a source is prepared: computing, and
-//! the result, are those of the call on `f32` arguments of the same values. Arguments of both kinds, and of `f32`, may be mixed in
-//! a call. On a CUDA device they arrive as `f32`.
+//! Such rows take half of the memory. Each number is converted to `f32` when a target or a source is prepared, so the
+//! call computes the same result as with `f32` arguments of the same values. Arguments of both kinds, and of `f32`, may
+//! be mixed in a call. They are converted to `f32` before they are copied to a CUDA device.
 //!
 //! ```
 //! use keops::{bf16, f16, prelude::*};
@@ -45,7 +45,7 @@ pub enum Halves<'a> {
 }
 
 impl Halves<'_> {
-    /// How many numbers.
+    /// The number of numbers.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -60,7 +60,7 @@ impl Halves<'_> {
         self.len() == 0
     }
 
-    /// Those of a range, which must be there.
+    /// The numbers in a range, which must not go beyond the end.
     #[must_use]
     pub fn part(&self, range: Range<usize>) -> Self {
         match self {
@@ -69,7 +69,7 @@ impl Halves<'_> {
         }
     }
 
-    /// The same values as numbers that are computed with.
+    /// The same values in the element type of a call.
     #[must_use]
     pub fn widen<T: Scalar>(&self) -> Vec<T> {
         let mut wide = vec![0.0_f32; self.len()];

@@ -1,4 +1,4 @@
-//! The numbers of arguments on the host, for what is computed outside of the engines.
+//! The numbers of arguments on the host, for computations outside of the engines.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ impl<'a, T: Scalar + Stored> View<'a, T> {
     /// The numbers, copied if they are on a CUDA device or stored in 16 bits.
     ///
     /// # Errors
-    /// Whatever the device says; no memory.
+    /// An error of the device; [`Error::OutputTooLarge`] if there is no memory for the copy.
     pub fn numbers(&self) -> Result<Cow<'_, [T]>, Error> {
         if let Some(halves) = self.halves() {
             return Ok(Cow::Owned(halves.widen()));
@@ -22,7 +22,7 @@ impl<'a, T: Scalar + Stored> View<'a, T> {
         Ok(Cow::Owned(numbers))
     }
 
-    /// The same rows on the host, as numbers that are computed with.
+    /// The same rows on the host, in the element type of the call.
     ///
     /// # Errors
     /// Those of [`Self::numbers`].
@@ -37,7 +37,7 @@ impl<'a, T: Scalar + Stored> View<'a, T> {
 /// The numbers of a view; `what` is the name of the argument.
 ///
 /// # Errors
-/// A view that does not consist of whole rows; those of [`View::numbers`].
+/// A fault of the view; the errors of [`View::numbers`].
 pub(crate) fn numbers<'v, T: Scalar + Stored>(
     view: &'v View<'_, T>,
     what: &'static str,

@@ -2,8 +2,9 @@
 
 use core::ops::Index;
 
-/// A matrix, row-major: `m[(i, j)]`. An operator gives it, by [`to_dense`](crate::operator::Operator::to_dense); and it is the rows
-/// of a result whose dimension stable Rust cannot name in a type, as D*D for a const generic D. Those are arguments too.
+/// A matrix, row-major: `m[(i, j)]`. [`Operator::to_dense`](crate::operator::Operator::to_dense) returns one, and so
+/// does a call whose result has a dimension that stable Rust cannot name in a type, as D*D for a const generic D. A
+/// matrix is an argument for variables of such a dimension, too.
 ///
 /// ```
 /// use keops::prelude::*;
@@ -35,7 +36,7 @@ impl<T> Matrix<T> {
         Self { rows, cols, values }
     }
 
-    /// How many rows.
+    /// The number of rows.
     ///
     /// ```
     /// # use keops::prelude::*;
@@ -50,7 +51,7 @@ impl<T> Matrix<T> {
         self.rows
     }
 
-    /// How many columns.
+    /// The number of columns.
     ///
     /// ```
     /// # use keops::prelude::*;
@@ -65,7 +66,7 @@ impl<T> Matrix<T> {
         self.cols
     }
 
-    /// A row, if there is one of this number.
+    /// Row `row`, or `None` if there is no such row.
     ///
     /// ```
     /// # use keops::prelude::*;

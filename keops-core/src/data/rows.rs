@@ -1,8 +1,8 @@
 //! The rows of a result.
 //!
-//! [`Rows`] is a vector of arrays and no more, so that what a vector of arrays can do it can do, and that it becomes one
-//! without copying: iterators, slices and indices, [`From`] and [`Into`], [`FromIterator`] and [`Extend`]. With the
-//! features `ndarray`, `nalgebra`, `faer` and `serde` it becomes what these crates have, see
+//! [`Rows`] is a vector of arrays and no more, so it can do what a vector of arrays can do, and becomes one without
+//! copying: iterators, slices and indices, [`From`] and [`Into`], [`FromIterator`] and [`Extend`]. With the features
+//! `ndarray`, `nalgebra`, `faer` and `serde` it becomes an array or a matrix of these crates, or is serialized, see
 //! [`interfaces`](crate::interfaces).
 
 use core::{
@@ -52,12 +52,12 @@ impl<T, const D: usize> Rows<T, D> {
     where
         T: Copy + Default,
     {
-        // As in `cpu::room`: `vec!` would abort.
+        // As in `data::room`: `vec!` would abort.
         Vec::<[T; D]>::new().try_reserve_exact(rows).map_err(|_| Error::OutputTooLarge { rows, width: D })?;
         Ok(Self(vec![[T::default(); D]; rows]))
     }
 
-    /// Adds a row behind the others.
+    /// Adds a row after the others.
     ///
     /// ```
     /// # use keops::Rows;
@@ -153,7 +153,7 @@ impl<T, const D: usize> AsMut<[[T; D]]> for Rows<T, D> {
     }
 }
 
-// As of a vector: a number gives a row, a range gives rows.
+// Indices are those of a vector: a number gives a row, a range gives rows.
 impl<T, const D: usize, I: SliceIndex<[[T; D]]>> Index<I> for Rows<T, D> {
     type Output = I::Output;
     fn index(&self, index: I) -> &I::Output {
@@ -185,8 +185,8 @@ impl<T: Clone, const D: usize> From<&[[T; D]]> for Rows<T, D> {
     }
 }
 
-/// Numbers row by row, as flat vectors are arguments too. Copies them: an allocation of single numbers may end within a
-/// row.
+/// Makes rows of numbers that are stored row by row, as in flat arguments. The numbers are copied, because an
+/// allocation of single numbers may end within a row.
 ///
 /// ```
 /// # use keops::{Error, Rows};
@@ -203,7 +203,7 @@ impl<T: Copy, const D: usize> TryFrom<Vec<T>> for Rows<T, D> {
     }
 }
 
-/// As of a vector of numbers.
+/// Makes rows of numbers that are stored row by row, by copying them.
 impl<T: Copy, const D: usize> TryFrom<&[T]> for Rows<T, D> {
     type Error = Error;
     fn try_from(numbers: &[T]) -> Result<Self, Error> {

@@ -1,11 +1,11 @@
-//! Where results go.
+//! The memory that results are written to.
 
 use core::fmt::Debug;
 use std::sync::Arc;
 
 use crate::data::{Array, DeviceMatrix, DeviceRows, Error, Matrix, Rows, Stored};
 
-/// Where numbers of a result go.
+/// The memory that the numbers of a result are written to.
 #[derive(Debug)]
 pub enum To<'a, T> {
     /// Memory of the host.
@@ -39,7 +39,7 @@ impl<'a, T, const N: usize> From<&'a mut [T; N]> for To<'a, T> {
 }
 
 impl<T> To<'_, T> {
-    /// The same, for a shorter time.
+    /// The same memory, borrowed for a shorter time.
     pub fn reborrow(&mut self) -> To<'_, T> {
         match self {
             To::Host(numbers) => To::Host(numbers),
@@ -73,20 +73,20 @@ impl<T: Copy + Default> To<'_, T> {
 pub fn room<T: Copy + Default>(rows: usize, width: usize) -> Result<Vec<T>, Error> {
     let too_large = || Error::OutputTooLarge { rows, width };
     let len = rows.checked_mul(width).ok_or_else(too_large)?;
-    // Asked for and let go, because `vec!` would abort; it takes memory that is zero already, whose pages are first
-    // touched by the threads that write them.
+    // The memory is reserved and freed first, because `vec!` would abort if there were none. `vec!` itself takes memory
+    // that is zero already, whose pages are then first touched by the threads that write them.
     Vec::<T>::new().try_reserve_exact(len).map_err(|_| too_large())?;
     Ok(vec![T::default(); len])
 }
 
-/// Rows of a result, of one kind of storage.
+/// The rows of a result, in one kind of storage.
 pub trait Buffer<T>: Default + Clone + Debug {
-    /// Room for so many rows of so many numbers.
+    /// Memory for `rows` rows of `width` numbers.
     ///
     /// # Errors
     /// [`Error::OutputTooLarge`] if there is no memory for them.
     fn room(rows: usize, width: usize) -> Result<Self, Error>;
-    /// Where the engine leaves them.
+    /// The memory that the engine writes the rows to.
     fn to(&mut self) -> To<'_, T>;
 }
 
@@ -101,7 +101,7 @@ impl<T: Stored, const D: usize> Buffer<T> for Rows<T, D> {
 }
 
 impl<T: Stored, const D: usize> Buffer<T> for DeviceRows<T, D> {
-    /// The engine makes it: here it is not known where.
+    /// Allocates nothing: the engine does, on a device that is not known here.
     fn room(_rows: usize, _width: usize) -> Result<Self, Error> {
         Ok(Self::default())
     }
@@ -122,7 +122,7 @@ impl<T: Stored> Buffer<T> for Matrix<T> {
 }
 
 impl<T: Stored> Buffer<T> for DeviceMatrix<T> {
-    /// The engine makes it: here it is not known where.
+    /// Allocates nothing: the engine does, on a device that is not known here.
     fn room(_rows: usize, width: usize) -> Result<Self, Error> {
         Ok(Self::of_width(width))
     }

@@ -1,7 +1,7 @@
 //! Rows and parameters, borrowed from whatever holds them.
 //!
-//! A [`View`] is never refused: what is wrong with it (a flat slice of 7 numbers as rows of 3) stays inside until the
-//! call is evaluated, where the variable has a name and the caller a `Result`.
+//! Making a [`View`] never fails: a fault (a flat slice of 7 numbers as rows of 3) is kept in the view until the call
+//! is evaluated, where the name of the variable is known and the caller gets a `Result`.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -10,8 +10,8 @@ use crate::{
     number::Scalar,
 };
 
-/// Rows of one variable, as the engines see them: numbers row by row. What [`AsRows`](crate::arguments::AsRows) and
-/// [`AsParameter`](crate::arguments::AsParameter) give.
+/// The rows of one variable as the engines see them: numbers, row by row. [`AsRows`](crate::arguments::AsRows) and
+/// [`AsParameter`](crate::arguments::AsParameter) make a view of an argument.
 ///
 /// ```
 /// use keops::View;
@@ -34,16 +34,16 @@ pub struct View<'a, T> {
 #[derive(Clone, Debug)]
 enum Data<'a, T> {
     Borrowed(&'a [T]),
-    /// A parameter given by value, the most common one without an allocation.
+    /// A parameter of one number given by value, the most common case, which needs no allocation.
     One([T; 1]),
     Owned(Vec<T>),
-    /// On a device, maybe.
+    /// Numbers in an array, which may be on a device.
     Array(Array<T>),
-    /// Stored in 16 bits.
+    /// Numbers stored in 16 bits.
     Halves(Halves<'a>),
 }
 
-/// What is wrong with a view.
+/// A fault of a view: why it cannot be an argument.
 ///
 /// ```
 /// use keops_core::data::{Fault, View};
@@ -58,11 +58,11 @@ enum Data<'a, T> {
 pub enum Fault {
     /// The length is not a multiple of the dimension.
     FlatLength,
-    /// Rows hold so many numbers, and not as many as the dimension says.
+    /// Rows hold this many numbers, which is not the dimension of the variable.
     RowLength(usize),
-    /// A parameter's length is not its dimension.
+    /// The length of a parameter is not its dimension.
     ParameterLength,
-    /// The rows are no whole number for each batch.
+    /// The number of rows is not a multiple of the number of batches.
     Batch,
 }
 
@@ -106,7 +106,8 @@ impl<'a, T> View<'a, T> {
         Self { data: Data::Owned(data), dim, rows, batch: Vec::new(), fault }
     }
 
-    /// So many rows of so many numbers, of which the variable has `dim`: of what knows its shape at run time.
+    /// Rows whose shape `[rows, columns]` is known at run time, for a variable of dimension `dim`; another number of
+    /// columns is a fault.
     ///
     /// ```
     /// # use keops::View;
@@ -131,7 +132,7 @@ impl<'a, T> View<'a, T> {
         Self { data, dim, rows, batch: Vec::new(), fault }
     }
 
-    /// Rows that are lists by themselves, copied; the first of another length than `dim` is the fault.
+    /// A copy of rows that are separate lists; the first list whose length is not `dim` is a fault.
     pub(crate) fn from_lists(rows: &[impl AsRef<[T]>], dim: usize) -> Self
     where
         T: Copy,
@@ -262,7 +263,7 @@ impl<'a, T> View<'a, T> {
         self
     }
 
-    /// Rows of one variable as those of a parameter, of which each batch has one.
+    /// The same rows as values of a parameter, one for each batch.
     pub(crate) fn into_parameters(mut self) -> Self {
         if self.fault.is_none() && self.rows != 1 {
             (self.rows, self.fault) = (self.rows.saturating_mul(self.batches()), Some(Fault::Batch));
@@ -270,7 +271,7 @@ impl<'a, T> View<'a, T> {
         self
     }
 
-    /// Its batch dimensions; none if it has one batch.
+    /// The batch dimensions of the view; empty if it has one batch.
     ///
     /// ```
     /// # use keops::View;
@@ -282,7 +283,7 @@ impl<'a, T> View<'a, T> {
         &self.batch
     }
 
-    /// How many batches it has.
+    /// The number of batches.
     ///
     /// ```
     /// # use keops::View;
@@ -309,8 +310,8 @@ impl<'a, T> View<'a, T> {
         }
     }
 
-    /// All numbers, row by row, unless they are on a CUDA device or stored in 16 bits. If there is no [`Self::fault`], batches times `rows`
-    /// times `dim` of them.
+    /// All numbers, row by row: `batches` times `rows` times `dim` numbers, if there is no [`Self::fault`]. `None` if
+    /// they are on a CUDA device or stored in 16 bits.
     ///
     /// ```
     /// # use keops::View;
@@ -327,7 +328,7 @@ impl<'a, T> View<'a, T> {
         }
     }
 
-    /// The memory that they are in, if that is one of a CUDA device.
+    /// The memory that holds the numbers, if they are on a CUDA device.
     ///
     /// ```
     /// # use keops::View;
@@ -341,7 +342,7 @@ impl<'a, T> View<'a, T> {
         }
     }
 
-    /// The array that they are in, if they are in one.
+    /// The array that holds the numbers, if there is one.
     ///
     /// ```
     /// # use keops_core::data::{Array, View};
@@ -357,7 +358,7 @@ impl<'a, T> View<'a, T> {
         }
     }
 
-    /// The CUDA device that they are on, if they are on one.
+    /// The CUDA device that the numbers are on, if they are on one.
     ///
     /// ```
     /// # use keops::View;
@@ -368,7 +369,7 @@ impl<'a, T> View<'a, T> {
         self.memory().map(|memory| Device::Cuda(memory.ordinal()))
     }
 
-    /// How many numbers.
+    /// The number of numbers in all rows of all batches.
     ///
     /// ```
     /// # use keops::View;
@@ -394,7 +395,7 @@ impl<'a, T> View<'a, T> {
         self.len() == 0
     }
 
-    /// Rows `range` of a view of one batch, if they are on the host.
+    /// The rows in `range`, of a view of one batch on the host; `None` for other views, and if there are no such rows.
     ///
     /// ```
     /// # use keops::View;
@@ -414,7 +415,7 @@ impl<'a, T> View<'a, T> {
         })
     }
 
-    /// Numbers in a row.
+    /// The number of numbers in a row.
     ///
     /// ```
     /// # use keops::View;
@@ -425,7 +426,7 @@ impl<'a, T> View<'a, T> {
         self.dim
     }
 
-    /// How many rows a batch has; all rows, if they could not be shared out.
+    /// The number of rows of a batch; of all rows, if they are no multiple of the number of batches.
     ///
     /// ```
     /// # use keops::View;
@@ -437,7 +438,7 @@ impl<'a, T> View<'a, T> {
         self.rows
     }
 
-    /// What is wrong, if anything.
+    /// The fault of the view, if it has one.
     ///
     /// ```
     /// # use keops_core::data::{Fault, View};
@@ -449,7 +450,7 @@ impl<'a, T> View<'a, T> {
         self.fault
     }
 
-    /// Says what is wrong, with the name of the variable.
+    /// Makes an error of the fault of the view, if it has one, with the name of the variable.
     ///
     /// # Errors
     /// [`Error::FlatLength`], [`Error::Dimension`], [`Error::ParameterLength`] or [`Error::BatchRows`], if there is a
@@ -479,7 +480,7 @@ fn count(batch: &[usize]) -> usize {
 }
 
 impl<'a, T: Scalar> View<'a, T> {
-    /// The same view, with numbers that were stored in 16 bits as numbers that are computed with.
+    /// The same view, with numbers that were stored in 16 bits converted to the element type of the call.
     ///
     /// ```
     /// # use keops_core::data::{Halves, View, f16};

@@ -1,8 +1,8 @@
-//! The instruction set that nearly all processors have.
+//! The common instruction set, which nearly all processors have: AVX2 on x86-64.
 
 use pulp::Arch;
 
-/// The instruction set for lanes over sources, which the processor has.
+/// A proof that the processor has the common instruction set, on which lanes over sources run.
 #[derive(Clone, Copy, Debug)]
 pub struct Common(#[cfg(target_arch = "x86_64")] pulp::x86::V3, #[cfg(not(target_arch = "x86_64"))] Arch);
 
@@ -22,7 +22,7 @@ impl Common {
         Some(Self(arch))
     }
 
-    /// The instructions.
+    /// The `pulp` token of the instruction set.
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn simd(self) -> pulp::x86::V3 {
         self.0

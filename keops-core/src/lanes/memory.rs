@@ -1,9 +1,10 @@
 //! Memory that calls keep for the next ones.
 //!
-//! What a call stores meanwhile (prepared rows, states, matrix products) is as much as its arguments where rows are long.
-//! Fresh memory costs a page fault for every 4 KiB, which is then a fifth of the whole time; so large pieces go to a
-//! list when they are no longer needed, and come from there. Small pieces go to a list of their thread: for a call with a
-//! hundred points, making and zeroing them would take a sixth of the time of its pairs.
+//! While it runs, a call stores prepared rows, states and matrix products, which take as much memory as its arguments
+//! where rows are long. Fresh memory costs a page fault for every 4 KiB, which would then be a fifth of the whole time.
+//! So large pieces of memory go to a list when they are no longer needed, and later calls take them from there. Small
+//! pieces go to a list of their thread: for a call with a hundred points, allocating and zeroing them would take a
+//! sixth of the time of its pairs.
 
 use std::{
     cell::RefCell,
@@ -16,32 +17,32 @@ use super::Vectorized;
 /// The alignment of the widest vectors, in bytes. Loads that straddle two cache lines cost twice as much.
 const ALIGNMENT: usize = 64;
 
-/// Pieces of so many bytes and more are for all threads, and smaller ones, of at most half of that, for the thread that had
-/// them.
+/// Pieces of this many bytes or more are shared by all threads; smaller ones, of at most half as many bytes, stay with
+/// the thread that allocated them.
 const LARGE: usize = 1 << 16;
 
-/// So many small pieces are kept by a thread for each element type: more than a call has at a time.
+/// The number of small pieces that a thread keeps for each element type: more than a call has at a time.
 const SMALL_KEPT: usize = 16;
 
-/// Pieces of fewer numbers are made that large, so that they serve for more.
+/// The fewest numbers of a piece that is allocated, so that small pieces serve for many lengths.
 const SMALLEST: usize = 256;
 
-/// So many bytes are kept between calls, for each element type.
+/// The most bytes that are kept between calls, for each element type.
 const KEPT: usize = 32 << 20;
 
-/// Pieces of memory that nobody uses.
+/// Pieces of memory that no call uses at the moment.
 #[derive(Debug)]
 pub struct Pool<T: 'static> {
     large: Mutex<Vec<Vec<T>>>,
     small: &'static LocalKey<Small<T>>,
 }
 
-/// The small pieces of a thread that nobody uses.
+/// The small pieces of a thread that no call uses at the moment.
 #[derive(Debug)]
 pub struct Small<T>(RefCell<Vec<Vec<T>>>);
 
 impl<T> Small<T> {
-    /// No pieces.
+    /// A list without pieces.
     #[must_use]
     pub const fn new() -> Self {
         Self(RefCell::new(Vec::new()))
@@ -55,19 +56,19 @@ impl<T> Default for Small<T> {
 }
 
 impl<T: Vectorized> Pool<T> {
-    /// No large pieces.
+    /// A pool without large pieces, beside the small ones of each thread.
     #[must_use]
     pub const fn new(small: &'static LocalKey<Small<T>>) -> Self {
         Self { large: Mutex::new(Vec::new()), small }
     }
 
-    /// At least `len` numbers of any value.
+    /// A piece of at least `len` numbers, of unspecified values.
     fn take(&self, len: usize) -> Vec<T> {
         let large = LARGE / size_of::<T>();
         if len > large / 2 {
             let len = len.max(large);
             let mut pieces = self.large.lock().unwrap_or_else(PoisonError::into_inner);
-            // A piece that is much larger would be missed by those who need all of it.
+            // A much larger piece is left for a call that needs all of it.
             let fits = pieces.iter().enumerate().filter(|(_, piece)| piece.len() >= len && piece.len() / 4 <= len);
             if let Some((number, _)) = fits.min_by_key(|(_, piece)| piece.len()) {
                 return pieces.swap_remove(number);
@@ -80,7 +81,7 @@ impl<T: Vectorized> Pool<T> {
             let number = pieces.iter().rposition(|piece| piece.len() == len)?;
             Some(pieces.swap_remove(number))
         };
-        // A thread that ends has no list any more.
+        // A thread that is ending has no list any more.
         self.small.try_with(take).ok().flatten().unwrap_or_else(|| vec![T::zero(); len])
     }
 
@@ -88,13 +89,13 @@ impl<T: Vectorized> Pool<T> {
         if piece.is_empty() {
             return;
         }
-        // as `take` made it
+        // Its length is that which `take` gave it.
         let bytes = size_of_val(&piece[..]);
         if bytes < LARGE {
             let keep = |small: &Small<T>| {
                 let mut pieces = small.0.borrow_mut();
                 if pieces.len() == SMALL_KEPT {
-                    // the oldest: calls of other sizes had it
+                    // The oldest piece is dropped: it comes from calls of another size.
                     pieces.remove(0);
                 }
                 pieces.push(piece);
@@ -104,7 +105,7 @@ impl<T: Vectorized> Pool<T> {
             return;
         }
         let mut pieces = self.large.lock().unwrap_or_else(PoisonError::into_inner);
-        // The oldest make room: a call of another size does not need them.
+        // The oldest pieces are dropped to make room: they come from calls of another size.
         let mut kept: usize = pieces.iter().map(|piece| size_of_val(&piece[..])).sum();
         while kept + bytes > KEPT && !pieces.is_empty() {
             kept -= size_of_val(&pieces.remove(0)[..]);
@@ -136,7 +137,7 @@ impl<T: Vectorized> Drop for Aligned<T> {
 }
 
 impl<T: Vectorized> Aligned<T> {
-    /// Makes room for so many numbers, whose values are left open.
+    /// Makes room for `len` numbers, whose values are unspecified.
     pub(crate) fn resize(&mut self, len: usize) {
         let spare = ALIGNMENT / size_of::<T>();
         if self.memory.len() < len + spare {

@@ -1,11 +1,12 @@
-//! Operations that `pulp` does not have for all instruction sets, called by their names where they are.
+//! Operations that `pulp` has for some instruction sets only, called by the names of their instructions.
 //!
-//! AVX-512 has tables of sixteen numbers in registers, from which every lane takes an entry in one instruction; AVX2 has
-//! one that makes bits of a mask. Both shift lanes of 64 bits.
+//! AVX-512 has tables of sixteen numbers in registers, from which every lane takes an entry in one instruction; AVX2
+//! has one that makes bits of a mask. Both shift lanes of 64 bits.
 
 use pulp::Simd;
 
-/// Whether the vectors of `S` are those of AVX-512: no other instruction set of `pulp` has so many registers of that size.
+/// Whether the vectors of `S` are those of AVX-512: no other instruction set of `pulp` has so many registers of that
+/// size.
 pub(super) const fn has_tables<S: Simd>() -> bool {
     cfg!(target_arch = "x86_64") && S::REGISTER_COUNT == 32 && size_of::<S::f32s>() == 64
 }
@@ -28,7 +29,7 @@ mod x86 {
     use super::super::Common;
     use crate::number::math::exp2::{TABLE_F32, TABLE_F64};
 
-    /// `value`, of which the type has two names.
+    /// `value` as the type `To`, which is the same type under another name.
     ///
     /// # Safety
     /// `From` and `To` must be of the same size, and every bit pattern valid for `To`.
@@ -39,7 +40,7 @@ mod x86 {
         unsafe { transmute_copy(&value) }
     }
 
-    /// `simd` as a `V`, if that is what it is.
+    /// `simd` as a `V`, if that is its type.
     #[inline(always)]
     fn token<S: Simd, V: Simd>(simd: S) -> Option<V> {
         // SAFETY: they are the same type.
@@ -68,8 +69,8 @@ mod x86 {
         }
     }
 
-    /// `value`, and 0 where `x` is below `low`. Comparing for "not below", which is true of NaN, saves an instruction for
-    /// the opposite mask.
+    /// 0 where `x` is below `low`, else `value`. The comparison is "not below", which is true for NaN, and saves the
+    /// instruction for the opposite mask.
     #[inline(always)]
     pub(in super::super) fn unless_below_f32<S: Simd>(simd: S, x: S::f32s, low: f32, value: S::f32s) -> S::f32s {
         let v4: V4 = token(simd).expect("only AVX-512 has tables in registers");
@@ -93,7 +94,8 @@ mod x86 {
         bytemuck::cast(v4.select_u32x16(v4.cmp_lt_u32x16(a, b), a, b))
     }
 
-    /// Exchanges rows and columns. The compiler moves single numbers for that, two or three times as many instructions.
+    /// Exchanges rows and columns. Without this function the compiler would move single numbers, with two or three
+    /// times as many instructions.
     #[inline(always)]
     pub(crate) fn transposed<T: Pod>(common: Common, rows: [[T; 4]; 4]) -> [[T; 4]; 4] {
         let V3 { sse, sse2, .. } = common.simd();
@@ -136,7 +138,7 @@ mod x86 {
         Some(u64::from(v3.avx._mm256_movemask_pd(mask) as u32))
     }
 
-    /// Lanes of 64 bits shifted, if there is an instruction.
+    /// Shifts lanes of 64 bits, if there is an instruction for that.
     macro_rules! shift {
         ($name:ident: $of_v3:ident, $of_v4:ident) => {
             #[inline(always)]

@@ -1,5 +1,5 @@
-//! What a tile needs of one SIMD vector, under one set of names for `f32` and `f64`: `pulp` writes the element type
-//! into the names of its methods.
+//! The operations of one SIMD vector that a tile needs, under the same names for `f32` and `f64`: `pulp` has the
+//! element type in the names of its methods.
 
 use pulp::{Simd, bytemuck, cast};
 
@@ -112,7 +112,7 @@ vectors! {
     }
 
     trait {
-        /// Bits of the mantissa that are stored.
+        /// The number of bits of the mantissa that are stored.
         const MANTISSA_BITS: u32;
         /// Splits the mantissa for `math::dekker_product`.
         const SPLITTER: f64;
@@ -125,7 +125,7 @@ vectors! {
         /// The bits of 2^23 (f64: 2^52): with a small integer or-ed in they are the sum of the two.
         const COUNT: u64;
 
-        /// The vectors at the front of `from`.
+        /// The numbers of `from` as vectors, without those after the last whole vector.
         fn as_vectors<S: Simd>(from: &[Self]) -> &[Self::N<S>];
         fn as_vectors_mut<S: Simd>(to: &mut [Self]) -> &mut [Self::N<S>];
         fn splat<S: Simd>(simd: S, value: Self) -> Self::N<S>;
@@ -137,17 +137,17 @@ vectors! {
         fn shift_left<S: Simd>(simd: S, a: Self::U<S>, by: u32) -> Self::U<S>;
         fn shift_right<S: Simd>(simd: S, a: Self::U<S>, by: u32) -> Self::U<S>;
 
-        /// The smaller one; `b` or NaN if either is NaN.
+        /// The smaller of two numbers; `b` or NaN if either is NaN.
         #[inline(always)]
         fn min<S: Simd>(simd: S, a: Self::N<S>, b: Self::N<S>) -> Self::N<S> {
-            // pulp's scalar one ignores NaN.
+            // The scalar function of pulp ignores NaN.
             if S::IS_SCALAR {
                 <Self as Vectorized>::select(simd, <Self as Vectorized>::lt(simd, a, b), a, b)
             } else {
                 Self::vector_min(simd, a, b)
             }
         }
-        /// The larger one; `b` or NaN if either is NaN.
+        /// The larger of two numbers; `b` or NaN if either is NaN.
         #[inline(always)]
         fn max<S: Simd>(simd: S, a: Self::N<S>, b: Self::N<S>) -> Self::N<S> {
             if S::IS_SCALAR {
@@ -162,19 +162,19 @@ vectors! {
             Self::from_bits::<S>(bits)
         }
 
-        /// The entry of the table of 2^(j/16) that the lowest four bits of each integer count; see `math::exp2`. Only
-        /// where `has_tables` says so.
+        /// The entry of the table of 2^(j/16) whose number is in the lowest four bits of each integer; see
+        /// `math::exp2`. Called only where `has_tables` is true.
         fn table<S: Simd>(simd: S, bits: Self::U<S>) -> Self::U<S>;
-        /// `value`, and 0 where `x` is below `low`. Only where `has_tables` says so.
+        /// 0 where `x` is below `low`, else `value`. Called only where `has_tables` is true.
         fn unless_below<S: Simd>(simd: S, x: Self::N<S>, low: Self, value: Self::N<S>) -> Self::N<S>;
-        /// t = x + `shift`, and not more than `high` + `shift`; then x less what `t` has of it, which is NaN for NaN, and
-        /// where `t` was cut as large as x is beyond. Only where `has_tables` says so.
+        /// t = x + `shift`, but at most `high` + `shift`; and x - (t - `shift`), which is NaN for NaN, and x - `high`
+        /// where t was limited. Called only where `has_tables` is true.
         fn shifted<S: Simd>(simd: S, x: Self::N<S>, shift: Self, high: Self) -> (Self::N<S>, Self::N<S>);
 
-        /// A bit for each lane, that of lane 0 the lowest.
+        /// The mask as a number with one bit for each lane; lane 0 is the lowest bit.
         fn truths<S: Simd>(simd: S, mask: Self::M<S>) -> u64;
 
-        /// A row number in every lane.
+        /// The same row number in every lane.
         fn row<S: Simd>(simd: S, row: u32) -> Self::U<S>;
         /// `first`, `first + 1`, ..., wrapping at 2^32.
         fn rows_from<S: Simd>(simd: S, first: u32) -> Self::U<S>;
@@ -232,8 +232,8 @@ vectors! {
         }
         #[inline(always)]
         fn shifted<S: Simd>(simd: S, x: S::f32s, shift: f32, high: f32) -> (S::f32s, S::f32s) {
-            // As whole numbers, for whose minimum Zen 4 has another unit besides that of additions. A negative sum, of a
-            // number so low that it does not matter, is a large one.
+            // The minimum is that of the bits as whole numbers, for which Zen 4 has a unit besides those of additions.
+            // As a whole number a negative sum is large; it comes from an x so low that the result is 0 anyway.
             let t = simd.add_f32s(x, simd.splat_f32s(shift));
             let most = cast(simd.splat_f32s(shift + high));
             let t = cast(named::integer_min_u32(simd, cast(t), most));
@@ -289,7 +289,8 @@ vectors! {
         fn integer<S: Simd>(simd: S, value: u64) -> S::u64s {
             simd.splat_u64s(value)
         }
-        // pulp has no shift of 64-bit lanes; where it has no name here, the optimiser makes one vector shift of the loop.
+        // pulp has no shift of 64-bit lanes; where it has no name here, the optimiser makes one vector shift of the
+        // loop.
         #[inline(always)]
         fn shift_left<S: Simd>(simd: S, a: S::u64s, by: u32) -> S::u64s {
             named::shift_left(simd, a, by).unwrap_or_else(
@@ -315,7 +316,8 @@ vectors! {
         }
         #[inline(always)]
         fn shifted<S: Simd>(simd: S, x: S::f64s, shift: f64, high: f64) -> (S::f64s, S::f64s) {
-            // The minimum of whole numbers of 64 bits takes the unit of multiplications. x comes second, where NaN is kept.
+            // A minimum of 64-bit whole numbers would take the unit of multiplications, so this is that of numbers. x
+            // comes second, where NaN is kept.
             let x = <f64 as Vectorized>::min(simd, simd.splat_f64s(high), x);
             let shift = simd.splat_f64s(shift);
             let t = simd.add_f64s(x, shift);
@@ -340,7 +342,7 @@ vectors! {
     }
 }
 
-/// A vector of what a function makes of each of its words.
+/// The vector of the results of a function for each 64-bit word.
 #[inline(always)]
 fn each_word<S: Simd>(mut a: S::u64s, f: impl Fn(u64) -> u64) -> S::u64s {
     for word in bytemuck::cast_slice_mut::<S::u64s, u64>(core::slice::from_mut(&mut a)) {
@@ -363,12 +365,13 @@ pub(super) fn any<M: bytemuck::NoUninit>(mask: &M) -> bool {
     bits != 0
 }
 
-/// A bit for each of `lanes` lanes. A mask has either those bits or a word for each lane.
+/// The mask as a number with one bit for each of `lanes` lanes. In memory a mask has either these bits or a word for
+/// each lane.
 #[inline(always)]
 fn truths<M: bytemuck::NoUninit>(mask: &M, lanes: usize) -> u64 {
     let bytes = bytemuck::bytes_of(mask);
     let width = bytes.len() / lanes;
-    // A mask of fewer than eight lanes leaves the rest of its byte alone.
+    // In the mask of fewer than eight lanes, the other bits of the byte are unspecified.
     let used = u64::MAX >> (64 - lanes);
     if bytes.len() == 1 && width == 0 {
         return u64::from(bytes[0]) & used;
