@@ -1,5 +1,5 @@
-//! What the calls made by the macro run: passes over the pairs, with their results allocated, on an engine that is chosen
-//! here.
+//! Calls: the passes over the pairs that a call of the macro runs, memory for their results, and the choice of an
+//! engine.
 
 pub mod absent;
 mod centred;
@@ -24,11 +24,11 @@ use crate::{
     reduction::Reduction,
 };
 
-/// How a call gets its result; implemented by the macro for each value and derivative.
+/// How a call computes its result. The macro implements this trait for each value and derivative.
 pub trait Plan {
     /// The result.
     type Output<T: Element, S: Storage>;
-    /// How many passes over all pairs it takes.
+    /// The number of passes over all pairs.
     const PASSES: u32 = 1;
     /// Computes the result from the arguments.
     ///
@@ -37,7 +37,7 @@ pub trait Plan {
     fn eval<T: Element, S: Storage>(views: &[View<'_, T>], settings: &Settings) -> Result<Self::Output<T, S>, Error>;
 }
 
-/// A call whose result is rows of values, which can also go into rows of the caller.
+/// A call whose result is rows of values, which can also be written to rows of the caller.
 pub trait PlanInto: Plan {
     /// A row.
     type Row<T: Element>;
@@ -49,15 +49,15 @@ pub trait PlanInto: Plan {
     -> Result<(), Error>;
 }
 
-/// A call of one pass whose result is rows of values: its formula, which stands for the call too.
+/// A formula whose value takes one pass and is rows of values. The type stands for the call, too.
 pub trait OnePass: Formula {
-    /// How the terms become the result.
+    /// The reduction of the terms.
     type Reduction: Reduction;
     /// A row of the result.
     type Row<T: Element>: Row<T>;
     /// Numbers in a row of the result.
     const WIDTH: usize = <Self::Row<f32> as Row<f32>>::WIDTH;
-    /// If it is a gradient, that of which argument.
+    /// The number of the argument that the result is the gradient in, if it is a gradient.
     const GRADIENT: Option<usize> = None;
 }
 
@@ -83,9 +83,9 @@ impl<K: OnePass> PlanInto for K {
 
 /// A row of values, `[T; D]`; or one number of it, where stable Rust cannot name D in a type.
 pub trait Row<T>: Sized {
-    /// Rows of a result.
+    /// The rows of a result, in the storage `S`.
     type In<S: Storage>: Buffer<T>;
-    /// How many numbers it is.
+    /// How many numbers a row has; 1 where `Self` is one number.
     const WIDTH: usize;
     /// The numbers of rows, one after another.
     fn flatten(rows: &mut [Self]) -> &mut [T];
@@ -110,12 +110,13 @@ impl<T: Stored> Row<T> for T {
 /// The shape of a call of `F`.
 ///
 /// # Errors
-/// Where the arguments do not fit together.
+/// Arguments that do not fit the formula or each other.
 pub fn shape_of<T: Element, F: Formula>(views: &[View<'_, T>]) -> Result<Shape, Error> {
     shape(F::NAME, F::VARIABLES, views)
 }
 
-/// Rows of so many values; if they are a gradient, that of which argument.
+/// Runs a pass whose result is rows of `width` values; `gradient` is the number of the argument that they are the
+/// gradient in, if they are a gradient.
 ///
 /// # Errors
 /// Those of [`reduce`].
@@ -131,7 +132,7 @@ pub fn rows<T: Element, F: Formula, R: Reduction, B: Buffer<T>>(
     Ok(out)
 }
 
-/// [`rows`] into memory of the caller.
+/// [`rows`], written to memory of the caller.
 ///
 /// # Errors
 /// Those of [`reduce`]; `out` may have the wrong number of rows.
@@ -146,7 +147,7 @@ pub fn rows_into<T: Element, F: Formula, R: Reduction, O: Row<T>>(
     Pass::new::<F, R>(views, settings)?.run(&mut [Part { width, gradient, to }], None)
 }
 
-/// Rows of so many row numbers.
+/// Runs a pass whose result is rows of `width` row numbers.
 ///
 /// # Errors
 /// Those of [`reduce`].
@@ -161,7 +162,7 @@ pub fn index_rows<T: Element, F: Formula, R: Reduction, B: Buffer<u32>>(
     Ok(out)
 }
 
-/// Rows of so many values and rows of as many row numbers.
+/// Runs a pass whose result is rows of `width` values and rows of `width` row numbers.
 ///
 /// # Errors
 /// Those of [`reduce`].
@@ -177,8 +178,8 @@ pub fn value_and_index_rows<T: Element, F: Formula, R: Reduction, B: Buffer<T>, 
     Ok((values, indices))
 }
 
-/// What a pass over the first `count` views, and over rows that earlier passes saved, saves for each target; that stays
-/// where the pass ran.
+/// Runs a pass over the first `count` views and over rows that earlier passes saved, and gives the rows that it saves,
+/// one for each target. They stay on the device that the pass ran on.
 ///
 /// # Errors
 /// Those of [`reduce`].
@@ -203,7 +204,8 @@ pub fn saved<'a, T: Element, F: Formula, R: Reduction>(
     Ok(saved.batched(pass.problem().batches().dims()))
 }
 
-/// How many sources each target meets, as a row of one number, for the call of `F` with the first `count` views.
+/// The number of sources that each target is paired with, as rows of one number, for the call of `F` with the first
+/// `count` views.
 ///
 /// # Errors
 /// Those of [`shape_of`].
@@ -222,7 +224,7 @@ pub fn counts<'a, T: Element, F: Formula>(
     Ok(View::from_owned(counts, 1).batched(batches.dims()))
 }
 
-/// The views, and behind them what passes saved.
+/// The views, followed by the rows that passes saved.
 #[must_use]
 pub fn with_saved<'a, T: Element>(views: &[View<'a, T>], saved: &[&View<'a, T>]) -> Vec<View<'a, T>> {
     views.iter().chain(saved.iter().copied()).cloned().collect()

@@ -1,15 +1,15 @@
 //! A checked call, which every engine takes.
 //!
-//! A [`Problem`] is made once for a pass over the pairs, and what can be wrong with its arguments is found there: engines
-//! take it and [`Outputs`] through one trait, [`Engine`], and check nothing again. Which engine that is, is decided above
-//! them, in [`crate::call`].
+//! A [`Problem`] is made once for a pass over the pairs, and all faults of the arguments are found when it is made.
+//! Engines implement one trait, [`Engine`], take a problem and [`Outputs`], and check nothing again. The module
+//! [`crate::call`] chooses the engine.
 //!
 //! | where | what |
 //! |---|---|
 //! | `shape` | arguments against the formula: N, M, batches |
 //! | `outputs` | results: rows, and totals over all rows |
-//! | `progress` | how far a call is |
-//! | `settings` | where a call runs, on which pairs, and who is told |
+//! | `progress` | how many pairs of a call are done |
+//! | `settings` | the device of a call, its ranges, and its progress callback |
 //! | [`cuda`] | engines on CUDA devices, as calls know them |
 
 pub mod cuda;
@@ -30,23 +30,23 @@ use crate::{
     reduction::{Reduction, components},
 };
 
-/// What a call of a formula with its reduction takes and gives.
+/// The arguments and the result row of a formula with its reduction.
 #[derive(Clone, Copy, Debug)]
 pub struct Signature {
     /// The name of the formula, for messages.
     pub name: &'static str,
     /// The variables, in the order of the arguments.
     pub variables: &'static [Variable],
-    /// Which index the targets are.
+    /// The index of the targets.
     pub targets: Index,
-    /// Values in a row of the result.
+    /// The number of values in a row of the result.
     pub values: usize,
-    /// Row numbers in a row of the result.
+    /// The number of row numbers in a row of the result.
     pub indices: usize,
 }
 
 impl Signature {
-    /// What a call of `F` with `R` takes and gives.
+    /// The signature of `F` with the reduction `R`.
     #[must_use]
     pub fn of<F: Formula, R: Reduction>() -> Self {
         let components = components::<F>();
@@ -66,12 +66,12 @@ pub struct Problem<'a, T> {
 }
 
 impl<'a, T> Problem<'a, T> {
-    /// A call with these arguments, in the order of the variables, for these pairs.
+    /// Checks the arguments, in the order of the variables, and the pairs of a call.
     ///
     /// # Errors
-    /// A view that does not consist of whole rows or has the wrong dimension; row counts that differ between variables of
-    /// one role; more rows than can be numbered; the wrong number of views; batches that do not go together; ranges of rows
-    /// that there are not.
+    /// A view that does not consist of whole rows or has the wrong dimension; row counts that differ between variables
+    /// of one role; more rows than can be numbered; the wrong number of views; batches that do not go together; ranges
+    /// beyond the last row.
     pub fn new(signature: Signature, views: &'a [View<'_, T>], pairs: Pairs<'a>) -> Result<Self, Error> {
         let (shape, batches) = shape_and_batches(signature.name, signature.variables, views)?;
         if let Some(pattern) = pairs.pattern {
@@ -80,7 +80,7 @@ impl<'a, T> Problem<'a, T> {
         Ok(Self { signature, views, shape, batches, pairs })
     }
 
-    /// What the call takes and gives.
+    /// The signature of the formula with its reduction.
     #[must_use]
     pub fn signature(&self) -> &Signature {
         &self.signature
@@ -92,25 +92,26 @@ impl<'a, T> Problem<'a, T> {
         self.views
     }
 
-    /// How many rows there are on both sides, and batches.
+    /// The numbers of targets, sources and batches.
     #[must_use]
     pub fn shape(&self) -> Shape {
         self.shape
     }
 
-    /// Which batch of each argument serves for which of the call.
+    /// The batches: which batch of each argument belongs to which batch of the call.
     #[must_use]
     pub fn batches(&self) -> &Batches {
         &self.batches
     }
 
-    /// The pairs that count, and who wants to know how many of them are done.
+    /// The pairs that the reduction runs over, and the callback for their progress.
     #[must_use]
     pub fn pairs(&self) -> Pairs<'a> {
         self.pairs
     }
 
-    /// How many rows the result has, or the gradient of an argument: those of all its batches.
+    /// The number of rows of the result or, given the number of an argument, of the gradient in that argument, in all
+    /// batches.
     #[must_use]
     pub fn rows_of(&self, gradient: Option<usize>) -> usize {
         match gradient {
@@ -126,11 +127,11 @@ impl<'a, T> Problem<'a, T> {
     }
 }
 
-/// An engine with what was compiled of a formula and its reduction.
+/// An engine, with the code that was compiled for a formula and its reduction.
 pub trait Engine<T> {
     /// Computes a_i = Reduction_j f(p, x_i, y_j) for all targets i.
     ///
     /// # Errors
-    /// Arguments on a device that is not the engine's; whatever the device says; no memory.
+    /// Arguments on a device that the engine does not run on; errors of the device; no memory.
     fn reduce(&self, problem: &Problem<'_, T>, outputs: &mut Outputs<'_, '_, T>) -> Result<(), Error>;
 }

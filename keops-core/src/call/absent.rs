@@ -1,7 +1,8 @@
-//! Methods that a call has for their message only.
+//! Methods that a call has only for the sake of their error message.
 //!
-//! A derivative beyond the order that was asked for, or equations for what is not linear, would be "no method named ..".
-//! The macro writes methods of these names with a bound that no element type has: the compiler then says why.
+//! For a derivative beyond the order that was asked for, or for equations where a formula is not linear, rustc would
+//! say "no method named ..". The macro writes methods of these names with a bound that no element type satisfies, and
+//! the message of the bound says why.
 
 use core::convert::Infallible;
 
@@ -10,7 +11,7 @@ macro_rules! absent {
         $(#[$doc])*
         #[diagnostic::on_unimplemented(message = $message, label = $label, note = $note)]
         pub trait $name {
-            /// What there is none of.
+            /// A constant that no type has.
             const NEVER: Infallible;
         }
     };
@@ -38,7 +39,7 @@ absent!(
     "the product with the transpose is a derivative: without `order = 0` both are there"
 );
 absent!(
-    /// The bound of operators on what a formula is not linear in.
+    /// The bound of operators on variables that a formula is not linear in.
     Linear,
     "this is no linear operator on that variable",
     "needs a `Sum` that is linear in the variable",

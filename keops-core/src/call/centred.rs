@@ -1,9 +1,9 @@
-//! What the rows of sources have in common, taken off.
+//! Subtracting from rows what all of them have in common.
 //!
-//! A mean of numbers near 10000 whose differences are about 1 has few digits of these differences left: it is rounded,
-//! and so is each sum that it is made of. Derivatives of a mean only read how much the numbers differ from it, so a
-//! number near all of them may be subtracted first. That is done where it is exact, for the components whose largest
-//! number is at most twice the smallest (Sterbenz), and nowhere else: it never loses a digit.
+//! The mean of numbers near 10000 that differ by about 1 is accurate to few digits of these differences, because the
+//! mean and the sums that it is made of are rounded. Derivatives of a mean only read how much the numbers differ from
+//! the mean, so a number near all of them may be subtracted first. This is done only where it is exact, for components
+//! whose largest number is at most twice the smallest (Sterbenz), so that it never loses a digit.
 
 use crate::{
     call::{Element, Pass},
@@ -13,12 +13,12 @@ use crate::{
     reduction::Sum,
 };
 
-/// The rows of a view, less a number for each component and batch that is near all of them, where that is exact.
+/// The rows of a view, less a number that is near to all of them, for each component and batch for which that is exact.
 ///
 /// # Errors
-/// Whatever the device says that they are on; no memory.
+/// An error of the device that the rows are on; no memory.
 pub fn centred<'a, T: Element>(view: &View<'a, T>, settings: &Settings) -> Result<View<'a, T>, Error> {
-    // a fault has a name where the arguments are checked
+    // A fault becomes an error later, where the arguments are checked.
     if view.fault().is_some() || view.is_empty() {
         return Ok(view.clone());
     }
@@ -31,7 +31,8 @@ pub fn centred<'a, T: Element>(view: &View<'a, T>, settings: &Settings) -> Resul
     Ok(rows.batched(view.batch()))
 }
 
-/// As [`centred`], of the values of a formula. All variables of `F` but parameters are targets, and `views` belong to them.
+/// [`centred`] for the values of a formula. All variables of `F` that are not parameters are targets; `views` are the
+/// arguments of `F`.
 ///
 /// # Errors
 /// Those of [`Pass::new`] and [`Pass::reduce`].
@@ -49,7 +50,7 @@ pub fn centred_rows<'a, T: Element, F: Formula>(
     centred(&rows, settings)
 }
 
-/// `numbers`, which are those of the view, less what they have in common; `None` if that is nothing.
+/// `numbers`, the numbers of the view, less what they have in common; `None` if they have nothing in common.
 fn less_common_part<T: Element>(numbers: &[T], view: &View<'_, T>) -> Result<Option<Vec<T>>, Error> {
     let (dim, size) = (view.dim(), view.rows() * view.dim());
     let mut centres = room::<T>(view.batches(), dim)?;
@@ -78,11 +79,12 @@ fn less_common_part<T: Element>(numbers: &[T], view: &View<'_, T>) -> Result<Opt
     Ok(Some(centred))
 }
 
-/// A number that is subtracted from all those between two without a rounding, or 0.
+/// A number that can be subtracted without rounding from all numbers between `least` and `most`; 0 if there is none
+/// near them.
 fn common_part<T: Element>(least: T, most: T) -> T {
     let (near, far) = if least < T::zero() { (-most, -least) } else { (least, most) };
     let half = far / T::from_f64(2.0);
-    // also false for NaN and infinite numbers, and for numbers whose halves are not exact
+    // This is also false for NaN and infinite numbers, and for numbers whose halves are not exact.
     let is_common = T::min_positive_value() < half && half <= near && far.is_finite();
     if is_common { least + (most - least) / T::from_f64(2.0) } else { T::zero() }
 }

@@ -72,14 +72,14 @@ pub trait Element: Vectorized + Stored + Number<Self> {
         self.as_f64()
     }
 
-    /// [`Pass::run`], which is compiled once, with this crate.
+    /// [`Pass::run`]. As a method of the element type, it is compiled once, with this crate.
     ///
     /// # Errors
     /// Those of [`Pass::run`].
     #[doc(hidden)]
     fn run(pass: &Pass<'_, Self>, parts: &mut [Part<'_, Self>], indices: Option<To<'_, u32>>) -> Result<(), Error>;
 
-    /// [`Pass::reduce`] with a chosen instruction set of the processor; likewise.
+    /// [`Pass::reduce`] with a chosen instruction set of the processor; it is compiled once, too.
     ///
     /// # Errors
     /// Those of [`Pass::reduce`].

@@ -1,4 +1,4 @@
-//! The choice of an engine: where a call runs.
+//! The choice of an engine.
 
 use pulp::Arch;
 
@@ -12,16 +12,16 @@ use crate::{
     },
 };
 
-/// Where a call runs.
+/// The engine that a pass runs on.
 enum Choice {
     Cpu,
     Cuda(&'static dyn Engines, Devices, Kernel),
 }
 
-/// Runs a pass where it belongs; on the processor with this instruction set.
+/// Chooses the engine for a pass and runs it; on the processor with the instruction set `arch`.
 ///
 /// # Errors
-/// Outputs that do not fit the result; a device that there is not; whatever the device says.
+/// Outputs that do not fit the result; a device that does not exist; errors of the device.
 pub(super) fn reduce<T: Element>(
     arch: Arch,
     pass: &Pass<'_, T>,
@@ -39,8 +39,9 @@ pub(super) fn reduce<T: Element>(
 }
 
 impl Choice {
-    /// Where a pass runs, if it can: one that may run anywhere runs where its arguments are, else on the first CUDA device
-    /// that can run kernels, if there is one for it and room for that.
+    /// The choice for a pass. A pass that may run anywhere runs on the device of its arguments, if they are on one;
+    /// else on the first CUDA device that can run kernels, if the formula has a kernel and the device has room for it;
+    /// else on the processor. It is an error if the pass cannot run on the device that was asked for.
     fn of<T: Element>(pass: &Pass<'_, T>) -> Result<Self, Error> {
         let (problem, settings) = (pass.problem(), pass.settings);
         let on_cuda = |devices| {
@@ -75,7 +76,7 @@ fn cuda_kernel<T: Element>(pass: &Pass<'_, T>) -> Result<Kernel, Error> {
     Kernel::new(pass.problem().signature(), &pass.image, T::NAME)
 }
 
-/// The device that a pass prefers to the processor, and its kernel.
+/// The CUDA device that a pass prefers to the processor, with its engines and the kernel of the pass.
 fn preferred<T: Element>(pass: &Pass<'_, T>) -> Option<(&'static dyn Engines, usize, Kernel)> {
     let engines = pass.settings.cuda.filter(|_| pass.image.cuda.is_some())?;
     let ordinal = engines.first_available()?;

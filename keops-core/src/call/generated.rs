@@ -1,5 +1,5 @@
-//! What all calls that the macro makes have in common: the type that they wrap, the traits that they implement, and the
-//! macro that says so.
+//! What all calls made by the macro have in common: the type that they wrap, the traits that they implement, and the
+//! `macro_rules` macro that defines them.
 
 use std::vec::Vec;
 
@@ -9,11 +9,11 @@ use crate::{
     problem::{Settings, Watch},
 };
 
-/// A call of a formula, or of a derivative of one, that has its arguments and is yet to run.
+/// A call of a formula or of one of its derivatives: the arguments, ready to be evaluated.
 ///
-/// Every function that the macro makes returns such a call, and so do the methods of it that give derivatives
-/// (`vjp_x`, `jvp_x`, `vjp`). A call has the methods below without the trait, too; the trait is for code that takes any
-/// call.
+/// Every function that the macro makes returns such a call, and so do the methods of a call for its derivatives
+/// (`vjp_x`, `jvp_x`, `vjp`). The methods below are also inherent methods of every call; the trait is for code that is
+/// generic over calls.
 ///
 /// ```
 /// use keops::{Call, prelude::*};
@@ -48,7 +48,7 @@ pub trait Call: Sized {
     type Element: Element;
     /// The result of [`eval`](Call::eval): rows of values or of row numbers, both, or a struct of all gradients.
     type Output;
-    /// The same rows where the call runs: the result of [`eval_on_device`](Call::eval_on_device).
+    /// The same rows, left on the device of the call: the result of [`eval_on_device`](Call::eval_on_device).
     type OnDevice;
 
     /// Restricts the call to the pairs in these ranges, in every batch; its derivatives are restricted, too.
@@ -57,9 +57,9 @@ pub trait Call: Sized {
     /// Chooses the device that the call runs on, instead of [`Device::Auto`].
     fn device(self, device: Device) -> Self;
 
-    /// Calls a function with the number of pairs that are done and that of all pairs, while the call runs and at its end,
-    /// from any of its threads. The number of a derivative is that of all its passes; an operator, and equations, count
-    /// each product anew.
+    /// Calls a function with the number of pairs that are done and that of all pairs, while the call runs and at its
+    /// end, from any of its threads. The number of a derivative is that of all its passes; an operator, and equations,
+    /// count each product anew.
     fn progress(self, callback: impl Fn(u64, u64) + Send + Sync + 'static) -> Self;
 
     /// Computes the result.
@@ -75,7 +75,7 @@ pub trait Call: Sized {
     fn eval_on_device(self) -> Result<Self::OnDevice, Error>;
 }
 
-/// A call whose result is rows of values, which the caller can provide the memory for.
+/// A call whose result is rows of values, for which the caller can provide the memory.
 ///
 /// ```
 /// use keops::{CallInto, prelude::*};
@@ -99,26 +99,26 @@ pub trait CallInto: Call {
     /// A row of the result: `[T; D]`, or one number of it where stable Rust cannot name D in a type.
     type Row;
 
-    /// Computes the result into rows of the caller, which must be as many as the result has. Where stable Rust cannot name
-    /// the type of a row, the rows are flat: one number after another.
+    /// Computes the result into rows of the caller, which must be as many as the result has. Where stable Rust cannot
+    /// name the type of a row, the rows are flat: one number after another.
     ///
     /// # Errors
     /// Those of [`eval`](Call::eval), and another number of rows.
     fn into_rows(self, rows: &mut [Self::Row]) -> Result<(), Error>;
 }
 
-/// The arguments of a call, and how it runs: what every type of calls that the macro makes wraps.
+/// The arguments and the settings of a call: the contents of every type of calls that the macro makes.
 #[derive(Clone, Debug)]
 pub struct State<'a, T: Element> {
     /// The arguments, in the order of the variables.
     pub views: Vec<View<'a, T>>,
-    /// How the call runs.
+    /// The settings of the call.
     pub settings: Settings,
 }
 
 impl<'a, T: Element> State<'a, T> {
-    /// The call of a derivative, which has one more argument in this place; the argument in the place `without` is one that
-    /// the derivative does not depend on.
+    /// The call of a derivative, which has one more argument in this place, and does not have the argument in the place
+    /// `without`, on which it does not depend.
     #[must_use]
     pub fn derivative(mut self, argument: View<'a, T>, without: Option<usize>, place: usize) -> Self {
         without.map(|without| self.views.remove(without));
@@ -147,7 +147,7 @@ impl<'a, T: Element> State<'a, T> {
         self
     }
 
-    /// Runs the call as `K` says, with the result in this storage.
+    /// Runs the call by the plan `K`, with the result in the storage `S`.
     ///
     /// # Errors
     /// See [`Call::eval`].
@@ -166,7 +166,7 @@ impl<'a, T: Element> State<'a, T> {
 
 /// The result of `K` in memory of the host.
 pub type OutputOf<K, T> = <K as Plan>::Output<T, Host>;
-/// The result of `K` where it was computed.
+/// The result of `K`, left on the device that computed it.
 pub type OnDeviceOf<K, T> = <K as Plan>::Output<T, OnDevice>;
 
 /// Defines the type of the calls of a formula, with this documentation. `$settings` are those of a new call.
@@ -196,9 +196,9 @@ macro_rules! __call {
             pub fn device(self, device: $crate::data::Device) -> Self {
                 Self::of(self.state.device(device))
             }
-            /// Calls a function with the number of pairs that are done and that of all pairs, while the call runs and at
-            /// its end, from any of its threads. The number of a derivative is that of all its passes; an operator, and
-            /// equations, count each product anew.
+            /// Calls a function with the number of pairs that are done and that of all pairs, while the call runs and
+            /// at its end, from any of its threads. The number of a derivative is that of all its passes; an operator,
+            /// and equations, count each product anew.
             pub fn progress(
                 self,
                 callback: impl ::core::ops::Fn(u64, u64) + ::core::marker::Send + ::core::marker::Sync + 'static,

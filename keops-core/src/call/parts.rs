@@ -1,8 +1,8 @@
 //! The parts of a result, and batches that share an argument.
 //!
-//! The engines compute rows for every batch, and totals over all rows. The gradient of an argument that several batches
-//! share is the sum over them; that of a parameter that each batch has for itself is the sum over the rows of the batch. Those sums
-//! are made here, from the rows of all batches.
+//! The engines compute rows for every batch, and totals over all rows. The gradient in an argument that several batches
+//! share is a sum over these batches, and the gradient in a parameter with a value for each batch is a sum over the
+//! rows of the batch. This module computes such sums from the rows of all batches.
 
 use crate::{
     call::{Element, Pass},
@@ -16,10 +16,10 @@ use crate::{
 pub struct Part<'a, T> {
     /// How many components.
     pub width: usize,
-    /// If it is a gradient, that of which argument: the sum over all targets for a parameter, and over the batches that
-    /// share the argument.
+    /// The number of the argument that the part is the gradient in, if it is a gradient: the sum over all targets if
+    /// the argument is a parameter, and over the batches that share the argument.
     pub gradient: Option<usize>,
-    /// Where it goes: as many rows as [`Pass::rows_of`] says.
+    /// The memory that it is written to: as many rows as [`Pass::rows_of`] says.
     pub to: To<'a, T>,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn run<T: Element>(
             To::Array(array) => {
                 let mut settings = settings.clone();
                 if settings.device == Device::Auto {
-                    // Where the arguments are, if they are on a device.
+                    // The sums are left on the device of the arguments, if they are on one.
                     settings.device = views.iter().find_map(View::device).unwrap_or(Device::Auto);
                 }
                 **array = settings.upload(&sums)?;
@@ -78,7 +78,7 @@ pub(super) fn run<T: Element>(
     Ok(())
 }
 
-/// Sums rows of so many numbers over the batches that share the batch of argument `view`; and over the targets of a
+/// Sums rows of `width` numbers over the batches that share a batch of argument `view`; and over the targets of a
 /// batch, if the sum has one row for a batch.
 fn sums<T: Element>(
     batches: &Batches,

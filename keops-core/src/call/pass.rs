@@ -12,7 +12,7 @@ use crate::{
     reduction::Reduction,
 };
 
-/// A checked call of a formula with its reduction, and what was compiled of these for every engine.
+/// A checked call of a formula with its reduction, and the code that was compiled for them, for every engine.
 pub struct Pass<'a, T: Vectorized> {
     problem: Problem<'a, T>,
     pub(super) settings: &'a Settings,
@@ -22,7 +22,7 @@ pub struct Pass<'a, T: Vectorized> {
 }
 
 impl<'a, T: Element> Pass<'a, T> {
-    /// A call of `F` with `R`.
+    /// Checks the arguments of a call of `F` with the reduction `R`.
     ///
     /// # Errors
     /// Those of [`Problem::new`].
@@ -36,13 +36,14 @@ impl<'a, T: Element> Pass<'a, T> {
         })
     }
 
-    /// The call.
+    /// The checked call.
     #[must_use]
     pub fn problem(&self) -> &Problem<'a, T> {
         &self.problem
     }
 
-    /// How many rows the result has, or the gradient of an argument: those of all its batches.
+    /// The number of rows of the result or, given the number of an argument, of the gradient in that argument, in all
+    /// batches.
     #[must_use]
     pub fn rows_of(&self, gradient: Option<usize>) -> usize {
         self.problem.rows_of(gradient)
@@ -51,7 +52,7 @@ impl<'a, T: Element> Pass<'a, T> {
     /// Computes the parts of the result, and the row numbers if the reduction has any.
     ///
     /// # Errors
-    /// Outputs that do not fit the result; a device that there is not; whatever the device says.
+    /// Outputs that do not fit the result; a device that does not exist; errors of the device.
     pub fn run(&self, parts: &mut [Part<'_, T>], indices: Option<To<'_, u32>>) -> Result<(), Error> {
         T::run(self, parts, indices)
     }

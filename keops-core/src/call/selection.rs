@@ -8,9 +8,10 @@
 //! 3. a formula of these rows alone, without a reduction: O(N K) terms,
 //! 4. sums of its results by target, by source or in all, in the order of the pairs: [`Selection::eval`].
 //!
-//! Steps 2 to 4 run on the host, and copy to it what is on a device: they are little work beside the search.
-//! A component of f that did not select a pair is multiplied by 0 there; only where its slope is infinite or NaN does that
-//! show. A neighbour that there is not ([`crate::reduction::MISSING`]) is no pair, and contributes nothing.
+//! Steps 2 to 4 run on the host, to which arguments on a device are copied; they are little work beside the search. The
+//! components of f that did not select a pair are multiplied by 0 in the formula of step 3, which shows only where
+//! their slope is infinite or NaN. A missing neighbour ([`crate::reduction::MISSING`]) is no pair, and contributes
+//! nothing.
 
 use core::ops::Range;
 
@@ -22,7 +23,7 @@ use crate::{
     reduction::{self, MISSING, Reduction, Sum, Total},
 };
 
-/// What the rows of an argument or of a result belong to.
+/// To what the rows of an argument or of a result belong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// One row for each target.
@@ -38,22 +39,23 @@ pub enum Side {
 /// A result of [`Selection::eval`].
 #[derive(Debug)]
 pub struct SelectionPart<'a, T> {
-    /// To whom its rows belong.
+    /// To what its rows belong.
     pub side: Side,
-    /// If it is a gradient, that of which argument: the sum over the batches that share it.
+    /// The number of the argument that the result is the gradient in, if it is a gradient: the sum over the batches
+    /// that share the argument.
     pub gradient: Option<usize>,
     /// Numbers in a row.
     pub width: usize,
-    /// Where they go.
+    /// The memory that the rows are written to.
     pub to: To<'a, T>,
 }
 
 /// The pairs (i, j) that a reduction selected.
 #[derive(Debug)]
 pub struct Selection<'s> {
-    /// For each pair, which number of the result it is; in order.
+    /// For each pair, its place among all numbers of the reduction's result, in ascending order.
     places: Vec<usize>,
-    /// For each pair, its source in its batch.
+    /// For each pair, the number of its source in its batch.
     sources: Vec<usize>,
     shape: Shape,
     /// The shape of the batches.
@@ -62,13 +64,14 @@ pub struct Selection<'s> {
     components: usize,
     /// Numbers in a row of the result.
     width: usize,
-    /// Where the pass for the row numbers ran.
+    /// The device that the pass for the row numbers ran on.
     device: Device,
     settings: &'s Settings,
 }
 
 impl<'s> Selection<'s> {
-    /// Finds the row numbers by the reduction `R`, which gives nothing else, of a formula of the first `count` views.
+    /// Finds the pairs by the reduction `R`, whose result is row numbers only, of the formula `F` of the first `count`
+    /// views.
     ///
     /// # Errors
     /// Those of [`reduce`].
@@ -101,8 +104,8 @@ impl<'s> Selection<'s> {
         Ok(Self { places, sources, shape, dims, components, width, device, settings })
     }
 
-    /// How many rows a result has that belongs to a side: of all batches, or of those of the argument that it is the
-    /// gradient of.
+    /// The number of rows of a result that belongs to a side: in all batches of the call or, for a gradient, in all
+    /// batches of the argument.
     #[must_use]
     pub fn rows<T>(&self, views: &[View<'_, T>], side: Side, gradient: Option<usize>) -> usize {
         let batches = gradient.map_or(self.shape.batches, |view| views[view].batches());
@@ -119,8 +122,9 @@ impl<'s> Selection<'s> {
 
     /// Computes `F` for each pair, and adds its components up.
     ///
-    /// `views` belong to `sides`. All variables of `F` but parameters are targets; behind the views it may have one
-    /// more, which tells the component of a pair: a row of zeros with 1 there.
+    /// `sides` say to what the rows of each view belong. All variables of `F` that are not parameters are targets.
+    /// After the views `F` may have one more variable, which tells it the component that selected the pair: a row of
+    /// zeros with 1 in the place of the component.
     ///
     /// # Errors
     /// Those of [`Pass::new`]; parts of another length; arguments with more batches than the result.
@@ -138,7 +142,7 @@ impl<'s> Selection<'s> {
             let count = room::<T>(self.rows(&views, part.side, part.gradient), part.width)?.len();
             sums.push(vec![Total::default(); count]);
         }
-        // All pairs, of one batch or all of them.
+        // The formula runs on the processor, for all pairs.
         let here = Settings { device: Device::Cpu, ranges: None, watch: None, ..self.settings.clone() };
         for batch in 0..self.shape.batches {
             let numbers = self.shape.targets * self.width;
@@ -182,10 +186,10 @@ impl<'s> Selection<'s> {
         Ok(())
     }
 
-    /// [`Self::eval`] for one part, in rows of its own.
+    /// [`Self::eval`] for one part, in newly allocated rows.
     ///
     /// # Errors
-    /// Those of [`Self::eval`].
+    /// The errors of [`Self::eval`].
     pub fn part<T: Element, F: Formula, B: Buffer<T>>(
         &self,
         views: &[View<'_, T>],
@@ -198,7 +202,7 @@ impl<'s> Selection<'s> {
         Ok(rows)
     }
 
-    /// Checks the arguments as those of any call, and that they have the batches of the result.
+    /// Checks the arguments as for any call, and that they do not have more batches than the result.
     fn check<T: Element, F: Formula>(&self, views: &[View<'_, T>], sides: &[Side]) -> Result<Batches, Error> {
         let variables: Vec<Variable> = (F::VARIABLES.iter().zip(sides))
             .map(|(&Variable { name, dim, .. }, side)| match side {
@@ -224,7 +228,7 @@ impl<'s> Selection<'s> {
         Ok(batches)
     }
 
-    /// For each of some pairs of a batch, the row of an argument's batch number `batch`.
+    /// The row of an argument for each of some pairs, from batch number `batch` of the argument.
     fn gather<'a, T: Element>(
         &self,
         view: &View<'_, T>,
@@ -251,7 +255,7 @@ impl<'s> Selection<'s> {
         Ok(View::from_owned(gathered, dim))
     }
 
-    /// The component of each of some pairs, as a row of zeros with 1 there.
+    /// The component that selected each of some pairs, as a row of zeros with 1 in its place.
     fn components<'a, T: Element>(&self, pairs: Range<usize>) -> Result<View<'a, T>, Error> {
         let mut rows = room(pairs.len(), self.components)?;
         for (row, pair) in rows.chunks_exact_mut(self.components.max(1)).zip(pairs) {
@@ -260,7 +264,8 @@ impl<'s> Selection<'s> {
         Ok(View::from_owned(rows, self.components))
     }
 
-    /// Adds terms of pairs to the rows that they belong to in batch number `batch` of a result, one pair after another.
+    /// Adds the terms of pairs, in the order of the pairs, to the rows that they belong to in batch number `batch` of a
+    /// result.
     fn add_up<'a, T: Element>(
         &self,
         terms: impl Iterator<Item = (usize, &'a [T])>,

@@ -1,4 +1,4 @@
-//! Numbers that are left on a device.
+//! Copying numbers to a device.
 
 use crate::{
     call::Element,
@@ -7,11 +7,11 @@ use crate::{
 };
 
 impl Settings {
-    /// Leaves numbers on the device: for [`Device::Auto`] the first CUDA device that can run kernels, if
-    /// there is one, else the host.
+    /// Copies numbers to the device of these settings. For [`Device::Auto`] it is the first CUDA device that can run
+    /// kernels, if there is one, else the host.
     ///
     /// # Errors
-    /// No such device; [`Device::AllCuda`], which is not one place; whatever the device says.
+    /// A device that does not exist; [`Device::AllCuda`], which is not one device; errors of the device.
     ///
     /// ```
     /// # use keops_core::{data::{Device, Error}, problem::Settings};

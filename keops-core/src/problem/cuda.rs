@@ -1,4 +1,5 @@
-//! The CUDA engine, as calls know it: the crate keops-gpu has it, and the facade hands it to every call.
+//! The interface of the CUDA engine. The crate keops-gpu implements it, and the facade hands the implementation to
+//! every call.
 
 use core::fmt::Debug;
 
@@ -11,12 +12,12 @@ use crate::{
     reduction::Reduction,
 };
 
-/// The kernels that were built for a formula with a reduction, and how those of an element type are launched.
+/// The kernels that were built for a formula with a reduction, and the sizes of their launches for an element type.
 #[derive(Clone, Copy, Debug)]
 pub struct Image {
     /// The kernels, if any were built.
     pub cuda: Option<Cuda>,
-    /// How they are launched.
+    /// The sizes of their launches.
     pub sizes: Sizes,
 }
 
@@ -28,22 +29,22 @@ impl Image {
     }
 }
 
-/// What is compiled for a formula with a reduction and an element type: its PTX, and what [`crate::launch`] says about
-/// it.
+/// The kernel of a formula with a reduction and an element type: its PTX, and the sizes of its launches (see
+/// [`crate::launch`]).
 ///
-/// Nothing can check that the PTX does what these sizes say; a kernel that does not reads and writes memory of the
-/// device that is not its own.
+/// Nothing can check that the PTX agrees with these sizes; a kernel that does not agree reads and writes memory of the
+/// device out of bounds.
 #[derive(Clone, Debug)]
 pub struct Kernel {
-    /// Names of entry points, and the PTX module of each; there may be others besides those that this kernel needs.
+    /// The names of entry points, with the PTX module of each; this kernel may not need all of them.
     pub modules: &'static [(&'static str, &'static str)],
-    /// Those that were assembled, too: the name of the entry point, the compute capability (90 for sm_90), and the binary.
+    /// The entry points that were also assembled: the name, the compute capability (90 for sm_90), and the binary.
     pub cubins: &'static [(&'static str, u32, &'static [u8])],
-    /// The name of the main kernel; that of the merge kernel is `<name>_merge`.
+    /// The name of the main kernel. The merge kernel is called `<name>_merge`.
     pub name: String,
-    /// What its calls take and give.
+    /// The signature of the formula with its reduction.
     pub signature: Signature,
-    /// How it is launched.
+    /// The sizes of its launches.
     pub sizes: Sizes,
 }
 
@@ -51,14 +52,14 @@ impl Kernel {
     /// The kernel of a formula with its reduction, for this type of numbers.
     ///
     /// # Errors
-    /// It was not built, or no device can run it.
+    /// The kernel was not built, or its rows are too long for any device.
     pub fn new(signature: &Signature, image: &Image, element: &'static str) -> Result<Self, Error> {
         let formula = signature.name;
         let no_kernel = |kernel| Error::NoKernel { formula, kernel };
         let Image { cuda, sizes } = *image;
         let cuda = cuda.ok_or_else(|| no_kernel(String::new()))?;
         fit(formula, sizes.local_bytes, launch::MOST_LOCAL_BYTES)?;
-        // that of a tile, which has one source at least
+        // The shared memory of a tile, which has one source at least.
         fit(formula, sizes.shared_bytes, launch::MOST_SHARED_BYTES)?;
         let name = kernel_name(cuda.name, cuda.dims, element);
         let kernel = Self { signature: *signature, modules: cuda.modules, cubins: cuda.cubins, name, sizes };
@@ -74,8 +75,8 @@ impl Kernel {
         self.modules.iter().find(|(name, _)| *name == entry).map(|&(_, ptx)| ptx)
     }
 
-    /// The binary of an entry point for a device of this compute capability (90 for 9.0), if there is one: made for the same
-    /// major number, and a minor number that is not larger.
+    /// The binary of an entry point for a device of this compute capability (90 for 9.0), if there is one: made for the
+    /// same major number, and a minor number that is not larger.
     #[must_use]
     pub fn cubin(&self, entry: &str, capability: u32) -> Option<&'static [u8]> {
         let runs = |made_for: u32| made_for / 10 == capability / 10 && made_for <= capability;
@@ -90,7 +91,7 @@ impl Kernel {
     }
 }
 
-/// Whether what a formula needs of some memory is there.
+/// Checks that a formula needs at most `most` bytes of some memory.
 fn fit(formula: &'static str, needed: usize, most: usize) -> Result<(), Error> {
     if needed > most { Err(Error::LongRows { formula, needed, most }) } else { Ok(()) }
 }
@@ -103,9 +104,9 @@ fn kernel_name(formula: &str, dims: &[usize], element: &str) -> String {
 /// Which CUDA devices a call runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Devices {
-    /// The one of this number.
+    /// The device of this number.
     One(usize),
-    /// All of them that can run the kernels, each with its share of the targets.
+    /// All devices that can run the kernels, each with its share of the targets.
     All,
 }
 
@@ -120,20 +121,21 @@ impl From<Devices> for Device {
 
 /// Makes engines that run kernels on CUDA devices.
 pub trait Engines: EnginesFor<f32> + EnginesFor<f64> + Debug + Sync {
-    /// The first device that can run the kernels; cheap after the first call.
+    /// The number of the first device that can run kernels, if there is one; a call after the first one costs little.
     fn first_available(&self) -> Option<usize>;
-    /// Whether a device has room for what the threads of a kernel keep; asked only where it can run the kernels.
+    /// Whether a device has memory for the local memory of the threads of a kernel; called only for devices that can
+    /// run kernels.
     fn has_room(&self, ordinal: usize, kernel: &Kernel) -> bool;
 }
 
 /// The part of [`Engines`] for an element type.
 pub trait EnginesFor<T> {
-    /// An engine that runs this kernel on these devices.
+    /// Makes an engine that runs this kernel on these devices.
     fn engine(&self, devices: Devices, kernel: Kernel) -> Box<dyn Engine<T>>;
     /// Copies numbers to a device.
     ///
     /// # Errors
-    /// Whatever the device says.
+    /// An error of the device.
     fn upload(&self, ordinal: usize, numbers: &[T]) -> Result<Array<T>, Error>;
 }
 

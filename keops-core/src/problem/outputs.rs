@@ -1,11 +1,11 @@
-//! Where the result of a call goes.
+//! The outputs of a call, to which its result is written.
 
 use crate::{
     data::{Error, To},
     problem::{Problem, Shape},
 };
 
-/// What becomes of a piece of the result rows.
+/// How the piece of every result row is written to its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Row i of the piece is row i of the output.
@@ -19,24 +19,24 @@ pub enum Place {
 pub struct Piece<'a, T> {
     /// How many components.
     pub width: usize,
-    /// What becomes of them.
+    /// How they are written.
     pub place: Place,
-    /// Where they go: N × `width` numbers for [`Place::Rows`], `width` for [`Place::Total`].
+    /// The output: N × `width` numbers for [`Place::Rows`], `width` numbers for [`Place::Total`].
     pub to: To<'a, T>,
 }
 
 impl<'a, T: Copy + Default> Piece<'a, T> {
-    /// `width` components of every row.
+    /// A piece of `width` components, written for every row.
     pub fn rows(width: usize, to: impl Into<To<'a, T>>) -> Self {
         Piece { width, place: Place::Rows, to: to.into() }
     }
 
-    /// `width` components, summed over all rows.
+    /// A piece of `width` components, summed over all rows.
     pub fn total(width: usize, to: impl Into<To<'a, T>>) -> Self {
         Piece { width, place: Place::Total, to: to.into() }
     }
 
-    /// How many rows of a result go there.
+    /// The number of rows of the output.
     #[must_use]
     pub fn count(&self, shape: Shape) -> usize {
         if self.place == Place::Rows { shape.rows() } else { 1 }
@@ -57,23 +57,23 @@ impl<'a, T: Copy + Default> Piece<'a, T> {
 pub struct HostPiece<'a, T> {
     /// How many components.
     pub width: usize,
-    /// What becomes of them.
+    /// How they are written.
     pub place: Place,
-    /// Where they go.
+    /// The output.
     pub data: &'a mut [T],
 }
 
-/// The outputs of a call, which hold its result.
+/// The outputs of a call.
 #[derive(Debug)]
 pub struct Outputs<'o, 'a, T> {
-    /// For the values of a row of the result, consecutive ranges of its components.
+    /// The outputs for values: consecutive ranges of the components of a result row.
     pub pieces: &'o mut [Piece<'a, T>],
-    /// For the row numbers, row after row.
+    /// The output for row numbers, row after row.
     pub indices: To<'o, u32>,
 }
 
 impl<'o, 'a, T: Copy + Default> Outputs<'o, 'a, T> {
-    /// The outputs of this call. A reduction without row numbers takes `None`.
+    /// Checks the outputs of a call against its problem. `indices` is `None` for a reduction without row numbers.
     ///
     /// # Errors
     /// Pieces that do not make up a row; outputs of another length.

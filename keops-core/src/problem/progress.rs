@@ -1,13 +1,15 @@
-//! How far a call is, for whoever waits for it.
+//! The progress of a call, reported to a callback.
 //!
-//! A call that was given a callback (`.progress(..)`) calls it with the number of pairs that are done and the number of
-//! all pairs, whenever a thread or a device has finished a part of the work. What is counted is units of work, which are
-//! thousands of pairs, so the loop over pairs does not know of it.
+//! A call with a callback (`.progress(..)`) calls it with the number of pairs that are done and the number of all
+//! pairs, whenever a thread or a device has finished a unit of work. A unit is thousands of pairs, and the loop over
+//! pairs counts nothing.
 //!
-//! The numbers never fall, and end with all pairs done. A callback is called by one thread at a time, but by any of them;
-//! a thread that finds another one in it goes on with its work, and what it has done is part of the next answer.
+//! The numbers never fall, and the last one is that of all pairs. The callback may be called by any thread, but by one
+//! at a time: a thread that finds another one in the callback goes on with its work, and the pairs that it has done are
+//! included in the next call of the callback.
 //!
-//! A call of several passes counts the pairs of all of them: passes of other shapes count as the first one.
+//! A call of several passes counts the pairs of all passes; each pass counts as many pairs as the first one, also if
+//! its shape is another.
 //!
 //! ```
 //! use keops::prelude::*;
@@ -38,7 +40,7 @@ use crate::{data::Pattern, problem::Shape};
 /// The callback: how many pairs are done, and how many there are.
 type Callback = dyn Fn(u64, u64) + Send + Sync;
 
-/// What a caller gave, for all passes of a call.
+/// The callback of a call, with what it was told, for all passes of the call.
 ///
 /// ```
 /// use keops_core::problem::Watch;
@@ -61,14 +63,14 @@ pub struct Watch {
     course: Arc<Mutex<Course>>,
 }
 
-/// Where a call is.
+/// How far a call has come.
 #[derive(Debug, Default)]
 struct Course {
-    /// Passes that are done.
+    /// The number of passes that are done.
     finished: u64,
-    /// Pairs of the first pass.
+    /// The number of pairs of the first pass.
     pairs: u64,
-    /// What the callback was last told, of this call.
+    /// The number of pairs that the callback was last told in this call.
     told: Option<u64>,
 }
 
@@ -79,19 +81,19 @@ impl fmt::Debug for Watch {
 }
 
 impl Watch {
-    /// For calls of one pass.
+    /// A progress counter for calls of one pass.
     #[must_use]
     pub fn new(callback: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
         Self { callback: Arc::new(callback), passes: 1, course: Arc::default() }
     }
 
-    /// For a call that starts, of so many passes.
+    /// Resets the progress counter for a new call that will run `passes` passes over the pairs.
     #[must_use]
     pub fn of_passes(self, passes: u32) -> Self {
         Self { callback: self.callback, passes: u64::from(passes).max(1), course: Arc::default() }
     }
 
-    /// For the next pass, of so many pairs.
+    /// Starts the next pass, which has `pairs` pairs, and gives the counter for it.
     #[must_use]
     pub fn meter(&self, pairs: u64) -> Meter {
         if let Ok(mut course) = self.course.try_lock()
@@ -124,10 +126,11 @@ impl Meter {
         self.tell(true);
     }
 
-    /// Calls the callback if there is news, unless another thread is there.
+    /// Calls the callback if more pairs are done than it was told, unless another thread is calling it.
     fn tell(&self, at_end: bool) {
         let Watch { callback, passes, course } = &self.watch;
-        // Not to wait is more than faster: what a callback computes itself may run units of this call on its thread.
+        // Waiting could be a deadlock: a callback may compute something itself, and its thread may then run units of
+        // this very call.
         let mut course = match course.try_lock() {
             Ok(course) => course,
             Err(TryLockError::Poisoned(course)) => course.into_inner(),
@@ -140,36 +143,36 @@ impl Meter {
             _ if ends => all,
             _ if at_end => course.pairs.saturating_mul(course.finished),
             done => {
-                // in pairs of the first pass
+                // The part of this pass that is done, in pairs of the first pass.
                 let part = u128::from(done.min(self.pairs)) * u128::from(course.pairs);
                 let part = part.checked_div(u128::from(self.pairs)).unwrap_or(0);
                 course.pairs.saturating_mul(course.finished).saturating_add(u64::try_from(part).unwrap_or(u64::MAX))
             }
         };
-        // The last one comes at the end, when there is nothing to wait for any more.
+        // The number of all pairs is told at the end of the last pass only, when everything is done.
         let is_news = course.told.is_none_or(|told| told < done) && (ends || done < all);
         if is_news || ends {
             course.told = Some(done);
             callback(done, all);
         }
         if ends {
-            // An operator starts again with the next product.
+            // An operator starts anew with the next product.
             *course = Course::default();
         }
     }
 }
 
-/// The pairs of a pass, and who wants to know how many of them are done.
+/// The pairs of a pass, and the callback for their progress.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pairs<'a> {
-    /// Which pairs count; all of them if there is no pattern.
+    /// The pattern of the pairs that the reduction runs over; all pairs if there is none.
     pub pattern: Option<&'a Pattern>,
-    /// Who is told.
+    /// The progress counter of the call, if it has a callback.
     pub watch: Option<&'a Watch>,
 }
 
 impl Pairs<'_> {
-    /// How many there are in a call of this shape, which was checked.
+    /// The number of pairs in a call of this shape.
     #[must_use]
     pub fn count(&self, shape: Shape) -> u64 {
         let wide = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
@@ -180,7 +183,7 @@ impl Pairs<'_> {
         of_batch.saturating_mul(wide(shape.batches))
     }
 
-    /// What counts those that are done, if anybody wants to know.
+    /// The counter for the pairs that are done, if the call has a callback.
     #[must_use]
     pub fn meter(&self, shape: Shape) -> Option<Meter> {
         self.watch.map(|watch| watch.meter(self.count(shape)))

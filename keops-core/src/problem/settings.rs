@@ -18,13 +18,13 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where it runs.
+    /// The device that the call runs on.
     pub device: Device,
-    /// What runs it on CUDA devices, if the program has it.
+    /// The engines for CUDA devices, if the program has any.
     pub cuda: Option<&'static dyn Engines>,
-    /// The pairs that count, in every batch; all of them if there are no ranges.
+    /// The pairs that the reduction runs over, in every batch; all pairs if there are no ranges.
     pub ranges: Option<Ranges>,
-    /// Who is told how far a call is.
+    /// The progress counter of the call, if it has a callback.
     pub watch: Option<Watch>,
 }
 
@@ -35,14 +35,14 @@ impl Settings {
         Self { cuda: Some(engine), ..Self::default() }
     }
 
-    /// These settings for a call that starts, of so many passes.
+    /// These settings for a new call that will run `passes` passes over the pairs.
     #[must_use]
     pub fn of_passes(mut self, passes: u32) -> Self {
         self.watch = self.watch.map(|watch| watch.of_passes(passes));
         self
     }
 
-    /// The pairs that count, for targets of this index, and who is told of them.
+    /// The pairs for targets of this index, with the progress counter.
     pub(crate) fn pairs(&self, targets: Index) -> Pairs<'_> {
         let pattern = self.ranges.as_ref().map(|ranges| match targets {
             Index::I => ranges.by_i(),
@@ -51,7 +51,7 @@ impl Settings {
         Pairs { pattern, watch: self.watch.as_ref() }
     }
 
-    /// How many sources each target meets in a batch, for targets of this index.
+    /// The number of sources that each target of a batch is paired with, for targets of this index.
     pub(crate) fn counts(&self, targets: Index, shape: Shape) -> Vec<u64> {
         match self.pairs(targets).pattern {
             Some(pattern) => pattern.counts(shape.targets),

@@ -5,37 +5,37 @@ use crate::{
     formula::{Index, Role, Variable},
 };
 
-/// How many rows there are on both sides.
+/// The numbers of targets, sources and batches of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// N, the rows of the result: 1 if no variable is indexed by targets.
     pub targets: usize,
     /// M, the terms of each reduction: 1 if no variable is indexed by sources.
     pub sources: usize,
-    /// How many batches there are, each of so many targets and sources.
+    /// The number of batches, each of which has `targets` targets and `sources` sources.
     pub batches: usize,
 }
 
 impl Shape {
-    /// The rows of the result: the targets of all batches.
+    /// The number of rows of the result: the targets of all batches.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.targets.saturating_mul(self.batches)
     }
 }
 
-/// The batches of a call: which batch of each argument serves for which of the call.
+/// The batches of a call: which batch of each argument belongs to which batch of the call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batches {
-    /// Their shape, that of all arguments, broadcast.
+    /// The shape of the batches: the shapes of all arguments, broadcast.
     dims: Vec<usize>,
-    /// For each argument, how far it is from a batch to the next one along each dimension; none if it has one batch. Empty where no
-    /// argument has batches.
+    /// For each argument, the distance from a batch to the next one along each dimension, in batches; an empty list if
+    /// it has one batch. Empty where no argument has batches.
     strides: Vec<Vec<usize>>,
 }
 
 impl Batches {
-    /// Those of a call with these arguments.
+    /// The batches of a call with these arguments.
     ///
     /// # Errors
     /// [`Error::BatchShape`] if the dimensions of two arguments are neither alike nor 1; [`Error::OutputTooLarge`] if
@@ -68,19 +68,19 @@ impl Batches {
         Ok(Self { dims, strides })
     }
 
-    /// Their shape.
+    /// The shape of the batches.
     #[must_use]
     pub fn dims(&self) -> &[usize] {
         &self.dims
     }
 
-    /// How many there are.
+    /// The number of batches.
     #[must_use]
     pub fn count(&self) -> usize {
         self.dims.iter().product()
     }
 
-    /// Which batch of argument number `view` serves for batch number `batch` of the call.
+    /// The number of the batch of argument `view` that belongs to batch `batch` of the call.
     #[must_use]
     pub fn of(&self, view: usize, batch: usize) -> usize {
         let Some(strides) = self.strides.get(view) else { return 0 };
@@ -94,7 +94,8 @@ impl Batches {
     }
 }
 
-/// How far it is from a batch to the next one along each of `count` dimensions, of which `batch` are the last ones.
+/// The distance from a batch to the next one along each of `count` dimensions, the last of which are `batch`, in
+/// batches.
 fn strides(batch: &[usize], count: usize) -> Vec<usize> {
     let mut strides = vec![0; count];
     let mut step = 1;
@@ -116,7 +117,7 @@ pub fn shape<T>(name: &'static str, variables: &[Variable], views: &[View<'_, T>
     Ok(shape_and_batches(name, variables, views)?.0)
 }
 
-/// [`shape`], and which batch of each argument serves for which of the call.
+/// [`shape`], with the [`Batches`] of the call.
 pub(crate) fn shape_and_batches<T>(
     name: &'static str,
     variables: &[Variable],
@@ -137,7 +138,7 @@ pub(crate) fn shape_and_batches<T>(
     Ok((Shape { targets, sources, batches }, of_batches))
 }
 
-/// Checks that a call of the formula `name` has the rows that its ranges speak of, for targets of this index.
+/// Checks that the ranges of a call of the formula `name` do not go beyond its rows, for targets of this index.
 ///
 /// # Errors
 /// [`Error::RangeBeyond`].
@@ -168,7 +169,7 @@ fn check<T>(variable: &Variable, view: &View<'_, T>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The number of rows that all variables of a role have; 1 if there is none.
+/// The number of rows that all variables of a role have; 1 if no variable has this role.
 fn rows<T>(variables: &[Variable], views: &[View<'_, T>], role: Role) -> Result<usize, Error> {
     let mut of_role = variables.iter().zip(views).filter(|(variable, _)| variable.role == role);
     let Some((first, view)) = of_role.next() else { return Ok(1) };
