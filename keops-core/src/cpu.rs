@@ -1,35 +1,36 @@
 //! The CPU engine: [`Cpu`] runs any formula with any reduction on SIMD lanes and threads.
 //!
-//! The work is cut into units, an i-block × a list of ranges of sources, so small that they balance over threads and
-//! so large that their cost is all in the loop over pairs. Nothing of size N × M is ever stored: beyond inputs and
-//! outputs there are the prepared sources (at most 16 MiB, or 256 MiB for the pairs of a pattern, else a tile of them at a
-//! time; of each batch that is being computed) and, for each thread, the prepared targets and states of one block. Where
-//! the sources of few blocks are taken in parts, the states of all parts. A pattern keeps its units, for pairs here and there a
-//! row number for each pair, of the last four kinds of calls.
+//! The work is cut into units, each a block of targets and a list of ranges of sources. Units are small enough to
+//! balance over threads, and large enough that nearly all of their time is spent in the loop over pairs. Nothing of
+//! size N × M is ever stored. Besides inputs and outputs, the memory of a call holds the prepared sources of each batch
+//! that is being computed (all of them if they take at most 16 MiB, or 256 MiB for the pairs of a pattern, else one
+//! tile at a time); for each thread, the prepared targets and the states of one block; and, where the sources of few
+//! blocks are divided into parts, the states of all parts. A pattern keeps the units of the last four kinds of calls;
+//! for scattered pairs these contain a row number for each pair.
 //!
 //! | where | what |
 //! |---|---|
 //! | `plan` | how the work is cut, and how many vectors make a tile: functions of the shape and the formula only |
-//! | `kernel` | what is compiled for each formula; all the rest is compiled once, with this crate |
+//! | `kernel` | the code that is compiled for each formula; everything else is compiled once, with this crate |
 //! | `instructions` | the instruction sets that formulas are compiled for |
 //! | `sweep` | the loop over pairs |
 //! | `contract`, `products` | contractions of many components, as matrix products |
 //! | `prepare` | the hoisted stages of the formula, on plain numbers |
 //! | `lanes` | rows of lanes from rows, and back |
-//! | `memory` | what calls keep for the next ones: for each element type at most 32 MiB, and 512 KiB a thread |
-//! | `units` | which targets meet which sources |
+//! | `lanes::memory` | memory that calls keep for later ones: at most 32 MiB for each element type, and 512 KiB for each thread |
+//! | `units` | the units of work: which targets are paired with which sources |
 //! | `over_targets` | lanes over targets: a block of targets against all sources |
 //! | `over_sources` | lanes over sources: few targets against a chunk of many sources |
-//! | `scattered` | lanes over targets, each with sources of its own: pairs here and there |
-//! | `threads` | hands out units, on stacks that are large enough |
+//! | `scattered` | lanes over targets, each with its own sources: scattered pairs |
+//! | `threads` | runs units on threads, whose stacks are large enough |
 //! | `output` | the outputs of a block of targets, and totals over all rows |
-//! | `event` | with the feature `tracing`: what ran, and how it was cut |
+//! | `event` | with the feature `tracing`: an event for each pass |
 //!
-//! Batches are problems of their own, which threads take as they take blocks. A block-sparse pattern is another list of
-//! units.
+//! Each batch is computed as a separate problem; threads take batches as they take blocks. A block-sparse pattern only
+//! changes the list of units.
 //!
-//! Results do not depend on the number of threads: neither how the work is cut nor the order in which parts are
-//! merged does. They may differ in the last digits between processors with different vector widths.
+//! Results do not depend on the number of threads, because neither the cut into units nor the order in which parts are
+//! merged depends on it. Results may differ in the last digits between processors with different vector widths.
 
 mod contract;
 #[cfg(feature = "tracing")]
@@ -62,13 +63,13 @@ use crate::{
     problem::{Engine, HostPiece, Outputs, Problem, Shape},
 };
 
-/// The engine, with what was compiled of a formula and its reduction.
+/// The CPU engine, with the code that was compiled for a formula and its reduction.
 pub struct Cpu<'k, T: Vectorized> {
-    /// The instruction set, which the processor has: a value of `Arch` is the proof of it.
+    /// The instruction set. A value of `Arch` is the proof that the processor has it.
     pub arch: Arch,
-    /// What was compiled.
+    /// The code that was compiled.
     pub kernel: &'k dyn Kernel<T>,
-    /// Its sizes.
+    /// The sizes of the kernel.
     pub layout: Layout,
 }
 

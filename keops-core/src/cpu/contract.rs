@@ -57,13 +57,14 @@ use crate::{
     number::{Real, Scalar},
 };
 
-/// The fewest components of a contraction that is done here: below, a pair's own work hides the latency.
+/// The fewest components of a contraction that is computed here. Shorter ones are computed in the loop over pairs,
+/// where the other operations of a pair hide their latency.
 const LONG: usize = 16;
 
-/// The centre is found from so many sources.
+/// The number of sources that a centre is computed from, at most.
 const SAMPLE: usize = 64;
 
-/// Whether a formula's contractions are done here.
+/// Whether the contractions of a formula are computed here.
 pub(super) const fn is_long(contractions: &[Contraction]) -> bool {
     let mut k = 0;
     while k < contractions.len() {
@@ -75,12 +76,12 @@ pub(super) const fn is_long(contractions: &[Contraction]) -> bool {
     false
 }
 
-/// The rows of the sources that a centre is found from.
+/// The numbers of the sources that a centre is computed from.
 pub(super) fn sample(sources: usize) -> impl Iterator<Item = usize> {
     (0..sources).step_by(sources.div_ceil(SAMPLE).max(1))
 }
 
-/// The centre of a contraction, given rows of `width` numbers of some sources.
+/// The centre of a contraction, computed from some prepared sources, which are `rows` of `width` numbers.
 pub(super) fn centre<T: Vectorized>(contraction: &Contraction, rows: &[T], width: usize) -> Vec<T> {
     let &Contraction { source, len, kind, .. } = contraction;
     let count = rows.len().checked_div(width).unwrap_or(0);
@@ -109,7 +110,7 @@ struct Columns {
     offset: usize,
 }
 
-/// The vectors of all contractions of some rows: centred ones, for the squared distances.
+/// The vectors of all contractions in some rows. Only those of squared distances are filled: they are centred.
 pub(super) fn centred<T: Vectorized>(
     contractions: &[Contraction],
     centres: &[Vec<T>],
@@ -131,9 +132,9 @@ pub(super) fn centred<T: Vectorized>(
 pub(super) struct Vectors<T: Vectorized> {
     /// Row after row.
     centred: Aligned<T>,
-    /// Their squares.
+    /// The squares |u - c|² of the vectors.
     squares: Vec<T>,
-    /// Whether no square is NaN or so large that a distance might overflow, or so small that products might underflow.
+    /// True if no square is NaN, so large that a distance might overflow, or so small that products might underflow.
     bounded: bool,
 }
 
@@ -144,8 +145,8 @@ impl<T: Vectorized> Default for Vectors<T> {
 }
 
 impl<T: Vectorized> Vectors<T> {
-    /// From `rows`, the numbers of which follow each other for each lane: lane l of component d of row r is number
-    /// (r * width + offset + d) * lanes + l.
+    /// Takes the vectors from `rows`. The numbers of a component are side by side for all lanes: lane l of component d
+    /// of row r is number (r * width + offset + d) * lanes + l.
     fn fill(&mut self, rows: &[T], columns: Columns, lanes: usize, centre: &[T]) {
         let (len, count) = (centre.len(), rows.len().checked_div(columns.width * lanes).unwrap_or(0));
         self.centred.resize(count * len * lanes);
@@ -171,9 +172,11 @@ impl<T: Vectorized> Vectors<T> {
     }
 }
 
-/// The sum of squares of each lane of rows of lanes. In `f64`: the squares are subtracted from each other.
+/// The sum of squares in each lane of rows of lanes. It is summed in `f64`, because distances are differences of such
+/// sums.
 fn square<T: Vectorized>(rows: &[T], to: &mut [T]) {
-    // Several sums at a time, for the vectors of the processor: they are not in the order of the components.
+    // Several partial sums, so that the compiler uses vectors; the squares are not added in the order of the
+    // components.
     const SUMS: usize = 8;
     let square = |x: T| Scalar::as_f64(x) * Scalar::as_f64(x);
     if let [to] = to {
@@ -190,25 +193,25 @@ fn square<T: Vectorized>(rows: &[T], to: &mut [T]) {
     }
 }
 
-/// The contractions of a block of targets.
+/// Computes the contractions of a block of targets.
 pub(super) struct Contractor<'a, T: Vectorized> {
     contractions: &'static [Contraction],
     centres: &'a [Vec<T>],
     arch: Arch,
     lanes: usize,
-    /// How many rows of targets are done at a time.
+    /// How many rows of targets go in step.
     together: usize,
-    /// Numbers of a prepared target and of a prepared source.
+    /// How many numbers a prepared target and a prepared source have.
     widths: [usize; 2],
     targets: Vec<Vectors<T>>,
-    /// Those of the tile, if they are not kept for all blocks.
+    /// The vectors of the tile, if they are not kept for all blocks.
     sources: Vec<Vectors<T>>,
     results: Aligned<T>,
     /// For each row of targets and each source, whether one of the squared distances was computed again in some lane.
     close: Vec<bool>,
 }
 
-/// What was found of some rows of targets and a tile.
+/// The contractions of some rows of targets with a tile of sources.
 #[derive(Clone, Copy, Debug)]
 pub struct Contracted<'c, T: Vectorized> {
     /// All contractions: number k of source s and target t is row (t * S + s) * K + k of lanes, for S sources and K
@@ -217,9 +220,9 @@ pub struct Contracted<'c, T: Vectorized> {
     /// Whether some squared distance of source s and target t is small beside the squares that it is made of: number
     /// t * S + s.
     pub(super) close: &'c [bool],
-    /// The vectors of all targets, and the first of these rows.
+    /// The vectors of all targets, and the number of the first of these rows.
     targets: (&'c [Vectors<T>], usize),
-    /// Those of sources, and the first of the tile.
+    /// The vectors of a chunk of sources, and the number of the first source of the tile among them.
     sources: (&'c [Vectors<T>], usize),
 }
 
@@ -251,7 +254,7 @@ pub(super) struct Sources<'s, T: Vectorized> {
 }
 
 impl<'a, T: Vectorized> Contractor<'a, T> {
-    /// For `targets`, rows of lanes.
+    /// A contractor for `targets`, which are rows of lanes.
     pub(super) fn new(
         contractions: &'static [Contraction],
         centres: &'a [Vec<T>],
@@ -275,7 +278,7 @@ impl<'a, T: Vectorized> Contractor<'a, T> {
         }
     }
 
-    /// Takes the tile that the next rows of targets meet.
+    /// Prepares the tile of sources for the next calls of [`Self::rows`].
     pub(super) fn meet(&mut self, sources: Sources<'_, T>) {
         if sources.vectors.is_none() {
             let rows = (sources.rows, self.widths[1], 1);
@@ -288,7 +291,8 @@ impl<'a, T: Vectorized> Contractor<'a, T> {
         self.together
     }
 
-    /// All contractions of some rows of the targets, the first of which is number `row`, with the tile that was met.
+    /// Computes all contractions of some rows of the targets, the first of which is number `row`, with the tile that
+    /// [`Self::meet`] prepared.
     pub(super) fn rows<'c>(&'c mut self, row: usize, targets: &[T], sources: Sources<'c, T>) -> Contracted<'c, T> {
         let rows = targets.len() / (self.widths[0] * self.lanes);
         self.results.resize(rows * sources.count * self.contractions.len() * self.lanes);
@@ -334,7 +338,7 @@ struct Task<'t, 'a, T: Vectorized> {
 impl<T: Vectorized> WithSimd for Task<'_, '_, T> {
     type Output = ();
 
-    /// As many vectors as the formula's own loop has, and as many sources as the registers are enough for.
+    /// A row of lanes has as many vectors as in the formula's loop over pairs; S is as large as the registers allow.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let vectors = self.contractor.lanes / <Lanes<T, S, 1> as Real>::LANES;
@@ -358,7 +362,7 @@ impl<T: Vectorized> WithSimd for Task<'_, '_, T> {
 }
 
 impl<T: Vectorized> Task<'_, '_, T> {
-    /// With `N` rows of targets and `S` sources at a time.
+    /// Computes the contraction for `N` rows of targets and groups of `S` sources.
     #[inline(always)]
     fn run<R: Real<Scalar = T>, const N: usize, const S: usize>(self, cx: R::Cx) {
         let Contractor { contractions, widths, .. } = self.contractor;
@@ -398,7 +402,7 @@ impl<T: Vectorized> Task<'_, '_, T> {
     }
 }
 
-/// The first `N` rows of so many numbers.
+/// The first `N` rows of `width` numbers.
 #[inline(always)]
 fn rows_of<R, const N: usize>(numbers: &[R], width: usize) -> [&[R]; N] {
     let mut rows: [&[R]; N] = [&[]; N];

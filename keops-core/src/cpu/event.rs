@@ -1,4 +1,4 @@
-//! What the CPU engine tells the crate tracing: an event for each pass, before it runs.
+//! The events for the crate tracing: one for each pass, before it runs.
 
 use pulp::Arch;
 
@@ -8,7 +8,7 @@ use crate::{
     problem::{Pairs, Shape},
 };
 
-/// A pass of this shape, of all batches, with lanes over sources if there is a `common` instruction set for that.
+/// Emits the event of a pass. `all` is the shape with all batches; lanes run over sources if `common` is given.
 pub(super) fn pass<T: Vectorized>(engine: &Cpu<'_, T>, common: Option<Common>, pairs: Pairs<'_>, all: Shape) {
     if !tracing::enabled!(target: "keops", tracing::Level::DEBUG) {
         return;

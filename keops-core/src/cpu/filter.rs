@@ -1,10 +1,11 @@
 //! Reductions that refuse most sources: the K smallest values.
 //!
-//! A lane takes a source about K log(M / K) times, and one of sixteen lanes does so for every eighth source or so. A branch
-//! at each of these costs a misprediction, and inserting a source into the lists of all lanes, of which one has it,
-//! wastes the others. So pairs are only compared, without a branch, and which lanes admit which of them is noted. Behind
-//! a few dozen pairs the admitted values of each lane are appended to a queue of its own, and all lanes insert from their
-//! queues in step when one of them is full.
+//! A lane inserts a source into its list about K log(M / K) times, so that one of sixteen lanes does so for about every
+//! eighth source. A branch for each of these insertions is often mispredicted, and inserting a source into the lists of
+//! all lanes, when only one of them admits it, wastes the work of the other lanes. So pairs are first compared without
+//! a branch, and a bit mask records which lanes admit which sources. After a few dozen pairs the admitted values of
+//! each lane are appended to the queue of the lane. When one of the queues is full, all lanes insert from their queues
+//! in step.
 
 use crate::{
     cpu::sweep::{Direction, contract},
@@ -14,40 +15,42 @@ use crate::{
     reduction::{Reduction, components},
 };
 
-/// Sources that are compared before any is inserted.
+/// The number of sources that are compared before any of them is inserted.
 const AHEAD: usize = 64;
 
-/// Sources whose admissions are noted in one number: as many as the loop over pairs takes in a turn.
+/// The number of sources of a turn, whose admissions are recorded in one number: as many as the loop over pairs is
+/// unrolled for.
 const TURN: usize = 4;
 
-/// Turns that are compared before any source is inserted.
+/// The number of turns that are compared before any source is inserted.
 const TURNS: usize = AHEAD / TURN;
 
-/// Room of a lane's queue.
+/// The number of places in the queue of a lane.
 const ROOM: usize = 8;
 
-/// As many admissions in a turn take longer by queues than inserting its sources as they are: while the lists fill up.
+/// From this number of admissions in a turn on, inserting the sources of the turn for all lanes is faster than queues.
+/// That is so while the lists fill up.
 const DENSE: u32 = 10;
 
-/// The longest target that is kept in registers.
+/// The most numbers of a target that is copied, so that it stays in registers.
 const SHORT: usize = 8;
 
 /// The most lanes.
 const LANES: usize = 16;
 
-/// Whether a kernel filters.
+/// Whether the kernel of `F` and `Red` has this loop.
 pub(super) const fn filters<F: Formula, R: Real, Red: Reduction>() -> bool {
     Red::FILTERS && R::SIMD && R::LANES <= LANES && components::<F>() == 1
 }
 
-/// What the lanes have admitted and not yet inserted; each vector is in one line of the cache.
+/// The sources that lanes have admitted and not yet inserted. Each row of lanes is in one line of the cache.
 #[repr(align(64))]
 struct Queues<T> {
-    /// Place after place, those of all lanes side by side. NaN where there is nothing.
+    /// The values: place after place, all lanes side by side. NaN in free places.
     values: [T; ROOM * LANES],
-    /// Row numbers as bits.
+    /// The row numbers, as bits, in the same places.
     rows: [T; ROOM * LANES],
-    /// How many each lane has.
+    /// How many sources each lane has in its queue.
     counts: [u8; LANES],
 }
 
@@ -57,7 +60,7 @@ impl<T: Vectorized> Queues<T> {
         Self { values: [T::nan(); ROOM * LANES], rows: [T::of_f64(0.0); ROOM * LANES], counts: [0; LANES] }
     }
 
-    /// Appends to the queue of a lane, which has room. Whether that was the last of it.
+    /// Appends to the queue of a lane, which has a free place. True if that was the last one.
     #[inline(always)]
     fn append(&mut self, lane: usize, value: T, row: u32) -> bool {
         let count = usize::from(self.counts[lane]);
@@ -73,7 +76,8 @@ impl<T: Vectorized> Queues<T> {
         u128::from_ne_bytes(self.counts) == 0
     }
 
-    /// Queues the `sources` sources of a turn, the first of which is number `row`, for all lanes. The queues are empty.
+    /// Puts the `sources` sources of a turn, the first of which is number `row`, into the queues of all lanes, which
+    /// must be empty.
     #[inline(always)]
     fn fill<F: Formula, R: Real<Scalar = T>, D: Direction<F, R>>(
         &mut self,
@@ -95,7 +99,7 @@ impl<T: Vectorized> Queues<T> {
         self.counts = [ahead as u8; LANES];
     }
 
-    /// Inserts all that is queued.
+    /// Inserts all sources from the queues, and empties these.
     #[inline(always)]
     fn insert<F: Formula, R: Real<Scalar = T>, Red: Reduction>(
         &mut self,
@@ -120,11 +124,11 @@ impl<T: Vectorized> Queues<T> {
     }
 }
 
-/// The values of the pairs ahead, turn after turn, those of all lanes side by side.
+/// The values of the pairs that were compared: turn after turn, source after source, all lanes side by side.
 #[repr(align(64))]
 struct Values<T>([[[T; LANES]; TURN]; TURNS]);
 
-/// The value of a pair.
+/// A sink that holds the value of a pair.
 struct Value<R>(R);
 
 impl<R: Real> Sink<R> for Value<R> {
@@ -138,7 +142,7 @@ impl<R: Real> Sink<R> for Value<R> {
     }
 }
 
-/// What the pairs of a row of targets are made of.
+/// What the value of a pair of a row of targets depends on, besides the source.
 struct Pairs<'a, F: Formula, R: Real<Scalar: Vectorized>> {
     parameters: &'a F::Parameters<R>,
     target: &'a [R],
@@ -146,8 +150,8 @@ struct Pairs<'a, F: Formula, R: Real<Scalar: Vectorized>> {
 }
 
 impl<F: Formula, R: Real<Scalar: Vectorized>> Pairs<'_, F, R> {
-    /// The values of the pairs with some sources, the first of which is number `first`, and the lanes that admit them: those of
-    /// the first source in the lowest bits.
+    /// Computes the values of the pairs with some sources, the first of which is number `first`, and gives the lanes
+    /// that admit them, with the lanes of the first source in the lowest bits.
     #[inline(always)]
     fn admitting<Red: Reduction, D: Direction<F, R>, const N: usize>(
         &self,
@@ -180,7 +184,7 @@ pub(super) fn sweep_target<F: Formula, R: Real<Scalar: Vectorized>, Red: Reducti
     first: u32,
     state: &mut Red::State<F, R>,
 ) {
-    // A short target of its own stays in registers whatever is written.
+    // A copy of a short target stays in registers, whatever is written to memory.
     let mut own = F::Target::<R>::splat(R::lit(cx, 0.0));
     let target = if const { <F::Target<u8> as Components<u8>>::LEN <= SHORT } {
         own.as_mut_slice().copy_from_slice(target);
@@ -194,13 +198,15 @@ pub(super) fn sweep_target<F: Formula, R: Real<Scalar: Vectorized>, Red: Reducti
     let mut values = Values([[[R::Scalar::of_f64(0.0); LANES]; TURN]; TURNS]);
     // The lanes that admit the sources of each turn, those of the first source in the lowest bits.
     let mut admitted = [0_u64; TURNS];
-    // The sources ahead; the turns of them that have admissions, a bit for each; and what is left of one of these. A list
-    // of turns would be written to at places that depend on the comparisons, and later reads wait until these are known.
+    // `begin..end` are the sources that were compared; `noted` has a bit for each of their turns that still has
+    // admissions to be queued; `turn` and `lanes` are the turn that is being queued, and its remaining admissions. The
+    // turns are bits and not a list, because writes to a list would be at places that depend on the comparisons, and
+    // later reads would wait for these.
     let (mut begin, mut end, mut noted) = (0, 0, 0_u32);
     let (mut turn, mut lanes) = (0, 0_u64);
     let mut done = false;
     while !done {
-        // Until a queue is full or the last source is behind.
+        // This loop runs until a queue is full or all sources are queued.
         loop {
             if lanes != 0 {
                 let place = lanes.trailing_zeros() as usize;

@@ -1,8 +1,8 @@
-//! Which instruction sets a formula is compiled for.
+//! The instruction sets that a formula is compiled for.
 //!
 //! Compiling the loop over pairs takes longer than everything else about a formula, and it is compiled again for each
-//! instruction set and each direction of lanes. Lanes over targets is what nearly all calls run, so it has every
-//! instruction set; lanes over sources has the one that nearly all processors have.
+//! instruction set and each direction of lanes. Nearly all calls run with lanes over targets, so these are compiled for
+//! every instruction set; lanes over sources are compiled for the one that nearly all processors have.
 
 use core::marker::PhantomData;
 
@@ -16,7 +16,7 @@ use crate::{
     reduction::Reduction,
 };
 
-/// What runs on the lanes of an instruction set.
+/// Code that runs on the lanes of any instruction set.
 pub(super) trait OnLanes<T: Vectorized, F: Formula, Red: Reduction>: Sized {
     /// Runs on one kind of lanes.
     fn run<R: Real<Scalar = T>>(self, cx: R::Cx);

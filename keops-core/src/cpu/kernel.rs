@@ -1,7 +1,7 @@
-//! What is compiled for each formula, reduction and element type.
+//! The code that is compiled for each formula, reduction and element type.
 //!
-//! Compile time is the user's: whatever else an engine does is written for [`Kernel`] objects, so that it is compiled
-//! once, with this crate.
+//! Users wait for this code to be compiled. So everything else that the engine does is written for [`Kernel`] objects,
+//! and is compiled once, with this crate.
 
 use core::marker::PhantomData;
 
@@ -22,21 +22,21 @@ use crate::{
 /// The sizes of a kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
-    /// What a call takes and gives.
+    /// The signature of the formula with its reduction.
     pub signature: Signature,
     /// The contractions of a pair.
     pub contractions: &'static [Contraction],
-    /// What is left of the parameters: how many numbers.
+    /// How many numbers the prepared parameters have.
     pub parameters: usize,
-    /// What is left of a target.
+    /// How many numbers a prepared target has.
     pub target: usize,
-    /// What is left of a source.
+    /// How many numbers a prepared source has.
     pub source: usize,
-    /// What a stage keeps in arrays of its own.
+    /// About how many numbers the arrays inside a stage hold, see [`Formula::LOCALS`].
     pub locals: usize,
-    /// The state of a target.
+    /// How many numbers the state of a target has.
     pub state: usize,
-    /// Whether most pairs only compare their value.
+    /// Whether a typical pair does no more than one comparison, see [`Reduction::COMPARES`].
     pub compares: bool,
 }
 
@@ -56,8 +56,8 @@ impl Layout {
         }
     }
 
-    /// What is left of a row of the variables of a role.
-    pub(super) fn left(&self, role: Role) -> usize {
+    /// How many numbers a prepared row of a role has.
+    pub(super) fn prepared(&self, role: Role) -> usize {
         match role {
             Role::Parameter => self.parameters,
             Role::Target => self.target,
@@ -66,26 +66,26 @@ impl Layout {
     }
 }
 
-/// A formula with a reduction, as an object.
+/// A formula with a reduction, compiled for an element type, as an object.
 ///
-/// Rows and states cross this border as flat memory:
+/// Rows and states are handed to it as flat memory:
 ///
 /// - a *row* is [`Layout::target`] (or `source`, `parameters`, `state`) numbers; rows follow each other;
 /// - a *row of lanes* has the same component of each lane side by side: component c of lane l is number c * lanes + l.
 pub trait Kernel<T: Vectorized>: Sync {
-    /// Prepares `count` rows of all variables of a role, given the prepared parameters.
+    /// Runs the stage of a role for `count` rows of all its variables, given the prepared parameters.
     fn prepare(&self, role: Role, parameters: &[T], rows: &[T], count: usize, to: &mut [T]);
     /// How many lanes a tile has.
     fn lanes(&self, arch: Arch) -> usize;
     /// The state that has seen no source.
     fn init(&self, state: &mut [T]);
-    /// All pairs of a tile, with lanes over targets.
+    /// Reduces all pairs of a tile, with lanes over targets.
     fn over_targets(&self, arch: Arch, tile: Tile<'_, T>);
-    /// All pairs of a tile, with lanes over sources.
+    /// Reduces all pairs of a tile, with lanes over sources.
     fn over_sources(&self, common: Common, tile: Tile<'_, T>);
     /// Joins the state of other sources of the same target.
     fn merge(&self, state: &mut [T], other: &[T]);
-    /// Writes the result rows of the first `count` states, given in rows of so many lanes.
+    /// Writes the result rows of the first `count` states, given as rows of `lanes` lanes.
     fn finish(&self, states: &[T], lanes: usize, count: usize, values: &mut [T], indices: &mut [u32]);
 }
 
@@ -93,7 +93,7 @@ pub trait Kernel<T: Vectorized>: Sync {
 pub struct Compiled<F, Red>(PhantomData<(F, Red)>);
 
 impl<F, Red> Compiled<F, Red> {
-    /// The only one.
+    /// The only value of this type.
     pub const NEW: Self = Self(PhantomData);
 }
 
@@ -160,7 +160,7 @@ impl<T: Vectorized, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
     }
 }
 
-/// Prepares each of `count` rows of `from` numbers, to rows of `left`.
+/// Calls `prepare` for each of `count` rows of `from` numbers, with a row of `left` numbers to write to.
 #[inline(always)]
 fn each_row<T>(rows: &[T], from: usize, to: &mut [T], left: usize, count: usize, prepare: impl Fn(&[T], &mut [T])) {
     let mut n = 0;

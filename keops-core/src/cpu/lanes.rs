@@ -1,9 +1,9 @@
-//! Rows of lanes from rows, and back.
+//! Transposes rows into rows of lanes, and back.
 
 use crate::lanes::{Common, Vectorized, memory::Aligned, transposed};
 
-/// Transposes `count` rows of `width` numbers, of which there is at least one, into rows of lanes. The last row fills
-/// the lanes that are left.
+/// Transposes `count` rows of `width` numbers, at least one, into rows of lanes. Surplus lanes of the last row of lanes
+/// repeat the last row.
 pub(super) fn to_lanes<T: Vectorized>(
     common: Option<Common>,
     rows: &[T],
@@ -34,7 +34,7 @@ pub(super) fn to_lanes<T: Vectorized>(
 /// How many rows are transposed at a time: what a vector of every instruction set holds.
 pub(super) const FOUR: usize = 4;
 
-/// Transposes rows of `PARTS` times four numbers, as many as fill rows of lanes. How many.
+/// Transposes rows of `PARTS` times four numbers, as many as fill rows of lanes, and gives their number.
 fn fours_to_lanes<T: Vectorized, const PARTS: usize>(common: Common, rows: &[T], lanes: usize, to: &mut [T]) -> usize {
     if !lanes.is_multiple_of(FOUR) {
         return 0;
@@ -54,7 +54,7 @@ fn fours_to_lanes<T: Vectorized, const PARTS: usize>(common: Common, rows: &[T],
     rows.len() / lanes * lanes
 }
 
-/// `rows` rows of lanes, every lane of which is `row`.
+/// Makes `rows` rows of lanes, in which every lane is `row`.
 pub(super) fn fill_lanes<T: Vectorized>(row: &[T], rows: usize, lanes: usize, to: &mut Aligned<T>) {
     to.resize(rows * row.len() * lanes);
     let numbers = row.iter().cycle();
@@ -63,7 +63,7 @@ pub(super) fn fill_lanes<T: Vectorized>(row: &[T], rows: usize, lanes: usize, to
     }
 }
 
-/// Lane `lane` of row `row` of rows of lanes.
+/// Copies lane `lane` of row `row` of some rows of lanes to `to`.
 pub(super) fn lane<T: Copy>(rows: &[T], row: usize, lane: usize, lanes: usize, to: &mut [T]) {
     let width = to.len();
     for (c, to) in to.iter_mut().enumerate() {

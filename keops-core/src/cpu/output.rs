@@ -1,4 +1,4 @@
-//! Results: rows, and totals over all rows.
+//! Writes results: rows, and totals over all rows.
 
 use crate::{
     cpu::kernel::{Kernel, Layout},
@@ -8,22 +8,22 @@ use crate::{
     reduction::Total,
 };
 
-/// Where a block of targets leaves its results.
+/// The outputs of a block of targets.
 pub(super) struct BlockOutput<'a, T> {
     pieces: Vec<BlockPiece<'a, T>>,
     indices: &'a mut [u32],
-    /// The totals over the targets of this block, of all pieces that are one.
+    /// The totals over the targets of this block, of all pieces that are totals.
     totals: Vec<Total>,
 }
 
 /// A piece of the result, for one block.
 struct BlockPiece<'a, T> {
     width: usize,
-    /// The rows of the block; none if the piece is a total.
+    /// The rows of the block; `None` if the piece is a total.
     rows: Option<&'a mut [T]>,
 }
 
-/// Cuts the outputs into those of each batch.
+/// Cuts the outputs into the outputs of each batch.
 pub(super) fn batches<'a, T>(
     pieces: &'a mut [HostPiece<'_, T>],
     indices: &'a mut [u32],
@@ -36,7 +36,7 @@ pub(super) fn batches<'a, T>(
     let mut of_batches = Vec::with_capacity(batches);
     for _ in 0..batches {
         let pieces = rest.iter_mut().zip(&lengths).map(|((width, place, data), &len)| {
-            // What totals are written to is not a batch's.
+            // The output of a total belongs to no batch.
             let len = if *place == Place::Rows { len } else { 0 };
             HostPiece { width: *width, place: *place, data: data.split_off_mut(..len).unwrap_or_default() }
         });
@@ -45,7 +45,7 @@ pub(super) fn batches<'a, T>(
     of_batches
 }
 
-/// Cuts the outputs for `targets` rows, of which there are some, into blocks of so many rows.
+/// Cuts the outputs for `targets` rows, at least one, into the outputs of blocks; `counts` are their numbers of rows.
 pub(super) fn blocks<'a, T: Vectorized>(
     pieces: &'a mut [HostPiece<'_, T>],
     indices: &'a mut [u32],
@@ -73,10 +73,10 @@ pub(super) fn blocks<'a, T: Vectorized>(
 }
 
 impl<T: Vectorized> BlockOutput<'_, T> {
-    /// Finishes the states of all `count` targets of the block, which are rows of lanes.
+    /// Writes the results of all `count` targets of the block, whose states are rows of lanes.
     pub(super) fn finish(&mut self, kernel: &dyn Kernel<T>, layout: &Layout, states: &[T], lanes: usize, count: usize) {
         if let [BlockPiece { rows: Some(rows), .. }] = &mut self.pieces[..] {
-            // Nothing is to be taken apart.
+            // There is one piece, so the rows need not be taken apart.
             kernel.finish(states, lanes, count, rows, self.indices);
             return;
         }
@@ -87,8 +87,9 @@ impl<T: Vectorized> BlockOutput<'_, T> {
         }
     }
 
-    /// [`Self::finish`] for states of targets in another order: `order` has the number of each. `name` makes row numbers of
-    /// what the states, all of them in their order, have for these.
+    /// [`Self::finish`] for states in another order than the targets: `order` has the number of the target of each
+    /// state. `name` replaces the places that the states hold instead of row numbers by row numbers, for all states in
+    /// their order.
     pub(super) fn finish_in_order(
         &mut self,
         kernel: &dyn Kernel<T>,
@@ -110,7 +111,7 @@ impl<T: Vectorized> BlockOutput<'_, T> {
         }
     }
 
-    /// Takes the values of one row.
+    /// Writes the values of one row, and adds them to the totals.
     fn write(&mut self, row: usize, values: &[T]) {
         let mut rest = values;
         let mut total = 0;
@@ -127,13 +128,13 @@ impl<T: Vectorized> BlockOutput<'_, T> {
         }
     }
 
-    /// The totals over the targets of this block, which are not kept.
+    /// Takes the totals over the targets of this block out of it.
     pub(super) fn take_totals(&mut self) -> Vec<Total> {
         core::mem::take(&mut self.totals)
     }
 }
 
-/// Copies rows of `width` numbers, each to the row that `order` has for it.
+/// Copies rows of `width` numbers: row k goes to row `order[k]`.
 fn permute<T: Copy>(from: &[T], width: usize, order: &[u32], to: &mut [T]) {
     // Rows of a few numbers are copied by as many moves: neither calls nor loops.
     fn few<T: Copy, const WIDTH: usize>(from: &[T], order: &[u32], to: &mut [T]) {
@@ -154,7 +155,7 @@ fn permute<T: Copy>(from: &[T], width: usize, order: &[u32], to: &mut [T]) {
     }
 }
 
-/// The totals over all targets, of all pieces that are one.
+/// The totals over all targets, of all pieces that are totals.
 pub(super) struct Totals(Vec<Total>);
 
 impl Totals {
@@ -164,22 +165,22 @@ impl Totals {
         Self(vec![Total::default(); totals.map(|piece| piece.width).sum()])
     }
 
-    /// How many numbers.
+    /// The number of numbers in all totals.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Adds those of a block. Rounding depends on the order of the blocks, so it must always be the same.
+    /// Adds the totals of a block. Roundings depend on the order of the blocks, so that order must always be the same.
     pub(super) fn add(&mut self, block: &[Total]) {
         self.0.iter_mut().zip(block).for_each(|(sum, part)| sum.merge(part));
     }
 
-    /// Adds those of a batch, as [`Self::add`] does.
+    /// Adds the totals of a batch, always in the same order of batches.
     pub(super) fn join(&mut self, batch: &Self) {
         self.add(&batch.0);
     }
 
-    /// Writes them.
+    /// Writes the totals to their outputs.
     pub(super) fn write<T: Vectorized>(&self, pieces: &mut [HostPiece<'_, T>]) {
         let mut totals = self.0.iter();
         for piece in pieces.iter_mut().filter(|piece| piece.place == Place::Total) {

@@ -1,9 +1,9 @@
 //! Lanes over sources: few targets against many sources.
 //!
 //! The sources are cut into chunks, one unit of work each. A unit copies its sources into rows of lanes, a tile at a
-//! time, and every target takes all pairs with the tile; in the end the lanes of each target's state are joined, and
-//! so are, in their order, the states of the chunks. Sources that do not fill a row have a state of their own, whose
-//! surplus lanes repeat the last source and are not joined.
+//! time, and reduces the pairs of every target with the tile. In the end the lanes of each target's state are merged,
+//! and then the states of the chunks, in their order. The last sources of a chunk, which do not fill a row of lanes,
+//! have a separate state, whose surplus lanes repeat the last source and are not merged.
 
 use core::ops::Range;
 use std::sync::OnceLock;
@@ -23,7 +23,7 @@ use crate::{
     problem::HostPiece,
 };
 
-/// Runs all chunks. The totals, which are not written.
+/// Runs all chunks. The result are the totals, which are not written yet.
 pub(super) fn run<T: Vectorized>(
     common: Common,
     work: &Work<'_, T>,
@@ -62,8 +62,8 @@ pub(super) fn run<T: Vectorized>(
     totals
 }
 
-/// A unit of work: all targets against a chunk of sources. The states of the targets; `fresh` are those that have seen
-/// no source.
+/// A unit of work: all targets against a chunk of sources. The result are the states of the targets; `fresh` are the
+/// states that have seen no source.
 fn unit<T: Vectorized>(common: Common, work: &Work<'_, T>, targets: &[T], chunk: Range<usize>, fresh: &[T]) -> Vec<T> {
     let Work { kernel, layout, shape, .. } = work;
     let lanes = kernel.lanes(common.arch());
@@ -76,7 +76,7 @@ fn unit<T: Vectorized>(common: Common, work: &Work<'_, T>, targets: &[T], chunk:
     let mut same = Aligned::default();
     fill_lanes(targets, 1, lanes, &mut same);
 
-    // Whole rows first; then, with fresh states, the sources that are left over.
+    // Whole rows of lanes first; then, with fresh states, the remaining sources.
     let whole = chunk.end - chunk.len() % lanes;
     for (part, valid) in [(chunk.start..whole, lanes), (whole..chunk.end, chunk.end - whole)] {
         if part.is_empty() {

@@ -1,8 +1,8 @@
 //! Lanes over targets: a block of targets against ranges of sources.
 //!
-//! A block prepares its targets once, as rows of lanes, each with its state. Then, for each tile of sources, small
-//! enough for the first-level cache, every row of targets takes all of its pairs. Where only some targets of a block
-//! meet a range, the lanes of the others get back the state that they had before.
+//! A block prepares its targets once, as rows of lanes, each with its state. Then, for each tile of sources, which is
+//! small enough for the first-level cache, the pairs of every row of targets with the tile are reduced. Where only some
+//! targets of a block meet a range, the states of the other lanes are restored afterwards.
 //!
 //! Where there are too few blocks for many threads, but many sources, each block is as many units of work as there are
 //! parts of the sources, whose states are merged in their order.
@@ -29,7 +29,7 @@ use crate::{
     problem::HostPiece,
 };
 
-/// Runs all blocks, for the pairs of a pattern if there is one. The totals, which are not written.
+/// Runs all blocks, for the pairs of a pattern if there is one. The result are the totals, which are not written yet.
 pub(super) fn run<T: Vectorized>(
     arch: Arch,
     work: &Work<'_, T>,
@@ -39,9 +39,9 @@ pub(super) fn run<T: Vectorized>(
 ) -> Totals {
     let shape = work.shape;
     let step = plan::block_targets::<T>(&work.layout, shape);
-    // Without its instructions a lane is a number, and nothing is gained.
+    // With one lane gathering gains nothing.
     let lanes = |common: &Common| work.kernel.lanes(common.arch()) > 1;
-    // All sources are prepared: there should be pairs for them.
+    // Scattered pairs need all sources prepared, which is worth it only if there are enough pairs.
     let some = |pattern: &Pattern| shape.sources <= plan::sources_for_ranges(pattern.ranges().len());
     let common = Common::of(arch).filter(|_| work.keeps_sources() && pattern.is_some_and(some)).filter(lanes);
     let units = if let Some(pattern) = pattern {
@@ -88,7 +88,8 @@ pub(super) fn run<T: Vectorized>(
     totals
 }
 
-/// Runs all blocks of `step` targets, each in parts of `part` sources. The totals, which are not written.
+/// Runs all blocks of `step` targets, each in parts of `part` sources. The result are the totals, which are not written
+/// yet.
 fn run_parts<T: Vectorized>(
     arch: Arch,
     work: &Work<'_, T>,
@@ -139,7 +140,7 @@ struct TargetBlock<'a, T: Vectorized> {
     work: &'a Work<'a, T>,
     arch: Arch,
     lanes: usize,
-    /// How many targets there are, without those that fill up the last row.
+    /// The number of targets, without the repeated ones that fill up the last row of lanes.
     count: usize,
     parameters: Aligned<T>,
     targets: Aligned<T>,
@@ -149,7 +150,7 @@ struct TargetBlock<'a, T: Vectorized> {
 }
 
 impl<'a, T: Vectorized> TargetBlock<'a, T> {
-    /// Targets that have met no source.
+    /// A block whose states have seen no source.
     fn new(arch: Arch, work: &'a Work<'a, T>, targets: Range<usize>) -> Self {
         let Work { kernel, layout, .. } = work;
         let lanes = kernel.lanes(arch);
@@ -170,13 +171,13 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
         Self { work, arch, lanes, count, parameters, targets, states, contractor, scratch }
     }
 
-    /// Takes all pairs of all targets with these sources.
+    /// Reduces all pairs of all targets with these sources.
     fn meet_all(&mut self, sources: &[Range<usize>]) {
         let count = self.states.numbers().len() / (self.work.layout.state * self.lanes).max(1);
         self.meet_rows(0..count, sources);
     }
 
-    /// Takes all pairs of some targets with these sources.
+    /// Reduces all pairs of some targets with these sources, and leaves the states of the other targets as they are.
     fn meet(&mut self, targets: Range<usize>, sources: &[Range<usize>]) {
         let lanes = self.lanes;
         if targets == (0..self.count) {
@@ -198,7 +199,7 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
         }
     }
 
-    /// Takes all pairs of some rows of lanes with these sources.
+    /// Reduces all pairs of some rows of lanes with these sources.
     fn meet_rows(&mut self, rows: Range<usize>, sources: &[Range<usize>]) {
         let Self { work, arch, lanes, parameters, targets, states, contractor, scratch, .. } = self;
         let Work { kernel, layout, .. } = work;

@@ -1,8 +1,8 @@
 //! The hoisted stages of a formula, on plain numbers.
 //!
-//! What depends on the parameters, on one target or on one source only costs O(N + M), so it is computed on plain
-//! numbers, once for every instruction set and both directions of lanes: less code for each formula than on lanes.
-//! The engines copy the results into lanes.
+//! Work that depends on the parameters, on one target or on one source only is O(N + M). It is computed on plain
+//! numbers, by the same code for every instruction set and both directions of lanes, so that there is less code for
+//! each formula. The results are then copied into lanes.
 
 use core::ops::Range;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -28,10 +28,10 @@ const GATHERED: usize = 64;
 /// How many sources are prepared and then spaced at a time.
 const FEW: usize = 1024;
 
-/// Rows of so many numbers are not spaced.
+/// The fewest numbers of a row that is not spaced.
 const SHORT_ROW: usize = 8;
 
-/// A call: its arguments, checked, and what is left of the parameters and of the sources.
+/// A batch of a call: the numbers of its arguments, and the prepared parameters and sources.
 pub(super) struct Work<'a, T: Vectorized> {
     pub(super) kernel: &'a dyn Kernel<T>,
     pub(super) layout: Layout,
@@ -40,11 +40,11 @@ pub(super) struct Work<'a, T: Vectorized> {
     meter: Option<&'a Meter>,
     /// The prepared parameters.
     pub(super) parameters: Vec<T>,
-    /// The centre of each contraction, if they are long.
+    /// The centre of each contraction, if contractions are computed as matrix products.
     pub(super) centres: Vec<Vec<T>>,
-    /// The numbers of each variable, row by row, in the order of the layout's.
+    /// The numbers of each variable, row by row, in the order of the variables in the layout.
     data: Vec<Numbers<'a, T>>,
-    /// The prepared sources, in chunks that are made when they are first read. None if they are not kept.
+    /// The prepared sources, in chunks that are prepared when they are first read. Empty if they are not kept.
     sources: Vec<OnceLock<Chunk<T>>>,
 }
 
@@ -55,19 +55,19 @@ enum Numbers<'a, T> {
     Halves(Halves<'a>),
 }
 
-/// Prepared sources, and their vectors of long contractions.
+/// Some prepared sources, with the centred vectors of their contractions.
 struct Chunk<T: Vectorized> {
     rows: Aligned<T>,
     vectors: Vec<Vectors<T>>,
 }
 
-/// Prepared rows that are read here and there: short ones begin where a power of two divides the place, so that they do not
-/// lie across two lines of the cache.
+/// Prepared rows that are read in any order. Short rows begin at multiples of a power of two, so that none lies across
+/// two lines of the cache.
 pub(super) struct Spaced<T: Vectorized> {
     rows: Aligned<T>,
     /// How many numbers a row has.
     pub(super) width: usize,
-    /// How many numbers after one row the next one begins.
+    /// How many numbers lie between the beginnings of two rows.
     pub(super) stride: usize,
 }
 
@@ -84,15 +84,15 @@ impl<T: Vectorized> Spaced<T> {
         self.rows.resize(count * self.stride);
     }
 
-    /// The rows, and whatever is between them.
+    /// The rows, and unspecified numbers between them.
     pub(super) fn numbers(&self) -> &[T] {
         self.rows.numbers()
     }
 }
 
 impl<'a, T: Vectorized> Work<'a, T> {
-    /// Prepares the parameters of a batch. The batches of the problem have this `shape`. Prepared sources are
-    /// kept if they are not larger than so many bytes; with 0 they are read once.
+    /// Prepares the parameters of a batch; `shape` is the shape of one batch. Prepared sources are kept if they take at
+    /// most `kept` bytes; 0 says that they are read only once.
     ///
     /// # Errors
     /// Views that are not on the host.
@@ -140,14 +140,15 @@ impl<'a, T: Vectorized> Work<'a, T> {
         Ok(work)
     }
 
-    /// Some targets have met some sources: so many pairs.
+    /// Counts `pairs` pairs as done.
     pub(super) fn met(&self, pairs: usize) {
         if let Some(meter) = self.meter {
             meter.add(u64::try_from(pairs).unwrap_or(u64::MAX));
         }
     }
 
-    /// Prepared sources from the front of a range, at most `most` of them; made in `scratch` if they are not kept.
+    /// The first prepared sources of a range, at most `most` of them; they are prepared in `scratch` if they are not
+    /// kept.
     pub(super) fn sources<'s>(
         &'s self,
         range: Range<usize>,
@@ -168,7 +169,8 @@ impl<'a, T: Vectorized> Work<'a, T> {
         Sources { rows: scratch.numbers(), count: end - start, vectors: None }
     }
 
-    /// A chunk of prepared sources, made if it was not read before. None if they are not kept.
+    /// A chunk of prepared sources, which is prepared if it was not read before. `None` if prepared sources are not
+    /// kept.
     fn kept_chunk(&self, chunk: usize) -> Option<&Chunk<T>> {
         let kept = self.sources.get(chunk)?;
         Some(kept.get_or_init(|| {
@@ -207,9 +209,9 @@ impl<'a, T: Vectorized> Work<'a, T> {
         all
     }
 
-    /// Prepares the rows of a role in a range, each where a line of the cache may have all of it.
+    /// Prepares the rows of a role in a range, such that none lies across two lines of the cache.
     pub(super) fn prepare_spaced(&self, role: Role, range: Range<usize>, to: &mut Spaced<T>) {
-        to.resize(range.len(), self.layout.left(role));
+        to.resize(range.len(), self.layout.prepared(role));
         self.prepare_to_spaced(role, range, [to.width, to.stride], to.rows.numbers_mut());
     }
 
@@ -229,14 +231,14 @@ impl<'a, T: Vectorized> Work<'a, T> {
 
     /// Prepares the rows of a role in a range.
     pub(super) fn prepare(&self, role: Role, range: Range<usize>, to: &mut Aligned<T>) {
-        to.resize(range.len() * self.layout.left(role));
+        to.resize(range.len() * self.layout.prepared(role));
         self.prepare_to(role, range, to.numbers_mut());
     }
 
-    /// Prepares the rows of a role in a range, for which there is room.
+    /// Prepares the rows of a role in a range; `to` has the length of the result.
     fn prepare_to(&self, role: Role, range: Range<usize>, to: &mut [T]) {
         let width = width(self.layout.signature.variables, role);
-        let left = self.layout.left(role);
+        let left = self.layout.prepared(role);
         let mut variables = self.of(role);
         if let (Some((_, Numbers::Whole(data))), None) = (variables.next(), variables.next()) {
             // The rows of the only variable need not be gathered.
@@ -283,7 +285,7 @@ impl<'a, T: Vectorized> Work<'a, T> {
         }
     }
 
-    /// The variables of a role: dimension and numbers.
+    /// The dimension and the numbers of each variable of a role.
     fn of(&self, role: Role) -> impl Iterator<Item = (usize, Numbers<'a, T>)> {
         let all = self.layout.signature.variables.iter().zip(&self.data);
         all.filter(move |(variable, _)| variable.role == role).map(|(variable, &data)| (variable.dim, data))

@@ -11,25 +11,26 @@ use crate::{
     number::{Real, Scalar},
 };
 
-/// A squared distance below this part of the two squares that it is made of is computed again.
+/// A squared distance below this fraction of the sum of the two squares that it is made of is computed again.
 pub(super) const CLOSE: f64 = 0.125;
 
-/// Of squares below this, products of components may have lost digits that count: they may be below the smallest normal number.
+/// The smallest square of a vector for which no product of components loses digits that matter by being below the
+/// smallest normal number.
 pub(super) fn smallest<T: Float + Scalar>() -> T {
     T::min_positive_value() / (T::epsilon() * T::of_f64(CLOSE))
 }
 
-/// Components that are taken at a time: those of a row of targets stay in the first-level cache meanwhile.
+/// How many components make a chunk, such that the chunk of a row of targets stays in the first-level cache.
 const CHUNK: usize = 128;
 
-/// The results of one contraction, among those of all.
+/// The results of one contraction, which are interleaved with those of the others: number k is `all[k * step + first]`.
 pub(super) struct Results<'r, R> {
     pub(super) all: &'r mut [R],
     pub(super) step: usize,
     pub(super) first: usize,
 }
 
-/// Vectors of `len` numbers inside `count` rows.
+/// Vectors of `len` numbers, which begin at number `offset` of each of `count` rows of `width` numbers.
 pub(super) struct Rows<'r, T> {
     pub(super) numbers: &'r [T],
     pub(super) count: usize,
@@ -51,18 +52,19 @@ impl<R: Real> Row<R> for Numbers<'_, R::Scalar> {
 /// How products of centred vectors become squared distances.
 pub(super) struct Distances<'d, R: Real, const N: usize> {
     pub(super) contraction: &'d Contraction,
-    /// The squares of the targets, and those of all sources of the tile.
+    /// The squares |u - c|² of the targets, and |w - c|² of all sources of the tile.
     pub(super) squares: ([R; N], &'d [R::Scalar]),
-    /// Whether nothing overflows or underflows.
+    /// Whether no square is so large or so small that something might overflow or underflow.
     pub(super) bounded: bool,
-    /// The vectors themselves: rows of the targets, rows of the sources, and how many numbers the latter have.
+    /// The vectors that are not centred: rows of the targets, rows of the sources, and how many numbers a row of the
+    /// sources has.
     pub(super) raw: ([&'d [R]; N], &'d [R::Scalar], usize),
     pub(super) close: &'d mut [bool],
 }
 
 impl<R: Real, const N: usize> Distances<'_, R, N> {
-    /// The squared distance of row `n` of the targets and a source from their product, and something below 0 if it is close.
-    /// Where squares are not bounded it may be NaN.
+    /// The squared distance of row `n` of the targets and a source, from their product; and a number that is below 0 if
+    /// the two are close. Where squares are not bounded, either may be NaN.
     #[inline(always)]
     fn of_product(&self, cx: R::Cx, n: usize, source: usize, product: R) -> (R, R) {
         let squares = R::add(cx, self.squares.0[n], R::splat(cx, self.squares.1[source]));
@@ -70,7 +72,8 @@ impl<R: Real, const N: usize> Distances<'_, R, N> {
         (distance, R::neg_mul_add(cx, R::lit(cx, CLOSE), squares, distance))
     }
 
-    /// Computes again which of the squared distances to some sources are close.
+    /// Computes those squared distances to some sources again that are close or out of range, from vectors that are not
+    /// centred.
     #[inline(always)]
     fn settle(&mut self, cx: R::Cx, sources: Range<usize>, results: &mut Results<'_, R>) {
         let (raw, rows, width) = self.raw;
@@ -81,7 +84,7 @@ impl<R: Real, const N: usize> Distances<'_, R, N> {
             while s < sources.end {
                 let distance = &mut results.all[(n * count + s) * results.step + results.first];
                 let squares = R::add(cx, self.squares.0[n], R::splat(cx, self.squares.1[s]));
-                // also false for NaN, and the squares may have overflowed
+                // This is also false for NaN; the squares may have overflowed.
                 let far = R::le(cx, R::mul(cx, squares, R::lit(cx, CLOSE)), *distance);
                 let finite = R::lt(cx, squares, R::splat(cx, Float::max_value()));
                 let normal = R::le(cx, R::splat(cx, smallest()), squares);
@@ -96,10 +99,11 @@ impl<R: Real, const N: usize> Distances<'_, R, N> {
     }
 }
 
-/// Sources of which fewer than the registers are enough for are left: so many at a time, before single ones.
+/// How many of the last sources, which do not fill a group, go in step before the rest go one by one.
 const FEW: usize = 4;
 
-/// Σ_d u_d w_d for each of `N` vectors u and each row w, or the squared distances that are made of these.
+/// Computes Σ_d u_d w_d for each of `N` vectors u and each row w, or the squared distances that are made of these
+/// products.
 #[inline(always)]
 pub(super) fn products<R: Real, const N: usize, const S: usize>(
     cx: R::Cx,
@@ -110,7 +114,7 @@ pub(super) fn products<R: Real, const N: usize, const S: usize>(
 ) {
     let count = rows.count;
     let mut start = 0;
-    // also for no components: the results are whatever was there
+    // The loop runs once even without components, since the results hold unspecified numbers before.
     loop {
         let end = if start + CHUNK < rows.len { start + CHUNK } else { rows.len };
         let mut part = u;
@@ -142,8 +146,9 @@ pub(super) fn products<R: Real, const N: usize, const S: usize>(
     }
 }
 
-/// Adds what components from `start` on contribute to the products with `S` of `count` rows, from row `s` on. With
-/// `distances`, which come with the last components, it makes them squared distances, and says whether some may be close.
+/// Adds the terms of a chunk of components, the first of which is number `start`, to the products with `S` of `count`
+/// rows, the first of which is row `s`. With `distances`, which are given for the last chunk, it makes squared
+/// distances of the products, and returns whether some may be close.
 #[inline(always)]
 fn group<R: Real, const N: usize, const S: usize>(
     cx: R::Cx,

@@ -64,17 +64,18 @@ use crate::{
     reduction::{Centred, Push, PushBundle, Reduction},
 };
 
-/// How many sources make a bundle.
+/// The number of sources of a bundle.
 const B: usize = plan::BUNDLE;
 
-/// The run of a reduction, such that none of its vectors lies across two lines of the cache.
+/// The run of a reduction, aligned such that none of its vectors lies across two lines of the cache.
 #[repr(align(64))]
 struct Aligned<T>(T);
 
-/// Targets against sources.
+/// Targets and sources whose pairs are to be reduced.
 ///
-/// Parameters, targets and states are rows of lanes, a state for each row of targets. Where lanes run over sources, so
-/// are the sources; else these are rows whose numbers every lane sees. See [`Kernel`](super::Kernel).
+/// Parameters, targets and states are rows of lanes, with a state for each row of targets. Sources are rows of lanes
+/// where lanes run over sources; else they are plain rows, whose numbers are the same in every lane. See
+/// [`Kernel`](super::Kernel) for both layouts.
 #[derive(Debug)]
 pub struct Tile<'a, T: Vectorized> {
     /// The prepared parameters, one row.
@@ -89,7 +90,7 @@ pub struct Tile<'a, T: Vectorized> {
     pub source_rows: usize,
     /// The number of the first source.
     pub first: u32,
-    /// The contractions of all pairs, if they were done before; see the module `contract`.
+    /// The contractions of all pairs, if the module `contract` computed them.
     pub contracted: Option<Contracted<'a, T>>,
     /// The states.
     pub states: &'a mut [T],
@@ -117,7 +118,7 @@ impl<R: Real<Scalar: Vectorized>, A: Components<R>> Row<R> for Own<'_, A> {
     }
 }
 
-/// The sources of a bundle, each a row that is read as `S` says.
+/// The sources of a bundle, each a row of type `S`.
 struct Each<S>([S; B]);
 
 impl<R: Real<Scalar: Vectorized>, S: Row<R>> Row<Bundle<R, B>> for Each<S> {
@@ -133,7 +134,7 @@ impl<R: Real<Scalar: Vectorized>, S: Row<R>> Row<Bundle<R, B>> for Each<S> {
     }
 }
 
-/// What is the same for all sources of a bundle.
+/// A row that is the same for all sources of a bundle: the target.
 struct All<'a, R>(&'a [R]);
 
 impl<R: Real<Scalar: Vectorized>> Row<Bundle<R, B>> for All<'_, R> {
@@ -143,10 +144,10 @@ impl<R: Real<Scalar: Vectorized>> Row<Bundle<R, B>> for All<'_, R> {
     }
 }
 
-/// The contractions of a row of targets with the sources of a tile, and what else was found of these.
+/// The contractions of a row of targets with the sources of a tile, and the centred vectors that belong to them.
 struct Contractions<'a, C, T: Vectorized>(&'a [C], Option<OfRow<'a, T>>);
 
-/// What was found of a tile, and the number of a row of its targets.
+/// The contractions of a tile, and the number of a row of its targets.
 type OfRow<'a, T> = (Contracted<'a, T>, usize);
 
 /// The centred vectors of a row of targets and the sources of a bundle.
@@ -167,21 +168,21 @@ impl<R: Real<Scalar: Vectorized>> Centred<R> for OfBundle<'_, R::Scalar> {
     }
 }
 
-/// Which way the lanes run.
+/// The direction of lanes: over targets or over sources.
 pub(super) trait Direction<F: Formula, R: Real<Scalar: Vectorized>> {
-    /// What is stored for a source.
+    /// The type of a stored row of sources.
     type Source;
-    /// Sources in a row of them.
+    /// The number of sources in a stored row.
     const SOURCES: u32;
-    /// Whether long contractions were done before.
+    /// Whether long contractions are computed before, by the module `contract`.
     const CONTRACTED: bool;
     /// The sources of a tile.
     fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> &'a [Self::Source];
-    /// The source as the formula reads it.
+    /// A stored row of sources, as the formula reads it.
     fn source<'a>(stored: &'a Self::Source) -> impl Row<R> + Copy + use<'a, Self, F, R>;
-    /// The sources of the lanes in the row whose first source is `first`.
+    /// The source number of each lane, for the row whose first source is number `first`.
     fn index(cx: R::Cx, first: u32) -> R::Index;
-    /// The source of a lane in row number `row`, where the first row's first source is `first`.
+    /// The source number of a lane in row number `row` of a tile whose first source is number `first`.
     fn row(first: u32, row: usize, lane: usize) -> u32;
 }
 
@@ -237,7 +238,7 @@ impl<F: Formula, R: Real<Scalar: Vectorized>> Direction<F, R> for OverSources {
     }
 }
 
-/// Takes all pairs of a tile.
+/// Reduces all pairs of a tile.
 #[inline(always)]
 pub(super) fn sweep<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
     cx: R::Cx,
@@ -260,7 +261,7 @@ pub(super) fn sweep<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: 
             if contracted.is_empty() { contracted } else { &contracted[row * sources.len()..][..sources.len()] };
         let state = &mut states[row];
         if const { Red::PUSHES_TO_STATE } {
-            // A copy of its own, so that writing it does not stop the target from being kept in registers.
+            // A copy of the state, so that writing to it does not keep the target out of registers.
             let mut copy = *state;
             if const { filter::filters::<F, R, Red>() } {
                 filter::sweep_target::<F, R, Red, D>(
@@ -295,7 +296,7 @@ pub(super) fn sweep<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: 
     }
 }
 
-/// Takes all pairs of a row of targets.
+/// Reduces all pairs of a row of targets with the sources of a tile.
 #[inline(always)]
 fn sweep_target<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
     cx: R::Cx,
@@ -363,7 +364,8 @@ fn sweep_target<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: Dire
     Red::flush::<F, R>(cx, state, run);
 }
 
-/// The centred vectors of a row of targets and the bundle from `first` on of `count` sources, if none of them is close.
+/// The centred vectors of a row of targets and of the bundle whose first source is number `first` of `count`, if no
+/// pair of them is close.
 #[inline(always)]
 fn of_bundle<T: Vectorized>(of_row: Option<OfRow<'_, T>>, first: usize, count: usize) -> Option<OfBundle<'_, T>> {
     let (contracted, row) = of_row?;

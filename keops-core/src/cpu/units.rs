@@ -1,34 +1,37 @@
-//! Which targets meet which sources: the units of work of lanes over targets.
+//! The units of work of lanes over targets: which targets meet which sources.
 //!
-//! A unit is a block of consecutive targets and ranges of sources that all of them meet. Neighbouring segments of a
-//! block-sparse pattern, whose targets may not fill their rows of lanes, share a unit where that is less work: what all of
-//! them meet is met by all lanes, and what only some meet is met by all lanes of their rows too, the others of which then
-//! forget it. A triangle, where each row has a range of its own, is so for the most part computed as a dense product is.
+//! A unit is a block of consecutive targets, with the ranges of sources that all of them meet. Neighbouring segments of
+//! a block-sparse pattern, whose targets may not fill their rows of lanes, share a unit where that is less work. The
+//! ranges that all of them meet are computed for all lanes. The ranges that only some targets meet are computed for all
+//! lanes of their rows, too, and the states of the other lanes are restored afterwards. So a triangle, where each row
+//! has another range, is for the most part computed as a dense product is.
 //!
-//! Where a few targets meet single sources here and there, as in a graph of nearest neighbours, no rows of lanes meet the same
-//! ones. Such segments are units of their own kind, whose lanes have a source each (the module `scattered`).
+//! Where a few targets meet single sources, as in a graph of nearest neighbours, the lanes of a row meet different
+//! sources. Such segments make units of another kind, in which each lane has its own source (the module `scattered`).
 
 use core::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::{cpu::scattered::Lists, data::Pattern, launch};
 
-/// A segment of fewer targets does not fill its rows of lanes.
+/// The fewest targets of a segment that mostly fills its rows of lanes.
 const SHORT: usize = 32;
 
-/// How many targets share a unit at most, if the first segment is short and if it is not.
+/// The most targets of a unit that segments share: if the first segment is shorter than [`SHORT`], and if it is not.
 const SHARED: [usize; 2] = [64, 256];
 
-/// Fewer targets than that are not worth a unit of scattered segments.
+/// The fewest targets of a unit of scattered segments.
 const SCATTERED: usize = 32;
 
-/// Ranges of more sources on average are not scattered.
+/// The most sources that ranges of scattered segments have on average.
 const SHORT_RANGE: usize = 16;
 
-/// What meeting a range takes, and a row of lanes meeting a source, for all of its lanes, beside a source of a lane's own.
+/// The time that a range takes, and the time that a row of lanes takes for a source that all lanes meet, in units of
+/// the time for a source of a single lane.
 const COST: [usize; 2] = [60, 2];
 
-/// Whether the targets of a segment had better meet each source by themselves. A function of the pattern and the lanes.
+/// Whether it is faster if each lane gathers its own sources for the targets of a segment. This depends on the pattern
+/// and the number of lanes only.
 fn is_scattered(targets: usize, ranges: &[launch::Range], lanes: usize) -> bool {
     let sources: u64 = ranges.iter().map(|range| u64::from(range.end - range.first)).sum();
     let Ok(sources) = usize::try_from(sources) else { return false };
@@ -37,13 +40,13 @@ fn is_scattered(targets: usize, ranges: &[launch::Range], lanes: usize) -> bool 
     short && sources * targets <= COST[0] * ranges.len() + COST[1] * targets.div_ceil(lanes) * sources
 }
 
-/// Neighbouring segments that are to share a unit.
+/// Neighbouring segments that will share a unit.
 #[derive(Default)]
 struct Group {
     segments: Vec<(Range<usize>, Vec<Range<usize>>)>,
-    /// What all of them meet.
+    /// The ranges that all of them meet.
     all: Vec<Range<usize>>,
-    /// How many rows of lanes meet a source, in all.
+    /// The number of pairs of a row of lanes and a source, in all.
     cost: usize,
 }
 
@@ -55,7 +58,7 @@ impl Group {
         }
     }
 
-    /// What all meet if it gets one more segment, and the cost then.
+    /// The ranges that all segments meet if the group gets one more segment, and the cost of that group.
     fn with(&self, segment: &(Range<usize>, Vec<Range<usize>>), lanes: usize) -> (Vec<Range<usize>>, usize) {
         let all = if self.segments.is_empty() { segment.1.clone() } else { common(&self.all, &segment.1) };
         let first = self.segments.first().unwrap_or(segment).0.start;
@@ -68,7 +71,7 @@ impl Group {
     }
 }
 
-/// All units of a call, in the order of their targets, which are all targets.
+/// The units of a call, which have all targets, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Units {
     pub(super) units: Vec<Unit>,
@@ -82,11 +85,11 @@ pub(super) struct Unit {
     pub(super) targets: Range<usize>,
     /// The ranges of sources that all of them meet.
     all: Range<usize>,
-    /// What some of them meet besides.
+    /// The further ranges that some of them meet.
     some: Range<usize>,
-    /// Segments of the pattern that are all of what they meet, each of a few targets that meet sources here and there.
+    /// The scattered segments of the pattern that make this unit; if there are any, its targets meet no other ranges.
     scattered: Range<usize>,
-    /// The sources of scattered segments, as lanes read them, once they were listed.
+    /// The sources of the scattered segments in the order in which lanes read them, made when they are first needed.
     lists: OnceLock<Lists>,
 }
 
@@ -99,7 +102,8 @@ impl Unit {
         !self.scattered.is_empty()
     }
 
-    /// What rows of so many lanes read of scattered segments of this pattern, of which the unit was made for as many lanes.
+    /// The sources of the scattered segments in the order in which rows of `lanes` lanes read them. The unit must have
+    /// been made from this pattern for as many lanes.
     pub(super) fn lists(&self, pattern: &Pattern, lanes: usize) -> &Lists {
         let segments = &pattern.segments()[self.scattered.clone()];
         self.lists.get_or_init(|| Lists::new(pattern, segments, self.targets.clone(), lanes))
@@ -118,15 +122,15 @@ pub(crate) struct Cut {
     pub(super) scattered: Option<usize>,
 }
 
-/// The units of a pattern that calls made, for the next ones.
+/// The units that calls made for a pattern, kept for later calls.
 #[derive(Debug, Default)]
 pub(crate) struct Kept(Mutex<Vec<(Cut, Arc<Units>)>>);
 
-/// For so many ways to cut a pattern units are kept: a formula's and its derivatives'.
+/// The number of cuts of a pattern whose units are kept: enough for a formula and its derivatives.
 const KEPT: usize = 4;
 
 impl Kept {
-    /// The units of a pattern, of those that it keeps if they were made before.
+    /// The units of a pattern: those that it keeps, if they were made before.
     pub(super) fn get(pattern: &Pattern, cut: Cut) -> Arc<Units> {
         let Some(Self(kept)) = pattern.kept() else { return Arc::new(Units::sparse(pattern, cut)) };
         let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -158,7 +162,7 @@ impl Units {
         Self { units: (0..targets).step_by(step).map(block).collect(), ranges: vec![sources], some: Vec::new() }
     }
 
-    /// The pairs of a pattern.
+    /// Units for the pairs of a pattern.
     fn sparse(pattern: &Pattern, Cut { targets, step, lanes, scattered }: Cut) -> Self {
         let scattered = scattered.is_some();
         let mut units = Self::default();
@@ -190,7 +194,7 @@ impl Units {
                 number = last;
                 continue;
             }
-            // The last ones of those that were looked at may still begin a unit of scattered segments.
+            // The last of the segments that were looked at may still begin a unit of scattered segments.
             last = if count > 0 { last } else { number + 1 };
             for segment in &segments[number..last] {
                 let rows = usize_range(segment.rows);
@@ -208,7 +212,7 @@ impl Units {
         units
     }
 
-    /// Adds a segment to those that are to share a unit, or lets it begin another unit.
+    /// Adds a segment to the group that will share a unit, or begins another group with it.
     fn group(
         &mut self,
         group: &mut Group,
@@ -229,8 +233,8 @@ impl Units {
         (group.all, group.cost) = (all, cost);
     }
 
-    /// Which targets of a unit meet which ranges. `in_order`: so that each target meets its sources in the order of their row
-    /// numbers, which decides between equal values.
+    /// Lists which targets of a unit meet which ranges. With `in_order` each target meets its sources in the order of
+    /// their row numbers, which reductions that decide between equal values need.
     pub(super) fn met<'a>(&'a self, unit: &Unit, in_order: bool) -> Vec<(Range<usize>, &'a [Range<usize>])> {
         let all = (unit.targets.clone(), &self.ranges[unit.all.clone()]);
         let some = self.some[unit.some.clone()].iter();
@@ -246,7 +250,7 @@ impl Units {
         met
     }
 
-    /// How many pairs a unit has that is not scattered.
+    /// The number of pairs of a unit that is not scattered.
     pub(super) fn pairs(&self, unit: &Unit) -> usize {
         let met = self.met(unit, false).into_iter();
         met.map(|(targets, ranges)| targets.len().saturating_mul(length(ranges))).fold(0, usize::saturating_add)
@@ -255,7 +259,7 @@ impl Units {
     /// Adds units of targets that all meet the same ranges.
     fn own(&mut self, targets: Range<usize>, ranges: &[Range<usize>], step: usize) {
         let all = self.push(ranges);
-        // Of about the same size, so that they take about as long.
+        // The units have about the same size, so that they take about the same time.
         let count = targets.len().div_ceil(step).max(1);
         let step = targets.len().div_ceil(count).next_multiple_of(64).max(1);
         for first in targets.clone().step_by(step) {
@@ -264,7 +268,8 @@ impl Units {
         }
     }
 
-    /// Adds a unit of neighbouring segments, or several if it is one long segment, and forgets them.
+    /// Adds the unit that a group of segments shares, or several units if the group is one long segment, and empties
+    /// the group.
     fn share(&mut self, group: &mut Group, step: usize) {
         let targets = group.targets();
         let Group { segments, all, .. } = core::mem::take(group);
@@ -291,16 +296,16 @@ impl Units {
 }
 
 fn usize_range(range: launch::Range) -> Range<usize> {
-    // Row numbers are memory addresses' smaller brothers on every machine that has `std`.
+    // A row number fits into `usize` on every machine that has `std`.
     range.first as usize..range.end as usize
 }
 
-/// How many rows.
+/// The number of rows in all ranges.
 fn length(ranges: &[Range<usize>]) -> usize {
     ranges.iter().map(ExactSizeIterator::len).sum()
 }
 
-/// What is in both; ranges are in order and apart.
+/// The rows that are in both lists of ranges, which are sorted and disjoint.
 fn common(a: &[Range<usize>], b: &[Range<usize>]) -> Vec<Range<usize>> {
     let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
     let mut both = Vec::new();
@@ -318,7 +323,7 @@ fn common(a: &[Range<usize>], b: &[Range<usize>]) -> Vec<Range<usize>> {
     both
 }
 
-/// What is in the first and not in the second, of which all is in the first.
+/// The rows that are in the first list and not in the second, which is a part of the first.
 fn without(all: &[Range<usize>], part: &[Range<usize>]) -> Vec<Range<usize>> {
     let mut part = part.iter().peekable();
     let mut rest = Vec::new();
