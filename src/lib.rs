@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 //! # The macro
 //!
-//! The documentation of [`keops!`] has the language of formulas.
+//! The documentation of [`keops!`] describes the language of formulas.
 
 mod upload;
 

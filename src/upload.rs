@@ -1,4 +1,4 @@
-//! Arguments that stay on a device.
+//! Copying arguments to a device.
 
 use keops_core::{
     arguments::AsRows,
@@ -6,7 +6,7 @@ use keops_core::{
     data::{Device, DeviceRows, Error},
 };
 
-/// A device to which arguments are copied, so that several calls find them there.
+/// A device to which arguments can be copied once for several calls.
 ///
 /// ```
 /// use keops::prelude::*;
@@ -29,11 +29,12 @@ use keops_core::{
 /// # }
 /// ```
 pub trait Upload {
-    /// Copies rows to the device. [`Device::Auto`] is the first CUDA device, or memory of the host on a machine without one.
+    /// Copies rows to the device. [`Device::Auto`] is the first CUDA device, or memory of the host on a machine without
+    /// one.
     ///
     /// # Errors
-    /// There is no such device, its memory does not suffice, or the rows do not have D numbers each. [`Device::AllCuda`] is an
-    /// error, since an array is on one device.
+    /// There is no such device, its memory does not suffice, or the rows do not have D numbers each.
+    /// [`Device::AllCuda`] is an error, since an array is on one device.
     ///
     /// ```
     /// # use keops::prelude::*;

@@ -1,8 +1,8 @@
 //! Clusters of points, from which block-sparse reductions are made.
 //!
-//! Points are put into clusters ([`grid_cluster`], or labels of any other origin), sorted so that each cluster is a range
-//! of rows ([`sort_clusters`], [`cluster_ranges`]), and a mask over pairs of clusters, from their [`centroids`] and
-//! [`radii`], says which blocks of pairs matter. The names are those of `pykeops.numpy.cluster`.
+//! Points are put into clusters ([`grid_cluster`], or labels of any other origin), and sorted so that each cluster is a
+//! range of rows ([`sort_clusters`], [`cluster_ranges`]). A mask over pairs of clusters, made from their [`centroids`]
+//! and [`radii`], says which blocks of pairs matter. The names are those of `pykeops.numpy.cluster`.
 //!
 //! A label is the number of a cluster, smaller than the number of points.
 //!
@@ -86,11 +86,13 @@ impl<T: Element, const D: usize> CellSize<T, D> for [T; D] {
 
 /// Puts points into the cells of a grid, ⌊x_d / size_d⌋ in dimension d: a label for each point.
 ///
-/// Labels are numbered without holes, in the lexicographic order of the cells. O(N log N), in any dimension.
+/// Labels are 0, 1, .., without gaps, in the lexicographic order of the cells that have points. The time is O(N log N)
+/// in any dimension.
 ///
 /// # Errors
 /// [`Error::NotFinite`] for a point with a component that is infinite or NaN; [`Error::CellSize`] for an edge that is
-/// not positive and finite, or so small that the cells cannot be counted; flat rows of a wrong length.
+/// not positive and finite, or so small that the cells cannot be counted; [`Error::FlatLength`] for flat rows of a
+/// wrong length.
 ///
 /// ```
 /// use keops::cluster::grid_cluster;
@@ -104,7 +106,7 @@ pub fn grid_cluster<'a, T: Element, const D: usize>(
     points: impl AsRows<'a, T, D>,
     size: impl CellSize<T, D>,
 ) -> Result<Vec<usize>, Error> {
-    /// From here on neighbouring integers are the same f64.
+    /// From this number on, neighbouring integers are the same f64.
     const COUNTABLE: f64 = (1_u64 << 53) as f64;
     let view = points.as_rows();
     let points = numbers(&view, "points")?;
@@ -142,7 +144,7 @@ pub fn grid_cluster<'a, T: Element, const D: usize>(
 
 /// Checks labels, and counts the points of each cluster.
 fn sizes(labels: &[usize]) -> Result<Vec<usize>, Error> {
-    // Clusters are never more than points, so that a wrong label costs an error and not all of the memory.
+    // There are no more clusters than points, so a wrong label is an error, and does not allocate all of the memory.
     let wrong = labels.iter().position(|&label| label >= labels.len());
     if let Some(row) = wrong {
         return Err(Error::Label { row, label: labels[row], limit: labels.len() });
@@ -152,7 +154,7 @@ fn sizes(labels: &[usize]) -> Result<Vec<usize>, Error> {
     Ok(sizes)
 }
 
-/// Checks that there are as many of `what` as there are labels.
+/// Checks that `what` has as many rows as there are labels.
 fn check_rows(what: &'static str, rows: usize, labels: &[usize]) -> Result<(), Error> {
     if rows == labels.len() {
         return Ok(());

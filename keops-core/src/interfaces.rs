@@ -13,10 +13,10 @@
 #![cfg_attr(feature = "faer", doc = "| [`faer`] | `&Mat`, `MatRef`, `&Col`, `ColRef` | `Mat` |")]
 #![cfg_attr(feature = "serde", doc = "| `serde` | | `Serialize`, `Deserialize`: see [`serde`] |")]
 //!
-//! A row of a matrix is a row i or j of a variable. What is row after row in memory, as slices of points and arrays in the
-//! standard layout are, is borrowed. Everything else (columns first, strides, reversed axes) is copied row by row when
-//! the call is made: N D numbers, beside N M pairs. A matrix with another number of columns than the variable's
-//! dimension is [`Error::Dimension`](crate::data::Error::Dimension).
+//! Each row of a matrix is a row of a variable. Types whose rows follow each other in memory, such as slices of points
+//! and arrays in the standard layout, are borrowed. All others (column-major matrices, strides, reversed axes) are
+//! copied row by row when the call is made, which is little work: N D numbers beside N M pairs. A matrix with another
+//! number of columns than the variable's dimension is [`Error::Dimension`](crate::data::Error::Dimension).
 
 #[cfg(feature = "faer")]
 pub mod faer;

@@ -1,8 +1,8 @@
 //! A sum that is linear in one of its variables, as a matrix that is never stored.
 //!
-//! With a_i = Σ_j f(p, x_i, y_j, b_j) linear in b, a = K b for a matrix K of (N C) × (M B) numbers, where rows of a have C
-//! components and rows of b have B. The call's method `operator_b` gives K as an [`Operator`]: a product with K is the
-//! call, a product with its transpose is the call's derivative `vjp_b`.
+//! With a_i = Σ_j f(p, x_i, y_j, b_j) linear in b, a = K b for a matrix K of (N C) × (M B) numbers, where rows of a
+//! have C components and rows of b have B. The call's method `operator_b` gives K as an [`Operator`]: a product with K
+//! is the call, a product with its transpose is the call's derivative `vjp_b`.
 //!
 //! ```
 //! use keops::prelude::*;
@@ -71,7 +71,7 @@ use crate::{
 /// # Ok::<(), Error>(())
 /// ```
 pub trait LinearOperator<T: Element> {
-    /// The numbers of a result.
+    /// The number of rows of K: the length of K v.
     ///
     /// ```
     /// # use keops::{operator::LinearOperator, prelude::*};
@@ -82,7 +82,7 @@ pub trait LinearOperator<T: Element> {
     /// # Ok::<(), Error>(())
     /// ```
     fn rows(&self) -> usize;
-    /// The numbers of an argument.
+    /// The number of columns of K: the length of v.
     ///
     /// ```
     /// # use keops::{operator::LinearOperator, prelude::*};
@@ -93,10 +93,10 @@ pub trait LinearOperator<T: Element> {
     /// # Ok::<(), Error>(())
     /// ```
     fn cols(&self) -> usize;
-    /// K v
+    /// Writes K v to `out`.
     ///
     /// # Errors
-    /// Vectors of another length; whatever the product says.
+    /// Vectors of another length; the errors of the call.
     ///
     /// ```
     /// # use keops::{operator::LinearOperator, prelude::*};
@@ -109,10 +109,10 @@ pub trait LinearOperator<T: Element> {
     /// # Ok::<(), Error>(())
     /// ```
     fn apply_into(&self, v: &[T], out: &mut [T]) -> Result<(), Error>;
-    /// Kᵀ w
+    /// Writes Kᵀ w to `out`.
     ///
     /// # Errors
-    /// Vectors of another length; whatever the product says.
+    /// Vectors of another length; the errors of the call.
     ///
     /// ```
     /// # use keops::{operator::LinearOperator, prelude::*};
@@ -128,10 +128,10 @@ pub trait LinearOperator<T: Element> {
     fn apply_transpose_into(&self, w: &[T], out: &mut [T]) -> Result<(), Error>;
 }
 
-/// A sum as a linear operator on one of its variables; see the [module](self). `F` is its formula and `A` that of its
-/// transpose; rows have `B` components in the argument and `C` in the result.
+/// A sum as a linear operator on one of its variables; see the [module](self). `F` is the formula of the sum and `A`
+/// the formula of its transpose. Rows of the variable have `B` components, rows of the result `C`.
 ///
-/// It has the settings of the call. On a CUDA device arguments and results are copied for each product.
+/// The operator has the settings of the call. On a CUDA device, arguments and results are copied for each product.
 ///
 /// ```
 /// use keops::prelude::*;
@@ -174,10 +174,10 @@ impl<'a, T: Element, F: OnePass, A: OnePass, const B: usize, const C: usize> Ope
         Ok(Self { sum: LinearSum::new(views, settings, variable, [B, C])?, adjoint: PhantomData })
     }
 
-    /// K v: rows of the call's result.
+    /// K v, as rows of the call's result.
     ///
     /// # Errors
-    /// Another number of rows than the variable has; what the call says.
+    /// [`Error::RowCount`] for another number of rows than the variable has; the errors of the call.
     ///
     /// ```
     /// # use keops::prelude::*;
@@ -194,10 +194,10 @@ impl<'a, T: Element, F: OnePass, A: OnePass, const B: usize, const C: usize> Ope
         Ok(out)
     }
 
-    /// Kᵀ w: rows of the variable.
+    /// Kᵀ w, as rows of the variable.
     ///
     /// # Errors
-    /// Another number of rows than the result has; what the call says.
+    /// [`Error::RowCount`] for another number of rows than the result has; the errors of the call.
     ///
     /// ```
     /// # use keops::prelude::*;
@@ -214,13 +214,14 @@ impl<'a, T: Element, F: OnePass, A: OnePass, const B: usize, const C: usize> Ope
         Ok(out)
     }
 
-    /// K itself, to look at small problems: N × M numbers if each pair multiplies b by a number, whatever the dimension
-    /// of b; else (N C) × (M B), row i C + c for component c of the result's row i, and column j B + d in the same way.
+    /// The dense matrix K, for small problems. It has N × M numbers if each pair multiplies b by a number, whatever the
+    /// dimension of b; else (N C) × (M B), row i C + c for component c of the result's row i, and column j B + d in the
+    /// same way.
     ///
-    /// It is M (or M B) products with K, so that it holds for every engine and setting.
+    /// It is computed by M (or M B) products with K, so it is right for every engine and all settings.
     ///
     /// # Errors
-    /// [`Error::OutputTooLarge`] if the matrix does not fit into memory; what the call says.
+    /// [`Error::OutputTooLarge`] if the matrix does not fit into memory; the errors of the call.
     ///
     /// ```
     /// # use keops::prelude::*;

@@ -4,13 +4,14 @@
 //! positive definite, or semi-definite with α > 0: f(x_i, y_j) = f(x_j, y_i), and the same points on both sides.
 //!
 //! # What the residual means
-//! All vectors are f64. Products with K are those of the call, in the type of its arguments; the residual b - (αI + K) a
-//! that decides, and that the [`Report`] states, is computed with the same formula in f64. For f32 this is iterative
-//! refinement: the residual of the recurrence is replaced by the true one whenever it fell by a factor of 3000, since f32
-//! cannot tell more; where it does not get nearer, f64 takes over. The solution is f64 too: its rounding to f32 alone
-//! costs a relative residual of up to 6e-8 (1 + ‖K‖ ‖a‖/‖b‖), which is more than 1e-6 for many points.
+//! All vectors are f64. Products with K are those of the call, in the type of its arguments; the residual b - (αI + K)
+//! a that decides when to stop, and that the [`Report`] states, is computed by the same formula in f64. For f32 this is
+//! iterative refinement: the residual of the recurrence is replaced by the true one whenever it has fallen by a factor
+//! of 3000, which is about as much as products in f32 can resolve; if the true residual stops falling, products are
+//! computed in f64. The solution is f64 too, because rounding it to f32 alone costs a relative residual of up to 6e-8
+//! (1 + ‖K‖ ‖a‖/‖b‖), which is more than 1e-6 for many points.
 //!
-//! On a CUDA device the vectors come to the host between the products.
+//! With a CUDA device, the vectors are copied to the host between the products.
 //!
 //! ```
 //! use keops::prelude::*;
@@ -23,7 +24,7 @@
 //! # fn main() -> Result<(), Error> {
 //! let (x, b) = ([[0.0_f64], [1.0], [3.0]], [[1.0], [0.0], [2.0]]);
 //! let solution = gaussian(&x, &x, &b).solve_b(0.1).tolerance(1e-10).eval()?;
-//! // put it in: α a + K a = b
+//! // insert the solution: α a + K a = b
 //! let a = &solution.values;
 //! let k_a = gaussian(&x, &x, a).eval()?;
 //! assert!((0..3).all(|i| (0.1 * a[i][0] + k_a[i][0] - b[i][0]).abs() < 1e-9));
@@ -56,15 +57,15 @@ use crate::{
     problem::Settings,
 };
 
-/// Puts the gradient of the variable among all gradients.
+/// A function that stores the gradient in the variable among all gradients.
 type Put<T, G, const E: usize> = fn(&mut <G as Plan>::Output<T, Host>, Rows<T, E>);
 
-/// Equations (αI + K) a = b to be solved by `eval`; see the [module](self). `F` is the formula of K a, `G` that of all
-/// its gradients, `E` the components of a row of b, `'p` what the callback borrows.
+/// Equations (αI + K) a = b to be solved by `eval`; see the [module](self). `F` is the formula of K a, `G` the formula
+/// of all its gradients, `E` the number of components of a row of b, and `'p` the lifetime of the callback.
 ///
-/// Where each pair multiplies a by a number, the E components of b are right-hand sides of their own that share the
-/// products with K, each with its own conjugate gradients; one that has converged does not change any more. Else they
-/// are one vector of N E numbers.
+/// If each pair multiplies a by a number, the E components of b are separate right-hand sides: they share the products
+/// with K, but each has its own conjugate gradients, and a solution that has converged does not change any more.
+/// Otherwise b is one vector of N E numbers.
 ///
 /// ```
 /// use keops::{prelude::*, solve::Preconditioner};
@@ -105,7 +106,7 @@ impl<'a, 'p, T: Element, F: OnePass, G: Plan, const E: usize> Solve<'a, 'p, T, F
         Self { equations: Equations::new(views, settings, variable, E, alpha), put }
     }
 
-    /// The relative residual |b - (αI + K) a| / |b| at which a right-hand side is solved, 1e-6 unless told otherwise.
+    /// The relative residual |b - (αI + K) a| / |b| at which a right-hand side counts as solved. The default is 1e-6.
     ///
     /// ```
     /// # use keops::{prelude::*, solve::*};
@@ -123,7 +124,7 @@ impl<'a, 'p, T: Element, F: OnePass, G: Plan, const E: usize> Solve<'a, 'p, T, F
         self
     }
 
-    /// The most iterations, each a product with K; 1000 unless told otherwise.
+    /// The most iterations, each of which takes one product with K. The default is 1000.
     ///
     /// ```
     /// # use keops::{prelude::*, solve::*};
@@ -140,7 +141,7 @@ impl<'a, 'p, T: Element, F: OnePass, G: Plan, const E: usize> Solve<'a, 'p, T, F
         self
     }
 
-    /// What makes the iterations fewer; nothing unless told otherwise.
+    /// The preconditioner, which reduces the number of iterations. The default is none.
     ///
     /// ```
     /// # use keops::{prelude::*, solve::*};
@@ -188,12 +189,12 @@ impl<'a, 'p, T: Element, F: OnePass, G: Plan, const E: usize> Solve<'a, 'p, T, F
         Solve { equations: self.equations.watched(callback), put: self.put }
     }
 
-    /// Solves the equations. Not to converge is no error: [`Report::converged`] says so, and the solution is the last
-    /// iterate.
+    /// Solves the equations. It is no error if the iterations do not converge: the solution is then the last iterate,
+    /// and [`Report::converged`] is false.
     ///
     /// # Errors
     /// Arguments that do not fit together; [`Error::NotSquare`]; [`Error::NotSymmetric`] and
-    /// [`Error::NotPositiveDefinite`], where the iterations notice; [`Error::NotFinite`] for b, α and products that are
+    /// [`Error::NotPositiveDefinite`], if the iterations detect it; [`Error::NotFinite`] for b, α and products that are
     /// infinite or NaN; [`Error::Option`] for a tolerance or an α that is negative, or a rank of 0.
     ///
     /// ```

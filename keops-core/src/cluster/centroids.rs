@@ -1,4 +1,4 @@
-//! Where clusters are, and how far they reach.
+//! The centroids and the radii of clusters.
 
 use super::{check_rows, sizes};
 use crate::{
@@ -10,8 +10,9 @@ use crate::{
 /// The mean of the points of each cluster, summed in f64; NaN for a label that no point has.
 ///
 /// # Errors
-/// [`Error::RowCount`] if there are more or fewer labels than points; [`Error::Label`]; [`Error::NotFinite`]; flat rows of
-/// a wrong length.
+/// [`Error::RowCount`] if there are more or fewer labels than points; [`Error::Label`] for a label that is not smaller
+/// than the number of points; [`Error::NotFinite`] for a point with a component that is infinite or NaN;
+/// [`Error::FlatLength`] for flat rows of a wrong length.
 ///
 /// ```
 /// use keops::cluster::centroids;
@@ -34,7 +35,7 @@ pub fn centroids<'a, T: Element, const D: usize>(
 /// of a cluster are 0 it is the mean without weights; NaN for a label that no point has.
 ///
 /// # Errors
-/// Those of [`centroids`]; [`Error::Weight`] for a negative weight.
+/// The errors of [`centroids`]; [`Error::Weight`] for a negative weight.
 ///
 /// ```
 /// use keops::cluster::weighted_centroids;
@@ -61,15 +62,15 @@ pub fn weighted_centroids<'a, 'w, T: Element, const D: usize>(
     sums.iter().map(|sums| Ok(sums.weighted())).collect()
 }
 
-/// The largest distance of a point of each cluster to the cluster's centroid, or to any other row that is given for it;
-/// 0 for a label that no point has.
+/// The largest distance of a point of each cluster to the cluster's centroid, or to any other point that is given in
+/// place of the centroid; 0 for a label that no point has.
 ///
-/// Two clusters with centroids c and d and radii r and s are at least |c - d| - r - s apart: a mask may leave out pairs of
-/// clusters for which the kernel is negligible at that distance. The radii are rounded up by 4 units in the last place, so
-/// that rounding breaks no such bound.
+/// Two clusters with centroids c and d and radii r and s are at least |c - d| - r - s apart: a mask may leave out pairs
+/// of clusters for which the kernel is negligible at that distance. The radii are rounded up by 4 units in the last
+/// place, so that such bounds hold in spite of rounding.
 ///
 /// # Errors
-/// Those of [`centroids`]; [`Error::RowCount`] if there are more or fewer centroids than clusters.
+/// The errors of [`centroids`]; [`Error::RowCount`] if there are more or fewer centroids than clusters.
 ///
 /// ```
 /// use keops::cluster::{centroids, radii};
@@ -104,7 +105,7 @@ pub fn radii<'a, 'c, T: Element, const D: usize>(
             let difference = Element::to_f64(*x) - Element::to_f64(*c);
             difference * difference
         });
-        // a centroid that is NaN must not make a radius of 0
+        // A centroid that is NaN must not give a radius of 0.
         let squared: f64 = squares.sum();
         if squared.is_nan() || squared > largest[label] {
             largest[label] = squared;
@@ -114,7 +115,7 @@ pub fn radii<'a, 'c, T: Element, const D: usize>(
     Ok(largest.into_iter().map(|squared| T::from_f64(squared.sqrt() * up)).collect())
 }
 
-/// What a cluster adds up to.
+/// The weighted and the plain sum of the points of a cluster.
 #[derive(Clone)]
 struct Sums<const D: usize> {
     points: [f64; D],
@@ -124,7 +125,7 @@ struct Sums<const D: usize> {
 }
 
 impl<const D: usize> Sums<D> {
-    /// Those of all clusters; no weights are weights of 0.
+    /// The sums of all clusters; an empty `weights` counts as weights of 0.
     fn of<T: Element>(points: &[[T; D]], weights: &[T], labels: &[usize]) -> Result<Vec<Self>, Error> {
         let none = Self { points: [0.0; D], weighted_points: [0.0; D], weight: 0.0, count: 0 };
         let mut sums = vec![none; sizes(labels)?.len()];

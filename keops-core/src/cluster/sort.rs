@@ -19,12 +19,12 @@ use crate::data::Error;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permutation {
-    /// The old row at each new place.
+    /// For each place in the sorted order, the number of the row in the caller's order.
     order: Vec<usize>,
 }
 
 impl Permutation {
-    /// The row of the caller that comes to each place.
+    /// For each place in the sorted order, the number of the row in the caller's order.
     ///
     /// ```
     /// # use keops::cluster::sort_clusters;
@@ -36,7 +36,7 @@ impl Permutation {
         &self.order
     }
 
-    /// How many rows.
+    /// The number of rows.
     ///
     /// ```
     /// # use keops::cluster::sort_clusters;
@@ -48,7 +48,7 @@ impl Permutation {
         self.order.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no rows.
     ///
     /// ```
     /// # use keops::cluster::sort_clusters;
@@ -60,7 +60,8 @@ impl Permutation {
         self.order.is_empty()
     }
 
-    /// Rows in the order of the caller, sorted by cluster. Rows are of any kind: points, weights, labels.
+    /// Sorts rows that are in the caller's order by their clusters. The rows may be of any type: points, weights,
+    /// labels.
     ///
     /// # Errors
     /// [`Error::RowCount`] if there are more or fewer of them than labels.
@@ -77,7 +78,7 @@ impl Permutation {
         Ok(self.order.iter().map(|&row| rows[row].clone()).collect())
     }
 
-    /// Sorted rows, back in the order of the caller: what [`Self::apply`] undoes.
+    /// Puts sorted rows back into the caller's order: the inverse of [`Self::apply`].
     ///
     /// # Errors
     /// [`Error::RowCount`] if there are more or fewer of them than labels.
@@ -94,7 +95,7 @@ impl Permutation {
         self.inverse().apply(rows)
     }
 
-    /// The permutation from the sorted order to that of the caller.
+    /// The permutation from the sorted order to the caller's order.
     ///
     /// ```
     /// # use keops::cluster::sort_clusters;
@@ -144,8 +145,8 @@ pub fn sort_clusters(labels: &[usize]) -> Result<Permutation, Error> {
     Ok(Permutation { order })
 }
 
-/// The rows of each cluster, once they are sorted; the labels may be in any order. A label that no row has gives an
-/// empty range.
+/// The range of rows of each cluster after sorting. The labels themselves may be in any order. A label that no row has
+/// gives an empty range.
 ///
 /// # Errors
 /// [`Error::Label`] for a label that is not smaller than the number of rows.

@@ -1,8 +1,8 @@
 //! Matrices of the crate `faer`.
 //!
-//! A matrix, or a view of one with any strides, is as many rows as it has; it is copied row by row, since it is stored by
-//! columns. A column is rows of dimension 1. As a parameter of D components a column or a matrix of D numbers will do,
-//! row-major.
+//! A matrix, or a view of a matrix with any strides, is an argument whose rows are the rows of the matrix. It is copied
+//! row by row, since it is stored by columns. A column is rows of dimension 1. A parameter of D components may be a
+//! column or a matrix of D numbers, in row-major order.
 //!
 //! ```
 //! use faer::{Mat, mat};

@@ -1,11 +1,11 @@
 //! Points and matrices of the crate `nalgebra`.
 //!
-//! Slices, vectors and arrays of `SVector<T, D>` or `Point<T, D>` are rows, borrowed: their memory is that of `[T; D]`, which
-//! nalgebra promises by [`Pod`]. So they are only rows where `T` is known to be `Pod`, as `f32` and `f64` are.
+//! Slices, vectors and arrays of `SVector<T, D>` or `Point<T, D>` are rows. They are borrowed, because nalgebra
+//! promises by [`Pod`] that their memory is that of `[T; D]`; so `T` must be known to be `Pod`, as `f32` and `f64` are.
 //!
-//! A matrix, or a view of one, is as many rows as it has; it is copied, since it is stored by columns. A column vector
-//! is rows of dimension 1. As a parameter of D components a vector, a point or a matrix of D numbers will do, row-major:
-//! `&Matrix3<T>` is a matrix for `Pm<9>`.
+//! A matrix, or a view of a matrix, is an argument whose rows are the rows of the matrix. It is copied, since it is
+//! stored by columns. A column vector is rows of dimension 1. A parameter of D components may be a vector, a point or a
+//! matrix of D numbers, in row-major order: `&Matrix3<T>` is an argument for `Pm<9>`.
 //!
 //! ```
 //! use keops::{interfaces::nalgebra::vectors, prelude::*};
@@ -98,7 +98,8 @@ points!(Point);
 
 /// Rows as vectors: the same memory, nothing is copied.
 ///
-/// A function and no [`From`], since `Vec::from(rows)` is a vector of arrays, with this feature as without.
+/// This is a function and no implementation of [`From`], because `Vec::from(rows)` has to stay a vector of arrays when
+/// this feature is added.
 ///
 /// ```
 /// use keops::{Rows, interfaces::nalgebra::vectors};

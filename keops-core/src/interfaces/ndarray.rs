@@ -1,13 +1,15 @@
 //! Arrays of the crate `ndarray`.
 //!
-//! An array of shape (N, D) is N rows of a variable of dimension D. One of shape (N) is N rows of dimension 1. Axes before
-//! these are batch dimensions, as [`batched`](crate::arguments::batched) makes them: (B, N, D) is B batches of N rows.
+//! An array of shape (N, D) is N rows of a variable of dimension D. An array of shape (N) is N rows of dimension 1.
+//! Axes before these two are batch dimensions, as [`batched`](crate::arguments::batched) makes them: (B, N, D) is B
+//! batches of N rows.
 //!
-//! As a parameter of D components an array of any shape that holds D numbers will do, row-major: one of shape (3, 3) is a
-//! matrix for `Pm<9>`.
+//! A parameter of D components may be an array of any shape with D numbers, in row-major order: an array of shape (3,
+//! 3) is an argument for `Pm<9>`.
 //!
-//! Arrays in the standard layout are borrowed, others (transposed, Fortran order, every second row, reversed axes) copied
-//! in row-major order. Rows become an `Array2` without copying, [`rows_mut`] lends the rows of an array to `into_rows`.
+//! Arrays in the standard layout are borrowed. Other arrays (transposed, Fortran order, every second row, reversed
+//! axes) are copied in row-major order. Rows become an `Array2` without copying, and [`rows_mut`] lends the rows of an
+//! array to `into_rows`.
 //!
 //! ```
 //! use keops::prelude::*;
@@ -169,7 +171,7 @@ impl<T: Element, S: Data<Elem = T>, N: Dimension, const D: usize> TryFrom<&Array
     }
 }
 
-/// The rows of an array, for results: `call.into_rows(rows_mut(&mut array)?)`.
+/// The rows of an array as memory for a result: `call.into_rows(rows_mut(&mut array)?)`.
 ///
 /// ```
 /// use keops::interfaces::ndarray::rows_mut;
@@ -182,8 +184,8 @@ impl<T: Element, S: Data<Elem = T>, N: Dimension, const D: usize> TryFrom<&Array
 /// ```
 ///
 /// # Errors
-/// [`Error::Dimension`] if the array has not `D` columns; [`Error::NotRowMajor`] if its rows do not follow each other in
-/// memory.
+/// [`Error::Dimension`] if the array does not have `D` columns; [`Error::NotRowMajor`] if its rows do not follow each
+/// other in memory.
 pub fn rows_mut<T, S: DataMut<Elem = T>, const D: usize>(
     array: &mut ArrayBase<S, Ix2>,
 ) -> Result<&mut [[T; D]], Error> {

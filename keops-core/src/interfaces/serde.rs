@@ -1,13 +1,13 @@
 //! How rows, ranges and the reports of solvers are written and read by the crate `serde`.
 //!
-//! | | as |
+//! | type | written as |
 //! |---|---|
-//! | [`Rows`] | a sequence of rows, each a tuple of D numbers, as of `Vec<[T; D]>` |
+//! | [`Rows`] | a sequence of rows, each a tuple of D numbers, as `Vec<[T; D]>` is |
 //! | [`Ranges`] | a sequence of blocks `[[first i, end i], [first j, end j]]`, for [`Ranges::new`] |
 //! | [`Report`](crate::solve::Report), [`Stop`](crate::solve::Stop) | a struct with the names of its fields, the name of the variant |
 //!
-//! What is read is checked: a row of another length is an error, and so are blocks that [`Ranges::new`] refuses. Ranges that
-//! were written may come back as other blocks, of the same pairs.
+//! Input is checked: a row of another length is an error, and so are blocks for which [`Ranges::new`] returns an error.
+//! Ranges that were written and read may consist of other blocks than before, but of the same pairs.
 //!
 //! ```
 //! use keops::{Ranges, Rows};
@@ -34,7 +34,7 @@ use serde::{
 
 use crate::data::{Ranges, Rows};
 
-/// One row, of a length that serde has no arrays for.
+/// One row. serde has no arrays of any length.
 struct Row<R>(R);
 
 impl<T: Serialize, const D: usize> Serialize for Row<&[T; D]> {
@@ -85,7 +85,7 @@ impl<'de, T: Deserialize<'de>, const D: usize> Deserialize<'de> for Rows<T, D> {
     }
 }
 
-/// Reads rows into the memory that they stay in.
+/// Reads rows into the memory of the result, without a copy.
 struct RowsVisitor<T, const D: usize>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>, const D: usize> Visitor<'de> for RowsVisitor<T, D> {
@@ -96,7 +96,7 @@ impl<'de, T: Deserialize<'de>, const D: usize> Visitor<'de> for RowsVisitor<T, D
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Self::Value, A::Error> {
-        // No room ahead for what the input says of its length: it may be wrong.
+        // No memory is reserved for the length that the input states, because that may be wrong.
         let mut all = Rows::default();
         while let Some(Row(row)) = rows.next_element()? {
             all.push(row);

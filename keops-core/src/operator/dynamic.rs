@@ -11,8 +11,8 @@ use crate::{
     problem::Settings,
 };
 
-/// As [`Operator`](super::Operator), where a row of the argument or of the result has a dimension that stable Rust cannot
-/// name in a type, as D*D for a const generic D. Results are matrices of such rows.
+/// An [`Operator`](super::Operator) for which a row of the argument or of the result has a dimension that stable Rust
+/// cannot name in a type, as D*D for a const generic D. Results are matrices of such rows.
 ///
 /// ```
 /// use keops::prelude::*;
@@ -59,10 +59,10 @@ impl<'a, T: Element, F: OnePass, A: OnePass> DynOperator<'a, T, F, A> {
         Ok(Self { sum: LinearSum::new(views, settings, variable, dims)?, adjoint: PhantomData })
     }
 
-    /// K v: rows of the call's result.
+    /// K v, as rows of the call's result.
     ///
     /// # Errors
-    /// Another number of rows than the variable has, or of components; what the call says.
+    /// Another number of rows or components than the variable has; the errors of the call.
     pub fn apply<'v>(&self, v: impl AsDynRows<'v, T>) -> Result<Matrix<T>, Error> {
         let [dim, width] = self.sum.dims;
         let mut out = Matrix::room(self.sum.shape.targets, width)?;
@@ -70,10 +70,10 @@ impl<'a, T: Element, F: OnePass, A: OnePass> DynOperator<'a, T, F, A> {
         Ok(out)
     }
 
-    /// Kᵀ w: rows of the variable.
+    /// Kᵀ w, as rows of the variable.
     ///
     /// # Errors
-    /// Another number of rows than the result has, or of components; what the call says.
+    /// Another number of rows or components than the result has; the errors of the call.
     pub fn apply_transpose<'v>(&self, w: impl AsDynRows<'v, T>) -> Result<Matrix<T>, Error> {
         let [dim, width] = self.sum.dims;
         let mut out = Matrix::room(self.sum.shape.sources, dim)?;
@@ -81,10 +81,10 @@ impl<'a, T: Element, F: OnePass, A: OnePass> DynOperator<'a, T, F, A> {
         Ok(out)
     }
 
-    /// K itself: see [`Operator::to_dense`](super::Operator::to_dense).
+    /// The dense matrix K: see [`Operator::to_dense`](super::Operator::to_dense).
     ///
     /// # Errors
-    /// [`Error::OutputTooLarge`] if the matrix does not fit into memory; what the call says.
+    /// [`Error::OutputTooLarge`] if the matrix does not fit into memory; the errors of the call.
     pub fn to_dense(&self) -> Result<Matrix<T>, Error> {
         self.sum.to_dense()
     }

@@ -1,4 +1,4 @@
-//! The arguments of a sum, with one of them left open.
+//! A sum as a function of one of its arguments; the other arguments are given.
 
 use core::{fmt, marker::PhantomData};
 
@@ -15,9 +15,9 @@ use crate::{
 pub(crate) struct LinearSum<'a, T, F> {
     pub(crate) views: Vec<View<'a, T>>,
     pub(crate) settings: Settings,
-    /// The place of the variable.
+    /// The place of the variable among the arguments.
     pub(crate) variable: usize,
-    /// Each pair multiplies the variable by a number.
+    /// Whether each pair multiplies the variable by a number, whatever its dimension.
     pub(crate) multiple: bool,
     /// Components of the variable and of the result.
     pub(crate) dims: [usize; 2],
@@ -25,7 +25,7 @@ pub(crate) struct LinearSum<'a, T, F> {
     formula: PhantomData<F>,
 }
 
-// By hand: the formula, which is a name, need not be cloned or shown.
+// The traits are implemented by hand, because a derive would require them of the marker type `F`.
 impl<T: Element, F> Clone for LinearSum<'_, T, F> {
     fn clone(&self) -> Self {
         let Self { views, settings, .. } = self;
@@ -63,22 +63,22 @@ impl<'a, T: Element, F: OnePass> LinearSum<'a, T, F> {
         F::VARIABLES.get(self.variable).map_or("", |variable| variable.name)
     }
 
-    /// The sum with `v` in the place of the variable.
+    /// Computes the sum with `v` in the place of the variable.
     pub(crate) fn apply(&self, v: View<'_, T>, out: &mut [T]) -> Result<(), Error> {
         reduce::<T, F, F::Reduction>(&self.with(v), &self.settings, &mut [Piece::rows(self.dims[1], out)], None)
     }
 
-    /// The transpose, whose formula `A` has the cotangent behind the other arguments.
+    /// Computes the transpose, by the formula `A`, whose last argument is the cotangent `w`.
     pub(crate) fn apply_transpose<A: OnePass>(&self, w: View<'_, T>, out: &mut [T]) -> Result<(), Error> {
         let mut views: Vec<View<'_, T>> = self.views.clone();
         views.push(if <F::Reduction as Reduction>::DIVIDES { self.divided(w)? } else { w });
         reduce::<T, A, A::Reduction>(&views, &self.settings, &mut [Piece::rows(self.dims[0], out)], None)
     }
 
-    /// The matrix: see [`Operator::to_dense`](super::Operator::to_dense).
+    /// The dense matrix: see [`Operator::to_dense`](super::Operator::to_dense).
     pub(crate) fn to_dense(&self) -> Result<Matrix<T>, Error> {
         let Self { shape, multiple, dims: [dim, width], .. } = *self;
-        // all components of a row are alike: one of them is enough
+        // All components of a row have the same factor, so one component is enough.
         let [b, c] = if multiple { [1, 1] } else { [dim, width] };
         let too_large = || Error::OutputTooLarge { rows: shape.targets, width: shape.sources };
         let rows = shape.targets.checked_mul(c).ok_or_else(too_large)?;
@@ -96,11 +96,11 @@ impl<'a, T: Element, F: OnePass> LinearSum<'a, T, F> {
         Ok(Matrix::new(rows, cols, values))
     }
 
-    /// `w`, each row of which is divided by the number of sources that its target meets.
+    /// `w`, with each row divided by the number of sources that its target is paired with.
     fn divided<'w>(&self, w: View<'w, T>) -> Result<View<'w, T>, Error> {
         let width = self.dims[1];
         let mut rows = numbers(&w, "w")?.into_owned();
-        // another number of rows is an error of the call
+        // Another number of rows becomes an error of the call.
         for (row, n) in rows.chunks_mut(width.max(1)).zip(self.settings.counts(F::TARGETS, self.shape)) {
             row.iter_mut().for_each(|x| *x = T::from_f64(Element::to_f64(*x) / n as f64));
         }
@@ -119,7 +119,7 @@ impl<'a, T: Element, F: OnePass> LinearSum<'a, T, F> {
         views
     }
 
-    /// The same sum in f64, of the same numbers.
+    /// The same sum computed in f64, with the same numbers as arguments.
     pub(crate) fn exact(&self) -> Result<LinearSum<'static, f64, F>, Error> {
         let exact = |(view, variable): (&View<'_, T>, &crate::formula::Variable)| {
             let numbers = numbers(view, variable.name)?;

@@ -1,4 +1,4 @@
-//! Vectors of several right-hand sides: number k belongs to column k modulo their number.
+//! Operations on vectors of several right-hand sides: number k belongs to column k modulo the number of columns.
 
 /// (x | y), for each column.
 pub(super) fn dots(x: &[f64], y: &[f64], columns: usize) -> Vec<f64> {
@@ -26,7 +26,7 @@ pub(super) fn add_scaled(x: &mut [f64], factors: &[f64], y: &[f64]) {
     }
 }
 
-/// y + s x in the place of x: how a direction becomes the next one.
+/// Replaces x by y + s x, which makes the next direction of the last one.
 pub(super) fn scale_and_add(x: &mut [f64], factors: &[f64], y: &[f64]) {
     let columns = factors.len().max(1);
     for (x, y) in x.chunks_mut(columns).zip(y.chunks(columns)) {

@@ -1,4 +1,4 @@
-//! Conjugate gradients for several right-hand sides, with residuals that are true.
+//! Conjugate gradients for several right-hand sides, with residuals that are replaced by the true ones.
 //!
 //! ```text
 //! r = b, x = 0
@@ -9,11 +9,9 @@
 //!     now and then: r = b - αx - K x in f64
 //! ```
 //!
-//! - The recurrence for r holds for the products as they were rounded, so r drifts away from the true residual. It is
-//!   renewed when it has fallen as far as the type of the products can tell, and always before the iterations end. The
-//!   directions go on as they were, unless most of r was drift: starting anew would lose what they know of K.
+//! - The recurrence for r uses rounded products, so r drifts away from the true residual. r is renewed, that is, replaced by the true residual, when it has fallen by as much as products of their type can resolve, and always before the iterations end. The directions are kept unless most of r was drift: new directions would lose the conjugacy to earlier ones.
 //! - Neighbouring directions are conjugate, (p|q) = 0 for p of the last iteration, if and only if the matrix is symmetric;
-//!   that costs one inner product to look at.
+//!   checking this costs one inner product.
 
 use core::ops::ControlFlow;
 
@@ -26,19 +24,20 @@ use super::{
 };
 use crate::data::Error;
 
-/// Products in f32 renew the residual when it fell by this factor: the directions hardly notice what it was off by.
+/// With products in f32, the residual is renewed when it has fallen to this fraction; its drift is then still small
+/// enough for the directions.
 const FALL_IN_F32: f64 = 3e-4;
-/// The same for f64.
+/// The fraction for products in f64.
 const FALL_IN_F64: f64 = 1e-10;
 /// The most iterations with products in f32 between renewals.
 const LONGEST: usize = 100;
-/// A renewed residual that is off by more of its length has a direction of its own.
+/// If the drift is more than this fraction of the length of the renewed residual, the directions start anew.
 const FOREIGN: f64 = 0.1;
-/// The recurrence goes a little below the tolerance, so that the true residual is there too.
+/// The recurrence continues to this fraction of the tolerance, so that the true residual is below the tolerance too.
 const MARGIN: f64 = 0.95;
-/// How often the conjugacy of directions is looked at, and what they may be off by.
+/// In how many iterations the conjugacy of directions is checked, and the deviation that is allowed.
 const SYMMETRY: (usize, f64) = (10, 1e-3);
-/// A curvature that is negative by this part of the largest one is no rounding error.
+/// A negative curvature beyond this fraction of the largest curvature is no rounding error.
 const NEGATIVE: f64 = 1e-10;
 
 /// Solves (αI + K) x = b.
@@ -49,7 +48,8 @@ pub(super) fn conjugate_gradients(
     precondition: &dyn Precondition,
     progress: &mut dyn FnMut(&Progress<'_>) -> ControlFlow<()>,
 ) -> Result<(Vec<f64>, Report), Error> {
-    // of numbers around 1: squares of others may be beyond the range, and so may be what the products are computed with
+    // The equations are scaled to numbers around 1, since squares of other numbers, and numbers in the products, may be
+    // out of range.
     let powers = powers(b, system.columns());
     let b = &scaled(b, &powers, |b, power| b / power)[..];
     let (x, report) = iterate(system, b, limits, precondition, progress)?;
@@ -117,10 +117,10 @@ fn iterate(
     }
 }
 
-/// What became of a step.
+/// The outcome of a step.
 enum Step {
     Taken,
-    /// There is no curvature along the direction, up to rounding.
+    /// The curvature along the direction is 0, up to rounding.
     Flat,
 }
 
@@ -135,7 +135,7 @@ struct Run<'s> {
     r: Vec<f64>,
     z: Vec<f64>,
     p: Vec<f64>,
-    /// The direction before, while symmetry is looked at.
+    /// The last direction, while symmetry is checked.
     p_before: Vec<f64>,
     q: Vec<f64>,
     /// (r|z) of the last direction.
@@ -181,13 +181,13 @@ impl<'s> Run<'s> {
         }
     }
 
-    /// Whether each column is to go on, for residuals of these lengths.
+    /// Whether each column needs more iterations, for residuals of these lengths.
     fn active(&self, lengths: &[f64]) -> Vec<bool> {
         let goal = MARGIN * self.limits.tolerance;
         lengths.iter().zip(&self.b_norms).map(|(r, b)| *r > goal * b).collect()
     }
 
-    /// Whether every column is solved; r is true.
+    /// Whether every column is solved; r must be the true residual.
     fn is_solved(&self) -> bool {
         let solved = |(r, b): (&f64, &f64)| *r <= self.limits.tolerance * b;
         self.since == 0 && self.seen.iter().zip(&self.b_norms).all(solved)
@@ -211,7 +211,8 @@ impl<'s> Run<'s> {
         fallen || self.since >= longest || !active.contains(&true)
     }
 
-    /// r = b - (αI + K) x in f64. Whether a column of it has got nowhere: it is what the products are off by.
+    /// Renews r = b - (αI + K) x in f64. True if a column made no progress, so that its residual is the error of the
+    /// products.
     fn renew(&mut self) -> Result<bool, Error> {
         let mut truth = vec![0.0; self.r.len()];
         self.system.product(Precision::Exact, &mut self.x, &mut truth)?;
@@ -229,7 +230,7 @@ impl<'s> Run<'s> {
             let unsolved = lengths[c] > self.limits.tolerance * self.b_norms[c];
             unsolved && lengths[c] > 0.5 * self.seen[c] && drifts[c] > 0.5 * lengths[c]
         });
-        // a direction that belongs to another residual leads nowhere
+        // A direction that belongs to another residual makes no progress.
         for c in 0..self.columns {
             self.moving[c] &= drifts[c] <= FOREIGN * lengths[c];
         }
@@ -240,13 +241,13 @@ impl<'s> Run<'s> {
         Ok(lost)
     }
 
-    /// From here on products are f64, and directions start anew.
+    /// Computes products in f64 from now on, with new directions.
     fn be_exact(&mut self) {
         self.precision = Precision::Exact;
         self.moving.fill(false);
     }
 
-    /// The next direction.
+    /// Computes the next direction.
     fn turn(&mut self, precondition: &dyn Precondition) {
         precondition.apply(&self.r, &mut self.z);
         let rz = dots(&self.r, &self.z, self.columns);
@@ -257,7 +258,7 @@ impl<'s> Run<'s> {
         self.rz = rz;
     }
 
-    /// The step along the direction.
+    /// Takes the step along the direction.
     fn go(&mut self) -> Result<Step, Error> {
         self.system.product(self.precision, &mut self.p, &mut self.q)?;
         add_scaled(&mut self.q, &vec![self.system.alpha(); self.columns], &self.p);
@@ -291,10 +292,10 @@ impl<'s> Run<'s> {
         Ok(Step::Taken)
     }
 
-    /// Looks at (p|q) for the direction before and this product.
+    /// Checks the symmetry of K by (p|q), for the last direction p and this product q.
     fn check_symmetry(&self, active: &[bool], p: &[f64]) -> Result<(), Error> {
         let (times, largest) = SYMMETRY;
-        // just renewed, r has moved by what it was off
+        // Just after r was renewed, the drift disturbs the conjugacy.
         if self.iterations >= times || self.since == 0 {
             return Ok(());
         }

@@ -13,10 +13,10 @@ use crate::{
     problem::Settings,
 };
 
-/// Puts the gradient of the variable among all gradients.
+/// A function that stores the gradient in the variable among all gradients.
 type Put<T, G> = fn(&mut <G as Plan>::Output<T, Host>, Matrix<T>);
 
-/// As [`Solve`](super::Solve), where a row of b has a dimension that stable Rust cannot name in a type, as D*D for a const
+/// Equations as those of [`Solve`](super::Solve), where a row of b has a dimension that stable Rust cannot name in a type, as D*D for a const
 /// generic D. The solution is a matrix of such rows.
 ///
 /// ```
@@ -67,13 +67,13 @@ impl<'a, 'p, T: Element, F: OnePass, G: Plan> DynSolve<'a, 'p, T, F, G> {
         self
     }
 
-    /// The most iterations: see [`Solve::max_iterations`](super::Solve::max_iterations).
+    /// The most iterations, each of which takes one product with K: see [`Solve::max_iterations`](super::Solve::max_iterations).
     pub fn max_iterations(mut self, iterations: usize) -> Self {
         self.equations.limits.iterations = iterations;
         self
     }
 
-    /// What makes the iterations fewer: see [`Solve::preconditioner`](super::Solve::preconditioner).
+    /// The preconditioner, which reduces the number of iterations: see [`Solve::preconditioner`](super::Solve::preconditioner).
     pub fn preconditioner(mut self, preconditioner: Preconditioner) -> Self {
         self.equations.preconditioner = preconditioner;
         self
@@ -99,9 +99,9 @@ impl<'a, 'p, T: Element, F: OnePass, G: Plan> DynSolve<'a, 'p, T, F, G> {
     }
 }
 
-/// As [`Solution`](super::Solution), for the equations of a [`DynSolve`]: the solution a of (αI + K) a = b.
+/// The solution a of (αI + K) a = b for the equations of a [`DynSolve`]; else as [`Solution`](super::Solution).
 pub struct DynSolution<'a, T: Element, F, G: Plan> {
-    /// a, in f64 whatever the arguments are: see the [module](super).
+    /// The solution a, in f64 for arguments of any type: see the [module](super).
     pub values: Matrix<f64>,
     /// How the equations were solved.
     pub report: Report,
@@ -110,7 +110,7 @@ pub struct DynSolution<'a, T: Element, F, G: Plan> {
 }
 
 impl<T: Element, F: OnePass, G: Plan> DynSolution<'_, T, F, G> {
-    /// a in the type of the arguments.
+    /// The solution a, rounded to the type of the arguments.
     ///
     /// # Errors
     /// [`Error::OutputTooLarge`] if there is no memory for a second matrix.
@@ -143,7 +143,7 @@ impl<T: Element, F, G: Plan> fmt::Debug for DynSolution<'_, T, F, G> {
     }
 }
 
-/// Numbers as rows of so many components of another type.
+/// The numbers as rows of `dim` numbers of type `T`.
 fn in_rows<T: Element>(numbers: &[f64], dim: usize) -> Result<Matrix<T>, Error> {
     let mut rows = Matrix::room(numbers.len() / dim.max(1), dim)?;
     rows.as_flat_mut().iter_mut().zip(numbers).for_each(|(to, &number)| *to = T::from_f64(number));

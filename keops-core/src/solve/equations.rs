@@ -15,7 +15,7 @@ use crate::{
     problem::Settings,
 };
 
-/// When to stop.
+/// The criteria for stopping.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) tolerance: f64,
@@ -35,7 +35,7 @@ impl Limits {
     }
 }
 
-/// What is called after each iteration.
+/// The function that is called after each iteration.
 pub(super) type Callback<'p> = Box<dyn FnMut(&Progress<'_>) -> ControlFlow<()> + 'p>;
 
 /// Equations (αI + K) a = b with options, not solved yet. `F` is the formula of K a.
@@ -103,7 +103,7 @@ fn all_finite(numbers: &[f64], what: &'static str, dim: usize) -> Result<(), Err
     }
 }
 
-/// What solving equations gives.
+/// The solution of equations, and how it was found.
 pub(super) struct Outcome<'a, T: Element, F> {
     /// The last iterate, row after row.
     pub(super) values: Vec<f64>,
@@ -112,7 +112,7 @@ pub(super) struct Outcome<'a, T: Element, F> {
     pub(super) solved: Solved<'a, T, F>,
 }
 
-/// Equations that were solved, for their derivatives.
+/// Equations that were solved, which derivatives of the solution solve again.
 pub(super) struct Solved<'a, T: Element, F> {
     products: Products<'a, T, F>,
     limits: Limits,

@@ -1,13 +1,13 @@
 //! The randomized Nyström preconditioner.
 //!
-//! Frangella, Tropp and Udell, "Randomized Nyström preconditioning", SIAM J. Matrix Anal. Appl. 44 (2023): algorithms 2.1
-//! and 5.3. A sketch Y = K Ω of K with orthonormal random vectors Ω gives the approximation U Λ Uᵀ = Y (Ωᵀ Y)⁻¹ Yᵀ, whose
-//! small matrices are factored by nalgebra. With λ the least eigenvalue in Λ,
+//! Frangella, Tropp and Udell, "Randomized Nyström preconditioning", SIAM J. Matrix Anal. Appl. 44 (2023): algorithms
+//! 2.1 and 5.3. A sketch Y = K Ω of K with orthonormal random vectors Ω gives the approximation U Λ Uᵀ = Y (Ωᵀ Y)⁻¹ Yᵀ,
+//! whose small matrices are factored by nalgebra. With λ the least eigenvalue in Λ,
 //!
 //! P⁻¹ = (λ + α) U (Λ + αI)⁻¹ Uᵀ + (I - U Uᵀ).
 //!
-//! A little ν is added to K before it is factored and taken off the eigenvalues again, so that the products may be
-//! rounded.
+//! A small multiple νI is added to K before the factorization, and ν is subtracted from the eigenvalues again, so that
+//! rounded products do not make the factorization fail.
 
 use core::f64::consts::TAU;
 
@@ -28,12 +28,12 @@ pub(super) struct Nystrom {
     vectors: DMatrix<f64>,
     /// (λ + α) / (Λ + α) - 1
     factors: DVector<f64>,
-    /// Right-hand sides that each go through it.
+    /// The number of right-hand sides that are preconditioned together.
     columns: usize,
 }
 
 impl Nystrom {
-    /// Sketches K with `rank` random vectors.
+    /// Computes the preconditioner from a sketch of K with `rank` random vectors.
     pub(super) fn new(system: &dyn System, rank: usize, seed: u64) -> Result<Self, Error> {
         if rank == 0 {
             return Err(Error::Option { what: "rank", value: 0.0 });
@@ -55,7 +55,7 @@ impl Nystrom {
         let Some(b) = factor.l_dirty().solve_lower_triangular(&sketch.transpose()) else {
             return Err(Error::NotFiniteValue { what: "the sketch of K" });
         };
-        // the singular values of the small factor of B are those of B
+        // The singular values of the small factor R of B are the singular values of B.
         let qr = b.transpose().qr();
         let Some(small) = qr.r().try_svd(true, false, f64::EPSILON, 0) else {
             return Err(Error::NotFiniteValue { what: "the sketch of K" });
@@ -71,7 +71,7 @@ impl Nystrom {
     }
 }
 
-/// K times each column, as many at a time as there are right-hand sides.
+/// K times each column of `test`, for as many columns at a time as there are right-hand sides.
 fn products(system: &dyn System, test: &DMatrix<f64>) -> Result<DMatrix<f64>, Error> {
     let columns = system.columns();
     let mut sketch = DMatrix::zeros(test.nrows(), test.ncols());
@@ -96,7 +96,7 @@ fn products(system: &dyn System, test: &DMatrix<f64>) -> Result<DMatrix<f64>, Er
     Ok(sketch)
 }
 
-/// The Cholesky factor of Ωᵀ (Y + νΩ), and ν, which is added to Y.
+/// The Cholesky factor of Ωᵀ (Y + νΩ), and ν; Y becomes Y + νΩ.
 fn factor(test: &DMatrix<f64>, sketch: &mut DMatrix<f64>, least: f64) -> Result<(Cholesky<f64, Dyn>, f64), Error> {
     let (mut shift, mut added) = (least, 0.0);
     for _ in 0..ATTEMPTS {

@@ -1,9 +1,9 @@
-//! Approximate inverses of αI + K, which make the iterations fewer.
+//! Approximate inverses of αI + K, which reduce the number of iterations.
 
 use super::system::System;
 use crate::data::Error;
 
-/// What makes conjugate gradients converge in fewer iterations.
+/// A preconditioner, with which conjugate gradients converge in fewer iterations.
 ///
 /// ```
 /// use keops::{prelude::*, solve::Preconditioner};
@@ -26,16 +26,17 @@ use crate::data::Error;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Preconditioner {
-    /// Nothing.
+    /// No preconditioner.
     #[default]
     None,
-    /// Division by the diagonal of αI + K, which takes N pairs. It helps where points have weights of very different size;
-    /// the diagonal of a kernel like the Gaussian is constant, and there it changes nothing.
+    /// Division by the diagonal of αI + K, which costs N pairs. It helps if points have weights of very different size.
+    /// It changes nothing if the diagonal is constant, as that of a Gaussian kernel is.
     Jacobi,
     /// The randomized Nyström preconditioner (Frangella, Tropp and Udell, SIAM J. Matrix Anal. Appl. 44, 2023): the
-    /// largest eigenvalues of K, as a sketch of it with random vectors finds them, are brought near to the others. It
-    /// takes `rank` products with K (fewer if b has several components) and N rank numbers of memory, and pays where there
-    /// are more iterations than that without it: K has eigenvalues far above α, of which `rank` are most.
+    /// largest eigenvalues of K, found by a sketch of K with random vectors, are brought near to the other ones. It
+    /// costs `rank` products with K (fewer if b has several components) and memory for N rank numbers. It pays if there
+    /// would be more than `rank` iterations without it, that is, if many eigenvalues of K are far above α and `rank`
+    /// random vectors find most of these.
     ///
     /// ```
     /// # use keops::{prelude::*, solve::*};
@@ -50,14 +51,14 @@ pub enum Preconditioner {
     /// ```
     #[cfg(feature = "nystrom")]
     Nystrom {
-        /// How many random vectors.
+        /// The number of random vectors.
         rank: usize,
         /// The same seed gives the same vectors.
         seed: u64,
     },
 }
 
-/// A symmetric positive definite matrix near to the inverse of αI + K.
+/// A symmetric positive definite matrix that approximates the inverse of αI + K.
 pub(super) trait Precondition: Send + Sync {
     /// z = P⁻¹ r
     fn apply(&self, r: &[f64], z: &mut [f64]);
@@ -78,7 +79,7 @@ pub(super) fn build(which: Preconditioner, system: &dyn System) -> Result<Box<dy
     }
 }
 
-/// A diagonal entry that is not positive, or no number.
+/// The error for a diagonal entry that is not positive, or not finite.
 fn not_positive(pivot: f64) -> Error {
     if pivot.is_nan() {
         return Error::NotFiniteValue { what: "the diagonal of K" };

@@ -1,6 +1,6 @@
-//! How the iterations went.
+//! Reports on the iterations.
 
-/// What the callback of [`Solve::progress`](super::Solve::progress) sees, after an iteration.
+/// The argument of the callback of [`Solve::progress`](super::Solve::progress): the state after an iteration.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -23,9 +23,9 @@
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Progress<'r> {
-    /// How many iterations there were.
+    /// The number of iterations so far.
     pub iteration: usize,
-    /// The relative residual of each right-hand side, as the recurrence has it: a little off the true one.
+    /// The relative residual of each right-hand side by the recurrence, which differs a little from the true residual.
     pub residuals: &'r [f64],
 }
 
@@ -50,11 +50,11 @@ pub struct Progress<'r> {
 pub enum Stop {
     /// Every right-hand side is solved to the tolerance.
     Converged,
-    /// There were as many iterations as were allowed.
+    /// The largest number of iterations was reached.
     MaxIterations,
-    /// The callback said so.
+    /// The callback returned `ControlFlow::Break`.
     Callback,
-    /// The residual does not become smaller: α and the tolerance are beyond what f64 can tell of this K.
+    /// The residual no longer becomes smaller: f64 does not suffice for this K, α and tolerance.
     Stagnated,
 }
 
@@ -74,11 +74,12 @@ pub enum Stop {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Report {
-    /// Iterations, each of one product with K in the type of the arguments, or in f64 where that did not suffice.
+    /// The number of iterations. Each takes one product with K in the type of the arguments, or in f64 where that type
+    /// did not suffice.
     pub iterations: usize,
-    /// How often the residual was computed anew, by a product in f64 each.
+    /// How often the residual was replaced by the true one, which takes a product in f64.
     pub renewals: usize,
-    /// |b - (αI + K) a| / |b| of each right-hand side, in f64, for the solution that is returned; 0 where b = 0.
+    /// |b - (αI + K) a| / |b| of each right-hand side, computed in f64 for the returned solution; 0 where b = 0.
     pub residuals: Vec<f64>,
     /// Why the iterations ended.
     pub stop: Stop,

@@ -1,4 +1,4 @@
-//! What equations give, and its derivatives.
+//! The solution of equations, and its derivatives.
 
 use core::fmt;
 
@@ -24,7 +24,7 @@ use crate::{
 /// # Ok::<(), Error>(())
 /// ```
 pub struct Solution<'a, T: Element, F, G: Plan, const E: usize> {
-    /// a, in f64 whatever the arguments are: see the [module](super).
+    /// The solution a, in f64 for arguments of any type: see the [module](super).
     pub values: Rows<f64, E>,
     /// How the equations were solved.
     pub report: Report,
@@ -50,9 +50,9 @@ pub struct Solution<'a, T: Element, F, G: Plan, const E: usize> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SolutionGradients<G> {
-    /// In each argument of the call; that in the right-hand side is under its name too.
+    /// The gradients in the arguments of the call; the right-hand side is one of them.
     pub arguments: G,
-    /// In α.
+    /// The gradient in α.
     pub alpha: f64,
     /// How the equations of the gradients were solved.
     pub report: Report,
@@ -64,7 +64,7 @@ impl<'a, T: Element, F: OnePass, G: Plan, const E: usize> Solution<'a, T, F, G, 
         Self { values: in_rows(&values), report, solved, put }
     }
 
-    /// a in the type of the arguments.
+    /// The solution a, rounded to the type of the arguments.
     ///
     /// ```
     /// # use keops::prelude::*;
@@ -80,12 +80,13 @@ impl<'a, T: Element, F: OnePass, G: Plan, const E: usize> Solution<'a, T, F, G, 
         in_rows(self.values.as_flat())
     }
 
-    /// (∂a/∂v)ᵀ e for every argument v of the call and for α, by the rule of implicit functions: with
-    /// (αI + K) u = e, solved as a was, they are u in b, -(u|a) in α, and -∂(u|K a)/∂v in every other argument, for which
-    /// the call is differentiated once. Points that stand on both sides are two arguments: add up their gradients.
+    /// (∂a/∂v)ᵀ e for every argument v of the call and for α, by the implicit function theorem. With u the solution of
+    /// (αI + K) u = e, which is computed as a was, the gradient in b is u, the gradient in α is -(u|a), and the
+    /// gradient in every other argument v is -∂(u|K a)/∂v, for which the call is differentiated once. Points that are
+    /// arguments for both i and j have two gradients, to be added.
     ///
     /// # Errors
-    /// Those of [`Solve::eval`](super::Solve::eval); another number of rows than b has.
+    /// The errors of [`Solve::eval`](super::Solve::eval); [`Error::RowCount`] for another number of rows than b has.
     ///
     /// ```
     /// # use keops::prelude::*;
@@ -113,7 +114,7 @@ impl<T: Element, F, G: Plan, const E: usize> fmt::Debug for Solution<'_, T, F, G
     }
 }
 
-/// Numbers as rows of `E` of another type.
+/// The numbers as rows of `E` numbers of type `T`.
 fn in_rows<T: Element, const E: usize>(numbers: &[f64]) -> Rows<T, E> {
     numbers.as_chunks().0.iter().map(|row| row.map(T::from_f64)).collect()
 }

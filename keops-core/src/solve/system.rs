@@ -1,4 +1,4 @@
-//! The matrix αI + K, seen without its formula.
+//! The matrix αI + K, independent of its formula.
 
 use std::sync::OnceLock;
 
@@ -8,33 +8,33 @@ use crate::{
     operator::LinearSum,
 };
 
-/// In which type a product is computed.
+/// The type that a product is computed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Precision {
-    /// In that of the arguments.
+    /// The type of the arguments.
     Given,
-    /// In f64.
+    /// f64.
     Exact,
 }
 
-/// A symmetric matrix αI + K. What solves equations with it is compiled once, for all formulas.
+/// A symmetric matrix αI + K. The solver is written for this trait, and so is compiled once for all formulas.
 pub(super) trait System {
-    /// Numbers of a vector.
+    /// The length of a vector.
     #[cfg_attr(not(feature = "nystrom"), allow(dead_code, reason = "only a sketch has vectors before there is b"))]
     fn len(&self) -> usize;
-    /// Right-hand sides: number k of a vector belongs to side k modulo this.
+    /// The number of right-hand sides: number k of a vector belongs to side k modulo this number.
     fn columns(&self) -> usize;
     /// α
     fn alpha(&self) -> f64;
     /// Whether the arguments are f64.
     fn is_exact(&self) -> bool;
-    /// q = K p, after p was rounded to the type of the product.
+    /// Computes q = K p, after rounding p to the type of the product.
     fn product(&self, precision: Precision, p: &mut [f64], q: &mut [f64]) -> Result<(), Error>;
     /// The diagonal of K.
     fn diagonal(&self) -> Result<Vec<f64>, Error>;
 }
 
-/// Products by a formula.
+/// Products with the matrix of a formula.
 pub(super) struct Products<'a, T: Element, F> {
     pub(super) sum: LinearSum<'a, T, F>,
     /// The arguments in f64, once they are needed.
