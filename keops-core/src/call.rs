@@ -33,7 +33,7 @@ pub trait Plan {
     /// Computes the result from the arguments.
     ///
     /// # Errors
-    /// Those of [`reduce`].
+    /// The errors of [`reduce`].
     fn eval<T: Element, S: Storage>(views: &[View<'_, T>], settings: &Settings) -> Result<Self::Output<T, S>, Error>;
 }
 
@@ -44,7 +44,7 @@ pub trait PlanInto: Plan {
     /// Computes the result into `out`.
     ///
     /// # Errors
-    /// Those of [`reduce`].
+    /// The errors of [`reduce`].
     fn eval_into<T: Element>(views: &[View<'_, T>], settings: &Settings, out: &mut [Self::Row<T>])
     -> Result<(), Error>;
 }
@@ -119,7 +119,7 @@ pub fn shape_of<T: Element, F: Formula>(views: &[View<'_, T>]) -> Result<Shape, 
 /// gradient in, if they are a gradient.
 ///
 /// # Errors
-/// Those of [`reduce`].
+/// The errors of [`reduce`].
 pub fn rows<T: Element, F: Formula, R: Reduction, B: Buffer<T>>(
     views: &[View<'_, T>],
     settings: &Settings,
@@ -135,7 +135,7 @@ pub fn rows<T: Element, F: Formula, R: Reduction, B: Buffer<T>>(
 /// [`rows`], written to memory of the caller.
 ///
 /// # Errors
-/// Those of [`reduce`]; `out` may have the wrong number of rows.
+/// The errors of [`reduce`]; `out` may have the wrong number of rows.
 pub fn rows_into<T: Element, F: Formula, R: Reduction, O: Row<T>>(
     views: &[View<'_, T>],
     settings: &Settings,
@@ -150,7 +150,7 @@ pub fn rows_into<T: Element, F: Formula, R: Reduction, O: Row<T>>(
 /// Runs a pass whose result is rows of `width` row numbers.
 ///
 /// # Errors
-/// Those of [`reduce`].
+/// The errors of [`reduce`].
 pub fn index_rows<T: Element, F: Formula, R: Reduction, B: Buffer<u32>>(
     views: &[View<'_, T>],
     settings: &Settings,
@@ -165,7 +165,7 @@ pub fn index_rows<T: Element, F: Formula, R: Reduction, B: Buffer<u32>>(
 /// Runs a pass whose result is rows of `width` values and rows of `width` row numbers.
 ///
 /// # Errors
-/// Those of [`reduce`].
+/// The errors of [`reduce`].
 pub fn value_and_index_rows<T: Element, F: Formula, R: Reduction, B: Buffer<T>, I: Buffer<u32>>(
     views: &[View<'_, T>],
     settings: &Settings,
@@ -182,7 +182,7 @@ pub fn value_and_index_rows<T: Element, F: Formula, R: Reduction, B: Buffer<T>, 
 /// one for each target. They stay on the device that the pass ran on.
 ///
 /// # Errors
-/// Those of [`reduce`].
+/// The errors of [`reduce`].
 pub fn saved<'a, T: Element, F: Formula, R: Reduction>(
     views: &[View<'a, T>],
     count: usize,
@@ -208,7 +208,7 @@ pub fn saved<'a, T: Element, F: Formula, R: Reduction>(
 /// `count` views.
 ///
 /// # Errors
-/// Those of [`shape_of`].
+/// The errors of [`shape_of`].
 pub fn counts<'a, T: Element, F: Formula>(
     views: &[View<'a, T>],
     count: usize,

@@ -4,7 +4,7 @@
 //! a constant is loaded once for all of them. The context is a `pulp` token, the proof that the processor has the
 //! instructions; every function is inlined into the dispatcher that carries them.
 //!
-//! Loops over the vectors are `while` loops and not closures: a closure is a function of its own that lacks the
+//! Loops over the vectors are `while` loops and not closures: a closure is a separate function, which lacks the
 //! dispatcher's processor features until the optimiser has inlined it.
 
 use pulp::{Simd, WithSimd, bytemuck};
@@ -49,8 +49,9 @@ pub struct Truths<T: Vectorized, S: Simd, const Q: usize>([T::M<S>; Q]);
 #[repr(transparent)]
 pub struct RowNumbers<T: Vectorized, S: Simd, const Q: usize>([T::U<S>; Q]);
 
-/// The array of an expression's values for each vector `q` of the tile, written out for the sizes that tiles have: what the
-/// optimiser does for a loop takes as long as the function around it is long. Of the branches only one is compiled.
+/// The array of the values that an expression has for each vector `q` of the tile. It is written out for the sizes that
+/// tiles have, because the time that the optimiser takes for a loop grows with the length of the function around it.
+/// Only one of the branches is compiled.
 macro_rules! each {
     ($q:ident => $value:expr) => {{
         let mut out = zeroed::<_, Q>();
@@ -79,7 +80,7 @@ macro_rules! each {
     }};
 }
 
-/// An array of zeros, which `[zero; Q]` would make in a loop.
+/// An array of zeros, made without the loop that `[zero; Q]` would be.
 #[inline(always)]
 fn zeroed<T: bytemuck::Zeroable, const Q: usize>() -> [T; Q] {
     // SAFETY: an array of what may be zero.
@@ -96,8 +97,8 @@ macro_rules! forward {
     )*};
 }
 
-/// Functions of [`Real`] that are called and not inlined: they are dozens to hundreds of instructions, so the call is
-/// cheap beside them, and a formula with several of them would take minutes to compile.
+/// Functions of [`Real`] that are called and not inlined. They are dozens to hundreds of instructions, so a call costs
+/// little beside them, and a formula with several of them inlined would take minutes to compile.
 macro_rules! outlined {
     ($($name:ident => $function:ident($($arg:ident),+)),+) => {$(
         #[inline(always)]
@@ -111,7 +112,8 @@ macro_rules! outlined {
                     T::$function(self.0, $($arg),+)
                 }
             }
-            // Not to be inlined, but with the dispatcher's processor features, which `vectorize` gives to its callee.
+            // The function is not inlined, but has the dispatcher's processor features, which `vectorize` gives to the
+            // function that it calls.
             #[inline(never)]
             fn scalar<T: Vectorized, S: Simd, const Q: usize>(call: Outlined<T, S, Q>) -> Lanes<T, S, Q> {
                 let cx = call.0;
@@ -123,8 +125,8 @@ macro_rules! outlined {
     )+};
 }
 
-/// Calls `f`, which is inlined into a function that has the dispatcher's processor features. That one may be inlined
-/// where it has only one caller, but not here, where these features are missing.
+/// Calls `f`, which is inlined into a function that has the dispatcher's processor features. The optimiser may inline
+/// that function if it has only one caller, but not into this one, which lacks these features.
 #[inline(never)]
 fn apart<S: Simd, O, F: FnOnce(S) -> O>(cx: S, f: F) -> O {
     struct Apart<S, F>(S, F);

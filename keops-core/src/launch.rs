@@ -1,7 +1,7 @@
 //! The contract between the host and the kernels on a GPU: names, memory layout, and how the work is cut into units.
 //!
 //! A formula with its reduction becomes two kernels for each element type, `<name>` and `<name>_merge`; all formulas
-//! share `keops_total_f32` and `keops_total_f64`. Each kernel is a PTX module of its own. All numbers in their
+//! share `keops_total_f32` and `keops_total_f64`. Each kernel is a separate PTX module. All numbers in their
 //! parameters are little-endian; pointers are device pointers of 8 bytes, aligned like what they point to.
 //!
 //! ```text
@@ -217,7 +217,7 @@ pub const fn bundle_pairs<T: Scalar, F: Formula, R: Reduction>() -> usize {
 /// A kernel with [`Formula::SCALED`] has its loop twice, for scaled coordinates and for the other ones, and the
 /// assembler gives the second loop more registers than the first one needs. 64 registers leave room for eight blocks on
 /// a multiprocessor. With 48 registers there is room for ten, but then the loads and exponentials of a source cannot
-/// begin before those of the source before it end, which is slower on an H200.
+/// begin before the loads and exponentials of the previous source end, which is slower on an H200.
 #[must_use]
 pub const fn most_registers<T: Scalar, F: Formula, R: Reduction>() -> u32 {
     let is_sum = R::HANDS_NAN_ON && R::REGISTERS == 0;

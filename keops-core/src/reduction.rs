@@ -19,7 +19,7 @@
 //!
 //! | type | row of the result, for f with components f_0, f_1, .. |
 //! |---|---|
-//! | [`Sum`], [`DirectSum`], [`CompensatedSum`] | Σ_j f, rounded at each term of a block of sources; at each term of all; once |
+//! | [`Sum`], [`DirectSum`], [`CompensatedSum`] | Σ_j f; the three differ in how they are rounded |
 //! | [`Mean`], [`DirectMean`], [`CompensatedMean`] | these sums divided by the number of sources |
 //! | [`Prod`] | Π_j f |
 //! | [`ProdSaved`] | the mantissa and the exponent of the product of the factors other than 0, and the number of zeros |

@@ -14,7 +14,7 @@ fn survives<E: Copy + PartialEq + core::fmt::Debug, C: Components<E>>(zero: E, n
     let copy = components;
     assert!(copy.as_slice().iter().enumerate().all(|(c, component)| *component == numbered(c)));
     assert_eq!(copy.as_slice().len(), C::LEN);
-    // two of them in a row, seen as such
+    // two values in a row, read as a slice of two
     let flat: Vec<E> = (0..2 * C::LEN).map(&numbered).collect();
     let mut copied = flat.clone();
     C::rows_mut(&mut copied, 2)[1].as_mut_slice().fill(zero);

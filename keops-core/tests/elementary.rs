@@ -1,12 +1,14 @@
 //! Accuracy of the elementary functions, in units in the last place (ULP), on every instruction set of this machine.
 //!
-//! In f32 the reference is the f64 function of the standard library, a billion times finer than what it judges. By
-//! default every 997th of the 2^32 arguments is tried, and all around the special ones. The whole takes some minutes:
+//! In f32 the reference is the f64 function of the standard library, whose error is a billion times smaller. By default
+//! every 997th of the 2^32 arguments is tried, and all arguments near special ones. Trying all arguments takes some
+//! minutes:
 //!
 //!     KEOPS_EXHAUSTIVE=1 cargo test --release -p keops-core --test elementary -- --nocapture
 //!
-//! In f64 the arguments are random, and the reference is again the standard library, whose own error (0.5 to 0.6 ULP
-//! with glibc) adds to what is found. The largest errors are printed; docs/elementary-functions.md has the table.
+//! In f64 the arguments are random, and the reference is again the standard library, whose error (0.5 to 0.6 ULP with
+//! glibc) adds to the errors that are found. The largest errors are printed; docs/elementary-functions.md has the
+//! table.
 
 use std::{marker::PhantomData, sync::Mutex};
 
@@ -23,7 +25,8 @@ trait Function: Send + Sync {
     const NAME: &'static str;
     /// The largest error allowed, in ULP: f32, f64.
     const BOUNDS: [f64; 2];
-    /// Whether a result below twice the smallest normal number may be anything from 0 to that.
+    /// Whether a result below twice the smallest normal number may be any number from 0 to twice the smallest normal
+    /// number.
     const FLUSHES: bool = false;
     fn lanes<R: Real>(cx: R::Cx, x: R, y: R) -> R;
     fn reference(x: f64, y: f64) -> f64;
@@ -85,7 +88,7 @@ fn hypot(x: f64, y: f64) -> f64 {
     if x.is_nan() || y.is_nan() { f64::NAN } else { x.hypot(y) }
 }
 
-/// x over that, and 0 at the origin.
+/// x divided by the length of (x, y), and 0 at the origin.
 fn direction(x: f64, y: f64) -> f64 {
     if x == 0.0 && y == 0.0 {
         return 0.0;
@@ -117,7 +120,7 @@ fn tiles<F: Function, R: Real>(cx: R::Cx, x: &[R::Scalar], y: &[R::Scalar], to: 
     }
 }
 
-/// Numbers judged at a time; a multiple of every tile.
+/// The number of results that are checked at a time; a multiple of the lanes of every tile.
 const BLOCK: usize = 4096;
 
 #[derive(Clone, Copy)]
@@ -178,7 +181,8 @@ fn ulps<T: Element>(found: T, exact: f64, flushes: bool) -> f64 {
     if flushes && (0.0..=2.0 * smallest).contains(&found) && exact.abs() < 2.0 * smallest {
         return 0.0;
     }
-    // Infinity stands for the first number out of range. In f64 that is beyond the calculation, too: halve large ones.
+    // Infinity counts as the first number out of range. In f64 that number is out of range itself, so large numbers are
+    // halved.
     let scale = if exact.abs() > 1.0 { 0.5 } else { 1.0 };
     let overflow = wide(T::max_value()) * scale * (1.0 + wide(T::epsilon()) * 0.5);
     let cut = |v: f64| (v * scale).clamp(-overflow, overflow);
@@ -199,7 +203,7 @@ impl Worst {
     }
 }
 
-/// Judges all engines on blocks of arguments, prints the largest error of each and asserts the bound.
+/// Checks all engines on blocks of arguments, prints the largest error of each and asserts the bound.
 fn judge<F: Function, T: Element>(bound: f64, blocks: impl ParallelIterator<Item = (Vec<T>, Vec<T>)>) {
     let engines = Engine::all();
     let worst = Mutex::new(vec![Worst::default(); engines.len()]);
@@ -209,7 +213,8 @@ fn judge<F: Function, T: Element>(bound: f64, blocks: impl ParallelIterator<Item
         let exact: Vec<f64> = x.iter().zip(&y).map(|(&x, &y)| F::reference(wide(x), wide(y))).collect();
         let mut found = vec![T::zero(); x.len()];
         for (k, (_, engine)) in engines.iter().enumerate() {
-            // Scalar lanes compute what plain numbers do, and debug builds check every cast of theirs: try fewer.
+            // Scalar lanes compute the same as plain numbers, and are slow in debug builds, which check every cast:
+            // fewer arguments are tried.
             let fewer = matches!(engine, Engine::Scalar) && !exhaustive() && x.len() == BLOCK;
             let tried = if fewer { BLOCK / 8 } else { x.len() };
             engine.apply::<F, T>(&x[..tried], &y[..tried], &mut found);
@@ -234,7 +239,7 @@ fn exhaustive() -> bool {
     std::env::var_os("KEOPS_EXHAUSTIVE").is_some_and(|v| v == "1")
 }
 
-/// Every f32, or every 997th and those around the special ones.
+/// Every f32, or every 997th and the numbers near the special ones.
 fn judge_f32<F: Function>() {
     let step: u64 = if exhaustive() { 1 } else { 997 };
     let blocks = (1u64 << 32) / step / BLOCK as u64 + 1;
@@ -547,7 +552,7 @@ fn hypot_and_direction() {
     );
     judge_points::<Hypot, f32>(Hypot::BOUNDS[0], blocks, narrow);
     judge_points::<Hypot, f64>(Hypot::BOUNDS[1], blocks, wide);
-    // f64 has no wider reference
+    // For f64 there is no reference in a wider type.
     judge_points::<OverSquare, f32>(OverSquare::BOUNDS[0], blocks, narrow);
     judge_points::<Direction, f32>(Direction::BOUNDS[0], blocks, narrow);
     judge_points::<Direction, f64>(Direction::BOUNDS[1], blocks, wide);
@@ -649,7 +654,7 @@ fn functions_of_special_pairs() {
     special_pairs::<OverSquare, f32>(OverSquare::BOUNDS[0]);
     special_pairs::<Direction, f32>(Direction::BOUNDS[0]);
     special_pairs::<Direction, f64>(Direction::BOUNDS[1]);
-    // of the first number alone
+    // This is a function of the first number alone.
     special_pairs::<Asin, f32>(Asin::BOUNDS[0]);
     special_pairs::<Asin, f64>(Asin::BOUNDS[1]);
     special_pairs::<Acos, f32>(Acos::BOUNDS[0]);
@@ -680,7 +685,7 @@ fn functions_of_special_pairs() {
     special_pairs::<Cbrt, f64>(Cbrt::BOUNDS[1]);
 }
 
-/// What the documentation promises beyond the bounds, on every engine.
+/// Special values that the documentation promises, on every engine.
 fn promises<T: Element>(lowest: f64) {
     let value = |engine: Engine, f: fn(Engine, &[T], &mut [T]), x: T| {
         let mut to = vec![T::zero(); BLOCK];

@@ -35,7 +35,7 @@ pub fn centred<'a, T: Element>(view: &View<'a, T>, settings: &Settings) -> Resul
 /// arguments of `F`.
 ///
 /// # Errors
-/// Those of [`Pass::new`] and [`Pass::reduce`].
+/// The errors of [`Pass::new`] and [`Pass::reduce`].
 pub fn centred_rows<'a, T: Element, F: Formula>(
     views: &[&View<'a, T>],
     settings: &Settings,

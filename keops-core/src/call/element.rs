@@ -75,14 +75,14 @@ pub trait Element: Vectorized + Stored + Number<Self> {
     /// [`Pass::run`]. As a method of the element type, it is compiled once, with this crate.
     ///
     /// # Errors
-    /// Those of [`Pass::run`].
+    /// The errors of [`Pass::run`].
     #[doc(hidden)]
     fn run(pass: &Pass<'_, Self>, parts: &mut [Part<'_, Self>], indices: Option<To<'_, u32>>) -> Result<(), Error>;
 
     /// [`Pass::reduce`] with a chosen instruction set of the processor; it is compiled once, too.
     ///
     /// # Errors
-    /// Those of [`Pass::reduce`].
+    /// The errors of [`Pass::reduce`].
     #[doc(hidden)]
     fn reduce(
         arch: Arch,

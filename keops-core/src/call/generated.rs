@@ -71,7 +71,7 @@ pub trait Call: Sized {
     /// Computes the result and leaves it where the call runs: on a CUDA device, or on the host.
     ///
     /// # Errors
-    /// Those of [`eval`](Call::eval).
+    /// The errors of [`eval`](Call::eval).
     fn eval_on_device(self) -> Result<Self::OnDevice, Error>;
 }
 
@@ -103,7 +103,7 @@ pub trait CallInto: Call {
     /// name the type of a row, the rows are flat: one number after another.
     ///
     /// # Errors
-    /// Those of [`eval`](Call::eval), and another number of rows.
+    /// The errors of [`eval`](Call::eval), and another number of rows.
     fn into_rows(self, rows: &mut [Self::Row]) -> Result<(), Error>;
 }
 
@@ -169,7 +169,7 @@ pub type OutputOf<K, T> = <K as Plan>::Output<T, Host>;
 /// The result of `K`, left on the device that computed it.
 pub type OnDeviceOf<K, T> = <K as Plan>::Output<T, OnDevice>;
 
-/// Defines the type of the calls of a formula, with this documentation. `$settings` are those of a new call.
+/// Defines the type of the calls of a formula, with this documentation. `$settings` are the settings of a new call.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __call {

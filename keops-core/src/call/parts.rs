@@ -26,7 +26,7 @@ pub struct Part<'a, T> {
 /// Runs a pass.
 ///
 /// # Errors
-/// Those of [`Pass::run`].
+/// The errors of [`Pass::run`].
 pub(super) fn run<T: Element>(
     pass: &Pass<'_, T>,
     parts: &mut [Part<'_, T>],

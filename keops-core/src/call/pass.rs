@@ -25,7 +25,7 @@ impl<'a, T: Element> Pass<'a, T> {
     /// Checks the arguments of a call of `F` with the reduction `R`.
     ///
     /// # Errors
-    /// Those of [`Problem::new`].
+    /// The errors of [`Problem::new`].
     pub fn new<F: Formula, R: Reduction>(views: &'a [View<'_, T>], settings: &'a Settings) -> Result<Self, Error> {
         Ok(Self {
             problem: Problem::new(Signature::of::<F, R>(), views, settings.pairs(F::TARGETS))?,
@@ -60,7 +60,7 @@ impl<'a, T: Element> Pass<'a, T> {
     /// Computes the pieces of the result as an engine does, without sums over batches.
     ///
     /// # Errors
-    /// Those of [`Self::run`].
+    /// The errors of [`Self::run`].
     pub fn reduce(&self, pieces: &mut [Piece<'_, T>], indices: Option<To<'_, u32>>) -> Result<(), Error> {
         T::reduce(Arch::new(), self, pieces, indices)
     }
@@ -73,7 +73,7 @@ impl<'a, T: Element> Pass<'a, T> {
 /// `None`. N is 1 for a formula without targets, M is 1 for one without sources.
 ///
 /// # Errors
-/// Those of [`Pass::new`] and [`Pass::reduce`].
+/// The errors of [`Pass::new`] and [`Pass::reduce`].
 pub fn reduce<T: Element, F: Formula, R: Reduction>(
     views: &[View<'_, T>],
     settings: &Settings,

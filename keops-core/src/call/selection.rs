@@ -32,7 +32,8 @@ pub enum Side {
     Source,
     /// One row in all.
     Parameter,
-    /// One number for each pair: row i has those of target i, in the order of the reduction's result.
+    /// One number for each pair: row i has the numbers of the pairs of target i, in the order of the reduction's
+    /// result.
     Pair,
 }
 
@@ -74,7 +75,7 @@ impl<'s> Selection<'s> {
     /// views.
     ///
     /// # Errors
-    /// Those of [`reduce`].
+    /// The errors of [`reduce`].
     pub fn find<T: Element, F: Formula, R: Reduction>(
         views: &[View<'_, T>],
         count: usize,
@@ -127,7 +128,7 @@ impl<'s> Selection<'s> {
     /// zeros with 1 in the place of the component.
     ///
     /// # Errors
-    /// Those of [`Pass::new`]; parts of another length; arguments with more batches than the result.
+    /// The errors of [`Pass::new`]; parts of another length; arguments with more batches than the result.
     pub fn eval<T: Element, F: Formula>(
         &self,
         views: &[View<'_, T>],

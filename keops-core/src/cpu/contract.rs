@@ -110,7 +110,7 @@ struct Columns {
     offset: usize,
 }
 
-/// The vectors of all contractions in some rows. Only those of squared distances are filled: they are centred.
+/// The vectors of all contractions in some rows. Only the vectors of squared distances are filled in, centred.
 pub(super) fn centred<T: Vectorized>(
     contractions: &[Contraction],
     centres: &[Vec<T>],

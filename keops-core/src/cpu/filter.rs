@@ -196,7 +196,7 @@ pub(super) fn sweep_target<F: Formula, R: Real<Scalar: Vectorized>, Red: Reducti
     let mut queues = Queues::<R::Scalar>::new();
     let pairs = Pairs::<F, R> { parameters, target, contracted };
     let mut values = Values([[[R::Scalar::of_f64(0.0); LANES]; TURN]; TURNS]);
-    // The lanes that admit the sources of each turn, those of the first source in the lowest bits.
+    // The lanes that admit the sources of each turn, with the lanes of the first source in the lowest bits.
     let mut admitted = [0_u64; TURNS];
     // `begin..end` are the sources that were compared; `noted` has a bit for each of their turns that still has
     // admissions to be queued; `turn` and `lanes` are the turn that is being queued, and its remaining admissions. The

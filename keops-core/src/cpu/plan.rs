@@ -144,8 +144,8 @@ pub(super) const fn bundles<F: Formula, Red: Reduction>() -> bool {
 /// registers: for the run of the reduction and the contractions. The target itself may be read from the first-level
 /// cache. With 32 registers the constants of an exponential stay in registers too if there are only two vectors, which
 /// is worth more than sharing the loads, unless the target is long. AVX-512 is faster still with one vector, unless a
-/// pair is a few operations beside those of the loop: the processor overlaps the pairs of successive sources by itself.
-/// Very long rows are kept to one vector, since copies of them go over the stack.
+/// pair takes few operations beside the overhead of the loop: the processor overlaps the pairs of successive sources by
+/// itself. Very long rows are kept to one vector, since copies of them go over the stack.
 pub(super) const fn tile_vectors<S: Simd, F: Formula, Red: Reduction>() -> usize {
     let components = reduction::components::<F>();
     let contractions = <F::Contractions<u8> as Components<u8>>::LEN;

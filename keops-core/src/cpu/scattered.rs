@@ -1,12 +1,13 @@
-//! Pairs here and there: lanes over targets, each of which has sources of its own.
+//! Scattered pairs: lanes over targets, each of which has its own sources.
 //!
-//! The targets of a unit are taken in the order of how many sources they meet, so that those that share a row of lanes meet
-//! about as many. The first sources of all of them make a row of lanes, the second ones another, and so on: gathered from
-//! the prepared sources, they are swept as if lanes ran over sources. Where only some targets of a row have a source left, the
-//! lanes of the others get back the state that they had before.
+//! The targets of a unit are sorted by the number of sources that they meet, so that the targets of a row of lanes meet
+//! about as many. The first sources of these targets make a row of lanes, their second sources another one, and so on.
+//! These rows are gathered from the prepared sources, and the pairs are reduced as with lanes over sources. Where only
+//! some targets of a row have a further source, the states of the other lanes are restored afterwards.
 //!
-//! What a reduction keeps as a row number is a place in the list of such sources meanwhile. It grows with the row number of a
-//! target's sources, so that ties go to the lowest, and is replaced in the end.
+//! Meanwhile the row numbers in the state of a reduction are places in the list of gathered sources. For each target
+//! these places are in the order of the row numbers, so that ties go to the lowest row number. In the end they are
+//! replaced by row numbers.
 
 use core::ops::Range;
 
@@ -24,18 +25,18 @@ use crate::{
     reduction::MISSING,
 };
 
-/// The sources of consecutive targets, in the order in which lanes read them. A function of the pattern and the lanes, which
-/// is kept with the pattern.
+/// The sources of consecutive targets, in the order in which lanes read them. A function of the pattern and the lanes,
+/// which is kept with the pattern.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Lists {
     lanes: usize,
-    /// The targets, those with the most sources first, each by its place among them; then, up to a whole row of lanes, the
-    /// first one of the last row again.
+    /// The targets, those with the most sources first, each by its place among them; then, up to a whole row of lanes,
+    /// the first one of the last row again.
     targets: Vec<u32>,
     /// How many sources each of them meets.
     counts: Vec<u32>,
-    /// For each row of targets as many rows of lanes as its first target meets sources. Lanes without a source repeat the
-    /// first lane's.
+    /// For each row of targets as many rows of lanes as its first target meets sources. Lanes without a source repeat
+    /// the first lane's.
     sources: Vec<u32>,
 }
 

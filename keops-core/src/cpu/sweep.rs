@@ -37,12 +37,11 @@
 //! the next component is pushed for any: the sum is loaded and stored once for a bundle. Sources that do not fill a
 //! bundle go one by one.
 //!
-//! *Filters.* For the K smallest values, the module `filter` has a loop of its own in the place of the one over
-//! sources.
+//! *Filters.* For the K smallest values, the module `filter` has another loop over sources.
 //!
-//! *Lanes over sources.* [`super::over_sources`] runs the same code with the roles of the operands exchanged: every
-//! lane has the same target and a source of its own, so a component of w\[j\] is a load and no broadcast, and each lane
-//! has a state, which are merged in the order of the lanes in the end.
+//! *Lanes over sources.* [`super::over_sources`] runs the same code with other operands: all lanes have the same
+//! target, and each lane has another source, so a component of w\[j\] is a load and no broadcast. In the end the states
+//! of the lanes are merged in their order. In [`super::scattered`] each lane has another source and another target.
 //!
 //! *The order of sums, and threads.* A target's terms are pushed in the order in which its block meets the sources, the
 //! run is flushed after each tile, and states of several lanes, parts or chunks of sources are merged in a fixed order.

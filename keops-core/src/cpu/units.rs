@@ -35,7 +35,8 @@ const COST: [usize; 2] = [60, 2];
 fn is_scattered(targets: usize, ranges: &[launch::Range], lanes: usize) -> bool {
     let sources: u64 = ranges.iter().map(|range| u64::from(range.end - range.first)).sum();
     let Ok(sources) = usize::try_from(sources) else { return false };
-    // Places in a list must be numbers of a few digits: with those of the lanes they are row numbers for a while.
+    // While the pairs of scattered segments are reduced, row numbers stand for places in a list of sources, lane by
+    // lane; so lists must not be too long.
     let short = sources <= SHORT_RANGE * ranges.len() && sources <= 1 << 20 && targets <= SHORT;
     short && sources * targets <= COST[0] * ranges.len() + COST[1] * targets.div_ceil(lanes) * sources
 }

@@ -56,7 +56,7 @@ pub trait Stored: Copy + Default + Debug + Send + Sync + 'static {
     /// Copies numbers from a CUDA device.
     ///
     /// # Errors
-    /// Whatever the device says.
+    /// An error of the device.
     #[doc(hidden)]
     fn copy_from_device(memory: &dyn Memory, to: &mut [Self]) -> Result<(), Error>;
 }

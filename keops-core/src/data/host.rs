@@ -25,7 +25,7 @@ impl<'a, T: Scalar + Stored> View<'a, T> {
     /// The same rows on the host, in the element type of the call.
     ///
     /// # Errors
-    /// Those of [`Self::numbers`].
+    /// The errors of [`Self::numbers`].
     pub(crate) fn on_host(&self) -> Result<View<'a, T>, Error> {
         if self.host().is_some() {
             return Ok(self.clone());

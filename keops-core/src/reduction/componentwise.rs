@@ -60,7 +60,7 @@ pub type Array<C, E> = <C as Count>::Array<E>;
 #[derive(Clone, Copy, Debug)]
 pub struct Numbers<const N: usize>;
 
-/// A number of numbers for each component, and where they lie among those of all components.
+/// How many numbers there are for each component, and where they lie among the numbers of all components.
 pub trait Count {
     /// How many numbers a component has.
     const COUNT: usize;

@@ -9,9 +9,12 @@
 //!     now and then: r = b - αx - K x in f64
 //! ```
 //!
-//! - The recurrence for r uses rounded products, so r drifts away from the true residual. r is renewed, that is, replaced by the true residual, when it has fallen by as much as products of their type can resolve, and always before the iterations end. The directions are kept unless most of r was drift: new directions would lose the conjugacy to earlier ones.
-//! - Neighbouring directions are conjugate, (p|q) = 0 for p of the last iteration, if and only if the matrix is symmetric;
-//!   checking this costs one inner product.
+//! - The recurrence for r uses rounded products, so r drifts away from the true residual. r is renewed, that is,
+//!   replaced by the true residual, when it has fallen by as much as products of their type can resolve, and always
+//!   before the iterations end. The directions are kept unless most of r was drift: new directions would lose the
+//!   conjugacy to earlier ones.
+//! - Neighbouring directions are conjugate, (p|q) = 0 for p of the last iteration, if and only if the matrix is
+//!   symmetric; checking this costs one inner product.
 
 use core::ops::ControlFlow;
 

@@ -109,7 +109,7 @@ fn factor(test: &DMatrix<f64>, sketch: &mut DMatrix<f64>, least: f64) -> Result<
         }
         shift *= 10.0;
     }
-    // the eigenvalues of a part of K lie between those of K
+    // The eigenvalues of a compression of K lie between the least and the largest eigenvalue of K.
     let small = test.tr_mul(sketch);
     let eigenvalues = ((&small + small.transpose()) * 0.5).symmetric_eigenvalues();
     Err(Error::NotPositiveDefinite { curvature: eigenvalues.min() - added })

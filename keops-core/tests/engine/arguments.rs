@@ -1,4 +1,4 @@
-//! What can be passed as rows and parameters, and that element types and dimensions follow from it.
+//! The types that can be passed as rows and parameters; element types and dimensions follow from them.
 
 use keops_core::{
     arguments::{AsParameter, AsRows},
@@ -15,7 +15,7 @@ fn generic<'a, T: Element, const D: usize>(
     [g.as_parameter(), x.as_rows(), y.as_rows()]
 }
 
-/// One with a dimension that is written down.
+/// A function with a fixed dimension.
 fn literal<'a, T: Element>(
     g: impl AsParameter<'a, T, 2>,
     x: impl AsRows<'a, T, 3>,

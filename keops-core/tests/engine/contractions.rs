@@ -29,7 +29,7 @@ fn nearest<T: Element, const D: usize>(x: &[T], y: &[T], error: f64, what: &str)
                 let value = Element::to_f64(found.values[i * 3 + k]);
                 let bound = error * expected[k];
                 assert!((value - expected[k]).abs() <= bound, "{what}: {value:e} is not {:e}, D = {D}", expected[k]);
-                // the row number is that of such a distance
+                // The row number belongs to a row at that distance.
                 let there = all[found.indices[i * 3 + k] as usize];
                 assert!((there - value).abs() <= error * there, "{what}: row {k} of {i}");
             }
@@ -38,7 +38,7 @@ fn nearest<T: Element, const D: usize>(x: &[T], y: &[T], error: f64, what: &str)
 }
 
 fn clouds<T: Element, const D: usize>() {
-    // the roundings of a sum of D terms, and the digits that may cancel before a pair is computed again
+    // The error of a sum of D terms, times the loss by cancellation that is allowed before a pair is computed again.
     let error = (8.0 + D as f64 / 4.0) * epsilon::<T>();
     for (n, m) in [(1, 1), (70, 3), (40, 49), (129, 100), (3, 4100)] {
         let mut random = Random::new(n as u64 * 1000 + m as u64);
@@ -50,7 +50,7 @@ fn clouds<T: Element, const D: usize>() {
         nearest::<T, D>(&cloud(n, 1.0, 1000.0), &cloud(m, 1.0, 1000.0), error, "far from 0");
         nearest::<T, D>(&cloud(n, 1.0, 1000.0), &cloud(m, 1.0, -1000.0), error, "far from each other");
         nearest::<T, D>(&cloud(n, 1e-12, 0.0), &cloud(m, 1e-12, 0.0), error, "small");
-        // rows that are close to rows of the other side, or equal to them
+        // Rows that are close or equal to rows of the other side.
         let mut close = x.clone();
         close.resize(m.min(4 * n) * D, T::one());
         for (number, x) in close.iter_mut().enumerate() {
@@ -95,7 +95,7 @@ fn ties() {
     of::<f64, 40>();
 }
 
-/// Numbers that are not finite, or whose squares are not: the sum of all distances is as in plain arithmetic.
+/// Numbers that are not finite, or whose squares are not finite: the sum of all distances is that of plain arithmetic.
 #[test]
 fn infinities() {
     const D: usize = 24;
@@ -156,7 +156,7 @@ fn two_contractions_at_odd_places() {
     }
 }
 
-/// A contraction of no components is 0, whatever was in memory.
+/// A contraction of no components is 0, whatever the memory of the results held before.
 #[test]
 fn no_components() {
     let mut random = Random::new(11);

@@ -9,7 +9,7 @@ use keops_core::{
 
 use crate::formulas::{Linear, SquaredDistance};
 
-/// What a block of every device has.
+/// The bytes of shared memory that a block has on every device.
 const MOST_SHARED: usize = 48 << 10;
 
 fn check<T: Element, F: Formula, R: Reduction>() {
@@ -20,7 +20,7 @@ fn check<T: Element, F: Formula, R: Reduction>() {
     assert!(bundle % targets == 0 && bundle >= targets && group >= bundle / targets, "{what:?}");
     assert!((stride * size_of::<T>()).is_multiple_of(16), "{what:?}");
     assert_eq!(shared_bytes::<T, F, R>(), tile * stride * size_of::<T>(), "{what:?}");
-    // one source that is too long is a tile; there is no kernel for it
+    // A source that is too long for shared memory is still a tile of one source; no kernel is launched for it.
     let fits = stride * size_of::<T>() <= MOST_SHARED;
     assert!(if fits { shared_bytes::<T, F, R>() <= MOST_SHARED } else { tile == 1 }, "{what:?}");
     assert_eq!(block_targets::<T, F, R>(), 128 * targets, "{what:?}");

@@ -30,7 +30,7 @@ fn weighted<T: Element>(spread: f64) {
         let w: Vec<T> = (0..2 * m).map(|_| T::from_f64(1.5 + random.next())).collect();
         let views = [View::from_flat(&u, 1), View::from_flat(&v, 1), View::from_flat(&w, 2)];
         let (u, v, w) = (to_f64(&u), to_f64(&v), to_f64(&w));
-        // The exponent is rounded, relative to its own size.
+        // The exponent has a rounding error relative to its size.
         let error = epsilon::<T>() * (4.0 * spread + 20.0);
 
         let log = |u: f64| log_sum(v.iter().map(|v| u * v));
@@ -50,7 +50,7 @@ fn weighted<T: Element>(spread: f64) {
             assert_eq!(outcome.values.len(), 4 * n);
             for (row, &u) in outcome.values.chunks(4).zip(&u) {
                 let (shift, reciprocal) = (Element::to_f64(row[0]), Element::to_f64(row[1]));
-                // 0 where there is nothing, for derivatives
+                // Saved rows have 0 where a sum is 0.
                 if m == 0 {
                     assert_eq!(reciprocal, 0.0);
                 } else {
@@ -144,14 +144,14 @@ fn lanes_are_independent() {
     });
 }
 
-/// Not rounded more often than what is judged by it.
+/// The reference, which is rounded no more often than the result.
 fn sum(terms: impl Iterator<Item = f64>) -> f64 {
     let mut total = Total::default();
     terms.for_each(|term| total.add(term));
     total.value()
 }
 
-/// Rows that are summed for several sources at a time, whose exponents may rise within them.
+/// Long rows, whose sums go in bundles of sources, with exponents that rise within a bundle.
 fn wide<T: Element>(exponents: impl Fn(usize) -> f64, m: usize) {
     let (n, mut random) = (37, Random::new(m as u64));
     let u = random.numbers::<T>(n);
@@ -181,7 +181,7 @@ fn wide<T: Element>(exponents: impl Fn(usize) -> f64, m: usize) {
             assert_close(shift * LN_2 - reciprocal.ln(), log, error * log.abs().max(1.0));
             for (c, &found) in row[2..].iter().enumerate() {
                 let weights = v.iter().map(|v| (u + v - log).exp());
-                // No weight is no term, whatever it would have multiplied.
+                // A weight of 0 makes no term, whatever it would have multiplied.
                 let terms = weights.enumerate().filter(|&(_, w)| w != 0.0).map(|(j, w)| w * term(j, c));
                 let size = terms.clone().map(f64::abs).sum::<f64>();
                 assert_close(Element::to_f64(found), sum(terms), 2.0 * error * size);
@@ -195,13 +195,13 @@ fn wide_rows() {
     for m in [1, 7, 8, 9, 100, 5003] {
         wide::<f32>(|j| (j % 13) as f64 / 13.0, m);
         wide::<f64>(|j| (j % 13) as f64 / 13.0, m);
-        // up by 25 a source, and down
+        // The exponents rise by 25 for each source, then fall.
         wide::<f32>(|j| 25.0 * (j % 17) as f64, m);
         wide::<f64>(|j| 25.0 * (16 - j % 17) as f64, m);
     }
 }
 
-/// More sources than one unit of work takes where there are few targets: the parts have other shifts.
+/// Few targets, and more sources than one unit of work has: the parts have different shifts.
 #[test]
 fn few_targets_and_many_sources() {
     let m = 140_000;
@@ -229,7 +229,7 @@ fn wide_rows_with_infinite_and_nan_exponents() {
         let mut v = vec![0.5_f32; m];
         v[place] = f32::NAN;
         run(&v, &|row| assert!(row.iter().all(|value| value.is_nan()), "{place}: {row:?}"));
-        // exp(200) is more than f32 can hold; its own term is the sum
+        // exp(200) is out of the range of f32; one term is nearly all of the sum.
         v[place] = 200.0;
         let expected = 200.0 + (2.0_f64 * 201.0).ln();
         run(&v, &|row| row.iter().for_each(|&value| assert_close(f64::from(value), expected, 1e-4)));
@@ -281,7 +281,7 @@ fn components_by_themselves() {
 #[test]
 fn sums_that_are_0_have_no_reciprocal() {
     let (u, v) = ([1.0_f32, 2.0], [1.0_f32, 1.0]);
-    // one component is 0, one cancels; another is negative
+    // One sum is 0 by its terms, one by cancellation, and one is negative.
     for (w, expected) in [([0.0, 1.0, 0.0, -1.0], [0.0, 0.0]), ([0.0, -1.0, 0.0, 0.5], [0.0, f64::NAN])] {
         let views = [View::from_flat(&u, 1), View::from_flat(&v, 1), View::from_flat(&w, 2)];
         run_all::<f32, Weighted, LogSumExpSaved>(&views, |outcome| {

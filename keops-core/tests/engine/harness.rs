@@ -36,7 +36,7 @@ pub(crate) const SHAPES: &[(usize, usize)] = &[
     (64, 4160),
 ];
 
-/// Every instruction set there is.
+/// Every instruction set of this processor.
 pub(crate) fn archs() -> Vec<Arch> {
     #[cfg(target_arch = "x86_64")]
     let common = pulp::x86::V3::try_new().map(Arch::V3);
@@ -52,7 +52,7 @@ pub(crate) struct Outcome<T> {
     pub(crate) indices: Vec<u32>,
 }
 
-/// All of the result, on one instruction set.
+/// The whole result, computed on one instruction set.
 pub(crate) fn run<T: Element, F: Formula, R: Reduction>(
     arch: Arch,
     views: &[View<'_, T>],
@@ -67,7 +67,7 @@ pub(crate) fn run<T: Element, F: Formula, R: Reduction>(
     Ok(Outcome { values, indices })
 }
 
-/// The result on every instruction set; `check` judges each.
+/// Computes the result on every instruction set, and calls `check` for each.
 pub(crate) fn run_all<T: Element, F: Formula, R: Reduction>(views: &[View<'_, T>], check: impl Fn(&Outcome<T>)) {
     for arch in archs() {
         check(&run::<T, F, R>(arch, views).unwrap());

@@ -98,7 +98,7 @@ fn one_component_in_every_order() {
     all::<f64>();
 }
 
-/// More sources than one unit of work takes where there are few targets.
+/// Few targets, and more sources than one unit of work has.
 #[test]
 fn few_targets_and_many_sources() {
     one_component(40, &Random::new(3).whole::<f32>(140_000, 1000.0));

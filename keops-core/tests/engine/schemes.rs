@@ -11,7 +11,7 @@ use crate::{
     harness::{Random, SHAPES, assert_close, epsilon, run_all, to_f64},
 };
 
-/// Checks a sum of every shape with plain loops; the error is relative to Σ|terms|, for so many terms.
+/// Checks a sum of every shape with plain loops; the error is relative to Σ|terms|, and depends on the number of terms.
 fn check<T: Element, R: Reduction>(error: impl Fn(usize) -> f64) {
     for &(n, m) in SHAPES {
         let mut random = Random::new((n * 1000 + m) as u64);
@@ -42,7 +42,7 @@ fn sums_of_all_shapes() {
     check::<f64, DirectSum>(|m| 6.0 + (m as f64).sqrt());
 }
 
-/// A square that loses a good part of a digit.
+/// A square with a large rounding error.
 fn square_that_is_rounded() -> f32 {
     let lost = |y: f32| (f64::from(y) * f64::from(y) - f64::from(y * y)).abs();
     (1..1000).map(|k| 1.0 + k as f32 * 1e-3).find(|&y| lost(y) > 0.4 * f64::from(f32::EPSILON)).unwrap()
@@ -100,7 +100,7 @@ fn largest_and_sums<T: Element>(spread: f64) {
         let w: Vec<T> = (0..2 * m).map(|_| T::from_f64(1.5 + random.next())).collect();
         let views = [View::from_flat(&u, 1), View::from_flat(&v, 1), View::from_flat(&w, 2)];
         let (wide_u, wide_v, w) = (to_f64(&u), to_f64(&v), to_f64(&w));
-        // the exponent is rounded, relative to its own size
+        // The exponent has a rounding error relative to its size.
         let error = epsilon::<T>() * (4.0 * spread + 20.0);
         let top = |f: &dyn Fn(f64) -> f64| wide_v.iter().map(|&v| f(v)).fold(f64::NEG_INFINITY, f64::max);
         run_all::<T, Weighted, MaxSumShiftExp>(&views, |outcome| {

@@ -61,7 +61,7 @@ fn many_terms_keep_their_digits() {
         let b: Vec<f32> = random.numbers::<f32>(m).iter().map(|b| b.abs()).collect();
         let views = [View::scalar(0.5), View::from_flat(&x, 3), View::from_flat(&y, 3), View::from_flat(&b, 1)];
         let outcome = run::<f32, Gauss<3>, Sum>(Arch::new(), &views).unwrap();
-        // All of the few, a sample of the many.
+        // All targets if there are few, else a sample of them.
         let expected = gauss(0.5, &to_f64(&x)[..9], &to_f64(&y), &to_f64(&b), 3);
         for (&found, (sum, size)) in outcome.values.iter().zip(expected) {
             assert_close(f64::from(found), sum, 2e-7 * size);
@@ -69,7 +69,7 @@ fn many_terms_keep_their_digits() {
     }
 }
 
-/// Far more components than there are registers, and states too large for a worker's stack to hold many of.
+/// Far more components than there are registers, and states that are large for the stack of a thread.
 fn thousand_components<T: Element>(n: usize, m: usize) {
     const D: usize = 1000;
     let mut random = Random::new(1);
