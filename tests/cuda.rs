@@ -1,7 +1,7 @@
 //! Calls on a CUDA device against the same calls on the processor: every kind of reduction, derivative and dimension.
 //!
 //! Needs the feature `cuda`, kernels made by `cargo xtask build-ptx tests/cuda.rs` (their folder in `KEOPS_PTX_DIR`
-//! while this is compiled), and a driver: NVIDIA's with a device, or the emulator of `keops-gpu/emulator`.
+//! while this is compiled), and a driver: NVIDIA's with a device, or the emulator of `xtask/testing/keops-emulator`.
 
 mod harness;
 

@@ -29,7 +29,7 @@ pub(crate) struct Options {
     /// The number of further formulas, whose derivatives are checked as graphs, without compiling them.
     #[arg(long, default_value_t = 40)]
     rules: u16,
-    /// Run on the emulator of keops-gpu/emulator instead of the processor.
+    /// Run on the emulator of xtask/testing/keops-emulator instead of the processor.
     #[arg(long)]
     emulator: bool,
     /// Only write the program, and print the formulas.
@@ -150,6 +150,6 @@ opt-level = 1
 
 [workspace]
 ",
-        root.join("xtask/random")
+        root.join("xtask/testing/keops-random")
     )
 }

@@ -20,7 +20,7 @@ use crate::{ptx::costs, root, run};
 /// Options of the task.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Use the emulator of keops-gpu/emulator in the place of NVIDIA's driver.
+    /// Use the emulator of xtask/testing/keops-emulator in the place of NVIDIA's driver.
     #[arg(long)]
     emulator: bool,
     /// Run the other integration tests, too: their calls take the device where there is one.

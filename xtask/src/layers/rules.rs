@@ -19,7 +19,12 @@ pub(super) const CRATES: &[Crate] = &[
     // an engine takes a checked call, and knows no other engine
     Crate { name: "keops_gpu", folder: "keops-gpu/src", floors: &[], imports: &[("keops_core", "problem")] },
     // kernels have no standard library
-    Crate { name: "keops_device", folder: "keops-gpu/device/src", floors: &[], imports: &[("keops_core", "launch")] },
+    Crate {
+        name: "keops_device",
+        folder: "keops-gpu/keops-device/src",
+        floors: &[],
+        imports: &[("keops_core", "launch")],
+    },
     Crate { name: "keops_compiler", folder: "keops-macros/compiler/src", floors: COMPILER, imports: &[] },
 ];
 
