@@ -35,18 +35,25 @@ macro_rules! instruction {
     }};
 }
 
-/// Functions that are those of `f32`.
+/// Methods of [`Real`] that are those of `f32`, grouped by their types.
 macro_rules! forward {
-    ($( $name:ident($($arg:ident),*) -> $out:ident; )*) => {$(
+    ($( $arguments:tt -> $result:tt: $($name:ident)*; )*) => {
+        $($( forward!(@method $name $arguments $result); )*)*
+    };
+    (@method $name:ident ($($x:ident: $type:tt),*) $result:tt) => {
         #[inline(always)]
-        fn $name(_: (), $($arg: Self),*) -> forward!(@type $out) {
-            forward!(@wrap $out, Real::$name((), $($arg.0),*))
+        fn $name(_: (), $($x: $type),*) -> $result {
+            forward!(@wrap $result, <f32 as Real>::$name((), $(forward!(@unwrap $type, $x)),*))
         }
-    )*};
-    (@type Fast) => { Fast };
-    (@type bool) => { bool };
-    (@wrap Fast, $value:expr) => { Fast($value) };
-    (@wrap bool, $value:expr) => { $value };
+    };
+    (@unwrap Self, $x:expr) => { $x.0 };
+    (@unwrap $type:tt, $x:expr) => { $x };
+    (@wrap Self, $value:expr) => { Fast($value) };
+    (@wrap (Self, Self), $value:expr) => {{
+        let (first, second) = $value;
+        (Fast(first), Fast(second))
+    }};
+    (@wrap $type:tt, $value:expr) => { $value };
 }
 
 /// Beyond this the argument of a sine is reduced as on the CPU.
@@ -76,38 +83,24 @@ impl Real for Fast {
     const LANES: usize = 1;
 
     forward! {
-        add(a, b) -> Fast;
-        sub(a, b) -> Fast;
-        mul(a, b) -> Fast;
-        mul_add(a, b, c) -> Fast;
-        neg_mul_add(a, b, c) -> Fast;
-        abs(a) -> Fast;
-        min(a, b) -> Fast;
-        max(a, b) -> Fast;
-        round(a) -> Fast;
-        lt(a, b) -> bool;
-        le(a, b) -> bool;
-        eq(a, b) -> bool;
-        pow2_integer(n) -> Fast;
-        shift_to_exponent(t) -> Fast;
-        pow(x, y) -> Fast;
-        asin(x) -> Fast;
-        acos(x) -> Fast;
-        atan(x) -> Fast;
-        atan2(y, x) -> Fast;
-        log10(x) -> Fast;
-        exp_m1(x) -> Fast;
-        ln_1p(x) -> Fast;
-        tan(x) -> Fast;
-        sinh(x) -> Fast;
-        cosh(x) -> Fast;
-        tanh(x) -> Fast;
-        asinh(x) -> Fast;
-        acosh(x) -> Fast;
-        atanh(x) -> Fast;
-        erf(x) -> Fast;
-        erfc(x) -> Fast;
-        cbrt(x) -> Fast;
+        (value: f32) -> Self: splat;
+        (a: Self) -> Self: abs round pow2_integer shift_to_exponent;
+        (a: Self, b: Self) -> Self: add sub mul min max;
+        (a: Self, b: Self, c: Self) -> Self: mul_add neg_mul_add;
+        (a: Self, b: Self) -> bool: lt le eq;
+        (a: bool, b: bool) -> bool: and or;
+        (mask: bool) -> bool: not any;
+        (mask: bool, yes: Self, no: Self) -> Self: select;
+        (index: u32) -> u32: index_splat index_ramp;
+        (mask: bool, yes: u32, no: u32) -> u32: index_select;
+        (index: u32) -> Self: index_to_bits;
+        (bits: Self) -> u32: index_from_bits;
+        (t: Self, bit: u32) -> bool: bit;
+        (a: Self, b: Self) -> (Self, Self): two_product;
+        (x: Self) -> (Self, Self): split_exponent;
+        (x: Self) -> Self: tan asin acos atan sinh cosh tanh asinh acosh atanh;
+        (x: Self) -> Self: exp_m1 ln_1p log10 erf erfc cbrt;
+        (x: Self, y: Self) -> Self: pow atan2;
     }
 
     /// Written out, so that the assembler makes it part of the next instruction: LLVM would flip the sign bit of what
@@ -115,10 +108,6 @@ impl Real for Fast {
     #[inline(always)]
     fn neg(_: (), x: Self) -> Self {
         instruction!("neg.f32 {0}, {1};", x.0)
-    }
-    #[inline(always)]
-    fn splat(_: (), value: f32) -> Self {
-        Fast(value)
     }
     #[inline(always)]
     fn load(_: (), from: &[f32]) -> Self {
@@ -137,60 +126,6 @@ impl Real for Fast {
     #[inline(always)]
     fn store(self, _: (), to: &mut [f32]) {
         to[0] = self.0;
-    }
-    #[inline(always)]
-    fn and(_: (), a: bool, b: bool) -> bool {
-        a & b
-    }
-    #[inline(always)]
-    fn or(_: (), a: bool, b: bool) -> bool {
-        a | b
-    }
-    #[inline(always)]
-    fn not(_: (), a: bool) -> bool {
-        !a
-    }
-    #[inline(always)]
-    fn any(_: (), mask: bool) -> bool {
-        mask
-    }
-    #[inline(always)]
-    fn select(_: (), mask: bool, yes: Self, no: Self) -> Self {
-        if mask { yes } else { no }
-    }
-    #[inline(always)]
-    fn index_splat(_: (), index: u32) -> u32 {
-        index
-    }
-    #[inline(always)]
-    fn index_ramp(_: (), first: u32) -> u32 {
-        first
-    }
-    #[inline(always)]
-    fn index_select(_: (), mask: bool, yes: u32, no: u32) -> u32 {
-        if mask { yes } else { no }
-    }
-    #[inline(always)]
-    fn index_to_bits(_: (), index: u32) -> Self {
-        Fast(Real::index_to_bits((), index))
-    }
-    #[inline(always)]
-    fn index_from_bits(_: (), bits: Self) -> u32 {
-        Real::index_from_bits((), bits.0)
-    }
-    #[inline(always)]
-    fn bit(_: (), t: Self, bit: u32) -> bool {
-        Real::bit((), t.0, bit)
-    }
-    #[inline(always)]
-    fn two_product(_: (), a: Self, b: Self) -> (Self, Self) {
-        let (product, error) = Real::two_product((), a.0, b.0);
-        (Fast(product), Fast(error))
-    }
-    #[inline(always)]
-    fn split_exponent(_: (), x: Self) -> (Self, Self) {
-        let (mantissa, exponent) = Real::split_exponent((), x.0);
-        (Fast(mantissa), Fast(exponent))
     }
     #[inline(always)]
     fn map(_: (), x: Self, f: impl Fn(f32) -> f32) -> Self {
