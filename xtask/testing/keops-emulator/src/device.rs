@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use crate::error::{Error, code};
 use crate::machine::{self, Grid, Launch};
-use crate::memory::{Memory, Owner};
+use crate::memory::{GlobalMemory, Owner};
 use crate::parse;
 use crate::program::{Initial, Program, Space};
-use crate::shared::Shared;
+use crate::shared::SharedMemory;
 
 /// Shared memory that a block can have without asking for more.
 pub(crate) const SHARED_DEFAULT: u32 = 48 << 10;
@@ -97,7 +97,7 @@ pub struct Needs {
 }
 
 #[derive(Debug)]
-struct Loaded {
+struct LoadedModule {
     program: Arc<Program>,
     addresses: HashMap<u32, u64>,
     /// Dynamic shared memory that was asked for, by kernel.
@@ -108,9 +108,9 @@ struct Loaded {
 #[derive(Debug)]
 pub struct Device {
     options: Options,
-    memory: Memory,
-    shared: Shared,
-    modules: HashMap<Module, Loaded>,
+    memory: GlobalMemory,
+    shared: SharedMemory,
+    modules: HashMap<Module, LoadedModule>,
     next: u64,
     /// Names of kernels that have run.
     launched: HashSet<String>,
@@ -126,11 +126,11 @@ impl Device {
 
     /// A device of several; no two of them use the same addresses.
     pub(crate) fn numbered(options: Options, number: u64) -> Self {
-        let memory = Memory::new(options.memory, number);
+        let memory = GlobalMemory::new(options.memory, number);
         Self {
             options,
             memory,
-            shared: Shared::default(),
+            shared: SharedMemory::default(),
             modules: HashMap::new(),
             next: 1,
             launched: HashSet::new(),
@@ -250,7 +250,7 @@ impl Device {
         }
         let module = Module(self.next);
         self.next += 1;
-        self.modules.insert(module, Loaded { program: Arc::new(program), addresses, dynamic: HashMap::new() });
+        self.modules.insert(module, LoadedModule { program: Arc::new(program), addresses, dynamic: HashMap::new() });
         Ok(module)
     }
 
@@ -260,7 +260,7 @@ impl Device {
         loaded.addresses.values().try_for_each(|address| self.memory.free(*address, &[Owner::Module]))
     }
 
-    fn loaded(&self, module: Module) -> Result<&Loaded, Error> {
+    fn loaded(&self, module: Module) -> Result<&LoadedModule, Error> {
         self.modules.get(&module).ok_or_else(no_module)
     }
 

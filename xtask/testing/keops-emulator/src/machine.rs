@@ -8,10 +8,10 @@ use std::collections::HashMap;
 
 use crate::error::{Error, Trouble, code, trouble};
 use crate::execute::memory::Spaces;
-use crate::memory::Memory;
+use crate::memory::GlobalMemory;
 use crate::program::{Fixed, Program, Space, Special};
-use crate::shared::Shared;
-use crate::thread::{Code, Place, Stop, Template, Thread};
+use crate::shared::SharedMemory;
+use crate::thread::{Code, Position, Stop, Template, Thread};
 
 /// The size of a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(crate) struct Launch<'a> {
 }
 
 /// Runs a kernel and gives the number of instructions.
-pub(crate) fn launch(launch: &Launch<'_>, memory: &mut Memory, shared: &mut Shared) -> Result<u64, Error> {
+pub(crate) fn launch(launch: &Launch<'_>, memory: &mut GlobalMemory, shared: &mut SharedMemory) -> Result<u64, Error> {
     let code = Code { program: launch.program, templates: templates(launch), strict: launch.strict };
     let (_, _, dynamic) = launch.program.shared_layout(launch.kernel);
     let bytes = dynamic as usize + launch.grid.shared as usize;
@@ -60,11 +60,11 @@ pub(crate) fn launch(launch: &Launch<'_>, memory: &mut Memory, shared: &mut Shar
                 shared.begin(bytes);
                 for number in 0..count {
                     let thread = [number % width, number / width % height, number / width / height];
-                    let place = Place { block: [x, y, z], thread, number };
-                    threads[number as usize].start(&code, launch.kernel, place, launch.arguments);
+                    let position = Position { block: [x, y, z], thread, number };
+                    threads[number as usize].start(&code, launch.kernel, position, launch.arguments);
                 }
                 block(&code, &mut threads, memory, shared, &mut left)
-                    .map_err(|(place, function, at, fault)| locate(launch, place, function, at, &fault))?;
+                    .map_err(|(position, function, at, fault)| locate(launch, position, function, at, &fault))?;
             }
         }
     }
@@ -72,14 +72,14 @@ pub(crate) fn launch(launch: &Launch<'_>, memory: &mut Memory, shared: &mut Shar
 }
 
 /// A fault and where it happened.
-type Located = (Place, u32, usize, Trouble);
+type Located = (Position, u32, usize, Trouble);
 
 /// Runs one block to its end.
 fn block(
     code: &Code<'_>,
     threads: &mut [Thread],
-    memory: &mut Memory,
-    shared: &mut Shared,
+    memory: &mut GlobalMemory,
+    shared: &mut SharedMemory,
     left: &mut u64,
 ) -> Result<(), Located> {
     loop {
@@ -90,12 +90,14 @@ fn block(
             let mut spaces = Spaces { global: memory, shared, thread: number as u32 };
             let stop = match thread.run(code, &mut spaces, left) {
                 Ok(stop) => stop,
-                Err(fault) => return Err((thread.place, thread.function, thread.at, fault)),
+                Err(fault) => return Err((thread.position, thread.function, thread.at, fault)),
             };
             match common {
                 None => common = Some(stop),
                 Some(first) if first == stop => {}
-                Some(first) => return Err(divergence(code, first, stop, threads[0].place, threads[number].place)),
+                Some(first) => {
+                    return Err(divergence(code, first, stop, threads[0].position, threads[number].position));
+                }
             }
         }
         match common {
@@ -106,7 +108,7 @@ fn block(
 }
 
 #[cold]
-fn divergence(code: &Code<'_>, first: Stop, second: Stop, one: Place, other: Place) -> Located {
+fn divergence(code: &Code<'_>, first: Stop, second: Stop, one: Position, other: Position) -> Located {
     let name = |stop| match stop {
         Stop::Ended => "has ended".to_owned(),
         Stop::Barrier(function, at) => {
@@ -120,15 +122,15 @@ fn divergence(code: &Code<'_>, first: Stop, second: Stop, one: Place, other: Pla
         other.thread,
         name(second)
     );
-    let (place, at) = if matches!(second, Stop::Barrier(..)) { (other, second) } else { (one, first) };
+    let (position, at) = if matches!(second, Stop::Barrier(..)) { (other, second) } else { (one, first) };
     let (function, at) = match at {
         Stop::Barrier(function, at) => (function, at),
         Stop::Ended => (0, 0),
     };
-    (place, function, at, trouble(code::LAUNCH_FAILED, text))
+    (position, function, at, trouble(code::LAUNCH_FAILED, text))
 }
 
-fn locate(launch: &Launch<'_>, place: Place, function: u32, at: usize, fault: &Error) -> Error {
+fn locate(launch: &Launch<'_>, position: Position, function: u32, at: usize, fault: &Error) -> Error {
     let kernel = &launch.program.functions[launch.kernel as usize].name;
     let function = &launch.program.functions[function as usize];
     let line = function.lines.get(at).copied().unwrap_or(0);
@@ -136,8 +138,8 @@ fn locate(launch: &Launch<'_>, place: Place, function: u32, at: usize, fault: &E
     let text = format!(
         "{} (kernel {kernel}{within}, block {:?}, thread {:?}, PTX line {line}: {})",
         fault.text,
-        place.block,
-        place.thread,
+        position.block,
+        position.thread,
         launch.program.line(line)
     );
     Error::new(fault.code, text)

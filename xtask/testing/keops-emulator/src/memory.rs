@@ -29,21 +29,21 @@ pub(crate) enum Owner {
 }
 
 #[derive(Debug)]
-struct Region {
+struct Allocation {
     base: u64,
     size: u64,
     owner: Owner,
-    /// The memory begins at `start` in `data`; host regions need that for their alignment.
+    /// The memory begins at `start` in `data`; host allocations need that for their alignment.
     start: usize,
     data: Box<[u8]>,
 }
 
 /// All global memory of one device.
 #[derive(Debug)]
-pub(crate) struct Memory {
+pub(crate) struct GlobalMemory {
     /// In the order of their addresses.
-    regions: Vec<Region>,
-    /// The region of the last access.
+    allocations: Vec<Allocation>,
+    /// The allocation of the last access.
     last: usize,
     next: u64,
     capacity: u64,
@@ -52,10 +52,10 @@ pub(crate) struct Memory {
     freed: Vec<(u64, u64)>,
 }
 
-impl Memory {
+impl GlobalMemory {
     /// Memory of a device; the addresses of different devices are different.
     pub(crate) fn new(capacity: u64, device: u64) -> Self {
-        Self { regions: Vec::new(), last: 0, next: FIRST + (device << 40), capacity, live: 0, freed: Vec::new() }
+        Self { allocations: Vec::new(), last: 0, next: FIRST + (device << 40), capacity, live: 0, freed: Vec::new() }
     }
 
     /// Bytes that the program holds.
@@ -81,7 +81,7 @@ impl Memory {
         let base = self.next;
         self.next = (base + size + GAP).next_multiple_of(ALIGN);
         let data = vec![FRESH; size as usize].into_boxed_slice();
-        self.insert(Region { base, size, owner, start: 0, data });
+        self.insert(Allocation { base, size, owner, start: 0, data });
         Ok(base)
     }
 
@@ -93,29 +93,29 @@ impl Memory {
         let mut data = vec![FRESH; (size + ALIGN) as usize].into_boxed_slice();
         let address = data.as_mut_ptr().expose_provenance() as u64;
         let base = address.next_multiple_of(ALIGN);
-        self.insert(Region { base, size, owner: Owner::Host, start: (base - address) as usize, data });
+        self.insert(Allocation { base, size, owner: Owner::Host, start: (base - address) as usize, data });
         Ok(base)
     }
 
-    fn insert(&mut self, region: Region) {
-        let at = self.regions.partition_point(|r| r.base < region.base);
-        self.regions.insert(at, region);
+    fn insert(&mut self, allocation: Allocation) {
+        let at = self.allocations.partition_point(|r| r.base < allocation.base);
+        self.allocations.insert(at, allocation);
         self.last = 0;
     }
 
     /// Frees an allocation by its first address.
     pub(crate) fn free(&mut self, base: u64, owners: &[Owner]) -> Result<(), Error> {
-        let found = self.regions.iter().position(|r| r.base == base && owners.contains(&r.owner));
+        let found = self.allocations.iter().position(|r| r.base == base && owners.contains(&r.owner));
         let Some(at) = found else {
             let text = if self.freed.iter().any(|f| f.0 == base) { "freed twice" } else { "freed, never allocated" };
             return Err(Error::new(code::INVALID_VALUE, format!("{base:#x}: {text}")));
         };
-        let region = self.regions.remove(at);
-        if region.owner == Owner::User {
-            self.live -= region.size;
+        let allocation = self.allocations.remove(at);
+        if allocation.owner == Owner::User {
+            self.live -= allocation.size;
         }
-        if region.owner != Owner::Host {
-            self.freed.push((region.base, region.size));
+        if allocation.owner != Owner::Host {
+            self.freed.push((allocation.base, allocation.size));
         }
         self.last = 0;
         Ok(())
@@ -123,28 +123,28 @@ impl Memory {
 
     /// The first address and the size of the allocation around an address.
     pub(crate) fn range(&self, address: u64) -> Option<(u64, u64)> {
-        let at = self.regions.partition_point(|r| r.base <= address).checked_sub(1)?;
-        let region = &self.regions[at];
-        (address - region.base < region.size).then_some((region.base, region.size))
+        let at = self.allocations.partition_point(|r| r.base <= address).checked_sub(1)?;
+        let allocation = &self.allocations[at];
+        (address - allocation.base < allocation.size).then_some((allocation.base, allocation.size))
     }
 
     /// The bytes at an address, if one allocation holds all of them.
     #[inline]
     pub(crate) fn bytes(&mut self, address: u64, size: u64) -> Result<&mut [u8], Trouble> {
-        let inside = |r: &Region| {
+        let inside = |r: &Allocation| {
             let offset = address.wrapping_sub(r.base);
             offset < r.size && size <= r.size - offset
         };
-        if !self.regions.get(self.last).is_some_and(inside) {
-            let at = self.regions.partition_point(|r| r.base <= address).wrapping_sub(1);
-            if !self.regions.get(at).is_some_and(inside) {
+        if !self.allocations.get(self.last).is_some_and(inside) {
+            let at = self.allocations.partition_point(|r| r.base <= address).wrapping_sub(1);
+            if !self.allocations.get(at).is_some_and(inside) {
                 return Err(self.outside(address, size));
             }
             self.last = at;
         }
-        let region = &mut self.regions[self.last];
-        let from = (address - region.base) as usize + region.start;
-        Ok(&mut region.data[from..from + size as usize])
+        let allocation = &mut self.allocations[self.last];
+        let from = (address - allocation.base) as usize + allocation.start;
+        Ok(&mut allocation.data[from..from + size as usize])
     }
 
     #[cold]
@@ -152,7 +152,7 @@ impl Memory {
         let near = |base: u64, length: u64| address >= base.wrapping_sub(GAP) && address < base + length + GAP;
         let text = if let Some(f) = self.freed.iter().rev().find(|f| address >= f.0 && address - f.0 < f.1) {
             format!("use after free: byte {} of the {} bytes that were at {:#x}", address - f.0, f.1, f.0)
-        } else if let Some(r) = self.regions.iter().find(|r| near(r.base, r.size)) {
+        } else if let Some(r) = self.allocations.iter().find(|r| near(r.base, r.size)) {
             let offset = address.wrapping_sub(r.base) as i64;
             format!("out of bounds: byte {offset} of the {} bytes at {:#x}", r.size, r.base)
         } else {

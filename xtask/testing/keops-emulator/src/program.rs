@@ -283,7 +283,7 @@ pub(crate) struct Formal {
 
 /// One call, with the pieces of parameter memory to copy: (offset of the caller, offset of the callee, size).
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
+pub(crate) struct CallSite {
     pub(crate) function: u32,
     pub(crate) arguments: Vec<(u64, u64, u64)>,
     pub(crate) results: Vec<(u64, u64, u64)>,
@@ -307,7 +307,7 @@ pub(crate) struct Function {
     pub(crate) results: Vec<Formal>,
     pub(crate) parameter_bytes: u64,
     pub(crate) local_bytes: u64,
-    pub(crate) calls: Vec<Call>,
+    pub(crate) calls: Vec<CallSite>,
     pub(crate) tables: Vec<Vec<u32>>,
     pub(crate) conversions: Vec<Conversion>,
     /// One entry for each instruction, or none without the check of registers.

@@ -13,7 +13,7 @@ const UNTOUCHED: u64 = NONE << (2 * FIELD) | NONE << FIELD | NONE;
 
 /// Shared memory of the block that runs.
 #[derive(Debug, Default)]
-pub(crate) struct Shared {
+pub(crate) struct SharedMemory {
     data: Vec<u8>,
     /// 1 for each byte that the block has written.
     written: Vec<u8>,
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     said: [bool; 2],
 }
 
-impl Shared {
+impl SharedMemory {
     /// Starts a block: nothing is written.
     pub(crate) fn begin(&mut self, size: usize) {
         self.data.resize(size, 0);

@@ -26,7 +26,7 @@ pub(crate) struct Template {
 
 /// Where a thread is in the grid.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     pub(crate) block: [u32; 3],
     pub(crate) thread: [u32; 3],
     /// The number of the thread in its block.
@@ -47,7 +47,7 @@ struct Frame {
 /// The state of a thread.
 #[derive(Debug, Default)]
 pub(crate) struct Thread {
-    pub(crate) place: Place,
+    pub(crate) position: Position,
     slots: Vec<u64>,
     written: Vec<bool>,
     local: Vec<u8>,
@@ -76,10 +76,26 @@ pub(crate) struct Code<'a> {
     pub(crate) strict: bool,
 }
 
+/// Computes an operation on slots: their values as numbers of one type, the result of the body, and its bits in the first slot.
+macro_rules! arithmetic {
+    ($slots:ident, $to:expr, $from:expr, $kind:ident, |$($x:ident),+| $body:expr) => {{
+        let [$($x),+] = $from.map(|slot| arithmetic!(@get $kind, $slots[slot as usize]));
+        $slots[*$to as usize] = arithmetic!(@put $kind, $body);
+    }};
+    (@get f32, $v:expr) => { f32::from_bits($v as u32) };
+    (@get f64, $v:expr) => { f64::from_bits($v) };
+    (@get u32, $v:expr) => { $v as u32 };
+    (@get u64, $v:expr) => { $v };
+    (@put f32, $v:expr) => { u64::from(($v).to_bits()) };
+    (@put f64, $v:expr) => { ($v).to_bits() };
+    (@put u32, $v:expr) => { u64::from($v) };
+    (@put u64, $v:expr) => { $v };
+}
+
 impl Thread {
     /// Puts the thread at the beginning of a kernel.
-    pub(crate) fn start(&mut self, code: &Code<'_>, kernel: u32, place: Place, arguments: &[u8]) {
-        self.place = place;
+    pub(crate) fn start(&mut self, code: &Code<'_>, kernel: u32, position: Position, arguments: &[u8]) {
+        self.position = position;
         self.frames.clear();
         self.slots.clear();
         self.written.clear();
@@ -108,10 +124,10 @@ impl Thread {
             self.slots[self.base + slot as usize] = match fixed {
                 Fixed::Local(offset) => self.local_base as u64 + offset,
                 Fixed::Parameter(offset) => self.parameter_base as u64 + offset,
-                Fixed::Special(Special::Thread(axis)) => u64::from(self.place.thread[usize::from(axis)]),
-                Fixed::Special(Special::Block(axis)) => u64::from(self.place.block[usize::from(axis)]),
-                Fixed::Special(Special::Lane) => u64::from(self.place.number % 32),
-                Fixed::Special(Special::Warp) => u64::from(self.place.number / 32),
+                Fixed::Special(Special::Thread(axis)) => u64::from(self.position.thread[usize::from(axis)]),
+                Fixed::Special(Special::Block(axis)) => u64::from(self.position.block[usize::from(axis)]),
+                Fixed::Special(Special::Lane) => u64::from(self.position.number % 32),
+                Fixed::Special(Special::Warp) => u64::from(self.position.number / 32),
                 Fixed::Special(_) | Fixed::Value(_) | Fixed::Variable(..) => 0,
             };
         }
@@ -182,7 +198,8 @@ impl Thread {
         }
     }
 
-    /// Runs within one frame.
+    /// Runs the instructions of one frame, up to a call, a return or a barrier. One `match` has all operations: with one for
+    /// arithmetic in a function of its own, which is inlined, the loop was an eighth slower.
     fn run_function(&mut self, code: &Code<'_>, spaces: &mut Spaces<'_>, left: &mut u64) -> Result<Pause, Trouble> {
         let function = &code.program.functions[self.function as usize];
         let mut at = self.at;
@@ -206,36 +223,22 @@ impl Thread {
             {
                 break Err(fault);
             }
-            macro_rules! arithmetic {
-                ($to:expr, $from:expr, $kind:ident, |$($x:ident),+| $body:expr) => {{
-                    let [$($x),+] = $from.map(|slot| arithmetic!(@get $kind, slots[slot as usize]));
-                    slots[*$to as usize] = arithmetic!(@put $kind, $body);
-                }};
-                (@get f32, $v:expr) => { f32::from_bits($v as u32) };
-                (@get f64, $v:expr) => { f64::from_bits($v) };
-                (@get u32, $v:expr) => { $v as u32 };
-                (@get u64, $v:expr) => { $v };
-                (@put f32, $v:expr) => { u64::from(($v).to_bits()) };
-                (@put f64, $v:expr) => { ($v).to_bits() };
-                (@put u32, $v:expr) => { u64::from($v) };
-                (@put u64, $v:expr) => { $v };
-            }
             match op {
                 Op::Move(d, a) => slots[*d as usize] = slots[*a as usize],
                 Op::Unary(f, d, a) => slots[*d as usize] = f(slots[*a as usize]),
-                Op::Binary(f, d, from) => arithmetic!(d, from, u64, |a, b| f(a, b)),
-                Op::Ternary(f, d, from) => arithmetic!(d, from, u64, |a, b, c| f(a, b, c)),
-                Op::Quaternary(f, d, from) => arithmetic!(d, from, u64, |a, b, c, e| f(a, b, c, e)),
-                Op::AddU32(d, from) => arithmetic!(d, from, u32, |a, b| a.wrapping_add(b)),
-                Op::AddU64(d, from) => arithmetic!(d, from, u64, |a, b| a.wrapping_add(b)),
-                Op::AddF32(d, from) => arithmetic!(d, from, f32, |a, b| a + b),
-                Op::SubF32(d, from) => arithmetic!(d, from, f32, |a, b| a - b),
-                Op::MulF32(d, from) => arithmetic!(d, from, f32, |a, b| a * b),
-                Op::FmaF32(d, from) => arithmetic!(d, from, f32, |a, b, c| a.mul_add(b, c)),
-                Op::AddF64(d, from) => arithmetic!(d, from, f64, |a, b| a + b),
-                Op::SubF64(d, from) => arithmetic!(d, from, f64, |a, b| a - b),
-                Op::MulF64(d, from) => arithmetic!(d, from, f64, |a, b| a * b),
-                Op::FmaF64(d, from) => arithmetic!(d, from, f64, |a, b, c| a.mul_add(b, c)),
+                Op::Binary(f, d, from) => arithmetic!(slots, d, from, u64, |a, b| f(a, b)),
+                Op::Ternary(f, d, from) => arithmetic!(slots, d, from, u64, |a, b, c| f(a, b, c)),
+                Op::Quaternary(f, d, from) => arithmetic!(slots, d, from, u64, |a, b, c, e| f(a, b, c, e)),
+                Op::AddU32(d, from) => arithmetic!(slots, d, from, u32, |a, b| a.wrapping_add(b)),
+                Op::AddU64(d, from) => arithmetic!(slots, d, from, u64, |a, b| a.wrapping_add(b)),
+                Op::AddF32(d, from) => arithmetic!(slots, d, from, f32, |a, b| a + b),
+                Op::SubF32(d, from) => arithmetic!(slots, d, from, f32, |a, b| a - b),
+                Op::MulF32(d, from) => arithmetic!(slots, d, from, f32, |a, b| a * b),
+                Op::FmaF32(d, from) => arithmetic!(slots, d, from, f32, |a, b, c| a.mul_add(b, c)),
+                Op::AddF64(d, from) => arithmetic!(slots, d, from, f64, |a, b| a + b),
+                Op::SubF64(d, from) => arithmetic!(slots, d, from, f64, |a, b| a - b),
+                Op::MulF64(d, from) => arithmetic!(slots, d, from, f64, |a, b| a * b),
+                Op::FmaF64(d, from) => arithmetic!(slots, d, from, f64, |a, b, c| a.mul_add(b, c)),
                 Op::Convert(number, d, a) => {
                     slots[*d as usize] = convert(&function.conversions[*number as usize], slots[*a as usize]);
                 }
@@ -264,14 +267,13 @@ impl Thread {
                     at = *target as usize;
                     continue;
                 }
-                Op::Indexed(a, table) => {
-                    let index = slots[*a as usize];
-                    let Some(target) = function.tables[*table as usize].get(index as usize) else {
-                        break Err(trouble(code::LAUNCH_FAILED, format!("jump to entry {index} of a shorter table")));
-                    };
-                    at = *target as usize;
-                    continue;
-                }
+                Op::Indexed(a, table) => match entry(&function.tables[*table as usize], slots[*a as usize]) {
+                    Ok(target) => {
+                        at = target;
+                        continue;
+                    }
+                    Err(fault) => break Err(fault),
+                },
                 Op::Call(number) => break Ok(Pause::Call(*number)),
                 Op::Return => break Ok(Pause::Return),
                 Op::Exit => break Ok(Pause::Stop(Stop::Ended)),
@@ -298,6 +300,14 @@ enum Pause {
     Call(u32),
     Return,
     Stop(Stop),
+}
+
+/// The instruction to which a jump through a table goes.
+fn entry(table: &[u32], index: u64) -> Result<usize, Trouble> {
+    match table.get(index as usize) {
+        Some(target) => Ok(*target as usize),
+        None => Err(trouble(code::LAUNCH_FAILED, format!("jump to entry {index} of a shorter table"))),
+    }
 }
 
 /// Checks that the registers that an instruction reads are written, and marks those that it writes.

@@ -33,7 +33,7 @@ fn copy_rows(state: &mut State, description: Host) -> Result<(), Error> {
     };
     // the kind of memory has 4 bytes, and 4 that nobody reads
     let kind = |number: usize| word(number) & u64::from(u32::MAX);
-    let (from, to) = (Side::of(word, 0), Side::of(word, 7));
+    let (from, to) = (PitchedRows::of(word, 0), PitchedRows::of(word, 7));
     let (bytes, rows) = (word(14), word(15));
     if kind(2) != DEVICE || kind(9) != DEVICE || bytes > from.pitch || bytes > to.pitch {
         return Err(Error::new(crate::code::INVALID_VALUE, "not rows of memory of a device"));
@@ -45,12 +45,12 @@ fn copy_rows(state: &mut State, description: Host) -> Result<(), Error> {
 }
 
 /// One side of a copy of rows.
-struct Side {
+struct PitchedRows {
     start: u64,
     pitch: u64,
 }
 
-impl Side {
+impl PitchedRows {
     /// The words from `at` on: x, y, kind, host address, device address, array, pitch.
     fn of(word: impl Fn(usize) -> u64, at: usize) -> Self {
         let (x, y, address, pitch) = (word(at), word(at + 1), word(at + 4), word(at + 6));

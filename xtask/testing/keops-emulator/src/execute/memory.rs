@@ -5,9 +5,9 @@
 //! memory; all others to global memory.
 
 use crate::error::{Trouble, code, trouble};
-use crate::memory::Memory;
+use crate::memory::GlobalMemory;
 use crate::program::{Access, Slot, Space, Ternary, mask};
-use crate::shared::Shared;
+use crate::shared::SharedMemory;
 
 /// The generic addresses of local memory begin here.
 pub(crate) const LOCAL_WINDOW: u64 = 0x1100_0000_0000;
@@ -20,8 +20,8 @@ pub(crate) const WINDOW: u64 = 1 << 32;
 
 /// The memory that one thread sees.
 pub(crate) struct Spaces<'a> {
-    pub(crate) global: &'a mut Memory,
-    pub(crate) shared: &'a mut Shared,
+    pub(crate) global: &'a mut GlobalMemory,
+    pub(crate) shared: &'a mut SharedMemory,
     /// The number of the thread in its block.
     pub(crate) thread: u32,
 }

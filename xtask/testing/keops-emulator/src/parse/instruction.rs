@@ -8,7 +8,7 @@ use super::builder::{Builder, Symbol};
 use super::syntax::{Operand, Statement};
 use super::{arithmetic, transfer};
 use crate::error::Error;
-use crate::program::{Call, Formal, Kind, Op, Type};
+use crate::program::{CallSite, Formal, Kind, Op, Type};
 
 /// The type of a predicate.
 pub(super) const PREDICATE: Type = Type { kind: Kind::Predicate, bits: 1 };
@@ -166,7 +166,7 @@ fn call<'a>(builder: &mut Builder<'a, '_>, operands: &[Operand<'a>]) -> Result<(
         pieces(builder, name, arguments, &argument_formals, |mine, its| (mine.offset, its.offset, its.size))?;
     let results = pieces(builder, name, results, &result_formals, |mine, its| (mine.offset, its.offset, its.size))?;
     let number = builder.function.calls.len() as u32;
-    builder.function.calls.push(Call { function, arguments, results });
+    builder.function.calls.push(CallSite { function, arguments, results });
     builder.emit(Op::Call(number));
     Ok(())
 }
