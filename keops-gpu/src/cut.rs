@@ -45,7 +45,7 @@ pub(crate) const MOST_BLOCKS: usize = (1 << 31) - 1;
 
 /// What the cut depends on, besides the shape.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sizes {
+pub(crate) struct CutSizes {
     /// The most targets in a unit.
     pub(crate) block_targets: usize,
     /// Sources in a tile.
@@ -75,7 +75,7 @@ pub(crate) struct Job<'a> {
 impl Cut {
     /// Consecutive units for launches of their own, behind each of which the host hears of it. Each has several blocks
     /// for every place of the device, so that few places wait for the last block of a launch.
-    pub(crate) fn launches(&self, sizes: &Sizes) -> impl Iterator<Item = ops::Range<usize>> {
+    pub(crate) fn launches(&self, sizes: &CutSizes) -> impl Iterator<Item = ops::Range<usize>> {
         let units = self.units.len();
         let least = sizes.multiprocessors.saturating_mul(BLOCKS_PER_MULTIPROCESSOR * BLOCKS_PER_PLACE);
         let step = units.div_ceil(MOST_LAUNCHES).max(least).max(1);
@@ -101,7 +101,7 @@ impl Job<'_> {
 }
 
 /// How many blocks of targets there are, for all pairs.
-fn blocks(job: &Job<'_>, sizes: &Sizes) -> usize {
+fn blocks(job: &Job<'_>, sizes: &CutSizes) -> usize {
     let step = sizes.block_targets.max(1);
     if job.shape.batches == 1 {
         return job.count().div_ceil(step);
@@ -110,7 +110,7 @@ fn blocks(job: &Job<'_>, sizes: &Sizes) -> usize {
 }
 
 /// Into how many parts the sources are split.
-pub(crate) fn parts(job: &Job<'_>, sizes: &Sizes) -> usize {
+pub(crate) fn parts(job: &Job<'_>, sizes: &CutSizes) -> usize {
     let merged = sizes.state_bytes.saturating_mul(MERGE_STATES);
     if job.pattern.is_some() || sizes.state_bytes > MOST_STATE_BYTES || merged > sizes.local_bytes {
         return 1;
@@ -131,7 +131,7 @@ pub(crate) struct Cut {
 
 /// Cuts the work. All units of a part follow each other, so that blocks that run at the same time read the same
 /// sources. `None` if there are more than a launch can have, or rows that no `u32` can count.
-pub(crate) fn cut(job: &Job<'_>, sizes: &Sizes, parts: usize) -> Option<Cut> {
+pub(crate) fn cut(job: &Job<'_>, sizes: &CutSizes, parts: usize) -> Option<Cut> {
     let &Job { shape, pattern, rows, .. } = job;
     if blocks(job, sizes).checked_mul(parts)? > MOST_BLOCKS || u32::try_from(rows[1]).is_err() {
         return None;
@@ -169,7 +169,7 @@ pub(crate) fn cut(job: &Job<'_>, sizes: &Sizes, parts: usize) -> Option<Cut> {
 
 impl Cut {
     /// Adds units for these segments of the targets of every batch.
-    fn batches(&mut self, job: &Job<'_>, sizes: &Sizes, segments: &[Unit]) -> Option<()> {
+    fn batches(&mut self, job: &Job<'_>, sizes: &CutSizes, segments: &[Unit]) -> Option<()> {
         let [start, end] = job.rows;
         let targets = job.shape.targets;
         let step = sizes.block_targets.max(1);
@@ -218,8 +218,8 @@ mod tests {
 
     use super::*;
 
-    const H200: Sizes = Sizes { local_bytes: 200 << 10, ..SMALL };
-    const SMALL: Sizes = Sizes {
+    const H200: CutSizes = CutSizes { local_bytes: 200 << 10, ..SMALL };
+    const SMALL: CutSizes = CutSizes {
         block_targets: 512,
         tile_sources: 256,
         state_bytes: 8,
@@ -234,7 +234,7 @@ mod tests {
     }
 
     /// Checks that the units of all shares together have each pair of each batch once, in every part all rows in order.
-    fn check(job: &Job<'_>, sizes: &Sizes, shares: usize, counts: impl Fn(u32, u32) -> bool) {
+    fn check(job: &Job<'_>, sizes: &CutSizes, shares: usize, counts: impl Fn(u32, u32) -> bool) {
         let Shape { targets, sources, batches } = job.shape;
         let all = targets * batches;
         let mut seen = vec![0_u8; all * sources];
@@ -282,7 +282,7 @@ mod tests {
         {
             for (block_targets, tile_sources) in [(128, 128), (512, 1), (128, 3), (256, 100)] {
                 for multiprocessors in [1, 3, 132] {
-                    let sizes = Sizes { block_targets, tile_sources, multiprocessors, ..H200 };
+                    let sizes = CutSizes { block_targets, tile_sources, multiprocessors, ..H200 };
                     check(&job(targets, sources), &sizes, 1, |_, _| true);
                 }
             }
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn batches_and_shares_are_covered_once() {
-        let sizes = Sizes { block_targets: 4, tile_sources: 8, ..H200 };
+        let sizes = CutSizes { block_targets: 4, tile_sources: 8, ..H200 };
         for (targets, sources, batches) in [(1, 40, 5), (10, 3, 7), (13, 70, 3), (4, 1, 1)] {
             let shape = Shape { targets, sources, batches };
             let job = Job { shape, pattern: None, rows: [0, targets * batches], variables: 3 };
@@ -308,26 +308,26 @@ mod tests {
     fn parts_are_as_many_as_help() {
         assert_eq!(parts(&job(1_000_000, 1_000_000), &H200), 1, "targets alone make enough blocks");
         assert_eq!(parts(&job(1, 300_000_000), &H200), 2048, "eight blocks for each multiprocessor, or some more");
-        assert_eq!(parts(&job(1, 1 << 28), &Sizes { multiprocessors: 10_000, ..H200 }), MOST_PARTS);
+        assert_eq!(parts(&job(1, 1 << 28), &CutSizes { multiprocessors: 10_000, ..H200 }), MOST_PARTS);
         assert_eq!(parts(&job(10_000, 10_000), &H200), 10_000 / (2 * 256), "no part is too short");
         assert_eq!(parts(&job(100_000, 100_000), &H200), 8, "196 blocks of targets, 1056 wanted");
         assert_eq!(parts(&job(1, 511), &H200), 1);
         assert_eq!(parts(&job(1, 0), &H200), 1);
-        assert_eq!(parts(&job(1, 1_000_000), &Sizes { multiprocessors: 0, ..H200 }), 1);
+        assert_eq!(parts(&job(1, 1_000_000), &CutSizes { multiprocessors: 0, ..H200 }), 1);
     }
 
     #[test]
     fn states_fit_into_memory() {
-        let sizes = |memory| Sizes { memory, ..H200 };
+        let sizes = |memory| CutSizes { memory, ..H200 };
         assert_eq!(parts(&job(1000, 1_000_000), &sizes(5 * 8000)), 5);
         assert_eq!(parts(&job(1000, 1_000_000), &sizes(7999)), 1);
-        assert_eq!(parts(&job(1000, 1_000_000), &Sizes { state_bytes: usize::MAX, ..H200 }), 1);
-        assert_eq!(parts(&job(1000, 1_000_000), &Sizes { state_bytes: 0, ..H200 }), 1024);
+        assert_eq!(parts(&job(1000, 1_000_000), &CutSizes { state_bytes: usize::MAX, ..H200 }), 1);
+        assert_eq!(parts(&job(1000, 1_000_000), &CutSizes { state_bytes: 0, ..H200 }), 1024);
     }
 
     #[test]
     fn merging_fits_into_local_memory() {
-        let of = |state_bytes, sizes| parts(&job(1, 1_000_000), &Sizes { state_bytes, ..sizes });
+        let of = |state_bytes, sizes| parts(&job(1, 1_000_000), &CutSizes { state_bytes, ..sizes });
         assert_eq!([5_461, 5_462].map(|bytes| of(bytes, SMALL)), [1953, 1]);
         assert_eq!([5_462, 64 << 10, (64 << 10) + 1].map(|bytes| of(bytes, H200)), [1953, 1953, 1]);
     }
@@ -349,7 +349,7 @@ mod tests {
     fn what_cannot_be_launched_is_refused() {
         assert_eq!(cut(&job(1 << 33, 1), &H200, 1), None);
         let most = u32::MAX as usize - 1;
-        assert_eq!(cut(&job(most, most), &Sizes { block_targets: 1, ..H200 }, 1), None);
-        assert!(cut(&job(5, most), &Sizes { block_targets: 0, tile_sources: 0, ..H200 }, 3).is_some());
+        assert_eq!(cut(&job(most, most), &CutSizes { block_targets: 1, ..H200 }, 1), None);
+        assert!(cut(&job(5, most), &CutSizes { block_targets: 0, tile_sources: 0, ..H200 }, 3).is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! Devices, and what is kept for each: its context, its modules, and lanes, which are a stream and memory for a call.
+//! Devices, and what is kept for each: its context, its modules, and workspaces, which are a stream and memory for a call.
 //!
 //! The context is the primary one of the device, which other CUDA code in the program shares. It is retained at the
 //! first call and never released: a program may call at any time until it ends, and the driver ends with it.
@@ -26,7 +26,7 @@ use keops_driver::Status;
 
 use crate::{
     Kernel, failure,
-    memory::{Memory, free_bytes},
+    memory::{Allocation, free_bytes},
     staging::Staging,
 };
 
@@ -85,7 +85,7 @@ pub(crate) fn has_room(ordinal: usize, kernel: &Kernel) -> bool {
         return true;
     }
     let check = || {
-        let device = Device::open(ordinal)?;
+        let device = Gpu::open(ordinal)?;
         let _restore = device.make_current()?;
         // how much it is besides the targets, the driver knows
         let loaded = device.module(kernel, &kernel.name)?;
@@ -112,17 +112,17 @@ fn whole_capability(device: cust::device::Device) -> Option<u32> {
 
 /// The place of a module. Its lock is kept while the driver compiles: a thread that wants the same one must wait anyway,
 /// and what failed is tried again by the next.
-type Slot = Mutex<Option<Arc<Loaded>>>;
+type Slot = Mutex<Option<Arc<LoadedModule>>>;
 
 /// A module that is loaded.
 #[derive(Debug)]
-pub(crate) struct Loaded {
+pub(crate) struct LoadedModule {
     pub(crate) module: Module,
     /// The local memory of a thread of its entry point, in bytes; 0 if the driver does not tell.
     pub(crate) local_bytes: usize,
 }
 
-impl Loaded {
+impl LoadedModule {
     fn new(module: Module, entry: &str) -> Self {
         let function = module.get_function(entry);
         let bytes = function.and_then(|function| function.get_attribute(FunctionAttribute::LocalSizeBytes));
@@ -133,7 +133,7 @@ impl Loaded {
 
 /// A device that calls run on.
 #[derive(Debug)]
-pub(crate) struct Device {
+pub(crate) struct Gpu {
     ordinal: usize,
     context: Context,
     /// How many multiprocessors it has.
@@ -148,19 +148,19 @@ pub(crate) struct Device {
     capability: Option<u32>,
     /// The modules that were loaded or are being, by where their text is and how long it is.
     modules: Mutex<HashMap<(usize, usize), Arc<Slot>>>,
-    /// The lanes that no call has; the last one was used last.
-    lanes: Mutex<Vec<Lane>>,
+    /// The workspaces that no call has; the last one was used last.
+    workspaces: Mutex<Vec<Workspace>>,
 }
 
 /// The devices that were opened.
-static DEVICES: Mutex<BTreeMap<usize, Arc<Device>>> = Mutex::new(BTreeMap::new());
+static DEVICES: Mutex<BTreeMap<usize, Arc<Gpu>>> = Mutex::new(BTreeMap::new());
 
 /// What a mutex guards, also if a thread panicked meanwhile: maps whose entries are complete.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Device {
+impl Gpu {
     /// The device of this number.
     pub(crate) fn open(ordinal: usize) -> Result<Arc<Self>, Error> {
         let status = keops_driver::status();
@@ -189,8 +189,8 @@ impl Device {
         let multiprocessors = usize::try_from(count).unwrap_or(1);
         let threads = device.get_attribute(DeviceAttribute::MaxThreadsPerMultiprocessor).ok();
         let threads = threads.and_then(|threads| multiprocessors.checked_mul(usize::try_from(threads).ok()?));
-        let (modules, lanes, reserved) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
-        Ok(Self { ordinal, context, multiprocessors, memory, threads, reserved, capability, modules, lanes })
+        let (modules, workspaces, reserved) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
+        Ok(Self { ordinal, context, multiprocessors, memory, threads, reserved, capability, modules, workspaces })
     }
 
     /// What the driver reserves if a thread has so much local memory, in bytes: it does so for all threads at a time. None
@@ -234,10 +234,14 @@ impl Device {
     ///
     /// # Errors
     /// What the launch says; that there is too little memory for all threads with both numbers.
-    pub(crate) fn with_local(&self, local_bytes: usize, launch: impl Fn() -> CudaResult<()>) -> Result<(), Launch> {
-        let Some(needed) = self.reserves(local_bytes) else { return launch().map_err(Launch::Failed) };
+    pub(crate) fn with_local(
+        &self,
+        local_bytes: usize,
+        launch: impl Fn() -> CudaResult<()>,
+    ) -> Result<(), LaunchError> {
+        let Some(needed) = self.reserves(local_bytes) else { return launch().map_err(LaunchError::Failed) };
         if needed > self.memory {
-            return Err(Launch::Memory(failure::memory(needed, self.memory)));
+            return Err(LaunchError::Memory(failure::memory(needed, self.memory)));
         }
         // The driver knows best what is there: others may have had it reserved.
         let mut launched = launch();
@@ -252,9 +256,9 @@ impl Device {
             }
             Err(CudaError::OutOfMemory) if needed > self.reserved.load(Ordering::Relaxed) => {
                 let free = free_bytes().unwrap_or(0).saturating_add(self.reserved.load(Ordering::Relaxed));
-                Err(Launch::Memory(failure::memory(needed, free)))
+                Err(LaunchError::Memory(failure::memory(needed, free)))
             }
-            Err(error) => Err(Launch::Failed(error)),
+            Err(error) => Err(LaunchError::Failed(error)),
         }
     }
 
@@ -273,7 +277,7 @@ impl Device {
 
     /// The module of an entry point of a kernel, loaded when it is first launched: its binary, or else the driver compiles it
     /// then. The device must be current.
-    pub(crate) fn module(&self, kernel: &Kernel, entry: &str) -> Result<Arc<Loaded>, Error> {
+    pub(crate) fn module(&self, kernel: &Kernel, entry: &str) -> Result<Arc<LoadedModule>, Error> {
         let ptx = kernel.module(entry).filter(|_| !entry.contains('\0')); // `cust` would panic.
         let ptx = ptx.ok_or_else(|| failure::no_kernel(kernel.signature.name, entry))?;
         let key = (ptx.as_ptr().addr(), ptx.len());
@@ -292,35 +296,35 @@ impl Device {
             Some(module) => module,
             None => Module::from_ptx(ptx, &[]).map_err(failed)?,
         };
-        Ok(Arc::clone(slot.insert(Arc::new(Loaded::new(module, entry)))))
+        Ok(Arc::clone(slot.insert(Arc::new(LoadedModule::new(module, entry)))))
     }
 
-    /// Runs a call with a lane that no other call has meanwhile: one that is kept, or a new one. The device must be current.
-    pub(crate) fn with_lane<R>(&self, call: impl FnOnce(&mut Lane) -> Result<R, Error>) -> Result<R, Error> {
+    /// Runs a call with a workspace that no other call has meanwhile: one that is kept, or a new one. The device must be current.
+    pub(crate) fn with_workspace<R>(&self, call: impl FnOnce(&mut Workspace) -> Result<R, Error>) -> Result<R, Error> {
         // The lock is not kept: calls of several threads run at a time.
-        let kept = lock(&self.lanes).pop();
-        let mut lane = match kept {
-            Some(lane) => lane,
-            None => Lane::new()?,
+        let kept = lock(&self.workspaces).pop();
+        let mut workspace = match kept {
+            Some(workspace) => workspace,
+            None => Workspace::new()?,
         };
-        let result = call(&mut lane);
-        lane.trim();
-        let mut lanes = lock(&self.lanes);
-        if lanes.len() < KEPT_LANES {
-            lanes.push(lane);
+        let result = call(&mut workspace);
+        workspace.trim();
+        let mut workspaces = lock(&self.workspaces);
+        if workspaces.len() < KEPT_WORKSPACES {
+            workspaces.push(workspace);
         }
         result
     }
 
-    /// Lets the memory of lanes go that no call has, for a call that needs more than is free. The device must be current.
+    /// Lets the memory of workspaces go that no call has, for a call that needs more than is free. The device must be current.
     pub(crate) fn release_idle(&self) {
-        lock(&self.lanes).iter_mut().for_each(Lane::release);
+        lock(&self.workspaces).iter_mut().for_each(Workspace::release);
     }
 
-    /// Lets all lanes go that no call has.
-    fn release_lanes(&self) -> Result<(), Error> {
+    /// Lets all workspaces go that no call has.
+    fn release_workspaces(&self) -> Result<(), Error> {
         let _restore = self.make_current()?;
-        lock(&self.lanes).clear();
+        lock(&self.workspaces).clear();
         Ok(())
     }
 }
@@ -338,33 +342,33 @@ impl Device {
 /// ```
 pub fn release_kept() -> Result<(), Error> {
     let devices: Vec<_> = lock(&DEVICES).values().cloned().collect();
-    devices.iter().try_for_each(|device| device.release_lanes())
+    devices.iter().try_for_each(|device| device.release_workspaces())
 }
 
 /// Why a kernel was not launched.
-pub(crate) enum Launch {
+pub(crate) enum LaunchError {
     /// There is too little memory for its threads.
     Memory(Error),
     Failed(CudaError),
 }
 
-/// How many lanes a device keeps: calls that run at a time beyond that make their own.
-const KEPT_LANES: usize = 8;
+/// How many workspaces a device keeps: calls that run at a time beyond that make their own.
+const KEPT_WORKSPACES: usize = 8;
 
-/// A lane keeps memory up to this size.
+/// A workspace keeps memory up to this size.
 const KEPT: usize = 64 << 20;
 
 /// What a call has to itself on a device: a stream, and memory that is kept for the next call. It belongs to the device's
 /// context, which must be current wherever it is used or dropped, and to no thread.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(crate) struct Workspace {
     // memory is let go before the stream
-    scratch: Option<Memory>,
+    scratch: Option<Allocation>,
     staging: Staging,
     stream: Stream,
 }
 
-impl Lane {
+impl Workspace {
     fn new() -> Result<Self, Error> {
         let stream = Stream::new(StreamFlags::DEFAULT, None);
         let stream = stream.map_err(|error| failure::cuda("making a stream", error))?;
@@ -379,7 +383,7 @@ impl Lane {
 
     /// How much memory is there already, in bytes.
     pub(crate) fn scratch_bytes(&self) -> usize {
-        self.scratch.as_ref().map_or(0, Memory::bytes)
+        self.scratch.as_ref().map_or(0, Allocation::bytes)
     }
 
     /// Lets that memory go.
@@ -387,8 +391,8 @@ impl Lane {
         self.scratch = None;
     }
 
-    /// Memory of at least so many bytes, what copies go through, and the stream. There is nothing on it yet.
-    pub(crate) fn scratch(&mut self, bytes: usize) -> Result<(&Memory, &mut Staging, &Stream), Error> {
+    /// Allocation of at least so many bytes, what copies go through, and the stream. There is nothing on it yet.
+    pub(crate) fn scratch(&mut self, bytes: usize) -> Result<(&Allocation, &mut Staging, &Stream), Error> {
         let Self { scratch, staging, stream } = self;
         staging.idle();
         if scratch.as_ref().is_none_or(|scratch| scratch.bytes() < bytes) {
@@ -396,7 +400,7 @@ impl Lane {
         }
         let scratch = match scratch {
             Some(scratch) => scratch,
-            none => none.insert(Memory::allocate(bytes)?),
+            none => none.insert(Allocation::allocate(bytes)?),
         };
         Ok((scratch, staging, stream))
     }

@@ -5,12 +5,12 @@ use keops_core::{
     problem::{Pairs, Shape},
 };
 
-use crate::{Kernel, cut::Job, device::Device};
+use crate::{Kernel, cut::Job, device::Gpu};
 
 /// A pass in so many units and parts of the sources; `watched` if somebody wants to know how far it is.
 pub(crate) fn pass<T: Scalar>(
     kernel: &Kernel,
-    device: &Device,
+    device: &Gpu,
     job: &Job<'_>,
     (units, parts): (usize, usize),
     watched: bool,

@@ -15,9 +15,9 @@ use keops_core::{
 use crate::{
     Kernel,
     cut::Cut,
-    device::{Device, Launch},
+    device::{Gpu, LaunchError},
     failure,
-    memory::{Memory, Plan, Region},
+    memory::{Allocation, MemoryPlan, Region},
     output::PARTIAL_BYTES,
 };
 
@@ -45,17 +45,17 @@ impl Regions {
         kernel: &Kernel,
         [rows, batches]: [usize; 2],
         views: &[View<'_, T>],
-        outputs: Outputs,
+        outputs: ScratchOutputs,
         parts: usize,
         cut: &Cut,
-    ) -> (Plan, Self) {
-        let Outputs { totals, values, indices } = outputs;
+    ) -> (MemoryPlan, Self) {
+        let ScratchOutputs { totals, values, indices } = outputs;
         let number = size_of::<T>();
         let rows = |width: usize| rows.saturating_mul(width);
         let rows_if = |wanted: bool, width: usize| if wanted { rows(width) } else { 0 };
         let states = if parts > 1 { rows(kernel.sizes.state_words).saturating_mul(parts) } else { 0 };
         let partial = if totals { TOTAL_BLOCKS.saturating_mul(kernel.signature.values) } else { 0 };
-        let mut plan = Plan::default();
+        let mut plan = MemoryPlan::default();
         let regions = Self {
             data: views.iter().map(|view| plan.region(view.host().map_or(0, <[T]>::len), number)).collect(),
             pointers: plan.region(views.len().saturating_mul(batches), ADDRESS_BYTES),
@@ -72,7 +72,7 @@ impl Regions {
 
 /// What the memory of a call has of its results.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Outputs {
+pub(crate) struct ScratchOutputs {
     /// Whether any piece is a total.
     pub(crate) totals: bool,
     /// Whether the values are in it; else they are in memory that stays.
@@ -116,7 +116,7 @@ fn words<const N: usize, const BYTES: usize>(words: [u32; N]) -> [u8; BYTES] {
 pub(crate) struct Launches<'c> {
     pub(crate) kernel: &'c Kernel,
     /// Where they run; it is current.
-    pub(crate) device: &'c Device,
+    pub(crate) device: &'c Gpu,
     /// Rows of the result.
     pub(crate) rows: usize,
 }
@@ -130,7 +130,7 @@ impl Launches<'_> {
     /// The main kernel with some of the units, of a cut in so many parts.
     pub(crate) fn main(
         &self,
-        memory: &Memory,
+        memory: &Allocation,
         regions: &Regions,
         results: Results,
         stream: &Stream,
@@ -159,7 +159,7 @@ impl Launches<'_> {
     /// The merge kernel, in as many stages as it takes, if there is more than one part.
     pub(crate) fn merge(
         &self,
-        memory: &Memory,
+        memory: &Allocation,
         regions: &Regions,
         results: Results,
         stream: &Stream,
@@ -225,8 +225,8 @@ impl Launches<'_> {
             unsafe { stream.launch(&function, blocks, threads, shared, parameters) }
         };
         self.device.with_local(loaded.local_bytes, launched).map_err(|error| match error {
-            Launch::Memory(error) => error,
-            Launch::Failed(error) => failure::cuda(format!("launching the kernel {name}"), error),
+            LaunchError::Memory(error) => error,
+            LaunchError::Failed(error) => failure::cuda(format!("launching the kernel {name}"), error),
         })
     }
 }

@@ -3,22 +3,24 @@
 //! [`reduce`] runs a compiled formula on a GPU.
 //!
 //! The kernels come as PTX text, compiled beforehand from the same formula that the CPU engine runs; `keops-core`'s
-//! `launch` says what their parameters are. This crate takes checked calls, cuts the work into blocks, moves data
-//! there and back, and launches. What it knows of a formula is in [`Kernel`]: plain numbers, so that it is compiled
-//! once.
+//! `launch` says what their parameters are. This crate takes checked problems, cuts the work into blocks, copies arguments to the
+//! device and results back, and launches the kernels. All that it knows of a formula are the plain numbers of a [`Kernel`], so
+//! that it is compiled once for all formulas.
 //!
-//! A program that contains it starts on a machine without a driver: [`devices`] answers 0 there (see `keops-driver`).
+//! A program that contains this crate starts on a machine without a driver, too: [`devices`] returns 0 there (see `keops-driver`).
 //!
 //! | where | what |
 //! |---|---|
-//! | `engine` | a call, from the arguments to the results, on one device or on all |
-//! | `launch` | the kernels of a call, and their parameters |
+//! | `engine` | a pass, from the checked arguments to the results, on one device or on all |
+//! | `pass` | a pass on a device: memory, copies and launches |
+//! | `launch` | the kernels of a pass, and their parameters |
 //! | `cut` | how the work is cut: pure functions of its shape and the device |
 //! | `output` | results: rows, and totals over all rows |
-//! | `memory` | the one allocation of a call, and memory that stays |
+//! | `memory` | the one allocation of a pass, and memory that stays |
+//! | `resident` | the outputs that stay on a device |
 //! | `staging` | copies to and from the host, through page-locked memory |
 //! | `numbers` | `f32` and `f64` as bytes |
-//! | `device` | devices, and what is kept for each: its context, its modules, and streams and memory for calls |
+//! | `device` | devices, with the context, the modules and the workspaces (streams and memory) that are kept for each |
 //! | `event` | with the feature `tracing`: what ran, and how it was cut |
 //! | `failure` | errors of the driver as errors of a call |
 
@@ -32,6 +34,8 @@ mod launch;
 mod memory;
 mod numbers;
 mod output;
+mod pass;
+mod resident;
 mod staging;
 
 pub use device::{devices, is_available, release_kept};
@@ -47,7 +51,7 @@ use keops_core::{
     },
 };
 
-/// The engine, for the settings of calls. The facade `keops` gives it to every call, with the feature `cuda`.
+/// The CUDA engine, for the settings of calls. With the feature `cuda`, the facade `keops` gives it to every call.
 ///
 /// ```
 /// use keops_core::{data::Device, problem::Settings};

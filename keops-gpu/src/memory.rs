@@ -1,8 +1,8 @@
 //! Memory of a device.
 //!
-//! Allocating takes the driver longer than a small kernel runs, so a call does it at most once: a [`Plan`] lays out
-//! everything that it needs, [`Memory`] is the allocation, which a later call uses again, and a
-//! [`Region`] a part of it. Results that stay on the device are allocations of their own, [`Kept`].
+//! Allocating takes the driver longer than a small kernel runs, so a call does it at most once: a [`MemoryPlan`] lays out
+//! everything that it needs, [`Allocation`] is the allocation, which a later call uses again, and a
+//! [`Region`] a part of it. Results that stay on the device are allocations of their own, [`Resident`].
 
 use core::any::Any;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use cust::{
 };
 use keops_core::data::{self, Array, Error, Stored};
 
-use crate::{device::Device, failure, numbers::Numbers};
+use crate::{device::Gpu, failure, numbers::Numbers};
 
 /// Regions start at multiples of so many bytes, as allocations of their own would.
 const ALIGNMENT: usize = 256;
@@ -39,11 +39,11 @@ impl Region {
 
 /// Where everything goes. Sizes that no memory has are the largest there is, so that they never fit.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Plan {
+pub(crate) struct MemoryPlan {
     bytes: usize,
 }
 
-impl Plan {
+impl MemoryPlan {
     /// Memory for `count` items of `size` bytes.
     pub(crate) fn region(&mut self, count: usize, size: usize) -> Region {
         let region = Region { offset: self.bytes, bytes: count.saturating_mul(size) };
@@ -66,9 +66,9 @@ pub(crate) fn free_bytes() -> Result<usize, Error> {
 
 /// Memory of the current device, let go when it is dropped; the device must be current then too.
 #[derive(Debug)]
-pub(crate) struct Memory(DeviceBuffer<u8>);
+pub(crate) struct Allocation(DeviceBuffer<u8>);
 
-impl Memory {
+impl Allocation {
     /// So many bytes.
     pub(crate) fn allocate(bytes: usize) -> Result<Self, Error> {
         // SAFETY: bytes are copied or written by kernels before they are read: the kernels' part of the contract.
@@ -97,21 +97,21 @@ impl Memory {
 
 /// Memory that outlives the call that made it.
 #[derive(Debug)]
-pub(crate) struct Kept {
-    device: Arc<Device>,
+pub(crate) struct Resident {
+    device: Arc<Gpu>,
     /// None once it is being dropped.
-    memory: Option<Memory>,
+    memory: Option<Allocation>,
     /// How many bytes were asked for.
     bytes: usize,
 }
 
-impl Kept {
+impl Resident {
     /// So many bytes of a device, which is current.
-    pub(crate) fn allocate(device: &Arc<Device>, bytes: usize) -> Result<Self, Error> {
-        let memory = match Memory::allocate(bytes) {
+    pub(crate) fn allocate(device: &Arc<Gpu>, bytes: usize) -> Result<Self, Error> {
+        let memory = match Allocation::allocate(bytes) {
             Err(Error::DeviceMemory { .. }) => {
                 device.release_idle();
-                Memory::allocate(bytes)?
+                Allocation::allocate(bytes)?
             }
             allocated => allocated?,
         };
@@ -120,7 +120,7 @@ impl Kept {
 
     /// Where it begins on the device.
     pub(crate) fn start(&self) -> u64 {
-        self.memory.as_ref().map_or(0, Memory::start)
+        self.memory.as_ref().map_or(0, Allocation::start)
     }
 
     /// How many bytes.
@@ -135,11 +135,11 @@ impl Kept {
     }
 
     /// Numbers of the host, in memory of `device`.
-    pub(crate) fn upload<T: Stored>(device: &Arc<Device>, numbers: Numbers<T>, from: &[T]) -> Result<Self, Error> {
+    pub(crate) fn upload<T: Stored>(device: &Arc<Gpu>, numbers: Numbers<T>, from: &[T]) -> Result<Self, Error> {
         let _restore = device.make_current()?;
         let kept = Self::allocate(device, size_of_val(from))?;
-        device.with_lane(|lane| {
-            let (staging, stream) = lane.staging();
+        device.with_workspace(|workspace| {
+            let (staging, stream) = workspace.staging();
             // SAFETY: the memory is that long, and there until the stream has been synchronized.
             let sent = unsafe { staging.upload(kept.start(), &[(0, numbers.bytes(from))], stream) };
             // also if that failed: a part may be on its way
@@ -156,8 +156,8 @@ impl Kept {
             return Err(failed(CudaError::InvalidValue));
         }
         let _restore = self.device.make_current()?;
-        self.device.with_lane(|lane| {
-            let (staging, stream) = lane.staging();
+        self.device.with_workspace(|workspace| {
+            let (staging, stream) = workspace.staging();
             // SAFETY: the memory is that long.
             let received = unsafe { staging.download(self.start(), to, stream) };
             // also if that failed: a copy may be on its way
@@ -166,7 +166,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for Resident {
     fn drop(&mut self) {
         // without its device there is no way to let it go, and nobody to tell
         let _restore = self.device.make_current();
@@ -174,7 +174,7 @@ impl Drop for Kept {
     }
 }
 
-impl data::Memory for Kept {
+impl data::Memory for Resident {
     fn ordinal(&self) -> usize {
         self.device.ordinal()
     }
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn regions_are_apart_and_aligned() {
-        let mut plan = Plan::default();
+        let mut plan = MemoryPlan::default();
         let sizes = [(3, 4), (0, 8), (1, 256), (257, 1), (2, 20)];
         let regions = sizes.map(|(count, size)| plan.region(count, size));
         for (pair, (count, size)) in regions.windows(2).zip(sizes) {
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_as_large_as_can_be() {
-        let mut plan = Plan::default();
+        let mut plan = MemoryPlan::default();
         plan.region(usize::MAX / 2, 8);
         plan.region(100, 4);
         assert_eq!(plan.bytes(), usize::MAX);
