@@ -1,8 +1,8 @@
-//! Long rows of f: the pairs of several sources as one number.
+//! Bundles, for long rows of f: the pairs of several sources as one number.
 //!
 //! A row of f that is too long for registers is summed in local memory. A thread therefore computes the pairs of its `Q`
 //! targets with a bundle of sources in step, as one number of `B` pairs: a component of the targets is read once for all
-//! sources, and so is a component of the sum, which is written once. Number g `Q` + q is that of source g and target q.
+//! sources, and a component of the sum is read and written once. Pair g `Q` + q is that of source g and target q.
 
 use keops_core::{
     formula::{Components, Formula, Row, Sink},
@@ -12,7 +12,7 @@ use keops_core::{
 
 use crate::{rows::Rows, shared::Shared};
 
-/// What is the same for all sources, in every pair.
+/// The numbers of the targets, repeated for each source of the bundle.
 #[inline(always)]
 fn repeat<N: Copy, const Q: usize, const B: usize>(targets: Rows<N, Q>) -> Rows<N, B> {
     let mut pairs = [targets.0[0]; B];
@@ -24,7 +24,7 @@ fn repeat<N: Copy, const Q: usize, const B: usize>(targets: Rows<N, Q>) -> Rows<
     Rows(pairs)
 }
 
-/// The pairs of one source, the first of which is number `b`.
+/// The pairs of one source; the first of them is pair `b`.
 #[inline(always)]
 fn part<N: Copy, const Q: usize, const B: usize>(pairs: Rows<N, B>, b: usize) -> Rows<N, Q> {
     let mut targets = [pairs.0[b]; Q];
@@ -36,7 +36,7 @@ fn part<N: Copy, const Q: usize, const B: usize>(pairs: Rows<N, B>, b: usize) ->
     Rows(targets)
 }
 
-/// The parameters, in every pair.
+/// The parameters, repeated for every pair of the bundle.
 #[inline(always)]
 pub(crate) fn parameters<N, F, const Q: usize, const B: usize>(from: &[Rows<N, Q>]) -> F::Parameters<Rows<N, B>>
 where
@@ -50,7 +50,7 @@ where
     parameters
 }
 
-/// The contractions of each source of the bundle, as those of its pairs.
+/// The contractions of all pairs of the bundle, from the contractions of each source.
 #[inline(always)]
 pub(crate) fn contractions<N, F, const Q: usize, const B: usize>(
     from: &[F::Contractions<Rows<N, Q>>],
@@ -74,10 +74,10 @@ where
     contractions
 }
 
-/// The targets, each with all sources.
-pub(crate) struct Targets<'a, N, const Q: usize>(pub(crate) &'a [Rows<N, Q>]);
+/// The targets as a row of the bundle: each number is repeated for all sources.
+pub(crate) struct BundleTargets<'a, N, const Q: usize>(pub(crate) &'a [Rows<N, Q>]);
 
-impl<N, const Q: usize, const B: usize> Row<Rows<N, B>> for Targets<'_, N, Q>
+impl<N, const Q: usize, const B: usize> Row<Rows<N, B>> for BundleTargets<'_, N, Q>
 where
     N: Real<Cx = (), Mask = bool, Index = u32>,
 {
@@ -87,23 +87,24 @@ where
     }
 }
 
-/// The sources in shared memory, each with all `Q` targets.
-pub(crate) struct Sources<const Q: usize> {
+/// The sources in shared memory as a row of the bundle: each number is repeated for all `Q` targets.
+pub(crate) struct BundleSources<const Q: usize> {
     address: u32,
     stride: u32,
 }
 
-impl<const Q: usize> Sources<Q> {
+impl<const Q: usize> BundleSources<Q> {
+    /// The sources from an address on.
+    ///
     /// # Safety
-    /// At the address there must be as many prepared sources as a bundle has, `stride` bytes apart, for as long as this
-    /// is used.
+    /// As many prepared sources as a bundle has must be at the address, `stride` bytes apart, for as long as the value is used.
     #[inline(always)]
     pub(crate) unsafe fn new(address: u32, stride: u32) -> Self {
         Self { address, stride }
     }
 }
 
-impl<N, const Q: usize, const B: usize> Row<Rows<N, B>> for Sources<Q>
+impl<N, const Q: usize, const B: usize> Row<Rows<N, B>> for BundleSources<Q>
 where
     N: Real<Cx = (), Mask = bool, Index = u32>,
     N::Scalar: Shared,
@@ -114,7 +115,7 @@ where
         let mut b = 0;
         while b < B {
             let address = self.address + (b / Q) as u32 * self.stride + (c * size_of::<N::Scalar>()) as u32;
-            // SAFETY: a component of a source that is there, by the contract of `new`.
+            // SAFETY: a component of one of the sources, by the contract of `new`.
             let number = N::splat(cx, unsafe { N::Scalar::read(address) });
             let mut q = 0;
             while q < Q {
@@ -127,7 +128,7 @@ where
     }
 }
 
-/// Hands the components of a bundle's pairs to a reduction that takes [`Reduction::BUNDLES`].
+/// A sink that hands the components of a bundle's pairs to a reduction which takes bundles ([`Reduction::BUNDLES`]).
 pub(crate) struct Take<'a, N, F, Red, const Q: usize, const B: usize>
 where
     N: Real<Cx = (), Mask = bool, Index = u32>,
@@ -136,9 +137,9 @@ where
 {
     state: &'a mut Red::State<F, Rows<N, Q>>,
     run: &'a mut Red::Run<F, Rows<N, Q>>,
-    /// For the first pair of each source.
+    /// What component 0 leaves for each source, at the number of its first pair.
     kept: [Red::Kept<Rows<N, Q>>; B],
-    /// The first source of the bundle.
+    /// The row number of the first source of the bundle.
     first: u32,
 }
 

@@ -12,7 +12,7 @@
 //! | sin, cos | `sin.approx.ftz`, `cos.approx.ftz` of x reduced to [-π, π] | 2^-20.5 absolute; for |x| > 8192 as on the CPU |
 //!
 //! The errors of the instructions are those of NVIDIA's PTX ISA, for results in the normal range; subnormal arguments
-//! count as 0. Everything else is what `f32` does.
+//! count as 0. All other operations are those of `f32`.
 
 use core::{arch::asm, slice};
 
@@ -20,12 +20,12 @@ use keops_core::number::Real;
 
 use crate::rows::Number;
 
-/// A number; see the module.
+/// An `f32` whose elementary functions are instructions of the hardware.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(transparent)]
 pub struct Fast(pub f32);
 
-/// One instruction on one number.
+/// An instruction on one number.
 macro_rules! instruction {
     ($text:literal, $x:expr) => {{
         let y: f32;
@@ -56,7 +56,7 @@ macro_rules! forward {
     (@wrap $type:tt, $value:expr) => { $value };
 }
 
-/// Beyond this the argument of a sine is reduced as on the CPU.
+/// The largest argument of a sine or a cosine that is reduced here; larger ones are reduced as on the CPU.
 const REDUCED: f32 = 8192.0;
 
 /// x - 2π k for the integer k nearest to x / 2π, for |x| up to [`REDUCED`].
@@ -103,8 +103,8 @@ impl Real for Fast {
         (x: Self, y: Self) -> Self: pow atan2;
     }
 
-    /// Written out, so that the assembler makes it part of the next instruction: LLVM would flip the sign bit of what
-    /// goes into other assembly, which is an instruction.
+    /// An instruction in assembly, which the assembler makes part of the next instruction. LLVM would flip the sign bit of an operand
+    /// of other assembly, which takes an instruction.
     #[inline(always)]
     fn neg(_: (), x: Self) -> Self {
         instruction!("neg.f32 {0}, {1};", x.0)

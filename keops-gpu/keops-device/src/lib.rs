@@ -2,26 +2,26 @@
 //!
 //! A device crate, written by `keops-build`, has the formulas of a user's crate and an entry point for each kernel; the
 //! entry points call `pairs`, `merge` and `total`. The contract with the host (names, parameters, memory layout)
-//! is the module `launch` of keops-core. On targets other than `nvptx64` this crate is all but empty.
+//! is the module `launch` of keops-core. On targets other than `nvptx64` this crate has two constants and nothing else.
 //!
 //! | where | what |
 //! |---|---|
-//! | `thread` | where a thread stands in its grid, and barriers |
+//! | `thread` | the numbers of a thread in its grid, and barriers |
 //! | `shared` | loads and stores of shared memory |
 //! | `fast` | `f32` with the hardware's elementary functions |
 //! | `rows` | several targets of a thread as one number |
 //! | `pairs` | the main kernel |
-//! | `wide` | its loop over pairs if targets are long, or rows of f |
+//! | `wide` | the loop over pairs for long targets and long rows of f |
 //! | `bundle` | the pairs of several sources as one number |
 //! | `merge` | joins the states of several parts |
 //! | `total` | sums over all targets |
 #![no_std]
 #![cfg_attr(target_arch = "nvptx64", feature(abi_ptx, stdarch_nvptx, asm_experimental_arch))]
 
-/// Where the sources of this crate are, for the build script that compiles it for GPUs.
+/// The folder of this crate, for the build script that compiles the crate for GPUs.
 pub const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Where the sources of keops-core are, likewise.
+/// The folder of keops-core, for the same build script.
 pub const CORE_FOLDER: &str = keops_core::FOLDER;
 
 #[cfg(target_arch = "nvptx64")]
@@ -54,7 +54,7 @@ pub use rows::Rows;
 #[cfg(target_arch = "nvptx64")]
 pub use total::total;
 
-/// What formulas and entry points name.
+/// The items that formulas and entry points name.
 #[cfg(target_arch = "nvptx64")]
 #[doc(hidden)]
 pub mod __private {

@@ -1,5 +1,5 @@
-//! Joins the states of the parts of each target, in their order, and writes the result. Many parts are joined in stages:
-//! a thread that went through a thousand of them would wait for memory a thousand times.
+//! The merge kernel: it joins the states of the parts of each target, in their order, and writes the result. Many parts are joined
+//! in stages: a thread that went through a thousand parts would wait for memory a thousand times.
 
 use keops_core::{
     formula::{Components, Formula},
@@ -10,7 +10,7 @@ use keops_core::{
 
 use crate::{pairs::finish, thread};
 
-/// The merge kernel: a thread for each target and each [`MERGED`] parts, which are `apart` parts from each other.
+/// The merge kernel. Each thread joins [`MERGED`] parts of a target, whose numbers are `apart` apart.
 ///
 /// # Safety
 /// The contract of the module `launch` of keops-core.
@@ -40,7 +40,7 @@ pub unsafe fn merge<T: Scalar, F: Formula, Red: Reduction>(
     while part < last {
         let mut w = 0;
         while w < next.len() {
-            // SAFETY: there are all words of all parts of all targets.
+            // SAFETY: the states have all words of all parts of all targets.
             next[w] = unsafe { *states.add(place(part, w, next.len())) };
             w += 1;
         }

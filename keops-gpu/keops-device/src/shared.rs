@@ -1,5 +1,5 @@
-//! Dynamic shared memory, by 32-bit addresses: loads and stores that name the space, where generic ones would go
-//! through the window of the generic address space.
+//! Dynamic shared memory, by 32-bit addresses. The loads and stores name the space; generic ones would go through the window of
+//! the generic address space.
 
 use core::arch::{asm, global_asm};
 
@@ -16,23 +16,23 @@ pub fn start() -> u32 {
 
 /// An element type in shared memory.
 pub trait Shared: Copy {
-    /// Reads one.
+    /// Reads a number.
     ///
     /// # Safety
-    /// `address` must be that of a number in shared memory that was written, behind a barrier.
+    /// `address` must be the address of a number in shared memory that was written before the last barrier.
     unsafe fn read(address: u32) -> Self;
 
-    /// Reads as many as `to` has, 16 bytes at a time.
+    /// Reads consecutive numbers, as many as `to` has, 16 bytes at a time.
     ///
     /// # Safety
-    /// As for [`Self::read`], for all of them, and for those behind the last one up to a multiple of 16 bytes, which
-    /// need not be written; `address` must be a multiple of 16.
+    /// As for [`Self::read`], for each of the numbers. `address` must be a multiple of 16, and the memory must reach up to the
+    /// next multiple of 16 bytes after the last number; that rest need not be written.
     unsafe fn read_row(address: u32, to: &mut [Self]);
 
-    /// Writes one.
+    /// Writes a number.
     ///
     /// # Safety
-    /// `address` must be that of a number in shared memory, which no other thread touches before the next barrier.
+    /// `address` must be the address of a number in shared memory that no other thread touches before the next barrier.
     unsafe fn write(self, address: u32);
 }
 

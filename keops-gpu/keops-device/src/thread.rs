@@ -1,4 +1,4 @@
-//! Where a thread stands in its grid, and barriers: named as in `cuda_std`.
+//! The numbers of a thread in its grid, and barriers. The functions have the names that `cuda_std` gives them.
 
 use core::arch::{asm, nvptx};
 
@@ -16,29 +16,29 @@ pub fn block_idx_x() -> u32 {
     (unsafe { nvptx::_block_idx_x() }) as u32
 }
 
-/// How many threads a block has.
+/// The number of threads in a block.
 #[inline(always)]
 pub fn block_dim_x() -> u32 {
     // SAFETY: reads a special register.
     (unsafe { nvptx::_block_dim_x() }) as u32
 }
 
-/// How many blocks the grid has.
+/// The number of blocks in the grid.
 #[inline(always)]
 pub fn grid_dim_x() -> u32 {
     // SAFETY: reads a special register.
     (unsafe { nvptx::_grid_dim_x() }) as u32
 }
 
-/// In the body of a loop: the assembler must not write it out several times. Loops that run a few times beside those over
-/// pairs take most of its time otherwise, and that is the time of the first call.
+/// Keeps the assembler from unrolling the loop in whose body this is called. The loops that run a few times would otherwise take
+/// most of the assembler's time, and so of the first call.
 #[inline(always)]
 pub fn not_unrolled() {
     // SAFETY: a comment, from which the build script makes a directive.
     unsafe { asm!("// keops: not unrolled", options(nomem, nostack, preserves_flags)) };
 }
 
-/// Waits until all threads of the block are here, and what they wrote to shared memory can be read.
+/// Waits until all threads of the block have come here. What they wrote to shared memory before can then be read.
 ///
 /// # Safety
 /// All threads of the block must come to the same barrier.
@@ -48,14 +48,15 @@ pub unsafe fn sync_threads() {
     unsafe { nvptx::_syncthreads() }
 }
 
-/// Waits as [`sync_threads`] does, and answers whether any thread of the block `says` so.
+/// Waits as [`sync_threads`] does, and returns whether any thread of the block `says` so.
 ///
 /// # Safety
 /// All threads of the block must come to the same barrier.
 #[inline(always)]
 pub unsafe fn sync_threads_or(says: bool) -> bool {
     let any: u32;
-    // SAFETY: the contract of this function; it touches no memory, but what was written before it can be read.
+    // SAFETY: the contract of this function. The instruction touches no memory itself, but without `nomem` the compiler takes it
+    // for a barrier, which it is.
     unsafe {
         asm!(
             "{{",

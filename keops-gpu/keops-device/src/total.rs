@@ -1,4 +1,4 @@
-//! Sums over all targets, for the gradients of parameters: each block leaves a partial sum of each column, in two
+//! The total kernel: sums over all targets, for the gradients of parameters. Each block writes a partial sum of each column, in two
 //! terms of `f64`.
 
 use core::arch::global_asm;
@@ -9,6 +9,7 @@ use crate::{shared::Shared, thread};
 
 global_asm!(".shared .align 16 .b8 keops_partial[2048];");
 
+/// The address of the partial sums of the threads, in shared memory.
 fn partial() -> u32 {
     let wide: u64;
     // SAFETY: takes the address of a symbol.
@@ -57,7 +58,7 @@ pub unsafe fn total<T: Scalar>(values: *const T, to: *mut [f64; 2], rows: u32, w
             // SAFETY: there is room for each column of each block.
             unsafe { *to.add(block as usize * width as usize + column as usize) = [high, low] };
         }
-        // SAFETY: as above; behind the last read of the partial sums.
+        // SAFETY: all threads come here, after the last read of the partial sums.
         unsafe { thread::sync_threads() };
     }
 }
