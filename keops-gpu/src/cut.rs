@@ -1,15 +1,15 @@
 //! How the work is cut into the blocks of the main kernel: pure functions of its shape and the device.
 //!
 //! A unit is a block of targets against a range of sources. Blocks of targets alone make enough units for large
-//! results. For few targets the sources are split into parts too, whose states the merge kernel joins: so many that
-//! there are some blocks for each multiprocessor, but none so short that reading targets and writing states would be
-//! most of its work.
+//! results. For few targets the sources are split into parts too, whose states the merge kernel joins. There are as many parts
+//! as give each multiprocessor several blocks, but none is so short that reading targets and writing states would be most of its
+//! work.
 //!
-//! Each batch has units of its own. A block-sparse pattern has as many for each of its segments as that has blocks of
-//! targets; its sources are not split.
+//! Each batch has units of its own. A block-sparse pattern has a unit for each block of targets of each of its segments; its
+//! sources are not split.
 //!
-//! A result depends on how its sources are split, in the last digits: so on the device, and on the free memory if there
-//! is little.
+//! The last digits of a result depend on how its sources are split, and so on the device, and on the free memory if there is
+//! little.
 
 use core::ops;
 
@@ -25,25 +25,25 @@ const BLOCKS_PER_MULTIPROCESSOR: usize = 8;
 /// The fewest tiles of sources in a part, unless there is only one part.
 const LEAST_TILES: usize = 2;
 
-/// States of more bytes are not split.
+/// The most bytes of the state of a target for which the sources are split into parts.
 const MOST_STATE_BYTES: usize = 64 << 10;
 
-/// How many states the merge kernel has in the local memory of a thread.
+/// The number of states that a thread of the merge kernel has in local memory.
 const MERGE_STATES: usize = 3;
 
-/// The most parts: two stages of the merge kernel. Each adds a state for every target.
+/// The most parts, which two stages of the merge kernel join. Each part adds a state for every target.
 const MOST_PARTS: usize = MERGED * MERGED;
 
-/// The most launches of a call whose caller wants to know how far it is.
+/// The most launches of a pass whose caller asked for its progress.
 const MOST_LAUNCHES: usize = 64;
 
-/// Blocks of such a launch for each place that a multiprocessor has for them.
+/// The fewest blocks of such a launch for each block that the device runs at a time.
 const BLOCKS_PER_PLACE: usize = 4;
 
 /// The most blocks of a launch.
 pub(crate) const MOST_BLOCKS: usize = (1 << 31) - 1;
 
-/// What the cut depends on, besides the shape.
+/// The sizes that the cut depends on, besides the shape.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CutSizes {
     /// The most targets in a unit.
@@ -54,27 +54,27 @@ pub(crate) struct CutSizes {
     pub(crate) state_bytes: usize,
     /// Multiprocessors of the device.
     pub(crate) multiprocessors: usize,
-    /// What all states may take, in bytes.
+    /// The most memory of all states together, in bytes.
     pub(crate) memory: usize,
-    /// What a thread may have of local memory, in bytes: the driver reserves it for all threads that the device can have.
+    /// The most local memory of a thread, in bytes: the driver reserves it for all threads that the device can have.
     pub(crate) local_bytes: usize,
 }
 
-/// What is cut.
+/// The work that is cut.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job<'a> {
     pub(crate) shape: Shape,
     /// The pairs that count, in every batch; all of them if there is none.
     pub(crate) pattern: Option<&'a Pattern>,
-    /// Which rows of the result, of all batches.
+    /// The first row of the result, and one past the last; the rows of all batches follow each other.
     pub(crate) rows: [usize; 2],
-    /// How many variables there are.
+    /// The number of variables.
     pub(crate) variables: usize,
 }
 
 impl Cut {
-    /// Consecutive units for launches of their own, behind each of which the host hears of it. Each has several blocks
-    /// for every place of the device, so that few places wait for the last block of a launch.
+    /// Consecutive units for launches of their own, after each of which the host reports the progress. Each launch has several
+    /// times as many blocks as the device runs at a time, so that little of the device waits for the last block of a launch.
     pub(crate) fn launches(&self, sizes: &CutSizes) -> impl Iterator<Item = ops::Range<usize>> {
         let units = self.units.len();
         let least = sizes.multiprocessors.saturating_mul(BLOCKS_PER_MULTIPROCESSOR * BLOCKS_PER_PLACE);
@@ -82,7 +82,7 @@ impl Cut {
         (0..units).step_by(step).map(move |first| first..units.min(first + step))
     }
 
-    /// How many pairs some units have.
+    /// The number of pairs of some units.
     pub(crate) fn pairs(&self, units: ops::Range<usize>) -> u64 {
         let sources = |unit: &Unit| {
             let ranges = &self.ranges[unit.first_range as usize..][..unit.ranges as usize];
@@ -94,13 +94,13 @@ impl Cut {
 }
 
 impl Job<'_> {
-    /// How many rows of the result.
+    /// The number of rows of the result.
     pub(crate) fn count(&self) -> usize {
         self.rows[1] - self.rows[0]
     }
 }
 
-/// How many blocks of targets there are, for all pairs.
+/// The number of blocks of targets, if all pairs count.
 fn blocks(job: &Job<'_>, sizes: &CutSizes) -> usize {
     let step = sizes.block_targets.max(1);
     if job.shape.batches == 1 {
@@ -109,7 +109,7 @@ fn blocks(job: &Job<'_>, sizes: &CutSizes) -> usize {
     job.shape.targets.div_ceil(step).saturating_mul(job.count().div_ceil(job.shape.targets.max(1)))
 }
 
-/// Into how many parts the sources are split.
+/// The number of parts that the sources are split into.
 pub(crate) fn parts(job: &Job<'_>, sizes: &CutSizes) -> usize {
     let merged = sizes.state_bytes.saturating_mul(MERGE_STATES);
     if job.pattern.is_some() || sizes.state_bytes > MOST_STATE_BYTES || merged > sizes.local_bytes {
@@ -130,7 +130,7 @@ pub(crate) struct Cut {
 }
 
 /// Cuts the work. All units of a part follow each other, so that blocks that run at the same time read the same
-/// sources. `None` if there are more than a launch can have, or rows that no `u32` can count.
+/// sources. `None` if there are more units than a launch can have, or more rows than a `u32` can count.
 pub(crate) fn cut(job: &Job<'_>, sizes: &CutSizes, parts: usize) -> Option<Cut> {
     let &Job { shape, pattern, rows, .. } = job;
     if blocks(job, sizes).checked_mul(parts)? > MOST_BLOCKS || u32::try_from(rows[1]).is_err() {
@@ -182,7 +182,7 @@ impl Cut {
             for segment in segments {
                 let from = usize::try_from(segment.first_target).ok()?;
                 let to = from + usize::try_from(segment.targets).ok()?;
-                // Only what is among the rows of the job.
+                // only targets among the rows of the job
                 let (from, to) = (from.max(start.saturating_sub(first)), to.min(end - first));
                 for target in (from..to).step_by(step) {
                     self.units.push(Unit {

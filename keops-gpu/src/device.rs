@@ -1,6 +1,6 @@
-//! Devices, and what is kept for each: its context, its modules, and workspaces, which are a stream and memory for a call.
+//! Devices, and what is kept for each: its context, its modules, and its workspaces, each a stream and memory for a pass.
 //!
-//! The context is the primary one of the device, which other CUDA code in the program shares. It is retained at the
+//! The context is the primary context of the device, which other CUDA code in the program shares. It is retained at the
 //! first call and never released: a program may call at any time until it ends, and the driver ends with it.
 
 use core::ptr;
@@ -30,16 +30,16 @@ use crate::{
     staging::Staging,
 };
 
-/// `CUDA_ERROR_NO_DEVICE`: the driver works, but has nothing to drive.
+/// The code `CUDA_ERROR_NO_DEVICE`: the driver works, but there is no device.
 const NO_DEVICE: u32 = CudaError::NoDevice as u32;
 
 /// The major compute capability that kernels are compiled for: sm_80.
 const LEAST_CAPABILITY: i32 = 8;
 
-/// How many CUDA devices there are: 0 without a driver.
+/// The number of CUDA devices; 0 without a driver.
 ///
 /// # Errors
-/// A driver that is there, but does not work.
+/// A driver is installed, but does not work.
 ///
 /// ```
 /// let count = keops_gpu::devices()?; // 0 on a machine without a GPU
@@ -57,8 +57,8 @@ pub fn devices() -> Result<usize, Error> {
     }
 }
 
-/// Whether there is a CUDA device of this number, new enough for the kernels that `keops` compiles unless told
-/// otherwise. Only the first call takes time.
+/// Whether there is a CUDA device of this number, new enough for the kernels that `keops` compiles by default (sm_80). Only the
+/// first call takes time.
 ///
 /// ```
 /// use keops_core::data::Device;
@@ -73,52 +73,53 @@ pub fn is_available(ordinal: usize) -> bool {
     devices().is_ok_and(|count| ordinal < count) && capability(ordinal).is_none_or(|major| major >= LEAST_CAPABILITY)
 }
 
-/// The devices that can run the kernels.
+/// The numbers of the devices that are available.
 pub(crate) fn available() -> impl Iterator<Item = usize> {
     (0..devices().unwrap_or(0)).filter(|&ordinal| is_available(ordinal))
 }
 
-/// Whether a device has room for the local memory of a kernel. If it does not tell, the call will.
+/// Whether a device has room for the local memory of a kernel. Where the device cannot be asked, the answer is yes, and the call
+/// has the error.
 pub(crate) fn has_room(ordinal: usize, kernel: &Kernel) -> bool {
-    // most kernels: nothing is asked for them
+    // most kernels, for which the driver need not be asked
     if kernel.sizes.local_bytes <= SMALL_LOCAL_BYTES / 4 {
         return true;
     }
     let check = || {
         let device = Gpu::open(ordinal)?;
         let _restore = device.make_current()?;
-        // how much it is besides the targets, the driver knows
+        // the driver knows how much local memory the kernel has besides its targets
         let loaded = device.module(kernel, &kernel.name)?;
         device.check_local(loaded.local_bytes)
     };
     !matches!(check(), Err(Error::DeviceMemory { .. }))
 }
 
-/// Local memory of so many bytes for a thread is there on every device.
+/// The bytes of local memory that every device has for each of its threads.
 const SMALL_LOCAL_BYTES: usize = 16 << 10;
 
-/// The major number of a device's compute capability, if the driver tells.
+/// The major number of a device's compute capability, if the driver returns it.
 fn capability(ordinal: usize) -> Option<i32> {
     let device = cust::device::Device::get_device(u32::try_from(ordinal).ok()?).ok()?;
     device.get_attribute(DeviceAttribute::ComputeCapabilityMajor).ok()
 }
 
-/// A device's compute capability (90 for 9.0), if the driver tells.
+/// The compute capability of a device (90 for 9.0), if the driver returns it.
 fn whole_capability(device: cust::device::Device) -> Option<u32> {
     let number = |attribute| u32::try_from(device.get_attribute(attribute).ok()?).ok();
     let major = number(DeviceAttribute::ComputeCapabilityMajor)?;
     Some(10 * major + number(DeviceAttribute::ComputeCapabilityMinor)?)
 }
 
-/// The place of a module. Its lock is kept while the driver compiles: a thread that wants the same one must wait anyway,
-/// and what failed is tried again by the next.
+/// The place of a module. Its lock is kept while the driver compiles: a thread that needs the same module must wait anyway,
+/// and after a failure the next thread tries again.
 type Slot = Mutex<Option<Arc<LoadedModule>>>;
 
-/// A module that is loaded.
+/// A module that the driver has loaded.
 #[derive(Debug)]
 pub(crate) struct LoadedModule {
     pub(crate) module: Module,
-    /// The local memory of a thread of its entry point, in bytes; 0 if the driver does not tell.
+    /// The local memory of a thread of its entry point, in bytes; 0 if the driver does not return it.
     pub(crate) local_bytes: usize,
 }
 
@@ -136,32 +137,33 @@ impl LoadedModule {
 pub(crate) struct Gpu {
     ordinal: usize,
     context: Context,
-    /// How many multiprocessors it has.
+    /// The number of multiprocessors.
     pub(crate) multiprocessors: usize,
-    /// How much memory it has, in bytes.
+    /// The memory of the device, in bytes.
     pub(crate) memory: usize,
-    /// How many threads it can have at a time, if the driver tells.
+    /// The number of threads that the device can run at a time, if the driver returns it.
     threads: Option<usize>,
-    /// What the driver has reserved of it for the local memory of threads, and keeps: as far as kernels of this crate needed.
+    /// The bytes that the driver has reserved for the local memory of threads, and keeps, as far as kernels of this crate needed
+    /// them.
     reserved: AtomicUsize,
-    /// Its compute capability, 90 for 9.0.
+    /// The compute capability (90 for 9.0), if the driver returns it.
     capability: Option<u32>,
-    /// The modules that were loaded or are being, by where their text is and how long it is.
+    /// The modules that are loaded or being loaded, by the address and the length of their text.
     modules: Mutex<HashMap<(usize, usize), Arc<Slot>>>,
-    /// The workspaces that no call has; the last one was used last.
+    /// The workspaces that no pass uses; the last one was used last.
     workspaces: Mutex<Vec<Workspace>>,
 }
 
 /// The devices that were opened.
 static DEVICES: Mutex<BTreeMap<usize, Arc<Gpu>>> = Mutex::new(BTreeMap::new());
 
-/// What a mutex guards, also if a thread panicked meanwhile: maps whose entries are complete.
+/// Locks a mutex, also if a thread panicked while it held the lock: the maps behind it have complete entries only.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Gpu {
-    /// The device of this number.
+    /// Opens the device of this number, or returns the opened one.
     pub(crate) fn open(ordinal: usize) -> Result<Arc<Self>, Error> {
         let status = keops_driver::status();
         if !matches!(status, Status::Devices(count) if ordinal < *count) {
@@ -183,7 +185,7 @@ impl Gpu {
         let count = device.get_attribute(DeviceAttribute::MultiprocessorCount).map_err(failed)?;
         let memory = device.total_memory().map_err(failed)?;
         let capability = whole_capability(device);
-        // Making a context makes it current; what was current comes back.
+        // making a context makes it current; the context that was current is restored
         let _restore = Restore::new();
         let context = Context::new(device).map_err(failed)?;
         let multiprocessors = usize::try_from(count).unwrap_or(1);
@@ -193,23 +195,23 @@ impl Gpu {
         Ok(Self { ordinal, context, multiprocessors, memory, threads, reserved, capability, modules, workspaces })
     }
 
-    /// What the driver reserves if a thread has so much local memory, in bytes: it does so for all threads at a time. None
-    /// where that is little, or not known.
+    /// The bytes that the driver reserves, for all threads at a time, where each has so much local memory. `None` where that is
+    /// little, or not known.
     fn reserves(&self, local_bytes: usize) -> Option<usize> {
         let threads = self.threads.filter(|_| local_bytes > SMALL_LOCAL_BYTES)?;
         Some(local_bytes.saturating_mul(threads))
     }
 
-    /// What a thread may have of local memory without most of the device's memory being reserved for that, in bytes.
+    /// The most local memory of a thread, in bytes, for which no more than half of the device's memory is reserved.
     pub(crate) fn most_local_bytes(&self) -> usize {
         let share = self.threads.and_then(|threads| (self.memory / 2).checked_div(threads));
         share.map_or(usize::MAX, |share| share.max(SMALL_LOCAL_BYTES))
     }
 
-    /// Whether there is room for so much local memory of each thread. The device must be current.
+    /// Checks that there is room for so much local memory of each thread. The device must be current.
     ///
     /// # Errors
-    /// Less memory than it takes; whatever the driver says.
+    /// The local memory takes more than is free; any error of the driver.
     fn check_local(&self, local_bytes: usize) -> Result<(), Error> {
         let Some(needed) = self.reserves(local_bytes) else { return Ok(()) };
         let reserved = self.reserved.load(Ordering::Relaxed);
@@ -230,10 +232,10 @@ impl Gpu {
         Ok(())
     }
 
-    /// Launches a kernel with so much local memory of each thread.
+    /// Launches a kernel that has so much local memory for each thread.
     ///
     /// # Errors
-    /// What the launch says; that there is too little memory for all threads with both numbers.
+    /// The error of the launch; or too little memory for the threads, with the needed and the free bytes.
     pub(crate) fn with_local(
         &self,
         local_bytes: usize,
@@ -243,7 +245,7 @@ impl Gpu {
         if needed > self.memory {
             return Err(LaunchError::Memory(failure::memory(needed, self.memory)));
         }
-        // The driver knows best what is there: others may have had it reserved.
+        // The launch is tried whatever is free: the driver may have reserved the memory for other code.
         let mut launched = launch();
         if launched == Err(CudaError::OutOfMemory) {
             self.release_idle();
@@ -262,7 +264,7 @@ impl Gpu {
         }
     }
 
-    /// Its number.
+    /// The number of the device.
     pub(crate) fn ordinal(&self) -> usize {
         self.ordinal
     }
@@ -299,9 +301,9 @@ impl Gpu {
         Ok(Arc::clone(slot.insert(Arc::new(LoadedModule::new(module, entry)))))
     }
 
-    /// Runs a call with a workspace that no other call has meanwhile: one that is kept, or a new one. The device must be current.
+    /// Runs a pass with a workspace that no other pass uses meanwhile: one that is kept, or a new one. The device must be current.
     pub(crate) fn with_workspace<R>(&self, call: impl FnOnce(&mut Workspace) -> Result<R, Error>) -> Result<R, Error> {
-        // The lock is not kept: calls of several threads run at a time.
+        // The lock is not kept: passes of several threads run at a time.
         let kept = lock(&self.workspaces).pop();
         let mut workspace = match kept {
             Some(workspace) => workspace,
@@ -316,12 +318,12 @@ impl Gpu {
         result
     }
 
-    /// Lets the memory of workspaces go that no call has, for a call that needs more than is free. The device must be current.
+    /// Frees the memory of the workspaces that no pass uses, for a pass that needs more than is free. The device must be current.
     pub(crate) fn release_idle(&self) {
         lock(&self.workspaces).iter_mut().for_each(Workspace::release);
     }
 
-    /// Lets all workspaces go that no call has.
+    /// Frees all workspaces that no pass uses.
     fn release_workspaces(&self) -> Result<(), Error> {
         let _restore = self.make_current()?;
         lock(&self.workspaces).clear();
@@ -329,11 +331,11 @@ impl Gpu {
     }
 }
 
-/// Lets everything go that is kept for the next calls on all devices but their contexts and modules: streams, page-locked
-/// memory, and memory of the devices. Calls that run meanwhile are not disturbed.
+/// Frees what is kept for the next calls on all devices: streams, page-locked memory, and memory of the devices. Contexts and
+/// modules stay. Calls that run meanwhile are not disturbed.
 ///
 /// # Errors
-/// A device cannot be switched to.
+/// The driver cannot switch to a device.
 ///
 /// ```
 /// keops_gpu::release_kept()?; // before another program on the machine needs the memory
@@ -345,24 +347,24 @@ pub fn release_kept() -> Result<(), Error> {
     devices.iter().try_for_each(|device| device.release_workspaces())
 }
 
-/// Why a kernel was not launched.
+/// The reason why a kernel was not launched.
 pub(crate) enum LaunchError {
-    /// There is too little memory for its threads.
+    /// There is too little memory for the threads of the kernel.
     Memory(Error),
     Failed(CudaError),
 }
 
-/// How many workspaces a device keeps: calls that run at a time beyond that make their own.
+/// The most workspaces that a device keeps. Further passes that run at the same time make and free their own.
 const KEPT_WORKSPACES: usize = 8;
 
-/// A workspace keeps memory up to this size.
+/// The most memory that a workspace keeps, in bytes.
 const KEPT: usize = 64 << 20;
 
-/// What a call has to itself on a device: a stream, and memory that is kept for the next call. It belongs to the device's
-/// context, which must be current wherever it is used or dropped, and to no thread.
+/// A stream of a device, and memory, for one pass at a time; both are kept for the next pass. A workspace belongs to the context
+/// of the device, which must be current wherever the workspace is used or dropped, and to no thread.
 #[derive(Debug)]
 pub(crate) struct Workspace {
-    // memory is let go before the stream
+    // fields are dropped in this order: memory before the stream
     scratch: Option<Allocation>,
     staging: Staging,
     stream: Stream,
@@ -375,23 +377,23 @@ impl Workspace {
         Ok(Self { scratch: None, staging: Staging::default(), stream })
     }
 
-    /// What copies go through, and the stream that they are on. There is nothing on it yet.
+    /// The buffers for copies, and the stream, which has no work yet.
     pub(crate) fn staging(&mut self) -> (&mut Staging, &Stream) {
         self.staging.idle();
         (&mut self.staging, &self.stream)
     }
 
-    /// How much memory is there already, in bytes.
+    /// The memory that the workspace has already, in bytes.
     pub(crate) fn scratch_bytes(&self) -> usize {
         self.scratch.as_ref().map_or(0, Allocation::bytes)
     }
 
-    /// Lets that memory go.
+    /// Frees the memory.
     pub(crate) fn release(&mut self) {
         self.scratch = None;
     }
 
-    /// Allocation of at least so many bytes, what copies go through, and the stream. There is nothing on it yet.
+    /// Allocation of at least so many bytes, the buffers for copies, and the stream, which has no work yet.
     pub(crate) fn scratch(&mut self, bytes: usize) -> Result<(&Allocation, &mut Staging, &Stream), Error> {
         let Self { scratch, staging, stream } = self;
         staging.idle();
@@ -405,7 +407,7 @@ impl Workspace {
         Ok((scratch, staging, stream))
     }
 
-    /// Lets memory go that is too much to keep.
+    /// Frees the memory if it is too much to keep.
     fn trim(&mut self) {
         if self.scratch_bytes() > KEPT {
             self.release();
@@ -413,7 +415,7 @@ impl Workspace {
     }
 }
 
-/// Makes the context current again that was so before, or none if there was none, when it is dropped.
+/// A guard that restores the current context of the thread when it is dropped; no context is current then if none was before.
 #[derive(Debug)]
 pub(crate) struct Restore(Option<CUcontext>);
 
@@ -422,7 +424,7 @@ impl Restore {
         let mut current: CUcontext = ptr::null_mut();
         // SAFETY: `current` may be written.
         let answer = unsafe { sys::cuCtxGetCurrent(&raw mut current) };
-        // what the driver does not tell is not restored; null stands for none
+        // null stands for no context; a context that the driver does not return is not restored
         Self((answer == CUresult::CUDA_SUCCESS).then_some(current))
     }
 }
@@ -430,7 +432,7 @@ impl Restore {
 impl Drop for Restore {
     fn drop(&mut self) {
         if let Some(current) = self.0 {
-            // SAFETY: what the driver gave on this thread: a guard holds a pointer, so it does not leave it.
+            // SAFETY: the context that the driver returned on this thread, which the guard does not leave, since it holds a pointer.
             let _ = unsafe { sys::cuCtxSetCurrent(current) };
         }
     }

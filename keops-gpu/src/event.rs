@@ -1,4 +1,4 @@
-//! What the CUDA engine tells the crate tracing: an event for each pass and device, before it runs.
+//! Events of the crate tracing: the CUDA engine sends one for each pass and device, before the pass runs.
 
 use keops_core::{
     number::Scalar,
@@ -7,7 +7,7 @@ use keops_core::{
 
 use crate::{Kernel, cut::Job, device::Gpu};
 
-/// A pass in so many units and parts of the sources; `watched` if somebody wants to know how far it is.
+/// Sends the event of a pass with these numbers of units and of parts; `watched` says whether a caller asked for its progress.
 pub(crate) fn pass<T: Scalar>(
     kernel: &Kernel,
     device: &Gpu,

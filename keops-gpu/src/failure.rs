@@ -4,25 +4,25 @@ use cust::error::CudaError;
 use keops_core::data::Error;
 use keops_driver::Status;
 
-/// Code of the driver for an error that has no other one, or one that `cust` does not know.
+/// The code of the driver for an unknown error; `cust` has it for all codes that it does not know.
 const UNKNOWN: u32 = CudaError::UnknownError as u32;
 
-/// `operation` failed, just now and on this thread.
+/// The error that `operation` failed, as the last call of the driver on this thread.
 pub(crate) fn cuda(operation: impl Into<String>, error: CudaError) -> Error {
     let code = match error as u32 {
-        // Codes that `cust` has no name for; which one it was is still known.
+        // keops-driver still knows the codes that `cust` has no name for
         UNKNOWN if keops_driver::last_error() != 0 => keops_driver::last_error(),
         code => code,
     };
     failed(operation, code)
 }
 
-/// The driver answered `code` to `operation`.
+/// The error that the driver answered `code` to `operation`.
 pub(crate) fn failed(operation: impl Into<String>, code: u32) -> Error {
     Error::Cuda { operation: operation.into(), name: keops_driver::name(code), code }
 }
 
-/// There is no device of this number.
+/// The error that there is no device of this number.
 pub(crate) fn no_device(ordinal: usize, status: &Status) -> Error {
     let reason = match status {
         Status::NoLibrary { reason } => format!("there is no CUDA driver ({reason})"),
@@ -36,12 +36,12 @@ pub(crate) fn no_device(ordinal: usize, status: &Status) -> Error {
     Error::NoCudaDevice { ordinal, reason }
 }
 
-/// The module has no kernel of this name.
+/// The error that the program has no kernel of this name.
 pub(crate) fn no_kernel(formula: &'static str, kernel: impl Into<String>) -> Error {
     Error::NoKernel { formula, kernel: kernel.into() }
 }
 
-/// A call needs more memory than is free.
+/// The error that a call needs more memory than is free.
 pub(crate) fn memory(needed: usize, free: usize) -> Error {
     Error::DeviceMemory { needed, free }
 }

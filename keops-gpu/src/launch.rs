@@ -1,4 +1,4 @@
-//! The kernels of a call, and their parameters: what `keops-core`'s `launch` says, for the driver.
+//! The kernels of a pass, launched by the driver with the parameters that `keops-core`'s `launch` says.
 
 use core::{ffi::c_void, ops, ptr};
 
@@ -24,9 +24,9 @@ use crate::{
 /// Bytes of an address on the device.
 const ADDRESS_BYTES: usize = 8;
 
-/// Where everything of a call is in its memory, but for what was or stays on the device.
+/// The places of all data of a pass in its memory. Arguments that are on the device already, and results that stay there, have none.
 pub(crate) struct Regions {
-    /// The numbers of each variable; none of one that is on the device.
+    /// The numbers of each variable; an empty region for a variable that is on the device.
     pub(crate) data: Vec<Region>,
     /// The addresses of `data`, for each batch.
     pub(crate) pointers: Region,
@@ -35,12 +35,12 @@ pub(crate) struct Regions {
     pub(crate) values: Region,
     pub(crate) indices: Region,
     pub(crate) states: Region,
-    /// What the total kernel leaves.
+    /// The partial sums that the total kernel writes.
     pub(crate) partial: Region,
 }
 
 impl Regions {
-    /// Lays out a call with so many rows of results and batches, cut into so many parts.
+    /// Lays out a pass with these numbers of rows of results and of batches, whose sources are split into `parts`.
     pub(crate) fn plan<T: Scalar>(
         kernel: &Kernel,
         [rows, batches]: [usize; 2],
@@ -70,14 +70,14 @@ impl Regions {
     }
 }
 
-/// What the memory of a call has of its results.
+/// The results that are in the memory of a pass.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ScratchOutputs {
     /// Whether any piece is a total.
     pub(crate) totals: bool,
-    /// Whether the values are in it; else they are in memory that stays.
+    /// Whether the values are in this memory, and not in memory that stays.
     pub(crate) values: bool,
-    /// Likewise the row numbers.
+    /// Whether the row numbers are in this memory, and not in memory that stays.
     pub(crate) indices: bool,
 }
 
@@ -111,23 +111,23 @@ fn words<const N: usize, const BYTES: usize>(words: [u32; N]) -> [u8; BYTES] {
     bytes
 }
 
-/// The kernels of a call.
+/// The kernels of a pass.
 #[derive(Clone, Copy)]
 pub(crate) struct Launches<'c> {
     pub(crate) kernel: &'c Kernel,
-    /// Where they run; it is current.
+    /// The device that they run on, which is current.
     pub(crate) device: &'c Gpu,
-    /// Rows of the result.
+    /// The number of rows of the result.
     pub(crate) rows: usize,
 }
 
 impl Launches<'_> {
-    /// The main kernel failed.
+    /// The error that the main kernel failed.
     pub(crate) fn failed(&self, error: CudaError) -> Error {
         failure::cuda(format!("the kernel {}", self.kernel.name), error)
     }
 
-    /// The main kernel with some of the units, of a cut in so many parts.
+    /// Launches the main kernel for some of the units; `parts` is the number of parts that the sources are split into.
     pub(crate) fn main(
         &self,
         memory: &Allocation,
@@ -152,11 +152,11 @@ impl Launches<'_> {
             parameter(&targets),
             parameter(&parts_u32),
         ];
-        // SAFETY: these are the parameters of the main kernel, and the memory behind them is as large as it says.
+        // SAFETY: these are the parameters of the main kernel, and the memory that they point to is as large as the contract says.
         unsafe { self.launch(&kernel.name, units.len(), kernel.sizes.shared_bytes, stream, &parameters) }
     }
 
-    /// The merge kernel, in as many stages as it takes, if there is more than one part.
+    /// Launches the merge kernel, once for each stage, if there is more than one part.
     pub(crate) fn merge(
         &self,
         memory: &Allocation,
@@ -181,30 +181,30 @@ impl Launches<'_> {
             apart = apart.saturating_mul(MERGED);
             let threads = self.rows.saturating_mul(parts.div_ceil(apart));
             self.count(threads)?;
-            // SAFETY: these are the parameters of the merge kernel, and the memory behind them is as large as it says.
+            // SAFETY: these are the parameters of the merge kernel, and the memory that they point to is as large as the contract says.
             unsafe { self.launch(&self.kernel.merge_name(), threads.div_ceil(THREADS), 0, stream, &parameters)? };
         }
         Ok(())
     }
 
-    /// The total kernel, called `name`.
+    /// Launches the total kernel, whose name depends on the element type.
     pub(crate) fn total(&self, values: u64, partial: u64, stream: &Stream, name: &str) -> Result<(), Error> {
         let (rows, width) = (self.count(self.rows)?, self.count(self.kernel.signature.values)?);
         let parameters = [parameter(&values), parameter(&partial), parameter(&rows), parameter(&width)];
-        // SAFETY: these are the parameters of the total kernel, and the memory behind them is as large as it says.
+        // SAFETY: these are the parameters of the total kernel, and the memory that they point to is as large as the contract says.
         unsafe { self.launch(name, TOTAL_BLOCKS, 0, stream, &parameters) }
     }
 
-    /// A number as a kernel takes it.
+    /// A number as the `u32` that a kernel takes; an error if it is larger.
     fn count(&self, number: usize) -> Result<u32, Error> {
         u32::try_from(number).map_err(|_| self.failed(CudaError::InvalidValue))
     }
 
-    /// Launches the kernel `name` with so many blocks of [`THREADS`] threads.
+    /// Launches the kernel `name` with `blocks` blocks of [`THREADS`] threads.
     ///
     /// # Safety
-    /// `parameters` are the addresses of its parameters. Memory that they point to must live until the stream has been
-    /// synchronized.
+    /// `parameters` must be the addresses of the kernel's parameters. Memory that the parameters point to must live until the
+    /// stream has been synchronized.
     unsafe fn launch(
         &self,
         name: &str,

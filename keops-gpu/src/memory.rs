@@ -1,8 +1,8 @@
 //! Memory of a device.
 //!
-//! Allocating takes the driver longer than a small kernel runs, so a call does it at most once: a [`MemoryPlan`] lays out
-//! everything that it needs, [`Allocation`] is the allocation, which a later call uses again, and a
-//! [`Region`] a part of it. Results that stay on the device are allocations of their own, [`Resident`].
+//! Allocating takes the driver longer than a small kernel runs, so a pass does it at most once: a [`MemoryPlan`] lays out
+//! everything that the pass needs, an [`Allocation`] is the memory, which a later pass uses again, and a
+//! [`Region`] is a part of it. Results that stay on the device have memory of their own, which is [`Resident`].
 
 use core::any::Any;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use keops_core::data::{self, Array, Error, Stored};
 
 use crate::{device::Gpu, failure, numbers::Numbers};
 
-/// Regions start at multiples of so many bytes, as allocations of their own would.
+/// The alignment of regions in bytes, which is that of allocations.
 const ALIGNMENT: usize = 256;
 
 /// A part of the allocation.
@@ -26,25 +26,25 @@ pub(crate) struct Region {
 }
 
 impl Region {
-    /// Where it begins.
+    /// The place of the region in the allocation, in bytes.
     pub(crate) fn offset(self) -> usize {
         self.offset
     }
 
-    /// How long it is.
+    /// The length of the region in bytes.
     pub(crate) fn bytes(self) -> usize {
         self.bytes
     }
 }
 
-/// Where everything goes. Sizes that no memory has are the largest there is, so that they never fit.
+/// The layout of an allocation, region after region. A sum of sizes that overflows is `usize::MAX`, which never fits.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct MemoryPlan {
     bytes: usize,
 }
 
 impl MemoryPlan {
-    /// Memory for `count` items of `size` bytes.
+    /// Adds a region for `count` items of `size` bytes.
     pub(crate) fn region(&mut self, count: usize, size: usize) -> Region {
         let region = Region { offset: self.bytes, bytes: count.saturating_mul(size) };
         let end = region.offset.saturating_add(region.bytes);
@@ -64,12 +64,12 @@ pub(crate) fn free_bytes() -> Result<usize, Error> {
     Ok(free)
 }
 
-/// Memory of the current device, let go when it is dropped; the device must be current then too.
+/// Memory of the current device, freed when the value is dropped; the device must be current then, too.
 #[derive(Debug)]
 pub(crate) struct Allocation(DeviceBuffer<u8>);
 
 impl Allocation {
-    /// So many bytes.
+    /// Allocates memory of at least so many bytes.
     pub(crate) fn allocate(bytes: usize) -> Result<Self, Error> {
         // SAFETY: bytes are copied or written by kernels before they are read: the kernels' part of the contract.
         match unsafe { DeviceBuffer::uninitialized(bytes.max(ALIGNMENT)) } {
@@ -79,12 +79,12 @@ impl Allocation {
         }
     }
 
-    /// How many bytes.
+    /// The length in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.0.len()
     }
 
-    /// Where it begins on the device.
+    /// The address of the first byte on the device.
     pub(crate) fn start(&self) -> u64 {
         self.0.as_device_ptr().as_raw()
     }
@@ -95,18 +95,18 @@ impl Allocation {
     }
 }
 
-/// Memory that outlives the call that made it.
+/// Memory of a device that outlives the call that made it.
 #[derive(Debug)]
 pub(crate) struct Resident {
     device: Arc<Gpu>,
-    /// None once it is being dropped.
+    /// `None` while the value is being dropped.
     memory: Option<Allocation>,
-    /// How many bytes were asked for.
+    /// The bytes that were asked for; the allocation may have more.
     bytes: usize,
 }
 
 impl Resident {
-    /// So many bytes of a device, which is current.
+    /// Allocates so many bytes of a device, which must be current.
     pub(crate) fn allocate(device: &Arc<Gpu>, bytes: usize) -> Result<Self, Error> {
         let memory = match Allocation::allocate(bytes) {
             Err(Error::DeviceMemory { .. }) => {
@@ -118,23 +118,23 @@ impl Resident {
         Ok(Self { device: Arc::clone(device), memory: Some(memory), bytes })
     }
 
-    /// Where it begins on the device.
+    /// The address of the first byte on the device.
     pub(crate) fn start(&self) -> u64 {
         self.memory.as_ref().map_or(0, Allocation::start)
     }
 
-    /// How many bytes.
+    /// The bytes that were asked for.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The numbers of type `T` in it.
+    /// The memory as an array of numbers of type `T`.
     pub(crate) fn into_array<T>(self) -> Array<T> {
         let len = self.bytes.checked_div(size_of::<T>()).unwrap_or(0);
         Array::Cuda(Arc::new(self), len)
     }
 
-    /// Numbers of the host, in memory of `device`.
+    /// Copies numbers of the host to new memory of `device`.
     pub(crate) fn upload<T: Stored>(device: &Arc<Gpu>, numbers: Numbers<T>, from: &[T]) -> Result<Self, Error> {
         let _restore = device.make_current()?;
         let kept = Self::allocate(device, size_of_val(from))?;
@@ -142,7 +142,7 @@ impl Resident {
             let (staging, stream) = workspace.staging();
             // SAFETY: the memory is that long, and there until the stream has been synchronized.
             let sent = unsafe { staging.upload(kept.start(), &[(0, numbers.bytes(from))], stream) };
-            // also if that failed: a part may be on its way
+            // also after an error: a part may be on its way
             sent.and(stream.synchronize()).map_err(|error| failure::cuda("copying to the device", error))
         })?;
         Ok(kept)
@@ -160,7 +160,7 @@ impl Resident {
             let (staging, stream) = workspace.staging();
             // SAFETY: the memory is that long.
             let received = unsafe { staging.download(self.start(), to, stream) };
-            // also if that failed: a copy may be on its way
+            // also after an error: a copy may be on its way
             received.and(stream.synchronize()).map_err(failed)
         })
     }
@@ -168,7 +168,7 @@ impl Resident {
 
 impl Drop for Resident {
     fn drop(&mut self) {
-        // without its device there is no way to let it go, and nobody to tell
+        // without its device the memory cannot be freed, and there is nobody to tell
         let _restore = self.device.make_current();
         self.memory = None;
     }

@@ -4,7 +4,7 @@ use core::{any::TypeId, marker::PhantomData};
 
 use keops_core::data::Stored;
 
-/// Proof that `T` is `f32`, `f64` or `u32`: what kernels read and write.
+/// Proof that `T` is `f32`, `f64` or `u32`, which are the types that kernels read and write.
 #[derive(Debug)]
 pub(crate) struct Numbers<T>(PhantomData<T>);
 
@@ -24,14 +24,14 @@ impl<T: Stored> Numbers<T> {
         is_number.then_some(Self(PhantomData))
     }
 
-    /// The name of the kernel that sums columns of this type.
+    /// The name of the total kernel of this type.
     pub(crate) fn total_kernel(self) -> &'static str {
         if size_of::<T>() == 4 { "keops_total_f32" } else { "keops_total_f64" }
     }
 
     /// The numbers as bytes.
     pub(crate) fn bytes(self, numbers: &[T]) -> &[u8] {
-        // SAFETY: the types that T is one of have no padding, so that all their bytes are initialized.
+        // SAFETY: T is f32, f64 or u32, which have no padding, so that all bytes are initialized.
         unsafe { core::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
     }
 

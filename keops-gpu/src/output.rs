@@ -1,7 +1,7 @@
 //! Results: rows, and totals over all rows.
 //!
-//! The kernels leave rows of all values. A piece of them that is a total is summed on the device, in two terms for
-//! each block of the total kernel, and the host adds those.
+//! The kernels write rows of all values. The columns of a piece that is a total are summed on the device, to a sum in two terms for
+//! each block of the total kernel, and the host adds these sums.
 
 use keops_core::{
     launch::TOTAL_BLOCKS,
@@ -10,27 +10,27 @@ use keops_core::{
     reduction::Total,
 };
 
-/// Bytes of what a block of the total kernel leaves for a column: two terms of 8 bytes.
+/// The bytes of the sum that a block of the total kernel writes for a column: two terms of 8 bytes.
 pub(crate) const PARTIAL_BYTES: usize = 16;
 
-/// Whether any piece with components is of this kind.
+/// Whether any piece with components goes to this place.
 pub(crate) fn has<T>(pieces: &[Piece<'_, T>], place: Place) -> bool {
     pieces.iter().any(|piece| piece.place == place && piece.width > 0)
 }
 
-/// The number of the piece that is the whole result, if there is one: its memory is what the device leaves.
+/// The number of the piece that is the whole result, if there is one: the rows of the device are copied to it as they are.
 pub(crate) fn whole<T>(pieces: &[Piece<'_, T>], width: usize) -> Option<usize> {
     pieces.iter().position(|piece| piece.place == Place::Rows && piece.width == width && width > 0)
 }
 
-/// Hands columns from `column` on of rows of `width` values out to a piece.
+/// Copies `to_width` columns, from `column` on, of rows of `width` values to a piece.
 pub(crate) fn write_rows<T: Scalar>(values: &[T], width: usize, column: usize, to: &mut [T], to_width: usize) {
     let rows = values.chunks_exact(width).zip(to.chunks_exact_mut(to_width));
     rows.for_each(|(row, to)| to.copy_from_slice(&row[column..column + to_width]));
 }
 
-/// The totals of all `width` columns, from what the blocks of the total kernel left. Rounding depends on the order of
-/// the blocks, so it is always the same.
+/// The totals of all `width` columns, from the sums of the blocks of the total kernel. The sums are added in the order of the
+/// blocks, so the rounding is always the same.
 pub(crate) fn totals(partial: &[u8], width: usize) -> Vec<Total> {
     let mut totals = vec![Total::default(); width];
     let (terms, _) = partial.as_chunks::<8>();

@@ -1,8 +1,8 @@
 //! Copies between memory of the host and of a device, through page-locked memory.
 //!
-//! The device reads and writes only memory that cannot be moved away, so that the driver copies other memory to such
-//! first. Here that is done a part at a time, in two buffers in turn: one is on its way while the host fills or empties
-//! the other. The host's own memory is never touched after a call of this module has returned.
+//! The device reads and writes only page-locked memory of the host, which cannot be moved; the driver copies other memory to
+//! such memory first. This module does that copy itself, a part at a time, through two buffers in turn: one is on its way while
+//! the host fills or empties the other. After a function of this module has returned, nothing touches the caller's memory.
 
 use core::ops::Range;
 
@@ -14,16 +14,16 @@ use cust::{
 };
 use rayon::prelude::*;
 
-/// The most bytes of a buffer: so many that waking the threads which fill it takes less time than filling it.
+/// The most bytes of a buffer. Filling so many takes longer than waking the threads that fill it.
 const MOST: usize = 8 << 20;
 
-/// The fewest.
+/// The fewest bytes of a buffer.
 const LEAST: usize = 64 << 10;
 
-/// From so many bytes on, a copy on the host is shared by threads.
+/// The bytes that one thread copies on the host; copies of twice as many or more are shared by threads.
 const SHARED: usize = 256 << 10;
 
-/// What copies of one stream go through.
+/// The two buffers of one stream.
 #[derive(Debug, Default)]
 pub(crate) struct Staging {
     halves: [Option<Half>; 2],
@@ -33,9 +33,9 @@ pub(crate) struct Staging {
 #[derive(Debug)]
 struct Half {
     buffer: LockedBuffer<u8>,
-    /// Behind the copy from or to it.
+    /// Recorded after the copy from or to the buffer.
     done: Event,
-    /// Whether there is such a copy.
+    /// Whether such a copy may be on its way.
     busy: bool,
 }
 
@@ -54,22 +54,22 @@ impl Half {
     }
 }
 
-/// Memory of a device.
+/// Memory of a device as a slice.
 ///
 /// # Safety
-/// It must be there, for as long as the slice is used.
+/// The memory must live for as long as the slice is used.
 unsafe fn device(address: u64, bytes: usize) -> DeviceSlice<u8> {
     // SAFETY: the contract of this function.
     unsafe { DeviceSlice::from_raw_parts(DevicePointer::from_raw(address), bytes) }
 }
 
 impl Staging {
-    /// Forgets copies of earlier calls, which are done.
+    /// Forgets the copies of earlier passes. They are done.
     pub(crate) fn idle(&mut self) {
         self.halves.iter_mut().flatten().for_each(|half| half.busy = false);
     }
 
-    /// Buffer `number`, for a copy of `bytes` in all.
+    /// The buffer for part `number` of a copy of `bytes` in all.
     fn half(&mut self, number: usize, bytes: usize) -> CudaResult<&mut Half> {
         let wanted = bytes.clamp(LEAST, MOST).next_power_of_two();
         let place = &mut self.halves[number % 2];
@@ -85,11 +85,11 @@ impl Staging {
         }
     }
 
-    /// Copies to `address`, in the order of the stream: `pieces` have their places relative to it, in ascending order and
-    /// apart from each other. What is between them is overwritten too.
+    /// Copies pieces of memory to the device, in the order of the stream. The place of each piece is relative to `address`; the
+    /// places ascend, and the pieces do not overlap. The memory between pieces is overwritten, too.
     ///
     /// # Safety
-    /// The memory must be there until the stream has been synchronized, up to the end of the last piece.
+    /// The memory of the device must live until the stream has been synchronized, up to the end of the last piece.
     pub(crate) unsafe fn upload(&mut self, address: u64, pieces: &[(usize, &[u8])], stream: &Stream) -> CudaResult<()> {
         let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { return Ok(()) };
         let (start, end) = (first.0, last.0 + last.1.len());
@@ -98,7 +98,7 @@ impl Staging {
             let to = end.min(from + MOST);
             let half = self.half(number, end - start)?;
             half.wait()?;
-            // those that end before are done with
+            // pieces that end before this part are done
             while let Some(((place, piece), rest)) = pieces.split_first()
                 && place + piece.len() <= from
             {
@@ -116,11 +116,11 @@ impl Staging {
         Ok(())
     }
 
-    /// Copies from `address`, in the order of the stream, and waits. The first error of anything on the stream before is
-    /// the answer too.
+    /// Copies memory of the device to `to`, in the order of the stream, and waits. An error may also be that of earlier work on
+    /// the stream.
     ///
     /// # Safety
-    /// The memory must be there and as long as `to`.
+    /// The memory of the device must exist and be as long as `to`.
     pub(crate) unsafe fn download(&mut self, address: u64, to: &mut [u8], stream: &Stream) -> CudaResult<()> {
         let (bytes, parts) = (to.len(), to.len().div_ceil(MOST));
         let range = |number: usize| number * MOST..bytes.min((number + 1) * MOST);
