@@ -4,7 +4,6 @@ use std::{
     cmp,
     collections::{BTreeMap, BTreeSet, HashSet},
     fs,
-    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     process::Command,
     time::Instant,
@@ -12,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use keops_build::{Built, Kernels, build};
+use keops_compiler::emit::device::Fingerprint;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -160,9 +160,9 @@ pub(crate) fn suite_kernels() -> Result<SuiteKernels> {
     let build_file = |file: &&'static str| -> Result<OfFile> {
         libraries(&out.join(file).join("crate"))?;
         let path = root().join(format!("tests/{file}.rs"));
-        let mut hasher = DefaultHasher::new();
-        fs::read_to_string(&path).with_context(|| path.display().to_string())?.hash(&mut hasher);
-        let source = format!("{:016x}", hasher.finish());
+        let mut fingerprint = Fingerprint::default();
+        fingerprint.bytes(&fs::read(&path).with_context(|| path.display().to_string())?);
+        let source = fingerprint.to_string();
         let (kernels, new) = match record.get(*file) {
             Some(ran) if ran.source == source => (Kernels::Titled(ran.kernels.clone()), None),
             _ => (Kernels::Called, Some(Ran { source, ..Ran::default() })),

@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeSet,
     fs,
-    hash::{DefaultHasher, Hash, Hasher},
     path::PathBuf,
     process::Command,
     sync::{
@@ -16,26 +15,28 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Built, report, write_whole};
+use keops_compiler::emit::device::Fingerprint;
+
+use crate::{Built, make_whole, report, write_whole};
 
 /// The advice where there is no assembler.
 pub const HELP: &str = "no ptxas: install a CUDA toolkit, or `pip install --no-deps nvidia-cuda-nvcc`, and put its folder on the \
                         path or name the program by KEOPS_PTXAS";
 
-/// What assembles modules, and for which architectures.
+/// The assembler of modules, and the architectures that it assembles them for.
 pub(crate) struct Assembler<'a> {
     archs: BTreeSet<&'a String>,
     ptxas: PathBuf,
 }
 
 impl<'a> Assembler<'a> {
-    /// None where there are no architectures.
+    /// The assembler for these architectures; `None` if there are none.
     ///
     /// # Errors
-    /// What is no architecture; no assembler.
+    /// A name is no architecture; there is no assembler.
     pub(crate) fn new(archs: &'a [String]) -> Result<Option<Self>> {
         for arch in archs {
-            // those of `sm_90a` run on no other device, and are not chosen by a number
+            // kernels for `sm_90a` run on no other device, and are not chosen by a number
             if arch.strip_prefix("sm_").is_none_or(|number| number.parse::<u32>().is_err()) {
                 bail!("{arch} is no architecture like sm_90");
             }
@@ -44,14 +45,15 @@ impl<'a> Assembler<'a> {
         (!archs.is_empty()).then(find).transpose()
     }
 
-    /// Adds the binaries of all modules, in another folder: `<name>.sm_90.cubin` beside `<name>.ptx`.
+    /// Assembles all modules. The binaries go to another folder, `<name>.sm_90.cubin` beside `<name>.ptx`.
     pub(crate) fn assembled(&self, built: Built) -> Result<Built> {
         let Self { archs, ptxas } = self;
         let version = Command::new(ptxas).arg("--version").output().context("ptxas does not start")?.stdout;
-        let mut hasher = DefaultHasher::new();
-        (archs, version).hash(&mut hasher);
+        let mut assembler = Fingerprint::default();
+        archs.iter().for_each(|arch| assembler.text(arch));
+        assembler.bytes(&version);
         let name = built.folder.file_name().unwrap_or_default().to_string_lossy();
-        let folder = built.folder.with_file_name(format!("{name}-{:016x}", hasher.finish()));
+        let folder = built.folder.with_file_name(format!("{name}-{assembler}"));
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         let mut missing = Vec::new();
         for module in &built.modules {
@@ -67,16 +69,13 @@ impl<'a> Assembler<'a> {
         }
         let fresh = built.fresh && missing.is_empty();
         in_parallel(&missing, |(ptx, arch, cubin)| {
-            // one that is there is whole
-            let unfinished = cubin.with_extension("unfinished");
-            report::cubin_of(ptxas, ptx, arch, &unfinished)?;
-            fs::rename(&unfinished, cubin).with_context(|| cubin.display().to_string())
+            make_whole(cubin, |unfinished| report::cubin_of(ptxas, ptx, arch, unfinished).map(drop))
         })?;
         Ok(Built { folder, fresh, ..built })
     }
 }
 
-/// Does all jobs, on as many threads as there are cores; the first error.
+/// Does all jobs, on as many threads as there are cores. Returns the first error.
 fn in_parallel<J: Sync>(jobs: &[J], job: impl Fn(&J) -> Result<()> + Sync) -> Result<()> {
     let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
     let work = || {

@@ -30,16 +30,15 @@ pub mod split;
 pub mod toolchain;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     env, fs,
-    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf, absolute},
 };
 
 use anyhow::{Context, Result};
 use compiler::{DeviceCompiler, DeviceCrate};
 use formulas::OfCrate;
-use keops_compiler::emit::device::Device;
+use keops_compiler::emit::device::{Device, Fingerprint};
 
 /// The sources, the kernels and the folders of a [`build`].
 ///
@@ -174,7 +173,7 @@ pub fn compile_with(compiler: &dyn DeviceCompiler, archs: &[&str]) {
     compile_crate(archs, || Ok(compiler));
 }
 
-/// Compiles the crate of the build script and tells cargo; whether there are kernels.
+/// Compiles the crate of the build script, and tells cargo. Returns whether there are kernels.
 fn compile_crate<C: DeviceCompiler>(archs: &[&str], compiler: impl Fn() -> Result<C>) -> bool {
     println!("cargo:rerun-if-changed=src");
     let archs = archs.iter().map(|&arch| arch.to_owned()).collect();
@@ -195,7 +194,7 @@ fn compile_crate<C: DeviceCompiler>(archs: &[&str], compiler: impl Fn() -> Resul
     }
 }
 
-/// Has cargo run the build script again when one of these changes: what was missing may be there then.
+/// Has cargo run the build script again when one of these paths changes: a missing program may be installed then.
 fn watch(paths: Vec<PathBuf>) {
     for path in paths {
         println!("cargo:rerun-if-changed={}", path.display());
@@ -212,7 +211,7 @@ fn warn(text: &str) {
     }
 }
 
-/// The lines of a warning: cargo takes one at a time. A compiler may have a lot to say.
+/// The lines of a warning, each of which cargo takes by itself. The messages of a compiler are cut to the first lines.
 fn warning(text: &str) -> Vec<String> {
     let all: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let mut lines: Vec<String> = all.iter().take(MOST_LINES).map(|&line| line.to_owned()).collect();
@@ -296,7 +295,7 @@ pub fn build_with(options: &Options, compiler: &dyn DeviceCompiler) -> Result<Bu
     build_of(options, formulas::find(&options.sources)?, || Ok(compiler))
 }
 
-/// [`build`], of formulas that were found in these files, by a compiler that is looked for where there are kernels.
+/// Does what [`build`] does, for formulas that were found in these files. The compiler is looked for only if there are kernels.
 fn build_of<C: DeviceCompiler>(
     options: &Options,
     (files, mut devices): (Vec<PathBuf>, Vec<Device>),
@@ -319,7 +318,7 @@ fn build_of<C: DeviceCompiler>(
     }
     let without = devices.iter().filter(|device| device.kernels.is_empty()).map(|d| d.item.clone()).collect();
     if kernels.is_empty() {
-        // which needs no compiler
+        // no kernels need no compiler
         let folder = options.out.join("none");
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         return Ok(Built { folder, modules: Vec::new(), files, kernels, without, fresh: true });
@@ -332,9 +331,10 @@ fn build_of<C: DeviceCompiler>(
     let modules = crates::entry_points(&kernels, &elements);
     let source = crates::source(&devices, &kernels, &elements);
     let compiler = compiler()?;
-    let mut hasher = DefaultHasher::new();
-    (&source, compiler.version(), &options.arch, stamp()?).hash(&mut hasher);
-    let folder = options.out.join(format!("{:016x}", hasher.finish()));
+    let mut content = Fingerprint::default();
+    [&source, &compiler.version(), &options.arch].into_iter().for_each(|text| content.text(text));
+    add_own_sources(&mut content)?;
+    let folder = options.out.join(content.to_string());
     let built = |fresh| Built {
         folder: folder.clone(),
         modules: modules.clone(),
@@ -358,38 +358,45 @@ fn build_of<C: DeviceCompiler>(
     assembled(built(false))
 }
 
-/// Writes a file that is whole wherever there is one: what is there is not built again.
+/// Writes a file that is complete wherever it exists: a file that exists is not built again.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    // two builds may be at it
+    make_whole(path, |unfinished| fs::write(unfinished, bytes).with_context(|| unfinished.display().to_string()))
+}
+
+/// Does what [`write_whole`] does, where `write` writes the file under the path that it is given.
+fn make_whole(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    // two builds may make the same file at the same time
     let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
-    fs::write(&unfinished, bytes).with_context(|| unfinished.display().to_string())?;
+    write(&unfinished)?;
     fs::rename(&unfinished, path).with_context(|| path.display().to_string())
 }
 
-/// What of this crate decides about the text of the modules, besides the device crate's source.
+/// The sources of this crate that the text of the modules depends on, besides the device crate's source.
 const OWN_SOURCES: [&str; 4] =
     [include_str!("lib.rs"), include_str!("crates.rs"), include_str!("rustc.rs"), include_str!("split.rs")];
 
-/// Changes when the crates that kernels are made of change, or how they are compiled and split.
-fn stamp() -> Result<BTreeMap<PathBuf, u64>> {
-    let mut own = DefaultHasher::new();
-    OWN_SOURCES.hash(&mut own);
-    let mut files = BTreeMap::from([(PathBuf::new(), own.finish())]);
+/// Adds the sources of the crates that kernels are made of, and of the steps that compile and split them.
+fn add_own_sources(content: &mut Fingerprint) -> Result<()> {
+    OWN_SOURCES.iter().for_each(|source| content.text(source));
+    let mut files = BTreeSet::new();
     for folder in [keops_device::FOLDER, keops_device::CORE_FOLDER] {
-        hash_files(&Path::new(folder).join("src"), &mut files)?;
+        list_files(&Path::new(folder).join("src"), &mut files)?;
     }
-    Ok(files)
+    for file in files {
+        content.text(&file.to_string_lossy());
+        content.bytes(&fs::read(&file).with_context(|| file.display().to_string())?);
+    }
+    Ok(())
 }
 
-fn hash_files(folder: &Path, files: &mut BTreeMap<PathBuf, u64>) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
+/// Adds the files in and below a folder.
+fn list_files(folder: &Path, files: &mut BTreeSet<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
         if path.is_dir() {
-            hash_files(&path, files)?;
+            list_files(&path, files)?;
         } else {
-            let mut hasher = DefaultHasher::new();
-            fs::read(&path)?.hash(&mut hasher);
-            files.insert(path, hasher.finish());
+            files.insert(path);
         }
     }
     Ok(())

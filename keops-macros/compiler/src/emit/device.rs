@@ -4,7 +4,7 @@
 //! finds a kernel that a build script compiled from the same source, however the source was read, and never the
 //! kernel of another formula.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::{format_ident, quote};
@@ -133,29 +133,53 @@ pub(super) fn fingerprint(printer: &Printer, pass: &Pass) -> String {
     let (params, marker) = (printer.impl_params(), printer.marker(&pass.name));
     let name = super::formula_name(printer, pass);
     let formula = formula::formula(&pass.program, &name, &params, &marker, &TokenStream::new());
-    let mut hash = Hash::new();
+    let mut hash = Fingerprint::default();
     hash.text(env!("CARGO_PKG_VERSION"));
     hash.text(if printer.item.cuda.precise { "precise" } else { "fast" });
     hash.tokens(reduction(&pass.reduction));
     hash.tokens(formula);
-    format!("k{:016x}", hash.0)
+    format!("k{hash}")
 }
 
-/// An FNV-1a hash. Of tokens it takes their text but not the spaces between them, which depend on how the tokens were
-/// read.
-struct Hash(u64);
+/// An FNV-1a hash, which is the same whichever Rust computes it: for names of files and kernels. Its text has sixteen hexadecimal
+/// digits. Of tokens it takes their text but not the spaces between them, which depend on how the tokens were read.
+///
+/// ```
+/// use keops_compiler::emit::device::Fingerprint;
+///
+/// let mut fingerprint = Fingerprint::default();
+/// fingerprint.text("sm_80");
+/// assert_eq!(fingerprint.to_string(), "4ff03e67448c3e7a");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Fingerprint(u64);
 
-impl Hash {
-    fn new() -> Self {
-        Hash(0xcbf2_9ce4_8422_2325)
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Fingerprint {
+    /// Adds a text, and its end.
+    pub fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
     }
 
-    fn text(&mut self, text: &str) {
-        for &byte in text.as_bytes().iter().chain(&[0]) {
+    /// Adds bytes, and their end.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        for &byte in bytes.iter().chain(&[0]) {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }
 
+    /// Adds tokens, but not the spaces between them, which depend on how the tokens were read.
     fn tokens(&mut self, tokens: TokenStream) {
         for token in tokens {
             match token {
