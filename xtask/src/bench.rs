@@ -1,9 +1,9 @@
 //! `cargo xtask bench-keops`: keops and its rivals on the same workloads, the same inputs and as many threads.
 //!
 //! Each side is a process that loads a workload, computes it once for warming up (pykeops compiles its kernel then),
-//! and then computes on request and answers with the seconds that took. The requests go round the sides, so that
-//! whatever else the machine does hits all of them. Results are compared before anything is timed. What was measured goes
-//! to the machine's file in benches/results; docs/benchmarks.md and the table of README.md are written from all files there.
+//! and then computes on request and answers with the seconds that the computation took. The requests go round the sides, so that
+//! other load of the machine hits all of them. Results are compared before anything is timed. The measurements go to the machine's
+//! file in benches/results; docs/benchmarks.md and the table of README.md are written from all files there.
 
 mod check;
 mod machine;
@@ -48,20 +48,20 @@ pub(crate) struct Options {
     report: bool,
 }
 
-/// Repeats of sides that are not slow, unless something else is asked for.
+/// The default number of repeats of sides that are not slow.
 const REPEATS: u16 = 9;
-/// Repeats of slow sides.
+/// The number of repeats of slow sides.
 const FEW: u16 = 3;
-/// A side that has computed for so many seconds does not repeat more than [`FEW`] times.
+/// The seconds of computing after which a side counts as slow, and repeats at most [`FEW`] times.
 const ENOUGH: f64 = 3.0;
-/// A side has no place in a picture from where one computation takes more seconds than this.
+/// The most seconds of a computation that is a point of a picture.
 const LONGEST: f64 = 10.0;
-/// Bytes that dense rivals may take for their matrices.
+/// The most bytes that dense rivals may take for their matrices.
 const DENSE_BYTES: f64 = 7e9;
-/// Before each run, so that threads that spin after the other side's run have gone to sleep.
+/// The pause before each run, after which threads that spin after the other side's run have gone to sleep.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Where the file of each machine is.
+/// The folder with the file of each machine.
 fn results_folder() -> PathBuf {
     root().join("benches/results")
 }
@@ -102,7 +102,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let mut before = Before::new();
         for workload in curve.workloads(options.quick) {
             for measurement in compare(&workload, &before, Purpose::Picture)?.measurements {
-                // A side that is left out once stays so: its last time is the longest that is known.
+                // A side that is left out once stays left out: its last time is the longest that is known.
                 if let Some(median) = measurement.median() {
                     before.insert(measurement.side, (workload.pairs(), median));
                 }
@@ -129,7 +129,7 @@ impl Options {
     }
 }
 
-/// For each side the pairs and the seconds of a smaller workload.
+/// The pairs and the seconds of a smaller workload, for each side.
 type Before = BTreeMap<String, (f64, f64)>;
 
 /// Loads one workload on all sides, compares the results, then times.
@@ -198,7 +198,7 @@ fn measure(
 
 /// Makes all sides compute once.
 fn load(workload: &Workload, sides: &mut [&mut Side], files: &[File]) -> Result<()> {
-    // Only compilers of formulas do so at the same time: matrices might not fit into memory together.
+    // Only sides that compile formulas compute at the same time: matrices might not fit into memory together.
     let (compilers, others): (Vec<_>, Vec<_>) = sides.iter_mut().partition(|side| side.kind() == Kind::Pykeops);
     for mut group in [compilers].into_iter().chain(others.into_iter().map(|side| vec![side])) {
         for side in &mut group {
@@ -211,9 +211,9 @@ fn load(workload: &Workload, sides: &mut [&mut Side], files: &[File]) -> Result<
     Ok(())
 }
 
-/// Why a side cannot take part in a workload that it could compute in principle.
+/// The reason why a side cannot take part in a workload that it could compute in principle.
 fn reason_against(workload: &Workload, side: &Side, before: Option<&(f64, f64)>) -> Option<String> {
-    // Two matrices of numbers, and NumPy's matrix of row numbers where it searches.
+    // A dense side has two matrices of numbers, and where it searches NumPy's matrix of row numbers.
     let indices = if workload.family == Family::Neighbours { 8.0 } else { 0.0 };
     let bytes = workload.pairs() * (2.0 * workload.element.bytes() + indices);
     if side.kind() == Kind::Dense && bytes > DENSE_BYTES {

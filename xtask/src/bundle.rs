@@ -14,13 +14,13 @@ use serde_json::json;
 
 use crate::{root, run, test_cuda};
 
-/// What the folder may have, in bytes.
+/// The most bytes of the folder.
 const LIMIT: u64 = 60_000_000;
-/// Tests of what a call looks like, which is the same everywhere.
+/// Test files about the spelling of calls, which is the same on every machine.
 const LEFT_OUT: [&str; 2] = ["arguments", "spellings"];
-/// What runs pykeops; numpy must be on the other machine, since its wheels fit one version of Python.
+/// The packages that pykeops consists of. numpy must be on the other machine, since its wheels fit one version of Python.
 const PACKAGES: [&str; 3] = ["pykeops==2.3", "keopscore==2.3", "pybind11==3.0.1"];
-/// The programs of Python, as they are called in the folder.
+/// The programs in Python, with their names in the folder.
 const SCRIPTS: [(&str, &str); 2] = [
     ("run.py", include_str!("../../benches/gpu/run.py")),
     ("pykeops_side.py", include_str!("../../benches/gpu/pykeops_side.py")),
@@ -93,7 +93,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
         "rustc": of("rustc", &["--version"])?,
         "device_rustc": keops_build::toolchain::find()?.version,
         "packages": PACKAGES,
-        // which of them the driver does not compile: a first call takes another time then
+        // the numbers of kernels with binaries, which the driver does not compile: a first call takes another time then
         "cubins": cubins,
     });
     fs::write(bundle.join("bundle.json"), format!("{about:#}\n"))?;
@@ -104,7 +104,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// How many of the kernels in a folder are assembled, for each architecture.
+/// The number of kernels in a folder that are assembled for each architecture.
 fn binaries(folder: &Path) -> Result<BTreeMap<String, usize>> {
     let mut counts = BTreeMap::new();
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
@@ -116,7 +116,7 @@ fn binaries(folder: &Path) -> Result<BTreeMap<String, usize>> {
     Ok(counts)
 }
 
-/// A line of `cargo --message-format json`, of which only programs matter.
+/// A line of `cargo --message-format json`. Only lines about programs matter.
 #[derive(Deserialize)]
 struct Message {
     executable: Option<PathBuf>,
@@ -128,7 +128,7 @@ struct Target {
     name: String,
 }
 
-/// Builds programs with kernels inside, and puts them into a folder without symbols, called as cargo calls them, and
+/// Builds programs with kernels inside, and puts them into a folder under the names that cargo gives them, without symbols and
 /// compressed: they consist of PTX and unoptimized code for the most part.
 fn programs(arguments: &[&str], kernels: &Path, to: &Path) -> Result<()> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -145,7 +145,7 @@ fn programs(arguments: &[&str], kernels: &Path, to: &Path) -> Result<()> {
         let message: Message = serde_json::from_str(line).with_context(|| format!("cargo said {line}"))?;
         if let (Some(program), Some(target)) = (message.executable, message.target) {
             let to = to.join(target.name);
-            // debug information would be most of them; the profiles that leave it out build all dependencies again
+            // debug information would be most of a program; a profile without it would build all dependencies again
             run(Command::new("strip").arg("-o").arg(&to).arg(&program))?;
             run(Command::new("xz").args(["--threads=0", "-6"]).arg(&to))?;
         }

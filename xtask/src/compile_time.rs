@@ -1,10 +1,10 @@
-//! `cargo xtask compile-time`: what one more formula costs in a user's release build, and what long ones cost.
+//! `cargo xtask compile-time`: the cost of one more formula in a user's release build, and the cost of long formulas.
 //!
-//! A scratch crate outside the workspace depends on keops. It is built with one formula, and with a second one of
+//! A scratch crate outside the workspace depends on keops. It is built with one formula, and then with a second one of
 //! which the value and all gradients are used; only the crate itself is compiled again each time. The difference is
-//! the cost of the second formula. The part of the macro is its compiler, run in a build script.
+//! the cost of the second formula. The macro's share of the cost is measured by its compiler, run in a build script.
 //!
-//! Long formulas are crates of their own, whose builds are measured in CPU seconds.
+//! Each long formula is a crate of its own, whose build is measured in CPU seconds.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ use crate::{root, run};
 /// Options of `cargo xtask compile-time`.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// How many times each crate is built; the median counts.
+    /// The number of times that each crate is built; the median counts.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     repeats: u16,
 }
@@ -36,13 +36,13 @@ const SECOND: &str = "
 struct Long {
     name: &'static str,
     release: bool,
-    /// CPU seconds that it may take.
+    /// The most CPU seconds of its build.
     most: f64,
     program: String,
 }
 
 impl Long {
-    /// Those whose compile time once grew faster than their length.
+    /// The programs whose compile time once grew faster than their length.
     fn all() -> Vec<Self> {
         let exponentials = |count: u32| {
             let terms: Vec<String> =
@@ -78,7 +78,7 @@ impl Long {
         ]
     }
 
-    /// The CPU seconds of its build; what the crate depends on is compiled before.
+    /// The CPU seconds of its build, without the dependencies, which are compiled before.
     fn measure(&self, folder: &Path) -> Result<f64> {
         let folder = folder.join("long");
         let file = folder.join("src/main.rs");
@@ -107,11 +107,11 @@ fn program(formula: &str, call: &str) -> String {
     )
 }
 
-/// The CPU seconds of all processes that this one started and that ended; 0 where the system does not tell.
+/// The CPU seconds of all processes that this one started and that ended; 0 where the system does not count them.
 fn children_seconds() -> f64 {
     const TICKS: f64 = 100.0;
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // behind the name, which may have spaces: user and system time of children are the 14th and the 15th
+    // after the name, which may have spaces: user and system time of children are the 14th and the 15th
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
     fields.skip(13).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS
 }
@@ -127,11 +127,11 @@ fn manifest(name: &str) -> String {
 pub(crate) fn run_task(options: &Options) -> Result<()> {
     let folder = root().join("target/compile-time");
     let (mut one, mut two) = (Vec::new(), Vec::new());
-    // by turns, so that whatever else the machine does hits both
+    // by turns, so that other load of the machine hits both
     for round in 0..=options.repeats {
         for (times, second) in [(&mut one, false), (&mut two, true)] {
             let seconds = build(&folder, second)?;
-            // the first round compiles what the crate depends on
+            // the first round compiles the dependencies
             if round > 0 {
                 times.push(seconds);
             }
@@ -181,7 +181,7 @@ fn build(folder: &Path, second: bool) -> Result<f64> {
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// Times the macro's compiler on the second formula: in the build script of another scratch crate, since cargo compiles
+/// Times the macro's compiler on the second formula. It runs in the build script of another scratch crate, since cargo compiles
 /// build scripts as it compiles macros.
 fn macro_seconds(folder: &Path, repeats: u16) -> Result<Vec<f64>> {
     let folder = folder.join("macro");

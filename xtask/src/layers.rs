@@ -1,8 +1,8 @@
-//! `cargo xtask layers`: whether the rooms of the crates stand on each other as their table says.
+//! `cargo xtask layers`: checks that the rooms of the crates stand on each other as their table says.
 //!
-//! A room is a module, with all that is below it. Each stands on a floor, and imports only from floors below its own; rooms
-//! of one floor may import each other, unless a circle of files comes of it. An import is a path in the code, in a `use` or
-//! where it stands, in macros too; what is compiled for tests only does not count.
+//! A room is a module of the root, with all modules below it. Each room stands on a floor, and imports only from floors below its
+//! own; rooms of one floor may import each other, unless their files form a circle. An import is a path in a `use` or
+//! elsewhere in the code, also in macros; code that is compiled for tests only does not count.
 
 mod graph;
 mod rules;

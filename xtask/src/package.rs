@@ -14,7 +14,7 @@ use crate::{root, run};
 /// The crates of the workspace that are not published.
 const PRIVATE: [&str; 3] = ["xtask", "keops-random", "keops-emulator"];
 
-/// What PTX has for each kernel.
+/// The text with which the PTX of each kernel begins.
 const ENTRY: &[u8] = b".visible .entry";
 
 /// Packs all crates, builds xtask/scratch with them in a folder outside the repository, and runs it: for the processor,
@@ -47,13 +47,13 @@ pub(crate) fn run_task() -> Result<()> {
     fs::remove_dir_all(&outside.folder).with_context(|| outside.folder.display().to_string())
 }
 
-/// The crate xtask/scratch where no configuration of the repository is in force.
+/// The crate xtask/scratch in a folder where no configuration of the repository is in force.
 struct Outside {
-    /// The crate, and below `packages` what it is built with.
+    /// The folder of the crate. Below its folder `packages` are the packages that it is built with.
     folder: PathBuf,
-    /// For cargo, `--config` each.
+    /// The values of cargo's options `--config` that name the packages.
     patches: Vec<String>,
-    /// Kept from run to run, since what is built first is what others have published.
+    /// The folder where cargo builds. It is kept from run to run, since it has the dependencies from the registry.
     target: PathBuf,
 }
 
@@ -68,7 +68,8 @@ impl Outside {
             if archive.extension().is_none_or(|extension| extension != "crate") {
                 continue;
             }
-            // with the present time: all packages have the same, by which cargo would take them for those of the last run
+            // Files get the present time: with that of the archive, which is always the same, cargo would take them for those of
+            // the last run.
             run(Command::new("tar").arg("-xmzf").arg(&archive).arg("-C").arg(&unpacked))?;
             let size = fs::metadata(&archive)?.len();
             let stem = archive.file_stem().unwrap_or_default().to_string_lossy();
@@ -81,17 +82,17 @@ impl Outside {
         for path in ["Cargo.toml", "build.rs", "src", "examples"] {
             copy(&scratch.join(path), &folder.join(path))?;
         }
-        // docs/gpu.md: what the build script of cust takes for CUDA
+        // the folder that the build script of cust takes for CUDA, as docs/gpu.md says
         let stub = folder.join("cuda-stub/lib64");
         fs::create_dir_all(&stub)?;
         fs::write(stub.join("libcuda.a"), "!<arch>\n")?;
         Ok(Self { folder, patches, target })
     }
 
-    /// Cargo, as a user calls it.
+    /// A command of cargo, as a user calls it.
     fn cargo(&self, command: &str) -> Command {
         let mut cargo = Command::new("cargo");
-        // what cargo and its configuration here have set for xtask
+        // the variables that cargo and its configuration here have set for xtask
         for (name, _) in env::vars_os() {
             let name = name.to_string_lossy();
             if name.starts_with("CARGO") && name != "CARGO_HOME" || name.starts_with("KEOPS") {
@@ -105,7 +106,7 @@ impl Outside {
         cargo
             .current_dir(&self.folder)
             .env("CARGO_TARGET_DIR", &self.target)
-            // nobody looks at it with a debugger, and what changes is the packages
+            // nobody debugs the program, and each run has other packages
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("CARGO_INCREMENTAL", "0")
             .env("CUDA_LIBRARY_PATH", self.folder.join("cuda-stub"));
@@ -121,7 +122,7 @@ impl Outside {
         Ok(())
     }
 
-    /// Every example begins with what the compiler must say about it.
+    /// Compiles every example, each of which begins with the error that the compiler must name.
     fn faults(&self) -> Result<()> {
         let mut count = 0;
         for entry in fs::read_dir(self.folder.join("examples"))? {
@@ -141,7 +142,7 @@ impl Outside {
         Ok(())
     }
 
-    /// How many kernels the program has in it.
+    /// The number of kernels in the program.
     fn kernels(&self) -> Result<usize> {
         let program = self.target.join("debug").join(format!("scratch{}", env::consts::EXE_SUFFIX));
         let program = fs::read(&program).with_context(|| program.display().to_string())?;
@@ -149,7 +150,7 @@ impl Outside {
     }
 }
 
-/// What a command has said.
+/// The output of a command.
 fn text(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask parity`: docs/parity.md, KeOps' list row by row with the test that shows each row.
 //!
-//! The rows come from the operation table and the reduction table of the compiler, the tests from their sources and from
-//! what `cargo test` printed: the document cannot claim what no test shows.
+//! The rows come from the operation table and the reduction table of the compiler, the tests from their sources and from the
+//! output of `cargo test`: the document cannot claim anything that no test shows.
 
 mod keops;
 mod scan;
@@ -20,7 +20,7 @@ use std::{
     process::Command,
 };
 
-/// The files of tests whose formulas are looked at.
+/// The test files whose formulas count.
 const FILES: [&str; 12] = [
     "operations",
     "reductions",
@@ -71,7 +71,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Runs the tests; what they print.
+/// Runs the tests, and returns their output.
 fn test() -> Result<String> {
     let log = root().join("target/parity.log");
     let mut command = Command::new("cargo");

@@ -51,7 +51,7 @@ pub(crate) struct Options {
 /// Runs the task.
 pub(crate) fn run_task(options: &Options) -> Result<()> {
     let sources = if options.sources.is_empty() {
-        // what is in tests/ui is meant not to compile
+        // the files in tests/ui are meant not to compile
         let mut sources = vec![root().join("benches"), root().join("examples")];
         for entry in fs::read_dir(root().join("tests"))? {
             let path = entry?.path();
@@ -83,8 +83,9 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
     costs(&options.report, &built, &options.print, [&options.no_spills, &options.no_stack])
 }
 
-/// Assembles the kernels for each architecture and prints what those cost whose title begins with one of `print`; an error if
-/// one spills whose title begins with one of `no_spills`, or has a stack and begins with one of `no_stack`.
+/// Assembles the kernels for each architecture, and prints the costs of the kernels whose title begins with a text of `print`.
+/// `guarded` has two lists of such beginnings: it is an error if a kernel of the first list spills, or one of the second list spills
+/// or has a stack.
 pub(crate) fn costs(archs: &[String], built: &Built, print: &[String], guarded: [&[String]; 2]) -> Result<()> {
     if archs.is_empty() {
         return Ok(());
@@ -95,7 +96,7 @@ pub(crate) fn costs(archs: &[String], built: &Built, print: &[String], guarded: 
     )?;
     let begins = |title: &str, starts: &[String]| starts.iter().any(|start| title.starts_with(start));
     let printed: Vec<_> = built.kernels.iter().filter(|(_, title)| begins(title, print)).cloned().collect();
-    // what is not printed need not be known: the disassembler takes most of a second to start
+    // only kernels that are printed are disassembled, since the disassembler takes most of a second to start
     let instructions: HashSet<_> = printed.iter().map(|(name, _)| name).collect();
     let nvdisasm = if printed.is_empty() { None } else { report::nvdisasm() };
     for arch in archs {

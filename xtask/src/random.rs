@@ -1,6 +1,6 @@
 //! `cargo xtask random`: random formulas, compiled by rustc, against the oracle of the compiler.
 //!
-//! Formulas are drawn from seeds that follow each other, so each can be run again alone. The program that checks them
+//! Formulas are drawn from consecutive seeds, so that each can be run again alone. The program that checks them
 //! is a package of its own below `target/random`, whose dependencies are compiled once.
 
 use std::{
@@ -84,7 +84,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
     rules
 }
 
-/// The rules of derivatives of these formulas, evaluated as they are.
+/// Checks the rules of derivatives of the formulas of these seeds, whose graphs are evaluated as they are.
 fn rules(seeds: &[u64]) -> Result<()> {
     let seen: Vec<Result<usize>> = seeds.par_iter().map(|&seed| keops_random::rules::check(seed)).collect();
     let mut failed = 0;
@@ -100,7 +100,8 @@ fn rules(seeds: &[u64]) -> Result<()> {
     Ok(())
 }
 
-/// Where cargo builds: that of the workspace, for what both compile in the same way.
+/// The folder where cargo builds. It is that of the workspace, so that the dependencies that both compile in the same way are
+/// compiled once.
 fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
@@ -116,7 +117,8 @@ fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| path.display().to_string())
 }
 
-/// Kernels are compiled as for tests; the oracle, which evaluates hundreds of thousands of terms, with optimizations.
+/// The `Cargo.toml` of the program. Formulas are compiled as for tests, but the oracle, which evaluates hundreds of thousands of
+/// terms, with optimizations.
 fn manifest() -> String {
     let root = root();
     format!(

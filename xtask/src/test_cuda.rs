@@ -26,7 +26,7 @@ pub(crate) struct Options {
     /// Run the other integration tests, too: their calls take the device where there is one.
     #[arg(long, conflicts_with = "no_device")]
     all: bool,
-    /// Run only the test for a machine without a device: the processor must run calls that may run anywhere.
+    /// Run only the test for machines without a device, where the processor must run all calls that choose no device.
     #[arg(long, conflicts_with = "emulator")]
     no_device: bool,
     /// Assemble the kernels of tests/cuda.rs for these architectures, too.
@@ -38,7 +38,7 @@ pub(crate) struct Options {
     cubins: Vec<String>,
 }
 
-/// The integration tests that choose no device; but for `second_order`, whose hundreds of kernels are sums as those of
+/// The integration tests that choose no device. `second_order` is not among them: its hundreds of kernels are sums, as those of
 /// `derivatives` are.
 pub(crate) const SUITE: [&str; 15] = [
     "arguments",
@@ -58,19 +58,19 @@ pub(crate) const SUITE: [&str; 15] = [
     "sums",
 ];
 
-/// What ran on the emulator, by file of tests.
+/// The record of the kernels that ran on the emulator, by test file.
 const RECORD: &str = "tests/kernels.json";
 
-/// The kernels of a file that ran, so that only these are built as long as it does not change: what its calls need cannot be
-/// told from their tokens.
+/// The kernels of a test file that ran. Only these are built as long as the file does not change: the kernels that its calls need
+/// cannot be told from their tokens.
 #[derive(Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Ran {
-    /// Changes when the file does.
+    /// The fingerprint of the file.
     source: String,
     kernels: BTreeSet<String>,
 }
 
-/// Formulas of `spellings` that no test calls: their types are what is tested.
+/// The formulas of `spellings` that no test calls: the tests only check their types.
 const NEVER_CALLED: [&str; 10] = [
     "arg_max",
     "arg_min",
@@ -86,7 +86,7 @@ const NEVER_CALLED: [&str; 10] = [
 
 /// Runs the task.
 pub(crate) fn run_task(options: &Options) -> Result<()> {
-    // at once, since the compiler has one thread for the kernels of a file
+    // both at a time, since the compiler has one thread for the kernels of a file
     let (built, suite) = rayon::join(|| cuda_kernels(&options.cubins), || options.all.then(suite_kernels).transpose());
     let (built, suite) = (built?, suite?);
     println!("{} kernels in {}", built.kernels.len(), built.folder.display());
@@ -100,7 +100,7 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
     }
     let emulator = if options.emulator { Some(emulator()?) } else { None };
     if let Some(emulator) = &emulator {
-        // two devices, for the calls that are shared by several
+        // two devices, for the calls that several devices share
         test.env("LD_LIBRARY_PATH", emulator).env("KEOPS_EMULATOR_DEVICES", "2");
     }
     run(&mut test)?;
@@ -136,7 +136,7 @@ fn libraries(to: &Path) -> Result<()> {
 
 /// The kernels of [`SUITE`].
 pub(crate) struct SuiteKernels {
-    /// The folder that has those of all files, for one run of cargo.
+    /// The folder with the kernels of all files, for one run of cargo.
     pub(crate) folder: PathBuf,
     files: Vec<OfFile>,
     record: BTreeMap<String, Ran>,
@@ -146,7 +146,7 @@ pub(crate) struct SuiteKernels {
 struct OfFile {
     file: &'static str,
     built: Built,
-    /// What the record will say of it, if it says nothing or the file has changed since.
+    /// The new record of the file, if it has none or has changed since.
     new: Option<Ran>,
 }
 
@@ -178,7 +178,7 @@ pub(crate) fn suite_kernels() -> Result<SuiteKernels> {
         };
         Ok(OfFile { file, built: build(&options).with_context(|| format!("tests/{file}.rs"))?, new })
     };
-    // the longest first and each as soon as a thread is free, or one of them would be left for the end
+    // the longest first, and each as soon as a thread is free, so that no long one is left for the end
     let mut longest_first = SUITE;
     longest_first.sort_by_key(|file| {
         let bytes = fs::metadata(root().join(format!("tests/{file}.rs"))).map_or(0, |data| data.len());
@@ -190,7 +190,7 @@ pub(crate) fn suite_kernels() -> Result<SuiteKernels> {
     for OfFile { file, .. } in files.iter().filter(|of| of.new.is_some()) {
         println!("tests/{file}.rs has changed: all kernels that its calls may need");
     }
-    // the macro looks again when the name changes, so it changes with what is in the folder
+    // the name depends on the content of the folder, since the macro looks again when the name changes
     let folders: Vec<_> = files.iter().filter_map(|of| of.built.folder.file_name()?.to_str()).collect();
     let folder = out.join(folders.join("-"));
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -209,7 +209,7 @@ pub(crate) fn suite_kernels() -> Result<SuiteKernels> {
     Ok(SuiteKernels { folder, files, record })
 }
 
-/// Runs the tests that choose no device; on the emulator, makes sure that they ran there.
+/// Runs the tests that choose no device. On the emulator, it then checks that they ran there.
 fn run_suite(suite: SuiteKernels, emulator: Option<&Path>) -> Result<()> {
     let launches = root().join("target/ptx-suite/launches.txt");
     let mut test = Command::new("cargo");
@@ -225,8 +225,8 @@ fn run_suite(suite: SuiteKernels, emulator: Option<&Path>) -> Result<()> {
     check_launches(suite, &launched.lines().collect())
 }
 
-/// Fails if no kernel of a formula ran, for some values of its const generics: its tests ran on the processor. Records what
-/// ran of files that have changed.
+/// Fails if no kernel of a formula with some values of its const generics ran, since its tests then ran on the processor. Records
+/// the kernels that ran of files that have changed.
 fn check_launches(suite: SuiteKernels, launched: &HashSet<&str>) -> Result<()> {
     let SuiteKernels { files, mut record, .. } = suite;
     let mut changed = false;
@@ -247,7 +247,7 @@ fn check_launches(suite: SuiteKernels, launched: &HashSet<&str>) -> Result<()> {
         println!("tests/{file}.rs: {} of {} kernels ran", ran.len(), built.kernels.len());
         ensure!(!ran.is_empty(), "tests/{file}.rs ran on the processor");
         let never: Vec<String> = formulas.into_iter().filter(|(_, launched)| !launched).map(|(name, _)| name).collect();
-        // of a file that is recorded, only kernels that ran are built
+        // only kernels that ran are built of a file with a record
         let expected: &[&str] = if new.is_some() && file == "spellings" { &NEVER_CALLED } else { &[] };
         ensure!(never == expected, "tests/{file}.rs: no kernel ran of {never:?}, where {expected:?} were expected");
         if let Some(new) = new {
@@ -263,7 +263,7 @@ fn check_launches(suite: SuiteKernels, launched: &HashSet<&str>) -> Result<()> {
     Ok(())
 }
 
-/// Builds the emulator; the folder where it is called as the driver is.
+/// Builds the emulator, and returns the folder where it has the name of the driver.
 pub(crate) fn emulator() -> Result<PathBuf> {
     let target = root().join("target/emulator");
     let mut build = Command::new("cargo");

@@ -30,14 +30,14 @@ pub fn entry_points(kernels: &[(String, String)], elements: &[ElementType]) -> V
     of_kernels.chain(elements.iter().map(|(element, ..)| format!("keops_total_{element}"))).collect()
 }
 
-/// The profile that kernels are compiled with. Those of a project's own configuration are called otherwise.
+/// The name of the profile that kernels are compiled with, which no project's own configuration has.
 pub(crate) const PROFILE: &str = "keops-kernels";
 
 /// The `Cargo.toml` of the device crate. `device` is the folder of the crate keops-device; `core` is the folder of the keops-core
 /// that came with it, so that host and device agree, whatever the registry has.
 pub fn manifest(device: &str, core: &str) -> String {
-    // all that a release profile in the configuration of the user's project may set, which this one inherits from; for
-    // packages, too
+    // The options that a release profile in the configuration of the user's project may set, for packages, too: this profile
+    // inherits from it.
     const OPTIONS: &str = "opt-level = 3\ncodegen-units = 1\ndebug = false\ndebug-assertions = false\n\
                            overflow-checks = false\nincremental = false\n";
     format!(
@@ -79,7 +79,7 @@ pub fn source(devices: &[Device], kernels: &[(String, String)], elements: &[Elem
         "#![no_std]\n#![feature(abi_ptx)]\n#![allow(warnings)]\nuse ::keops::__private as __p;\n\
          #[panic_handler]\nfn panic(_: &core::panic::PanicInfo<'_>) -> ! { loop {} }\n",
     );
-    // the same formula may be written twice
+    // each kernel once, since the same formula may stand in the sources twice
     let mut missing: HashSet<&str> = kernels.iter().map(|(name, _)| name.as_str()).collect();
     for (number, device) in devices.iter().enumerate() {
         let mut of_device = String::new();

@@ -74,19 +74,19 @@ pub fn of_text(text: &str) -> Result<Vec<Device>> {
     Ok(devices)
 }
 
-/// The formulas of a crate that is compiled besides.
+/// The formulas of a crate that the macro compiles as well.
 pub(crate) struct OfCrate {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) devices: Vec<Device>,
-    /// What is wrong with files whose formulas are not among them.
+    /// The errors of files that could not be read, whose formulas are missing.
     pub(crate) unread: Vec<String>,
 }
 
-/// The formulas below a folder, without those that have a fault, which the macro says where it is compiled: files may be
-/// there that are not.
+/// The formulas below a folder. Formulas with a fault are left out: the macro reports the fault if the file is compiled, which some
+/// files are not.
 ///
 /// # Errors
-/// A folder that cannot be read.
+/// A folder cannot be read.
 pub(crate) fn of_crate(folder: &Path) -> Result<OfCrate> {
     let mut found = OfCrate { files: Vec::new(), devices: Vec::new(), unread: Vec::new() };
     collect(folder, &mut found.files).with_context(|| folder.display().to_string())?;
@@ -105,13 +105,13 @@ pub(crate) fn of_crate(folder: &Path) -> Result<OfCrate> {
     Ok(found)
 }
 
-/// An error with its place, which one of a build script does not have otherwise.
+/// An error with its place in the text, which the errors of a build script do not have otherwise.
 fn placed(error: syn::Error) -> anyhow::Error {
     let start = error.span().start();
     anyhow!("line {}, column {}: {error}", start.line, start.column + 1)
 }
 
-/// What stands in the `keops! { .. }` of a text.
+/// The tokens in each `keops! { .. }` of a text.
 fn invocations(text: &str) -> Result<Vec<TokenStream>> {
     struct Invocations(Vec<TokenStream>);
     impl<'ast> Visit<'ast> for Invocations {
@@ -142,9 +142,9 @@ pub struct Calls {
 /// The derivatives of one expression.
 #[derive(Default)]
 struct Chain {
-    /// What is called first: a formula, or what makes a call of one.
+    /// The first function that is called: a formula, or a function that makes a call of one.
     head: Option<String>,
-    /// In order: `.vjp_x(e).jvp_y(u)`.
+    /// The methods in their order: `vjp_x` and `jvp_y` of `.vjp_x(e).jvp_y(u)`.
     derivatives: Vec<String>,
 }
 
@@ -162,7 +162,7 @@ impl Calls {
         Ok(calls)
     }
 
-    /// Of tokens, since most calls of a test stand in macros.
+    /// Reads the calls in tokens, and not in expressions, since most calls of a test stand in macros.
     fn read(&mut self, tokens: TokenStream) {
         let mut chain = Chain::default();
         // the name of a method, whose arguments come next

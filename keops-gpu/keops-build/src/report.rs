@@ -35,8 +35,8 @@ pub fn ptxas() -> Option<PathBuf> {
     tool("KEOPS_PTXAS", "ptxas")
 }
 
-/// What changes when `ptxas` is installed, of what is there: folders on the path, but those of this build itself, which are
-/// on it on Windows.
+/// The paths that change when `ptxas` is installed, and that exist: the folders on the path, without those of this build itself,
+/// which are on it on Windows.
 pub(crate) fn ptxas_watched() -> Vec<PathBuf> {
     if let Some(named) = env::var_os("KEOPS_PTXAS").map(PathBuf::from) {
         return named.parent().filter(|folder| is_flat(folder)).map(Path::to_owned).into_iter().collect();
@@ -65,7 +65,7 @@ fn tool(variable: &str, name: &str) -> Option<PathBuf> {
 /// # Errors
 /// The assembler refuses the PTX, or one of the two programs cannot be run.
 pub fn assemble(ptxas: &Path, nvdisasm: Option<&Path>, ptx: &Path, arch: &str) -> Result<BTreeMap<String, Cost>> {
-    // not where the binary itself would be
+    // another name than that of the binary itself
     let cubin = ptx.with_extension(format!("{arch}.report"));
     let mut costs = costs(&cubin_of(ptxas, ptx, arch, &cubin)?);
     if let Some(nvdisasm) = nvdisasm {
@@ -76,7 +76,7 @@ pub fn assemble(ptxas: &Path, nvdisasm: Option<&Path>, ptx: &Path, arch: &str) -
             cost.inner = inner_loop(&sass, name);
         }
     }
-    // what it was for is read
+    // the file has been read
     let _ = fs::remove_file(cubin);
     Ok(costs)
 }
@@ -114,7 +114,7 @@ fn costs(text: &str) -> BTreeMap<String, Cost> {
         }
         let Some(cost) = costs.get_mut(&name) else { continue };
         if line.contains("bytes stack frame") {
-            // those of the functions that it calls follow
+            // the lines of the functions that it calls follow
             if function == name {
                 cost.stack = before(line, "bytes stack frame");
             }
@@ -131,7 +131,7 @@ fn costs(text: &str) -> BTreeMap<String, Cost> {
     costs
 }
 
-/// The instructions of the innermost loop of an entry point that has most arithmetic.
+/// The instructions of the innermost loop with the most arithmetic of an entry point.
 fn inner_loop(sass: &str, name: &str) -> BTreeMap<String, u32> {
     let mut instructions: Vec<&str> = Vec::new();
     let mut labels: BTreeMap<&str, usize> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The device compiler that is there: rustc, with its own back end for `nvptx64-nvidia-cuda`, run by cargo.
+//! The device compiler of this crate: rustc, with its own back end for `nvptx64-nvidia-cuda`, run by cargo.
 
 use std::{
     env, fs,
@@ -25,8 +25,8 @@ impl DeviceCompiler for Toolchain {
     }
 }
 
-/// Whether a configuration that cargo reads in this folder may ask for a standard library from its sources: that for the
-/// user's programs is not there for GPUs, and cargo takes a list from the command line instead.
+/// Whether a configuration that cargo reads in this folder may ask for a standard library from its sources. The crates of such a
+/// library do not exist for GPUs, and a list on the command line replaces theirs.
 fn configures_build_std(folder: &Path) -> bool {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let folders = folder.ancestors().map(|folder| folder.join(".cargo")).chain(home);
@@ -34,12 +34,12 @@ fn configures_build_std(folder: &Path) -> bool {
     files.any(|file| fs::read_to_string(file).is_ok_and(|text| text.contains("build-std")))
 }
 
-/// What the compiler writes, in the folder of the device crate, where cargo starts it.
+/// The file that the compiler writes, in the folder of the device crate, where cargo starts it.
 const ASSEMBLY: &str = "kernels.s";
 
-/// Runs the compiler on the device crate, whose source was just written, so that it is compiled; what it writes.
+/// Runs the compiler on the device crate, and returns the assembly. The source was just written, so that cargo compiles it.
 fn run(toolchain: &Toolchain, device: &DeviceCrate<'_>) -> Result<String> {
-    // where cargo leaves files of the compiler is its own affair; by the relative name, since a comma would end a path
+    // The folder where cargo leaves files of the compiler is not known. The name is relative, since a comma would end a path.
     let assembly = device.folder.join(ASSEMBLY);
     match fs::remove_file(&assembly) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -48,7 +48,7 @@ fn run(toolchain: &Toolchain, device: &DeviceCrate<'_>) -> Result<String> {
         _ => {}
     }
     let mut command = cargo(toolchain, device, "rustc");
-    // a build with all that it needs asks nobody: there may be no network, and elsewhere it is faster
+    // a build that has all its dependencies stays offline: there may be no network, and elsewhere it is faster
     let mut fetch = cargo(toolchain, device, "fetch");
     if is_offline() || fetch.arg("--offline").output().is_ok_and(|output| output.status.success()) {
         command.arg("--offline");
@@ -61,7 +61,7 @@ fn run(toolchain: &Toolchain, device: &DeviceCrate<'_>) -> Result<String> {
     fs::read_to_string(&assembly).with_context(|| assembly.display().to_string())
 }
 
-/// Whether cargo was told by the environment to stay offline. What a configuration says the other cargo reads, too.
+/// Whether the environment tells cargo to stay offline. The cargo of the device crate reads the configuration itself.
 fn is_offline() -> bool {
     env::var_os("CARGO_NET_OFFLINE").is_some_and(|value| value == "true" || value == "1")
 }
@@ -74,7 +74,7 @@ fn cargo(toolchain: &Toolchain, device: &DeviceCrate<'_>, command: &str) -> Comm
     if toolchain.build_std || configures_build_std(device.folder) {
         cargo.arg("-Zbuild-std=core");
     }
-    // what cargo tells a build script is about another target
+    // the variables that cargo sets for a build script are about another target
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("CARGO") && name != "CARGO_HOME" || name.starts_with("RUSTC") || name == "RUSTUP_TOOLCHAIN"
@@ -84,14 +84,14 @@ fn cargo(toolchain: &Toolchain, device: &DeviceCrate<'_>, command: &str) -> Comm
     }
     cargo
         .env("RUSTC", &toolchain.rustc)
-        // none, whatever the user's configuration says
+        // no wrappers, whatever the user's configuration says
         .env("RUSTC_WRAPPER", "")
         .env("RUSTC_WORKSPACE_WRAPPER", "")
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_TARGET_DIR", &target)
-        // that of the user's configuration may be locked by the cargo that waits for us
+        // the folder of the user's configuration may be locked by the cargo that waits for this build script
         .env("CARGO_BUILD_BUILD_DIR", &target)
-        // `true` for a linker: all is in the assembly already
+        // `true` is the linker: the assembly has everything already
         .env("RUSTFLAGS", format!("-C target-cpu={} -C target-feature=+ptx78 -C linker=true", device.arch));
     cargo
 }

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
 
-/// A part of a PTX file at its outermost level.
-struct Part<'a> {
-    /// What it defines; nothing for the header.
+/// A statement of a PTX file at its outermost level.
+struct Statement<'a> {
+    /// The name that the statement defines; none in the header.
     name: Option<&'a str>,
     text: &'a str,
     entry: bool,
@@ -30,17 +30,17 @@ struct Part<'a> {
 /// # Ok::<(), anyhow::Error>(())
 /// ```
 pub fn split(ptx: &str, entries: &[String]) -> Result<BTreeMap<String, String>> {
-    let parts = parts(ptx)?;
+    let statements = statements(ptx)?;
     // a function is declared before it is defined
     let mut defined: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (n, part) in parts.iter().enumerate() {
-        if let Some(name) = part.name {
+    for (n, statement) in statements.iter().enumerate() {
+        if let Some(name) = statement.name {
             defined.entry(name).or_default().push(n);
         }
     }
-    for part in &parts {
-        if part.text.trim_start().starts_with(".extern .func") {
-            bail!("the PTX is not self-contained: it calls {}", part.name.unwrap_or("a function without a name"));
+    for statement in &statements {
+        if statement.text.trim_start().starts_with(".extern .func") {
+            bail!("the PTX is not self-contained: it calls {}", statement.name.unwrap_or("a function without a name"));
         }
     }
     let mut modules = BTreeMap::new();
@@ -49,20 +49,24 @@ pub fn split(ptx: &str, entries: &[String]) -> Result<BTreeMap<String, String>> 
         let mut stack = defined.get(entry.as_str()).with_context(|| format!("the PTX has no kernel {entry}"))?.clone();
         while let Some(n) = stack.pop() {
             if needed.insert(n) {
-                for others in words(parts[n].text).filter_map(|word| defined.get(word)) {
-                    stack.extend(others.iter().filter(|&&other| !parts[other].entry));
+                for others in words(statements[n].text).filter_map(|word| defined.get(word)) {
+                    stack.extend(others.iter().filter(|&&other| !statements[other].entry));
                 }
             }
         }
-        let text = parts.iter().enumerate().filter(|(n, part)| part.name.is_none() || needed.contains(n));
-        let text: Vec<String> =
-            text.map(|(_, part)| not_unrolled(&limited(part.text.trim()))).filter(|text| !text.is_empty()).collect();
+        let text =
+            statements.iter().enumerate().filter(|(n, statement)| statement.name.is_none() || needed.contains(n));
+        let text: Vec<String> = text
+            .map(|(_, statement)| not_unrolled(&limited(statement.text.trim())))
+            .filter(|text| !text.is_empty())
+            .collect();
         modules.insert(entry.clone(), text.join("\n") + "\n");
     }
     Ok(modules)
 }
 
-/// A function with the directive for as many registers as a comment in its code says: rustc has no way to give it.
+/// Adds the directive that limits the registers of a function to the number in a comment in its code. rustc has no way to write the
+/// directive.
 fn limited(text: &str) -> String {
     let limit = text.split_once("// keops: at most ").and_then(|(_, rest)| rest.split_once(" registers"));
     match limit.and_then(|(registers, _)| Some((registers.parse::<u32>().ok()?, text.split_once("\n{")?))) {
@@ -71,8 +75,8 @@ fn limited(text: &str) -> String {
     }
 }
 
-/// A function with the directive that a loop is not unrolled behind the label of each loop whose code has a comment that says
-/// so. The compiler writes the label of a loop where its body begins, which is before the comment.
+/// Adds the directive that a loop is not unrolled, after the label of each loop whose code has a comment that says so. The compiler
+/// writes the label of a loop where its body begins, which is before the comment.
 fn not_unrolled(text: &str) -> String {
     const COMMENT: &str = "// keops: not unrolled";
     let mut lines: Vec<&str> = Vec::new();
@@ -91,9 +95,9 @@ fn not_unrolled(text: &str) -> String {
     lines.join("\n")
 }
 
-/// The parts of a PTX file: statements that end in a semicolon or a block, and the directives of the header.
-fn parts(ptx: &str) -> Result<Vec<Part<'_>>> {
-    let mut parts = Vec::new();
+/// The statements of a PTX file, which end in a semicolon or a block, and the directives of its header.
+fn statements(ptx: &str) -> Result<Vec<Statement<'_>>> {
+    let mut list = Vec::new();
     let mut rest = ptx;
     while let Some(start) = rest.find(|c: char| !c.is_whitespace()) {
         rest = &rest[start..];
@@ -109,13 +113,14 @@ fn parts(ptx: &str) -> Result<Vec<Part<'_>>> {
         };
         let text = &rest[..end];
         let header = matches!(first, ".version" | ".target" | ".address_size" | ".file");
-        parts.push(Part { name: if header { None } else { name(text) }, text, entry: text.contains(".entry ") });
+        list.push(Statement { name: if header { None } else { name(text) }, text, entry: text.contains(".entry ") });
         rest = &rest[end..];
     }
-    Ok(parts)
+    Ok(list)
 }
 
-/// Where the statement at the front ends: behind the semicolon that is in no bracket, or behind the block of a function.
+/// The end of the statement at the front of the text: after the first semicolon outside of brackets, or after the block of a
+/// function.
 fn statement(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
     for (at, c) in text.char_indices() {
@@ -135,14 +140,14 @@ fn statement(text: &str) -> Option<usize> {
     None
 }
 
-/// The name that a statement defines: of a function what stands before its parameters, of a variable what stands before
-/// its length or its value.
+/// The name that a statement defines. The name of a function stands before its parameters, that of a variable before its length
+/// or its value.
 fn name(text: &str) -> Option<&str> {
     let head = text.split('{').next()?;
     if let Some(at) = head.find(".entry").map(|at| at + 6).or_else(|| head.find(".func").map(|at| at + 5)) {
         let mut head = head[at..].trim_start();
         if head.starts_with('(') {
-            // the result
+            // the parameter for the result
             head = head.split_once(')')?.1;
         }
         return words(head).next();

@@ -69,8 +69,8 @@ pub fn find() -> Result<Toolchain> {
     }
 }
 
-/// What changes when a toolchain is installed that [`find`] did not find. Of what is there: a build script that names a
-/// path which is not runs at every build.
+/// The paths that change when a toolchain is installed that [`find`] did not find. All of them exist: a build script that names a
+/// path which does not exist runs at every build.
 pub(crate) fn watched() -> Vec<PathBuf> {
     let rustcs = match env::var_os("KEOPS_DEVICE_RUSTC") {
         Some(named) => vec![PathBuf::from(named)],
@@ -82,21 +82,21 @@ pub(crate) fn watched() -> Vec<PathBuf> {
     rustcs.iter().filter_map(|rustc| changes(rustc)).collect()
 }
 
-/// What changes when the toolchain of this compiler, which may not be there, gets a target.
+/// The path that changes when the toolchain of this compiler, which need not exist, gets a target.
 fn changes(rustc: &Path) -> Option<PathBuf> {
     let Some(sysroot) = output(rustc, &["--print", "sysroot"]) else {
         return rustc.parent().filter(|folder| is_flat(folder)).map(Path::to_owned);
     };
     let targets = PathBuf::from(sysroot).join("lib/rustlib");
-    // rustup's list; elsewhere the folder of each
+    // rustup has a list of targets; other toolchains have a folder for each
     let list = targets.join("components");
     [list, targets].into_iter().find(|path| path.exists())
 }
 
-/// The most entries of a folder that cargo looks at in each build.
+/// The most entries of a folder that cargo is made to look at in each build.
 const MOST_ENTRIES: usize = 10_000;
 
-/// Whether a folder is there and has no others in it: cargo would look at all that is below.
+/// Whether a folder exists and has no folders in it: cargo would look at all files below.
 pub(crate) fn is_flat(folder: &Path) -> bool {
     let Ok(mut entries) = folder.read_dir() else { return false };
     let is_itself = |path: &Path| path.canonicalize().is_ok_and(|path| folder.canonicalize().is_ok_and(|f| f == path));

@@ -1,4 +1,4 @@
-//! The names of error codes, and which of them `cust` knows.
+//! The names of error codes, and the codes that `cust` knows.
 
 use core::ffi::CStr;
 
@@ -12,7 +12,7 @@ pub(crate) const UNKNOWN: u32 = 999;
 /// A code with its name.
 type Named = (u32, &'static CStr);
 
-/// The codes of CUDA 11.4, in ascending order: exactly the values of `cust_raw`'s enum.
+/// The codes of CUDA 11.4 in ascending order, which are exactly the values of `cust_raw`'s enum.
 const KNOWN: &[Named] = &[
     (0, c"CUDA_SUCCESS"),
     (1, c"CUDA_ERROR_INVALID_VALUE"),
@@ -103,7 +103,7 @@ const KNOWN: &[Named] = &[
     (999, c"CUDA_ERROR_UNKNOWN"),
 ];
 
-/// Codes that came later, in ascending order.
+/// Codes of later versions of CUDA, in ascending order.
 const NEWER: &[Named] = &[
     (36, c"CUDA_ERROR_CALL_REQUIRES_NEWER_DRIVER"),
     (46, c"CUDA_ERROR_DEVICE_UNAVAILABLE"),
@@ -130,13 +130,13 @@ pub(crate) fn known(code: u32) -> u32 {
     if find(KNOWN, code).is_some() { code } else { UNKNOWN }
 }
 
-/// The name as a C string; `None` for a code of no driver known here.
+/// The name of a code as a C string; `None` for a code that is in no table.
 pub(crate) fn c_name(code: u32) -> Option<&'static CStr> {
     find(KNOWN, code).or_else(|| find(NEWER, code))
 }
 
-/// The name of an error code of the driver, as `CUDA_ERROR_OUT_OF_MEMORY` for 2; "an error without a name" for a code
-/// that is not known here.
+/// The name of an error code of the driver: `CUDA_ERROR_OUT_OF_MEMORY` for 2, and "an error without a name" for a code that is in
+/// no table.
 #[must_use]
 pub fn name(code: u32) -> &'static str {
     c_name(code).and_then(|name| name.to_str().ok()).unwrap_or("an error without a name")

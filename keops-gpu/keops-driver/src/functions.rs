@@ -1,8 +1,8 @@
-//! The functions of the driver, and the errors that they answer by themselves.
+//! The functions of the driver, and the errors that they return by themselves.
 //!
-//! The table has what `cust` 0.3.2 and the engine call, with the parameters of `cust_raw` 0.11.3 as the machine sees them: what a
-//! pointer points to, and which values an enum has, is between `cust` and the driver.
-#![allow(non_snake_case, reason = "the functions are called what the driver calls them")]
+//! The table has the functions that `cust` 0.3.2 and the engine call, with the parameters of `cust_raw` 0.11.3 as the machine sees
+//! them. What a pointer points to, and the values of an enum, concern only `cust` and the driver.
+#![allow(non_snake_case, reason = "the functions have the names of the driver's functions")]
 
 use core::{
     cell::Cell,
@@ -17,7 +17,7 @@ use crate::{
 
 /// A pointer to memory of the host, or to a function.
 type Pointer = *mut c_void;
-/// A pointer to something of the driver.
+/// A pointer to an object of the driver.
 type Handle = *mut c_void;
 /// A C enum.
 type Enum = u32;
@@ -26,14 +26,14 @@ thread_local! {
     static LAST_ERROR: Cell<u32> = const { Cell::new(SUCCESS) };
 }
 
-/// What the driver answered when it last failed on this thread, also if `cust` does not know the code; 0 if it never
-/// did.
+/// The code that the driver returned when it last failed on this thread, also if `cust` does not know the code; 0 if it never
+/// failed.
 #[must_use]
 pub fn last_error() -> u32 {
     LAST_ERROR.try_with(Cell::get).unwrap_or(SUCCESS)
 }
 
-/// What `cust` gets to see of an answer of the driver.
+/// The code that `cust` gets for a code of the driver.
 #[inline]
 fn answer(code: u32) -> u32 {
     if code == SUCCESS { SUCCESS } else { failure(code) }
@@ -41,12 +41,12 @@ fn answer(code: u32) -> u32 {
 
 #[cold]
 fn failure(code: u32) -> u32 {
-    // The thread may be ending, and what it kept be gone.
+    // the thread may be ending, and its variables be gone
     let _ = LAST_ERROR.try_with(|last| last.set(code));
     codes::known(code)
 }
 
-/// What the function `name` answers if there is none to call.
+/// The code that the function `name` returns if it cannot be called.
 #[cold]
 fn missing(name: &CStr, why: Missing) -> u32 {
     failure(match why {
@@ -56,7 +56,7 @@ fn missing(name: &CStr, why: Missing) -> u32 {
     })
 }
 
-/// A C string of the name of a function.
+/// The name of a function as a C string.
 const fn c_name(name: &'static str) -> &'static CStr {
     match CStr::from_bytes_with_nul(name.as_bytes()) {
         Ok(name) => name,
@@ -64,7 +64,7 @@ const fn c_name(name: &'static str) -> &'static CStr {
     }
 }
 
-/// Defines functions that call those of the same name in the driver.
+/// Defines functions that call the functions of the same name in the driver.
 macro_rules! functions {
     ($(fn $name:ident($($parameter:ident: $type:ty),*);)*) => {
         $(

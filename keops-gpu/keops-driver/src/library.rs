@@ -1,4 +1,4 @@
-//! Opens the driver, and finds a function in it: each once.
+//! The driver, which is opened once, and its functions, each of which is looked up once.
 
 use core::{
     ffi::{CStr, c_void},
@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use libloading::Library;
 
-/// The file that the driver is in, wherever the system looks for libraries.
+/// The file name of the driver, for which the system searches its folders of libraries.
 const NAME: &str = if cfg!(windows) {
     "nvcuda.dll"
 } else if cfg!(target_vendor = "apple") {
@@ -18,19 +18,19 @@ const NAME: &str = if cfg!(windows) {
     "libcuda.so.1"
 };
 
-/// The driver, opened once and never closed: addresses of its functions are kept.
+/// The driver, opened once and never closed, since the addresses of its functions are kept.
 ///
 /// # Errors
-/// What the system says about a library that cannot be opened.
+/// The library cannot be opened; the error is the system's message.
 pub(crate) fn library() -> Result<&'static Library, &'static str> {
     static LIBRARY: OnceLock<Result<Library, String>> = OnceLock::new();
-    // SAFETY: loading runs the initializers of the library of this name on the system's search path. The driver's have
+    // SAFETY: loading runs the initializers of the library of this name on the system's search path. Those of the driver have
     // no conditions; whoever puts another library in its place answers for it.
     let opened = LIBRARY.get_or_init(|| unsafe { Library::new(NAME) }.map_err(|error| with_sources(&error)));
     opened.as_ref().map_err(String::as_str)
 }
 
-/// An error with what caused it: on some systems only the cause says what is missing.
+/// The text of an error and of its causes: on some systems only the cause says what is missing.
 fn with_sources(error: &dyn core::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -42,7 +42,7 @@ fn with_sources(error: &dyn core::error::Error) -> String {
     text
 }
 
-/// Why there is no function to call.
+/// The reason why a function cannot be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// There is no driver.
@@ -54,7 +54,7 @@ pub(crate) enum Missing {
 /// A function of the driver, looked up once.
 pub(crate) struct Function {
     name: &'static CStr,
-    /// Null until it was found.
+    /// Null until the function is found.
     address: AtomicPtr<c_void>,
 }
 
@@ -63,7 +63,7 @@ impl Function {
         Self { name, address: AtomicPtr::new(ptr::null_mut()) }
     }
 
-    /// Its address, which is not null. `own` is that of the function of this crate that stands for it.
+    /// The address of the function, which is not null. `own` is the address of the function of the same name in this crate.
     #[inline]
     pub(crate) fn address(&self, own: *const c_void) -> Result<*mut c_void, Missing> {
         let known = self.address.load(Ordering::Acquire);

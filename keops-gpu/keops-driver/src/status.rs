@@ -1,4 +1,4 @@
-//! Whether there is a driver, and how many devices it has.
+//! The state of the driver, and the number of its devices.
 
 use core::ptr;
 use std::sync::OnceLock;
@@ -8,26 +8,26 @@ use crate::{
     library::library,
 };
 
-/// What [`status`] found.
+/// The state of the driver, which [`status`] finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     /// The driver is not installed, or cannot be loaded.
     NoLibrary {
-        /// What the system says about it.
+        /// The message of the system.
         reason: String,
     },
-    /// There is a driver, but it does not work.
+    /// The driver is installed, but does not work.
     Failed {
-        /// What was asked of it.
+        /// The function that failed.
         operation: &'static str,
-        /// Its answer: 100 if there is no device, see [`crate::name`].
+        /// The code that the function returned: 100 if there is no device, see [`crate::name`].
         code: u32,
     },
-    /// The driver works, and has so many devices.
+    /// The driver works, and has this number of devices.
     Devices(usize),
 }
 
-/// Initializes the driver the first time, and says what came of it every time.
+/// The state of the driver, which the first call initializes.
 pub fn status() -> &'static Status {
     static STATUS: OnceLock<Status> = OnceLock::new();
     STATUS.get_or_init(find)

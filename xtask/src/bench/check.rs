@@ -1,4 +1,4 @@
-//! The inputs of a workload, and what plain loops in f64 make of them.
+//! The inputs of a workload, and its results by plain loops in f64.
 
 use super::workload::{BATCHES, Element, Family, Kind, NEIGHBOURS, Variable, Workload};
 use anyhow::{Context, Result, ensure};
@@ -8,9 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Rows of each part of a result that are compared with plain loops, at most.
+/// The most rows of each part of a result that are compared with plain loops.
 pub(super) const CHECKED_ROWS: usize = 50;
-/// Multiplications that the plain loops of a part may take, about: few rows are compared where rows are long.
+/// The approximate number of multiplications of the plain loops of a part. Where rows are long, few rows are compared.
 const CHECKED_WORK: usize = 300_000_000;
 
 /// Rows of equal length.
@@ -42,16 +42,16 @@ pub(super) struct File {
 
 /// A row of a result by plain loops.
 pub(super) struct Expected {
-    /// Where it begins in the result.
+    /// The place of the row in the result.
     start: usize,
-    /// Its number among the rows of its part.
+    /// The number of the row in its part.
     row: usize,
-    /// The value of each component, and what errors are relative to.
+    /// The value of each component, and the size that errors are relative to.
     components: Vec<(f64, f64)>,
 }
 
 impl Inputs {
-    /// Random arrays, the same ones every time.
+    /// Random arrays, which are the same in every run.
     pub(super) fn random(workload: &Workload) -> Self {
         let mut random = fastrand::Rng::with_seed(1);
         let single = workload.element == Element::Float32;
@@ -68,7 +68,7 @@ impl Inputs {
         Inputs(workload.variables().into_iter().map(array).collect())
     }
 
-    /// Writes a file for each array; the next workload's replace them.
+    /// Writes a file for each array. The files of the next workload replace them.
     pub(super) fn write(&self, element: Element, folder: &Path) -> Result<Vec<File>> {
         let write = |(number, array): (usize, &Array)| {
             let path = folder.join(format!("input-{number}.bin"));
@@ -98,7 +98,7 @@ impl Inputs {
         expected
     }
 
-    /// The largest error of a result, relative to what [`Expected`] says.
+    /// The largest error of a result, relative to the sizes in [`Expected`].
     pub(super) fn largest_error(&self, workload: &Workload, expected: &[Expected], result: &[f64]) -> Result<f64> {
         let length: usize = workload.results().iter().map(|(rows, width)| rows * width).sum();
         ensure!(result.len() == length, "the result has {} numbers instead of {length}", result.len());
@@ -120,7 +120,7 @@ impl Inputs {
         Ok(squared_distance(x.row(i), y.row(j as usize)))
     }
 
-    /// A row of a part of the result: each component, and what errors are relative to.
+    /// A row of a part of the result: each component, and the size that errors are relative to.
     fn row(&self, family: Family, part: usize, row: usize) -> Vec<(f64, f64)> {
         match family {
             Family::Gaussian => self.kernel_product(row, |g, d| (-g * d).exp()),
@@ -200,7 +200,7 @@ impl Inputs {
         }
     }
 
-    /// All arrays; there must be `N`.
+    /// All arrays, of which there must be `N`.
     fn arrays<const N: usize>(&self) -> [&Array; N] {
         assert_eq!(self.0.len(), N, "a workload has another number of variables than its loop");
         std::array::from_fn(|k| &self.0[k])

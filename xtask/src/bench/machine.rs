@@ -1,4 +1,4 @@
-//! The machine that measures: what its file is called, and what readers know it by.
+//! The machine that measures: the name of its file, and its description for readers.
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub(super) struct Machine {
     pub(super) threads: usize,
     /// The name that the processor gives itself.
     pub(super) processor: String,
-    /// What else readers should know; written by hand, and kept when the machine is measured again.
+    /// A note for readers, which is written by hand and kept when the machine is measured again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
 }
@@ -39,7 +39,7 @@ impl Machine {
         })
     }
 
-    /// What files are called by: family, cores and instruction set, and the threads where they are not one for each core.
+    /// The name of the machine's files: family, cores and instruction set, and the threads unless there is one for each core.
     pub(super) fn name(&self) -> String {
         let Machine { family, cores, instructions, threads, .. } = self;
         let mut name = format!("{family}-{cores}-{instructions}");
@@ -49,7 +49,7 @@ impl Machine {
         name
     }
 
-    /// What readers know it by.
+    /// The description for readers.
     pub(super) fn title(&self) -> String {
         let words = self.family.split('-').map(|word| {
             let mut letters = word.chars();
@@ -94,7 +94,7 @@ fn brand() -> String {
     brand.filter(|brand| !brand.is_empty()).or(std::env::var("PROCESSOR_IDENTIFIER").ok()).unwrap_or(ARCH.to_owned())
 }
 
-/// A name for files: letters and digits in lower case, with a hyphen for whatever is between them.
+/// A name for files: letters and digits in lower case, with a hyphen in the place of other characters.
 fn slug(name: &str) -> String {
     let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("-").to_lowercase()

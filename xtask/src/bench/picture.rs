@@ -1,4 +1,4 @@
-//! Time against the number of points, both logarithmic.
+//! Pictures of the time against the number of points, both logarithmic.
 
 use super::{
     store::{Comparison, OURS},
@@ -10,11 +10,11 @@ use std::path::Path;
 
 /// Width and height in pixels.
 const SIZE: (u32, u32) = (1000, 640);
-/// Text, and lines as strong as text.
+/// The colour of text, and of lines as strong as text.
 const INK: RGBColor = RGBColor(34, 40, 49);
-/// Lines that must not be in the way.
+/// The colour of lines that must not be in the way.
 const GREY: RGBColor = RGBColor(190, 196, 204);
-/// Of the sides, in their order: far apart also for eyes that see fewer colours.
+/// The colours of the sides, in their order; they are far apart also for eyes that see fewer colours.
 const COLOURS: [RGBColor; 8] = [
     RGBColor(213, 40, 40),
     RGBColor(0, 114, 178),
@@ -66,7 +66,7 @@ fn try_draw(
         .y_label_formatter(&|seconds| format!("{seconds:.0e}"))
         .draw()?;
     for ((side, points), colour) in lines.iter().zip(COLOURS.iter().cycle()) {
-        // Ours is what the others are compared with.
+        // the line of keops is drawn stronger, since the others are compared with it
         let style = colour.stroke_width(if side == OURS { 4 } else { 2 });
         chart
             .draw_series(LineSeries::new(points.iter().copied(), style))?
@@ -87,7 +87,7 @@ fn try_draw(
     Ok(())
 }
 
-/// Name, and points by number and seconds, of each side.
+/// The name of each side, and its points by number and seconds.
 fn lines(comparisons: &[(Workload, &Comparison)]) -> Vec<(String, Vec<(f64, f64)>)> {
     let mut lines: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
     for (workload, comparison) in comparisons {

@@ -26,18 +26,18 @@ const ROWS: [&str; 10] = [
     "neighbours_d3_e1_10000x10000_f32",
     "neighbours_d10_e1_5000x5000_f32",
 ];
-/// The columns of README.md: the names of rivals, and what they are called there.
+/// The columns of README.md: the names of rivals, and their names there.
 const COLUMNS: [(&str, &str); 4] = [
     ("pykeops", "pykeops"),
     ("pykeops tuned", "pykeops, `-march=native -ffast-math`"),
     ("NumPy", "NumPy, dense"),
     ("torch", "torch, dense"),
 ];
-/// What is around that table in README.md.
+/// The marks around the table in README.md.
 const BEGIN: &str = "<!-- written by `cargo xtask bench-keops --report`: begin -->\n";
 const END: &str = "<!-- written by `cargo xtask bench-keops --report`: end -->\n";
 
-/// What one workload gave, a line for each side.
+/// The results of one workload, a line for each side.
 pub(super) fn lines(workload: &Workload, comparison: &Comparison) -> String {
     let mut text = String::new();
     for measurement in &comparison.measurements {
@@ -76,7 +76,7 @@ pub(super) fn write(all: &[Results]) -> Result<()> {
     Ok(())
 }
 
-/// Where a picture is, seen from docs.
+/// The path of a picture, relative to docs.
 fn picture(machine: &Machine, curve: &Curve) -> String {
     format!("benchmarks/{}/{}.png", machine.name(), curve.name)
 }
@@ -101,7 +101,7 @@ fn in_readme(readme: &str, table: &str) -> Result<String> {
     Ok(format!("{before}{BEGIN}{table}{END}{after}"))
 }
 
-/// The table of README.md, and what its machines are.
+/// The table of README.md, and the descriptions of its machines.
 fn table(all: &[Results]) -> Result<String> {
     let mut text = heading(COLUMNS.iter().map(|(_, title)| *title));
     let workloads = workload::all(false);
@@ -118,7 +118,7 @@ fn table(all: &[Results]) -> Result<String> {
     Ok(text)
 }
 
-/// A machine, and when it was measured.
+/// A machine, and the days on which it was measured.
 fn legend(number: usize, results: &Results) -> String {
     let comparisons = measured(results).map(|(_, comparison)| comparison);
     let dates: BTreeSet<&str> = comparisons.filter_map(|comparison| comparison.date.as_deref()).collect();
@@ -145,7 +145,7 @@ fn heading<'a>(titles: impl ExactSizeIterator<Item = &'a str>) -> String {
     format!("| workload | machines | {OURS} |{titles}\n{line}\n")
 }
 
-/// A row of a table over all machines: our times, and how many times as long each rival took.
+/// A row of a table over all machines: the times of keops, and the ratio of each rival's time to them.
 fn ranges(workload: &Workload, all: &[Results], sides: &[&str]) -> Result<String> {
     let comparisons: Vec<Option<&Comparison>> =
         all.iter().map(|results| results.get(Purpose::Table, workload)).collect();
@@ -167,13 +167,13 @@ fn ranges(workload: &Workload, all: &[Results], sides: &[&str]) -> Result<String
     Ok(text)
 }
 
-/// The letters of the machines that have something.
+/// The letters of the machines that have a value.
 fn letters<T>(values: &[Option<T>]) -> String {
     let there = values.iter().enumerate().filter(|(_, value)| value.is_some());
     there.map(|(number, _)| letter(number)).collect::<Vec<_>>().join(", ")
 }
 
-/// The least and the most of what the machines have, with their letters, unless these are those of the row.
+/// The least and the largest value of the machines, with the letters of these machines unless they are those of the row.
 fn range(values: &[Option<f64>], row: &str, show: impl Fn(f64) -> String) -> String {
     let there = || values.iter().flatten().copied();
     let (Some(least), Some(most)) = (there().min_by(f64::total_cmp), there().max_by(f64::total_cmp)) else {
@@ -246,7 +246,7 @@ more than {LONGEST} s, or its matrices more than {} GB.
     Ok(text)
 }
 
-/// What the reader should know to judge the numbers.
+/// The notes that a reader needs to judge the numbers.
 const HOW: &str = "\
 NumPy and torch hold the matrix of all pairs, which they make with a matrix product and change in place. Neighbours by k-d
 trees include the time for building the tree. In few dimensions a k-d tree compares a point with few others, and its time
@@ -255,7 +255,7 @@ dimensions it compares almost all points, with more work for each.
 
 ";
 
-/// The rivals, in the order in which they come.
+/// The rivals, in the order in which they appear.
 fn sides(all: &[Results]) -> Vec<&str> {
     let mut sides: Vec<&str> = Vec::new();
     for results in all {
@@ -283,7 +283,7 @@ fn formulas() -> Result<String> {
     Ok(text)
 }
 
-/// How many times as long as keops each rival takes on one machine, a line for each workload.
+/// The ratio of each rival's time to that of keops on one machine, a line for each workload.
 fn summary(results: &Results) -> Result<String> {
     let sides = sides(std::slice::from_ref(results));
     let mut text = format!("| workload | {OURS} |");
@@ -352,7 +352,7 @@ fn details(results: &Results) -> Result<String> {
     Ok(text)
 }
 
-/// Processor, versions and command of a machine's results, and what they lack.
+/// The processor, the versions and the command of a machine's results, and the workloads that are missing.
 fn circumstances(results: &Results) -> Result<String> {
     let machine = &results.machine;
     let comparisons: Vec<_> = measured(results).collect();
@@ -400,7 +400,7 @@ fn circumstances(results: &Results) -> Result<String> {
     Ok(text)
 }
 
-/// A time with about three digits that count.
+/// A time with about three significant digits.
 fn digits(seconds: f64) -> String {
     match seconds {
         s if s < 1e-3 => format!("{:.1} µs", s * 1e6),
@@ -418,7 +418,7 @@ fn time(seconds: f64) -> String {
     }
 }
 
-/// A number with two digits, or with all before the point. Some ratios were written down as whole numbers, and stay so.
+/// A number with two digits, or with all digits before the point. Ratios that were recorded as whole numbers stay whole.
 fn two_digits(number: f64) -> String {
     match number {
         n if n >= 9.95 || n.fract() == 0.0 => format!("{n:.0}"),
@@ -432,7 +432,7 @@ fn error_digits(error: f64) -> String {
     if error == 0.0 { "0".to_owned() } else { format!("{error:.1e}") }
 }
 
-/// The load average of a minute where the system tells it.
+/// The load average of the last minute, if the system has it.
 pub(super) fn load() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! The rivals, in a virtual environment of their own. pykeops is there twice: as installed, and with the compiler flags
+//! The rivals, in a virtual environment of their own. pykeops is measured twice: as installed, and with the compiler flags
 //! that help it most.
 
 use super::side::Side;
@@ -6,10 +6,10 @@ use crate::run;
 use anyhow::{Context, Result};
 use std::{fs, num::NonZero, path::Path, process::Command};
 
-/// What is installed, in these versions.
+/// The packages that are installed, with their versions.
 const PACKAGES: &[&str] = &["pykeops==2.3", "numpy==2.4.6", "scipy==1.17.1", "scikit-learn==1.9.1"];
-/// torch without CUDA, which is not on PyPI; then PyPI's, which brings some gigabytes of CUDA. The measurements do without
-/// it where neither can be installed.
+/// The two packages of torch: first the one without CUDA, which is not on PyPI; then that of PyPI, which brings some gigabytes of
+/// CUDA. Where neither can be installed, torch is not measured.
 const TORCH: [&[&str]; 2] =
     [&["torch>=2.12,<3", "--index-url", "https://download.pytorch.org/whl/cpu"], &["torch>=2.12,<3"]];
 /// The programs that compute.
@@ -19,26 +19,26 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("dense.py", include_str!("rivals/dense.py")),
     ("neighbours.py", include_str!("rivals/neighbours.py")),
 ];
-/// What makes KeOps' C++ code fastest.
+/// The compiler flags that make KeOps' C++ code fastest.
 pub(super) const TUNED: &str = "-march=native -ffast-math";
-/// What to do if something is missing.
+/// The advice where something is missing.
 const HINT: &str = "the rivals need Python with venv and its headers, a C++ compiler and, the first time, PyPI \
                     (Debian: apt-get install g++ python3-dev python3-venv)";
 
-/// What a side can compute, and what it needs for that.
+/// The workloads that a side can compute, and what it needs for them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Everything.
+    /// All workloads.
     Keops,
-    /// Everything, after its formulas are compiled.
+    /// All workloads, after their formulas are compiled.
     Pykeops,
-    /// What fits into memory as a matrix.
+    /// Workloads whose matrix fits into memory.
     Dense,
     /// Nearest neighbours.
     Search,
 }
 
-/// A rival's name, what it can compute, and how its program is called.
+/// A rival: its name, the workloads that it can compute, and the command of its program.
 struct Rival {
     name: &'static str,
     kind: Kind,
@@ -56,7 +56,7 @@ const RIVALS: &[Rival] = &[
     Rival { name: "scikit-learn brute", kind: Kind::Search, argument: "brute", flags: None },
 ];
 
-/// Installs the rivals unless they are there, and starts them. Everything lies in `folder`.
+/// Installs the rivals in `folder` unless they are installed, and starts them.
 pub(super) fn start(folder: &Path, python: &Path, threads: NonZero<usize>) -> Result<Vec<Side>> {
     let environment = folder.join("venv");
     let program = environment.join("bin/python");
@@ -83,7 +83,7 @@ pub(super) fn start(folder: &Path, python: &Path, threads: NonZero<usize>) -> Re
         fs::write(folder.join(name), text)?;
     }
     let start = |(number, rival): (usize, &Rival)| {
-        // A cache of its own: KeOps does not look at the flags when it looks for a compiled kernel.
+        // Each has a cache of its own: KeOps ignores the flags when it looks for a compiled kernel.
         let cache = folder.join(format!("cache-{number}"));
         fs::create_dir_all(&cache)?;
         remove_empty(&cache)?;

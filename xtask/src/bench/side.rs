@@ -16,7 +16,7 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-/// A running side. It ends when this is dropped, because its input ends.
+/// A running side. Its process ends when the value is dropped, because its input ends.
 pub(super) struct Side {
     name: String,
     kind: Kind,
@@ -25,7 +25,7 @@ pub(super) struct Side {
     answers: BufReader<ChildStdout>,
 }
 
-/// What a side is asked. The programs (`bin/keops_side.rs`, `rivals/side.py`) read the same words.
+/// A request to a side. The programs (`bin/keops_side.rs`, `rivals/side.py`) read the same words.
 #[derive(Serialize)]
 #[serde(tag = "request", rename_all = "lowercase")]
 enum Request<'a> {
@@ -36,7 +36,7 @@ enum Request<'a> {
         columns: usize,
         element: Element,
         aliases: Vec<String>,
-        /// How many batches share the rows.
+        /// The number of batches that share the rows.
         batches: usize,
         calls: Vec<Call>,
         files: &'a [File],
@@ -45,11 +45,11 @@ enum Request<'a> {
     Time,
     /// Write the last result as `f64`, row after row and part after part.
     Save { path: &'a Path },
-    /// Answer with the versions of what computes.
+    /// Answer with the versions of the programs that compute.
     Versions,
 }
 
-/// What a side answers; every request has its own part.
+/// The answer of a side, with a field for each kind of request.
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 struct Answer {
@@ -59,7 +59,7 @@ struct Answer {
 }
 
 impl Side {
-    /// Ours: the program `keops_side`, built with the release profile.
+    /// The side of keops: the program `keops_side`, built with the release profile.
     pub(super) fn keops(threads: NonZero<usize>) -> Result<Self> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let arguments = ["--quiet", "--release", "--package", "xtask", "--bin", "keops_side"];
@@ -81,17 +81,17 @@ impl Side {
         Ok(Side { name: name.to_owned(), kind, process, requests, answers })
     }
 
-    /// What readers know it by.
+    /// The name of the side for readers.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// What it can compute.
+    /// The workloads that the side can compute.
     pub(super) fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Makes it read the inputs and compute once; it has when [`Side::loaded`] returns.
+    /// Asks the side to read the inputs and to compute once, which is done when [`Side::loaded`] returns.
     pub(super) fn load(&mut self, workload: &Workload, files: &[File]) -> Result<()> {
         self.send(&Request::Load {
             family: workload.family,
@@ -110,12 +110,12 @@ impl Side {
         self.receive().map(drop)
     }
 
-    /// Makes it compute, and says how many seconds that took.
+    /// Makes the side compute, and returns the seconds that it took.
     pub(super) fn time(&mut self) -> Result<f64> {
         self.ask(&Request::Time)?.seconds.with_context(|| format!("{} gave no time", self.name))
     }
 
-    /// Its last result, through a file at `path`.
+    /// The last result of the side, through a file at `path`.
     pub(super) fn result(&mut self, path: &Path) -> Result<Vec<f64>> {
         self.ask(&Request::Save { path })?;
         let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
@@ -124,7 +124,7 @@ impl Side {
         Ok(numbers.iter().map(|&number| f64::from_le_bytes(number)).collect())
     }
 
-    /// What computes, each with its version.
+    /// The programs that compute, each with its version.
     pub(super) fn versions(&mut self) -> Result<Vec<String>> {
         self.ask(&Request::Versions)?.versions.with_context(|| format!("{} gave no versions", self.name))
     }
@@ -160,7 +160,7 @@ fn ended(name: &str) -> String {
 impl Drop for Side {
     fn drop(&mut self) {
         drop(self.requests.take());
-        // Nothing is left to be done about a process that does not end well.
+        // there is no remedy for a process that ends with an error
         let _ = self.process.wait();
     }
 }

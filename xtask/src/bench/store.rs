@@ -13,22 +13,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What all sides did on one workload, when, and by which command.
+/// The measurements of all sides on one workload, with the day and the command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Comparison {
-    /// The day, where it is known.
+    /// The day of the measurement, if it is known.
     pub(super) date: Option<String>,
     pub(super) command: String,
-    /// The load average of the last minute, where the system tells it. Of results that were transcribed: the least and the
-    /// most of the whole run.
+    /// The load average of the last minute, if the system has it. For results that were transcribed, the least and the largest
+    /// one of the whole run.
     pub(super) load: Vec<f64>,
     pub(super) versions: Vec<String>,
-    /// Ours is the first.
+    /// The measurement of each side; that of keops is the first.
     pub(super) measurements: Vec<Measurement>,
 }
 
-/// What one side did on one workload.
+/// The measurement of one side on one workload.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Measurement {
@@ -36,19 +36,19 @@ pub(super) struct Measurement {
     pub(super) outcome: Outcome,
 }
 
-/// Times, or why there are none.
+/// The times of a side, or the reason why there are none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Outcome {
     Measured {
-        /// Of the runs, ascending.
+        /// The seconds of the runs, ascending.
         seconds: Vec<f64>,
         /// The largest difference to plain loops.
         error: f64,
     },
-    /// Copied from a document, since the times of the runs were not kept.
+    /// Numbers that were copied from a document, since the times of the runs were not kept.
     Transcribed {
-        /// How many times as long as keops.
+        /// The ratio of the time to that of keops.
         ratio: f64,
         #[serde(skip_serializing_if = "Option::is_none")]
         times: Option<Times>,
@@ -56,7 +56,7 @@ pub(super) enum Outcome {
     LeftOut(String),
 }
 
-/// What a document says about the runs of a side.
+/// The numbers that a document has about the runs of a side.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Times {
@@ -84,7 +84,7 @@ impl Outcome {
 }
 
 impl Measurement {
-    /// How often the side computed, as far as is known.
+    /// The number of runs of the side, if it is known.
     pub(super) fn runs(&self) -> usize {
         if let Outcome::Measured { seconds, .. } = &self.outcome { seconds.len() } else { 0 }
     }
@@ -96,12 +96,12 @@ impl Measurement {
 }
 
 impl Comparison {
-    /// What a side did.
+    /// The measurement of a side.
     pub(super) fn of(&self, side: &str) -> Option<&Measurement> {
         self.measurements.iter().find(|measurement| measurement.side == side)
     }
 
-    /// How many times as long as keops a side took.
+    /// The ratio of a side's time to that of keops.
     pub(super) fn ratio(&self, measurement: &Measurement) -> Option<f64> {
         match measurement.outcome {
             Outcome::Transcribed { ratio, .. } => Some(ratio),
@@ -109,7 +109,7 @@ impl Comparison {
         }
     }
 
-    /// Says what a reader of the numbers could not make sense of.
+    /// Checks that a reader can make sense of the numbers; the error names those that have none.
     fn check(&self) -> Result<()> {
         ensure!(self.measurements.first().is_some_and(|first| first.side == OURS), "the first side is not {OURS}");
         for Measurement { side, outcome } in &self.measurements {
@@ -130,7 +130,7 @@ impl Comparison {
     }
 }
 
-/// The name of our side.
+/// The name of the side of keops.
 pub(super) const OURS: &str = "keops";
 
 /// All measurements of a machine.
@@ -138,13 +138,13 @@ pub(super) const OURS: &str = "keops";
 #[serde(deny_unknown_fields)]
 pub(super) struct Results {
     pub(super) machine: Machine,
-    /// Those of the tables, by the workload's name.
+    /// The measurements of the tables, by the name of the workload.
     workloads: BTreeMap<String, Comparison>,
-    /// Those of the pictures.
+    /// The measurements of the pictures.
     curves: BTreeMap<String, Comparison>,
 }
 
-/// What a measurement is for.
+/// The purpose of a measurement.
 #[derive(Clone, Copy)]
 pub(super) enum Purpose {
     Table,
@@ -152,7 +152,7 @@ pub(super) enum Purpose {
 }
 
 impl Results {
-    /// What was measured on a workload, if it was.
+    /// The measurements on a workload, if there are any.
     pub(super) fn get(&self, purpose: Purpose, workload: &Workload) -> Option<&Comparison> {
         match purpose {
             Purpose::Table => &self.workloads,
@@ -161,7 +161,7 @@ impl Results {
         .get(&workload.name())
     }
 
-    /// Replaces what is there for the workload.
+    /// Replaces the measurements on a workload.
     fn set(&mut self, purpose: Purpose, workload: &Workload, comparison: Comparison) {
         match purpose {
             Purpose::Table => &mut self.workloads,
@@ -211,7 +211,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// The machine's file in `folder`, with what it has already; it is written when something is saved.
+    /// The machine's file in `folder`, with the measurements that it has; it is written when a measurement is saved.
     pub(super) fn open(folder: &Path, machine: Machine) -> Result<Self> {
         let path = folder.join(format!("{}.json", machine.name()));
         let mut results = Results { machine, workloads: BTreeMap::new(), curves: BTreeMap::new() };
@@ -222,9 +222,9 @@ impl Store {
         Ok(Store { path, results })
     }
 
-    /// Replaces what the file has for the workload.
+    /// Replaces the measurements on a workload in the file.
     pub(super) fn save(&mut self, purpose: Purpose, workload: &Workload, comparison: Comparison) -> Result<()> {
-        self.results.set(purpose, workload, comparison);
+        self.results.set(part, workload, comparison);
         let text = self.results.text()?;
         // At once, so that a program that is interrupted leaves a whole file.
         let unfinished = self.path.with_extension("unfinished");

@@ -1,4 +1,4 @@
-//! What is timed. A new workload is a row of [`all`]; a new formula is also a [`Family`], with a plain loop in
+//! The workloads that are timed. A new workload is a row of [`all`]; a new formula is also a [`Family`], with a plain loop in
 //! `check.rs` and a function in `bin/keops_side.rs` and `rivals/dense.py`.
 
 use serde::Serialize;
@@ -26,10 +26,10 @@ use Family::{
     Attention, Cauchy, Gaussian, GaussianAll, GaussianBatches, GaussianX, Laplacian, Matern, Neighbours, SoftMinimum,
 };
 
-/// Batches of [`Family::GaussianBatches`].
+/// The number of batches of [`Family::GaussianBatches`].
 pub(super) const BATCHES: usize = 1_000;
 
-/// Neighbours that a search finds.
+/// The number of neighbours that a search finds.
 pub(super) const NEIGHBOURS: usize = 10;
 
 /// The type of all numbers of a workload.
@@ -62,12 +62,12 @@ pub(super) struct Variable {
     pub(super) dim: usize,
 }
 
-/// Which rows a variable has, and what is in them.
+/// The rows of a variable, and the numbers in them.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     /// Uniform random numbers from 0 to 1, one row for each target.
     Vi,
-    /// The same for each source.
+    /// Uniform random numbers from 0 to 1, one row for each source.
     Vj,
     /// One row that holds this number.
     Pm(f64),
@@ -82,7 +82,7 @@ pub(super) struct Call {
     axis: u8,
     /// What KeOps calls `formula2`.
     weight: Option<&'static str>,
-    /// What KeOps calls `opt_arg`.
+    /// The option that KeOps calls `opt_arg`.
     count: Option<usize>,
     /// Whether the rows of the result are summed as well.
     total: bool,
@@ -167,7 +167,7 @@ impl Curve {
 }
 
 impl Family {
-    /// What readers know it by.
+    /// The description for readers.
     pub(super) fn title(self) -> &'static str {
         match self {
             Gaussian => "Gaussian product",
@@ -225,7 +225,7 @@ impl Workload {
         format!("{family}_d{dim}_e{columns}_{targets}x{sources}_{}", self.element.title())
     }
 
-    /// What readers know it by, within its family.
+    /// The description for readers. within its family.
     pub(super) fn title(&self) -> String {
         let columns = if self.columns == 1 { String::new() } else { format!(", E = {}", self.columns) };
         let (n, m) = (thousands(self.targets / self.batches()), thousands(self.sources / self.batches()));

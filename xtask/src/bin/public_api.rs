@@ -1,7 +1,7 @@
-//! `cargo xtask api`: docs/public-api, what the crates offer to their users, an item a line.
+//! `cargo xtask api`: docs/public-api, the items that the crates offer to their users, an item a line.
 //!
-//! A program of its own, behind a feature, so that no other task waits for what reads the output of rustdoc. That output is
-//! JSON, an unstable feature whose format stays the same for months at a time only: the crate public-api reads one.
+//! The task is a program of its own, behind a feature, so that no other task waits for the crate that reads the output of rustdoc.
+//! That output is JSON, an unstable feature whose format stays the same for months at a time only: public-api reads one format.
 
 use std::{
     collections::BTreeMap,
@@ -19,13 +19,13 @@ const CRATES: [&str; 3] = ["keops", "keops-gpu", "keops-build"];
 const CORE: &str = "keops_core";
 /// See [`CORE`].
 const FACADE: &str = "keops";
-/// All; the order is that of `.ci/run`.
+/// All features, in the order of `.ci/run`.
 const FEATURES: &str =
     "keops/cuda,keops/ndarray,keops/nalgebra,keops/faer,keops/serde,keops/tracing,keops/nystrom,xtask/api";
-/// What public-api reads; it goes with its version in Cargo.toml.
+/// The version of the format that public-api reads; it goes with the version of public-api in Cargo.toml.
 const FORMAT: u64 = 57;
-/// Traits that a type has or has not by itself. `Send` and `Sync` matter to users of threads; the others come and go with
-/// the compiler, and nobody chose them.
+/// Auto traits that are left out. `Send` and `Sync` matter to users of threads; these come and go with the compiler, and nobody
+/// chose them.
 const LEFT_OUT: [&str; 5] = [
     "core::marker::Freeze for ",
     "core::marker::Unpin for ",
@@ -34,7 +34,7 @@ const LEFT_OUT: [&str; 5] = [
     "core::panic::unwind_safe::UnwindSafe for ",
 ];
 
-/// In the environment of this program where cargo runs it in rustdoc's place.
+/// The variable that is set where cargo runs this program in the place of rustdoc.
 const AS_RUSTDOC: &str = "KEOPS_AS_RUSTDOC";
 
 fn main() -> ExitCode {
@@ -97,8 +97,8 @@ fn run(check: bool) -> Result<()> {
     Ok(())
 }
 
-/// Runs rustdoc on the workspace, with the checks of dependencies that clippy and `cargo doc` have made; the folder of what
-/// it writes.
+/// Runs rustdoc on the workspace, with the dependencies as clippy and `cargo doc` have checked them, and returns the folder of its
+/// output.
 fn document(root: &Path) -> Result<PathBuf> {
     let mut doc = Command::new("cargo");
     doc.current_dir(root).args(["doc", "--quiet", "--workspace", "--lib", "--no-deps", "--features", FEATURES]);
@@ -110,8 +110,8 @@ fn document(root: &Path) -> Result<PathBuf> {
     Ok(root.join(target).join("doc"))
 }
 
-/// Runs rustdoc with unstable features, whatever its toolchain: with the variable set for all of cargo, every crate that looks
-/// at it would be compiled anew.
+/// Runs rustdoc with unstable features on any toolchain. The variable for that is not set for all of cargo, since every crate
+/// that reads it would be compiled again.
 fn rustdoc() -> ExitCode {
     let mut rustdoc = Command::new("rustdoc");
     rustdoc.args(env::args_os().skip(1)).env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTDOC");
@@ -132,7 +132,7 @@ fn format(json: &Path) -> Result<u64> {
     value["format_version"].as_u64().context("no output of rustdoc")
 }
 
-/// What is public, but for implementations for all types, which are those of the standard library.
+/// The public items of a crate, without the implementations for all types, which are those of the standard library.
 fn items(json: &Path) -> Result<String> {
     let api = public_api::Builder::from_rustdoc_json(json).omit_blanket_impls(true).build()?;
     let lines = api.items().map(|item| format!("{item}\n"));

@@ -1,4 +1,4 @@
-//! Which file imports from which, and what of that is against the rules.
+//! The imports between files, and those that are against the rules.
 
 use super::{
     rules::{Crate, floor, floors},
@@ -20,13 +20,13 @@ pub(super) struct Graph {
     arrows: BTreeSet<Arrow>,
 }
 
-/// A file imports from another room.
+/// An import of a file from another room.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Arrow {
     file: PathBuf,
-    /// Its room; the root has no name.
+    /// The room of the file; the root has no name.
     from: String,
-    /// The crate and the room that it imports from.
+    /// The crate and the room that the file imports from.
     to: [String; 2],
 }
 
@@ -37,10 +37,10 @@ impl fmt::Display for Arrow {
     }
 }
 
-/// What is against the rules.
+/// A fault against the rules.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// An import from a floor above, or, in another crate, above the highest that is allowed.
+    /// An import from a floor above its own, or from a floor of another crate above the highest that is allowed.
     Up(Arrow),
     /// Files of several rooms that import from each other, one from the next and the last from the first.
     Circle(Vec<PathBuf>),
@@ -80,7 +80,7 @@ impl Graph {
                 if name == rules.name {
                     let Some(other) = file_of(path).filter(|&other| other != number) else { continue };
                     imports[number].insert(other);
-                    // what is no module is a name of the root, on which nothing stands
+                    // a path that is no module is a name of the root, on which nothing stands
                     if floor(rules.floors, &to).is_none() && !modules.contains_key(&path[..path.len().min(1)]) {
                         continue;
                     }
@@ -97,7 +97,7 @@ impl Graph {
         self.files.len()
     }
 
-    /// How many rooms there are besides the root.
+    /// The number of rooms besides the root.
     pub(super) fn rooms(&self) -> usize {
         self.files
             .iter()
@@ -112,7 +112,7 @@ impl Graph {
         self.arrows.iter()
     }
 
-    /// All that is against the rules.
+    /// All faults against the rules.
     pub(super) fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         if !self.rules.floors.is_empty() {
@@ -149,12 +149,12 @@ impl Graph {
     }
 }
 
-/// The floors of a crate that one with these rules imports from.
+/// The floors of another crate that a crate with these rules imports from.
 fn floors_of(rules: &Crate, name: &str) -> &'static [&'static [&'static str]] {
     if name == rules.name { rules.floors } else { floors(name) }
 }
 
-/// The room of a module; that of the root has no name.
+/// The room of a module; the room of the root has no name.
 fn room(module: &[String]) -> String {
     module.first().cloned().unwrap_or_default()
 }
@@ -163,7 +163,7 @@ fn room(module: &[String]) -> String {
 fn circles(imports: &[BTreeSet<usize>]) -> Vec<Vec<usize>> {
     struct Search<'i> {
         imports: &'i [BTreeSet<usize>],
-        /// For each file, when it was found.
+        /// The number in the order of discovery, for each file.
         order: Vec<Option<usize>>,
         open: Vec<usize>,
         count: usize,

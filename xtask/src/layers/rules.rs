@@ -1,13 +1,13 @@
-//! The floors, bottom up.
+//! The table of crates with floors.
 
-/// A crate, and where its rooms stand.
+/// A crate, and the floors of its rooms.
 pub(super) struct Crate {
-    /// Its name in paths.
+    /// The name of the crate in paths.
     pub(super) name: &'static str,
     /// The folder of its sources.
     pub(super) folder: &'static str,
-    /// Floor by floor, from the ground up, the rooms that stand on it: modules of the root. The root is above them all. A crate
-    /// without floors is one room.
+    /// The rooms on each floor, from the ground up. Rooms are modules of the root, which is above them all. A crate without
+    /// floors is one room.
     pub(super) floors: &'static [&'static [&'static str]],
     /// Other crates with floors, and the highest room of each that this crate may import from.
     pub(super) imports: &'static [(&'static str, &'static str)],

@@ -14,13 +14,13 @@ use syn::{Attribute, Item, UseTree};
 #[derive(Debug)]
 pub(super) struct File {
     pub(super) path: PathBuf,
-    /// The modules that it has, by their paths from the root: its own first, then those that are written in it.
+    /// The modules of the file, by their paths from the root: first the one that is the file, then those that are written in it.
     pub(super) modules: Vec<Vec<String>>,
-    /// What its code names, as paths from the root of a crate, whose name comes first.
+    /// The paths in its code, from the root of a crate, whose name comes first.
     pub(super) imports: BTreeSet<Vec<String>>,
 }
 
-/// Reads the crate whose `lib.rs` is in this folder, from file to file as its modules say.
+/// Reads the crate whose `lib.rs` is in this folder, file by file as its modules name them.
 pub(super) fn read(folder: &Path, rules: &Crate) -> Result<Vec<File>> {
     let mut files = Vec::new();
     let mut next = vec![(folder.join("lib.rs"), folder.to_owned(), Vec::new())];
@@ -48,12 +48,12 @@ struct Reader<'r> {
     rules: &'r Crate,
     imports: BTreeSet<Vec<String>>,
     modules: Vec<Vec<String>>,
-    /// Modules that have files of their own, and in which folder, seen from that of this file's modules.
+    /// The modules that have files of their own, with the folder of each, relative to the folder of this file's modules.
     below: BTreeMap<Vec<String>, Vec<String>>,
 }
 
 impl Reader<'_> {
-    /// The items of a module, which is that of the file, or one that is written in it.
+    /// Reads the items of a module, which is the file or is written in it.
     fn module(&mut self, items: &[Item], path: &[String]) {
         self.modules.push(path.to_vec());
         let own = self.modules[0].len();
@@ -72,7 +72,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A `use`, of which `before` was read.
+    /// Reads a `use` whose path began with `before`.
     fn tree(&mut self, tree: &UseTree, before: &mut Vec<String>, module: &[String]) {
         match tree {
             UseTree::Path(path) => {
@@ -87,7 +87,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Paths where they stand in code, and those of a `use` there.
+    /// Reads the paths in code, and in a `use` inside it.
     fn tokens(&mut self, tokens: TokenStream, module: &[String]) {
         let mut tokens = tokens.into_iter().peekable();
         let mut after_colon = false;
@@ -132,13 +132,13 @@ impl Reader<'_> {
         }
     }
 
-    /// The names in the braces of a `use` behind this path.
+    /// Reads the names in the braces of a `use` after this path.
     fn names(&mut self, names: TokenStream, before: &[String], module: &[String]) {
         let Ok(tree) = syn::parse2::<syn::ItemUse>(quote::quote!(use { #names };)) else { return };
         self.tree(&tree.tree, &mut before.to_vec(), module);
     }
 
-    /// A path that stands in this module.
+    /// Adds a path that stands in this module.
     fn path(&mut self, path: Vec<String>, module: &[String]) {
         let Some((first, rest)) = path.split_first() else { return };
         let own = |from: &[String], rest: &[String]| [&[self.rules.name.to_owned()], from, rest].concat();
@@ -150,7 +150,7 @@ impl Reader<'_> {
                 own(&module[..module.len().saturating_sub(up + 1)], &rest[up..])
             }
             name if name == self.rules.name || self.rules.imports.iter().any(|(other, _)| *other == name) => path,
-            // a module below this one, or nothing of ours
+            // a module below this one, or a name from elsewhere
             _ => own(module, &path),
         };
         self.imports.insert(path);

@@ -1,10 +1,10 @@
-//! What KeOps 2.3 has, under its own names: the list that docs/parity.md goes through.
+//! The operations and options of KeOps 2.3, under its own names: the list that docs/parity.md goes through.
 
-/// Something that KeOps has.
+/// An operation of KeOps.
 pub(super) struct Entry {
     /// KeOps' name.
     pub(super) name: &'static str,
-    /// Our name, where neither the operation table nor the reduction table has KeOps': what a test must mention.
+    /// Our name, which a test must mention, where neither the operation table nor the reduction table has the name of KeOps.
     pub(super) ours: Option<&'static str>,
 }
 
@@ -174,13 +174,13 @@ pub(super) const REDUCTIONS: &[&str] = &[
     "Zero",
 ];
 
-/// Something that is used beside formulas.
+/// A feature that is used beside formulas.
 pub(super) struct Use {
     /// KeOps' name.
     pub(super) name: &'static str,
-    /// How it is written here.
+    /// The spelling of the feature here.
     pub(super) ours: &'static str,
-    /// The words that a test must say, all of them.
+    /// The words of the feature; a test must have all of them.
     pub(super) words: &'static [&'static str],
 }
 

@@ -1,4 +1,4 @@
-//! What the tests show: which of them compute formulas that name an operation or a reduction, and which of them passed.
+//! The search of the tests for those that compute formulas with an operation or a reduction, and that passed.
 
 use anyhow::{Context, Result};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
@@ -21,21 +21,21 @@ pub(super) struct Shown {
     words: BTreeMap<String, Words>,
 }
 
-/// What a file has under a name, that other code in it may use.
+/// The items of a file under one name, which other code in the file may use.
 #[derive(Default)]
 struct Item {
     words: Words,
-    /// What formulas of this name say in their bodies.
+    /// The words in the bodies of formulas of this name.
     formula: Words,
-    /// The reduction of a formula: what stands between its arguments and its body.
+    /// The words of the reduction of a formula, which stands between its arguments and its body.
     reduction: Words,
-    /// What `#[keops(..)]` says of formulas of this name.
+    /// The words in the attribute `#[keops(..)]` of formulas of this name.
     attributes: Words,
     is_test: bool,
 }
 
 impl Shown {
-    /// Reads a file of tests. Only tests that passed show anything: `passed` has their names.
+    /// Reads a file of tests. Only tests that passed count: `passed` has their names.
     pub(super) fn read(&mut self, file: &Path, passed: &BTreeSet<String>) -> Result<()> {
         let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
         let tokens = TokenStream::from_str(&text).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
@@ -66,7 +66,7 @@ impl Shown {
         first(&self.operations, "operations::", names)
     }
 
-    /// A test that says all of these words: of those, the one that says least else.
+    /// The test that has all of these words, and the fewest other words.
     pub(super) fn using(&self, words: &[&str]) -> Option<&str> {
         let says = |said: &Words| words.iter().all(|word| said.contains(*word));
         let tests = self.words.iter().filter(|(_, said)| says(said));
@@ -79,7 +79,7 @@ impl Shown {
     }
 }
 
-/// A test of one of these names, of the file that is about them if there is one.
+/// A test of one of these names, from the file about them if it has one.
 fn first<'s, 'a>(
     shown: &'s BTreeMap<String, BTreeSet<String>>,
     file: &str,
@@ -92,7 +92,7 @@ fn first<'s, 'a>(
     names.into_iter().find_map(of).map(String::as_str)
 }
 
-/// The names of the tests that passed, by the file they are in, from what `cargo test` printed.
+/// The names of the tests that passed, by their file, from the output of `cargo test`.
 pub(super) fn passed(log: &str) -> HashMap<String, BTreeSet<String>> {
     let mut files: HashMap<String, BTreeSet<String>> = HashMap::new();
     let mut file = None;
@@ -124,7 +124,8 @@ fn collect(tokens: TokenStream, formulas: bool, items: &mut HashMap<String, Item
                 collect(group.stream(), true, items);
             }
             (TokenTree::Ident(word), Some(TokenTree::Ident(name)), _) if *word == "fn" || *word == "kernel" => {
-                // up to the body, the first group in braces behind the name; what `Genred` is given is all of a formula
+                // up to the body, which is the first group in braces after the name; the arguments of `Genred` are the whole
+                // formula
                 let genred = matches!(tokens.get(at + 2), Some(TokenTree::Punct(sign)) if sign.as_char() == '=');
                 let around = if genred { Delimiter::Parenthesis } else { Delimiter::Brace };
                 let is_body =

@@ -24,7 +24,7 @@ pub(crate) const LOCAL_MOST: u64 = 512 << 10;
 /// The most threads of a block.
 pub(crate) const THREADS_MOST: u32 = 1024;
 
-/// How a device behaves.
+/// The memory, the limits and the checks of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Bytes of memory.
@@ -44,7 +44,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            // as much as devices have for whose threads local memory is reserved; it is taken where it is allocated
+            // As much as devices have that reserve local memory for all their threads. The host's memory is taken when some is
+            // allocated.
             memory: 64 << 30,
             steps: 4_000_000_000,
             strict_registers: false,
@@ -83,7 +84,7 @@ pub struct Kernel {
     pub(crate) function: u32,
 }
 
-/// What a kernel needs.
+/// The resources that a kernel needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
     /// Bytes of static shared memory.
@@ -100,7 +101,7 @@ pub struct Needs {
 struct LoadedModule {
     program: Arc<Program>,
     addresses: HashMap<u32, u64>,
-    /// Dynamic shared memory that was asked for, by kernel.
+    /// The dynamic shared memory that the program asked for, by kernel.
     dynamic: HashMap<u32, u32>,
 }
 
@@ -112,7 +113,7 @@ pub struct Device {
     shared: SharedMemory,
     modules: HashMap<Module, LoadedModule>,
     next: u64,
-    /// Names of kernels that have run.
+    /// The names of the kernels that have run.
     launched: HashSet<String>,
     fault: Option<Error>,
     last: String,
@@ -139,7 +140,7 @@ impl Device {
         }
     }
 
-    /// The error of an earlier fault, which stays.
+    /// Returns the error of an earlier fault, which stays.
     pub fn check(&self) -> Result<(), Error> {
         match &self.fault {
             Some(fault) if !self.options.forgive => Err(fault.clone()),
@@ -160,12 +161,12 @@ impl Device {
         &self.last
     }
 
-    /// Bytes allocated and not freed.
+    /// The bytes that are allocated and not freed.
     pub fn live_bytes(&self) -> u64 {
         self.memory.live()
     }
 
-    /// Bytes of memory in all.
+    /// The bytes of memory in all.
     pub fn capacity(&self) -> u64 {
         self.memory.capacity()
     }
@@ -182,7 +183,7 @@ impl Device {
         self.memory.allocate_host(bytes)
     }
 
-    /// Frees what [`Self::allocate`] or [`Self::allocate_host`] gave.
+    /// Frees memory that [`Self::allocate`] or [`Self::allocate_host`] returned.
     pub fn free(&mut self, address: u64) -> Result<(), Error> {
         self.check()?;
         self.memory.free(address, &[Owner::User, Owner::Host])
@@ -290,7 +291,7 @@ impl Device {
         Ok(program.functions[kernel.function as usize].parameters.iter().map(|formal| formal.size).collect())
     }
 
-    /// What a kernel needs.
+    /// The resources that a kernel needs.
     pub fn needs(&self, kernel: Kernel) -> Result<Needs, Error> {
         let program = &self.loaded(kernel.module)?.program;
         let functions = program.reachable(kernel.function);
@@ -323,7 +324,7 @@ impl Device {
         Ok(asked.unwrap_or(0).max(SHARED_DEFAULT.saturating_sub(fixed)))
     }
 
-    /// Runs a kernel and gives the number of PTX instructions that it took. `arguments` has the bytes of each
+    /// Runs a kernel, and returns the number of PTX instructions that it took. `arguments` has the bytes of each
     /// parameter.
     pub fn launch(&mut self, kernel: Kernel, grid: Grid, arguments: &[&[u8]]) -> Result<u64, Error> {
         self.check()?;

@@ -1,4 +1,4 @@
-//! What goes wrong, as the driver's number and a text for people.
+//! Errors: the driver's number, and a text for people.
 //!
 //! Contract: every function of this crate that can fail returns an [`Error`]; its `code` is the `CUresult` that the
 //! driver of a real device would have returned, its `text` names the place (PTX line, kernel, block, thread, address).

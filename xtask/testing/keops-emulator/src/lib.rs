@@ -1,4 +1,4 @@
-//! Internal to the tests of `keops`: an emulation of NVIDIA's driver library for tests: it interprets PTX on the CPU.
+//! Internal to the tests of `keops`: an emulation of NVIDIA's driver library, which interprets PTX on the CPU.
 //!
 //! Contract: the dynamic library, found under the name `libcuda.so.1`, has the functions of the CUDA driver that the
 //! crate `cust` calls. It holds the memory of one or more devices ("keops emulator", compute capability 9.0), reads PTX

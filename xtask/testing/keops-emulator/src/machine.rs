@@ -1,4 +1,4 @@
-//! A launch: blocks one after the other, the threads of a block from barrier to barrier.
+//! A launch: it runs blocks one after the other, and the threads of a block from barrier to barrier.
 //!
 //! Contract: the threads of a block run one after the other up to the next barrier; all must meet at the same barrier
 //! instruction, or all must have ended. The first fault ends the launch; it is reported with the kernel, the block, the
@@ -31,7 +31,7 @@ impl Grid {
     }
 }
 
-/// Everything that a launch needs besides the memory.
+/// A kernel with its parameters, grid and limits: everything that a launch needs besides the memory.
 pub(crate) struct Launch<'a> {
     pub(crate) program: &'a Program,
     pub(crate) kernel: u32,
@@ -44,7 +44,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) strict: bool,
 }
 
-/// Runs a kernel and gives the number of instructions.
+/// Runs a kernel, and returns the number of instructions that it took.
 pub(crate) fn launch(launch: &Launch<'_>, memory: &mut GlobalMemory, shared: &mut SharedMemory) -> Result<u64, Error> {
     let code = Code { program: launch.program, templates: templates(launch), strict: launch.strict };
     let (_, _, dynamic) = launch.program.shared_layout(launch.kernel);
@@ -71,7 +71,7 @@ pub(crate) fn launch(launch: &Launch<'_>, memory: &mut GlobalMemory, shared: &mu
     Ok(launch.steps - left)
 }
 
-/// A fault and where it happened.
+/// A fault with its thread, function and instruction.
 type Located = (Position, u32, usize, Trouble);
 
 /// Runs one block to its end.
@@ -83,7 +83,7 @@ fn block(
     left: &mut u64,
 ) -> Result<(), Located> {
     loop {
-        // Where the first thread of the block stopped, and which it was.
+        // where the first thread of the block stopped
         let mut common: Option<Stop> = None;
         for number in 0..threads.len() {
             let thread = &mut threads[number];

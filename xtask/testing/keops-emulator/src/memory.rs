@@ -14,17 +14,17 @@ const FIRST: u64 = 0x2000_0000_0000;
 const ALIGN: u64 = 256;
 /// The least distance between allocations.
 const GAP: u64 = 4096;
-/// What fresh memory is filled with.
+/// The byte that fresh memory is filled with.
 const FRESH: u8 = 0xff;
 
-/// Who an allocation belongs to.
+/// The owner of an allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// Allocated by the program: it counts, and can be freed.
+    /// The program, which can free the allocation; its bytes count.
     User,
     /// A variable of a module.
     Module,
-    /// Host memory that the device can reach.
+    /// The program, for host memory that the device can reach.
     Host,
 }
 
@@ -33,7 +33,7 @@ struct Allocation {
     base: u64,
     size: u64,
     owner: Owner,
-    /// The memory begins at `start` in `data`; host allocations need that for their alignment.
+    /// The offset in `data` at which the memory begins, for the alignment of host allocations.
     start: usize,
     data: Box<[u8]>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct GlobalMemory {
     next: u64,
     capacity: u64,
     live: u64,
-    /// (base, size) of what was freed, for the texts of faults.
+    /// The base and the size of each freed allocation, for the texts of faults.
     freed: Vec<(u64, u64)>,
 }
 
@@ -58,7 +58,7 @@ impl GlobalMemory {
         Self { allocations: Vec::new(), last: 0, next: FIRST + (device << 40), capacity, live: 0, freed: Vec::new() }
     }
 
-    /// Bytes that the program holds.
+    /// The bytes that the program has allocated.
     pub(crate) fn live(&self) -> u64 {
         self.live
     }

@@ -21,7 +21,7 @@ pub(crate) type Ternary = fn(u64, u64, u64) -> u64;
 /// See [`Unary`].
 pub(crate) type Quaternary = fn(u64, u64, u64, u64) -> u64;
 
-/// What the bits of a type mean.
+/// The meaning of the bits of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Bits,
@@ -120,7 +120,7 @@ pub(crate) struct Conversion {
     pub(crate) mask: u64,
 }
 
-/// What is common to loads and stores.
+/// The fields that loads and stores have in common.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Access {
     pub(crate) space: Space,
@@ -144,7 +144,7 @@ pub(crate) enum Op {
     Binary(Binary, Slot, [Slot; 2]),
     Ternary(Ternary, Slot, [Slot; 3]),
     Quaternary(Quaternary, Slot, [Slot; 4]),
-    // The commonest arithmetic, which then costs no call.
+    // the commonest arithmetic, which as an operation of its own costs no call
     AddU32(Slot, [Slot; 2]),
     AddU64(Slot, [Slot; 2]),
     AddF32(Slot, [Slot; 2]),
@@ -164,7 +164,7 @@ pub(crate) enum Op {
         count: u8,
         bits: u8,
     },
-    /// `mask`: the bits of the destination registers, for elements that are sign-extended.
+    /// A load. `mask` has the bits of the destination registers, for elements that are sign-extended.
     Load {
         access: Access,
         to: [Slot; 4],
@@ -190,9 +190,9 @@ pub(crate) enum Op {
     Exit,
     Trap,
     Barrier,
-    /// What the thread says at the barrier that comes.
+    /// Brings a predicate to the next barrier.
     Say(Slot),
-    /// Whether any thread said so at the last barrier.
+    /// Reads whether the predicate of any thread was true at the last barrier.
     AnySaid(Slot),
     Nothing,
 }
@@ -281,7 +281,7 @@ pub(crate) struct Formal {
     pub(crate) size: u64,
 }
 
-/// One call, with the pieces of parameter memory to copy: (offset of the caller, offset of the callee, size).
+/// A call in the code of a function, with the pieces of parameter memory to copy: offset in the caller, offset in the callee, size.
 #[derive(Clone, Debug)]
 pub(crate) struct CallSite {
     pub(crate) function: u32,
@@ -289,7 +289,7 @@ pub(crate) struct CallSite {
     pub(crate) results: Vec<(u64, u64, u64)>,
 }
 
-/// What an instruction reads and writes, for the check of registers.
+/// The slots that an instruction reads and writes, for the check of registers.
 pub(crate) type Touched = (Box<[Slot]>, Box<[Slot]>);
 
 /// A function or kernel.

@@ -5,22 +5,24 @@
 
 use crate::error::{Trouble, code, trouble};
 
-/// Bits of a thread number in a record; also the number that means no thread.
+/// The bits of a thread number in a record.
 const FIELD: u32 = 11;
+/// The thread number that means no thread.
 const NONE: u64 = (1 << FIELD) - 1;
-/// A record is: the barrier interval, the thread that wrote, and the first two threads that read.
+/// The fields of a record that nobody has touched. A record has the barrier interval, the thread that wrote, and the first two
+/// threads that read.
 const UNTOUCHED: u64 = NONE << (2 * FIELD) | NONE << FIELD | NONE;
 
 /// Shared memory of the block that runs.
 #[derive(Debug, Default)]
 pub(crate) struct SharedMemory {
     data: Vec<u8>,
-    /// 1 for each byte that the block has written.
+    /// A flag for each byte, 1 if the block has written it.
     written: Vec<u8>,
     /// A record for each byte; records of earlier intervals count as untouched.
     records: Vec<u64>,
     interval: u64,
-    /// Whether a thread has said so since the last barrier, and whether one had before it.
+    /// The `or` over the predicates of all threads: for the barrier that comes, and for the last one.
     said: [bool; 2],
 }
 
@@ -41,12 +43,12 @@ impl SharedMemory {
         self.said = [false, self.said[0]];
     }
 
-    /// What a thread says at the barrier that comes.
+    /// Adds the predicate that a thread brings to the next barrier.
     pub(crate) fn say(&mut self, says: bool) {
         self.said[0] |= says;
     }
 
-    /// Whether any thread said so at the last barrier.
+    /// Whether the predicate of any thread was true at the last barrier.
     pub(crate) fn any_said(&self) -> bool {
         self.said[1]
     }

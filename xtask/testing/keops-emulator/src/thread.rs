@@ -1,4 +1,4 @@
-//! One thread: its frames, and the loop that runs its instructions.
+//! A thread: its frames, and the loop that runs its instructions.
 //!
 //! Contract: [`Thread::run`] runs a thread to its next barrier or its end. After a fault `function` and `at` name the
 //! instruction.
@@ -14,17 +14,17 @@ const DEEPEST: usize = 512;
 /// Frames of local memory begin at multiples of this, the greatest alignment that a local variable can ask for.
 pub(crate) const FRAME: u64 = 256;
 
-/// The values with which a frame of a function begins.
+/// The values of the slots of a function when a frame of it begins.
 #[derive(Debug, Default)]
 pub(crate) struct Template {
     pub(crate) values: Vec<u64>,
     /// Slots whose value depends on the thread, the block or the frame.
     pub(crate) own: Vec<(Slot, Fixed)>,
-    /// Slots that are not registers: they count as written.
+    /// Slots that are not registers, and that count as written.
     pub(crate) set: Vec<Slot>,
 }
 
-/// Where a thread is in the grid.
+/// The position of a thread in the grid.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Position {
     pub(crate) block: [u32; 3],
@@ -33,7 +33,7 @@ pub(crate) struct Position {
     pub(crate) number: u32,
 }
 
-/// What to go back to from a function.
+/// The state of a caller, which is restored when the function that it called returns.
 #[derive(Debug)]
 struct Frame {
     function: u32,
@@ -60,7 +60,7 @@ pub(crate) struct Thread {
     parameter_base: usize,
 }
 
-/// Why a thread stopped.
+/// The reason why a thread stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
     /// At the barrier of this function and index.
@@ -68,10 +68,10 @@ pub(crate) enum Stop {
     Ended,
 }
 
-/// What all threads of a launch share.
+/// The program and the templates, which all threads of a launch share.
 pub(crate) struct Code<'a> {
     pub(crate) program: &'a Program,
-    /// By the number of the function; empty for those that the kernel does not reach.
+    /// A template for each function, by its number; empty for functions that the kernel does not reach.
     pub(crate) templates: Vec<Template>,
     pub(crate) strict: bool,
 }
@@ -105,7 +105,7 @@ impl Thread {
         self.parameters[..arguments.len()].copy_from_slice(arguments);
     }
 
-    /// Adds the frame of a function behind the present one.
+    /// Adds the frame of a function after the present one.
     fn enter(&mut self, code: &Code<'_>, function: u32) {
         let (template, callee) = (&code.templates[function as usize], &code.program.functions[function as usize]);
         self.function = function;
@@ -115,7 +115,7 @@ impl Thread {
         self.parameter_base = self.parameters.len();
         self.slots.extend_from_slice(&template.values);
         if callee.local_bytes > 0 {
-            // The end is exact, so that accesses behind the last variable are found.
+            // The end is exact, so that accesses after the last variable are found.
             self.local_base = self.local_base.next_multiple_of(FRAME as usize);
             self.local.resize(self.local_base + callee.local_bytes as usize, 0xff);
         }
@@ -162,7 +162,7 @@ impl Thread {
         Ok(())
     }
 
-    /// Goes back to the caller; false at the end of the kernel.
+    /// Returns to the caller. The result is false at the end of the kernel, which has no caller.
     fn leave(&mut self, code: &Code<'_>) -> bool {
         let Some(frame) = self.frames.pop() else { return false };
         let call = &code.program.functions[frame.function as usize].calls[frame.call as usize];
@@ -295,7 +295,7 @@ impl Thread {
     }
 }
 
-/// Why the loop within a frame stopped.
+/// The reason why the loop within a frame stopped.
 enum Pause {
     Call(u32),
     Return,

@@ -31,7 +31,7 @@ fn copy_rows(state: &mut State, description: Host) -> Result<(), Error> {
         word.copy_from_slice(&bytes[8 * number..][..8]);
         u64::from_le_bytes(word)
     };
-    // the kind of memory has 4 bytes, and 4 that nobody reads
+    // the kind of memory is in the lower 4 bytes; the others are padding
     let kind = |number: usize| word(number) & u64::from(u32::MAX);
     let (from, to) = (PitchedRows::of(word, 0), PitchedRows::of(word, 7));
     let (bytes, rows) = (word(14), word(15));
@@ -44,14 +44,14 @@ fn copy_rows(state: &mut State, description: Host) -> Result<(), Error> {
     Ok(())
 }
 
-/// One side of a copy of rows.
+/// Rows in memory, `pitch` bytes apart: one side of a copy of rows.
 struct PitchedRows {
     start: u64,
     pitch: u64,
 }
 
 impl PitchedRows {
-    /// The words from `at` on: x, y, kind, host address, device address, array, pitch.
+    /// The rows that the words from `at` on describe: x, y, kind, host address, device address, array, pitch.
     fn of(word: impl Fn(usize) -> u64, at: usize) -> Self {
         let (x, y, address, pitch) = (word(at), word(at + 1), word(at + 4), word(at + 6));
         Self { start: address.wrapping_add(x).wrapping_add(y.wrapping_mul(pitch)), pitch }

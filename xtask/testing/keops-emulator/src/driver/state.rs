@@ -1,4 +1,4 @@
-//! What the driver knows: devices, contexts, handles.
+//! The state of the driver: devices, contexts, handles.
 //!
 //! Contract: one lock guards all of it; the current contexts belong to the thread, as in CUDA.
 
@@ -28,7 +28,7 @@ pub(crate) struct Primary {
     pub(crate) flags: u32,
 }
 
-/// All that the driver holds.
+/// The devices, the contexts and the objects behind all handles.
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) devices: Vec<Device>,
@@ -37,9 +37,9 @@ pub(crate) struct State {
     pub(crate) primaries: Vec<Primary>,
     pub(crate) modules: HashMap<Handle, (usize, Module)>,
     pub(crate) functions: HashMap<Handle, (usize, Kernel)>,
-    /// Flags and priority.
+    /// The flags and the priority of each stream.
     pub(crate) streams: HashMap<Handle, (u32, i32)>,
-    /// When they were recorded.
+    /// The time at which each event was recorded.
     pub(crate) events: HashMap<Handle, Option<Instant>>,
     next: Handle,
     last: String,
@@ -70,7 +70,7 @@ pub(crate) fn run(function: impl FnOnce(&mut State) -> Result<(), Error>) -> u32
     })
 }
 
-/// As [`run`], for what works on the device of the current context.
+/// Does what [`run`] does, for a body that works on the device of the current context.
 pub(crate) fn on_device(function: impl FnOnce(&mut Device) -> Result<(), Error>) -> u32 {
     run(|state| {
         let device = state.current()?.device;
@@ -78,12 +78,12 @@ pub(crate) fn on_device(function: impl FnOnce(&mut Device) -> Result<(), Error>)
     })
 }
 
-/// As [`run`], for what needs a current context without a fault and does nothing else.
+/// Checks that there is a current context, and that its device has no fault.
 pub(crate) fn synchronize() -> u32 {
     on_device(|device| device.check())
 }
 
-/// `cuInit`.
+/// Runs `cuInit`.
 pub(crate) fn initialise() -> u32 {
     locked(|state| {
         let result = state.start();
@@ -91,7 +91,7 @@ pub(crate) fn initialise() -> u32 {
     })
 }
 
-/// Bytes that all devices hold.
+/// The bytes that are allocated on all devices.
 pub(crate) fn live_bytes() -> u64 {
     locked(|state| state.devices.iter().map(Device::live_bytes).sum())
 }

@@ -1,4 +1,4 @@
-//! What instructions compute.
+//! The functions that instructions compute.
 //!
 //! Contract: the modules give, for an opcode with its type and modifiers, the function that computes it, or `None`
 //! where PTX has no such instruction or the emulator does not know it. The functions truncate their operands to the

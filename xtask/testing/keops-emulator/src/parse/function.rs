@@ -83,7 +83,7 @@ fn initial(globals: &Globals<'_>, variable: &syntax::Variable<'_>) -> Result<Vec
     variable.initial.iter().map(bind).collect()
 }
 
-/// The offset of a parameter behind those that are there.
+/// The place of a parameter after the parameters before it, which end at `end`.
 fn place(end: &mut u64, variable: &syntax::Variable<'_>) -> Result<Formal, Error> {
     let offset = end.next_multiple_of(variable.align);
     *end = offset + variable.size;
@@ -93,7 +93,7 @@ fn place(end: &mut u64, variable: &syntax::Variable<'_>) -> Result<Formal, Error
     Ok(Formal { offset, size: variable.size })
 }
 
-/// The layout of the parameters: those of the kernel first, as the driver passes them, then the results.
+/// The function without its code. Its parameters are laid out first, as the driver passes them, then its results.
 fn head(source: &syntax::Function<'_>) -> Result<Function, Error> {
     let mut end = 0;
     let mut all =

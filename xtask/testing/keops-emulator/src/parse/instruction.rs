@@ -13,7 +13,7 @@ use crate::program::{CallSite, Formal, Kind, Op, Type};
 /// The type of a predicate.
 pub(super) const PREDICATE: Type = Type { kind: Kind::Predicate, bits: 1 };
 
-/// The modifiers of an instruction; what is known is taken out, what is left over in the end is an error.
+/// The modifiers of an instruction. Decoding takes known modifiers out; any that remain are an error.
 pub(super) struct Modifiers<'a> {
     list: Vec<&'a str>,
 }

@@ -10,7 +10,7 @@ use crate::error::Error;
 pub(super) enum Token<'a> {
     /// An identifier, register, label or opcode: `%r1`, `$L_1`, `add`.
     Word(&'a str),
-    /// A word behind a dot, without the dot: `global`, `shared::cta`.
+    /// A word after a dot, without the dot: `global`, `shared::cta`.
     Directive(&'a str),
     /// An integer literal, always without a sign.
     Integer(u64),
@@ -22,7 +22,7 @@ pub(super) enum Token<'a> {
     Text(&'a str),
     /// Any other character.
     Mark(char),
-    /// Behind the last token.
+    /// The end of the text.
     End,
 }
 
