@@ -13,9 +13,9 @@ use crate::{
     values::{epsilon, narrow, wide},
 };
 
-/// Small enough for finite differences in every component; no multiples of lanes.
+/// The numbers of rows for finite differences in every component; they are no multiples of lanes.
 const SMALL: (usize, usize) = (5, 7);
-/// For what costs one call.
+/// The numbers of rows for checks that cost one call.
 const LARGER: (usize, usize) = (17, 33);
 
 pub(crate) fn check<S: Subject>(formula: &Formula, rng: &mut Rng, cuda: bool, seen: &mut Seen) -> Result<()> {
@@ -86,7 +86,7 @@ fn slope(f: impl Fn(f64) -> (f64, Vec<i64>)) -> Option<f64> {
     })
 }
 
-/// Every component of every gradient.
+/// Compares every component of every gradient.
 fn slopes<S: Subject>(
     formula: &Formula,
     points: &Points,
@@ -126,7 +126,7 @@ fn slopes<S: Subject>(
     Ok(())
 }
 
-/// ⟨e, J u⟩ = ⟨Jᵀ e, u⟩
+/// Checks that ⟨e, J u⟩ = ⟨Jᵀ e, u⟩.
 fn adjoint<S: Subject>(formula: &Formula, points: &Points, directions: &Directions, device: Device) -> Result<()> {
     for (k, (name, ..)) in formula.variables().enumerate() {
         let arguments = directions.arguments(points, k);
@@ -144,8 +144,8 @@ fn adjoint<S: Subject>(formula: &Formula, points: &Points, directions: &Directio
     Ok(())
 }
 
-/// In `f32` against `f64`. What rounding of the arguments does is estimated by arguments that are off by many times as
-/// much; what rounding of the operations does, by how `f64` answers to arguments that are off by a rounding: where terms
+/// Compares the derivatives in `f32` with those in `f64`. The effect of rounding the arguments is estimated by arguments that are off by many times as
+/// much; the effect of rounding in operations, by how `f64` answers to arguments that are off by a rounding: where terms
 /// cancel whatever the arguments are, such as in the derivative of x / (x / y) by x, only the second is seen.
 fn single<S: Subject>(
     formula: &Formula,
@@ -184,7 +184,7 @@ fn single<S: Subject>(
     Ok(())
 }
 
-/// The change of each gradient along a tangent against differences of the gradient.
+/// Compares the change of each gradient along a tangent with differences of the gradient.
 fn second<S: Subject>(formula: &Formula, points: &Points, directions: &Directions, device: Device) -> Result<()> {
     if S::ORDER < 2 {
         return Ok(());

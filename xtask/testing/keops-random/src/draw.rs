@@ -1,5 +1,5 @@
-//! Draws formulas from the operation table. A step takes a row, arguments among what there is already, integers and
-//! lists, and asks the compiler: what its dims rule refuses is drawn again. Some formulas are of a sort instead: of
+//! Draws formulas from the operation table. A step takes a row, arguments among the values drawn before, integers and
+//! lists, and asks the compiler: a step that its dims rule refuses is drawn again. Some formulas are of one sort instead: of
 //! distances (`distances`), or of numbers with units (`units`).
 
 mod distances;
@@ -14,9 +14,9 @@ use keops_compiler::{
 
 use crate::{points, scales::Units};
 
-/// The points at which the values of a formula are looked at.
+/// The number of points at which the values of a formula are computed.
 const SAMPLES: usize = 48;
-/// Operations of a formula: what is compiled grows with them.
+/// The most operations of a formula, with which its compiled code grows.
 const LARGEST: usize = 70;
 /// The widest vector.
 const WIDEST: usize = 51;
@@ -24,20 +24,19 @@ const WIDEST: usize = 51;
 /// A formula that was drawn.
 #[derive(Clone, Debug)]
 pub struct Drawn {
-    /// What it was drawn from.
+    /// The seed that it was drawn from.
     pub seed: u64,
     /// The item of `keops!`, a function named `f`.
     pub item: String,
-    /// How often its result can be differentiated.
+    /// The number of times that its result can be differentiated.
     pub order: u32,
-    /// Those of its operands, if it is right in any.
+    /// The units of its operands, if it is right in any units.
     pub units: Option<Units>,
 }
 
-/// The formula of a seed. Of six seeds that follow each other, three are of any operations, two of distances, and one of
-/// units.
+/// The formula of a seed. Of six consecutive seeds, three give formulas of any operations, two of distances, and one of units.
 pub fn draw(seed: u64) -> Drawn {
-    // numbers that follow each other would begin alike
+    // the generators of consecutive seeds would begin alike
     let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32));
     loop {
         let drawn = match seed % 6 {
@@ -51,21 +50,21 @@ pub fn draw(seed: u64) -> Drawn {
     }
 }
 
-/// A value that later steps can take: a variable, or what a `let` has named.
+/// A value that later steps can take: a variable, or a value that a `let` has named.
 struct Operand {
     name: String,
-    /// The text behind the `let`; empty for a variable.
+    /// The expression of the `let`; empty for a variable.
     text: String,
     dim: usize,
     /// Its least and its largest component at the samples.
     range: (f64, f64),
-    /// The places of what the text names.
+    /// The places of the values that the text names.
     uses: Vec<usize>,
 }
 
 struct Drawing<'a> {
     rng: &'a mut Rng,
-    /// Variables first, in order.
+    /// All values, the variables first and in order.
     operands: Vec<Operand>,
     categories: Vec<Category>,
     /// Rows of all variables, for each sample.
@@ -87,7 +86,7 @@ impl<'a> Drawing<'a> {
             categories.push([Category::I, Category::J, Category::P, Category::P][rng.usize(0..4)]);
         }
         rng.shuffle(&mut categories);
-        // some dimension is there twice, so that there is something to combine
+        // two variables have the same dimension, so that operations can combine them
         let wide = [1, 3, 3, 3, 17][rng.usize(0..5)];
         let dims = [1, 3, wide, wide, wide * if wide == 3 { 3 } else { 1 }];
         let variable = |(k, category): (usize, &Category)| Operand {
@@ -107,7 +106,7 @@ impl<'a> Drawing<'a> {
         Self { rng, operands, categories, samples }
     }
 
-    /// The item and its order; `None` where nothing came of it.
+    /// The item and its order; `None` if no attempt gave a formula of use.
     fn finished(mut self) -> Option<(String, u32)> {
         let steps = self.rng.usize(3..=9);
         for k in 0..30 {
@@ -144,7 +143,7 @@ impl<'a> Drawing<'a> {
         operand
     }
 
-    /// Which operands stand behind some of them.
+    /// The operands that some operands are made of.
     fn needed(&self, roots: &[usize]) -> Vec<bool> {
         let mut needed = vec![false; self.operands.len()];
         roots.iter().for_each(|&root| needed[root] = true);
@@ -156,7 +155,7 @@ impl<'a> Drawing<'a> {
         needed
     }
 
-    /// Adds an operation on what there is, or on variables of both ends of a pair.
+    /// Adds an operation on values drawn before, or on variables of both ends of a pair.
     fn step(&mut self, pair: bool) {
         let formulas = |row: &Operation| row.args.iter().filter(|&&kind| kind == Kind::Formula).count();
         let rows: Vec<&Operation> = table::operations().filter(|row| !pair || formulas(row) > 1).collect();
@@ -196,7 +195,7 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    /// A variable of a category, of which there is one.
+    /// A variable of a category, which has at least one.
     fn some_variable(&mut self, category: Category) -> usize {
         let all: Vec<usize> = (0..self.categories.len()).filter(|&k| self.categories[k] == category).collect();
         all[self.rng.usize(0..all.len())]
@@ -222,7 +221,7 @@ impl<'a> Drawing<'a> {
             return name.clone();
         }
         let (middle, half) = ((low + high) / 2.0, 0.95 * (high - low) / 2.0);
-        // a range around 0 with ends that are no walls: a multiple does
+        // for a range around 0 whose ends are no limits, a multiple of the part is enough
         let largest = least.abs().max(most.abs());
         if middle == 0.0 && high >= 2.0 && self.rng.bool() {
             return format!("{:.3} * {name}", (0.7 * half / largest).max(0.001));
@@ -313,7 +312,7 @@ impl<'a> Drawing<'a> {
             text = self.within(roots[0], (-3.0, 3.0));
         }
         if row.reduction == Reduction::Prod {
-            // so that a product of dozens of them has derivatives that are neither huge nor nothing
+            // near 1, so that a product of dozens of them has derivatives that are neither huge nor 0
             text = self.within(roots[0], (0.7, 1.4));
         }
         if weighted {

@@ -32,7 +32,7 @@ use keops_compiler::oracle::Formula;
 pub use scales::Units;
 pub use subject::{Derivative, Outcome, Subject, on};
 
-/// What the written program names.
+/// The items that the written program names.
 pub mod prelude {
     pub use keops::{
         __private::{OnePass, View},
@@ -43,12 +43,12 @@ pub mod prelude {
     pub use crate::{Check, Derivative, Outcome, Subject, Units, check, on, run};
 }
 
-/// What was compared.
+/// The counts of numbers that were compared.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen {
-    /// Numbers of results against the oracle.
+    /// Numbers of results that were compared with the oracle.
     pub values: usize,
-    /// Components of gradients against finite differences.
+    /// Components of gradients that were compared with finite differences.
     pub slopes: usize,
     /// Components where no finite difference could be taken.
     pub rough: usize,
@@ -64,7 +64,7 @@ pub type Check = fn(cuda: bool) -> Result<Seen>;
 /// Checks everything about a formula.
 ///
 /// # Errors
-/// What disagrees.
+/// The first disagreement.
 pub fn check<S: Subject>(cuda: bool) -> Result<Seen> {
     let formula = Formula::new(S::ITEM)?;
     let mut rng = Rng::with_seed(!S::SEED);
@@ -78,7 +78,7 @@ pub fn check<S: Subject>(cuda: bool) -> Result<Seen> {
     Ok(seen)
 }
 
-/// Checks formulas, each with its seed and its text; says which failed and how to run these again.
+/// Checks formulas, each with its seed and its text, and prints those that failed with the command that runs them again.
 pub fn run(checks: &[(u64, &str, Check)]) -> ExitCode {
     let cuda = std::env::args().any(|argument| argument == "--cuda");
     let (mut total, mut failed) = (Seen::default(), Vec::new());

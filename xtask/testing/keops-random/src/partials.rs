@@ -1,4 +1,4 @@
-//! Derivatives of a row of a result by its terms, of the first order, with what rounding may do to each.
+//! The first derivatives of a row of a result by its terms, each with a bound of its rounding error.
 
 use keops_compiler::{oracle::Formula, reduction::Reduction};
 
@@ -8,15 +8,15 @@ use crate::{
     values::epsilon,
 };
 
-/// What a number of a result owes to a number of a term.
+/// The derivative of a number of a result by a number of a term.
 pub(crate) struct Partial {
     pub(crate) source: usize,
-    /// f or the weight.
+    /// Whether the number is of f or of the weight.
     pub(crate) input: usize,
     pub(crate) component: usize,
     pub(crate) out: usize,
     pub(crate) value: f64,
-    /// What rounding may do to it, as a multiple of the precision of the elements.
+    /// The bound of its rounding error, as a multiple of the precision of the elements.
     pub(crate) error: f64,
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn softmax(row: &Row, c: usize) -> Vec<f64> {
     exps.iter().map(|e| e / total).collect()
 }
 
-/// The partial derivatives of a row of the result by the terms; `None` where it is undefined.
+/// The partial derivatives of a row of the result by the terms; `None` where the row is undefined.
 pub(crate) fn partials(formula: &Formula, points: &Points, row: &Row, rounding: [f64; 2]) -> Option<Vec<Partial>> {
     let Row { terms, .. } = row;
     let (dim, mut partials) = (formula.dims()[0], Vec::new());
@@ -46,7 +46,7 @@ pub(crate) fn partials(formula: &Formula, points: &Points, row: &Row, rounding: 
                 };
                 for source in 0..terms.len() {
                     let value = but(&[source]);
-                    // what a factor is off by is multiplied by all others
+                    // the error of a factor is multiplied by all other factors
                     let others = (0..terms.len()).filter(|&other| other != source);
                     let off: f64 = others.map(|other| but(&[source, other]).abs() * rounding[0]).sum();
                     let error = 2.0 * off + value.abs() * each;

@@ -5,26 +5,26 @@ use std::collections::BTreeSet;
 use fastrand::Rng;
 use keops_compiler::oracle::{Category, Formula};
 
-/// Where all numbers come from. Operations that want another range get their arguments moved into it.
+/// The range of all numbers. Operations that want another range get their arguments moved into it.
 pub const RANGE: (f64, f64) = (-1.0, 1.0);
 
-/// What is special about some points.
+/// The kinds of points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing.
+    /// Random points.
     Generic,
     /// Targets that are at a source, in all components or in some, rows that stand twice, and zeros.
     Coincident,
-    /// All numbers are small multiples of 1/2, many of them 0, and so are whole rows and variables: what is compared is
-    /// equal, weights of all sources are 0.
+    /// Small multiples of 1/2, many of them 0, also in whole rows and variables: values that a formula compares are equal, and the
+    /// weights of all sources are 0.
     Lattice,
     /// A common part of 10⁴ in all rows of all variables but parameters.
     Offset,
-    /// The same in some variables, with either sign.
+    /// Such a common part in some variables, with either sign.
     SomeOffset,
 }
 
-/// The kinds that are not generic.
+/// The special kinds.
 pub const SPECIAL: [Kind; 4] = [Kind::Coincident, Kind::Lattice, Kind::Offset, Kind::SomeOffset];
 
 /// A variable of this name holds labels, small integers, whatever the kind.
@@ -35,14 +35,14 @@ pub fn is_label(name: &str) -> bool {
 /// The least and the largest label.
 pub const LABELS: (f64, f64) = (0.0, 4.0);
 
-/// Rows of one variable.
+/// The rows of a variable.
 pub fn of_variable(rng: &mut Rng, name: &str, len: usize) -> Vec<f64> {
     // the largest label of targets is that of no source
     let labels = if name.starts_with("li") { 5 } else { 4 };
     if is_label(name) { (0..len).map(|_| rng.usize(0..labels) as f64).collect() } else { numbers(rng, len) }
 }
 
-/// Random numbers that `f32` has too.
+/// Random numbers that `f32` has, too.
 pub fn numbers(rng: &mut Rng, len: usize) -> Vec<f64> {
     (0..len).map(|_| f64::from((RANGE.0 + (RANGE.1 - RANGE.0) * rng.f64()) as f32)).collect()
 }
@@ -52,7 +52,7 @@ pub fn numbers(rng: &mut Rng, len: usize) -> Vec<f64> {
 pub struct Points {
     /// The number of i and of j.
     pub shape: (usize, usize),
-    /// Of each variable.
+    /// The rows of each variable.
     pub rows: Vec<Vec<f64>>,
 }
 
@@ -63,7 +63,7 @@ impl Points {
         Self { shape, rows: formula.variables().map(of).collect() }
     }
 
-    /// Points of a kind.
+    /// Points of this kind.
     pub fn of(kind: Kind, rng: &mut Rng, formula: &Formula, shape: (usize, usize)) -> Self {
         let mut points = Self::new(rng, formula, shape);
         let variables: Vec<(&str, Category, usize)> = formula.variables().collect();
@@ -80,7 +80,7 @@ impl Points {
     fn coincide(&mut self, rng: &mut Rng, variables: &[(&str, Category, usize)]) {
         let (n, m) = self.shape;
         for rows in [Category::I, Category::J] {
-            // the same for all variables of the index, so that all about these two is the same
+            // the same rows for all variables of the index, so that the two rows are equal in everything
             let len = count(rows, self.shape);
             let (from, to) = (rng.usize(0..len), rng.usize(0..len));
             for (k, _) in variables.iter().enumerate().filter(|(_, v)| v.1 == rows) {
@@ -136,7 +136,7 @@ impl Points {
         let can = |v: &(&str, Category, usize)| v.1 != Category::P && !is_label(v.0);
         let dims: BTreeSet<usize> = variables.iter().filter(|&v| can(v)).map(|v| v.2).collect();
         for dim in dims {
-            // what may be subtracted from each other has the same common part; values have one by themselves
+            // variables that may be subtracted from each other have the same common part; values have one of their own
             let offset = if all { 1e4 } else { [1e4, -1e4, 0.0][rng.usize(0..3)] };
             for (rows, v) in self.rows.iter_mut().zip(variables).filter(|(_, v)| v.2 == dim && can(v)) {
                 let value = v.0.starts_with('v') && rng.bool();

@@ -13,7 +13,7 @@ use crate::{draw::Drawn, scales::Units};
 /// The text of `main.rs`.
 ///
 /// # Errors
-/// A formula that the compiler refuses.
+/// The compiler refuses a formula.
 pub fn program(formulas: &[Drawn]) -> Result<String> {
     // kernels are built for the types of elements that stand in the sources
     let mut text = "//! Written by `cargo xtask random`.\npub type Elements = (f32, f64);\n\n".to_owned();
@@ -31,7 +31,7 @@ pub fn program(formulas: &[Drawn]) -> Result<String> {
     Ok(text)
 }
 
-/// What the module of a formula says.
+/// The text of the module of a formula.
 fn module(drawn: &Drawn) -> Result<String> {
     let Drawn { seed, item, order, units } = drawn;
     let formula = Formula::new(item)?;
@@ -39,7 +39,7 @@ fn module(drawn: &Drawn) -> Result<String> {
     let n = variables.len();
     let args: Vec<String> = (0..n).map(|k| format!("&rows[{k}]")).collect();
     let call = format!("f({})", args.join(", "));
-    // the annotation says of what type the elements are, and keeps a derivative in one expression
+    // the annotation has the type of the elements, and keeps a derivative in one expression
     let eval = |marker: &str, chain: &str, element: &str, then: &str| {
         format!(
             "{{ let call: f::Call<'_, {element}, f::{marker}> = {call}{chain}; \

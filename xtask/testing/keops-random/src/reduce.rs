@@ -1,4 +1,4 @@
-//! Reductions on plain numbers, with what rounding may do to them.
+//! Reductions on plain numbers, with bounds of their rounding errors.
 
 use keops_compiler::{
     oracle::{Category, Formula, Term},
@@ -10,14 +10,14 @@ use crate::points::Points;
 /// The results of all targets.
 #[derive(Debug)]
 pub struct Expected {
-    /// Of each target.
+    /// The result of each target.
     pub rows: Vec<Row>,
     /// The largest rounding errors of a term and of a weight, as multiples of the precision of the elements.
     pub rounding: [f64; 2],
 }
 
 impl Expected {
-    /// The larger of both.
+    /// The larger one of the two errors.
     pub fn rounding(&self) -> f64 {
         self.rounding[0].max(self.rounding[1])
     }
@@ -28,9 +28,9 @@ impl Expected {
 pub struct Row {
     /// The numbers of the result; for a selection the selected values, K for each component, K-major.
     pub values: Vec<f64>,
-    /// What rounding may do to each, as a multiple of the precision of the elements.
+    /// The bound of the rounding error of each number, as a multiple of the precision of the elements.
     pub errors: Vec<f64>,
-    /// How far the nearest pair is from a kink or a singularity.
+    /// The distance of the nearest pair from a kink or a singularity.
     pub distance: f64,
     /// Of each source.
     pub terms: Vec<Term>,
@@ -63,7 +63,7 @@ fn terms(formula: &Formula, points: &Points) -> Vec<Vec<Term>> {
     (0..targets).map(of_target).collect()
 }
 
-/// The results, and on which side of every kink each pair is and what each target selects.
+/// The results, with the side of every kink on which each pair is, and the pairs that each target selects.
 pub fn values(formula: &Formula, points: &Points) -> (Vec<f64>, Vec<i64>) {
     let (mut values, mut places) = (Vec::new(), Vec::new());
     for terms in terms(formula, points) {
@@ -81,14 +81,14 @@ pub fn values(formula: &Formula, points: &Points) -> (Vec<f64>, Vec<i64>) {
 /// The results, with bounds of their errors.
 pub fn expected(formula: &Formula, points: &Points) -> Expected {
     let terms = terms(formula, points);
-    // as far as rounding each operation to f32 goes, at the worst of all pairs
+    // the largest change over all pairs where each operation is rounded to f32
     let mut rounding = [0.0_f64; 2];
     for (target, terms) in terms.iter().enumerate() {
         for (source, term) in terms.iter().enumerate() {
             let rounded = formula.rounded(&points.pair(formula, pair(formula, target, source)));
             for (k, exact) in [&term.value, &term.weight].into_iter().enumerate() {
                 let off = exact.iter().zip(&rounded[k]).map(|(x, r)| (x - r).abs() / f64::from(f32::EPSILON));
-                // what is infinite says nothing of the others
+                // an infinite error says nothing about the other pairs
                 rounding[k] = off.filter(|off| off.is_finite()).fold(rounding[k], f64::max);
             }
         }
@@ -98,7 +98,7 @@ pub fn expected(formula: &Formula, points: &Points) -> Expected {
     Expected { rows, rounding }
 }
 
-/// Whether a reduction selects, and then whether the largest.
+/// Whether a reduction selects pairs, and then whether it selects the largest.
 pub fn selection(formula: &Formula) -> Option<bool> {
     match formula.reduction().reduction {
         Reduction::Min | Reduction::KMin { .. } => Some(formula.reduction().name.contains("Max")),
@@ -148,7 +148,7 @@ fn reduce(formula: &Formula, terms: Vec<Term>, rounding: [f64; 2]) -> Row {
     } else if formula.reduction().reduction == Reduction::Prod {
         for c in 0..dim {
             let product: f64 = terms.iter().map(|t| t.value[c]).product();
-            // what a factor is off by is multiplied by the others
+            // the error of a factor is multiplied by the other factors
             let off = |skipped: usize| -> f64 {
                 let others = terms.iter().enumerate().filter(|&(k, _)| k != skipped);
                 others.map(|(_, t)| t.value[c].abs()).product::<f64>() * rounding[0]
@@ -165,7 +165,7 @@ fn reduce(formula: &Formula, terms: Vec<Term>, rounding: [f64; 2]) -> Row {
     Row { terms, ..row }
 }
 
-/// With component c of the terms as the exponent.
+/// The result of an exponential reduction with component c of the terms as the exponent.
 fn exponential(formula: &Formula, (terms, c): (&[Term], usize), rounding: [f64; 2], push: &mut impl FnMut(f64, f64)) {
     let count = terms.len() as f64;
     let most = terms.iter().map(|t| t.value[c]).fold(f64::NEG_INFINITY, f64::max);
@@ -192,7 +192,7 @@ fn exponential(formula: &Formula, (terms, c): (&[Term], usize), rounding: [f64; 
                     push(f64::NEG_INFINITY, 0.0);
                     continue;
                 }
-                // of a sum that is not positive the logarithm is NaN, and where rounding decides that, nothing is known
+                // the logarithm of a sum that is not positive is NaN; where rounding decides the sign, nothing is known
                 let known = sum.abs() > 20.0 * error * f64::from(f32::EPSILON);
                 push(most + sum.ln(), if known { error / sum.abs() * 2.0 + 8.0 * most.abs() } else { f64::INFINITY });
             }

@@ -11,15 +11,15 @@ use crate::{
 };
 
 const SHAPE: (usize, usize) = (3, 4);
-/// What noise is added to each operation, to see what rounding could do.
+/// The noise that is added to each operation, to estimate the effect of rounding.
 const NOISE: f64 = 1e-13;
-/// The steepest slope that is looked at.
+/// The steepest slope that is compared.
 const STEEPEST: f64 = 1e100;
 
-/// Checks the rules of the formula of a seed, and says how many numbers were compared.
+/// Checks the rules of the formula of a seed, and returns the number of numbers that were compared.
 ///
 /// # Errors
-/// What disagrees.
+/// The first disagreement.
 pub fn check(seed: u64) -> Result<usize> {
     let drawn = draw(seed);
     if drawn.order == 0 {
@@ -28,10 +28,10 @@ pub fn check(seed: u64) -> Result<usize> {
     of_item(&drawn.item, seed)
 }
 
-/// The same for an item, at points of a seed.
+/// Checks the rules of an item at the points of a seed, and returns the number of numbers that were compared.
 ///
 /// # Errors
-/// What disagrees.
+/// The first disagreement.
 pub fn of_item(item: &str, seed: u64) -> Result<usize> {
     let formula = Formula::new(item)?;
     let (mut rng, mut seen) = (Rng::with_seed(!seed), 0);
@@ -47,7 +47,7 @@ pub fn of_item(item: &str, seed: u64) -> Result<usize> {
     Ok(seen)
 }
 
-/// One of the two derivatives.
+/// Compares one of the two derivatives.
 type Order = fn(&Slope) -> f64;
 
 fn dot(a: &[f64], b: impl Iterator<Item = f64>) -> f64 {
@@ -70,7 +70,7 @@ fn at(formula: &Formula, rules: &Rules, rows: &[Vec<f64>], rng: &mut Rng) -> Res
         let exact = formula.slopes(rows, &moved, || 0.0);
         let rounded = formula.slopes(rows, &moved, || NOISE * (2.0 * rng.f64() - 1.0));
         let known = exact.iter().flatten().map(|slope| slope.known).min().unwrap_or_default();
-        // of slopes whose squares overflow, second derivatives do
+        // second derivatives of slopes whose squares overflow do so, too
         let steep = exact.iter().flatten().any(|slope| slope.first.abs() > STEEPEST);
         if known == Known::Nothing || steep {
             continue;

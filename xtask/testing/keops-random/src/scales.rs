@@ -23,20 +23,21 @@ pub type Unit = [i32; 2];
 /// The units of a formula.
 #[derive(Clone, Debug)]
 pub struct Units {
-    /// Of the variables.
+    /// The units of the variables.
     pub variables: Cow<'static, [Unit]>,
-    /// Of the values that are made of them; the last is that of the result.
+    /// The units of the values that are made of the variables; the last is the unit of the result.
     pub parts: Cow<'static, [Unit]>,
-    /// Of what lengths are taken of as roots of squares, and of divisors, which the language promises for a smaller range.
+    /// The units of vectors whose lengths are taken as roots of squares, and of divisors: for both the language promises a smaller
+    /// range.
     pub lengths: Cow<'static, [Unit]>,
 }
 
-/// What the two units may be, as binary exponents in `f32`, and times 8 in `f64`: 1e-30, 1e-25, 1e-20, 1e-15, 1, 1e15,
-/// 4e19, 1e25 and 1e30. The squares of most are beyond the range.
+/// The values of the two units, as binary exponents in `f32`, and times 8 in `f64`: 1e-30, 1e-25, 1e-20, 1e-15, 1, 1e15,
+/// 4e19, 1e25 and 1e30. The squares of most of them are beyond the range.
 const EXPONENTS: [i32; 9] = [-100, -83, -66, -50, 0, 50, 65, 83, 100];
-/// The range of what is computed, leaving room for the factors that are there in any unit.
+/// The range of all computed values, which leaves room for the factors that do not depend on the units.
 const LARGEST: i32 = 105;
-/// The same for lengths, and for their second derivatives, in which their inverses have cubes.
+/// The range of lengths, and the smaller one for second derivatives, which have the cubes of their inverses.
 const LENGTHS: [i32; 2] = [52, 32];
 const SHAPE: (usize, usize) = (5, 19);
 const ROUNDS: usize = 6;
@@ -61,7 +62,7 @@ pub(crate) fn check<S: Subject>(formula: &Formula, rng: &mut Rng, cuda: bool, se
     Ok(())
 }
 
-/// Times a power of 2, for `f64` that of 8 times the exponent.
+/// Numbers times a power of 2; for `f64` the exponent is 8 times as large.
 fn scaled<T: Element>(x: f64, exponent: i32) -> f64 {
     x * 2.0_f64.powi(exponent * if epsilon::<T>() < 1e-10 { 8 } else { 1 })
 }
@@ -70,7 +71,7 @@ fn all_scaled<T: Element>(row: &[f64], exponent: i32) -> Vec<f64> {
     row.iter().map(|&x| scaled::<T>(x, exponent)).collect()
 }
 
-/// Binary exponents of the units.
+/// The binary exponents of the units.
 struct Scales {
     variables: Vec<i32>,
     parts: Vec<i32>,

@@ -1,6 +1,6 @@
-//! Results and derivatives where there are no finite differences: at equal points and other kinks, with weights of 0,
-//! with a large common part. Derivatives are those of the oracle, and their bounds follow from what rounding each of its
-//! operations does: a difference of numbers that both types have costs no more than its own rounding.
+//! The comparison of results and derivatives where there are no finite differences: at equal points and other kinks, with weights
+//! of 0, with a large common part. The derivatives are those of the oracle, and their bounds follow from the rounding of each of its
+//! operations: a difference of numbers that both types have costs no more than its own rounding.
 
 use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
@@ -19,13 +19,13 @@ use crate::{
     values::{self, epsilon, narrow, wide},
 };
 
-/// The numbers of i and j: no multiples of lanes.
+/// The numbers of i and j, which are no multiples of lanes.
 const SHAPE: (usize, usize) = (9, 13);
-/// Components of a gradient that are compared; all of them are looked at for NaN where there are no more.
+/// The most components of a gradient that are compared. A gradient of no more components is searched for NaN as well.
 const COMPONENTS: usize = 10;
-/// The same for a parameter, each of which stands in all pairs.
+/// The most components of the gradient of a parameter that are compared: each of them takes all pairs.
 const OF_PARAMETERS: usize = 3;
-/// How often a derivative is computed with other roundings.
+/// The number of times that a derivative is computed with other roundings.
 const ROUNDED: usize = 2;
 
 pub(crate) fn check<S: Subject>(formula: &Formula, rng: &mut Rng, cuda: bool, seen: &mut Seen) -> Result<()> {
@@ -71,7 +71,7 @@ fn at<S: Subject>(formula: &Formula, points: &Points, rng: &mut Rng, cuda: bool,
 /// The derivatives by a variable: in `f64`, in `f32`, and with those by all others.
 #[derive(Default)]
 pub(crate) struct Found {
-    /// What each is, the precision, and the numbers.
+    /// The name of each derivative, its precision, and its numbers.
     pub(crate) gradients: Vec<(&'static str, f64, Vec<f64>)>,
     pub(crate) changes: Vec<(&'static str, f64, Vec<f64>)>,
 }
@@ -96,7 +96,7 @@ impl Found {
     }
 }
 
-/// A derivative, with what rounding may do to it as a multiple of the precision of the elements.
+/// A derivative, with the bound of its rounding error as a multiple of the precision of the elements.
 #[derive(Clone, Copy, Debug)]
 struct Sum {
     value: f64,
@@ -111,7 +111,7 @@ impl Sum {
         Sum { value: 0.0, error: 0.0, size: 0.0, known: Known::Second, distance: f64::INFINITY }
     }
 
-    /// Adds a slope that may be off by so much, times a factor that may be, too.
+    /// Adds a slope times a factor and a weight. Slope and factor have a bound of their errors each.
     fn add(&mut self, weight: f64, (factor, lost): (f64, f64), (slope, off): (f64, f64)) {
         let part = weight * factor * slope;
         self.value += part;
@@ -125,12 +125,12 @@ impl Sum {
 /// The derivatives of a component along a direction, and how far rounding moves each.
 type Jet = (Slope, [f64; 2]);
 
-/// What is known of all pairs.
+/// The terms and the partial derivatives of all pairs.
 pub(crate) struct Oracle<'a> {
     formula: &'a Formula,
     points: &'a Points,
     expected: &'a Expected,
-    /// Of each target; `None` where its result is undefined, or it is not known what is selected.
+    /// The partial derivatives of each target; `None` where its result is undefined, or its selection is not known.
     partials: Vec<Option<Vec<Partial>>>,
     width: usize,
 }
@@ -172,7 +172,7 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    /// Adds what a pair changes in the result, for these weights of its numbers.
+    /// Adds the change of the result by a pair, for these weights of its numbers.
     fn add(
         &self,
         sum: &mut [Sum],
@@ -186,7 +186,7 @@ impl<'a> Oracle<'a> {
         let Some(partials) = &self.partials[target] else {
             return sum.iter_mut().for_each(none);
         };
-        // minima are differentiated at what they select, and nothing else
+        // minima are differentiated at the pairs that they select, and at no others
         let mut partials = partials.iter().filter(|partial| partial.source == source).peekable();
         if partials.peek().is_none() {
             return;
@@ -203,7 +203,7 @@ impl<'a> Oracle<'a> {
         sum.iter_mut().for_each(|sum| sum.distance = sum.distance.min(distance));
     }
 
-    /// Components of the gradient by variable k.
+    /// Compares components of the gradient by variable k.
     pub(crate) fn gradient(
         &self,
         found: &Found,
@@ -220,7 +220,7 @@ impl<'a> Oracle<'a> {
         let mut places: Vec<usize> = (0..len).collect();
         rng.shuffle(&mut places);
         places.truncate(if category == Category::P { OF_PARAMETERS } else { COMPONENTS });
-        // first what shows a fault
+        // first the components that show a fault
         let odd = |at: &usize| found.gradients.iter().any(|(.., numbers)| !numbers[*at].is_finite());
         let suspects: Vec<usize> = (0..len).filter(odd).collect();
         let mut tangents = self.still();
@@ -244,7 +244,7 @@ impl<'a> Oracle<'a> {
         self.points.rows.iter().map(|rows| vec![0.0; rows.len()]).collect()
     }
 
-    /// The change of the result as variable k moves along its tangent.
+    /// Compares the change of the result as variable k moves along its tangent.
     pub(crate) fn change(
         &self,
         found: &Found,
@@ -289,7 +289,7 @@ impl<'a> Oracle<'a> {
         Ok(())
     }
 
-    /// The change of the gradient by variable k along a tangent of one of its rows, times that tangent.
+    /// Compares the change of the gradient by variable k along a tangent of one of its rows, times that tangent.
     pub(crate) fn second(
         &self,
         change: impl Fn(&[Vec<f64>]) -> Result<Vec<f64>>,
@@ -371,7 +371,7 @@ impl<'a> Oracle<'a> {
         Some(sum)
     }
 
-    /// What the second derivatives of an exponential reduction have besides those of its terms: with r_s = w_s (g_s f_s' + g_s')
+    /// The part of the second derivatives of an exponential reduction besides those of its terms: with r_s = w_s (g_s f_s' + g_s')
     /// for the normalised w, Σ w (g f'² + 2 f' g') - (Σ r)² of a logarithm, and Σ p (f' - mean f') ((g - a) f' + 2 g') of a mean,
     /// less a' Σ p f'.
     fn bend(&self, row: &Row, partials: &[Partial], out: usize, at: &dyn Fn(usize, usize, usize) -> Jet) -> Vec<f64> {

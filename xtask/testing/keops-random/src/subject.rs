@@ -1,4 +1,4 @@
-//! A compiled formula, as the checks call it.
+//! The interface by which the checks call a compiled formula.
 
 use keops::{
     __private::{Components, Element, Formula, View},
@@ -13,7 +13,7 @@ use pulp::Arch;
 
 use crate::scales::Units;
 
-/// A result: what there is of values and of row numbers, row after row.
+/// A result: its values and its row numbers, as far as it has them, row after row.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome<T> {
     /// The values.
@@ -22,7 +22,7 @@ pub struct Outcome<T> {
     pub indices: Vec<u32>,
 }
 
-/// A derivative of a call. Its arguments stand behind the variables: the cotangent, then the tangent.
+/// A derivative of a call. Its arguments come after the variables: the cotangent, then the tangent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Derivative {
     /// (∂a/∂v)ᵀ e for the variable of this place.
@@ -35,14 +35,14 @@ pub enum Derivative {
 
 /// A formula that `keops!` has compiled.
 pub trait Subject {
-    /// What it was drawn from.
+    /// The seed that the formula was drawn from.
     const SEED: u64;
     /// The item.
     const ITEM: &'static str;
-    /// How often it can be differentiated.
+    /// The number of times that it can be differentiated.
     const ORDER: u32;
 
-    /// The units of the formula, if it is right in any.
+    /// The units of the formula, if it is right in any units.
     fn units() -> Option<Units> {
         None
     }
@@ -50,38 +50,38 @@ pub trait Subject {
     /// The result.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The call fails.
     fn value<T: Element>(rows: &[Vec<T>], device: Device) -> Result<Outcome<T>, Error>;
 
     /// The result on one instruction set, if it has no row numbers.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The call fails.
     fn on<T: Element>(rows: &[Vec<T>], arch: Arch) -> Result<Option<Outcome<T>>, Error>;
 
     /// A derivative of the first order.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The call fails.
     fn derivative<T: Element>(of: Derivative, rows: &[Vec<T>], device: Device) -> Result<Vec<T>, Error>;
 
-    /// One of the second order.
+    /// A derivative of the second order.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The call fails.
     fn second(of: Derivative, rows: &[Vec<f64>], device: Device) -> Result<Vec<f64>, Error>;
 
     /// All gradients at once.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The call fails.
     fn gradients(rows: &[Vec<f64>], device: Device) -> Result<Vec<Vec<f64>>, Error>;
 }
 
 /// The values of a formula on one instruction set.
 ///
 /// # Errors
-/// Those of the engine.
+/// The engine fails.
 pub fn on<T: Element, F: Formula, R: Reduction>(arch: Arch, views: &[View<'_, T>]) -> Result<Outcome<T>, Error> {
     let shape = shape(F::NAME, F::VARIABLES, views)?;
     let width = R::values(<F::Output<T> as Components<T>>::LEN);

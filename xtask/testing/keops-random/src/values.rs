@@ -1,4 +1,4 @@
-//! Results against the oracle, in both precisions, on every instruction set.
+//! The comparison of results with the oracle, in both precisions, on every instruction set.
 
 use anyhow::{Result, ensure};
 use fastrand::Rng;
@@ -14,7 +14,7 @@ use crate::{
 
 /// Shapes (N, M) around the numbers of lanes, and with few rows against many.
 const SHAPES: &[(usize, usize)] = &[(1, 1), (3, 15), (16, 17), (33, 8), (70, 130), (2, 4100), (4100, 2)];
-/// The same around the numbers of threads, for an interpreter.
+/// Shapes around the numbers of threads, for an interpreter.
 const CUDA_SHAPES: &[(usize, usize)] = &[(1, 1), (5, 130), (129, 9)];
 
 /// Every instruction set of the processor.
@@ -48,7 +48,7 @@ pub(crate) fn check<S: Subject>(formula: &Formula, rng: &mut Rng, cuda: bool, se
     Ok(())
 }
 
-/// At these points.
+/// Compares the results at these points.
 pub(crate) fn at<S: Subject>(
     formula: &Formula,
     points: &Points,
@@ -87,7 +87,7 @@ fn in_precision<S: Subject, T: Element>(
     Ok(())
 }
 
-/// Compares a result, and says how many numbers there were.
+/// Compares a result, and returns the number of its numbers.
 pub(crate) fn compare(
     formula: &Formula,
     shape: (usize, usize),
@@ -101,7 +101,7 @@ pub(crate) fn compare(
     ensure!(lens.0.max(lens.1) == targets * width, "{lens:?} numbers for {targets} rows of {width}");
     let mut compared = 0;
     for (target, row) in expected.rows.iter().enumerate() {
-        // what lies so near to a step may be rounded to its other side
+        // a value so near to a step may be rounded to its other side
         if row.distance < 64.0 * epsilon * (1.0 + expected.rounding()) {
             continue;
         }
