@@ -24,7 +24,8 @@ use crate::{
 /// Bytes of an address on the device.
 const ADDRESS_BYTES: usize = 8;
 
-/// The places of all data of a pass in its memory. Arguments that are on the device already, and results that stay there, have none.
+/// The places of all data of a pass in its memory. Arguments that are on the device already, and results that stay there, have no
+/// place in it.
 pub(crate) struct Regions {
     /// The numbers of each variable; an empty region for a variable that is on the device.
     pub(crate) data: Vec<Region>,

@@ -361,7 +361,8 @@ impl<'c, T: Scalar + Stored> DevicePass<'c, T> {
         launches.merge(memory, regions, results, stream, *parts)
     }
 
-    /// Copies the results to the host, and waits. `whole` is the number of the piece that takes all values as they are, if there is one.
+    /// Copies the results to the host, and waits. `whole` is the number of the piece that takes all values as they are, if there is
+    /// one.
     ///
     /// # Safety
     /// The memory of the results must be as long as the outputs of the host, and live until the stream has been synchronized.

@@ -84,8 +84,8 @@ pub(crate) fn run_task(options: &Options) -> Result<()> {
 }
 
 /// Assembles the kernels for each architecture, and prints the costs of the kernels whose title begins with a text of `print`.
-/// `guarded` has two lists of such beginnings: it is an error if a kernel of the first list spills, or one of the second list spills
-/// or has a stack.
+/// `guarded` has two lists of such beginnings: it is an error if a kernel of the first list spills, or if one of the second list
+/// spills or has a stack.
 pub(crate) fn costs(archs: &[String], built: &Built, print: &[String], guarded: [&[String]; 2]) -> Result<()> {
     if archs.is_empty() {
         return Ok(());

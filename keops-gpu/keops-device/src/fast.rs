@@ -103,8 +103,8 @@ impl Real for Fast {
         (x: Self, y: Self) -> Self: pow atan2;
     }
 
-    /// An instruction in assembly, which the assembler makes part of the next instruction. LLVM would flip the sign bit of an operand
-    /// of other assembly, which takes an instruction.
+    /// An instruction in assembly, which the assembler makes part of the next instruction. For an operand of other assembly, LLVM
+    /// would flip the sign bit, which takes an instruction.
     #[inline(always)]
     fn neg(_: (), x: Self) -> Self {
         instruction!("neg.f32 {0}, {1};", x.0)

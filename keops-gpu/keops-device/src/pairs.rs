@@ -1,8 +1,8 @@
 //! The main kernel: each block computes a unit of work, which is a list of targets against ranges of sources.
 //!
 //! A thread has `Q` targets, [`THREADS`] rows apart, so that the threads of a warp read neighbouring rows. All numbers of a thread
-//! are [`Rows`] of `Q`: an operation on them is `Q` instructions, one for each of its targets. In pseudo code, for thread t of
-//! block b:
+//! are [`Rows`] of `Q`: an operation on them is done `Q` times, once for each of its targets. In pseudo code, for thread t of the
+//! 128 ([`THREADS`]) of block b:
 //!
 //! ```text
 //! unit       = units[b]                                                  read again wherever it is needed
@@ -23,8 +23,8 @@
 //!       F::pair(parameters, target, source, c) -> Red::push(run, state)  one component of f after another
 //!     Red::flush(run) -> state
 //!
-//! if unit.part is the only one: row of the result = Red::finish(state)
-//! else:                         states[unit.part] = state                for the merge kernel
+//! if parts == 1: row of the result = Red::finish(state)                  for each of the Q targets
+//! else:          states[unit.part] = state                               for the merge kernel
 //! ```
 //!
 //! - *In shared memory* are the prepared sources of one tile, each at a multiple of 16 bytes. All threads of a warp read the same
