@@ -224,7 +224,7 @@ impl Store {
 
     /// Replaces the measurements on a workload in the file.
     pub(super) fn save(&mut self, purpose: Purpose, workload: &Workload, comparison: Comparison) -> Result<()> {
-        self.results.set(part, workload, comparison);
+        self.results.set(purpose, workload, comparison);
         let text = self.results.text()?;
         // At once, so that a program that is interrupted leaves a whole file.
         let unfinished = self.path.with_extension("unfinished");
