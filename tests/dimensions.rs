@@ -702,7 +702,8 @@ fn operators_on_rows_whose_dimension_has_no_name() {
 fn equations_on_rows_whose_dimension_has_no_name() {
     const N: usize = 12;
     let mut random = Random::new();
-    let (x, s, e): (Vec<[f64; 2]>, Vec<[f64; 4]>, Vec<[f64; 4]>) = (random.cloud(N), random.cloud(N), random.cloud(N));
+    let x: Vec<[f64; 2]> = random.cloud(N);
+    let [s, e]: [Vec<[f64; 4]>; 2] = [random.cloud(N), random.cloud(N)];
     // the matrices share the products, and their numbers are right-hand sides of their own
     let solution = smooth(&x, &x, &s).solve_s(0.3).tolerance(1e-12).eval().unwrap();
     assert_eq!(solution.report.residuals.len(), 4);
