@@ -505,3 +505,55 @@ fn components_in_brackets_and_constants() {
     let in_f32 = constants(&single(&x), &single(&y)).eval().unwrap();
     assert!((f64::from(in_f32[0][0]) - expected[0][0]).abs() < 1e-5 * expected[0][0].abs().max(100.0));
 }
+
+keops! {
+    /// Dot-product attention scores and a mean over the components: D as a number.
+    #[keops(order = 2)]
+    pub fn scaled<const D: usize>(x: Vi<D>, y: Vj<D>) -> Sum<j> {
+        exp((x | y) / sqrt(D)) * (2 * D - sum(x * y) / D) + ((x - y) | (x - y)) ** (D / 2)
+    }
+
+    /// Three vectors of any dimension and a number, one after another.
+    pub fn joined<const D: usize>(x: Vi<D>, y: Vj<D>) -> Sum<j> { concat(x, D, y, x * y) | concat([y, 2, y, x]) }
+}
+
+#[test]
+fn const_generics_are_numbers() {
+    let mut random = Random::new();
+    let (x, y): (Vec<[f64; 3]>, Vec<[f64; 3]>) = (random.cloud(N), random.cloud(M));
+    let term = |x: &[f64; 3], y: &[f64; 3]| {
+        (dot(x, y) / 3f64.sqrt()).exp() * (6.0 - dot(x, y) / 3.0) + squared_distance(x, y).powf(1.5)
+    };
+    let total = |x: &[f64; 3]| y.iter().map(|y| term(x, y)).sum::<f64>();
+    let expected: Vec<[f64; 1]> = x.iter().map(|x| [total(x)]).collect();
+    let call = scaled(&x, &y);
+    assert_rows(&call.eval().unwrap(), &expected, ERROR, "scaled");
+    let (slopes, h) = (scaled(&x, &y).vjp_x(&[[1.0]; N]).eval().unwrap(), 1e-6);
+    for (i, c) in (0..N).flat_map(|i| (0..3).map(move |c| (i, c))) {
+        let at = |h: f64| {
+            let mut moved = x[i];
+            moved[c] += h;
+            total(&moved)
+        };
+        let difference = (at(h) - at(-h)) / (2.0 * h);
+        assert!((slopes[i][c] - difference).abs() < 1e-6 * difference.abs().max(1.0), "slope {i} {c}");
+    }
+    // another value of D in f32
+    let single = |rows: &[[f64; 3]]| rows.iter().map(|row| [row[0] as f32, row[1] as f32]).collect::<Vec<_>>();
+    let (u, v) = (single(&x), single(&y));
+    let found = scaled(&u, &v).eval().unwrap();
+    for (u, found) in u.iter().zip(&found) {
+        let terms = v.iter().map(|v| {
+            let [u, v] = [u, v].map(|row| row.map(f64::from));
+            (dot(&u, &v) / 2f64.sqrt()).exp() * (4.0 - dot(&u, &v) / 2.0) + squared_distance(&u, &v)
+        });
+        let expected = terms.sum::<f64>();
+        assert!((f64::from(found[0]) - expected).abs() < 1e-5 * expected.abs(), "{found:?} {expected}");
+    }
+    let term = |x: &[f64; 3], y: &[f64; 3]| {
+        let products: f64 = (0..3).map(|d| x[d] * y[d] * x[d]).sum();
+        dot(x, y) + 6.0 + dot(y, y) + products
+    };
+    let expected: Vec<[f64; 1]> = x.iter().map(|x| [y.iter().map(|y| term(x, y)).sum()]).collect();
+    assert_rows(&joined(&x, &y).eval().unwrap(), &expected, ERROR, "joined");
+}

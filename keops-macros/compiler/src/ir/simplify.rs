@@ -490,7 +490,7 @@ impl Graph {
     }
 
     /// The number of components in a dimension, as a scalar. With const generics it is a sum of ones.
-    fn count(&mut self, dim: &Dim) -> Id {
+    pub(crate) fn count(&mut self, dim: &Dim) -> Id {
         if let Some(n) = dim.value() {
             return self.constant(n as f64);
         }

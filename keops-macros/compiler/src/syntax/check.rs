@@ -94,7 +94,7 @@ impl<'a> Checker<'a> {
             ExprKind::Foreign(foreign) => {
                 self.errors.push(expr.span, &foreign.message);
                 self.mention(expr);
-                for part in &foreign.parts {
+                for part in foreign.parts.iter().filter(|part| !self.is_module(part)).collect::<Vec<_>>() {
                     self.formula(part);
                 }
                 None
@@ -110,13 +110,14 @@ impl<'a> Checker<'a> {
             self.used.insert(v);
             return Some(self.graph.var(v));
         }
-        let generic = self.item.generics.contains(name);
-        if let Some(value) = constant(&name.to_string()).filter(|_| !generic) {
+        if self.item.generics.contains(name) {
+            // where no integer belongs it is a number like any other
+            return Some(self.graph.count(&Dim::symbol(&name.to_string())));
+        }
+        if let Some(value) = constant(&name.to_string()) {
             return Some(self.graph.constant(value));
         }
-        let message = if generic {
-            format!("`{name}` is a const generic: it stands only where an integer belongs")
-        } else if table::find(&name.to_string()).is_some() {
+        let message = if table::find(&name.to_string()).is_some() {
             format!("`{name}` is an operation: it needs arguments")
         } else {
             self.unknown(&name.to_string())

@@ -24,8 +24,40 @@ pub(crate) const CALLS: &str = "a formula cannot call functions around it";
 pub(crate) const DECLARED: &str =
     "an argument is declared, as `x: Vi<3>` with rows of i, `y: Vj<3>` of j, or `p: Pm<1>`";
 
+/// The message for a mean, a product, a variance or a standard deviation of the components, of which there are `n`;
+/// `None` for other names.
+pub(crate) fn of_components(name: &str, n: &str) -> Option<String> {
+    let formula = match name.to_lowercase().as_str() {
+        // declares an argument in KeOps
+        _ if name == "Var" || n == "1" => return None,
+        "mean" | "average" | "avg" | "nanmean" => format!("sum(f) / {n}"),
+        "prod" | "product" => match n {
+            "2" | "3" | "4" => {
+                let factors: Vec<String> =
+                    (0..n.parse().unwrap_or(0)).map(|component: u8| format!("f[{component}]")).collect();
+                factors.join(" * ")
+            }
+            _ => "f[0] * f[1] * ..".to_owned(),
+        },
+        "var" | "variance" => format!("sqnorm2(f - sum(f) / {n}) / {n}"),
+        "std" | "stddev" => format!("norm2(f - sum(f) / {n}) / sqrt({n})"),
+        _ => return None,
+    };
+    Some(match reduction::like(name) {
+        Some(row) => format!(
+            "`{name}` of the components is `{formula}`; over rows it is the reduction, which stands behind the arrow: \
+             `-> {}<j>`",
+            row.name
+        ),
+        None => format!("unknown operation `{name}`, of the components it is `{formula}`"),
+    })
+}
+
 /// The message for a call with a name that is not an operation.
 pub(crate) fn operation(name: &str) -> String {
+    if let Some(message) = of_components(name, "n") {
+        return message;
+    }
     let plain = name.replace('_', "").to_lowercase();
     let written = |words: &[&str]| words.iter().any(|word| plain == *word || *word == name);
     if let Some((_, formula)) = WORDS.iter().find(|(words, _)| written(words)) {
@@ -68,7 +100,17 @@ pub(crate) fn variable(name: &str) -> String {
         }
         "self" | "Self" => "pass what it holds as arguments".to_owned(),
         _ if MODULES.contains(&name) => "operations have no module".to_owned(),
-        _ => return parse::of_the_scope(name).unwrap_or_else(|| format!("unknown variable `{name}`")),
+        _ => {
+            return parse::of_the_scope(name).unwrap_or_else(|| {
+                let declared = match (name, name.strip_suffix("_i"), name.strip_suffix("_j")) {
+                    (_, Some(_), _) => format!("rows of i as `{name}: Vi<3>`"),
+                    (_, _, Some(_)) => format!("rows of j as `{name}: Vj<3>`"),
+                    ("D", ..) => "a dimension as `const D: usize`, a number as `D: Pm<1>`".to_owned(),
+                    _ => format!("a number as `{name}: Pm<1>`"),
+                };
+                format!("unknown variable `{name}`: an argument is declared, {declared}")
+            });
+        }
     };
     format!("unknown variable `{name}`, {is}")
 }

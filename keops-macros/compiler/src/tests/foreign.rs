@@ -88,8 +88,56 @@ fn lazy_tensors() {
     assert_says("d.logsumexp(1) + d.min_argmin(axis=0)", &["`-> LogSumExp<j>`", "`-> MinArgMin<i>`"]);
     assert_says("d.max_reduction(dim=1)", &["`-> Max<j>`"]);
     assert_says("d.exp().sum(dim=3)", &["no such axis"]);
-    assert_says("x.clamp(min=0) + d", &["in order, without names"]);
+    assert_says(
+        "x.clamp(min=0) + d.clamp(max=1) + d.clamp(0)",
+        &["`max(x, 0)`", "`min(d, 1)`", "`max(d, 0)`, an upper"],
+    );
+    assert_says("torch.clamp(d, min=0) + d.step(x=0)", &["`max(d, 0)`", "in order, without names"]);
+    assert_says(
+        "d.sum(-1, keepdim=True) + d.sum(dim=-1, keepdims=True)",
+        &["leave out `keepdim`", "leave out `keepdims`"],
+    );
+    assert_says(
+        "d.sum(-1, True) + d.max(-1, keepdim=True)",
+        &["leave out `True`", "leave out `keepdim`", "an axis or"],
+    );
+    assert_says("d.norm(p=1) + d.norm(1)", &["`sum(abs(d))`", "`sum(abs(d))`"]);
+    assert_says("d.norm(3, -1) + d.norm(ord=inf, axis=-1)", &["`sum(abs(d)**3)**(1/3)`", "`max(abs(d))`"]);
+    assert_says("d.square().mean(-1) + concat(x)", &["`sum(f) / 3`; over rows", "2 or more arguments, not 1"]);
+    assert_says("d.prod() + d.std(-1)", &["`f[0] * f[1] * f[2]`", "`norm2(f - sum(f) / 3) / sqrt(3)`"]);
+    assert_says("sum(d).mean() + mean(d + q)", &["`sum(f) / n`", "`sum(f) / n`", "`q: Pm<1>`"]);
+    assert_says("torch.cat([x, y], -1) + hstack([x, y])", &["`torch.cat` is `cat` here", "`concat(f, g)`"]);
+    let of_generics = messages("fn f<const D: usize>(x: Vi<D>, y: Vj<D>) -> Sum<j> { concat(x, y).var() + x.mean() }");
+    assert!(of_generics[0].contains("`sqnorm2(f - sum(f) / (2*D)) / (2*D)`"), "{of_generics:?}");
+    assert!(of_generics[1].contains("`sum(f) / D`"), "{of_generics:?}");
     assert_says("d[-1] + d[i] + d[1:] + d[3]", &["from 0", "row of i or j", "the end is missing", "out of range"]);
+}
+
+#[test]
+fn axes_that_may_be_operands() {
+    for number in ["-1", "2"] {
+        let both = format!("with the number `max(x, {number}.0)`");
+        assert_says(&format!("x.max({number}) * d"), &[&format!("over the components it is `max(x)`, {both}")]);
+    }
+    assert_says("x.min(1) * d", &["over j it is the reduction `-> Min<j>`, over the components it is `min(x)`"]);
+    assert_says("d.max(x, dim=-1) * max(x, y, axis=2)", &["no axis: it is `max(d, x)`", "`max(x, y)`"]);
+    assert_says("np.max(d, -1)", &["`np.max` over the components is `max(d)` here"]);
+}
+
+#[test]
+fn arguments_that_are_not_declared() {
+    for name in ["sigma", "s", "G", "d2", "eps"] {
+        assert_says(
+            &format!("d / {name}"),
+            &[&format!("unknown variable `{name}`: an argument is declared, a number as `{name}: Pm<1>`")],
+        );
+    }
+    let dimension = messages("fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> { x * y / D }");
+    assert_eq!(
+        dimension,
+        ["unknown variable `D`: an argument is declared, a dimension as `const D: usize`, a number as `D: Pm<1>`"]
+    );
+    assert_says("d * z_i + b_j", &["`z_i: Vi<3>`", "`b_j: Vj<3>`"]);
 }
 
 #[test]

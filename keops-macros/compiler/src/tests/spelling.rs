@@ -72,8 +72,22 @@ fn names_methods_and_bindings() {
     assert_same(&["exp(-sqdist(x, y))", "Exp(-SqDist(x, y))", "(-x.sqdist(y)).exp()", "gaussian(x, y)"]);
     assert_same(&["let d = x - y; exp(-sum(d*d))", "let x = x - y; exp(-sqnorm2(x))", "gaussian(x, y)"]);
     assert_same(&["elem(x, 1)", "Elem(x, 1)", "x.elem(1)", "Extract(x, 1, 1)"]);
-    assert_same(&["Clamp(a, 0, 1)", "a.clamp(0, 1)"]);
-    assert_same(&["concat(x, y,)", "Concat(x, y)"]);
+    assert_same(&[
+        "Clamp(a, 0, 1)",
+        "a.clamp(0, 1)",
+        "a.clamp(min=0, max=1)",
+        "clamp(a, max=1, min=0)",
+        "a.clamp(0, max=1)",
+    ]);
+    assert_same(&[
+        "concat(x, y,)",
+        "Concat(x, y)",
+        "concat([x, y])",
+        "cat([x, y], -1)",
+        "cat([x, y], dim=-1)",
+        "x.cat(y)",
+    ]);
+    assert_same(&["concatenate([x, y, a], axis=-1)", "concat(x, y, a)", "concat(x, [y, a])", "x.concat([y, a])"]);
     assert_same(&["a * 1e-1", "a * 0.1", "a / 10"]);
     // the two forms that users of KeOps know best
     assert_same(&[
@@ -98,8 +112,17 @@ fn the_axis_of_the_components() {
     assert_same(&["((x - y) ** 2).sum(-1)", "sqdist(x, y)", "((x - y)**2).sum(dim=2)", "sum((x - y)**2, axis=-1)"]);
     assert_same(&["x.max(dim=-1)", "max(x)"]);
     assert_same(&["x.min(axis=2)", "min(x)"]);
+    // what is no axis is an operand
+    assert_same(&["x.max(0)", "max(x, 0)", "max(x, 0.0)"]);
+    assert_same(&["x.max(-1.0)", "max(x, -1)"]);
     assert_same(&["x.argmax(-1) * a", "argmax(x) * a"]);
-    assert_same(&["(x - y).norm(-1)", "norm2(x - y)"]);
+    assert_same(&[
+        "(x - y).norm(-1)",
+        "norm2(x - y)",
+        "norm(x - y, 2, -1)",
+        "(x - y).norm(p=2, dim=-1)",
+        "(x - y).norm(2)",
+    ]);
 }
 
 #[test]
@@ -195,6 +218,17 @@ fn genred_is_another_spelling() {
     assert_eq!(weighted, of("fn f(x: Vi<3>, y: Vj<3>, b: Vj<2>) -> SumSoftMaxWeight<i> { ((x | y), b) }"));
 }
 
+#[test]
+fn const_generics_where_no_integer_belongs() {
+    let of = |formula: &str| {
+        let checked = checked(&format!("fn f<const D: usize>(x: Vi<D>, y: Vj<D>) -> Sum<j> {{ x * y * {formula} }}"));
+        show(&checked.graph, checked.values[0])
+    };
+    assert_eq!(of("D"), of("sum(broadcast(1, D))"));
+    assert_eq!(of("sqrt(D)"), of("D ** 0.5"));
+    assert_eq!(of("broadcast(D, D)"), of("D"));
+}
+
 /// The messages about a formula of x and y.
 fn messages_of(formula: &str) -> Vec<String> {
     messages(&format!("fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> {{ let d = x - y; {formula} }}"))
@@ -231,7 +265,7 @@ fn hints_are_near_and_in_the_same_case() {
         ("acoth(x)", "unknown operation `acoth`, write `atanh(1 / f)`"),
         ("sqdist3(x, y)", "unknown operation `sqdist3`: a formula cannot call functions around it"),
         // names of one letter are all near to each other, so that only the case may differ
-        ("x * q", "unknown variable `q`"),
+        ("x * q", "unknown variable `q`: an argument is declared, a number as `q: Pm<1>`"),
         ("x * Y", "unknown variable `Y`, did you mean `y`?"),
     ] {
         assert_eq!(messages_of(formula), [message], "{formula}");

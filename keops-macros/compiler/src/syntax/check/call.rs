@@ -19,23 +19,42 @@ use crate::{
 impl Checker<'_> {
     pub(super) fn call(&mut self, name: &Ident, args: &[Expr]) -> Option<Id> {
         if let Some((module, args)) = self.of_a_module(args) {
-            self.errors.push(name.span(), words::of_a_module(module, name));
+            let axis = match args {
+                [f, axis] if ["max", "min"].iter().any(|known| name == known) => {
+                    matches!(self.written(axis).and_then(|axis| axis.number()), Some(-1 | 1 | 2)).then_some(f)
+                }
+                _ => None,
+            };
+            let message = match axis {
+                Some(f) => format!("`{module}.{name}` over the components is `{name}({f})` here, without an axis"),
+                None => words::of_a_module(module, name),
+            };
+            self.errors.push(name.span(), message);
             args.iter().for_each(|arg| self.mention(arg));
             return None;
         }
         let Some(row) = self.operation(name, args) else {
-            // faults in the arguments are reported too, except that a const generic may be right there
-            for arg in args {
-                let generic = matches!(&arg.kind, ExprKind::Name(name) if self.item.generics.contains(name));
-                if !generic {
-                    self.formula(arg);
-                }
+            // faults in the arguments are reported too, behind this one; a list may be right there
+            let faults = std::mem::take(&mut self.errors);
+            let nodes: Vec<Option<Id>> = args.iter().flat_map(items).map(|arg| self.formula(arg)).collect();
+            let behind = std::mem::replace(&mut self.errors, faults);
+            let message = self.no_operation(&name.to_string(), nodes.first().copied().flatten());
+            self.errors.push(name.span(), message);
+            if let Some(behind) = behind.into_option() {
+                self.errors.append(behind);
             }
             return None;
         };
+        // any number of vectors stand one behind the other, also in a list
+        let joined = row.name == "Concat";
+        let args: Vec<&Expr> = if joined { args.iter().flat_map(items).collect() } else { args.iter().collect() };
         let (least, most) = (row.args.len() - row.optional, row.args.len());
-        if !(least..=most).contains(&args.len()) {
-            let expected = if least == most { most.to_string() } else { format!("{least} or {most}") };
+        if !(least..=most).contains(&args.len()) && !(joined && args.len() > most) {
+            let expected = match least == most {
+                true if joined => format!("{most} or more"),
+                true => most.to_string(),
+                false => format!("{least} or {most}"),
+            };
             let plural = if most == 1 { "" } else { "s" };
             let given = args.len();
             self.errors.push(name.span(), format!("`{name}` takes {expected} argument{plural}, not {given}"));
@@ -44,8 +63,8 @@ impl Checker<'_> {
         }
         let mut arguments = Arguments::default();
         let mut complete = true;
-        for (kind, arg) in row.args.iter().zip(args) {
-            match kind {
+        for (k, arg) in args.into_iter().enumerate() {
+            match row.args[k.min(most - 1)] {
                 Kind::Formula => match self.formula(arg) {
                     Some(id) => {
                         arguments.formulas.push(id);
@@ -76,22 +95,31 @@ impl Checker<'_> {
         if text == "laplacian" && self.is_laplace_operator(args) {
             return table::find("Laplacian");
         }
-        if let Some(row) = table::find(&text) {
-            return Some(row);
+        table::find(&text)
+    }
+
+    /// The message for a call of a name that is not an operation; `first` is its first argument.
+    fn no_operation(&self, name: &str, first: Option<Id>) -> String {
+        if self.item.names.iter().any(|known| known == name) {
+            return format!("`{name}` is a formula of its own, which no other can call: write out what it computes");
         }
-        let message = if self.item.names.contains(&text) {
-            format!("`{text}` is a formula of its own, which no other can call: write out what it computes")
-        } else {
-            words::operation(&text)
-        };
-        self.errors.push(name.span(), message);
-        None
+        let dim = first.map_or("n".to_owned(), |first| self.graph.dim(first).to_string());
+        let single = dim.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let n = if single { dim } else { format!("({dim})") };
+        words::of_components(name, &n).unwrap_or_else(|| words::operation(name))
+    }
+
+    /// Whether an expression is the name of a module of Python, which no variable has.
+    pub(super) fn is_module(&self, expr: &Expr) -> bool {
+        self.of_a_module(std::slice::from_ref(expr)).is_some()
     }
 
     /// The module and the arguments of a call like `np.exp(x)`, which was read as a method of `np`.
     fn of_a_module<'e>(&self, args: &'e [Expr]) -> Option<(&'e Ident, &'e [Expr])> {
         let (Expr { kind: ExprKind::Name(module), .. }, args) = args.split_first()? else { return None };
-        let known = self.find_variable(module).is_some() || self.lets.iter().any(|(bound, _)| *bound == module);
+        let known = self.find_variable(module).is_some()
+            || self.item.generics.contains(module)
+            || self.lets.iter().any(|(bound, _)| *bound == module);
         (!known && MODULES.iter().any(|name| module == name)).then_some((module, args))
     }
 
@@ -174,5 +202,13 @@ impl Checker<'_> {
         self.mention(arg);
         self.errors.push(arg.span, format!("`{call}` needs the name of a variable here, not `{arg}`"));
         None
+    }
+}
+
+/// The items of a list; another expression itself.
+fn items(expr: &Expr) -> &[Expr] {
+    match &expr.kind {
+        ExprKind::List(items) => items,
+        _ => std::slice::from_ref(expr),
     }
 }

@@ -228,7 +228,7 @@ fn method(input: ParseStream, depth: usize) -> syn::Result<Expr> {
             let (args, named) = arguments(input, depth)?;
             let mut all = vec![receiver];
             all.extend(args);
-            keywords::call(name, all, named)?
+            keywords::method(name, all, named)?
         } else {
             foreign::field(receiver, &name)?
         };
