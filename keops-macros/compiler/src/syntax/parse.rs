@@ -30,7 +30,7 @@ use crate::{
         error::{Errors, hint},
     },
 };
-pub(crate) use foreign::MODULES;
+pub(crate) use foreign::{FUNCTIONAL, MODULES};
 use options::Options;
 pub(crate) use path::{constant, not_finite, of_the_scope};
 
@@ -70,6 +70,12 @@ fn item(input: ParseStream) -> syn::Result<Item> {
         return genred::item(input, attributes, &options, visibility, name, faults);
     }
     let generics = generics(input)?;
+    if let (true, Some(generic)) = (input.peek(Token![=]), generics.first()) {
+        let message = format!(
+            "`Genred` has no const generics: write `fn {name}<const {generic}: usize>(x: Vi<{generic}>, ..) -> Sum<j> {{ .. }}`"
+        );
+        return Err(syn::Error::new(generic.span(), message));
+    }
     let cuda = options.cuda(&generics)?;
     let variables = header::arguments(input)?;
     header::arrow(input)?;

@@ -12,7 +12,7 @@ use crate::{
     ir::{reduction, table},
     syntax::{
         error::hint,
-        parse::{self, MODULES},
+        parse::{self, FUNCTIONAL, MODULES},
     },
 };
 
@@ -99,7 +99,7 @@ pub(crate) fn variable(name: &str) -> String {
             return parse::not_finite(name);
         }
         "self" | "Self" => "pass what it holds as arguments".to_owned(),
-        _ if MODULES.contains(&name) => "operations have no module".to_owned(),
+        _ if MODULES.contains(&name) && name != FUNCTIONAL => "operations have no module".to_owned(),
         _ => {
             return parse::of_the_scope(name).unwrap_or_else(|| {
                 let declared = match (name, name.strip_suffix("_i"), name.strip_suffix("_j")) {
@@ -130,6 +130,12 @@ pub(crate) fn reduction(name: &str) -> String {
         return format!("unknown reduction `{name}`, did you mean `{}`?", row.name);
     }
     let meant = match name.replace('_', "").to_lowercase().as_str() {
+        "kmax" | "maxk" => "the largest K are `KMin<10, j>` of `-f`, with the other sign",
+        "argkmax" | "argmaxk" => "the places of the largest K are `ArgKMin<10, j>` of `-f`",
+        "kmaxargkmax" => "the largest K and their places are `KMinArgKMin<10, j>` of `-f`, with the other sign",
+        "softmin" => "a soft minimum is `LogSumExp<j>` of `-f`, with the other sign",
+        "sumexp" | "expsum" => "it is `Sum` of `exp(f)`, or `LogSumExp`, which is its logarithm",
+        "logsoftmax" => "it is an exponent minus the `LogSumExp` of its row",
         "topk" | "knn" | "nearest" | "argktop" => "the nearest K are `ArgKMin<10, j>`",
         "lse" | "logaddexp" | "logsum" => "it is `LogSumExp`",
         "attention" => "it is `SumSoftMaxWeight`",
@@ -137,9 +143,15 @@ pub(crate) fn reduction(name: &str) -> String {
         "all" => "it is `Min` of a comparison",
         "count" => "it is `Sum` of a comparison",
         "add" | "total" | "reduce" | "plus" => "it is `Sum`",
+        "average" | "avg" => "it is `Mean`",
+        "product" => "it is `Prod`",
         "norm" | "norm2" => "it is `Sum` of squares, and its root",
-        "argsort" | "sort" | "median" | "quantile" | "mode" | "prod" | "product" | "mean" | "average" | "avg"
-        | "var" | "std" => return format!("unknown reduction `{name}`"),
+        "argsort" | "sort" | "median" | "quantile" | "mode" | "cumsum" | "cumprod" => {
+            return format!("unknown reduction `{name}`");
+        }
+        "var" | "variance" | "std" | "stddev" => {
+            "a variance is the `Mean` of squares minus the square of the `Mean`: reduce `concat(f, f**2)`"
+        }
         _ => {
             let names = reduction::REDUCTIONS.iter().flat_map(|row| std::iter::once(&row.name).chain(row.aliases));
             return format!("unknown reduction `{name}`{}", hint(name, names.copied()));

@@ -141,6 +141,43 @@ fn arguments_that_are_not_declared() {
 }
 
 #[test]
+fn bars_and_closures() {
+    assert_says("exp(-|x - y|) * |d|", &["`abs(f)`", "`abs(f)`"]);
+    assert_says("exp(-||x - y||**2 / 2) + |x|", &["`sqnorm2(f)`", "`abs(f)`"]);
+    assert_says("(x | |d|) * (|x - z|)", &["`abs(f)`", "`abs(f)`", "`z: Pm<1>`"]);
+    assert_says("let f = |a| a * d; let g = |a, b| (a | b); let h = || x; f(x) + g(x, y)", &["no closures"; 3]);
+    assert_says("let f = lambda a: a; f(d) * exq(x)", &["no functions of its own", "did you mean `exp`?"]);
+}
+
+#[test]
+fn functions_of_modules() {
+    assert_says("F.relu(d) + F.normalize(d)", &["`F.relu` is `relu` here", "`F.normalize` is `normalize` here"]);
+    assert_says("F.cosine_similarity(x, y) + nn.Softplus(x)", &["`(normalize(f) | normalize(g))`", "`nn.Softplus`"]);
+    assert_says("d * F", &["`F: Pm<1>`"]);
+    assert_eq!(messages("fn f(F: Vi<3>, y: Vj<3>) -> Sum<j> { F.relu() * y + F.max(y) }"), [""; 0]);
+    assert!(messages("fn f(F: Vi<3>, y: Vj<3>) -> Sum<j> { F.T * y }")[0].contains("no transpose"));
+}
+
+#[test]
+fn functions_with_a_formula() {
+    for (call, part) in [
+        ("xlogy(x, y)", "`f * log(g)`"),
+        ("Cst(2) * d", "written as it is"),
+        ("GaussKernel(x, y)", "`gaussian(x, y, g)`"),
+        ("logaddexp(x, y)", "`g + softplus(f - g)`"),
+        ("gelu(d)", "`f * erfc(-f / SQRT_2) / 2`"),
+        ("log_softmax(d, -1)", "`f - max(f) - log(sum(exp(f - max(f))))`"),
+        ("d.clamp_min(0)", "`max(f, g)`"),
+        ("huber_loss(x, y)", "`ifelse(1 - abs(f - g)"),
+        ("mse_loss(x, y)", "`sqdist(f, g) / 3`"),
+        ("kl_div(x, y)", "`sum(f * log(f / g))`"),
+        ("0 < d < 1", "both hold is the product"),
+    ] {
+        assert_says(call, &[part]);
+    }
+}
+
+#[test]
 fn meaning_comes_before_spelling() {
     for (word, meant) in [
         ("cot", "`cos(f) / sin(f)`"),
@@ -176,6 +213,20 @@ fn headers() {
         ("fn f(x: Vi<3>) -> [f64; 3] { x }", "a formula gives a reduction"),
         ("fn f(x: Vi<3>) -> logsumexp<j> { sum(x) }", "did you mean `LogSumExp`?"),
         ("fn f(x: Vi<3>) -> TopK<3, i> { x }", "`ArgKMin<10, j>`"),
+        ("fn f(x: Vi<3>) -> KMax<3, j> { x }", "`KMin<10, j>` of `-f`"),
+        ("fn f(x: Vi<3>) -> ArgKMax<3, j> { x }", "`ArgKMin<10, j>` of `-f`"),
+        ("fn f(x: Vi<3>) -> SoftMin<j> { x }", "`LogSumExp<j>` of `-f`"),
+        ("fn f(x: Vi<3>) -> Var<j> { x }", "the square of the `Mean`"),
+        ("fn f(x: Vi<3>) -> SumExp<j> { x }", "`Sum` of `exp(f)`"),
+        ("fn f(x: Vi<f32, 3>) -> Sum<j> { x }", "the element type is that of the call's arguments: `x: Vi<3>`"),
+        ("fn f(x: Vi<f64>) -> Sum<j> { x }", "the element type is that of the call's arguments: `x: Vi<3>`"),
+        ("K_ij = (-((x_i - y_j)**2).sum(-1)).exp()", "stands in a function: `fn K_ij(x: Vi<3>"),
+        ("fn f<const D: usize> = Genred(\"X\", [\"X=Vi(3)\"]);", "`fn f<const D: usize>(x: Vi<D>, ..)"),
+        ("fn f = generic_argkmin(\"X\", \"a=Vi(3)\");", "reduction_op = \"ArgKMin\", axis = 1, opt_arg = 10)`"),
+        ("fn f = generic_logsumexp(\"X\", \"a=Vi(3)\");", "reduction_op = \"LogSumExp\", axis = 1)`"),
+        ("fn f = Genred(\"X * {}\".format(2), [\"X=Vi(3)\"]);", "a string as it is"),
+        ("fn f = Genred(\"X * %d\" % 2, [\"X=Vi(3)\"]);", "a string as it is"),
+        ("fn f = Genred(\"X * \" + s, [\"X=Vi(3)\"]);", "a string as it is"),
         ("fn f() -> Sum<j> { 1 }", "needs an argument"),
         ("fn f -> Sum<j> { 1 }", "expected the arguments"),
         ("fn f(x) -> Sum<j> { x }", "`x: Vi<3>`, `x: Vj<3>` or `x: Pm<1>`"),

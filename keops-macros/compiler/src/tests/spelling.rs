@@ -207,6 +207,7 @@ fn genred_is_another_spelling() {
         r#"fn f = Genred("Exp(-g*SqDist(x,y))*b", ["g = Pm(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(2)"], reduction_op = "Sum", axis = 1);"#,
         r#"fn f = Genred("exp(-g * x.sqdist(y)) * b", ["x = Vi(1,3)", "b = Vj(3,2)", "y = Vy(2,3)", "g = Pm(0, 1)"], axis = 1);"#,
         r#"fn f = Genred("Exp(-g*SqDist(x,Var(2,3,1)))*b", ["g=Var(0,1,2)", "x=Var(1,3,0)", "y=Var(2,3,1)", "b=Var(3,2,1)"], axis=1,);"#,
+        r#"fn f = Genred("exp(-g * " + "sqdist(x, y))" "* b", ["g=Pm(1)", "x=Vi(3)", "y=Vj(3)", "b=Vj(2)"], axis=1);"#,
     ] {
         assert_eq!(of(genred), rust, "{genred}");
     }
@@ -237,7 +238,7 @@ fn messages_of(formula: &str) -> Vec<String> {
 #[test]
 fn what_is_no_formula() {
     for (formula, message) in [
-        ("x < d < y", "comparisons do not chain"),
+        ("x < d < y", "comparisons do not chain: that both hold is the product, `(x < y) * (y < 1)`"),
         ("(x + )", "unexpected end of input, expected a formula"),
         ("x + * y", "expected a formula"),
         ("x y", "expected an operator"),

@@ -34,6 +34,11 @@ impl Checker<'_> {
             return None;
         }
         let Some(row) = self.operation(name, args) else {
+            // a binding whose value has a fault may have been a function
+            if self.lets.iter().any(|(bound, value)| *bound == name && value.is_none()) {
+                args.iter().for_each(|arg| self.mention(arg));
+                return None;
+            }
             // faults in the arguments are reported too, behind this one; a list may be right there
             let faults = std::mem::take(&mut self.errors);
             let nodes: Vec<Option<Id>> = args.iter().flat_map(items).map(|arg| self.formula(arg)).collect();
@@ -49,7 +54,7 @@ impl Checker<'_> {
         let joined = row.name == "Concat";
         let args: Vec<&Expr> = if joined { args.iter().flat_map(items).collect() } else { args.iter().collect() };
         let (least, most) = (row.args.len() - row.optional, row.args.len());
-        if !(least..=most).contains(&args.len()) && !(joined && args.len() > most) {
+        if args.len() < least || args.len() > most && !joined {
             let expected = match least == most {
                 true if joined => format!("{most} or more"),
                 true => most.to_string(),

@@ -35,7 +35,7 @@ fn deep(span: Span) -> syn::Error {
 pub(super) fn unexpected(input: ParseStream) -> syn::Error {
     let comparison = input.peek(Token![==]) || input.peek(Token![!=]) || input.peek(Token![<]) || input.peek(Token![>]);
     let message = if comparison {
-        "comparisons do not chain".to_owned()
+        "comparisons do not chain: that both hold is the product, `(x < y) * (y < 1)`".to_owned()
     } else if input.peek(Token![;]) {
         "the value of a formula stands last, without a semicolon".to_owned()
     } else if input.peek(Token![..]) {
@@ -123,7 +123,7 @@ fn dot(input: ParseStream, depth: usize) -> syn::Result<Expr> {
     Ok(left)
 }
 
-fn sum(input: ParseStream, depth: usize) -> syn::Result<Expr> {
+pub(super) fn sum(input: ParseStream, depth: usize) -> syn::Result<Expr> {
     let mut left = product(input, depth)?;
     loop {
         let span = input.span();

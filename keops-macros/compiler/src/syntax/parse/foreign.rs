@@ -2,7 +2,11 @@
 //! the rest is checked too, and becomes an expression with a message.
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
-use syn::{Token, ext::IdentExt, parse::ParseStream};
+use syn::{
+    Token,
+    ext::IdentExt,
+    parse::{ParseStream, discouraged::Speculative},
+};
 
 use super::{expr, path};
 use crate::syntax::ast::{Expr, ExprKind, Foreign};
@@ -28,6 +32,47 @@ pub(super) fn collect(tokens: TokenStream, names: &mut Vec<Ident>) {
             TokenTree::Punct(_) | TokenTree::Literal(_) => {}
         }
     }
+}
+
+/// Reads all tokens up to a semicolon.
+fn statement(input: ParseStream) -> syn::Result<TokenStream> {
+    let mut tokens = TokenStream::new();
+    while !input.is_empty() && !input.peek(Token![;]) {
+        tokens.extend([input.parse::<TokenTree>()?]);
+    }
+    Ok(tokens)
+}
+
+/// Reads `|f|` or `||f||`; `None` if the bars are those of a closure.
+fn bars(input: ParseStream, depth: usize) -> syn::Result<Option<Expr>> {
+    let (span, ahead) = (input.span(), input.fork());
+    let norm = ahead.peek(Token![||]);
+    let bar = |ahead: ParseStream| match norm {
+        true => ahead.parse::<Token![||]>().is_ok(),
+        false => !ahead.peek(Token![||]) && ahead.parse::<Token![|]>().is_ok(),
+    };
+    if !bar(&ahead) {
+        return Ok(None);
+    }
+    let Ok(inner) = expr::sum(&ahead, depth + 1) else { return Ok(None) };
+    if !bar(&ahead) {
+        return Ok(None);
+    }
+    // `|a| a * b`: a name alone, and a formula behind it
+    let body = ahead.peek(Ident::peek_any)
+        || ahead.peek(syn::Lit)
+        || ahead.peek(syn::token::Paren)
+        || ahead.peek(syn::token::Brace);
+    if body && matches!(inner.kind, ExprKind::Name(_)) {
+        return Ok(None);
+    }
+    input.advance_to(&ahead);
+    let message = if norm {
+        "`||f||` is `norm2(f)` here, and its square `sqnorm2(f)` or, of two points, `sqdist(x, y)`"
+    } else {
+        "`|f|` is `abs(f)` here, of each component; the length of a vector is `norm2(f)`"
+    };
+    fault(span, message, vec![inner]).map(Some)
 }
 
 /// Reads all tokens that are left.
@@ -85,7 +130,12 @@ pub(super) fn prefix(input: ParseStream, depth: usize) -> syn::Result<Option<Exp
         })
         .map(Some);
     }
-    let message = if input.peek(Token![|]) || input.peek(Token![move]) {
+    if (input.peek(Token![|]) || input.peek(Token![||]))
+        && let Some(fault) = bars(input, depth)?
+    {
+        return Ok(Some(fault));
+    }
+    let message = if input.peek(Token![|]) || input.peek(Token![||]) || input.peek(Token![move]) {
         "a formula has no closures: name its parts with `let`"
     } else if word(input, "lambda") && input.peek2(syn::Ident) {
         "a formula has no functions of its own: name its parts with `let`"
@@ -94,7 +144,7 @@ pub(super) fn prefix(input: ParseStream, depth: usize) -> syn::Result<Option<Exp
     } else {
         return block(input, span);
     };
-    unread(span, message, rest(input)?).map(Some)
+    unread(span, message, statement(input)?).map(Some)
 }
 
 /// Reads an expression of Rust that ends with a block; `None` if there is none.
@@ -191,12 +241,16 @@ pub(super) fn cast(input: ParseStream, operand: Expr) -> syn::Result<Expr> {
 }
 
 /// Modules whose functions are operations here.
-pub(crate) const MODULES: [&str; 9] = ["np", "numpy", "torch", "math", "jnp", "jax", "tf", "scipy", "cmath"];
+pub(crate) const MODULES: [&str; 12] =
+    ["np", "numpy", "torch", "math", "jnp", "jax", "tf", "scipy", "cmath", "nn", "special", FUNCTIONAL];
+/// A short name of PyTorch's `torch.nn.functional`, which may be that of an argument as well.
+pub(crate) const FUNCTIONAL: &str = "F";
 
 /// The fault of a field: a name after a dot without brackets. A module keeps the name of its function for the call
 /// that follows.
 pub(super) fn field(receiver: Expr, name: &Ident) -> syn::Result<Expr> {
-    let module = matches!(&receiver.kind, ExprKind::Name(module) if MODULES.iter().any(|known| module == known));
+    let module = matches!(&receiver.kind, ExprKind::Name(module)
+        if module != FUNCTIONAL && MODULES.iter().any(|known| module == known));
     let text = name.to_string();
     let message = match text.as_str() {
         "pi" if module => format!("`{receiver}.pi` is `PI` here"),

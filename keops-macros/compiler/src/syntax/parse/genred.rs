@@ -13,7 +13,7 @@ use syn::{
 
 use super::{category, dimension, expr, signature::Signature, unknown};
 use crate::{
-    ir::graph::Category,
+    ir::{graph::Category, reduction},
     syntax::{
         ast::{Body, Expr, ExprKind, Foreign, IntegerArg, Item, ReductionSpec, VariableDecl},
         error::Errors,
@@ -89,6 +89,14 @@ pub(super) fn item(
     })
 }
 
+/// Whether a name is that of a form of pykeops, or like one.
+pub(super) fn is_form(name: &Ident) -> bool {
+    let text = name.to_string();
+    ["KernelSolve", "LazyTensor", "Vi", "Vj", "Pm"].contains(&text.as_str())
+        || text.starts_with("generic_")
+        || text.to_lowercase().contains("genred")
+}
+
 /// Checks that the form is `Genred`, with messages for the other forms of pykeops.
 fn form(name: &Ident) -> syn::Result<()> {
     let text = name.to_string();
@@ -98,7 +106,12 @@ fn form(name: &Ident) -> syn::Result<()> {
             "write `Genred` without the name of the unknown: the call of a sum that is linear in `b` has `.solve_b(alpha)`"
         }
         "LazyTensor" | "Vi" | "Vj" | "Pm" => "write a function, `fn f(x: Vi<3>, y: Vj<3>) -> Sum<j> { .. }`",
-        _ if text.starts_with("generic_") => "write `Genred(formula, aliases, reduction_op = \"Sum\", axis = 1)`",
+        _ if text.starts_with("generic_") => {
+            let row = reduction::like(text.trim_start_matches("generic_"));
+            let k = if row.is_some_and(|row| row.takes_k) { ", opt_arg = 10" } else { "" };
+            let row = row.map_or("Sum", |row| row.name);
+            &format!("write `Genred(formula, aliases, reduction_op = \"{row}\", axis = 1{k})`")
+        }
         _ => return Err(unknown("form", name, ["Genred"])),
     };
     Err(syn::Error::new(name.span(), format!("`{name}` is not a form here: {advice}")))

@@ -2,7 +2,12 @@
 //! there.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
-use syn::{Token, ext::IdentExt, parenthesized, parse::ParseStream};
+use syn::{
+    Token,
+    ext::IdentExt,
+    parenthesized,
+    parse::{ParseStream, discouraged::Speculative},
+};
 
 use super::variable;
 use crate::syntax::{ast::VariableDecl, error::Errors};
@@ -40,7 +45,15 @@ pub(super) fn function(input: ParseStream, faults: &mut Errors) -> syn::Result<(
         }
         // `name = Genred(..)`, as in Python
         if input.peek(syn::Ident) && input.peek2(Token![=]) {
-            let name: Ident = input.fork().parse()?;
+            let ahead = input.fork();
+            let name: Ident = ahead.parse()?;
+            ahead.parse::<Token![=]>()?;
+            let form = ahead.cursor().ident().is_some_and(|(form, _)| super::genred::is_form(&form));
+            if !form {
+                let message =
+                    format!("a formula stands in a function: `fn {name}(x: Vi<3>, y: Vj<3>) -> Sum<j> {{ .. }}`");
+                return Err(syn::Error::new(name.span(), message));
+            }
             faults.push(name.span(), format!("a formula is a function: `fn {name} = Genred(..);`"));
             return Ok(());
         }
@@ -74,13 +87,15 @@ pub(super) fn arguments(input: ParseStream) -> syn::Result<Vec<VariableDecl>> {
     parenthesized!(content in input);
     let (mut variables, mut faults) = (Vec::new(), Errors::default());
     while !content.is_empty() {
-        match declared(&content).and_then(|()| variable(&content)) {
-            Ok(variable) => variables.push(variable),
+        let ahead = content.fork();
+        match declared(&content).and_then(|()| variable(&ahead)) {
+            Ok(variable) => {
+                variables.push(variable);
+                content.advance_to(&ahead);
+            }
             Err(fault) => {
                 faults.append(fault);
-                while !content.is_empty() && !content.peek(Token![,]) {
-                    content.parse::<TokenTree>()?;
-                }
+                declaration(&content)?;
             }
         }
         if !content.is_empty() && content.parse::<Option<Token![,]>>()?.is_none() {
@@ -93,6 +108,21 @@ pub(super) fn arguments(input: ParseStream) -> syn::Result<Vec<VariableDecl>> {
     }
     faults.into_result()?;
     Ok(variables)
+}
+
+/// Skips a declaration, up to a comma that does not stand in angle brackets.
+fn declaration(input: ParseStream) -> syn::Result<()> {
+    let mut depth = 0_usize;
+    while !input.is_empty() && (depth > 0 || !input.peek(Token![,])) {
+        if let TokenTree::Punct(punct) = input.parse()? {
+            match punct.as_char() {
+                '<' => depth += 1,
+                '>' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Checks for declarations in the words of other languages, which have messages of their own.
@@ -129,6 +159,16 @@ fn declared(input: ParseStream) -> syn::Result<()> {
             let dim = if ahead.peek(syn::token::Paren) { "in angle brackets" } else { "" };
             let message = format!("`{kind}` needs its dimension {dim}").trim_end().to_owned();
             Err(syn::Error::new(kind.span(), format!("{message}: `{name}: {kind}<3>`")))
+        }
+        _ if ahead.peek(Token![<]) => {
+            ahead.parse::<Token![<]>()?;
+            match ahead.cursor().ident() {
+                Some((element, _)) if ["f32", "f64", "f16", "bf16"].iter().any(|known| element == known) => {
+                    let message = format!("the element type is that of the call's arguments: `{name}: {kind}<3>`");
+                    Err(syn::Error::new(element.span(), message))
+                }
+                _ => Ok(()),
+            }
         }
         _ => Ok(()),
     }

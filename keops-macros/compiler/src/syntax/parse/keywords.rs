@@ -176,7 +176,8 @@ fn bounds(name: &Ident, args: &mut Vec<Expr>, named: &mut expr::Named) -> Option
     if name != "clamp" && name != "Clamp" {
         return None;
     }
-    let module = matches!(args.first(), Some(Expr { kind: ExprKind::Name(name), .. }) if foreign::MODULES.iter().any(|known| name == known));
+    let module = matches!(args.as_slice(), [Expr { kind: ExprKind::Name(name), .. }, _]
+        if name != foreign::FUNCTIONAL && foreign::MODULES.iter().any(|known| name == known));
     let mut keys: Vec<&Ident> = named.iter().map(|(key, _)| key).collect();
     keys.sort_by_key(|key| *key != "min");
     let f = args.get(usize::from(module)).map_or("f".to_owned(), Expr::to_string);

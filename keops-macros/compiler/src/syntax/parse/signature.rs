@@ -135,9 +135,13 @@ impl Arguments {
     }
 }
 
-/// Reads a string. As in Python, strings that follow each other are one.
+/// Reads a string. As in Python, strings that follow each other, also with a `+` between them, are one.
 pub(super) fn string(input: ParseStream) -> syn::Result<LitStr> {
     let span = input.span();
+    const NO_FORMAT: &str = "a formula is a string as it is: a number that changes is an argument, like `s = Pm(1)`";
+    if input.peek(Ident::peek_any) && input.peek2(LitStr) {
+        return Err(input.error(NO_FORMAT));
+    }
     let mut text = match input.parse() {
         Ok(syn::Lit::Str(text)) => text.value(),
         // `'Sum'`: rustc itself has already reported that a string needs double quotes
@@ -145,8 +149,12 @@ pub(super) fn string(input: ParseStream) -> syn::Result<LitStr> {
         Ok(syn::Lit::Char(_)) => return Err(syn::Error::new(span, "a string stands in double quotes")),
         _ => return Err(syn::Error::new(span, "expected string literal")),
     };
-    while input.peek(LitStr) {
+    while input.peek(LitStr) || input.peek(Token![+]) && input.peek2(LitStr) {
+        input.parse::<Option<Token![+]>>()?;
         text += &input.parse::<LitStr>()?.value();
+    }
+    if input.peek(Token![.]) || input.peek(Token![%]) || input.peek(Token![+]) {
+        return Err(input.error(NO_FORMAT));
     }
     Ok(LitStr::new(&text, span))
 }
