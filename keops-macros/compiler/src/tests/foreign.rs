@@ -106,6 +106,9 @@ fn lazy_tensors() {
     assert_says("d.square().mean(-1) + concat(x)", &["`sum(f) / 3`; over rows", "2 or more arguments, not 1"]);
     assert_says("d.prod() + d.std(-1)", &["`f[0] * f[1] * f[2]`", "`norm2(f - sum(f) / 3) / sqrt(3)`"]);
     assert_says("sum(d).mean() + mean(d + q)", &["`sum(f) / n`", "`sum(f) / n`", "`q: Pm<1>`"]);
+    assert_says("torch.max(d, dim=-1) + dot(x, y, dim=-1)", &["`torch.max` is `max` here", "no axis: leave it out"]);
+    assert_says("cat([x, y], dim=0) + np.dot(x, y, axis=-1)", &["no such axis", "`np.dot` is `dot` here"]);
+    assert_says("d.sum(axis=(1, 2)) + (x, y) * 2", &["one axis at a time", "a list stands only where"]);
     assert_says("torch.cat([x, y], -1) + hstack([x, y])", &["`torch.cat` is `cat` here", "`concat(f, g)`"]);
     let of_generics = messages("fn f<const D: usize>(x: Vi<D>, y: Vj<D>) -> Sum<j> { concat(x, y).var() + x.mean() }");
     assert!(of_generics[0].contains("`sqnorm2(f - sum(f) / (2*D)) / (2*D)`"), "{of_generics:?}");

@@ -87,7 +87,13 @@ fn names_methods_and_bindings() {
         "cat([x, y], dim=-1)",
         "x.cat(y)",
     ]);
-    assert_same(&["concatenate([x, y, a], axis=-1)", "concat(x, y, a)", "concat(x, [y, a])", "x.concat([y, a])"]);
+    assert_same(&[
+        "concatenate([x, y, a], axis=-1)",
+        "concat(x, y, a)",
+        "concat(x, [y, a])",
+        "cat((x, y, a), -1)",
+        "x.concat([y, a])",
+    ]);
     assert_same(&["a * 1e-1", "a * 0.1", "a / 10"]);
     // the two forms that users of KeOps know best
     assert_same(&[

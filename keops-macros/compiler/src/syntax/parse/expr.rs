@@ -271,6 +271,17 @@ fn atom(input: ParseStream, depth: usize) -> syn::Result<Expr> {
         let content;
         parenthesized!(content in input);
         let inner = logic(&content, depth + 1)?;
+        if content.parse::<Option<Token![,]>>()?.is_some() {
+            // a tuple, which is a list in Python
+            let mut tuple = vec![inner];
+            while !content.is_empty() {
+                tuple.push(logic(&content, depth + 1)?);
+                if !content.is_empty() && content.parse::<Option<Token![,]>>()?.is_none() {
+                    return Err(unexpected(&content));
+                }
+            }
+            return Ok(list(tuple, span));
+        }
         return if content.is_empty() { Ok(inner) } else { Err(unexpected(&content)) };
     }
     if input.peek(syn::token::Bracket) {
@@ -281,8 +292,7 @@ fn atom(input: ParseStream, depth: usize) -> syn::Result<Expr> {
         if let Some((name, _)) = named.first() {
             return Err(syn::Error::new(name.span(), "a list has no names"));
         }
-        let depth = 1 + items.iter().map(|item| item.depth).max().unwrap_or(0);
-        return Ok(Expr { kind: ExprKind::List(items), span, depth });
+        return Ok(list(items, span));
     }
     if input.peek(syn::Lit) {
         return literal(input.parse()?, span);
@@ -312,6 +322,11 @@ fn atom(input: ParseStream, depth: usize) -> syn::Result<Expr> {
         return keywords::call(name, args, named);
     }
     Err(input.error("expected a formula"))
+}
+
+fn list(items: Vec<Expr>, span: Span) -> Expr {
+    let depth = 1 + items.iter().map(|item| item.depth).max().unwrap_or(0);
+    Expr { kind: ExprKind::List(items), span, depth }
 }
 
 fn literal(literal: syn::Lit, span: Span) -> syn::Result<Expr> {

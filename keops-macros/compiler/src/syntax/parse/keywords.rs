@@ -91,6 +91,11 @@ fn with_axis(name: Ident, mut args: Vec<Expr>, mut named: expr::Named) -> syn::R
     let mut axis = None;
     let mut rest = Vec::new();
     for (key, value) in named {
+        if let (true, ExprKind::List(_)) = (key == "dim" || key == "axis", &value.kind) {
+            let message = "one axis at a time: that of the components is -1, i and j are those of a reduction, which \
+                           stands behind the arrow";
+            return foreign::fault(key.span(), message, args);
+        }
         match (key == "dim" || key == "axis", literal(&value)) {
             (true, Some(number)) if axis.is_none() => axis = Some((number, key.span())),
             _ => rest.push((key, value)),
@@ -104,6 +109,8 @@ fn with_axis(name: Ident, mut args: Vec<Expr>, mut named: expr::Named) -> syn::R
         args.pop();
     }
     if let (true, Some((0 | 1, span))) = (joined, axis) {
+        let items = |arg: Expr| if let ExprKind::List(items) = arg.kind { items } else { vec![arg] };
+        let args = args.into_iter().flat_map(items).collect();
         return wrong_axis(&name, span, args);
     }
     let takes_axis = OVER_AXES.contains(&text.as_str());
@@ -128,7 +135,7 @@ fn with_axis(name: Ident, mut args: Vec<Expr>, mut named: expr::Named) -> syn::R
         }
     }
     match axis {
-        Some((_, span)) if args.len() == 2 && BY_NAME.contains(&text.as_str()) => {
+        Some((_, span)) if args.len() == 2 && !is_module(&args[0]) && BY_NAME.contains(&text.as_str()) => {
             let (f, g) = (&args[0], &args[1]);
             let message = format!(
                 "`{name}` of two formulas has no axis: it is `{name}({f}, {g})`, component by component; over the \
@@ -137,6 +144,10 @@ fn with_axis(name: Ident, mut args: Vec<Expr>, mut named: expr::Named) -> syn::R
             foreign::fault(span, message, args)
         }
         Some((-1 | 2, _)) if takes_axis || joined || BY_NAME.contains(&text.as_str()) => expr::call(name, args),
+        Some(_) if args.first().is_some_and(is_module) => expr::call(name, args),
+        Some((-1 | 2, span)) if operation.is_some() => {
+            foreign::fault(span, format!("`{name}` has no axis: leave it out"), args)
+        }
         Some((_, span)) if operation.is_some() => wrong_axis(&name, span, args),
         _ => expr::call(name, args),
     }
@@ -176,8 +187,7 @@ fn bounds(name: &Ident, args: &mut Vec<Expr>, named: &mut expr::Named) -> Option
     if name != "clamp" && name != "Clamp" {
         return None;
     }
-    let module = matches!(args.as_slice(), [Expr { kind: ExprKind::Name(name), .. }, _]
-        if name != foreign::FUNCTIONAL && foreign::MODULES.iter().any(|known| name == known));
+    let module = args.len() == 2 && is_module(&args[0]);
     let mut keys: Vec<&Ident> = named.iter().map(|(key, _)| key).collect();
     keys.sort_by_key(|key| *key != "min");
     let f = args.get(usize::from(module)).map_or("f".to_owned(), Expr::to_string);
@@ -208,6 +218,12 @@ fn bounds(name: &Ident, args: &mut Vec<Expr>, named: &mut expr::Named) -> Option
         }
         _ => None,
     }
+}
+
+/// Whether an expression may be a module of Python, whose functions are read as its methods.
+fn is_module(expr: &Expr) -> bool {
+    matches!(&expr.kind, ExprKind::Name(name)
+        if name != foreign::FUNCTIONAL && foreign::MODULES.iter().any(|known| name == known))
 }
 
 /// The fault of an axis that is neither that of the components nor that of a reduction.
