@@ -155,9 +155,15 @@ fn bars_and_closures() {
 #[test]
 fn functions_of_modules() {
     assert_says("F.relu(d) + F.normalize(d)", &["`F.relu` is `relu` here", "`F.normalize` is `normalize` here"]);
-    assert_says("F.cosine_similarity(x, y) + nn.Softplus(x)", &["`(normalize(f) | normalize(g))`", "`nn.Softplus`"]);
+    assert_says(
+        "F.cosine_similarity(x, y) + special.xlogy(x, y)",
+        &["`(normalize(f) | normalize(g))`", "`f * log(g)`"],
+    );
     assert_says("d * F", &["`F: Pm<1>`"]);
     assert_eq!(messages("fn f(F: Vi<3>, y: Vj<3>) -> Sum<j> { F.relu() * y + F.max(y) }"), [""; 0]);
+    let of_a_variable = messages("fn f(tf: Vi<3>, y: Vj<3>) -> Sum<j> { tf.x * y }");
+    assert!(of_a_variable.len() == 1 && of_a_variable[0].contains("`elem(tf, 0)`"), "{of_a_variable:?}");
+    assert_says("d * np.float32", &["needs brackets"]);
     assert!(messages("fn f(F: Vi<3>, y: Vj<3>) -> Sum<j> { F.T * y }")[0].contains("no transpose"));
 }
 

@@ -230,7 +230,7 @@ fn method(input: ParseStream, depth: usize) -> syn::Result<Expr> {
             all.extend(args);
             keywords::method(name, all, named)?
         } else {
-            foreign::field(receiver, &name)?
+            foreign::field(receiver, &name, input.peek(Token![.]))?
         };
     }
 }

@@ -241,14 +241,14 @@ pub(super) fn cast(input: ParseStream, operand: Expr) -> syn::Result<Expr> {
 }
 
 /// Modules whose functions are operations here.
-pub(crate) const MODULES: [&str; 12] =
-    ["np", "numpy", "torch", "math", "jnp", "jax", "tf", "scipy", "cmath", "nn", "special", FUNCTIONAL];
+pub(crate) const MODULES: [&str; 11] =
+    ["np", "numpy", "torch", "math", "jnp", "jax", "tf", "scipy", "cmath", "special", FUNCTIONAL];
 /// A short name of PyTorch's `torch.nn.functional`, which may be that of an argument as well.
 pub(crate) const FUNCTIONAL: &str = "F";
 
 /// The fault of a field: a name after a dot without brackets. A module keeps the name of its function for the call
-/// that follows.
-pub(super) fn field(receiver: Expr, name: &Ident) -> syn::Result<Expr> {
+/// that follows, if one does: `path` says that another dot follows.
+pub(super) fn field(receiver: Expr, name: &Ident, path: bool) -> syn::Result<Expr> {
     let module = matches!(&receiver.kind, ExprKind::Name(module)
         if module != FUNCTIONAL && MODULES.iter().any(|known| module == known));
     let text = name.to_string();
@@ -258,16 +258,14 @@ pub(super) fn field(receiver: Expr, name: &Ident) -> syn::Result<Expr> {
         "e" if module => format!("`{receiver}.e` is `consts::E` here"),
         "inf" | "nan" | "infty" if module => path::not_finite(&format!("{receiver}.{name}")),
         // the path of a function may have more modules
-        _ if module => return Ok(receiver),
+        _ if module && path => return Ok(receiver),
         "T" | "mT" | "H" => "there is no transpose: `vec_mat(x, a)` is the product with a transposed matrix".to_owned(),
         "x" | "y" | "z" | "w" | "r" | "g" | "b" => {
             format!("a component has a number, from 0: `elem({receiver}, 0)`")
         }
         _ => format!("`{name}` needs brackets: what follows a dot is a call"),
     };
-    // the name of a module is not checked as a variable
-    let parts = if module { Vec::new() } else { vec![receiver] };
-    fault(name.span(), message, parts)
+    fault(name.span(), message, vec![receiver])
 }
 
 /// Reads a path or a macro: code in which `::` or `!` follows the name `first`, or that begins with `::`.
