@@ -4,7 +4,7 @@
 mod harness;
 
 use harness::{Random, assert_near, assert_rows};
-use keops::{Error, Ranges, prelude::*};
+use keops::{Element, Error, Ranges, prelude::*};
 
 keops! {
     /// y for all x that are not 0
@@ -40,6 +40,20 @@ keops! {
     /// Some targets and sources are masked: m is 0 or -infinity.
     fn masked(x: Vi<1>, y: Vj<1>, m: Vi<1>) -> LogSumExp<j> { x * y + m }
     fn masked_mean(x: Vi<1>, y: Vj<1>, m: Vi<1>, b: Vj<2>) -> SumSoftMaxWeight<j> { (x * y + m, b) }
+    /// Keys that are masked by a large number: m is 1 for those that count.
+    fn kept(x: Vi<1>, y: Vj<1>, m: Vj<1>, b: Vj<1>) -> SumSoftMaxWeight<j> { (-sqdist(x, y) - 3.4028235e38 * (1 - m), b) }
+    fn log_of_kept(x: Vi<1>, y: Vj<1>, m: Vj<1>) -> LogSumExp<j> { -sqdist(x, y) - 3.4028235e38 * (1 - m) }
+    #[keops(order = 0)]
+    fn kept_of_all(x: Vi<1>, y: Vj<1>, m: Vj<1>, b: Vj<1>) -> SumSoftMaxWeight<j> { (-sqdist(x, y) - 1e300 * (1 - m), b) }
+    #[keops(order = 0)]
+    fn shifted(x: Vi<1>, y: Vj<1>, m: Vj<1>, n: Vi<1>, b: Vj<1>) -> SumSoftMaxWeight<j> { (n - sqdist(x, y) + m, b) }
+    #[keops(order = 0)]
+    fn log_of_shifted(x: Vi<1>, y: Vj<1>, m: Vj<1>) -> LogSumExp<j> { m - sqdist(x, y) }
+    /// Masked for each pair: a source counts for targets that it is not above.
+    #[keops(order = 0)]
+    fn causal(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> SumSoftMaxWeight<j> { (-sqdist(x, y) - 3.4028235e38 * (y > x), b) }
+    #[keops(order = 0)]
+    fn causal_by_choice(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> SumSoftMaxWeight<j> { (ifelse(x - y, -sqdist(x, y), -3e38), b) }
     fn product(x: Vi<1>, y: Vj<1>, b: Vj<1>) -> Sum<j> { exp(-sqdist(x, y)) * b }
     #[keops(order = 0)]
     fn trace_of_a_form(x: Vi<3>, y: Vj<3>) -> Sum<j> { Concat(TraceOperator((x | y), x), TraceOperator((x | y), x, y)) }
@@ -300,4 +314,56 @@ fn patterns_and_results_that_are_too_large() {
     #[allow(clippy::reversed_empty_ranges, reason = "it is what must be refused")]
     let reversed = Ranges::from_matrix(std::slice::from_ref(&(0..1)), &[0..5, 5..3], &[true, true]);
     assert!(matches!(reversed, Err(Error::RangeEnd { .. })));
+}
+
+#[test]
+fn masks_of_large_numbers_that_all_sources_have() {
+    fn check<T: Element>() {
+        let number = T::from_f64;
+        let column = |numbers: &[f64]| -> Vec<[T; 1]> { numbers.iter().map(|&x| [number(x)]).collect() };
+        let (x, y, b) = (column(&[0.0, 5.0]), column(&[1.0, 2.0, 3.0]), column(&[1.0, 2.0, 4.0]));
+        let error = 40.0 * harness::epsilon::<T>();
+        let wide = harness::epsilon::<T>() < 1e-10;
+        let mean = [[7.0 / 3.0]; 2];
+        let (none, one) = (column(&[0.0; 3]), column(&[0.0, 1.0, 0.0]));
+        assert_rows(&kept(&x, &y, &none, &b).eval().unwrap(), &mean, error, "all are masked");
+        assert_rows(&kept(&x, &y, &one, &b).eval().unwrap(), &[[2.0]; 2], error, "one is not");
+        assert_rows(&kept_of_all(&x, &y, &none, &b).eval().unwrap(), &mean, error, "a constant of f64");
+        assert_rows(
+            &kept_of_all(&x, &y, &one, &b).eval().unwrap(),
+            &[[2.0]; 2],
+            error,
+            "a constant of f64, one is not",
+        );
+        let log = log_of_kept(&x, &y, &none).eval().unwrap();
+        assert!(log.iter().all(|row| (-3.5e38..-2e38).contains(&Element::to_f64(row[0]))), "{log:?}");
+        assert_rows(&log_of_kept(&x, &y, &one).eval().unwrap(), &[[-4.0], [-9.0]], error, "the logarithm, one is not");
+        let slope = kept(&x, &y, &none, &b).vjp_x(&column(&[1.0; 2])).eval().unwrap();
+        assert_rows(&slope, &[[2.0]; 2], 1e3 * error, "the gradient of the mean");
+
+        let zero = column(&[0.0; 2]);
+        let masks = if wide { [-3e307, f64::MIN] } else { [-3e38, f64::from(f32::MIN)] };
+        for mask in masks {
+            let all = column(&[mask; 3]);
+            assert_rows(&shifted(&x, &y, &all, &zero, &b).eval().unwrap(), &mean, error, "the mask of all sources");
+            let found = shifted(&x, &y, &column(&[mask, 0.0, mask]), &zero, &b).eval().unwrap();
+            assert_rows(&found, &[[2.0]; 2], error, "the mask of two sources");
+            let found = shifted(&x, &y, &column(&[0.0; 3]), &column(&[mask, 0.0]), &b).eval().unwrap();
+            assert_near(Element::to_f64(found[0][0]), 7.0 / 3.0, error, "the mask of a target");
+            let log = log_of_shifted(&x, &y, &all).eval().unwrap();
+            assert!(log.iter().all(|row| Element::to_f64(row[0]) < mask * 0.6 && row[0].is_finite()), "{log:?}");
+        }
+        let infinite = [[T::neg_infinity()]; 3];
+        let log = log_of_shifted(&x, &y, &infinite).eval().unwrap();
+        assert!(log.iter().all(|row| row[0] == T::neg_infinity()), "an infinite mask stays infinite");
+
+        for found in [causal(&x, &y, &b).eval().unwrap(), causal_by_choice(&x, &y, &b).eval().unwrap()] {
+            assert_near(Element::to_f64(found[0][0]), 7.0 / 3.0, error, "a target that all sources are above");
+            let weights = [16.0, 9.0, 4.0].map(|s: f64| (4.0 - s).exp());
+            let near = (weights[0] + 2.0 * weights[1] + 4.0 * weights[2]) / weights.iter().sum::<f64>();
+            assert_near(Element::to_f64(found[1][0]), near, error, "a target that is above all");
+        }
+    }
+    check::<f32>();
+    check::<f64>();
 }

@@ -112,6 +112,16 @@ pub fn unless_zero<R: Real>(cx: R::Cx, y: R, x: R) -> R {
     R::select(cx, R::eq(cx, x, zero), zero, y)
 }
 
+/// x, but at most 0.65 times the largest number if it is finite, so that x log2(e) and a sum with it are finite: a term
+/// of an exponent.
+#[inline(always)]
+pub fn bounded<R: Real>(cx: R::Cx, x: R) -> R {
+    let most = R::splat(cx, R::Scalar::max_value());
+    let bound = R::mul(cx, most, R::lit(cx, 0.65));
+    let cut = clamp(cx, x, R::neg(cx, bound), bound);
+    R::select(cx, R::le(cx, R::abs(cx, x), most), cut, x)
+}
+
 /// x times a constant that may be out of the range of `f32`. The constant is applied in as many factors as it takes, so
 /// that a product inside the range is right. A product beyond the range is the largest number, which compares as the
 /// product would.

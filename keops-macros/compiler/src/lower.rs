@@ -44,6 +44,13 @@ pub fn to_base_two(g: &mut Graph, f: Id, targets: Category) -> Id {
     regroup::to_base_two(g, f, &Roles::new(Some(targets)), &|_| true)
 }
 
+/// The exponent f of a reduction, in which no finite term of one end is so large that f log2(e) is infinite: a mask that
+/// all sources of a target have is then the same number for all of them, as it is in f. Terms of the pair are as they
+/// are, unless a constant in them is as large as this.
+pub fn bounded_terms(g: &mut Graph, f: Id, targets: Category) -> Id {
+    regroup::bounded_terms(g, f, &Roles::new(Some(targets)))
+}
+
 fn lower_for(g: &mut Graph, roots: &[Id], variables: &[VarId], roles: Roles, first_is_exponent: bool) -> Program {
     let roots = regroup::regroup(g, roots, &roles);
     let roots = parts(g, &roots);

@@ -247,6 +247,7 @@ fn fun(f: Fun, x: &[f64]) -> f64 {
         Fun::XLogX if x[0] == 0.0 => 0.0,
         Fun::XLogX => x[0] * x[0].ln(),
         Fun::Pow => x[0].powf(x[1]),
+        Fun::Bounded => x[0],
         Fun::UnlessZero if x[1] == 0.0 => 0.0,
         Fun::UnlessZero => x[0],
         Fun::Hypot => x[0].hypot(x[1]),

@@ -73,7 +73,7 @@ impl Derive {
     ) {
         let (f, weight) = (values[0], values.get(1).copied());
         let out = self.graph.dim(weight.unwrap_or(f)).clone();
-        let roots = lower_values(&mut self.graph, row.reduction, values);
+        let roots = lower_values(&mut self.graph, row.reduction, values, self.target);
         let exponential = row.reduction.is_exponential();
         let path = match row.reduction {
             // each component has a shift of its own
@@ -362,11 +362,12 @@ pub(crate) fn adjoint_name(variable: &str) -> String {
 }
 
 /// The formulas that the engine's reduction takes: exponential reductions take their exponent to base 2.
-fn lower_values(g: &mut Graph, reduction: Reduction, values: &[Id]) -> Vec<Id> {
+fn lower_values(g: &mut Graph, reduction: Reduction, values: &[Id], target: Category) -> Vec<Id> {
     let mut values = values.to_vec();
     if reduction.is_exponential() {
         let log2_e = g.constant(std::f64::consts::LOG2_E);
-        values[0] = g.mul(log2_e, values[0]);
+        let exponent = lower::bounded_terms(g, values[0], target);
+        values[0] = g.mul(log2_e, exponent);
     }
     values
 }

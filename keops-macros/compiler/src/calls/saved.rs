@@ -131,7 +131,8 @@ impl Derive {
         mean: bool,
     ) -> Reduced {
         let (differences, counts) = self.differences(f);
-        let exponent = lower::to_base_two(&mut self.graph, differences, self.target);
+        let exponent = lower::bounded_terms(&mut self.graph, differences, self.target);
+        let exponent = lower::to_base_two(&mut self.graph, exponent, self.target);
         let roots: Vec<Id> = std::iter::once(exponent).chain(centred.or(weight)).collect();
         let dim = dim.expect("a dimension that was checked");
         let variable = self.new_variable(self.target, dim.clone());

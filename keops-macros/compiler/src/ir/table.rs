@@ -107,6 +107,8 @@ pub enum Fun {
     Pow,
     /// x, and 0 where y is 0: a factor of a slope that is infinite there
     UnlessZero,
+    /// x, but no finite number so large that x log2(e) is infinite: a term of an exponent
+    Bounded,
     /// √(x² + y²)
     Hypot,
     /// x / √(x² + y²), and 0 at the origin

@@ -46,6 +46,7 @@ pub(super) fn is_cheap(op: &Op) -> bool {
                 | Fun::Min
                 | Fun::IfElse
                 | Fun::UnlessZero
+                | Fun::Bounded
                 | Fun::Clamp
                 | Fun::Equal
                 | Fun::NotEqual

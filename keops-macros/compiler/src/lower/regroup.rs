@@ -83,6 +83,26 @@ fn times_log2_e(g: &mut Graph, id: Id, roles: &Roles, once: &impl Fn(Id) -> bool
     }
 }
 
+/// The exponent, with its terms bounded: see [`super::bounded_terms`].
+pub(super) fn bounded_terms(g: &mut Graph, exponent: Id, roles: &Roles) -> Id {
+    /// A constant that is this large in `f32` may be infinite times log2(e) and a small number.
+    const LARGE: f64 = 1e38;
+    let is_large = |g: &Graph, id: Id| g.constant_value(id).is_some_and(|c| c.abs() >= LARGE);
+    let args = g.args(exponent).to_vec();
+    match (g.op(exponent), args.as_slice()) {
+        (Op::Const(_) | Op::Zero, _) => exponent,
+        (Op::Add | Op::Sub | Op::Neg | Op::Broadcast, _) => {
+            let bounded: Vec<Id> = args.iter().map(|&arg| bounded_terms(g, arg, roles)).collect();
+            if bounded == args { exponent } else { g.rebuild(exponent, &bounded) }
+        }
+        (Op::Mul | Op::Fun(Fun::IfElse), args) if args.iter().any(|&arg| is_large(g, arg)) => {
+            g.fun(Fun::Bounded, &[exponent])
+        }
+        _ if roles.stage(g, exponent) == Stage::Pair => exponent,
+        _ => g.fun(Fun::Bounded, &[exponent]),
+    }
+}
+
 /// The number of uses of each node as an argument. To be a root counts as two uses.
 fn uses(g: &Graph, roots: &[Id]) -> HashMap<Id, usize> {
     let mut uses: HashMap<Id, usize> = HashMap::new();

@@ -281,6 +281,7 @@ fn call(name: &str, x: &[f64]) -> f64 {
         ("rsqrt", [a]) if *a == 0.0 => 0.0,
         ("rsqrt", [a]) => a.sqrt().recip(),
         ("inv", [a]) => a.recip(),
+        ("bounded", [a]) => *a,
         ("unless_zero", [_, b]) if *b == 0.0 => 0.0,
         ("unless_zero", [a, _]) => *a,
         ("hypot", [a, b]) => a.hypot(*b),

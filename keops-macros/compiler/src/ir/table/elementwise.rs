@@ -95,6 +95,8 @@ pub(super) const PARTS: &[(Fun, &str, Partial)] = &[
     (Fun::Max, "maximum", |_, _, _, _| unreachable!("differentiation takes each side apart")),
     (Fun::Min, "minimum", |_, _, _, _| unreachable!("differentiation takes each side apart")),
     (Fun::Round(0), "round", flat),
+    // only the lowering makes it, for exponents whose derivatives are those of the term itself
+    (Fun::Bounded, "bounded", |g, _, _, _| g.constant(1.0)),
     // the slope of a guarded value is 0 by itself where y is 0
     (Fun::UnlessZero, "unless_zero", |g, _, _, k| g.constant(if k == 0 { 1.0 } else { 0.0 })),
     // for the direction (u, v) and the length r, the derivative is v² / r by x and -u v / r by y
