@@ -39,6 +39,23 @@ keops! {
     #[keops(order = 0)]
     fn negative(x: Vi<1>, y: Vj<1>) -> Sum<j> { let d = abs(x - y); Concat(d**-1, Concat(d**-1.5, Concat(d**-0.5, rsqrt(d)))) }
 
+    /// Inverses that a small number keeps finite, where powers of the number are infinite in `f32`.
+    #[keops(order = 2)]
+    fn softened(x: Vi<2>, y: Vj<2>) -> Sum<j> {
+        let s = sqdist(x, y); let r = norm2(x - y);
+        Concat(1 / (s + 1e-20), Concat(rsqrt(s + 1e-30), Concat(1 / (r + 1e-20), Concat(1 / sqrt(s + 1e-28), (s + 1e-26)**-0.5))))
+    }
+    #[keops(order = 2)]
+    fn softened_force(x: Vi<2>, y: Vj<2>) -> Sum<j> {
+        Concat((x - y) / (norm2(x - y) + 1e-10)**3, (x - y) / (sqdist(x, y) + 1e-20)**1.5)
+    }
+    /// The cosine of an angle, and what is nearly d log d.
+    #[keops(order = 2)]
+    fn softened_others(x: Vi<2>, y: Vj<2>) -> Sum<j> {
+        let d = norm2(x - y);
+        Concat((x / (norm2(x) + 1e-20) | y / (norm2(y) + 1e-20)), d * log(d + 1e-20))
+    }
+
     fn complex(x: Vi<2>, y: Vj<2>) -> Sum<j> { Concat(complex_divide(x, y), Concat(complex_abs(x), angle(x))) }
     fn angle_of(x: Vi<1>, y: Vj<1>) -> Sum<j> { atan2(x, y) }
 
@@ -97,6 +114,7 @@ both! {
     an_infinite_part_of_what_is_finite infinite_part
     infinite_values_stay infinite_values
     logarithms_times_powers logarithms
+    small_numbers_beside_distances small_numbers
 }
 
 /// Origins that are sources, too: enough for lanes, and some left over.
@@ -233,6 +251,48 @@ fn logarithms<T: Element>() {
     assert_rows(&along, &[slopes], error::<T>(), "slopes");
     let all: Vec<[T; 2]> = splines(&x, &y).vjp_x(&[[one; 4]]).vjp_x(&[[one; 2]]).eval().unwrap().into_vec();
     assert!(all[0].iter().all(|x| is_finite(*x)));
+}
+
+/// The slopes of pairs of equal points are 0, in `f32` because they are infinite powers times 0. Only the second
+/// derivatives of these are infinite.
+fn small_numbers<T: Element>() {
+    let (zero, one) = (T::zero(), T::one());
+    let (x, y) = (rows::<T, 2>(&[[0.0, 0.0]; N]), rows::<T, 2>(&[[0.0, 0.0], [1.0, 0.0], [-0.6, -0.8]]));
+    let u = vec![[one, zero]; N];
+    // of 1/s and 1/r at distance 1: the slopes are 2 and 1 times the direction
+    let along = softened(&x, &y).jvp_x(&u).eval().unwrap();
+    assert_rows(&along, &[[0.8, 0.4, 0.4, 0.4, 0.4]; N], error::<T>(), "along");
+    let gradient = softened(&x, &y).vjp_x(&vec![[one; 5]; N]).eval().unwrap();
+    assert_rows(&gradient, &[[0.4 * 6.0, -0.8 * 6.0]; N], 4.0 * error::<T>(), "gradient");
+    let of_sources = softened(&x, &y).vjp_y(&vec![[one; 5]; N]).eval().unwrap();
+    let count = N as f64;
+    let expected = [[0.0, 0.0], [-6.0 * count, 0.0], [3.6 * count, 4.8 * count]];
+    assert_rows(&of_sources, &expected, 400.0 * error::<T>(), "gradient of sources");
+    for second in [
+        softened(&x, &y).vjp_x(&vec![[one; 5]; N]).vjp_x(&u).eval().unwrap(),
+        softened(&x, &y).vjp_x(&vec![[one; 5]; N]).jvp_x(&u).eval().unwrap(),
+    ] {
+        assert!(second.iter().flatten().all(|&x| is_finite(x)), "second derivatives");
+    }
+
+    let e = vec![[one; 4]; N];
+    // equal points have the slope 1e30 by (1, 0) and (0, 1), which is in range
+    let gradient = softened_force(&x, &y).vjp_x(&e).eval().unwrap();
+    for row in &gradient {
+        row.iter().for_each(|&slope| assert_near(Element::to_f64(slope) / 2e30, 1.0, error::<T>(), "force"));
+    }
+    let second = softened_force(&x, &y).vjp_x(&e).vjp_x(&u).eval().unwrap();
+    assert!(second.iter().flatten().all(|&x| is_finite(x)), "second derivatives of the force");
+    let along = softened_force(&x, &y[1..]).jvp_x(&u).eval().unwrap();
+    assert_rows(&along, &[[-2.0 - 0.08, -1.44, -2.0 - 0.08, -1.44]; N], 1e-8_f64.max(error::<T>()), "of other points");
+
+    let gradient = softened_others(&x, &y).vjp_x(&vec![[zero, one]; N]).eval().unwrap();
+    assert_rows(&gradient, &[[-0.4, 0.8]; N], error::<T>(), "d log d");
+    let second = softened_others(&x, &y).vjp_x(&vec![[one; 2]; N]).vjp_x(&u).eval().unwrap();
+    assert!(second.iter().flatten().all(|&x| is_finite(x)), "second derivatives of d log d");
+    let of_sources = softened_others(&x, &y).vjp_y(&vec![[one; 2]; N]).eval().unwrap();
+    let expected = [[0.0, 0.0], [count, 0.0], [-0.6 * count, -0.8 * count]];
+    assert_rows(&of_sources, &expected, 400.0 * error::<T>(), "of a cosine with nothing");
 }
 
 #[test]

@@ -112,6 +112,13 @@ pub fn unless_zero<R: Real>(cx: R::Cx, y: R, x: R) -> R {
     R::select(cx, R::eq(cx, x, zero), zero, y)
 }
 
+/// x, but 0 where it is infinite: for factors of slopes that leave the range.
+#[inline(always)]
+pub fn unless_infinite<R: Real>(cx: R::Cx, x: R) -> R {
+    let infinite = R::eq(cx, R::abs(cx, x), R::splat(cx, R::Scalar::infinity()));
+    R::select(cx, infinite, R::lit(cx, 0.0), x)
+}
+
 /// x, but at most 0.65 times the largest number if it is finite, so that x log2(e) and a sum with it are finite: a term
 /// of an exponent.
 #[inline(always)]

@@ -13,6 +13,9 @@ use crate::ir::{
 pub(crate) struct Values {
     /// A lower bound of all components (NaN aside).
     least: f64,
+    /// How many decades above 1 a component may be because of inverses and negative powers of numbers that are near 0
+    /// and known not to be 0: 20 for 1 / (x² + 1e-20).
+    decades: f64,
     /// Whether a component may be infinite because a factor of it is the inverse, the logarithm or a negative power
     /// of 0.
     pole: bool,
@@ -26,6 +29,9 @@ pub(crate) struct Values {
 
 /// A bound above which a number and its square are above 0 in `f32`, too.
 const ABOVE_ZERO: f64 = 1e-18;
+
+/// The decades from 1 to the largest number of `f32`.
+const DECADES: f64 = 38.0;
 
 impl Graph {
     /// The facts about a node that follow from its operation and the facts about its arguments.
@@ -47,7 +53,90 @@ impl Graph {
         let infinite = self.may_be_infinite(op, args);
         let infinite_factor = self.is_infinite_factor(op, args, infinite);
         let steep = args.iter().any(|&arg| self.is_steep(arg)) || self.has_infinite_slope(op, args, infinite);
-        Values { least, pole, infinite, infinite_factor, steep }
+        let decades = self.decades_of(op, args);
+        Values { least, decades, pole, infinite, infinite_factor, steep }
+    }
+
+    fn decades_of(&self, op: &Op, args: &[Id]) -> f64 {
+        let of = |k: usize| self.decades(args[k]);
+        let of_inverse = |k: usize| {
+            let least = self.least(args[k]);
+            if least > 0.0 && least < 1.0 { -least.log10() } else { 0.0 }
+        };
+        match op {
+            Op::Add | Op::Sub => of(0).max(of(1)),
+            Op::Mul | Op::MatVec | Op::VecMat | Op::Outer => of(0) + of(1),
+            Op::Div => of(0) + of_inverse(1),
+            Op::Neg | Op::Sum | Op::Max | Op::Broadcast | Op::View(_) | Op::Spread(_) => of(0),
+            Op::Concat => (0..args.len()).map(of).fold(0.0, f64::max),
+            Op::Powi(n) => f64::from(n.unsigned_abs()) * if *n < 0 { of_inverse(0) } else { of(0) },
+            Op::Fun(Fun::Inv) => of_inverse(0),
+            Op::Fun(Fun::Rsqrt) => of_inverse(0) / 2.0,
+            Op::Fun(Fun::Sqrt) => of(0) / 2.0,
+            Op::Fun(Fun::Pow) => match self.constant_value(args[1]) {
+                Some(n) => n.abs() * if n < 0.0 { of_inverse(0) } else { of(0) },
+                None => 0.0,
+            },
+            Op::Fun(Fun::UnlessZero | Fun::Abs | Fun::Relu) => of(0),
+            Op::Fun(Fun::UnlessInfinite) => of(0).min(DECADES),
+            Op::Fun(Fun::IfElse | Fun::Clamp) => of(1).max(of(2)),
+            Op::Fun(Fun::Max | Fun::Min) => of(0).max(of(1)),
+            _ => 0.0,
+        }
+    }
+
+    /// See [`Values::decades`].
+    fn decades(&self, id: Id) -> f64 {
+        self.known_values(id).decades
+    }
+
+    /// The node, or 0 where it is infinite, if it may be infinite in `f32` because of a number near 0.
+    pub(crate) fn unless_infinite(&mut self, id: Id) -> Id {
+        if self.decades(id) > DECADES { self.opaque(id) } else { id }
+    }
+
+    /// The node, or 0 where it is infinite, as one factor that products do not take apart.
+    fn opaque(&mut self, id: Id) -> Id {
+        match (self.op(id).clone(), self.args(id).to_vec().as_slice()) {
+            (Op::Fun(Fun::UnlessInfinite), _) => id,
+            (Op::Broadcast, &[scalar]) => {
+                let (scalar, dim) = (self.opaque(scalar), self.dim(id).clone());
+                self.broadcast(scalar, &dim)
+            }
+            // the scalar factor alone, which costs less than all components
+            (Op::Mul, &[scalar, vector]) if !self.is_scalar(id) && self.is_scalar(scalar) => {
+                let (scalar, vector) = (self.opaque_factor(scalar), self.opaque_factor(vector));
+                self.mul(scalar, vector)
+            }
+            _ => self.fun(Fun::UnlessInfinite, &[id]),
+        }
+    }
+
+    fn opaque_factor(&mut self, id: Id) -> Id {
+        if self.decades(id) > 0.0 { self.opaque(id) } else { id }
+    }
+
+    /// The product of a slope and a cotangent, a tangent or another slope. If it may be infinite in `f32` because of
+    /// numbers near 0, such as the 1e-20 that a formula adds to a distance, it counts as 0 where it is, and so do its
+    /// factors. They are multiplied in this order only: where one of them is 0, because points are equal, the product
+    /// of the others may be infinite.
+    pub(crate) fn slope_times(&mut self, slope: Id, e: Id) -> Id {
+        if self.decades(slope) + self.decades(e) <= DECADES || self.is_zero(slope) || self.is_zero(e) {
+            return self.mul(slope, e);
+        }
+        let (slope, e) = (self.opaque_factor(slope), self.opaque_factor(e));
+        let product = self.mul(slope, e);
+        self.opaque(product)
+    }
+
+    /// The quotient of a slope, a cotangent or a tangent by a number that is not 0: see [`Graph::slope_times`].
+    pub(crate) fn slope_over(&mut self, e: Id, b: Id) -> Id {
+        let quotient = self.div(e, b);
+        if self.decades(quotient) <= DECADES {
+            return quotient;
+        }
+        let inverse = self.fun(Fun::Inv, &[b]);
+        self.slope_times(inverse, e)
     }
 
     /// Whether the slope of the node's operation, or of an operation that the node needs, may be infinite: because it
@@ -72,7 +161,13 @@ impl Graph {
                 Fun::Exp | Fun::Exp2 | Fun::ExpM1 => !self.is_not_positive(args[0]),
                 Fun::Sinh | Fun::Cosh | Fun::Atanh => true,
                 Fun::Rsqrt | Fun::Sin | Fun::Cos | Fun::Tanh | Fun::Sech | Fun::Erf | Fun::Erfc | Fun::Sigmoid => false,
-                Fun::Asin | Fun::Acos | Fun::Atan | Fun::Atan2 | Fun::Direction | Fun::SinXDivX(_) => false,
+                Fun::UnlessInfinite
+                | Fun::Asin
+                | Fun::Acos
+                | Fun::Atan
+                | Fun::Atan2
+                | Fun::Direction
+                | Fun::SinXDivX(_) => false,
                 Fun::Step | Fun::Sign | Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual => false,
                 Fun::IfElse => infinite(1) || infinite(2),
                 // except for the poles that it guards against
@@ -143,6 +238,9 @@ impl Graph {
             Op::Mul if args[0] == args[1] => 0.0,
             Op::Div if not_negative(0) && not_negative(1) => 0.0,
             Op::Powi(n @ 1..) if not_negative(0) => of(0).powi(*n),
+            Op::Fun(Fun::Pow) if of(0) > 0.0 && self.constant_value(args[1]).is_some_and(|n| n >= 0.0) => {
+                of(0).powf(self.constant_value(args[1]).unwrap_or_default())
+            }
             Op::Powi(n) if n % 2 == 0 || not_negative(0) => 0.0,
             // a sum has at least one component
             Op::Sum if not_negative(0) => of(0),
@@ -313,10 +411,11 @@ impl Graph {
     /// The node x^y, but 0 at x = 0 for negative y; `power` is x^y itself.
     pub(crate) fn finite_pow(&mut self, power: Id, x: Id, y: Id) -> Id {
         if self.least(y) >= 0.0 || self.is_nonzero(x) {
-            return power;
+            return self.unless_infinite(power);
         }
         if self.constant_value(y).is_some() {
-            return self.unless_zero(power, x);
+            let power = self.unless_zero(power, x);
+            return self.unless_infinite(power);
         }
         // this is 0 only where x is 0 and y < 0
         let size = if self.least(x) >= 0.0 { x } else { self.fun(Fun::Abs, &[x]) };
@@ -335,9 +434,11 @@ impl Graph {
     /// The power x^n, but 0 at x = 0 for negative n.
     pub(crate) fn finite_powi(&mut self, x: Id, n: i32) -> Id {
         if n >= 0 || self.is_nonzero(x) {
-            return self.powi(x, n);
+            let power = self.powi(x, n);
+            return if n < 0 { self.unless_infinite(power) } else { power };
         }
         let inverse = self.finite_inverse(x);
-        self.powi(inverse, n.saturating_neg())
+        let power = self.powi(inverse, n.saturating_neg());
+        self.unless_infinite(power)
     }
 }

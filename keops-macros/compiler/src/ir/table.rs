@@ -107,6 +107,8 @@ pub enum Fun {
     Pow,
     /// x, and 0 where y is 0: a factor of a slope that is infinite there
     UnlessZero,
+    /// x, and 0 where it is infinite: a factor of a slope that leaves the range
+    UnlessInfinite,
     /// x, but no finite number so large that x log2(e) is infinite: a term of an exponent
     Bounded,
     /// √(x² + y²)

@@ -46,6 +46,7 @@ pub(super) fn is_cheap(op: &Op) -> bool {
                 | Fun::Min
                 | Fun::IfElse
                 | Fun::UnlessZero
+                | Fun::UnlessInfinite
                 | Fun::Bounded
                 | Fun::Clamp
                 | Fun::Equal

@@ -174,7 +174,7 @@ fn taylor(f: Fun, x: &[f64], y: f64) -> Taylor {
             Taylor::two([a / y, b / y], [b * b / cube, -a * b / cube, a * a / cube])
         }
         Fun::Direction | Fun::OverSquare => of_length(f, a, x[1]),
-        Fun::Bounded => Taylor::one(1.0, 0.0),
+        Fun::Bounded | Fun::UnlessInfinite => Taylor::one(1.0, 0.0),
         Fun::UnlessZero if x[1] == 0.0 => Taylor { known: Known::First, ..Taylor::flat() },
         Fun::UnlessZero => Taylor::one(1.0, 0.0),
         // of equal arguments the first is taken

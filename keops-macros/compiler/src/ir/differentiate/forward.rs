@@ -51,7 +51,7 @@ fn push_forward(g: &mut Graph, id: Id, tangents: &HashMap<Id, Id>) -> Id {
         }
         Op::Powi(n) => {
             let (slope, t) = (g.slope_of_powi(args[0], n), tangent(g, 0));
-            g.mul(slope, t)
+            g.slope_times(slope, t)
         }
         // the tangents of the two sides are not added up: the one that is not taken may be infinite
         Op::Fun(Fun::IfElse) => {
@@ -83,23 +83,23 @@ fn push_forward(g: &mut Graph, id: Id, tangents: &HashMap<Id, Id>) -> Id {
                 return sum;
             }
             let slope = table::lanes(fun).1(g, args, id, k);
-            let part = g.mul(slope, t);
+            let part = g.slope_times(slope, t);
             g.add(sum, part)
         }),
         Op::Div if g.is_nonzero(args[1]) => {
             let (t, s, quotient) = (tangent(g, 0), tangent(g, 1), g.finite(id));
-            let loss = g.mul(quotient, s);
+            let loss = g.slope_times(quotient, s);
             let change = g.sub(t, loss);
-            g.div(change, args[1])
+            g.slope_over(change, args[1])
         }
         Op::Div => {
             let (t, s) = (tangent(g, 0), tangent(g, 1));
             let inverse = g.finite_inverse(args[1]);
             let numerator = g.finite(args[0]);
-            let quotient = g.mul(numerator, inverse);
-            let loss = g.mul(quotient, s);
+            let quotient = g.slope_times(numerator, inverse);
+            let loss = g.slope_times(quotient, s);
             let change = g.sub(t, loss);
-            g.mul(inverse, change)
+            g.slope_times(inverse, change)
         }
         // the product rule
         Op::Mul | Op::MatVec | Op::VecMat | Op::Outer => {

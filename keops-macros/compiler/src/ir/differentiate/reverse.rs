@@ -192,31 +192,31 @@ fn pull_back(g: &mut Graph, id: Id, k: usize, e: Id) -> Id {
         Op::Neg => g.neg(e),
         Op::Mul => {
             let slope = g.finite(args[1 - k]);
-            g.mul(slope, e)
+            g.slope_times(slope, e)
         }
         Op::Div if g.is_nonzero(args[1]) => match k {
-            0 => g.div(e, args[1]),
+            0 => g.slope_over(e, args[1]),
             _ => {
                 let quotient = g.finite(id);
-                let slope = g.div(quotient, args[1]);
-                let part = g.mul(slope, e);
+                let slope = g.slope_over(quotient, args[1]);
+                let part = g.slope_times(slope, e);
                 g.neg(part)
             }
         },
         Op::Div => {
             let inverse = g.finite_inverse(args[1]);
             if k == 0 {
-                return g.mul(inverse, e);
+                return g.slope_times(inverse, e);
             }
             let numerator = g.finite(args[0]);
-            let quotient = g.mul(numerator, inverse);
-            let slope = g.mul(quotient, inverse);
-            let part = g.mul(slope, e);
+            let quotient = g.slope_times(numerator, inverse);
+            let slope = g.slope_times(quotient, inverse);
+            let part = g.slope_times(slope, e);
             g.neg(part)
         }
         Op::Powi(n) => {
             let slope = g.slope_of_powi(args[0], n);
-            g.mul(slope, e)
+            g.slope_times(slope, e)
         }
         Op::Fun(Fun::IfElse) => {
             let zero = g.zero(g.dim(e).clone());
@@ -237,7 +237,7 @@ fn pull_back(g: &mut Graph, id: Id, k: usize, e: Id) -> Id {
         }
         Op::Fun(fun) => {
             let slope = table::lanes(fun).1(g, args, id, k);
-            g.mul(slope, e)
+            g.slope_times(slope, e)
         }
         Op::Sum if node.dim.is_one() => g.broadcast(e, &g.dim(args[0]).clone()),
         Op::Sum => {

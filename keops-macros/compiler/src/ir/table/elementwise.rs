@@ -95,6 +95,7 @@ pub(super) const PARTS: &[(Fun, &str, Partial)] = &[
     (Fun::Max, "maximum", |_, _, _, _| unreachable!("differentiation takes each side apart")),
     (Fun::Min, "minimum", |_, _, _, _| unreachable!("differentiation takes each side apart")),
     (Fun::Round(0), "round", flat),
+    (Fun::UnlessInfinite, "unless_infinite", |g, _, _, _| g.constant(1.0)),
     // only the lowering makes it, for exponents whose derivatives are those of the term itself
     (Fun::Bounded, "bounded", |g, _, _, _| g.constant(1.0)),
     // the slope of a guarded value is 0 by itself where y is 0
@@ -284,6 +285,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "rsqrt",
         |g, _, y, _| {
             let (c, cube) = (g.constant(-0.5), g.powi(y, 3));
+            let cube = g.unless_infinite(cube);
             g.mul(c, cube)
         },
         (0.2, 3.0),
@@ -296,6 +298,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         |g, a, _, _| {
             let inverse = g.finite_inverse(a[0]);
             let square = g.powi(inverse, 2);
+            let square = g.unless_infinite(square);
             g.neg(square)
         },
         (0.2, 3.0),
