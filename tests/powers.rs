@@ -56,6 +56,18 @@ keops! {
         Concat((x / (norm2(x) + 1e-20) | y / (norm2(y) + 1e-20)), d * log(d + 1e-20))
     }
 
+    /// Divergences of distributions that may have zeros, in several forms.
+    #[keops(order = 2)]
+    fn divergences(p: Vi<2>, q: Vj<2>) -> Sum<j> {
+        let m = (p + q) / 2;
+        Concat(sum(p * log(p / q)), Concat(sum(p * (log(p) - log(q))), Concat(sum(-p * log(q / p)), 0.5 * sum(p * log(p / m)) + 0.5 * sum(q * log(q / m)))))
+    }
+    /// Logarithms at 0 as terms of what their argument multiplies.
+    #[keops(order = 2)]
+    fn entropies(p: Vi<2>, q: Vj<2>) -> Sum<j> {
+        Concat(sum(p * log(p)**2), Concat(sum((1 - p) * log1p(-p) + p * log2(p)), sqdist(p, q) * (log(norm2(p - q)) - 1)))
+    }
+
     fn complex(x: Vi<2>, y: Vj<2>) -> Sum<j> { Concat(complex_divide(x, y), Concat(complex_abs(x), angle(x))) }
     fn angle_of(x: Vi<1>, y: Vj<1>) -> Sum<j> { atan2(x, y) }
 
@@ -115,6 +127,7 @@ both! {
     infinite_values_stay infinite_values
     logarithms_times_powers logarithms
     small_numbers_beside_distances small_numbers
+    logarithms_as_terms terms
 }
 
 /// Origins that are sources, too: enough for lanes, and some left over.
@@ -293,6 +306,45 @@ fn small_numbers<T: Element>() {
     let of_sources = softened_others(&x, &y).vjp_y(&vec![[one; 2]; N]).eval().unwrap();
     let expected = [[0.0, 0.0], [count, 0.0], [-0.6 * count, -0.8 * count]];
     assert_rows(&of_sources, &expected, 400.0 * error::<T>(), "of a cosine with nothing");
+}
+
+/// The terms of 0 are 0, and so are their slopes.
+fn terms<T: Element>() {
+    let (zero, one) = (T::zero(), T::one());
+    let (p, q) = (rows::<T, 2>(&[[0.0, 0.5]; N]), rows::<T, 2>(&[[0.0, 1.0]]));
+    let ln2 = 2.0_f64.ln();
+    let kl = -0.5 * ln2;
+    let js = 0.25 * (2.0_f64 / 3.0).ln() + 0.5 * (4.0_f64 / 3.0).ln();
+    assert_rows(&divergences(&p, &q).eval().unwrap(), &[[kl, kl, kl, js]; N], error::<T>(), "divergences");
+    let u = vec![[one, one]; N];
+    let js_slope = 0.5 * (2.0_f64 / 3.0).ln();
+    let slopes = [1.0 - ln2, 1.0 - ln2, 1.0 - ln2, js_slope];
+    assert_rows(&divergences(&p, &q).jvp_p(&u).eval().unwrap(), &[slopes; N], error::<T>(), "slopes");
+    let e = vec![[one; 4]; N];
+    let gradient = divergences(&p, &q).vjp_p(&e).eval().unwrap();
+    assert_rows(&gradient, &[[0.0, slopes.iter().sum()]; N], error::<T>(), "gradient");
+    let of_sources = divergences(&p[..1], &q).vjp_q(&e[..1]).eval().unwrap();
+    // -p/q three times, and log(q/m)/2
+    assert_rows(&of_sources, &[[0.0, -1.5 + 0.5 * (4.0_f64 / 3.0).ln()]], error::<T>(), "gradient of sources");
+    // 1/p three times, and 1/(2 p) - 1/(2 (p + q))
+    let expected = [[0.0, 6.0 + 1.0 - 1.0 / 3.0]; N];
+    let second = divergences(&p, &q).vjp_p(&e).vjp_p(&u).eval().unwrap();
+    assert_rows(&second, &expected, 4.0 * error::<T>(), "second derivatives");
+    let second = divergences(&p, &q).vjp_p(&e).jvp_p(&u).eval().unwrap();
+    assert_rows(&second, &expected, 4.0 * error::<T>(), "second derivatives, forward");
+
+    let (p, q) = (rows::<T, 2>(&[[0.0, 1.0]; N]), rows::<T, 2>(&[[0.0, 1.0], [0.0, 0.0]]));
+    assert_rows(&entropies(&p, &q).eval().unwrap(), &[[0.0, 0.0, -1.0]; N], error::<T>(), "entropies");
+    let e = vec![[one, zero, one]; N];
+    let gradient = entropies(&p, &q).vjp_p(&e).eval().unwrap();
+    // of s (log(s)/2 - 1) at s = 1: twice the direction times the slope -1/2
+    assert_rows(&gradient, &[[0.0, -1.0]; N], error::<T>(), "gradient of entropies");
+    let e = vec![[one; 3]; N];
+    for second in
+        [entropies(&p, &q).vjp_p(&e).vjp_p(&u).eval().unwrap(), entropies(&p, &q).vjp_p(&e).jvp_p(&u).eval().unwrap()]
+    {
+        assert!(second.iter().flatten().all(|&x| is_finite(x)), "second derivatives of entropies");
+    }
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(crate) struct Values {
     /// How many decades above 1 a component may be because of inverses and negative powers of numbers that are near 0
     /// and known not to be 0: 20 for 1 / (x² + 1e-20).
     decades: f64,
+    /// Whether the node is a logarithm, or a sum, a power or a multiple with one as a term.
+    logarithm: bool,
     /// Whether a component may be infinite because a factor of it is the inverse, the logarithm or a negative power
     /// of 0.
     pole: bool,
@@ -29,6 +31,9 @@ pub(crate) struct Values {
 
 /// A bound above which a number and its square are above 0 in `f32`, too.
 const ABOVE_ZERO: f64 = 1e-18;
+
+/// How many terms of a sum are searched for logarithms.
+const TERMS: usize = 16;
 
 /// The decades from 1 to the largest number of `f32`.
 const DECADES: f64 = 38.0;
@@ -54,7 +59,16 @@ impl Graph {
         let infinite_factor = self.is_infinite_factor(op, args, infinite);
         let steep = args.iter().any(|&arg| self.is_steep(arg)) || self.has_infinite_slope(op, args, infinite);
         let decades = self.decades_of(op, args);
-        Values { least, decades, pole, infinite, infinite_factor, steep }
+        let logarithm = match op {
+            Op::Fun(Fun::Log | Fun::Log2 | Fun::Log10 | Fun::Ln1p) => true,
+            Op::Add | Op::Sub | Op::Neg | Op::Powi(1..) => args.iter().any(|&arg| self.known_values(arg).logarithm),
+            Op::Mul => {
+                args.iter().any(|&arg| self.constant_value(arg).is_some()) && self.known_values(args[1]).logarithm
+                    || args.iter().all(|&arg| self.known_values(arg).logarithm)
+            }
+            _ => false,
+        };
+        Values { least, decades, logarithm, pole, infinite, infinite_factor, steep }
     }
 
     fn decades_of(&self, op: &Op, args: &[Id]) -> f64 {
@@ -294,6 +308,87 @@ impl Graph {
             }
         }
         None
+    }
+
+    /// The product a b where one of them has a power of some x as a factor, and the other a sum or a power with the
+    /// logarithm of x, of a multiple or of a quotient of x as a term: at x = 0 the logarithm counts for nothing. `None`
+    /// if that is not so, or if x is known not to be 0.
+    pub(crate) fn with_logarithmic_term(&mut self, a: Id, b: Id) -> Option<Id> {
+        for (a, b) in [(a, b), (b, a)] {
+            if !self.known_values(a).logarithm {
+                continue;
+            }
+            let (a, b) = (self.factors(a), self.factors(b));
+            for (k, &term) in a.iter().enumerate() {
+                if !self.known_values(term).logarithm {
+                    continue;
+                }
+                for &power in &b {
+                    let (base, n) = self.constant_power(power);
+                    if n <= 0.0 || self.constant_value(base).is_some() || self.is_nonzero(base) {
+                        continue;
+                    }
+                    let mut terms = TERMS;
+                    if let Some(term) = self.guarded_logarithms(term, base, &mut terms) {
+                        let guarded = self.unless_zero(term, base);
+                        let a = (a.iter().enumerate()).map(|(l, &factor)| if l == k { guarded } else { factor });
+                        let factors: Vec<Id> = a.chain(b.iter().copied()).collect();
+                        return factors.into_iter().reduce(|product, factor| self.mul(product, factor));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// The node `id` with finite quotients inside of the logarithms of `base`, of multiples and of quotients of it.
+    /// `None` if it has no such term. `terms` is the number of nodes that may still be looked at.
+    fn guarded_logarithms(&mut self, id: Id, base: Id, terms: &mut usize) -> Option<Id> {
+        if !self.known_values(id).logarithm || *terms == 0 {
+            return None;
+        }
+        *terms -= 1;
+        let args = self.args(id).to_vec();
+        match self.op(id).clone() {
+            Op::Fun(Fun::Ln1p) => {
+                let one = self.constant(1.0);
+                let sum = self.add(one, args[0]);
+                (self.constant_power(sum).0 == base).then_some(id)
+            }
+            Op::Fun(fun) => {
+                let argument = args[0];
+                let quotient = if let (Op::Div, &[a, b]) = (self.op(argument), self.args(argument)) {
+                    self.has_factor(a, base) || self.has_factor(b, base)
+                } else {
+                    false
+                };
+                if quotient {
+                    let argument = self.unless_zero(argument, base);
+                    return Some(self.fun(fun, &[argument]));
+                }
+                self.has_factor(argument, base).then_some(id)
+            }
+            _ => {
+                let guarded: Vec<Option<Id>> =
+                    args.iter().map(|&arg| self.guarded_logarithms(arg, base, terms)).collect();
+                if guarded.iter().all(Option::is_none) {
+                    return None;
+                }
+                let args: Vec<Id> = guarded.iter().zip(&args).map(|(guarded, &arg)| guarded.unwrap_or(arg)).collect();
+                Some(self.rebuild(id, &args))
+            }
+        }
+    }
+
+    /// Whether the node has a power of `base` as a factor.
+    fn has_factor(&self, id: Id, base: Id) -> bool {
+        self.factors(id).into_iter().any(|factor| {
+            let of = match (self.op(factor), self.args(factor)) {
+                (Op::Fun(Fun::Inv), &[x]) => x,
+                _ => factor,
+            };
+            self.constant_power(of).0 == base
+        })
     }
 
     /// The factors of a product, and of products among these. Products beyond the first few factors stay as they are.

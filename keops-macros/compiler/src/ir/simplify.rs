@@ -210,7 +210,7 @@ impl Graph {
             let sum = self.add(self.args(a)[0], self.args(b)[0]);
             return self.fun(Fun::Exp, &[sum]);
         }
-        if let Some(product) = self.with_logarithm(a, b) {
+        if let Some(product) = self.with_logarithm(a, b).or_else(|| self.with_logarithmic_term(a, b)) {
             return product;
         }
         let ((x, m), (y, n)) = (self.power(a), self.power(b));
