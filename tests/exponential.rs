@@ -31,6 +31,22 @@ keops! {
     fn soft_both(x: Vi<1>, y: Vj<1>, u: Vi<2>, v: Vj<2>) -> SumSoftMaxWeight<i> { (-sqdist(x, y), v + u + sqdist(x, y)) }
     fn mean_shift(x: Vj<3>, y: Vi<3>) -> SumSoftMaxWeight<i> { (-sqdist(x, y), y) }
     /// Terms of all sources of a target, and of a source.
+    #[keops(order = 2)]
+    fn quotient(g: Pm<1>, x: Vi<2>, y: Vj<2>, u: Vi<1>, h: Vj<1>) -> LogSumExp<j> { (h - sqdist(x, y) + u) / g }
+    #[keops(order = 2)]
+    fn product(g: Pm<1>, x: Vi<2>, y: Vj<2>, u: Vi<1>, h: Vj<1>) -> LogSumExp<j> { -(sqdist(x, y) - u - h) * g }
+    fn constant(g: Pm<1>, x: Vi<2>, y: Vj<2>, u: Vi<1>, h: Vj<1>) -> LogSumExp<j> { (h - sqdist(x, y)) / 0.01 + g * u }
+    fn nested(g: Pm<1>, x: Vi<2>, y: Vj<2>, u: Vi<1>, h: Vj<1>) -> LogSumExp<j> { 20 * (g + 3 * ((h - sqdist(x, y)) / g)) / (u**2 + 1) }
+    fn by_part(g: Pm<1>, x: Vi<2>, y: Vj<2>, u: Vi<1>, h: Vj<1>) -> LogSumExp<j> { ((h / 2 - (x - y)**2) / g).sum() + u }
+    fn each_scaled(g: Pm<1>, x: Vi<2>, y: Vj<2>, u: Vi<2>, h: Vj<1>) -> LogSumExp<j> { (h - (x - y)**2 + u) / g }
+    #[keops(order = 2)]
+    fn of_target(g: Pm<1>, x: Vi<2>, y: Vj<2>, u: Vi<1>, h: Vj<1>) -> LogSumExp<j> { exp(u / 100) * (g * h - sqdist(x, y)) }
+    #[keops(order = 2)]
+    fn plan(g: Pm<1>, x: Vi<2>, y: Vj<2>, u: Vi<1>, h: Vj<1>) -> SumSoftMaxWeight<j> { ((h - sqdist(x, y) + u) / g, y) }
+    fn plan_constant(g: Pm<1>, x: Vi<2>, y: Vj<2>, u: Vi<1>, h: Vj<1>) -> SumSoftMaxWeight<j> { ((h - sqdist(x, y)) / 0.01, g * (y + u) / 4) }
+    #[keops(order = 2)]
+    fn plan_of_both(g: Pm<1>, x: Vi<2>, y: Vj<2>, u: Vi<1>, h: Vj<1>) -> SumSoftMaxWeight<j> { (-(sqdist(x, y) - h) / g, 2 * ((h - u) / g - y)) }
+
     fn potentials(c: Pm<1>, x: Vi<1>, y: Vj<1>, u: Vi<1>, h: Vj<1>) -> LogSumExp<j> { c + u - (sqdist(x, y) - h) }
 
     #[keops(order = 2, cuda(D = 1), cuda(D = 2), cuda(D = 3), cuda(D = 40))]
@@ -293,6 +309,84 @@ fn exponents_with_a_large_part_in_common() {
     assert_eq!((&none.x[..], none.c[0]), (&[[0.0]; 2][..], [0.0]));
     let unknown = potentials(f32::NAN, &x, &y, &[[0.0]; 2], &y).vjp_x(&e).eval().unwrap();
     assert!(unknown[0][0].is_nan());
+}
+
+/// All first derivatives of a formula of points, potentials and a scale, and some second ones, with potentials near
+/// `common`.
+macro_rules! scaled_exponents {
+    ($formula:ident, $scale:expr, $u:literal, $out:literal, $common:expr $(, $twice:ident)?) => {{
+        let mut random = Random::new();
+        let (n, m) = (6, 200);
+        let near = |common: f64| common - 0.5..common + 0.5;
+        let (x, y): (Rows<f32, 2>, Rows<f32, 2>) = (random.rows(n, near(0.0)), random.rows(m, near(0.0)));
+        let (u, h): (Rows<f32, $u>, Rows<f32, 1>) = (random.rows(n, near($common)), random.rows(m, near($common)));
+        let (e, tx): (Rows<f32, $out>, Rows<f32, 2>) = (random.cloud(n), random.cloud(n));
+        let (ty, th): (Rows<f32, 2>, Rows<f32, 1>) = (random.cloud(m), random.cloud(m));
+        let g: f32 = $scale;
+        let (xs, ys, us, hs) = (wide(&x), wide(&y), wide(&u), wide(&h));
+        let (es, txs, tys, ths) = (wide(&e), wide(&tx), wide(&ty), wide(&th));
+        let found = || $formula(g, &x, &y, &u, &h);
+        let exact = || $formula(f64::from(g), &xs, &ys, &us, &hs);
+        macro_rules! check {
+            ($bound:literal, $first:expr, $second:expr, $what:literal) => {
+                let (found, exact) = ($first.eval().unwrap(), $second.eval().unwrap());
+                let what = format!("{} {} {}: {}", stringify!($formula), $scale, $common, $what);
+                near_largest(&found, &exact, $bound, &what);
+            };
+        }
+        let all = (found().vjp(&e).eval().unwrap(), exact().vjp(&es).eval().unwrap());
+        for (found, exact, what) in [(&all.0.x, &all.1.x, "x"), (&all.0.y, &all.1.y, "y")] {
+            near_largest(found, exact, 3e-4, &format!("{} {}: all, {what}", stringify!($formula), $common));
+        }
+        check!(3e-4, found().vjp_x(&e), exact().vjp_x(&es), "in x");
+        check!(3e-4, found().vjp_y(&e), exact().vjp_y(&es), "in y");
+        check!(3e-4, found().vjp_u(&e), exact().vjp_u(&es), "in u");
+        check!(3e-4, found().vjp_h(&e), exact().vjp_h(&es), "in h");
+        check!(3e-4, found().jvp_g(1.0), exact().jvp_g(1.0), "along g");
+        // the terms of the targets may cancel
+        let of_targets = exact().jvp_g(1.0).eval().unwrap();
+        let size: f64 = of_targets.iter().zip(&es).map(|(row, e)| inner(&[*row], &[*e]).abs()).sum();
+        let (in_g, exact_in_g) = (found().vjp_g(&e).eval().unwrap(), exact().vjp_g(&es).eval().unwrap());
+        assert_near(f64::from(in_g[0][0]), exact_in_g[0][0], 1e-3 * size, (stringify!($formula), $common, "in g"));
+        check!(3e-4, found().jvp_x(&tx), exact().jvp_x(&txs), "along x");
+        check!(3e-4, found().jvp_y(&ty), exact().jvp_y(&tys), "along y");
+        check!(3e-4, found().jvp_h(&th), exact().jvp_h(&ths), "along h");
+        $({
+            let _ = stringify!($twice);
+            check!(1e-3, found().vjp_x(&e).vjp_y(&tx), exact().vjp_x(&es).vjp_y(&txs), "in x and y");
+            check!(1e-3, found().vjp_x(&e).jvp_h(&th), exact().vjp_x(&es).jvp_h(&ths), "in x along h");
+        })?
+    }};
+}
+
+/// Checks rows against others, relative to the largest number of these.
+fn near_largest<const D: usize>(found: &[[f32; D]], exact: &[[f64; D]], bound: f64, what: &str) {
+    let largest = exact.iter().flatten().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    let pairs = found.iter().flatten().zip(exact.iter().flatten());
+    let error = pairs.fold(0.0, |error: f64, (&found, exact)| {
+        let off = (f64::from(found) - exact).abs();
+        if off.is_nan() { f64::INFINITY } else { error.max(off) }
+    });
+    assert_eq!(found.len(), exact.len(), "{what}");
+    assert!(error <= bound * largest, "{what}: off by {error:e} where {largest:e} is the largest");
+}
+
+#[test]
+fn scaled_exponents_with_a_large_part_in_common() {
+    for common in [0.0, 100.0, 1e4, -1e6] {
+        scaled_exponents!(quotient, 0.01, 1, 1, common, twice);
+        scaled_exponents!(product, 100.0, 1, 1, common, twice);
+        scaled_exponents!(constant, 0.01, 1, 1, common);
+        scaled_exponents!(by_part, 0.01, 1, 1, common);
+        scaled_exponents!(each_scaled, 0.01, 2, 2, common);
+        scaled_exponents!(of_target, 2.0, 1, 1, f64::min(f64::abs(common), 100.0), twice);
+        scaled_exponents!(plan, 0.01, 1, 2, common, twice);
+        scaled_exponents!(plan_constant, 0.01, 1, 2, common);
+        scaled_exponents!(plan_of_both, 0.01, 1, 2, common, twice);
+    }
+    for common in [0.0, 10.0] {
+        scaled_exponents!(nested, 0.1, 1, 1, common);
+    }
 }
 
 /// log Σ_j exp f_d for each component d, and its gradients for the cotangent e.

@@ -147,7 +147,9 @@ impl Derive {
             parts: vec![Part { field: 0, dim, total: false, gradient: None }],
         };
         let saved = Saved::Pass { pass, arguments: arguments.len(), reads };
-        let result = Exponential { mean, f, exponent, counts, weight, centred, rest: None, row, saved: false };
+        // a mean depends on differences of exponents only, a sum on the exponents themselves
+        let of = if mean { differences } else { f };
+        let result = Exponential { mean, f: of, exponent, counts, weight, centred, rest: None, row, saved: false };
         // the saved row was computed from formulas without their common part, so its derivatives are derived from
         // these
         let of = Exponential { f: differences, weight: centred.or(weight), saved: true, ..result };
@@ -160,32 +162,16 @@ impl Derive {
     /// by centred ones where f is linear in them. The second value is [`Exponential::counts`]: 1, or 0 for a target
     /// all of whose exponents are -infinity because of the terms left out.
     fn differences(&mut self, f: Id) -> (Id, Option<Id>) {
-        let mut terms = Vec::new();
-        self.terms(f, false, &mut terms);
-        let (own, common): (Vec<_>, Vec<_>) = terms.iter().partition(|&&(term, _)| self.is_of_sources(term));
-        if own.is_empty() {
+        if !self.is_of_sources(f) {
             return (f, None);
         }
-        let mut changed = !common.is_empty();
-        let own = own.into_iter().map(|(term, negative)| {
-            let centred = self.centred_term(term);
-            changed |= centred != term;
-            (centred, negative)
-        });
-        let own: Vec<(Id, bool)> = own.collect();
-        if !changed {
+        let (own, common) = self.own_and_common(f, true);
+        if own == f {
             return (f, None);
         }
-        let dim = self.graph.dim(f).clone();
-        let sum = |g: &mut Graph, terms: &[(Id, bool)]| {
-            let zero = g.zero(Dim::number(1));
-            terms.iter().fold(zero, |sum, &(term, negative)| if negative { g.sub(sum, term) } else { g.add(sum, term) })
-        };
-        let (own, common) = (sum(&mut self.graph, &own), sum(&mut self.graph, &common));
         let g = &mut self.graph;
-        let own = g.broadcast(own, &dim);
         // sign(1/t)², which is NaN where t is NaN and 0 where t is infinite
-        let counts = g.constant_value(common).is_none().then(|| {
+        let counts = (!g.is_zero(common) && g.constant_value(common).is_none()).then(|| {
             let inverse = g.fun(Fun::Inv, &[common]);
             let sign = g.fun(Fun::Sign, &[inverse]);
             g.powi(sign, 2)
@@ -193,19 +179,47 @@ impl Derive {
         (own, counts)
     }
 
-    /// Lists the terms of a sum, and whether each is subtracted.
-    fn terms(&self, f: Id, negative: bool, terms: &mut Vec<(Id, bool)>) {
+    /// An exponent, or a part that it is linear in, as two terms: one of the differences between sources, and one that
+    /// is the same for all sources of a target. The first is built as `f` is, so it costs no more; it is `f` itself
+    /// if nothing is left out. `is_term` is false for factors of something of the target, whose rows stay as they are:
+    /// (q | k) is not a sum with a term of the sources alone.
+    fn own_and_common(&mut self, f: Id, is_term: bool) -> (Id, Id) {
+        let zero = self.graph.zero(self.graph.dim(f).clone());
+        if !self.is_of_sources(f) {
+            return (zero, f);
+        }
+        let args = self.graph.args(f).to_vec();
+        let Some(linear) = self.linear_in(f) else {
+            return (if is_term { self.centred_term(f) } else { f }, zero);
+        };
+        let is_sum = matches!(self.graph.op(f), Op::Add | Op::Sub);
+        let of_target =
+            |&id: &Id| self.graph.dependence(id).iter().any(|v| self.graph.variable(v).category == self.target);
+        let is_term =
+            is_sum || is_term && !args.iter().enumerate().any(|(k, id)| !linear.contains(&k) && of_target(id));
+        let (mut own, mut common) = (args.clone(), args.clone());
+        let mut has_common = false;
+        for k in linear {
+            (own[k], common[k]) = self.own_and_common(args[k], is_term);
+            has_common |= !self.graph.is_zero(common[k]);
+        }
+        if own == args {
+            return (f, zero);
+        }
+        (self.graph.rebuild(f, &own), if has_common { self.graph.rebuild(f, &common) } else { zero })
+    }
+
+    /// The arguments in which an operation is linear, all together, its other arguments being the same for all
+    /// sources; `None` if it is linear in none.
+    fn linear_in(&self, f: Id) -> Option<std::ops::Range<usize>> {
         match (self.graph.op(f), self.graph.args(f)) {
-            (Op::Add, &[a, b]) => {
-                self.terms(a, negative, terms);
-                self.terms(b, negative, terms);
-            }
-            (Op::Sub, &[a, b]) => {
-                self.terms(a, negative, terms);
-                self.terms(b, !negative, terms);
-            }
-            (Op::Neg, &[a]) => self.terms(a, !negative, terms),
-            _ => terms.push((f, negative)),
+            (
+                Op::Add | Op::Sub | Op::Neg | Op::Sum | Op::Broadcast | Op::View(_) | Op::Spread(_) | Op::Concat,
+                args,
+            ) => Some(0..args.len()),
+            (Op::Mul | Op::MatVec | Op::VecMat | Op::Outer, &[a, _]) if !self.is_of_sources(a) => Some(1..2),
+            (Op::Mul | Op::Div | Op::MatVec | Op::VecMat | Op::Outer, &[_, b]) if !self.is_of_sources(b) => Some(0..1),
+            _ => None,
         }
     }
 
@@ -245,15 +259,7 @@ impl Derive {
             return (self.centred_rows(weight), true);
         }
         let args = self.graph.args(weight).to_vec();
-        // the arguments in which the operation is linear, all together
-        let linear = match (self.graph.op(weight), args.as_slice()) {
-            (Op::Add | Op::Sub | Op::Neg | Op::Sum | Op::Broadcast | Op::View(_) | Op::Spread(_) | Op::Concat, _) => {
-                0..args.len()
-            }
-            (Op::Mul | Op::MatVec | Op::VecMat | Op::Outer, &[a, _]) if !self.is_of_sources(a) => 1..2,
-            (Op::Mul | Op::Div | Op::MatVec | Op::VecMat | Op::Outer, &[_, b]) if !self.is_of_sources(b) => 0..1,
-            _ => return (weight, false),
-        };
+        let Some(linear) = self.linear_in(weight) else { return (weight, false) };
         let (mut parts, mut small) = (args.clone(), true);
         for k in linear {
             let part = self.centred(args[k]);
