@@ -15,8 +15,10 @@ const M: usize = 41;
 
 keops! {
     /// (K s)_i = Σ_j exp(-|x_i - y_j|²) s_j
+    #[keops(cuda(D = 2))]
     fn smooth<const D: usize>(x: Vi<D>, y: Vj<D>, s: Vj<D * D>) -> Sum<j> { exp(-sqdist(x, y)) * s }
     /// The same, with the mean of all components added to each.
+    #[keops(cuda(D = 2))]
     fn turned<const D: usize>(x: Vi<D>, y: Vj<D>, s: Vj<D * D>) -> Sum<j> { exp(-sqdist(x, y)) * (s + 0.25 * sum(s)) }
 
     /// a_i = Σ_j exp(-g |x_i - y_j|²) b_j
