@@ -508,12 +508,13 @@ fn components_in_brackets_and_constants() {
 
 keops! {
     /// Dot-product attention scores and a mean over the components: D as a number.
-    #[keops(order = 2)]
+    #[keops(order = 2, cuda(D = 2), cuda(D = 3))]
     pub fn scaled<const D: usize>(x: Vi<D>, y: Vj<D>) -> Sum<j> {
         exp((x | y) / sqrt(D)) * (2 * D - sum(x * y) / D) + ((x - y) | (x - y)) ** (D / 2)
     }
 
     /// Three vectors of any dimension and a number, one after another.
+    #[keops(cuda(D = 2), cuda(D = 3))]
     pub fn joined<const D: usize>(x: Vi<D>, y: Vj<D>) -> Sum<j> { concat(x, D, y, x * y) | concat([y, 2, y, x]) }
 }
 
