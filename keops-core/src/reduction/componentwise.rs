@@ -66,7 +66,7 @@ pub trait Count {
     const COUNT: usize;
     /// `[E; COUNT]`
     type Array<E>;
-    /// `[A; COUNT]`, where `A` are the components of one number.
+    /// `COUNT` times `A`, the components of one number.
     type Rows<E: Copy, A: Components<E>>: Components<E>;
 
     /// Rows in which every component has these numbers.
@@ -81,6 +81,43 @@ pub trait Count {
     fn get_in<E: Copy>(rows: &[E], components: usize, c: usize) -> Self::Array<E>;
     /// Replaces the numbers of component `c`, where `rows` has `components` components.
     fn set_in<E: Copy>(rows: &mut [E], components: usize, c: usize, numbers: Self::Array<E>);
+}
+
+/// The components themselves, since an array of one would be a second copy of a long run in the memory of a thread.
+impl Count for Numbers<1> {
+    const COUNT: usize = 1;
+    type Array<E> = [E; 1];
+    type Rows<E: Copy, A: Components<E>> = A;
+
+    #[inline(always)]
+    fn splat<E: Copy, A: Components<E>>([number]: [E; 1]) -> A {
+        A::splat(number)
+    }
+
+    #[inline(always)]
+    fn get<E: Copy, A: Components<E>>(row: &A, c: usize) -> [E; 1] {
+        [row.as_slice()[c]]
+    }
+
+    #[inline(always)]
+    fn get_mut<E: Copy, A: Components<E>>(row: &mut A, c: usize) -> [&mut E; 1] {
+        [&mut row.as_mut_slice()[c]]
+    }
+
+    #[inline(always)]
+    fn set<E: Copy, A: Components<E>>(row: &mut A, c: usize, [number]: [E; 1]) {
+        row.as_mut_slice()[c] = number;
+    }
+
+    #[inline(always)]
+    fn get_in<E: Copy>(row: &[E], _components: usize, c: usize) -> [E; 1] {
+        [row[c]]
+    }
+
+    #[inline(always)]
+    fn set_in<E: Copy>(row: &mut [E], _components: usize, c: usize, [number]: [E; 1]) {
+        row[c] = number;
+    }
 }
 
 /// Implements [`Count`] number by number: with a loop over an array of references, a run would not stay in registers.
@@ -130,7 +167,6 @@ macro_rules! numbers {
 
 numbers! {
     0: ;
-    1: row_0 new_0 0;
     2: row_0 new_0 0, row_1 new_1 1;
     3: row_0 new_0 0, row_1 new_1 1, row_2 new_2 2;
     4: row_0 new_0 0, row_1 new_1 1, row_2 new_2 2, row_3 new_3 3;
