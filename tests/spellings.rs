@@ -514,7 +514,7 @@ keops! {
     }
 
     /// Three vectors of any dimension and a number, one after another.
-    #[keops(cuda(D = 2), cuda(D = 3))]
+    #[keops(cuda(D = 3))]
     pub fn joined<const D: usize>(x: Vi<D>, y: Vj<D>) -> Sum<j> { concat(x, D, y, x * y) | concat([y, 2, y, x]) }
 }
 
