@@ -9,7 +9,7 @@ mod components;
 
 pub use components::{Chain, Components, Grid};
 
-use crate::number::Real;
+use crate::number::{Packed, Real};
 
 /// Whose rows a variable has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Contraction {
 
     /// The contraction of a prepared target with a prepared source.
     #[inline(always)]
-    pub fn of_pair<R: Real>(&self, cx: R::Cx, i: &[R], j: &impl Row<R>) -> R {
+    pub fn of_pair<R: Packed>(&self, cx: R::Cx, i: &[R], j: &impl Row<R>) -> R {
         let zero = R::lit(cx, 0.0);
         let (mut even, mut odd, mut d) = (zero, zero, 0);
         if self.len < TWO_SUMS || !R::SIMD {

@@ -9,7 +9,7 @@
 
 use pulp::{Simd, WithSimd, bytemuck};
 
-use crate::number::{Real, math};
+use crate::number::{Packed, Real, math};
 
 mod common;
 mod gather;
@@ -144,32 +144,11 @@ impl<T: Vectorized, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
     type Cx = S;
     type Scalar = T;
     type Mask = Truths<T, S, Q>;
-    type Index = RowNumbers<T, S, Q>;
-    const LANES: usize = Q * (size_of::<T::N<S>>() / size_of::<T>());
-    const SIMD: bool = size_of::<T::N<S>>() > size_of::<T>();
 
     #[inline(always)]
     fn splat(cx: S, value: T) -> Self {
         let vector = <T as Vectorized>::splat(cx, value);
         Self(each!(_q => vector))
-    }
-    #[inline(always)]
-    fn load(_: S, from: &[T]) -> Self {
-        let vectors = &T::as_vectors::<S>(from)[..Q];
-        Self(each!(q => vectors[q]))
-    }
-    #[inline(always)]
-    fn view(from: &[T]) -> &[Self] {
-        bytemuck::cast_slice(&from[..from.len() / Self::LANES * Self::LANES])
-    }
-    #[inline(always)]
-    fn view_mut(from: &mut [T]) -> &mut [Self] {
-        let whole = from.len() / Self::LANES * Self::LANES;
-        bytemuck::cast_slice_mut(&mut from[..whole])
-    }
-    #[inline(always)]
-    fn store(self, _: S, to: &mut [T]) {
-        T::as_vectors_mut::<S>(to)[..Q].copy_from_slice(&self.0);
     }
 
     forward! {
@@ -189,7 +168,6 @@ impl<T: Vectorized, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
         or(a: Self::Mask, b: Self::Mask) -> Truths;
         not(a: Self::Mask) -> Truths;
         select(mask: Self::Mask, yes: Self, no: Self) -> Lanes;
-        index_select(mask: Self::Mask, yes: Self::Index, no: Self::Index) -> RowNumbers;
     }
 
     #[inline(always)]
@@ -228,7 +206,77 @@ impl<T: Vectorized, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
     }
 
     #[inline(always)]
-    fn truths(cx: S, mask: Self::Mask) -> u64 {
+    fn apart<O>(cx: S, f: impl FnOnce(S) -> O) -> O {
+        apart(cx, f)
+    }
+
+    #[inline(always)]
+    fn exp2(cx: S, x: Self) -> Self {
+        T::exp2_real(cx, x)
+    }
+    #[inline(always)]
+    fn exp(cx: S, x: Self) -> Self {
+        T::exp_real(cx, x)
+    }
+
+    outlined! {
+        log2 => log2_real(x), log => log_real(x), sin => sin_real(x), cos => cos_real(x), pow => pow_real(x, y),
+        asin => asin_real(x), acos => acos_real(x), atan => atan_real(x), atan2 => atan2_real(y, x),
+        log10 => log10_real(x), exp_m1 => exp_m1_real(x), ln_1p => ln_1p_real(x), tan => tan_real(x), sinh => sinh_real(x), cosh => cosh_real(x), tanh => tanh_real(x), asinh => asinh_real(x), acosh => acosh_real(x), atanh => atanh_real(x), erf => erf_real(x), erfc => erfc_real(x), cbrt => cbrt_real(x)
+    }
+
+    #[inline(always)]
+    fn pow2_integer(cx: S, n: Self) -> Self {
+        let one = Self::splat(cx, T::ROUND + T::of_f64((T::ONE >> T::MANTISSA_BITS) as f64));
+        Self::shift_to_exponent(cx, Self::add(cx, n, one))
+    }
+    #[inline(always)]
+    fn split_exponent(cx: S, x: Self) -> (Self, Self) {
+        // Counting exponents from sqrt(1/2) instead of from 1 puts the mantissa in [sqrt(1/2), sqrt(2)).
+        let root_half = T::integer(cx, T::ROOT_HALF);
+        let offset = T::integer(cx, T::ONE - T::ROOT_HALF);
+        let field = T::integer(cx, (1 << T::MANTISSA_BITS) - 1);
+        let count = T::integer(cx, T::COUNT);
+        let one = Self::lit(cx, (1u64 << T::MANTISSA_BITS) as f64 + (T::ONE >> T::MANTISSA_BITS) as f64);
+        let shifted: [T::U<S>; Q] = each!(q => T::integer_add(cx, T::bits(x.0[q]), offset));
+        let mantissa = Self(each!(q => {
+            T::from_bits(T::integer_add(cx, T::integer_and(cx, shifted[q], field), root_half))
+        }));
+        let exponent = Self(each!(q => {
+            T::from_bits(T::integer_or(cx, T::shift_right(cx, shifted[q], T::MANTISSA_BITS), count))
+        }));
+        (mantissa, Self::sub(cx, exponent, one))
+    }
+}
+
+impl<T: Vectorized, S: Simd, const Q: usize> Packed for Lanes<T, S, Q> {
+    forward! {
+        index_select(mask: Truths<T, S, Q>, yes: Self::Index, no: Self::Index) -> RowNumbers;
+    }
+    type Index = RowNumbers<T, S, Q>;
+    const LANES: usize = Q * (size_of::<T::N<S>>() / size_of::<T>());
+    const SIMD: bool = size_of::<T::N<S>>() > size_of::<T>();
+    #[inline(always)]
+    fn load(_: S, from: &[T]) -> Self {
+        let vectors = &T::as_vectors::<S>(from)[..Q];
+        Self(each!(q => vectors[q]))
+    }
+    #[inline(always)]
+    fn view(from: &[T]) -> &[Self] {
+        bytemuck::cast_slice(&from[..from.len() / Self::LANES * Self::LANES])
+    }
+    #[inline(always)]
+    fn view_mut(from: &mut [T]) -> &mut [Self] {
+        let whole = from.len() / Self::LANES * Self::LANES;
+        bytemuck::cast_slice_mut(&mut from[..whole])
+    }
+    #[inline(always)]
+    fn store(self, _: S, to: &mut [T]) {
+        T::as_vectors_mut::<S>(to)[..Q].copy_from_slice(&self.0);
+    }
+
+    #[inline(always)]
+    fn truths(cx: S, mask: Truths<T, S, Q>) -> u64 {
         let width = Self::LANES / Q;
         let mut all = 0;
         let mut q = 0;
@@ -257,12 +305,6 @@ impl<T: Vectorized, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
     fn index_from_bits(_: S, bits: Self) -> Self::Index {
         RowNumbers(each!(q => T::bits::<S>(bits.0[q])))
     }
-
-    #[inline(always)]
-    fn pow2_integer(cx: S, n: Self) -> Self {
-        let one = Self::splat(cx, T::ROUND + T::of_f64((T::ONE >> T::MANTISSA_BITS) as f64));
-        Self::shift_to_exponent(cx, Self::add(cx, n, one))
-    }
     #[inline(always)]
     fn shift_to_exponent(cx: S, t: Self) -> Self {
         Self(each!(q => T::from_bits(T::shift_left(cx, T::bits(t.0[q]), T::MANTISSA_BITS))))
@@ -286,7 +328,7 @@ impl<T: Vectorized, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
         Self(each!(q => <T as Vectorized>::unless_below(cx, x.0[q], low, value.0[q])))
     }
     #[inline(always)]
-    fn bit(cx: S, t: Self, bit: u32) -> Self::Mask {
+    fn bit(cx: S, t: Self, bit: u32) -> Truths<T, S, Q> {
         let one = T::integer(cx, 1 << bit);
         Truths(each!(q => T::integer_eq(cx, T::integer_and(cx, T::bits(t.0[q]), one), one)))
     }
@@ -301,38 +343,10 @@ impl<T: Vectorized, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
         (product, Self(each!(q => T::fused_mul_add(cx, a.0[q], b.0[q], less.0[q]))))
     }
     #[inline(always)]
-    fn split_exponent(cx: S, x: Self) -> (Self, Self) {
-        // Counting exponents from sqrt(1/2) instead of from 1 puts the mantissa in [sqrt(1/2), sqrt(2)).
-        let root_half = T::integer(cx, T::ROOT_HALF);
-        let offset = T::integer(cx, T::ONE - T::ROOT_HALF);
-        let field = T::integer(cx, (1 << T::MANTISSA_BITS) - 1);
-        let count = T::integer(cx, T::COUNT);
-        let one = Self::lit(cx, (1u64 << T::MANTISSA_BITS) as f64 + (T::ONE >> T::MANTISSA_BITS) as f64);
-        let shifted: [T::U<S>; Q] = each!(q => T::integer_add(cx, T::bits(x.0[q]), offset));
-        let mantissa = Self(each!(q => {
-            T::from_bits(T::integer_add(cx, T::integer_and(cx, shifted[q], field), root_half))
-        }));
-        let exponent = Self(each!(q => {
-            T::from_bits(T::integer_or(cx, T::shift_right(cx, shifted[q], T::MANTISSA_BITS), count))
-        }));
-        (mantissa, Self::sub(cx, exponent, one))
-    }
-    #[inline(always)]
     fn map(_: S, mut x: Self, f: impl Fn(T) -> T) -> Self {
         for number in bytemuck::cast_slice_mut::<T::N<S>, T>(&mut x.0) {
             *number = f(*number);
         }
         x
-    }
-
-    #[inline(always)]
-    fn apart<O>(cx: S, f: impl FnOnce(S) -> O) -> O {
-        apart(cx, f)
-    }
-
-    outlined! {
-        log2 => log2_real(x), log => log_real(x), sin => sin_real(x), cos => cos_real(x), pow => pow_real(x, y),
-        asin => asin_real(x), acos => acos_real(x), atan => atan_real(x), atan2 => atan2_real(y, x),
-        log10 => log10_real(x), exp_m1 => exp_m1_real(x), ln_1p => ln_1p_real(x), tan => tan_real(x), sinh => sinh_real(x), cosh => cosh_real(x), tanh => tanh_real(x), asinh => asinh_real(x), acosh => acosh_real(x), atanh => atanh_real(x), erf => erf_real(x), erfc => erfc_real(x), cbrt => cbrt_real(x)
     }
 }

@@ -18,4 +18,4 @@ mod plain;
 mod real;
 
 pub use bundle::Bundle;
-pub use real::{Real, Scalar};
+pub use real::{Packed, Real, Scalar};

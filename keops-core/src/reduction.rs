@@ -73,7 +73,7 @@ pub use zero::Zero;
 
 use crate::{
     formula::{Components, Differences, Formula, Row, Sink},
-    number::{Bundle, Real, Scalar},
+    number::{Bundle, Packed, Real, Scalar},
 };
 
 /// How the terms of a target become its result.
@@ -82,11 +82,11 @@ use crate::{
 /// so a reduction may use component 0 (an exponent, say) for the components that follow it.
 pub trait Reduction: Copy + Send + Sync + 'static {
     /// The numbers of a target between runs, in memory.
-    type State<F: Formula, R: Real>: Components<R>;
+    type State<F: Formula, R: Packed>: Components<R>;
     /// The numbers that every pair of a run changes or reads, in registers.
-    type Run<F: Formula, R: Real>;
+    type Run<F: Formula, R: Packed>;
     /// What component 0 of a pair leaves for the later components of the pair: the weight of an exponential, say.
-    type Kept<R: Real>: Copy;
+    type Kept<R: Packed>: Copy;
     /// Whether the state has a NaN once a component of f was NaN.
     const HANDS_NAN_ON: bool = false;
     /// True for reductions that do no more than one comparison for a typical pair. The overhead of the loop then
@@ -111,24 +111,24 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     const REGISTERS_PER_COMPONENT: usize;
 
     /// The state that has seen no source.
-    fn init<F: Formula, R: Real>(cx: R::Cx) -> Self::State<F, R>;
+    fn init<F: Formula, R: Packed>(cx: R::Cx) -> Self::State<F, R>;
     /// Begins a short run of sources.
-    fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> Self::Run<F, R>;
+    fn begin<F: Formula, R: Packed>(cx: R::Cx, state: &Self::State<F, R>) -> Self::Run<F, R>;
     /// The value of [`Self::Kept`] before component 0 of a source is pushed, which overwrites it.
-    fn keep<R: Real>(cx: R::Cx) -> Self::Kept<R>;
+    fn keep<R: Packed>(cx: R::Cx) -> Self::Kept<R>;
     /// Called before component 0 of the next source, or of a whole bundle of sources, is pushed. `largest` is the
     /// largest of these components, or NaN if one is NaN. Reductions with a running shift raise it here, once for the
     /// bundle.
     #[inline(always)]
-    fn lead<F: Formula, R: Real>(_cx: R::Cx, _run: &mut Self::Run<F, R>, _largest: R) {}
+    fn lead<F: Formula, R: Packed>(_cx: R::Cx, _run: &mut Self::Run<F, R>, _largest: R) {}
     /// The lanes in which a component 0 of this value could change the state. Called only where [`Self::FILTERS`] is
     /// true.
     #[inline(always)]
-    fn admits<F: Formula, R: Real>(_cx: R::Cx, _run: &Self::Run<F, R>, _value: R) -> R::Mask {
+    fn admits<F: Formula, R: Packed>(_cx: R::Cx, _run: &Self::Run<F, R>, _value: R) -> R::Mask {
         unreachable!("every source counts: `FILTERS` is false")
     }
     /// Adds component `c` of the pair with source `index` to the run, or to the state (see [`Self::PUSHES_TO_STATE`]).
-    fn push<F: Formula, R: Real>(
+    fn push<F: Formula, R: Packed>(
         cx: R::Cx,
         state: &mut Self::State<F, R>,
         run: &mut Self::Run<F, R>,
@@ -139,7 +139,7 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     );
     /// [`Self::push`] of a component that is the product a b: sums add it by a fused operation.
     #[inline(always)]
-    fn push_product<F: Formula, R: Real>(
+    fn push_product<F: Formula, R: Packed>(
         cx: R::Cx,
         state: &mut Self::State<F, R>,
         run: &mut Self::Run<F, R>,
@@ -151,7 +151,7 @@ pub trait Reduction: Copy + Send + Sync + 'static {
         Self::push::<F, R>(cx, state, run, kept, index, c, R::mul(cx, a, b));
     }
     /// Ends a run: its numbers are added to the state. Sums add the sum of the run to their compensated total.
-    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &Self::Run<F, R>);
+    fn flush<F: Formula, R: Packed>(cx: R::Cx, state: &mut Self::State<F, R>, run: &Self::Run<F, R>);
     /// Merges `other` into `state`, the states of one target after different sources. Both are states of a single lane,
     /// for a formula of `components` components.
     fn merge<T: Scalar>(components: usize, state: &mut [T], other: &[T]);
@@ -167,14 +167,14 @@ pub trait Reduction: Copy + Send + Sync + 'static {
 }
 
 /// A sink that pushes the components of one pair to the reduction `Red`.
-pub struct Push<'a, F: Formula, R: Real, Red: Reduction> {
+pub struct Push<'a, F: Formula, R: Packed, Red: Reduction> {
     state: &'a mut Red::State<F, R>,
     run: &'a mut Red::Run<F, R>,
     kept: Red::Kept<R>,
     index: R::Index,
 }
 
-impl<'a, F: Formula, R: Real, Red: Reduction> Push<'a, F, R, Red> {
+impl<'a, F: Formula, R: Packed, Red: Reduction> Push<'a, F, R, Red> {
     /// A sink for the pair with source `index`.
     #[inline(always)]
     pub fn new(cx: R::Cx, state: &'a mut Red::State<F, R>, run: &'a mut Red::Run<F, R>, index: R::Index) -> Self {
@@ -182,7 +182,7 @@ impl<'a, F: Formula, R: Real, Red: Reduction> Push<'a, F, R, Red> {
     }
 }
 
-impl<F: Formula, R: Real, Red: Reduction> Sink<R> for Push<'_, F, R, Red> {
+impl<F: Formula, R: Packed, Red: Reduction> Sink<R> for Push<'_, F, R, Red> {
     #[inline(always)]
     fn put(&mut self, cx: R::Cx, c: usize, value: R) {
         if c == 0 {
@@ -201,7 +201,7 @@ impl<F: Formula, R: Real, Red: Reduction> Sink<R> for Push<'_, F, R, Red> {
 
 /// The vectors of squared distances, of a target and of the sources of a bundle, each less a centre that is near to all
 /// of them.
-pub trait Centred<R: Real> {
+pub trait Centred<R: Packed> {
     /// The centred vector of the target.
     fn target(&self, differences: &Differences) -> &[R];
     /// The centred vector of source `b`.
@@ -209,7 +209,7 @@ pub trait Centred<R: Real> {
 }
 
 /// A sink that pushes the components of a target's pairs with `B` sources to a reduction with [`Reduction::BUNDLES`].
-pub struct PushBundle<'a, F: Formula, R: Real, Red: Reduction, V, const B: usize> {
+pub struct PushBundle<'a, F: Formula, R: Packed, Red: Reduction, V, const B: usize> {
     state: &'a mut Red::State<F, R>,
     run: &'a mut Red::Run<F, R>,
     kept: [Red::Kept<R>; B],
@@ -217,7 +217,7 @@ pub struct PushBundle<'a, F: Formula, R: Real, Red: Reduction, V, const B: usize
     centred: Option<V>,
 }
 
-impl<'a, F: Formula, R: Real, Red: Reduction, V: Centred<R>, const B: usize> PushBundle<'a, F, R, Red, V, B> {
+impl<'a, F: Formula, R: Packed, Red: Reduction, V: Centred<R>, const B: usize> PushBundle<'a, F, R, Red, V, B> {
     /// A sink for the pairs with these sources. `centred` are the centred vectors, given if all sources are so far from
     /// the target that differences of centred vectors keep their digits.
     #[inline(always)]
@@ -244,7 +244,7 @@ impl<'a, F: Formula, R: Real, Red: Reduction, V: Centred<R>, const B: usize> Pus
     }
 }
 
-impl<F: Formula, R: Real, Red: Reduction, V: Centred<R>, const B: usize> Sink<Bundle<R, B>>
+impl<F: Formula, R: Packed, Red: Reduction, V: Centred<R>, const B: usize> Sink<Bundle<R, B>>
     for PushBundle<'_, F, R, Red, V, B>
 {
     #[inline(always)]

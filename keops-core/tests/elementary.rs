@@ -15,7 +15,7 @@ use std::{marker::PhantomData, sync::Mutex};
 use keops_core::{
     call::Element,
     lanes::Lanes,
-    number::{Real, ops},
+    number::{Packed, ops},
 };
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -28,7 +28,7 @@ trait Function: Send + Sync {
     /// Whether a result below twice the smallest normal number may be any number from 0 to twice the smallest normal
     /// number.
     const FLUSHES: bool = false;
-    fn lanes<R: Real>(cx: R::Cx, x: R, y: R) -> R;
+    fn lanes<R: Packed>(cx: R::Cx, x: R, y: R) -> R;
     fn reference(x: f64, y: f64) -> f64;
 }
 
@@ -40,7 +40,7 @@ macro_rules! functions {
             const BOUNDS: [f64; 2] = $bounds;
             $( const FLUSHES: bool = $flushes; )?
             #[inline(always)]
-            fn lanes<R: Real>(cx: R::Cx, x: R, y: R) -> R {
+            fn lanes<R: Packed>(cx: R::Cx, x: R, y: R) -> R {
                 ($lanes)(cx, x, y)
             }
             fn reference(x: f64, y: f64) -> f64 {
@@ -113,7 +113,7 @@ impl<F: Function, T: Element> WithSimd for Apply<'_, F, T> {
 }
 
 #[inline(always)]
-fn tiles<F: Function, R: Real>(cx: R::Cx, x: &[R::Scalar], y: &[R::Scalar], to: &mut [R::Scalar]) {
+fn tiles<F: Function, R: Packed>(cx: R::Cx, x: &[R::Scalar], y: &[R::Scalar], to: &mut [R::Scalar]) {
     // Not by iterators over chunks: the library's debug checks on each chunk take most of the test's time.
     for k in (0..x.len()).step_by(R::LANES) {
         F::lanes(cx, R::load(cx, &x[k..]), R::load(cx, &y[k..])).store(cx, &mut to[k..]);

@@ -54,7 +54,7 @@ use crate::{
     },
     formula::{Contraction, ContractionKind},
     lanes::{Lanes, Vectorized, memory::Aligned},
-    number::{Real, Scalar},
+    number::{Packed, Scalar},
 };
 
 /// The fewest components of a contraction that is computed here. Shorter ones are computed in the loop over pairs,
@@ -229,7 +229,7 @@ pub struct Contracted<'c, T: Vectorized> {
 impl<'c, T: Vectorized> Contracted<'c, T> {
     /// The centred vector of a squared distance for row `row` of the targets.
     #[inline(always)]
-    pub(super) fn target<R: Real<Scalar = T>>(&self, number: usize, len: usize, row: usize) -> &'c [R] {
+    pub(super) fn target<R: Packed<Scalar = T>>(&self, number: usize, len: usize, row: usize) -> &'c [R] {
         let (vectors, first) = self.targets;
         &R::view(vectors[number].centred.numbers())[(first + row) * len..][..len]
     }
@@ -341,7 +341,7 @@ impl<T: Vectorized> WithSimd for Task<'_, '_, T> {
     /// A row of lanes has as many vectors as in the formula's loop over pairs; S is as large as the registers allow.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let vectors = self.contractor.lanes / <Lanes<T, S, 1> as Real>::LANES;
+        let vectors = self.contractor.lanes / <Lanes<T, S, 1> as Packed>::LANES;
         let rows = self.targets.len() / (self.contractor.widths[0] * self.contractor.lanes);
         if const { S::REGISTER_COUNT >= 32 } {
             match (vectors, rows) {
@@ -364,7 +364,7 @@ impl<T: Vectorized> WithSimd for Task<'_, '_, T> {
 impl<T: Vectorized> Task<'_, '_, T> {
     /// Computes the contraction for `N` rows of targets and groups of `S` sources.
     #[inline(always)]
-    fn run<R: Real<Scalar = T>, const N: usize, const S: usize>(self, cx: R::Cx) {
+    fn run<R: Packed<Scalar = T>, const N: usize, const S: usize>(self, cx: R::Cx) {
         let Contractor { contractions, widths, .. } = self.contractor;
         let contraction = &contractions[self.number];
         let &Contraction { kind, target, source, len } = contraction;

@@ -11,7 +11,7 @@ use crate::{
     cpu::sweep::{Direction, contract},
     formula::{Components, Formula, Sink},
     lanes::Vectorized,
-    number::{Real, Scalar},
+    number::{Packed, Scalar},
     reduction::{Reduction, components},
 };
 
@@ -39,7 +39,7 @@ const SHORT: usize = 8;
 const LANES: usize = 16;
 
 /// Whether the kernel of `F` and `Red` has this loop.
-pub(super) const fn filters<F: Formula, R: Real, Red: Reduction>() -> bool {
+pub(super) const fn filters<F: Formula, R: Packed, Red: Reduction>() -> bool {
     Red::FILTERS && R::SIMD && R::LANES <= LANES && components::<F>() == 1
 }
 
@@ -79,7 +79,7 @@ impl<T: Vectorized> Queues<T> {
     /// Puts the `sources` sources of a turn, the first of which is number `row`, into the queues of all lanes, which
     /// must be empty.
     #[inline(always)]
-    fn fill<F: Formula, R: Real<Scalar = T>, D: Direction<F, R>>(
+    fn fill<F: Formula, R: Packed<Scalar = T>, D: Direction<F, R>>(
         &mut self,
         values: &[[T; LANES]; TURN],
         sources: usize,
@@ -101,7 +101,7 @@ impl<T: Vectorized> Queues<T> {
 
     /// Inserts all sources from the queues, and empties these.
     #[inline(always)]
-    fn insert<F: Formula, R: Real<Scalar = T>, Red: Reduction>(
+    fn insert<F: Formula, R: Packed<Scalar = T>, Red: Reduction>(
         &mut self,
         cx: R::Cx,
         state: &mut Red::State<F, R>,
@@ -131,7 +131,7 @@ struct Values<T>([[[T; LANES]; TURN]; TURNS]);
 /// A sink that holds the value of a pair.
 struct Value<R>(R);
 
-impl<R: Real> Sink<R> for Value<R> {
+impl<R: Packed> Sink<R> for Value<R> {
     #[inline(always)]
     fn put(&mut self, _cx: R::Cx, _c: usize, value: R) {
         self.0 = value;
@@ -143,13 +143,13 @@ impl<R: Real> Sink<R> for Value<R> {
 }
 
 /// What the value of a pair of a row of targets depends on, besides the source.
-struct Pairs<'a, F: Formula, R: Real<Scalar: Vectorized>> {
+struct Pairs<'a, F: Formula, R: Packed<Scalar: Vectorized>> {
     parameters: &'a F::Parameters<R>,
     target: &'a [R],
     contracted: &'a [F::Contractions<R>],
 }
 
-impl<F: Formula, R: Real<Scalar: Vectorized>> Pairs<'_, F, R> {
+impl<F: Formula, R: Packed<Scalar: Vectorized>> Pairs<'_, F, R> {
     /// Computes the values of the pairs with some sources, the first of which is number `first`, and gives the lanes
     /// that admit them, with the lanes of the first source in the lowest bits.
     #[inline(always)]
@@ -175,7 +175,7 @@ impl<F: Formula, R: Real<Scalar: Vectorized>> Pairs<'_, F, R> {
 
 /// Takes all pairs of a row of targets, as `sweep_target` does.
 #[inline(always)]
-pub(super) fn sweep_target<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
+pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
     cx: R::Cx,
     parameters: &F::Parameters<R>,
     target: &[R],

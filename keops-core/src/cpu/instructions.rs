@@ -12,14 +12,14 @@ use crate::{
     cpu::plan,
     formula::Formula,
     lanes::{Common, Lanes, Vectorized},
-    number::Real,
+    number::Packed,
     reduction::Reduction,
 };
 
 /// Code that runs on the lanes of any instruction set.
 pub(super) trait OnLanes<T: Vectorized, F: Formula, Red: Reduction>: Sized {
     /// Runs on one kind of lanes.
-    fn run<R: Real<Scalar = T>>(self, cx: R::Cx);
+    fn run<R: Packed<Scalar = T>>(self, cx: R::Cx);
 
     /// Runs with the instructions of `arch`.
     #[inline(always)]
@@ -86,9 +86,9 @@ pub(super) fn vector_bytes(arch: Arch) -> usize {
 pub(super) const fn lanes<T: Vectorized, F: Formula, Red: Reduction>(arch: Arch) -> usize {
     const fn of<T: Vectorized, S: Simd, F: Formula, Red: Reduction>() -> usize {
         match plan::tile_vectors::<S, F, Red>() {
-            4 => <Lanes<T, S, 4> as Real>::LANES,
-            2 => <Lanes<T, S, 2> as Real>::LANES,
-            _ => <Lanes<T, S, 1> as Real>::LANES,
+            4 => <Lanes<T, S, 4> as Packed>::LANES,
+            2 => <Lanes<T, S, 2> as Packed>::LANES,
+            _ => <Lanes<T, S, 1> as Packed>::LANES,
         }
     }
     match arch {

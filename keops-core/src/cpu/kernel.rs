@@ -14,7 +14,7 @@ use crate::{
     },
     formula::{Components, Contraction, Formula, Role, width},
     lanes::{Common, Vectorized},
-    number::{Real, Scalar},
+    number::{Packed, Scalar},
     problem::Signature,
     reduction::{Reduction, components},
 };
@@ -175,7 +175,7 @@ struct SweepTargets<'a, T: Vectorized>(Tile<'a, T>);
 
 impl<T: Vectorized, F: Formula, Red: Reduction> OnLanes<T, F, Red> for SweepTargets<'_, T> {
     #[inline(always)]
-    fn run<R: Real<Scalar = T>>(self, cx: R::Cx) {
+    fn run<R: Packed<Scalar = T>>(self, cx: R::Cx) {
         sweep::<F, R, Red, OverTargets>(cx, self.0);
     }
 }
@@ -185,7 +185,7 @@ struct SweepSources<'a, T: Vectorized>(Tile<'a, T>);
 
 impl<T: Vectorized, F: Formula, Red: Reduction> OnLanes<T, F, Red> for SweepSources<'_, T> {
     #[inline(always)]
-    fn run<R: Real<Scalar = T>>(self, cx: R::Cx) {
+    fn run<R: Packed<Scalar = T>>(self, cx: R::Cx) {
         sweep::<F, R, Red, OverSources>(cx, self.0);
     }
 }

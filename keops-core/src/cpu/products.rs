@@ -8,7 +8,7 @@ use num_traits::Float;
 
 use crate::{
     formula::{Contraction, Row},
-    number::{Real, Scalar},
+    number::{Packed, Scalar},
 };
 
 /// A squared distance below this fraction of the sum of the two squares that it is made of is computed again.
@@ -42,7 +42,7 @@ pub(super) struct Rows<'r, T> {
 /// A source, the same in every lane.
 struct Numbers<'r, T>(&'r [T]);
 
-impl<R: Real> Row<R> for Numbers<'_, R::Scalar> {
+impl<R: Packed> Row<R> for Numbers<'_, R::Scalar> {
     #[inline(always)]
     fn get(&self, cx: R::Cx, c: usize) -> R {
         R::splat(cx, self.0[c])
@@ -50,7 +50,7 @@ impl<R: Real> Row<R> for Numbers<'_, R::Scalar> {
 }
 
 /// How products of centred vectors become squared distances.
-pub(super) struct Distances<'d, R: Real, const N: usize> {
+pub(super) struct Distances<'d, R: Packed, const N: usize> {
     pub(super) contraction: &'d Contraction,
     /// The squares |u - c|² of the targets, and |w - c|² of all sources of the tile.
     pub(super) squares: ([R; N], &'d [R::Scalar]),
@@ -62,7 +62,7 @@ pub(super) struct Distances<'d, R: Real, const N: usize> {
     pub(super) close: &'d mut [bool],
 }
 
-impl<R: Real, const N: usize> Distances<'_, R, N> {
+impl<R: Packed, const N: usize> Distances<'_, R, N> {
     /// The squared distance of row `n` of the targets and a source, from their product; and a number that is below 0 if
     /// the two are close. Where squares are not bounded, either may be NaN.
     #[inline(always)]
@@ -105,7 +105,7 @@ const FEW: usize = 4;
 /// Computes Σ_d u_d w_d for each of `N` vectors u and each row w, or the squared distances that are made of these
 /// products.
 #[inline(always)]
-pub(super) fn products<R: Real, const N: usize, const S: usize>(
+pub(super) fn products<R: Packed, const N: usize, const S: usize>(
     cx: R::Cx,
     u: [&[R]; N],
     rows: &Rows<'_, R::Scalar>,
@@ -150,7 +150,7 @@ pub(super) fn products<R: Real, const N: usize, const S: usize>(
 /// rows, the first of which is row `s`. With `distances`, which are given for the last chunk, it makes squared
 /// distances of the products, and returns whether some may be close.
 #[inline(always)]
-fn group<R: Real, const N: usize, const S: usize>(
+fn group<R: Packed, const N: usize, const S: usize>(
     cx: R::Cx,
     u: [&[R]; N],
     rows: &Rows<'_, R::Scalar>,

@@ -59,7 +59,7 @@ use crate::{
     },
     formula::{Components, Differences, Formula, Row},
     lanes::Vectorized,
-    number::{Bundle, Real},
+    number::{Bundle, Packed, Real},
     reduction::{Centred, Push, PushBundle, Reduction},
 };
 
@@ -99,18 +99,18 @@ pub struct Tile<'a, T: Vectorized> {
 #[derive(Clone, Copy)]
 struct Same<'a, A>(&'a A);
 
-impl<R: Real<Scalar: Vectorized>, A: Components<R::Scalar>> Row<R> for Same<'_, A> {
+impl<R: Packed<Scalar: Vectorized>, A: Components<R::Scalar>> Row<R> for Same<'_, A> {
     #[inline(always)]
     fn get(&self, cx: R::Cx, c: usize) -> R {
         R::splat(cx, self.0.as_slice()[c])
     }
 }
 
-/// A row of lanes: [`Real::LANES`] sources when lanes run over sources.
+/// A row of lanes: [`Packed::LANES`] sources when lanes run over sources.
 #[derive(Clone, Copy)]
 struct Own<'a, A>(&'a A);
 
-impl<R: Real<Scalar: Vectorized>, A: Components<R>> Row<R> for Own<'_, A> {
+impl<R: Packed<Scalar: Vectorized>, A: Components<R>> Row<R> for Own<'_, A> {
     #[inline(always)]
     fn get(&self, _cx: R::Cx, c: usize) -> R {
         self.0.as_slice()[c]
@@ -120,7 +120,7 @@ impl<R: Real<Scalar: Vectorized>, A: Components<R>> Row<R> for Own<'_, A> {
 /// The sources of a bundle, each a row of type `S`.
 struct Each<S>([S; B]);
 
-impl<R: Real<Scalar: Vectorized>, S: Row<R>> Row<Bundle<R, B>> for Each<S> {
+impl<R: Packed<Scalar: Vectorized>, S: Row<R>> Row<Bundle<R, B>> for Each<S> {
     #[inline(always)]
     fn get(&self, cx: R::Cx, c: usize) -> Bundle<R, B> {
         let mut numbers = [self.0[0].get(cx, c); B];
@@ -136,7 +136,7 @@ impl<R: Real<Scalar: Vectorized>, S: Row<R>> Row<Bundle<R, B>> for Each<S> {
 /// A row that is the same for all sources of a bundle: the target.
 struct All<'a, R>(&'a [R]);
 
-impl<R: Real<Scalar: Vectorized>> Row<Bundle<R, B>> for All<'_, R> {
+impl<R: Packed<Scalar: Vectorized>> Row<Bundle<R, B>> for All<'_, R> {
     #[inline(always)]
     fn get(&self, _cx: R::Cx, c: usize) -> Bundle<R, B> {
         Bundle([self.0[c]; B])
@@ -155,7 +155,7 @@ struct OfBundle<'a, T: Vectorized> {
     first: usize,
 }
 
-impl<R: Real<Scalar: Vectorized>> Centred<R> for OfBundle<'_, R::Scalar> {
+impl<R: Packed<Scalar: Vectorized>> Centred<R> for OfBundle<'_, R::Scalar> {
     #[inline(always)]
     fn target(&self, differences: &Differences) -> &[R] {
         let (contracted, row) = self.of_row;
@@ -168,7 +168,7 @@ impl<R: Real<Scalar: Vectorized>> Centred<R> for OfBundle<'_, R::Scalar> {
 }
 
 /// The direction of lanes: over targets or over sources.
-pub(super) trait Direction<F: Formula, R: Real<Scalar: Vectorized>> {
+pub(super) trait Direction<F: Formula, R: Packed<Scalar: Vectorized>> {
     /// The type of a stored row of sources.
     type Source;
     /// The number of sources in a stored row.
@@ -188,7 +188,7 @@ pub(super) trait Direction<F: Formula, R: Real<Scalar: Vectorized>> {
 /// Lanes run over targets; every lane sees the same source.
 pub(super) struct OverTargets;
 
-impl<F: Formula, R: Real<Scalar: Vectorized>> Direction<F, R> for OverTargets {
+impl<F: Formula, R: Packed<Scalar: Vectorized>> Direction<F, R> for OverTargets {
     type Source = F::Source<R::Scalar>;
     const SOURCES: u32 = 1;
     const CONTRACTED: bool = true;
@@ -214,7 +214,7 @@ impl<F: Formula, R: Real<Scalar: Vectorized>> Direction<F, R> for OverTargets {
 /// Lanes run over sources: every lane has its own, whether the target of all lanes is the same or not.
 pub(super) struct OverSources;
 
-impl<F: Formula, R: Real<Scalar: Vectorized>> Direction<F, R> for OverSources {
+impl<F: Formula, R: Packed<Scalar: Vectorized>> Direction<F, R> for OverSources {
     type Source = F::Source<R>;
     const SOURCES: u32 = R::LANES as u32;
     const CONTRACTED: bool = false;
@@ -239,7 +239,7 @@ impl<F: Formula, R: Real<Scalar: Vectorized>> Direction<F, R> for OverSources {
 
 /// Reduces all pairs of a tile.
 #[inline(always)]
-pub(super) fn sweep<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
+pub(super) fn sweep<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
     cx: R::Cx,
     tile: Tile<'_, R::Scalar>,
 ) {
@@ -297,7 +297,7 @@ pub(super) fn sweep<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: 
 
 /// Reduces all pairs of a row of targets with the sources of a tile.
 #[inline(always)]
-fn sweep_target<F: Formula, R: Real<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
+fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
     cx: R::Cx,
     parameters: &F::Parameters<R>,
     target: &[R],
@@ -381,7 +381,7 @@ fn of_bundle<T: Vectorized>(of_row: Option<OfRow<'_, T>>, first: usize, count: u
 
 /// The contractions of a row of targets with source number `source` of a tile.
 #[inline(always)]
-pub(super) fn contract<F: Formula, R: Real<Scalar: Vectorized>, D: Direction<F, R>>(
+pub(super) fn contract<F: Formula, R: Packed<Scalar: Vectorized>, D: Direction<F, R>>(
     cx: R::Cx,
     target: &[R],
     stored: &D::Source,

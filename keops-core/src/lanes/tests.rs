@@ -3,7 +3,7 @@
 use num_traits::{Float, One, Zero};
 use pulp::{Simd, WithSimd};
 
-use crate::number::{Real, Scalar};
+use crate::number::{Packed, Real, Scalar};
 
 /// Runs `check` with tiles of one, two and three vectors, in f32 and f64.
 struct Check;
@@ -44,7 +44,7 @@ fn same<T: Scalar>(a: T, b: T) -> bool {
     (a.is_nan() && b.is_nan()) || (a == b && a.is_sign_negative() == b.is_sign_negative())
 }
 
-fn check<R: Real>(cx: R::Cx) {
+fn check<R: Packed>(cx: R::Cx) {
     let numbers = specials::<R::Scalar>();
     // Lane k of the second operand is another number than lane k of the first, and every pair occurs.
     for shift in 0..numbers.len() {
@@ -58,21 +58,21 @@ fn check<R: Real>(cx: R::Cx) {
     row_numbers::<R>(cx);
 }
 
-fn lanes<R: Real>(cx: R::Cx, x: R) -> Vec<R::Scalar> {
+fn lanes<R: Packed>(cx: R::Cx, x: R) -> Vec<R::Scalar> {
     let mut to = vec![R::Scalar::zero(); R::LANES];
     x.store(cx, &mut to);
     to
 }
 
 /// The mask as ones and zeros.
-fn truths<R: Real>(cx: R::Cx, mask: R::Mask) -> Vec<bool> {
+fn truths<R: Packed>(cx: R::Cx, mask: R::Mask) -> Vec<bool> {
     let ones = R::select(cx, mask, R::lit(cx, 1.0), R::lit(cx, 0.0));
     let truths: Vec<bool> = lanes(cx, ones).iter().map(|v| *v == R::Scalar::one()).collect();
     assert_eq!(R::any(cx, mask), truths.contains(&true));
     truths
 }
 
-fn arithmetic<R: Real>(cx: R::Cx, a: &[R::Scalar], b: &[R::Scalar]) {
+fn arithmetic<R: Packed>(cx: R::Cx, a: &[R::Scalar], b: &[R::Scalar]) {
     let (x, y) = (R::load(cx, a), R::load(cx, b));
     let numbers = |name: &str, found: R, f: fn(R::Scalar, R::Scalar) -> R::Scalar| {
         for (k, found) in lanes(cx, found).into_iter().enumerate() {
@@ -120,7 +120,7 @@ fn arithmetic<R: Real>(cx: R::Cx, a: &[R::Scalar], b: &[R::Scalar]) {
     numbers("map", R::map(cx, x, |v| v + v), |a, _| a + a);
 }
 
-fn bits<R: Real>(cx: R::Cx, a: &[R::Scalar]) {
+fn bits<R: Packed>(cx: R::Cx, a: &[R::Scalar]) {
     let x = R::load(cx, a);
     let (mantissa, exponent) = R::split_exponent(cx, x);
     let (mantissa, exponent) = (lanes(cx, mantissa), lanes(cx, exponent));
@@ -152,16 +152,16 @@ fn bits<R: Real>(cx: R::Cx, a: &[R::Scalar]) {
     let (product, error) = R::two_product(cx, third, factor);
     let (product, error) = (lanes(cx, product), lanes(cx, error));
     for (k, &factor) in lanes(cx, factor).iter().enumerate() {
-        let (p, e) = Real::two_product((), R::Scalar::of_f64(1.0 / 3.0), factor);
+        let (p, e) = Packed::two_product((), R::Scalar::of_f64(1.0 / 3.0), factor);
         assert!(product[k] == p && error[k] == e, "{factor} / 3");
         assert!(e.abs() <= p * R::Scalar::epsilon());
     }
 }
 
-fn row_numbers<R: Real>(cx: R::Cx) {
+fn row_numbers<R: Packed>(cx: R::Cx) {
     let read = |index: R::Index| -> Vec<u32> {
         let bits = lanes(cx, R::index_to_bits(cx, R::index_from_bits(cx, R::index_to_bits(cx, index))));
-        bits.iter().map(|&bits| Real::index_from_bits((), bits)).collect()
+        bits.iter().map(|&bits| Packed::index_from_bits((), bits)).collect()
     };
     for first in [0, 7, (1 << 31) - 2, u32::MAX - 2] {
         let ramp = R::index_ramp(cx, first);

@@ -33,7 +33,7 @@ macro_rules! vectors {
         f64 { $($of_f64:tt)* }
     ) => {
         /// An element type with vectors: `f32` or `f64`.
-        #[allow(missing_docs, reason = "the operations of `Real` and of `pulp`, under the same names")]
+        #[allow(missing_docs, reason = "the operations of `Packed` and of `pulp`, under the same names")]
         pub trait Vectorized: Scalar + bytemuck::Pod {
             /// A vector of numbers.
             type N<S: Simd>: bytemuck::Pod + core::fmt::Debug + Send + Sync;

@@ -7,7 +7,7 @@
 
 use core::slice;
 
-use crate::number::Real;
+use crate::number::{Packed, Real};
 
 /// `B` numbers.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +49,6 @@ impl<R: Real, const B: usize> Real for Bundle<R, B> {
     type Cx = R::Cx;
     type Scalar = R::Scalar;
     type Mask = [R::Mask; B];
-    type Index = [R::Index; B];
-    const LANES: usize = B * R::LANES;
 
     numbers! {
         add(x, y);
@@ -69,7 +67,6 @@ impl<R: Real, const B: usize> Real for Bundle<R, B> {
         max(x, y);
         round(x);
         pow2_integer(n);
-        shift_to_exponent(t);
         exp2(x);
         exp(x);
         log2(x);
@@ -119,6 +116,42 @@ impl<R: Real, const B: usize> Real for Bundle<R, B> {
         Bundle([R::splat(cx, value); B])
     }
     #[inline(always)]
+    fn any(cx: R::Cx, mask: Self::Mask) -> bool {
+        let mut all = mask[0];
+        let mut b = 1;
+        while b < B {
+            all = R::or(cx, all, mask[b]);
+            b += 1;
+        }
+        R::any(cx, all)
+    }
+    #[inline(always)]
+    fn select(cx: R::Cx, mask: Self::Mask, yes: Self, no: Self) -> Self {
+        Bundle(each!(b, no.0[0] => R::select(cx, mask[b], yes.0[b], no.0[b])))
+    }
+    #[inline(always)]
+    fn split_exponent(cx: R::Cx, x: Self) -> (Self, Self) {
+        let (mut mantissa, mut exponent) = (x, x);
+        let mut b = 0;
+        while b < B {
+            (mantissa.0[b], exponent.0[b]) = R::split_exponent(cx, x.0[b]);
+            b += 1;
+        }
+        (mantissa, exponent)
+    }
+    #[inline(always)]
+    fn apart<O>(cx: R::Cx, f: impl FnOnce(R::Cx) -> O) -> O {
+        R::apart(cx, f)
+    }
+}
+
+impl<R: Packed, const B: usize> Packed for Bundle<R, B> {
+    numbers! {
+        shift_to_exponent(t);
+    }
+    type Index = [R::Index; B];
+    const LANES: usize = B * R::LANES;
+    #[inline(always)]
     fn load(cx: R::Cx, from: &[R::Scalar]) -> Self {
         Bundle(each!(b, R::lit(cx, 0.0) => R::load(cx, &from[b * R::LANES..])))
     }
@@ -141,20 +174,6 @@ impl<R: Real, const B: usize> Real for Bundle<R, B> {
             self.0[b].store(cx, &mut to[b * R::LANES..]);
             b += 1;
         }
-    }
-    #[inline(always)]
-    fn any(cx: R::Cx, mask: Self::Mask) -> bool {
-        let mut all = mask[0];
-        let mut b = 1;
-        while b < B {
-            all = R::or(cx, all, mask[b]);
-            b += 1;
-        }
-        R::any(cx, all)
-    }
-    #[inline(always)]
-    fn select(cx: R::Cx, mask: Self::Mask, yes: Self, no: Self) -> Self {
-        Bundle(each!(b, no.0[0] => R::select(cx, mask[b], yes.0[b], no.0[b])))
     }
     #[inline(always)]
     fn index_splat(cx: R::Cx, index: u32) -> Self::Index {
@@ -189,20 +208,6 @@ impl<R: Real, const B: usize> Real for Bundle<R, B> {
             b += 1;
         }
         (product, error)
-    }
-    #[inline(always)]
-    fn split_exponent(cx: R::Cx, x: Self) -> (Self, Self) {
-        let (mut mantissa, mut exponent) = (x, x);
-        let mut b = 0;
-        while b < B {
-            (mantissa.0[b], exponent.0[b]) = R::split_exponent(cx, x.0[b]);
-            b += 1;
-        }
-        (mantissa, exponent)
-    }
-    #[inline(always)]
-    fn apart<O>(cx: R::Cx, f: impl FnOnce(R::Cx) -> O) -> O {
-        R::apart(cx, f)
     }
     #[inline(always)]
     fn map(cx: R::Cx, x: Self, f: impl Fn(R::Scalar) -> R::Scalar) -> Self {

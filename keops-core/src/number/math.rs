@@ -1,4 +1,4 @@
-//! Elementary functions on any [`Real`]: one algorithm for plain numbers and for tiles, with a table of constants for
+//! Elementary functions on any [`Packed`]: one algorithm for plain numbers and for tiles, with a table of constants for
 //! each element type.
 //!
 //! No function needs a fused multiply-add to be accurate: where a product must be exact, its factors are short enough.
@@ -6,7 +6,7 @@
 //! rounded one by one, the rest fitted again each time). The stated errors are the largest found by
 //! `tests/elementary.rs`: over all arguments in f32, over random and special ones in f64.
 
-use crate::number::Real;
+use crate::number::Packed;
 
 pub(crate) mod area;
 pub(crate) mod asin;
@@ -22,7 +22,7 @@ pub(crate) mod sin;
 
 /// c\[0\] + c\[1\] x + c\[2\] x² + ..., by Horner's rule, which takes the fewest operations; tiles hide its latency.
 #[inline(always)]
-pub(crate) fn polynomial<R: Real, const N: usize>(cx: R::Cx, x: R, c: &[R::Scalar; N]) -> R {
+pub(crate) fn polynomial<R: Packed, const N: usize>(cx: R::Cx, x: R, c: &[R::Scalar; N]) -> R {
     // The steps are written out, because the time that the optimiser takes for a loop grows with the length of the
     // function around it.
     macro_rules! steps {
@@ -40,16 +40,16 @@ pub(crate) fn polynomial<R: Real, const N: usize>(cx: R::Cx, x: R, c: &[R::Scala
 
 /// The rounded sum a + b and its rounding error, for |a| >= |b| or a = 0 (Dekker 1971).
 #[inline(always)]
-pub(crate) fn fast_two_sum<R: Real>(cx: R::Cx, a: R, b: R) -> (R, R) {
+pub(crate) fn fast_two_sum<R: Packed>(cx: R::Cx, a: R, b: R) -> (R, R) {
     let sum = R::add(cx, a, b);
     (sum, R::sub(cx, b, R::sub(cx, sum, a)))
 }
 
-/// [`Real::two_product`] without a fused operation (Dekker 1971, with the halves of Veltkamp 1968).
+/// [`Packed::two_product`] without a fused operation (Dekker 1971, with the halves of Veltkamp 1968).
 ///
 /// `splitter` is 2^s + 1, s half the bits of a mantissa. Factors beyond the largest number / 2^s overflow.
 #[inline(always)]
-pub(crate) fn dekker_product<R: Real>(cx: R::Cx, a: R, b: R, splitter: f64) -> (R, R) {
+pub(crate) fn dekker_product<R: Packed>(cx: R::Cx, a: R, b: R, splitter: f64) -> (R, R) {
     let (a_high, a_low) = halves(cx, a, splitter);
     let (b_high, b_low) = halves(cx, b, splitter);
     let product = R::mul(cx, a, b);
@@ -61,7 +61,7 @@ pub(crate) fn dekker_product<R: Real>(cx: R::Cx, a: R, b: R, splitter: f64) -> (
 
 /// Two numbers with half of the bits each, whose sum is `a`.
 #[inline(always)]
-fn halves<R: Real>(cx: R::Cx, a: R, splitter: f64) -> (R, R) {
+fn halves<R: Packed>(cx: R::Cx, a: R, splitter: f64) -> (R, R) {
     let shifted = R::mul(cx, a, R::lit(cx, splitter));
     let high = R::sub(cx, shifted, R::sub(cx, shifted, a));
     (high, R::sub(cx, a, high))

@@ -6,7 +6,7 @@
 #[cfg(not(target_arch = "nvptx64"))]
 use num_traits::Float;
 
-use crate::number::{Real, Scalar, math};
+use crate::number::{Packed, Real, Scalar, math};
 
 /// Whether `mul_add` is one instruction; elsewhere it is a library call, ten times slower than two roundings.
 const FUSED: bool =
@@ -34,6 +34,17 @@ macro_rules! root {
     }};
 }
 
+/// Elementary functions that are compiled once, in this crate, and not again for each formula; on GPUs, too.
+macro_rules! compiled_once {
+    ($t:ident; $($name:ident => $function:ident($($arg:ident),+)),+) => {$(
+        #[cfg_attr(target_arch = "nvptx64", inline(never))]
+        #[cfg_attr(not(any(feature = "std", target_arch = "nvptx64")), inline(always))]
+        fn $name(cx: (), $($arg: $t),+) -> $t {
+            $t::$function(cx, $($arg),+)
+        }
+    )+};
+}
+
 macro_rules! plain {
     (
         $t:ident, $bits:ident, mantissa_bits: $mantissa_bits:literal, round: $round:literal, exponent_bias: $bias:literal,
@@ -44,28 +55,10 @@ macro_rules! plain {
             type Cx = ();
             type Scalar = $t;
             type Mask = bool;
-            type Index = u32;
-            const LANES: usize = 1;
 
             #[inline(always)]
             fn splat(_: (), value: $t) -> $t {
                 value
-            }
-            #[inline(always)]
-            fn load(_: (), from: &[$t]) -> $t {
-                from[0]
-            }
-            #[inline(always)]
-            fn view(from: &[$t]) -> &[$t] {
-                from
-            }
-            #[inline(always)]
-            fn view_mut(from: &mut [$t]) -> &mut [$t] {
-                from
-            }
-            #[inline(always)]
-            fn store(self, _: (), to: &mut [$t]) {
-                to[0] = self;
             }
 
             #[inline(always)]
@@ -153,6 +146,64 @@ macro_rules! plain {
             fn select(_: (), mask: bool, yes: $t, no: $t) -> $t {
                 if mask { yes } else { no }
             }
+            // On a GPU a call stores the registers in memory, so the piece is inlined there.
+            #[cfg(not(target_arch = "nvptx64"))]
+            #[inline(never)]
+            fn apart<O>(_: (), f: impl FnOnce(()) -> O) -> O {
+                f(())
+            }
+
+            #[cfg_attr(not(feature = "std"), inline(always))]
+            fn exp2(cx: (), x: $t) -> $t {
+                <$t>::exp2_real(cx, x)
+            }
+            compiled_once! {
+                $t;
+                exp => exp_real(x), log2 => log2_real(x), log => log_real(x), sin => sin_real(x), cos => cos_real(x),
+                pow => pow_real(x, y), asin => asin_real(x), acos => acos_real(x), atan => atan_real(x),
+                atan2 => atan2_real(y, x), log10 => log10_real(x), exp_m1 => exp_m1_real(x), ln_1p => ln_1p_real(x),
+                tan => tan_real(x), sinh => sinh_real(x), cosh => cosh_real(x), tanh => tanh_real(x),
+                asinh => asinh_real(x), acosh => acosh_real(x), atanh => atanh_real(x), erf => erf_real(x),
+                erfc => erfc_real(x), cbrt => cbrt_real(x)
+            }
+
+            #[inline(always)]
+            fn pow2_integer(_: (), n: $t) -> $t {
+                Packed::shift_to_exponent((), n + ($round + $bias))
+            }
+            #[inline(always)]
+            fn split_exponent(_: (), x: $t) -> ($t, $t) {
+                // Counting exponents from sqrt(1/2) instead of from 1 puts the mantissa in [sqrt(1/2), sqrt(2)).
+                const ROOT_HALF: $bits = core::$t::consts::FRAC_1_SQRT_2.to_bits();
+                const ONE: $bits = (1.0 as $t).to_bits();
+                // 2^23 (2^52): its bits with an integer or-ed in are the sum of the two.
+                const COUNT: $bits = (((1 as $bits) << $mantissa_bits) as $t).to_bits();
+                let shifted = x.to_bits().wrapping_add(ONE - ROOT_HALF);
+                let mantissa = (shifted & ((1 << $mantissa_bits) - 1)) + ROOT_HALF;
+                let exponent = $t::from_bits(shifted >> $mantissa_bits | COUNT) - ($t::from_bits(COUNT) + $bias);
+                ($t::from_bits(mantissa), exponent)
+            }
+        }
+
+        impl Packed for $t {
+            type Index = u32;
+            const LANES: usize = 1;
+            #[inline(always)]
+            fn load(_: (), from: &[$t]) -> $t {
+                from[0]
+            }
+            #[inline(always)]
+            fn view(from: &[$t]) -> &[$t] {
+                from
+            }
+            #[inline(always)]
+            fn view_mut(from: &mut [$t]) -> &mut [$t] {
+                from
+            }
+            #[inline(always)]
+            fn store(self, _: (), to: &mut [$t]) {
+                to[0] = self;
+            }
 
             #[inline(always)]
             fn index_splat(_: (), index: u32) -> u32 {
@@ -175,11 +226,6 @@ macro_rules! plain {
                 // In f64 a row number is in the lower half of the bits, and the upper half is 0.
                 bits.to_bits() as u32
             }
-
-            #[inline(always)]
-            fn pow2_integer(_: (), n: $t) -> $t {
-                Real::shift_to_exponent((), n + ($round + $bias))
-            }
             #[inline(always)]
             fn shift_to_exponent(_: (), t: $t) -> $t {
                 $t::from_bits(t.to_bits() << $mantissa_bits)
@@ -193,148 +239,8 @@ macro_rules! plain {
                 $two_product(a, b)
             }
             #[inline(always)]
-            fn split_exponent(_: (), x: $t) -> ($t, $t) {
-                // Counting exponents from sqrt(1/2) instead of from 1 puts the mantissa in [sqrt(1/2), sqrt(2)).
-                const ROOT_HALF: $bits = core::$t::consts::FRAC_1_SQRT_2.to_bits();
-                const ONE: $bits = (1.0 as $t).to_bits();
-                // 2^23 (2^52): its bits with an integer or-ed in are the sum of the two.
-                const COUNT: $bits = (((1 as $bits) << $mantissa_bits) as $t).to_bits();
-                let shifted = x.to_bits().wrapping_add(ONE - ROOT_HALF);
-                let mantissa = (shifted & ((1 << $mantissa_bits) - 1)) + ROOT_HALF;
-                let exponent = $t::from_bits(shifted >> $mantissa_bits | COUNT) - ($t::from_bits(COUNT) + $bias);
-                ($t::from_bits(mantissa), exponent)
-            }
-            // On a GPU a call stores the registers in memory, so the piece is inlined there.
-            #[cfg(not(target_arch = "nvptx64"))]
-            #[inline(never)]
-            fn apart<O>(_: (), f: impl FnOnce(()) -> O) -> O {
-                f(())
-            }
-            #[inline(always)]
             fn map(_: (), x: $t, f: impl Fn($t) -> $t) -> $t {
                 f(x)
-            }
-
-            // The functions from here on are compiled once, in this crate, and not again for each formula; on GPUs all
-            // but the shortest ones are.
-            #[cfg(feature = "std")]
-            fn exp2(cx: (), x: $t) -> $t {
-                <$t>::exp2_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn exp(cx: (), x: $t) -> $t {
-                <$t>::exp_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn log2(cx: (), x: $t) -> $t {
-                <$t>::log2_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn log(cx: (), x: $t) -> $t {
-                <$t>::log_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn sin(cx: (), x: $t) -> $t {
-                <$t>::sin_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn cos(cx: (), x: $t) -> $t {
-                <$t>::cos_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn pow(cx: (), x: $t, y: $t) -> $t {
-                <$t>::pow_real(cx, x, y)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn asin(cx: (), x: $t) -> $t {
-                <$t>::asin_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn acos(cx: (), x: $t) -> $t {
-                <$t>::acos_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn atan(cx: (), x: $t) -> $t {
-                <$t>::atan_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn atan2(cx: (), y: $t, x: $t) -> $t {
-                <$t>::atan2_real(cx, y, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn log10(cx: (), x: $t) -> $t {
-                <$t>::log10_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn exp_m1(cx: (), x: $t) -> $t {
-                <$t>::exp_m1_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn ln_1p(cx: (), x: $t) -> $t {
-                <$t>::ln_1p_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn tan(cx: (), x: $t) -> $t {
-                <$t>::tan_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn sinh(cx: (), x: $t) -> $t {
-                <$t>::sinh_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn cosh(cx: (), x: $t) -> $t {
-                <$t>::cosh_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn tanh(cx: (), x: $t) -> $t {
-                <$t>::tanh_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn asinh(cx: (), x: $t) -> $t {
-                <$t>::asinh_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn acosh(cx: (), x: $t) -> $t {
-                <$t>::acosh_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn atanh(cx: (), x: $t) -> $t {
-                <$t>::atanh_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn erf(cx: (), x: $t) -> $t {
-                <$t>::erf_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn erfc(cx: (), x: $t) -> $t {
-                <$t>::erfc_real(cx, x)
-            }
-            #[cfg(any(feature = "std", target_arch = "nvptx64"))]
-            #[cfg_attr(target_arch = "nvptx64", inline(never))]
-            fn cbrt(cx: (), x: $t) -> $t {
-                <$t>::cbrt_real(cx, x)
             }
         }
 
@@ -353,99 +259,99 @@ macro_rules! plain {
             }
 
             #[inline(always)]
-            fn exp2_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn exp2_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::exp2::exp2(cx, x, &math::exp2::$constants)
             }
             #[inline(always)]
-            fn exp_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn exp_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::exp::exp(cx, x, &math::exp::$constants)
             }
             #[inline(always)]
-            fn log2_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn log2_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::log::log2(cx, x, &math::log::$constants)
             }
             #[inline(always)]
-            fn log_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn log_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::log::log(cx, x, &math::log::$constants)
             }
             #[inline(always)]
-            fn sin_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn sin_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::sin::sin(cx, x, &math::sin::$constants)
             }
             #[inline(always)]
-            fn cos_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn cos_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::sin::cos(cx, x, &math::sin::$constants)
             }
             #[inline(always)]
-            fn pow_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R, y: R) -> R {
+            fn pow_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R, y: R) -> R {
                 math::pow::pow(cx, x, y, &math::pow::$constants, &math::exp2::$constants)
             }
             #[inline(always)]
-            fn asin_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn asin_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::asin::asin(cx, x, &math::asin::$constants)
             }
             #[inline(always)]
-            fn acos_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn acos_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::asin::acos(cx, x, &math::asin::$constants)
             }
             #[inline(always)]
-            fn atan_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn atan_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::atan::atan(cx, x, &math::atan::$constants)
             }
             #[inline(always)]
-            fn atan2_real<R: Real<Scalar = $t>>(cx: R::Cx, y: R, x: R) -> R {
+            fn atan2_real<R: Packed<Scalar = $t>>(cx: R::Cx, y: R, x: R) -> R {
                 math::atan::atan2(cx, y, x, &math::atan::$constants)
             }
             #[inline(always)]
-            fn log10_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn log10_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::log::log10(cx, x, &math::log::$constants)
             }
             #[inline(always)]
-            fn exp_m1_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn exp_m1_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::exp::exp_m1(cx, x, &math::exp::$rest, &math::exp::$constants)
             }
             #[inline(always)]
-            fn ln_1p_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn ln_1p_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::log::ln_1p(cx, x, &math::log::$constants)
             }
             #[inline(always)]
-            fn tan_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn tan_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::sin::tan(cx, x, &math::sin::$tan, &math::sin::$constants)
             }
             #[inline(always)]
-            fn sinh_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn sinh_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::hyperbolic::sinh(cx, x, &math::hyperbolic::$sinh, &math::exp::$constants)
             }
             #[inline(always)]
-            fn cosh_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn cosh_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::hyperbolic::cosh(cx, x, &math::exp::$constants)
             }
             #[inline(always)]
-            fn tanh_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn tanh_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::hyperbolic::tanh(cx, x, &math::hyperbolic::$tanh, &math::exp::$constants)
             }
             #[inline(always)]
-            fn asinh_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn asinh_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::area::asinh(cx, x, &math::log::$constants)
             }
             #[inline(always)]
-            fn acosh_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn acosh_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::area::acosh(cx, x, &math::log::$constants)
             }
             #[inline(always)]
-            fn atanh_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn atanh_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::area::atanh(cx, x, &math::area::$atanh, &math::log::$constants)
             }
             #[inline(always)]
-            fn erf_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn erf_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::erf::erf(cx, x, &math::erf::$constants, &math::exp::$constants)
             }
             #[inline(always)]
-            fn erfc_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn erfc_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::erf::erfc(cx, x, &math::erf::$constants, &math::exp::$constants)
             }
             #[inline(always)]
-            fn cbrt_real<R: Real<Scalar = $t>>(cx: R::Cx, x: R) -> R {
+            fn cbrt_real<R: Packed<Scalar = $t>>(cx: R::Cx, x: R) -> R {
                 math::cbrt::cbrt(cx, x)
             }
         }

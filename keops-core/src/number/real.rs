@@ -6,6 +6,11 @@
 //! - a *tile* ([`crate::lanes`]): Q SIMD vectors that go through every operation in step, so that Q independent
 //!   chains hide latency and a constant is splat once for all of them.
 //!
+//! What a formula asks of its numbers is `Real`: arithmetic, comparisons, elementary functions. What engines, reductions and
+//! the elementary functions themselves ask of numbers in registers and memory is [`Packed`], on top of it: loads and stores,
+//! lanes, row numbers, bits. So a number that only means something, such as the interval of all values that f takes on two boxes
+//! of points, need not be one that a processor could hold.
+//!
 //! Every operation takes the context `cx` first: a `Copy` proof of what the processor can do (a `pulp` token on the
 //! CPU, `()` for plain numbers). It is an argument and not an operator overload because a vector of lanes carries no
 //! such proof by itself.
@@ -31,7 +36,7 @@ use num_traits::Float;
     note = "points are arrays, as `[f32; 3]`; a type of yours becomes rows by implementing `keops::AsRows` for references to it"
 )]
 pub trait Scalar:
-    Float + Real<Cx = (), Scalar = Self, Index = u32> + Default + core::fmt::Debug + core::fmt::Display
+    Float + Packed<Cx = (), Scalar = Self, Index = u32> + Default + core::fmt::Debug + core::fmt::Display
 {
     /// `f32` or `f64`.
     const TYPE_NAME: &'static str;
@@ -47,53 +52,53 @@ pub trait Scalar:
 
     /// 2^x. Error: 1.25 ULP in f32 with AVX-512, 0.84 with other fused multiply-add, 1.12 without; 1 in f64. See
     /// [`Real::exp2`].
-    fn exp2_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn exp2_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// e^x. Error: 0.90 ULP in f32 (1.17 unfused), 1 in f64. See [`Real::exp`].
-    fn exp_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn exp_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Logarithm to base 2. Error: 1.26 ULP in f32 (1.41 unfused), 1 in f64. See [`Real::log2`].
-    fn log2_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn log2_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Natural logarithm. Error: 0.87 ULP in f32 (0.91 unfused), 1 in f64. See [`Real::log`].
-    fn log_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn log_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Sine of x radians. Error: 1.53 ULP in f32 (1.55 unfused), 2 in f64. See [`Real::sin`].
-    fn sin_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn sin_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Cosine of x radians. Error: 1.53 ULP in f32 (1.54 unfused), 2 in f64. See [`Real::cos`].
-    fn cos_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn cos_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// x^y. Error: 0.96 ULP in f32 (1.24 unfused), 1 in f64. See [`Real::pow`].
-    fn pow_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R, y: R) -> R;
+    fn pow_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R, y: R) -> R;
     /// Arc sine. Error: 1.19 ULP in f32 (1.20 unfused), 1 in f64. See [`Real::asin`].
-    fn asin_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn asin_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Arc cosine. Error: 1.16 ULP in f32 (1.16 unfused), 1 in f64. See [`Real::acos`].
-    fn acos_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn acos_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Arc tangent. Error: 1.34 ULP in f32 (1.51 unfused), 2 in f64. See [`Real::atan`].
-    fn atan_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn atan_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Angle of the point (x, y). Error: 1.52 ULP in f32 (1.58 unfused), 2 in f64. See [`Real::atan2`].
-    fn atan2_real<R: Real<Scalar = Self>>(cx: R::Cx, y: R, x: R) -> R;
+    fn atan2_real<R: Packed<Scalar = Self>>(cx: R::Cx, y: R, x: R) -> R;
     /// Logarithm to base 10. Error: 0.86 ULP in f32 (1.60 unfused), 2 in f64. See [`Real::log10`].
-    fn log10_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn log10_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// e^x - 1. Error: 1.02 ULP in f32 (1.11 unfused), 1 in f64. See [`Real::exp_m1`].
-    fn exp_m1_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn exp_m1_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// ln(1 + x). Error: 0.84 ULP in f32, 1 in f64. See [`Real::ln_1p`].
-    fn ln_1p_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn ln_1p_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Tangent of x radians. Error: 1.88 ULP in f32, 2 in f64. See [`Real::tan`].
-    fn tan_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn tan_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Hyperbolic sine. Error: 1.52 ULP in f32 (1.58 unfused), 2 in f64. See [`Real::sinh`].
-    fn sinh_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn sinh_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Hyperbolic cosine. Error: 1.28 ULP in f32 (1.46 unfused), 2 in f64. See [`Real::cosh`].
-    fn cosh_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn cosh_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Hyperbolic tangent. Error: 1.30 ULP in f32, 2 in f64. See [`Real::tanh`].
-    fn tanh_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn tanh_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Inverse hyperbolic sine. Error: 1.25 ULP in f32, 2 in f64. See [`Real::asinh`].
-    fn asinh_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn asinh_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Inverse hyperbolic cosine. Error: 1.04 ULP in f32, 2 in f64. See [`Real::acosh`].
-    fn acosh_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn acosh_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Inverse hyperbolic tangent. Error: 0.99 ULP in f32, 1 in f64. See [`Real::atanh`].
-    fn atanh_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn atanh_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Error function. Error: 0.96 ULP in f32 (1.15 unfused), 1 in f64. See [`Real::erf`].
-    fn erf_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn erf_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// 1 - erf x. Error: 3.37 ULP in f32, 4 in f64. See [`Real::erfc`].
-    fn erfc_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn erfc_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
     /// Cube root. Error: 0.58 ULP in f32, 1 in f64. See [`Real::cbrt`].
-    fn cbrt_real<R: Real<Scalar = Self>>(cx: R::Cx, x: R) -> R;
+    fn cbrt_real<R: Packed<Scalar = Self>>(cx: R::Cx, x: R) -> R;
 }
 
 /// A number, or a tile of numbers that are computed in step.
@@ -104,12 +109,6 @@ pub trait Real: Copy + Send + Sync + 'static {
     type Scalar: Scalar;
     /// The result of a comparison, one truth value a lane.
     type Mask: Copy;
-    /// A row number a lane: an integer at least 32 bits wide.
-    type Index: Copy + Send + Sync + 'static;
-    /// How many numbers one `Self` holds.
-    const LANES: usize;
-    /// Whether the numbers are lanes of SIMD vectors, so that a branch is taken for all of them together.
-    const SIMD: bool = false;
 
     /// The same number in every lane.
     fn splat(cx: Self::Cx, value: Self::Scalar) -> Self;
@@ -130,14 +129,6 @@ pub trait Real: Copy + Send + Sync + 'static {
         };
         Self::splat(cx, if value < 0.0 { -within } else { within })
     }
-    /// Reads the first [`Self::LANES`] numbers of `from`; panics if there are fewer.
-    fn load(cx: Self::Cx, from: &[Self::Scalar]) -> Self;
-    /// Memory as values of this type, [`Self::LANES`] numbers each. Numbers after the last whole value are left out.
-    fn view(from: &[Self::Scalar]) -> &[Self];
-    /// The mutable form of [`Self::view`].
-    fn view_mut(from: &mut [Self::Scalar]) -> &mut [Self];
-    /// Writes the lanes to the front of `to`; panics if it is shorter than [`Self::LANES`].
-    fn store(self, cx: Self::Cx, to: &mut [Self::Scalar]);
 
     /// a + b
     fn add(cx: Self::Cx, a: Self, b: Self) -> Self;
@@ -193,14 +184,96 @@ pub trait Real: Copy + Send + Sync + 'static {
     fn not(cx: Self::Cx, a: Self::Mask) -> Self::Mask;
     /// Whether any lane is true.
     fn any(cx: Self::Cx, mask: Self::Mask) -> bool;
+    /// `yes` where the mask is true, `no` elsewhere: the bits of one or the other, never arithmetic on both.
+    fn select(cx: Self::Cx, mask: Self::Mask, yes: Self, no: Self) -> Self;
+
+    /// Calls `f`, a piece of a long formula, which is compiled as a separate function where that makes compilation
+    /// faster. `f` must be `inline(always)`.
+    #[inline(always)]
+    fn apart<O>(cx: Self::Cx, f: impl FnOnce(Self::Cx) -> O) -> O {
+        f(cx)
+    }
+
+    /// 2^x. Infinity above the normal range, NaN for NaN. 0 where the result is below 2^-125.5 (f64: 2^-1021.5), with
+    /// AVX-512 below 2^-125 (f64: 2^-1021); never subnormal, nor is anything on the way.
+    fn exp2(cx: Self::Cx, x: Self) -> Self;
+    /// e^x. Infinity above the normal range, 0 where the result is below 2^-125.5 (f64: 2^-1021.5); NaN for NaN.
+    fn exp(cx: Self::Cx, x: Self) -> Self;
+    /// The logarithm to base 2. -infinity at 0, NaN for negative numbers; subnormal numbers are handled.
+    fn log2(cx: Self::Cx, x: Self) -> Self;
+    /// The natural logarithm. -infinity at 0, NaN for negative numbers; subnormal numbers are handled.
+    fn log(cx: Self::Cx, x: Self) -> Self;
+    /// The sine of x radians, for every finite x; NaN at infinity.
+    fn sin(cx: Self::Cx, x: Self) -> Self;
+    /// The cosine of x radians, for every finite x; NaN at infinity.
+    fn cos(cx: Self::Cx, x: Self) -> Self;
+    /// x^y with the special cases of C's `pow`. Results out of range are as those of [`Self::exp2`].
+    fn pow(cx: Self::Cx, x: Self, y: Self) -> Self;
+    /// The arc sine, between -π/2 and π/2; NaN beyond ±1.
+    fn asin(cx: Self::Cx, x: Self) -> Self;
+    /// The arc cosine, between 0 and π; NaN beyond ±1.
+    fn acos(cx: Self::Cx, x: Self) -> Self;
+    /// The arc tangent, between -π/2 and π/2.
+    fn atan(cx: Self::Cx, x: Self) -> Self;
+    /// The angle of the point (x, y), between -π and π, with the special cases of C's `atan2`, signs of zeros included.
+    fn atan2(cx: Self::Cx, y: Self, x: Self) -> Self;
+    /// The logarithm to base 10. -infinity at 0, NaN for negative numbers; subnormal numbers are handled.
+    fn log10(cx: Self::Cx, x: Self) -> Self;
+    /// e^x - 1, accurate also near 0. Infinity above the range; NaN for NaN.
+    fn exp_m1(cx: Self::Cx, x: Self) -> Self;
+    /// ln(1 + x), accurate also near 0. -infinity at -1, NaN below.
+    fn ln_1p(cx: Self::Cx, x: Self) -> Self;
+    /// The tangent of x radians, for every finite x; NaN at infinity.
+    fn tan(cx: Self::Cx, x: Self) -> Self;
+    /// The hyperbolic sine; infinite only where the result is out of range.
+    fn sinh(cx: Self::Cx, x: Self) -> Self;
+    /// The hyperbolic cosine; infinite only where the result is out of range.
+    fn cosh(cx: Self::Cx, x: Self) -> Self;
+    /// The hyperbolic tangent, between -1 and 1.
+    fn tanh(cx: Self::Cx, x: Self) -> Self;
+    /// The inverse hyperbolic sine.
+    fn asinh(cx: Self::Cx, x: Self) -> Self;
+    /// The inverse hyperbolic cosine, from 0 on; NaN below 1.
+    fn acosh(cx: Self::Cx, x: Self) -> Self;
+    /// The inverse hyperbolic tangent. Infinite at ±1, NaN beyond.
+    fn atanh(cx: Self::Cx, x: Self) -> Self;
+    /// The error function 2/√π ∫_0^x exp(-t²) dt, between -1 and 1.
+    fn erf(cx: Self::Cx, x: Self) -> Self;
+    /// 1 - erf x, accurate also where the result is small. Results out of range are as those of [`Self::exp2`].
+    fn erfc(cx: Self::Cx, x: Self) -> Self;
+    /// The cube root; it has the sign of x.
+    fn cbrt(cx: Self::Cx, x: Self) -> Self;
+
+    /// 2^n for integers n, also beyond the range of normal numbers: 0 for n <= -127 (f64: -1023), infinity for
+    /// n >= 128 (f64: 1024). `n` must lie in -127..=128 (f64: -1023..=1024).
+    fn pow2_integer(cx: Self::Cx, n: Self) -> Self;
+    /// Mantissa and exponent of positive normal numbers: x = m 2^e with m in [sqrt(1/2), sqrt(2)). For other arguments
+    /// the two numbers are unspecified, and nothing traps.
+    fn split_exponent(cx: Self::Cx, x: Self) -> (Self, Self);
+}
+
+/// Numbers as they lie in registers and memory: one number, or the lanes of a tile.
+pub trait Packed: Real {
+    /// A row number a lane: an integer at least 32 bits wide.
+    type Index: Copy + Send + Sync + 'static;
+    /// How many numbers one `Self` holds.
+    const LANES: usize;
+    /// Whether the numbers are lanes of SIMD vectors, so that a branch is taken for all of them together.
+    const SIMD: bool = false;
+    /// Reads the first [`Self::LANES`] numbers of `from`; panics if there are fewer.
+    fn load(cx: Self::Cx, from: &[Self::Scalar]) -> Self;
+    /// Memory as values of this type, [`Self::LANES`] numbers each. Numbers after the last whole value are left out.
+    fn view(from: &[Self::Scalar]) -> &[Self];
+    /// The mutable form of [`Self::view`].
+    fn view_mut(from: &mut [Self::Scalar]) -> &mut [Self];
+    /// Writes the lanes to the front of `to`; panics if it is shorter than [`Self::LANES`].
+    fn store(self, cx: Self::Cx, to: &mut [Self::Scalar]);
     /// The mask as a number with one bit for each lane; lane 0 is the lowest bit. Called only where [`Self::SIMD`] is
     /// true.
     #[inline(always)]
     fn truths(_cx: Self::Cx, _mask: Self::Mask) -> u64 {
         unreachable!("these are no lanes of a processor")
     }
-    /// `yes` where the mask is true, `no` elsewhere: the bits of one or the other, never arithmetic on both.
-    fn select(cx: Self::Cx, mask: Self::Mask, yes: Self, no: Self) -> Self;
 
     /// The same row number in every lane.
     fn index_splat(cx: Self::Cx, index: u32) -> Self::Index;
@@ -212,10 +285,6 @@ pub trait Real: Copy + Send + Sync + 'static {
     fn index_to_bits(cx: Self::Cx, index: Self::Index) -> Self;
     /// The row numbers in bits that [`Self::index_to_bits`] made.
     fn index_from_bits(cx: Self::Cx, bits: Self) -> Self::Index;
-
-    /// 2^n for integers n, also beyond the range of normal numbers: 0 for n <= -127 (f64: -1023), infinity for
-    /// n >= 128 (f64: 1024). `n` must lie in -127..=128 (f64: -1023..=1024).
-    fn pow2_integer(cx: Self::Cx, n: Self) -> Self;
     /// The bits of `t`, shifted left so that the integer in its low bits becomes the exponent: one instruction.
     ///
     /// For t = [`Scalar::ROUND`] + n + k with an integer n and k = 127 (f64: 1023) it is 2^n as in
@@ -246,138 +315,6 @@ pub trait Real: Copy + Send + Sync + 'static {
     fn bit(cx: Self::Cx, t: Self, bit: u32) -> Self::Mask;
     /// The rounded product a b and its rounding error: their sum is a b exactly, barring overflow and underflow.
     fn two_product(cx: Self::Cx, a: Self, b: Self) -> (Self, Self);
-    /// Mantissa and exponent of positive normal numbers: x = m 2^e with m in [sqrt(1/2), sqrt(2)). For other arguments
-    /// the two numbers are unspecified, and nothing traps.
-    fn split_exponent(cx: Self::Cx, x: Self) -> (Self, Self);
     /// Applies a scalar function to each lane, for the rare arguments that an algorithm on lanes does not cover.
     fn map(cx: Self::Cx, x: Self, f: impl Fn(Self::Scalar) -> Self::Scalar) -> Self;
-
-    /// Calls `f`, a piece of a long formula, which is compiled as a separate function where that makes compilation
-    /// faster. `f` must be `inline(always)`.
-    #[inline(always)]
-    fn apart<O>(cx: Self::Cx, f: impl FnOnce(Self::Cx) -> O) -> O {
-        f(cx)
-    }
-
-    /// 2^x. Infinity above the normal range, NaN for NaN. 0 where the result is below 2^-125.5 (f64: 2^-1021.5), with
-    /// AVX-512 below 2^-125 (f64: 2^-1021); never subnormal, nor is anything on the way.
-    #[inline(always)]
-    fn exp2(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::exp2_real(cx, x)
-    }
-    /// e^x. Infinity above the normal range, 0 where the result is below 2^-125.5 (f64: 2^-1021.5); NaN for NaN.
-    #[inline(always)]
-    fn exp(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::exp_real(cx, x)
-    }
-    /// The logarithm to base 2. -infinity at 0, NaN for negative numbers; subnormal numbers are handled.
-    #[inline(always)]
-    fn log2(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::log2_real(cx, x)
-    }
-    /// The natural logarithm. -infinity at 0, NaN for negative numbers; subnormal numbers are handled.
-    #[inline(always)]
-    fn log(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::log_real(cx, x)
-    }
-    /// The sine of x radians, for every finite x; NaN at infinity.
-    #[inline(always)]
-    fn sin(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::sin_real(cx, x)
-    }
-    /// The cosine of x radians, for every finite x; NaN at infinity.
-    #[inline(always)]
-    fn cos(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::cos_real(cx, x)
-    }
-    /// x^y with the special cases of C's `pow`. Results out of range are as those of [`Self::exp2`].
-    #[inline(always)]
-    fn pow(cx: Self::Cx, x: Self, y: Self) -> Self {
-        Self::Scalar::pow_real(cx, x, y)
-    }
-    /// The arc sine, between -π/2 and π/2; NaN beyond ±1.
-    #[inline(always)]
-    fn asin(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::asin_real(cx, x)
-    }
-    /// The arc cosine, between 0 and π; NaN beyond ±1.
-    #[inline(always)]
-    fn acos(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::acos_real(cx, x)
-    }
-    /// The arc tangent, between -π/2 and π/2.
-    #[inline(always)]
-    fn atan(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::atan_real(cx, x)
-    }
-    /// The angle of the point (x, y), between -π and π, with the special cases of C's `atan2`, signs of zeros included.
-    #[inline(always)]
-    fn atan2(cx: Self::Cx, y: Self, x: Self) -> Self {
-        Self::Scalar::atan2_real(cx, y, x)
-    }
-    /// The logarithm to base 10. -infinity at 0, NaN for negative numbers; subnormal numbers are handled.
-    #[inline(always)]
-    fn log10(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::log10_real(cx, x)
-    }
-    /// e^x - 1, accurate also near 0. Infinity above the range; NaN for NaN.
-    #[inline(always)]
-    fn exp_m1(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::exp_m1_real(cx, x)
-    }
-    /// ln(1 + x), accurate also near 0. -infinity at -1, NaN below.
-    #[inline(always)]
-    fn ln_1p(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::ln_1p_real(cx, x)
-    }
-    /// The tangent of x radians, for every finite x; NaN at infinity.
-    #[inline(always)]
-    fn tan(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::tan_real(cx, x)
-    }
-    /// The hyperbolic sine; infinite only where the result is out of range.
-    #[inline(always)]
-    fn sinh(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::sinh_real(cx, x)
-    }
-    /// The hyperbolic cosine; infinite only where the result is out of range.
-    #[inline(always)]
-    fn cosh(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::cosh_real(cx, x)
-    }
-    /// The hyperbolic tangent, between -1 and 1.
-    #[inline(always)]
-    fn tanh(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::tanh_real(cx, x)
-    }
-    /// The inverse hyperbolic sine.
-    #[inline(always)]
-    fn asinh(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::asinh_real(cx, x)
-    }
-    /// The inverse hyperbolic cosine, from 0 on; NaN below 1.
-    #[inline(always)]
-    fn acosh(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::acosh_real(cx, x)
-    }
-    /// The inverse hyperbolic tangent. Infinite at ±1, NaN beyond.
-    #[inline(always)]
-    fn atanh(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::atanh_real(cx, x)
-    }
-    /// The error function 2/√π ∫_0^x exp(-t²) dt, between -1 and 1.
-    #[inline(always)]
-    fn erf(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::erf_real(cx, x)
-    }
-    /// 1 - erf x, accurate also where the result is small. Results out of range are as those of [`Self::exp2`].
-    #[inline(always)]
-    fn erfc(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::erfc_real(cx, x)
-    }
-    /// The cube root; it has the sign of x.
-    #[inline(always)]
-    fn cbrt(cx: Self::Cx, x: Self) -> Self {
-        Self::Scalar::cbrt_real(cx, x)
-    }
 }

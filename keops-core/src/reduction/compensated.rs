@@ -3,11 +3,11 @@
 //! A run of a few hundred additions in the element type loses little. What loses digits is adding many runs to a large
 //! total. The totals here keep these digits in a second term, and are rounded once, at the end.
 
-use crate::number::{Real, Scalar};
+use crate::number::{Packed, Scalar};
 
 /// The rounded sum s of a and b, and its rounding error e: s + e = a + b exactly, for finite s (Knuth's TwoSum).
 #[inline(always)]
-pub(super) fn two_sum<R: Real>(cx: R::Cx, a: R, b: R) -> (R, R) {
+pub(super) fn two_sum<R: Packed>(cx: R::Cx, a: R, b: R) -> (R, R) {
     let s = R::add(cx, a, b);
     let b_in_s = R::sub(cx, s, a);
     let a_in_s = R::sub(cx, s, b_in_s);
@@ -17,7 +17,7 @@ pub(super) fn two_sum<R: Real>(cx: R::Cx, a: R, b: R) -> (R, R) {
 
 /// Adds a run to the total `high + low`.
 #[inline(always)]
-pub(super) fn add<R: Real>(cx: R::Cx, high: &mut R, low: &mut R, run: R) {
+pub(super) fn add<R: Packed>(cx: R::Cx, high: &mut R, low: &mut R, run: R) {
     let (s, e) = two_sum(cx, *high, run);
     *high = s;
     *low = R::add(cx, *low, e);
@@ -26,7 +26,7 @@ pub(super) fn add<R: Real>(cx: R::Cx, high: &mut R, low: &mut R, run: R) {
 /// Adds the run a + b, which is in two terms too, to the total `high + low`, and renormalizes the total: `low` stays at
 /// most a rounding of `high` after any number of runs. A low part that is NaN, because a sum was infinite, is left out.
 #[inline(always)]
-pub(super) fn add_pair<R: Real>(cx: R::Cx, high: &mut R, low: &mut R, (a, b): (R, R)) {
+pub(super) fn add_pair<R: Packed>(cx: R::Cx, high: &mut R, low: &mut R, (a, b): (R, R)) {
     let (s, e) = two_sum(cx, *high, a);
     let rest = R::add(cx, *low, R::add(cx, b, e));
     let rest = R::select(cx, R::eq(cx, rest, rest), rest, R::lit(cx, 0.0));

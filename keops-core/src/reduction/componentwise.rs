@@ -7,7 +7,7 @@
 use super::{Reduction, components};
 use crate::{
     formula::{Components, Formula, Grid},
-    number::{Real, Scalar},
+    number::{Packed, Scalar},
 };
 
 /// A reduction, described for one component of f.
@@ -35,18 +35,18 @@ pub trait Componentwise: Copy + Send + Sync + 'static {
     const VALUES: usize = 1;
 
     /// The state of a component that has seen no term.
-    fn init<R: Real>(cx: R::Cx) -> Array<Self::State, R>;
+    fn init<R: Packed>(cx: R::Cx) -> Array<Self::State, R>;
     /// The run that begins with this state.
-    fn begin<R: Real>(cx: R::Cx, state: Array<Self::State, R>) -> Array<Self::Run, R>;
+    fn begin<R: Packed>(cx: R::Cx, state: Array<Self::State, R>) -> Array<Self::Run, R>;
     /// Takes a term.
-    fn push<R: Real>(cx: R::Cx, run: Array<Self::Run, &mut R>, value: R);
+    fn push<R: Packed>(cx: R::Cx, run: Array<Self::Run, &mut R>, value: R);
     /// Takes the term a b.
     #[inline(always)]
-    fn push_product<R: Real>(cx: R::Cx, run: Array<Self::Run, &mut R>, (a, b): (R, R)) {
+    fn push_product<R: Packed>(cx: R::Cx, run: Array<Self::Run, &mut R>, (a, b): (R, R)) {
         Self::push(cx, run, R::mul(cx, a, b));
     }
     /// The state after a run that began with `state`.
-    fn flush<R: Real>(cx: R::Cx, state: Array<Self::State, R>, run: Array<Self::Run, R>) -> Array<Self::State, R>;
+    fn flush<R: Packed>(cx: R::Cx, state: Array<Self::State, R>, run: Array<Self::Run, R>) -> Array<Self::State, R>;
     /// The state of all terms, from the states of two parts of them.
     fn merge<T: Scalar>(state: Array<Self::State, T>, other: Array<Self::State, T>) -> Array<Self::State, T>;
     /// Value `number` of the result, below [`Self::VALUES`].
@@ -173,9 +173,9 @@ numbers! {
 }
 
 impl<C: Componentwise> Reduction for C {
-    type State<F: Formula, R: Real> = <C::State as Count>::Rows<R, F::Output<R>>;
-    type Run<F: Formula, R: Real> = <C::Run as Count>::Rows<R, F::Output<R>>;
-    type Kept<R: Real> = ();
+    type State<F: Formula, R: Packed> = <C::State as Count>::Rows<R, F::Output<R>>;
+    type Run<F: Formula, R: Packed> = <C::Run as Count>::Rows<R, F::Output<R>>;
+    type Kept<R: Packed> = ();
     const HANDS_NAN_ON: bool = <C as Componentwise>::HANDS_NAN_ON;
     const COMPARES: bool = <C as Componentwise>::COMPARES;
     const BUNDLES: bool = <C as Componentwise>::BUNDLES;
@@ -184,12 +184,12 @@ impl<C: Componentwise> Reduction for C {
     const REGISTERS_PER_COMPONENT: usize = <C as Componentwise>::REGISTERS_PER_COMPONENT;
 
     #[inline(always)]
-    fn init<F: Formula, R: Real>(cx: R::Cx) -> <C::State as Count>::Rows<R, F::Output<R>> {
+    fn init<F: Formula, R: Packed>(cx: R::Cx) -> <C::State as Count>::Rows<R, F::Output<R>> {
         C::State::splat(<C as Componentwise>::init(cx))
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(
+    fn begin<F: Formula, R: Packed>(
         cx: R::Cx,
         state: &<C::State as Count>::Rows<R, F::Output<R>>,
     ) -> <C::Run as Count>::Rows<R, F::Output<R>> {
@@ -204,10 +204,10 @@ impl<C: Componentwise> Reduction for C {
     }
 
     #[inline(always)]
-    fn keep<R: Real>(_cx: R::Cx) {}
+    fn keep<R: Packed>(_cx: R::Cx) {}
 
     #[inline(always)]
-    fn push<F: Formula, R: Real>(
+    fn push<F: Formula, R: Packed>(
         cx: R::Cx,
         _state: &mut <C::State as Count>::Rows<R, F::Output<R>>,
         run: &mut <C::Run as Count>::Rows<R, F::Output<R>>,
@@ -220,7 +220,7 @@ impl<C: Componentwise> Reduction for C {
     }
 
     #[inline(always)]
-    fn push_product<F: Formula, R: Real>(
+    fn push_product<F: Formula, R: Packed>(
         cx: R::Cx,
         _state: &mut <C::State as Count>::Rows<R, F::Output<R>>,
         run: &mut <C::Run as Count>::Rows<R, F::Output<R>>,
@@ -233,7 +233,7 @@ impl<C: Componentwise> Reduction for C {
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(
+    fn flush<F: Formula, R: Packed>(
         cx: R::Cx,
         state: &mut <C::State as Count>::Rows<R, F::Output<R>>,
         run: &<C::Run as Count>::Rows<R, F::Output<R>>,

@@ -15,7 +15,7 @@ use core::marker::PhantomData;
 use super::{Reduction, compensated, components};
 use crate::{
     formula::{Chain, Components, Formula},
-    number::{Real, Scalar},
+    number::{Packed, Scalar},
 };
 
 /// How far above an exponent the shift is raised.
@@ -36,14 +36,14 @@ pub trait Outcome: Copy + Send + Sync + 'static {
 pub struct Exponential<O>(PhantomData<O>);
 
 /// The shift, and the weighted sums since the run began.
-pub struct ExponentialRun<F: Formula, R: Real> {
+pub struct ExponentialRun<F: Formula, R: Packed> {
     shift: R,
     sums: F::Output<R>,
 }
 
 /// 2^(from - to) for whole numbers from <= to; 0 where the result is not a normal number.
 #[inline(always)]
-pub(super) fn rescale<R: Real>(cx: R::Cx, from: R, to: R) -> R {
+pub(super) fn rescale<R: Packed>(cx: R::Cx, from: R, to: R) -> R {
     let lowest = if size_of::<R::Scalar>() == 4 { -127.0 } else { -1023.0 };
     R::pow2_integer(cx, R::max(cx, R::sub(cx, from, to), R::lit(cx, lowest)))
 }
@@ -56,7 +56,7 @@ const fn weights<F: Formula, O: Outcome>() -> bool {
 /// The shift, raised in the lanes `beyond`, whose exponent exceeds it; and the factor by which sums relative to the old
 /// shift become sums relative to the new one.
 #[inline(always)]
-pub(super) fn raised<R: Real>(cx: R::Cx, shift: R, beyond: R::Mask, exponent: R) -> (R, R) {
+pub(super) fn raised<R: Packed>(cx: R::Cx, shift: R, beyond: R::Mask, exponent: R) -> (R, R) {
     let highest = R::splat(cx, <R::Scalar as num_traits::Float>::max_value());
     let raised = R::add(cx, R::round(cx, R::min(cx, exponent, highest)), R::lit(cx, SLACK));
     let to = R::select(cx, beyond, raised, shift);
@@ -65,7 +65,7 @@ pub(super) fn raised<R: Real>(cx: R::Cx, shift: R, beyond: R::Mask, exponent: R)
 
 /// Raises the shift in the lanes `beyond`, whose exponent exceeds it, and rescales the sums of the run.
 #[inline(always)]
-fn raise<F: Formula, R: Real>(cx: R::Cx, run: &mut ExponentialRun<F, R>, beyond: R::Mask, exponent: R) {
+fn raise<F: Formula, R: Packed>(cx: R::Cx, run: &mut ExponentialRun<F, R>, beyond: R::Mask, exponent: R) {
     let (shift, scale) = raised(cx, run.shift, beyond, exponent);
     for sum in run.sums.as_mut_slice() {
         *sum = R::mul(cx, *sum, scale);
@@ -75,10 +75,10 @@ fn raise<F: Formula, R: Real>(cx: R::Cx, run: &mut ExponentialRun<F, R>, beyond:
 
 impl<O: Outcome> Reduction for Exponential<O> {
     /// The shift, then the totals in two terms. Component 0 of the totals is the sum of the weights, if it is needed.
-    type State<F: Formula, R: Real> = Chain<[R; 1], Chain<F::Output<R>, F::Output<R>>>;
-    type Run<F: Formula, R: Real> = ExponentialRun<F, R>;
+    type State<F: Formula, R: Packed> = Chain<[R; 1], Chain<F::Output<R>, F::Output<R>>>;
+    type Run<F: Formula, R: Packed> = ExponentialRun<F, R>;
     /// The weight.
-    type Kept<R: Real> = R;
+    type Kept<R: Packed> = R;
     const BUNDLES: bool = true;
     const HANDS_NAN_ON: bool = true;
     // The weight. The shift is only read, from the first-level cache if need be.
@@ -86,24 +86,24 @@ impl<O: Outcome> Reduction for Exponential<O> {
     const REGISTERS_PER_COMPONENT: usize = 1;
 
     #[inline(always)]
-    fn init<F: Formula, R: Real>(cx: R::Cx) -> Self::State<F, R> {
+    fn init<F: Formula, R: Packed>(cx: R::Cx) -> Self::State<F, R> {
         let lowest = <R::Scalar as num_traits::Float>::min_value();
         Chain([R::splat(cx, lowest)], Chain::splat(R::lit(cx, 0.0)))
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> ExponentialRun<F, R> {
+    fn begin<F: Formula, R: Packed>(cx: R::Cx, state: &Self::State<F, R>) -> ExponentialRun<F, R> {
         let [shift] = state.0;
         ExponentialRun { shift, sums: F::Output::<R>::splat(R::lit(cx, 0.0)) }
     }
 
     #[inline(always)]
-    fn keep<R: Real>(cx: R::Cx) -> R {
+    fn keep<R: Packed>(cx: R::Cx) -> R {
         R::lit(cx, 0.0)
     }
 
     #[inline(always)]
-    fn lead<F: Formula, R: Real>(cx: R::Cx, run: &mut ExponentialRun<F, R>, largest: R) {
+    fn lead<F: Formula, R: Packed>(cx: R::Cx, run: &mut ExponentialRun<F, R>, largest: R) {
         let beyond = R::lt(cx, run.shift, largest);
         if R::any(cx, beyond) {
             raise::<F, R>(cx, run, beyond, largest);
@@ -111,7 +111,7 @@ impl<O: Outcome> Reduction for Exponential<O> {
     }
 
     #[inline(always)]
-    fn push<F: Formula, R: Real>(
+    fn push<F: Formula, R: Packed>(
         cx: R::Cx,
         _state: &mut Self::State<F, R>,
         run: &mut ExponentialRun<F, R>,
@@ -133,7 +133,7 @@ impl<O: Outcome> Reduction for Exponential<O> {
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &ExponentialRun<F, R>) {
+    fn flush<F: Formula, R: Packed>(cx: R::Cx, state: &mut Self::State<F, R>, run: &ExponentialRun<F, R>) {
         let Chain([shift], Chain(high, low)) = state;
         let scale = rescale(cx, *shift, run.shift);
         *shift = run.shift;

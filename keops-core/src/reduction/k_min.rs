@@ -11,7 +11,7 @@
 use super::Reduction;
 use crate::{
     formula::{Chain, Components, Formula, Grid},
-    number::{Real, Scalar},
+    number::{Packed, Scalar},
 };
 
 /// The row number of a place that no source has taken: there were fewer than K sources (NaN not counted).
@@ -39,9 +39,9 @@ pub type KMinArgKMin<const K: usize> = Best<K, true, true>;
 type State<F, R, const K: usize> = Chain<Grid<<F as Formula>::Output<R>, K>, Grid<<F as Formula>::Output<R>, K>>;
 
 /// The worst value of each list.
-pub struct BestRun<F: Formula, R: Real>(F::Output<R>);
+pub struct BestRun<F: Formula, R: Packed>(F::Output<R>);
 
-impl<F: Formula, R: Real> BestRun<F, R> {
+impl<F: Formula, R: Packed> BestRun<F, R> {
     /// The largest value that is inserted, given the worst value of a list: +infinity where the last place is not
     /// taken.
     #[inline(always)]
@@ -53,7 +53,7 @@ impl<F: Formula, R: Real> BestRun<F, R> {
 /// Inserts component `c` of source `index` in the lanes of `candidates`, none of which is NaN. Sources come in the
 /// order of their row numbers, so equal values that are in the list stay before the new one.
 #[inline(always)]
-fn insert<F: Formula, R: Real, const K: usize>(
+fn insert<F: Formula, R: Packed, const K: usize>(
     cx: R::Cx,
     state: &mut State<F, R, K>,
     candidates: R::Mask,
@@ -96,9 +96,9 @@ fn before<T: Scalar>(value: T, index: u32, other: T, other_index: u32) -> bool {
 }
 
 impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best<K, VALUES, INDICES> {
-    type State<F: Formula, R: Real> = State<F, R, K>;
-    type Run<F: Formula, R: Real> = BestRun<F, R>;
-    type Kept<R: Real> = ();
+    type State<F: Formula, R: Packed> = State<F, R, K>;
+    type Run<F: Formula, R: Packed> = BestRun<F, R>;
+    type Kept<R: Packed> = ();
     const COMPARES: bool = true;
     const FILTERS: bool = K > 1;
     const PUSHES_TO_STATE: bool = true;
@@ -108,13 +108,13 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
     const REGISTERS_PER_COMPONENT: usize = 1;
 
     #[inline(always)]
-    fn init<F: Formula, R: Real>(cx: R::Cx) -> Self::State<F, R> {
+    fn init<F: Formula, R: Packed>(cx: R::Cx) -> Self::State<F, R> {
         let missing = R::index_to_bits(cx, R::index_splat(cx, MISSING));
         Chain(Grid::splat(R::lit(cx, f64::NAN)), Grid::splat(missing))
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> BestRun<F, R> {
+    fn begin<F: Formula, R: Packed>(cx: R::Cx, state: &Self::State<F, R>) -> BestRun<F, R> {
         const { assert!(K > 0, "K must be at least 1") };
         let mut run: BestRun<F, R> = BestRun(state.0.0[K - 1]);
         for worst in run.0.as_mut_slice() {
@@ -124,16 +124,16 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
     }
 
     #[inline(always)]
-    fn keep<R: Real>(_cx: R::Cx) {}
+    fn keep<R: Packed>(_cx: R::Cx) {}
 
     #[inline(always)]
-    fn admits<F: Formula, R: Real>(cx: R::Cx, run: &BestRun<F, R>, value: R) -> R::Mask {
+    fn admits<F: Formula, R: Packed>(cx: R::Cx, run: &BestRun<F, R>, value: R) -> R::Mask {
         // Not `lt`, which would refuse +infinity a place that is not taken.
         R::le(cx, value, run.0.as_slice()[0])
     }
 
     #[inline(always)]
-    fn push<F: Formula, R: Real>(
+    fn push<F: Formula, R: Packed>(
         cx: R::Cx,
         state: &mut Self::State<F, R>,
         run: &mut BestRun<F, R>,
@@ -152,7 +152,7 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(_cx: R::Cx, _state: &mut Self::State<F, R>, _run: &BestRun<F, R>) {}
+    fn flush<F: Formula, R: Packed>(_cx: R::Cx, _state: &mut Self::State<F, R>, _run: &BestRun<F, R>) {}
 
     fn merge<T: Scalar>(components: usize, state: &mut [T], other: &[T]) {
         // Both lists are sorted. First this counts how many entries of each list are among the K first ones of both.

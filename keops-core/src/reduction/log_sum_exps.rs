@@ -9,7 +9,7 @@ use super::{
     exponential::{raised, rescale},
     log_sum_exp::{log_of, reciprocal},
 };
-use crate::number::{Real, Scalar};
+use crate::number::{Packed, Scalar};
 
 /// log Σ_j 2^(f_c) for each component c of f.
 ///
@@ -38,18 +38,18 @@ impl<const SAVED: bool> Componentwise for Exponentials<SAVED> {
     const VALUES: usize = if SAVED { 2 } else { 1 };
 
     #[inline(always)]
-    fn init<R: Real>(cx: R::Cx) -> [R; 3] {
+    fn init<R: Packed>(cx: R::Cx) -> [R; 3] {
         let (lowest, zero) = (<R::Scalar as num_traits::Float>::min_value(), R::lit(cx, 0.0));
         [R::splat(cx, lowest), zero, zero]
     }
 
     #[inline(always)]
-    fn begin<R: Real>(cx: R::Cx, [shift, ..]: [R; 3]) -> [R; 2] {
+    fn begin<R: Packed>(cx: R::Cx, [shift, ..]: [R; 3]) -> [R; 2] {
         [shift, R::lit(cx, 0.0)]
     }
 
     #[inline(always)]
-    fn push<R: Real>(cx: R::Cx, [shift, sum]: [&mut R; 2], value: R) {
+    fn push<R: Packed>(cx: R::Cx, [shift, sum]: [&mut R; 2], value: R) {
         let beyond = R::lt(cx, *shift, value);
         if R::any(cx, beyond) {
             let (to, scale) = raised(cx, *shift, beyond, value);
@@ -60,7 +60,7 @@ impl<const SAVED: bool> Componentwise for Exponentials<SAVED> {
     }
 
     #[inline(always)]
-    fn flush<R: Real>(cx: R::Cx, [shift, high, low]: [R; 3], [to, sum]: [R; 2]) -> [R; 3] {
+    fn flush<R: Packed>(cx: R::Cx, [shift, high, low]: [R; 3], [to, sum]: [R; 2]) -> [R; 3] {
         let scale = rescale(cx, shift, to);
         let (mut high, mut low) = (R::mul(cx, high, scale), R::mul(cx, low, scale));
         compensated::add(cx, &mut high, &mut low, sum);

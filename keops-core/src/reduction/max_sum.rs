@@ -5,7 +5,7 @@ use core::f64::consts::LN_2;
 use super::{Exponential, LogOfSum, Outcome, Reduction, exponential::sums};
 use crate::{
     formula::{Chain, Formula},
-    number::{Real, Scalar},
+    number::{Packed, Real, Scalar},
 };
 
 /// The weighted sums. Their shift is a number near the largest exponent, but not that exponent.
@@ -21,37 +21,37 @@ pub struct MaxSumShiftExp;
 
 impl Reduction for MaxSumShiftExp {
     /// The largest exponent, then the sums.
-    type State<F: Formula, R: Real> = Chain<[R; 1], <Sums as Reduction>::State<F, R>>;
-    type Run<F: Formula, R: Real> = (R, <Sums as Reduction>::Run<F, R>);
-    type Kept<R: Real> = R;
+    type State<F: Formula, R: Packed> = Chain<[R; 1], <Sums as Reduction>::State<F, R>>;
+    type Run<F: Formula, R: Packed> = (R, <Sums as Reduction>::Run<F, R>);
+    type Kept<R: Packed> = R;
     const BUNDLES: bool = Sums::BUNDLES;
     const HANDS_NAN_ON: bool = Sums::HANDS_NAN_ON;
     const REGISTERS: usize = Sums::REGISTERS + 1;
     const REGISTERS_PER_COMPONENT: usize = Sums::REGISTERS_PER_COMPONENT;
 
     #[inline(always)]
-    fn init<F: Formula, R: Real>(cx: R::Cx) -> Self::State<F, R> {
+    fn init<F: Formula, R: Packed>(cx: R::Cx) -> Self::State<F, R> {
         Chain([R::lit(cx, f64::NEG_INFINITY)], Sums::init::<F, R>(cx))
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> Self::Run<F, R> {
+    fn begin<F: Formula, R: Packed>(cx: R::Cx, state: &Self::State<F, R>) -> Self::Run<F, R> {
         let [largest] = state.0;
         (largest, Sums::begin::<F, R>(cx, &state.1))
     }
 
     #[inline(always)]
-    fn keep<R: Real>(cx: R::Cx) -> R {
+    fn keep<R: Packed>(cx: R::Cx) -> R {
         Sums::keep(cx)
     }
 
     #[inline(always)]
-    fn lead<F: Formula, R: Real>(cx: R::Cx, run: &mut Self::Run<F, R>, largest: R) {
+    fn lead<F: Formula, R: Packed>(cx: R::Cx, run: &mut Self::Run<F, R>, largest: R) {
         Sums::lead::<F, R>(cx, &mut run.1, largest);
     }
 
     #[inline(always)]
-    fn push<F: Formula, R: Real>(
+    fn push<F: Formula, R: Packed>(
         cx: R::Cx,
         state: &mut Self::State<F, R>,
         run: &mut Self::Run<F, R>,
@@ -67,7 +67,7 @@ impl Reduction for MaxSumShiftExp {
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &Self::Run<F, R>) {
+    fn flush<F: Formula, R: Packed>(cx: R::Cx, state: &mut Self::State<F, R>, run: &Self::Run<F, R>) {
         state.0 = [run.0];
         Sums::flush::<F, R>(cx, &mut state.1, &run.1);
     }

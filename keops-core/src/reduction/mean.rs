@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use super::{CompensatedSum, DirectSum, Reduction, Sum, compensated};
 use crate::{
     formula::{Chain, Formula},
-    number::{Real, Scalar},
+    number::{Packed, Scalar},
 };
 
 /// Σ_j f(p, x_i, y_j) / n for each component, where n is the number of sources: all of them, or those that ranges pair
@@ -22,10 +22,10 @@ pub struct Averaged<S>(PhantomData<S>);
 
 impl<S: Reduction> Reduction for Averaged<S> {
     /// The number of sources as a sum in two terms, then the state of the sum.
-    type State<F: Formula, R: Real> = Chain<[R; 2], S::State<F, R>>;
+    type State<F: Formula, R: Packed> = Chain<[R; 2], S::State<F, R>>;
     /// The number of sources in the run, and the run of the sum.
-    type Run<F: Formula, R: Real> = (R, S::Run<F, R>);
-    type Kept<R: Real> = S::Kept<R>;
+    type Run<F: Formula, R: Packed> = (R, S::Run<F, R>);
+    type Kept<R: Packed> = S::Kept<R>;
     // `ADDS` is false: parts of a component would each count as a term.
     const BUNDLES: bool = S::BUNDLES;
     const HANDS_NAN_ON: bool = S::HANDS_NAN_ON;
@@ -34,22 +34,22 @@ impl<S: Reduction> Reduction for Averaged<S> {
     const REGISTERS_PER_COMPONENT: usize = S::REGISTERS_PER_COMPONENT;
 
     #[inline(always)]
-    fn init<F: Formula, R: Real>(cx: R::Cx) -> Self::State<F, R> {
+    fn init<F: Formula, R: Packed>(cx: R::Cx) -> Self::State<F, R> {
         Chain([R::lit(cx, 0.0); 2], S::init::<F, R>(cx))
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> Self::Run<F, R> {
+    fn begin<F: Formula, R: Packed>(cx: R::Cx, state: &Self::State<F, R>) -> Self::Run<F, R> {
         (R::lit(cx, 0.0), S::begin::<F, R>(cx, &state.1))
     }
 
     #[inline(always)]
-    fn keep<R: Real>(cx: R::Cx) -> S::Kept<R> {
+    fn keep<R: Packed>(cx: R::Cx) -> S::Kept<R> {
         S::keep(cx)
     }
 
     #[inline(always)]
-    fn push<F: Formula, R: Real>(
+    fn push<F: Formula, R: Packed>(
         cx: R::Cx,
         state: &mut Self::State<F, R>,
         run: &mut Self::Run<F, R>,
@@ -65,7 +65,7 @@ impl<S: Reduction> Reduction for Averaged<S> {
     }
 
     #[inline(always)]
-    fn push_product<F: Formula, R: Real>(
+    fn push_product<F: Formula, R: Packed>(
         cx: R::Cx,
         state: &mut Self::State<F, R>,
         run: &mut Self::Run<F, R>,
@@ -81,7 +81,7 @@ impl<S: Reduction> Reduction for Averaged<S> {
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &Self::Run<F, R>) {
+    fn flush<F: Formula, R: Packed>(cx: R::Cx, state: &mut Self::State<F, R>, run: &Self::Run<F, R>) {
         let [high, low] = &mut state.0;
         compensated::add(cx, high, low, run.0);
         S::flush::<F, R>(cx, &mut state.1, &run.1);

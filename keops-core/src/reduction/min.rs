@@ -1,15 +1,15 @@
 //! The smallest value of each component, without its row number.
 
 use super::{Componentwise, Numbers};
-use crate::number::{Real, Scalar};
+use crate::number::{Packed, Scalar};
 
 /// min_j f(p, x_i, y_j), for each component. NaN is skipped; +infinity if there are no sources.
 #[derive(Clone, Copy, Debug)]
 pub struct Min;
 
-/// The smaller of two numbers; `old` if `new` is NaN, a case that `Real::min` leaves open.
+/// The smaller of two numbers; `old` if `new` is NaN, a case that `Packed::min` leaves open.
 #[inline(always)]
-fn smaller<R: Real>(cx: R::Cx, new: R, old: R) -> R {
+fn smaller<R: Packed>(cx: R::Cx, new: R, old: R) -> R {
     R::select(cx, R::lt(cx, new, old), new, old)
 }
 
@@ -19,22 +19,22 @@ impl Componentwise for Min {
     const COMPARES: bool = true;
 
     #[inline(always)]
-    fn init<R: Real>(cx: R::Cx) -> [R; 1] {
+    fn init<R: Packed>(cx: R::Cx) -> [R; 1] {
         [R::lit(cx, f64::INFINITY)]
     }
 
     #[inline(always)]
-    fn begin<R: Real>(_cx: R::Cx, state: [R; 1]) -> [R; 1] {
+    fn begin<R: Packed>(_cx: R::Cx, state: [R; 1]) -> [R; 1] {
         state
     }
 
     #[inline(always)]
-    fn push<R: Real>(cx: R::Cx, [best]: [&mut R; 1], value: R) {
+    fn push<R: Packed>(cx: R::Cx, [best]: [&mut R; 1], value: R) {
         *best = smaller(cx, value, *best);
     }
 
     #[inline(always)]
-    fn flush<R: Real>(_cx: R::Cx, _state: [R; 1], run: [R; 1]) -> [R; 1] {
+    fn flush<R: Packed>(_cx: R::Cx, _state: [R; 1], run: [R; 1]) -> [R; 1] {
         run
     }
 

@@ -3,7 +3,7 @@
 use super::{ArgMin, Min, MinArgMin, Reduction};
 use crate::{
     formula::Formula,
-    number::{Real, Scalar},
+    number::{Packed, Scalar},
 };
 
 /// The negated result of the reduction `N` of -f.
@@ -18,9 +18,9 @@ pub type ArgMax = Negated<ArgMin>;
 pub type MaxArgMax = Negated<MinArgMin>;
 
 impl<N: Reduction> Reduction for Negated<N> {
-    type State<F: Formula, R: Real> = N::State<F, R>;
-    type Run<F: Formula, R: Real> = N::Run<F, R>;
-    type Kept<R: Real> = N::Kept<R>;
+    type State<F: Formula, R: Packed> = N::State<F, R>;
+    type Run<F: Formula, R: Packed> = N::Run<F, R>;
+    type Kept<R: Packed> = N::Kept<R>;
     const COMPARES: bool = N::COMPARES;
     const FILTERS: bool = N::FILTERS;
     const PUSHES_TO_STATE: bool = N::PUSHES_TO_STATE;
@@ -28,27 +28,27 @@ impl<N: Reduction> Reduction for Negated<N> {
     const REGISTERS_PER_COMPONENT: usize = N::REGISTERS_PER_COMPONENT;
 
     #[inline(always)]
-    fn init<F: Formula, R: Real>(cx: R::Cx) -> Self::State<F, R> {
+    fn init<F: Formula, R: Packed>(cx: R::Cx) -> Self::State<F, R> {
         N::init::<F, R>(cx)
     }
 
     #[inline(always)]
-    fn begin<F: Formula, R: Real>(cx: R::Cx, state: &Self::State<F, R>) -> Self::Run<F, R> {
+    fn begin<F: Formula, R: Packed>(cx: R::Cx, state: &Self::State<F, R>) -> Self::Run<F, R> {
         N::begin::<F, R>(cx, state)
     }
 
     #[inline(always)]
-    fn keep<R: Real>(cx: R::Cx) -> N::Kept<R> {
+    fn keep<R: Packed>(cx: R::Cx) -> N::Kept<R> {
         N::keep(cx)
     }
 
     #[inline(always)]
-    fn admits<F: Formula, R: Real>(cx: R::Cx, run: &Self::Run<F, R>, value: R) -> R::Mask {
+    fn admits<F: Formula, R: Packed>(cx: R::Cx, run: &Self::Run<F, R>, value: R) -> R::Mask {
         N::admits::<F, R>(cx, run, R::neg(cx, value))
     }
 
     #[inline(always)]
-    fn push<F: Formula, R: Real>(
+    fn push<F: Formula, R: Packed>(
         cx: R::Cx,
         state: &mut Self::State<F, R>,
         run: &mut Self::Run<F, R>,
@@ -61,7 +61,7 @@ impl<N: Reduction> Reduction for Negated<N> {
     }
 
     #[inline(always)]
-    fn flush<F: Formula, R: Real>(cx: R::Cx, state: &mut Self::State<F, R>, run: &Self::Run<F, R>) {
+    fn flush<F: Formula, R: Packed>(cx: R::Cx, state: &mut Self::State<F, R>, run: &Self::Run<F, R>) {
         N::flush::<F, R>(cx, state, run);
     }
 

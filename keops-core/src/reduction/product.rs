@@ -10,7 +10,7 @@ use core::marker::PhantomData;
 use num_traits::Float;
 
 use super::{Componentwise, Numbers, compensated};
-use crate::number::{Real, Scalar};
+use crate::number::{Packed, Real, Scalar};
 
 /// Π_j f(p, x_i, y_j), for each component. 1 if there are no sources.
 ///
@@ -72,7 +72,7 @@ impl<const BLOCKS: usize> Factors for Parts<BLOCKS> {
 
 /// Multiplies by a factor that is not 0.
 #[inline(always)]
-fn multiply<R: Real>(cx: R::Cx, mantissa: &mut R, exponent: &mut R, factor: R) {
+fn multiply<R: Packed>(cx: R::Cx, mantissa: &mut R, exponent: &mut R, factor: R) {
     let (zero, infinity) = (R::lit(cx, 0.0), R::splat(cx, R::Scalar::infinity()));
     // The factor is scaled so that the product neither overflows nor is subnormal.
     let up = if R::Scalar::epsilon().as_f64() > 1e-10 { 24.0 } else { 54.0 };
@@ -98,18 +98,18 @@ impl<O: Factors> Componentwise for Product<O> {
     const VALUES: usize = O::BLOCKS;
 
     #[inline(always)]
-    fn init<R: Real>(cx: R::Cx) -> [R; 4] {
+    fn init<R: Packed>(cx: R::Cx) -> [R; 4] {
         let zero = R::lit(cx, 0.0);
         [R::lit(cx, 1.0), zero, zero, zero]
     }
 
     #[inline(always)]
-    fn begin<R: Real>(cx: R::Cx, [mantissa, zeros, ..]: [R; 4]) -> [R; 3] {
+    fn begin<R: Packed>(cx: R::Cx, [mantissa, zeros, ..]: [R; 4]) -> [R; 3] {
         [mantissa, zeros, R::lit(cx, 0.0)]
     }
 
     #[inline(always)]
-    fn push<R: Real>(cx: R::Cx, [mantissa, zeros, exponent]: [&mut R; 3], value: R) {
+    fn push<R: Packed>(cx: R::Cx, [mantissa, zeros, exponent]: [&mut R; 3], value: R) {
         let (zero, one) = (R::lit(cx, 0.0), R::lit(cx, 1.0));
         let is_zero = R::eq(cx, value, zero);
         *zeros = R::add(cx, *zeros, R::select(cx, is_zero, one, zero));
@@ -117,7 +117,7 @@ impl<O: Factors> Componentwise for Product<O> {
     }
 
     #[inline(always)]
-    fn flush<R: Real>(cx: R::Cx, [_, _, mut high, mut low]: [R; 4], [mantissa, zeros, exponent]: [R; 3]) -> [R; 4] {
+    fn flush<R: Packed>(cx: R::Cx, [_, _, mut high, mut low]: [R; 4], [mantissa, zeros, exponent]: [R; 3]) -> [R; 4] {
         compensated::add(cx, &mut high, &mut low, exponent);
         [mantissa, zeros, high, low]
     }

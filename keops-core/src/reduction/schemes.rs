@@ -1,7 +1,7 @@
 //! Sums with other roundings than [`Sum`]: with one rounding for each term, and with all rounding errors kept.
 
 use super::{Componentwise, Numbers, Sum, compensated};
-use crate::number::{Real, Scalar};
+use crate::number::{Packed, Scalar};
 
 /// Σ_j f(p, x_i, y_j), for each component, by one addition in the element type for each term. 0 if there are no
 /// sources.
@@ -27,27 +27,27 @@ impl Componentwise for DirectSum {
     const HANDS_NAN_ON: bool = true;
 
     #[inline(always)]
-    fn init<R: Real>(cx: R::Cx) -> [R; 1] {
+    fn init<R: Packed>(cx: R::Cx) -> [R; 1] {
         [R::lit(cx, 0.0)]
     }
 
     #[inline(always)]
-    fn begin<R: Real>(_cx: R::Cx, state: [R; 1]) -> [R; 1] {
+    fn begin<R: Packed>(_cx: R::Cx, state: [R; 1]) -> [R; 1] {
         state
     }
 
     #[inline(always)]
-    fn push<R: Real>(cx: R::Cx, [sum]: [&mut R; 1], value: R) {
+    fn push<R: Packed>(cx: R::Cx, [sum]: [&mut R; 1], value: R) {
         *sum = R::add(cx, *sum, value);
     }
 
     #[inline(always)]
-    fn push_product<R: Real>(cx: R::Cx, [sum]: [&mut R; 1], (a, b): (R, R)) {
+    fn push_product<R: Packed>(cx: R::Cx, [sum]: [&mut R; 1], (a, b): (R, R)) {
         *sum = R::mul_add(cx, a, b, *sum);
     }
 
     #[inline(always)]
-    fn flush<R: Real>(_cx: R::Cx, _state: [R; 1], run: [R; 1]) -> [R; 1] {
+    fn flush<R: Packed>(_cx: R::Cx, _state: [R; 1], run: [R; 1]) -> [R; 1] {
         run
     }
 
@@ -69,22 +69,22 @@ impl Componentwise for CompensatedSum {
     const HANDS_NAN_ON: bool = true;
 
     #[inline(always)]
-    fn init<R: Real>(cx: R::Cx) -> [R; 2] {
+    fn init<R: Packed>(cx: R::Cx) -> [R; 2] {
         [R::lit(cx, 0.0); 2]
     }
 
     #[inline(always)]
-    fn begin<R: Real>(cx: R::Cx, _state: [R; 2]) -> [R; 2] {
+    fn begin<R: Packed>(cx: R::Cx, _state: [R; 2]) -> [R; 2] {
         [R::lit(cx, 0.0); 2]
     }
 
     #[inline(always)]
-    fn push<R: Real>(cx: R::Cx, [high, low]: [&mut R; 2], value: R) {
+    fn push<R: Packed>(cx: R::Cx, [high, low]: [&mut R; 2], value: R) {
         compensated::add(cx, high, low, value);
     }
 
     #[inline(always)]
-    fn push_product<R: Real>(cx: R::Cx, [high, low]: [&mut R; 2], (a, b): (R, R)) {
+    fn push_product<R: Packed>(cx: R::Cx, [high, low]: [&mut R; 2], (a, b): (R, R)) {
         let (product, rest) = R::two_product(cx, a, b);
         // The rest is NaN where the product overflows, and without fused operations also a little before that.
         let rest = R::select(cx, R::eq(cx, rest, rest), rest, R::lit(cx, 0.0));
@@ -93,7 +93,7 @@ impl Componentwise for CompensatedSum {
     }
 
     #[inline(always)]
-    fn flush<R: Real>(cx: R::Cx, [mut high, mut low]: [R; 2], [run_high, run_low]: [R; 2]) -> [R; 2] {
+    fn flush<R: Packed>(cx: R::Cx, [mut high, mut low]: [R; 2], [run_high, run_low]: [R; 2]) -> [R; 2] {
         compensated::add_pair(cx, &mut high, &mut low, (run_high, run_low));
         [high, low]
     }

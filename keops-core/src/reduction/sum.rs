@@ -5,7 +5,7 @@
 //! run, about 1e-7 of Σ|terms| in f32, whatever the number of terms.
 
 use super::{Componentwise, Numbers, compensated};
-use crate::number::{Real, Scalar};
+use crate::number::{Packed, Scalar};
 
 /// Σ_j f(p, x_i, y_j), for each component. 0 if there are no sources.
 #[derive(Clone, Copy, Debug)]
@@ -20,27 +20,27 @@ impl Componentwise for Sum {
     const HANDS_NAN_ON: bool = true;
 
     #[inline(always)]
-    fn init<R: Real>(cx: R::Cx) -> [R; 2] {
+    fn init<R: Packed>(cx: R::Cx) -> [R; 2] {
         [R::lit(cx, 0.0); 2]
     }
 
     #[inline(always)]
-    fn begin<R: Real>(cx: R::Cx, _state: [R; 2]) -> [R; 1] {
+    fn begin<R: Packed>(cx: R::Cx, _state: [R; 2]) -> [R; 1] {
         [R::lit(cx, 0.0)]
     }
 
     #[inline(always)]
-    fn push<R: Real>(cx: R::Cx, [sum]: [&mut R; 1], value: R) {
+    fn push<R: Packed>(cx: R::Cx, [sum]: [&mut R; 1], value: R) {
         *sum = R::add(cx, *sum, value);
     }
 
     #[inline(always)]
-    fn push_product<R: Real>(cx: R::Cx, [sum]: [&mut R; 1], (a, b): (R, R)) {
+    fn push_product<R: Packed>(cx: R::Cx, [sum]: [&mut R; 1], (a, b): (R, R)) {
         *sum = R::mul_add(cx, a, b, *sum);
     }
 
     #[inline(always)]
-    fn flush<R: Real>(cx: R::Cx, [mut high, mut low]: [R; 2], [sum]: [R; 1]) -> [R; 2] {
+    fn flush<R: Packed>(cx: R::Cx, [mut high, mut low]: [R; 2], [sum]: [R; 1]) -> [R; 2] {
         compensated::add(cx, &mut high, &mut low, sum);
         [high, low]
     }

@@ -1,7 +1,7 @@
 //! The result 0, for formulas that are 0, as some derivatives are.
 
 use super::{Componentwise, Numbers};
-use crate::number::{Real, Scalar};
+use crate::number::{Packed, Scalar};
 
 /// 0 for each component of f, which is not computed.
 #[derive(Clone, Copy, Debug)]
@@ -12,20 +12,20 @@ impl Componentwise for Zero {
     type Run = Numbers<0>;
 
     #[inline(always)]
-    fn init<R: Real>(cx: R::Cx) -> [R; 1] {
+    fn init<R: Packed>(cx: R::Cx) -> [R; 1] {
         [R::lit(cx, 0.0)]
     }
 
     #[inline(always)]
-    fn begin<R: Real>(_cx: R::Cx, _state: [R; 1]) -> [R; 0] {
+    fn begin<R: Packed>(_cx: R::Cx, _state: [R; 1]) -> [R; 0] {
         []
     }
 
     #[inline(always)]
-    fn push<R: Real>(_cx: R::Cx, []: [&mut R; 0], _value: R) {}
+    fn push<R: Packed>(_cx: R::Cx, []: [&mut R; 0], _value: R) {}
 
     #[inline(always)]
-    fn flush<R: Real>(_cx: R::Cx, state: [R; 1], []: [R; 0]) -> [R; 1] {
+    fn flush<R: Packed>(_cx: R::Cx, state: [R; 1], []: [R; 0]) -> [R; 1] {
         state
     }
 

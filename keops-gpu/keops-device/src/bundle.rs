@@ -6,7 +6,7 @@
 
 use keops_core::{
     formula::{Components, Formula, Row, Sink},
-    number::Real,
+    number::{Packed, Real},
     reduction::Reduction,
 };
 
@@ -40,7 +40,7 @@ fn part<N: Copy, const Q: usize, const B: usize>(pairs: Rows<N, B>, b: usize) ->
 #[inline(always)]
 pub(crate) fn parameters<N, F, const Q: usize, const B: usize>(from: &[Rows<N, Q>]) -> F::Parameters<Rows<N, B>>
 where
-    N: Real<Cx = (), Mask = bool, Index = u32>,
+    N: Packed<Cx = (), Mask = bool, Index = u32>,
     F: Formula,
 {
     let mut parameters = F::Parameters::<Rows<N, B>>::splat(Rows::lit((), 0.0));
@@ -56,7 +56,7 @@ pub(crate) fn contractions<N, F, const Q: usize, const B: usize>(
     from: &[F::Contractions<Rows<N, Q>>],
 ) -> F::Contractions<Rows<N, B>>
 where
-    N: Real<Cx = (), Mask = bool, Index = u32>,
+    N: Packed<Cx = (), Mask = bool, Index = u32>,
     F: Formula,
 {
     let mut contractions = F::Contractions::<Rows<N, B>>::splat(Rows::lit((), 0.0));
@@ -79,7 +79,7 @@ pub(crate) struct BundleTargets<'a, N, const Q: usize>(pub(crate) &'a [Rows<N, Q
 
 impl<N, const Q: usize, const B: usize> Row<Rows<N, B>> for BundleTargets<'_, N, Q>
 where
-    N: Real<Cx = (), Mask = bool, Index = u32>,
+    N: Packed<Cx = (), Mask = bool, Index = u32>,
 {
     #[inline(always)]
     fn get(&self, _: (), c: usize) -> Rows<N, B> {
@@ -106,7 +106,7 @@ impl<const Q: usize> BundleSources<Q> {
 
 impl<N, const Q: usize, const B: usize> Row<Rows<N, B>> for BundleSources<Q>
 where
-    N: Real<Cx = (), Mask = bool, Index = u32>,
+    N: Packed<Cx = (), Mask = bool, Index = u32>,
     N::Scalar: Shared,
 {
     #[inline(always)]
@@ -131,7 +131,7 @@ where
 /// A sink that hands the components of a bundle's pairs to a reduction which takes bundles ([`Reduction::BUNDLES`]).
 pub(crate) struct Take<'a, N, F, Red, const Q: usize, const B: usize>
 where
-    N: Real<Cx = (), Mask = bool, Index = u32>,
+    N: Packed<Cx = (), Mask = bool, Index = u32>,
     F: Formula,
     Red: Reduction,
 {
@@ -145,7 +145,7 @@ where
 
 impl<'a, N, F, Red, const Q: usize, const B: usize> Take<'a, N, F, Red, Q, B>
 where
-    N: Real<Cx = (), Mask = bool, Index = u32>,
+    N: Packed<Cx = (), Mask = bool, Index = u32>,
     F: Formula,
     Red: Reduction,
 {
@@ -172,7 +172,7 @@ where
 
 impl<N, F, Red, const Q: usize, const B: usize> Sink<Rows<N, B>> for Take<'_, N, F, Red, Q, B>
 where
-    N: Real<Cx = (), Mask = bool, Index = u32>,
+    N: Packed<Cx = (), Mask = bool, Index = u32>,
     F: Formula,
     Red: Reduction,
 {

@@ -16,7 +16,7 @@
 
 use core::{arch::asm, slice};
 
-use keops_core::number::Real;
+use keops_core::number::{Packed, Real};
 
 use crate::rows::Number;
 
@@ -35,15 +35,15 @@ macro_rules! instruction {
     }};
 }
 
-/// Methods of [`Real`] that are those of `f32`, grouped by their types.
+/// Methods of a trait that are those of `f32`, grouped by their types.
 macro_rules! forward {
-    ($( $arguments:tt -> $result:tt: $($name:ident)*; )*) => {
-        $($( forward!(@method $name $arguments $result); )*)*
+    ($trait:ident; $( $arguments:tt -> $result:tt: $($name:ident)*; )*) => {
+        $($( forward!(@method $trait $name $arguments $result); )*)*
     };
-    (@method $name:ident ($($x:ident: $type:tt),*) $result:tt) => {
+    (@method $trait:ident $name:ident ($($x:ident: $type:tt),*) $result:tt) => {
         #[inline(always)]
         fn $name(_: (), $($x: $type),*) -> $result {
-            forward!(@wrap $result, <f32 as Real>::$name((), $(forward!(@unwrap $type, $x)),*))
+            forward!(@wrap $result, <f32 as $trait>::$name((), $(forward!(@unwrap $type, $x)),*))
         }
     };
     (@unwrap Self, $x:expr) => { $x.0 };
@@ -79,28 +79,21 @@ impl Real for Fast {
     type Cx = ();
     type Scalar = f32;
     type Mask = bool;
-    type Index = u32;
-    const LANES: usize = 1;
 
     forward! {
+        Real;
         (value: f32) -> Self: splat;
-        (a: Self) -> Self: abs round pow2_integer shift_to_exponent;
+        (a: Self) -> Self: abs round pow2_integer;
         (a: Self, b: Self) -> Self: add sub mul min max;
         (a: Self, b: Self, c: Self) -> Self: mul_add neg_mul_add;
         (a: Self, b: Self) -> bool: lt le eq;
         (a: bool, b: bool) -> bool: and or;
         (mask: bool) -> bool: not any;
         (mask: bool, yes: Self, no: Self) -> Self: select;
-        (index: u32) -> u32: index_splat index_ramp;
-        (mask: bool, yes: u32, no: u32) -> u32: index_select;
-        (index: u32) -> Self: index_to_bits;
-        (bits: Self) -> u32: index_from_bits;
-        (t: Self, bit: u32) -> bool: bit;
-        (a: Self, b: Self) -> (Self, Self): two_product;
-        (x: Self) -> (Self, Self): split_exponent;
         (x: Self) -> Self: tan asin acos atan sinh cosh tanh asinh acosh atanh;
         (x: Self) -> Self: exp_m1 ln_1p log10 erf erfc cbrt;
         (x: Self, y: Self) -> Self: pow atan2;
+        (x: Self) -> (Self, Self): split_exponent;
     }
 
     /// An instruction in assembly, which the assembler makes part of the next instruction. For an operand of other assembly, LLVM
@@ -108,28 +101,6 @@ impl Real for Fast {
     #[inline(always)]
     fn neg(_: (), x: Self) -> Self {
         instruction!("neg.f32 {0}, {1};", x.0)
-    }
-    #[inline(always)]
-    fn load(_: (), from: &[f32]) -> Self {
-        Fast(from[0])
-    }
-    #[inline(always)]
-    fn view(from: &[f32]) -> &[Self] {
-        // SAFETY: a transparent wrapper of f32.
-        unsafe { slice::from_raw_parts(from.as_ptr().cast(), from.len()) }
-    }
-    #[inline(always)]
-    fn view_mut(from: &mut [f32]) -> &mut [Self] {
-        // SAFETY: a transparent wrapper of f32.
-        unsafe { slice::from_raw_parts_mut(from.as_mut_ptr().cast(), from.len()) }
-    }
-    #[inline(always)]
-    fn store(self, _: (), to: &mut [f32]) {
-        to[0] = self.0;
-    }
-    #[inline(always)]
-    fn map(_: (), x: Self, f: impl Fn(f32) -> f32) -> Self {
-        Fast(f(x.0))
     }
 
     #[inline(always)]
@@ -184,5 +155,42 @@ impl Real for Fast {
         } else {
             Fast(Real::cos((), x.0))
         }
+    }
+}
+
+impl Packed for Fast {
+    forward! {
+        Packed;
+        (a: Self) -> Self: shift_to_exponent;
+        (index: u32) -> u32: index_splat index_ramp;
+        (mask: bool, yes: u32, no: u32) -> u32: index_select;
+        (index: u32) -> Self: index_to_bits;
+        (bits: Self) -> u32: index_from_bits;
+        (t: Self, bit: u32) -> bool: bit;
+        (a: Self, b: Self) -> (Self, Self): two_product;
+    }
+    type Index = u32;
+    const LANES: usize = 1;
+    #[inline(always)]
+    fn load(_: (), from: &[f32]) -> Self {
+        Fast(from[0])
+    }
+    #[inline(always)]
+    fn view(from: &[f32]) -> &[Self] {
+        // SAFETY: a transparent wrapper of f32.
+        unsafe { slice::from_raw_parts(from.as_ptr().cast(), from.len()) }
+    }
+    #[inline(always)]
+    fn view_mut(from: &mut [f32]) -> &mut [Self] {
+        // SAFETY: a transparent wrapper of f32.
+        unsafe { slice::from_raw_parts_mut(from.as_mut_ptr().cast(), from.len()) }
+    }
+    #[inline(always)]
+    fn store(self, _: (), to: &mut [f32]) {
+        to[0] = self.0;
+    }
+    #[inline(always)]
+    fn map(_: (), x: Self, f: impl Fn(f32) -> f32) -> Self {
+        Fast(f(x.0))
     }
 }

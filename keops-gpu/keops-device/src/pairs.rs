@@ -55,7 +55,7 @@ use core::{
 use keops_core::{
     formula::{Components, Contraction, Formula, Role, Row, Scaled},
     launch::{Range, THREADS, Unit, most_registers, source_stride, state_words, tile_sources},
-    number::{Real, Scalar},
+    number::{Packed, Real, Scalar},
     reduction::{Push, Reduction, components},
 };
 
@@ -411,7 +411,7 @@ where
                 }
                 k += 1;
             }
-            let index = <Rows<N, Q> as Real>::index_splat((), tile.first + source);
+            let index = <Rows<N, Q> as Packed>::index_splat((), tile.first + source);
             let mut push = Push::<F, Rows<N, Q>, Red>::new((), state, run, index);
             F::pair((), parameters, &target, &stored, c, &mut push);
         };
@@ -503,7 +503,7 @@ pub(crate) unsafe fn prepare<N, F, const WJ: usize>(
     scale: Option<(Contraction, N)>,
     address: u32,
 ) where
-    N: Real<Cx = ()>,
+    N: Packed<Cx = ()>,
     N::Scalar: Shared,
     F: Formula,
 {
@@ -561,7 +561,7 @@ impl<T: Scalar + Shared, F: Formula> StoredSource<T, F> {
     }
 }
 
-impl<N: Real<Cx = (), Mask = bool, Index = u32>, F: Formula, const Q: usize> Row<Rows<N, Q>>
+impl<N: Packed<Cx = (), Mask = bool, Index = u32>, F: Formula, const Q: usize> Row<Rows<N, Q>>
     for StoredSource<N::Scalar, F>
 where
     N::Scalar: Shared,

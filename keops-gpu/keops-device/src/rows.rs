@@ -1,13 +1,13 @@
 //! The numbers that a thread computes with.
 
 pub use keops_core::number::Bundle as Rows;
-use keops_core::number::Real;
+use keops_core::number::Packed;
 
 /// A number of one target.
 ///
 /// # Safety
 /// The type must be its scalar or a transparent wrapper of it: in memory both are the same.
-pub unsafe trait Number: Real<Cx = (), Mask = bool, Index = u32> {
+pub unsafe trait Number: Packed<Cx = (), Mask = bool, Index = u32> {
     /// Whether coordinates are scaled where an exponent is a squared distance times a factor; see
     /// [`keops_core::formula::Scaled`].
     const SCALES: bool;

@@ -37,7 +37,7 @@ use core::{hint, mem::MaybeUninit, slice};
 use keops_core::{
     formula::{Components, Contraction, ContractionKind, Formula, Role},
     launch::{MOST_CONTRACTIONS, MOST_GROUP_SOURCES, THREADS, source_stride},
-    number::{Real, Scalar},
+    number::{Packed, Real, Scalar},
     reduction::{Push, Reduction},
 };
 
@@ -101,7 +101,7 @@ pub(crate) unsafe fn target<N, F, const Q: usize, const WI: usize>(
     to: &mut [Rows<N, Q>],
     q: usize,
 ) where
-    N: Real<Cx = ()>,
+    N: Packed<Cx = ()>,
     F: Formula,
 {
     let zero = N::lit((), 0.0);
@@ -127,7 +127,7 @@ pub(crate) unsafe fn source<N, F, const WJ: usize>(
     parameters: &[N],
     address: u32,
 ) where
-    N: Real<Cx = ()>,
+    N: Packed<Cx = ()>,
     N::Scalar: Shared,
     F: Formula,
 {
@@ -210,7 +210,7 @@ pub(crate) unsafe fn take<N, F, Red, const Q: usize, const S: usize, const B: us
     state: &mut Red::State<F, Rows<N, Q>>,
     run: &mut Red::Run<F, Rows<N, Q>>,
 ) where
-    N: Real<Cx = (), Mask = bool, Index = u32>,
+    N: Packed<Cx = (), Mask = bool, Index = u32>,
     N::Scalar: Shared,
     F: Formula,
     Red: Reduction,
@@ -248,7 +248,7 @@ pub(crate) unsafe fn take<N, F, Red, const Q: usize, const S: usize, const B: us
             thread::not_unrolled();
             // SAFETY: the contract of this function.
             let stored = unsafe { StoredSource::<N::Scalar, F>::new(address + s * stride::<N, F>()) };
-            let index = <Rows<N, Q> as Real>::index_splat((), tile.first + group + s);
+            let index = <Rows<N, Q> as Packed>::index_splat((), tile.first + group + s);
             let mut push = Push::<F, Rows<N, Q>, Red>::new((), state, run, index);
             F::pair((), parameters, &read_again(target), &stored, contractions[s as usize].as_slice(), &mut push);
             s += 1;
@@ -268,7 +268,7 @@ fn read_again<A>(target: &[A]) -> &[A] {
 
 /// Bytes from one prepared source to the next.
 #[inline(always)]
-const fn stride<N: Real, F: Formula>() -> u32 {
+const fn stride<N: Packed, F: Formula>() -> u32 {
     (source_stride::<N::Scalar, F>() * size_of::<N::Scalar>()) as u32
 }
 
@@ -294,7 +294,7 @@ unsafe fn contract<N, F, const K: usize, const Q: usize, const S: usize>(
     target: &[Rows<N, Q>],
     to: &mut [F::Contractions<Rows<N, Q>>; S],
 ) where
-    N: Real<Cx = (), Mask = bool, Index = u32>,
+    N: Packed<Cx = (), Mask = bool, Index = u32>,
     N::Scalar: Shared,
     F: Formula,
 {
@@ -347,7 +347,7 @@ unsafe fn contract<N, F, const K: usize, const Q: usize, const S: usize>(
 #[inline(always)]
 fn add<N, const Q: usize>(kind: ContractionKind, u: Rows<N, Q>, w: N::Scalar, sum: Rows<N, Q>) -> Rows<N, Q>
 where
-    N: Real<Cx = (), Mask = bool, Index = u32>,
+    N: Packed<Cx = (), Mask = bool, Index = u32>,
 {
     let w = Rows::splat((), w);
     match kind {

@@ -13,7 +13,7 @@ use super::{
     log::{Log, ln_1p_sum},
     polynomial,
 };
-use crate::number::{Real, Scalar};
+use crate::number::{Packed, Scalar};
 
 /// (atanh x - x) / x³ as a polynomial in x², for |x| up to 1/2. Error 0.01 ULP.
 pub(crate) const ATANH_F32: [f32; 6] =
@@ -37,7 +37,7 @@ pub(crate) const ATANH_F64: [f64; 13] = [
 
 /// Below √ε, asinh x is x; above 1/√ε, both functions are ln 2x.
 #[inline(always)]
-fn root_of_epsilon<R: Real>(cx: R::Cx, power: f64) -> R {
+fn root_of_epsilon<R: Packed>(cx: R::Cx, power: f64) -> R {
     let epsilon: f64 = R::Scalar::epsilon().as_f64();
     // 2^-12 and 2^-26
     let root = if epsilon > 1e-10 { 1.0 / 4096.0 } else { 1.0 / 67_108_864.0 };
@@ -46,7 +46,7 @@ fn root_of_epsilon<R: Real>(cx: R::Cx, power: f64) -> R {
 
 /// ln(1 + y + low), or ln 2x where x is large.
 #[inline(always)]
-fn log_of<R: Real, const N: usize>(cx: R::Cx, x: R, (y, low): (R, R), c: &Log<R::Scalar, N>) -> R {
+fn log_of<R: Packed, const N: usize>(cx: R::Cx, x: R, (y, low): (R, R), c: &Log<R::Scalar, N>) -> R {
     let zero = R::lit(cx, 0.0);
     let large = R::lt(cx, root_of_epsilon(cx, -1.0), x);
     let y = R::select(cx, large, R::sub(cx, x, R::lit(cx, 1.0)), y);
@@ -56,7 +56,7 @@ fn log_of<R: Real, const N: usize>(cx: R::Cx, x: R, (y, low): (R, R), c: &Log<R:
 
 /// asinh x. Largest errors: [`Scalar::asinh_real`](crate::number::Scalar::asinh_real).
 #[inline(always)]
-pub(crate) fn asinh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
+pub(crate) fn asinh<R: Packed, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
     let one = R::lit(cx, 1.0);
     let size = R::abs(cx, x);
     let square = R::mul(cx, x, x);
@@ -68,7 +68,7 @@ pub(crate) fn asinh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar,
 
 /// acosh x. Largest errors: [`Scalar::acosh_real`](crate::number::Scalar::acosh_real).
 #[inline(always)]
-pub(crate) fn acosh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
+pub(crate) fn acosh<R: Packed, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
     let (zero, one) = (R::lit(cx, 0.0), R::lit(cx, 1.0));
     let t = R::sub(cx, x, one);
     // √(t (x + 1)), with the rounding errors of its three operations.
@@ -87,7 +87,7 @@ pub(crate) fn acosh<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar,
 
 /// atanh x. Largest errors: [`Scalar::atanh_real`](crate::number::Scalar::atanh_real).
 #[inline(always)]
-pub(crate) fn atanh<R: Real, const N: usize, const K: usize>(
+pub(crate) fn atanh<R: Packed, const N: usize, const K: usize>(
     cx: R::Cx,
     x: R,
     near: &[R::Scalar; K],

@@ -8,7 +8,7 @@ use super::{
     atan::{FRAC_PI_2_F32, FRAC_PI_2_F64},
     fast_two_sum, polynomial,
 };
-use crate::number::Real;
+use crate::number::Packed;
 
 /// The constants of an element type.
 pub(crate) struct Asin<E, const N: usize> {
@@ -45,7 +45,7 @@ pub(crate) const F64: Asin<f64, 12> = Asin {
 
 /// asin x. Largest errors: [`Scalar::asin_real`](crate::number::Scalar::asin_real).
 #[inline(always)]
-pub(crate) fn asin<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Asin<R::Scalar, N>) -> R {
+pub(crate) fn asin<R: Packed, const N: usize>(cx: R::Cx, x: R, c: &Asin<R::Scalar, N>) -> R {
     let Reduced { outer, sine, excess } = reduced(cx, x, c);
     let inner = R::add(cx, x, excess);
     // π/2 - 2 (√z + excess), of the sign of x
@@ -56,7 +56,7 @@ pub(crate) fn asin<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Asin<R::Scalar,
 
 /// acos x. Largest errors: [`Scalar::acos_real`](crate::number::Scalar::acos_real).
 #[inline(always)]
-pub(crate) fn acos<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Asin<R::Scalar, N>) -> R {
+pub(crate) fn acos<R: Packed, const N: usize>(cx: R::Cx, x: R, c: &Asin<R::Scalar, N>) -> R {
     let Reduced { outer, sine, excess } = reduced(cx, x, c);
     let rest = R::sub(cx, excess, R::splat(cx, c.frac_pi_2[1]));
     let inner = R::sub(cx, R::splat(cx, c.frac_pi_2[0]), R::add(cx, x, rest));
@@ -68,7 +68,7 @@ pub(crate) fn acos<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Asin<R::Scalar,
 }
 
 /// A number s of at most 1/2, and asin s - s.
-struct Reduced<R: Real> {
+struct Reduced<R: Packed> {
     /// Whether s is √((1 - |x|) / 2) and not x.
     outer: R::Mask,
     sine: R,
@@ -76,7 +76,7 @@ struct Reduced<R: Real> {
 }
 
 #[inline(always)]
-fn reduced<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Asin<R::Scalar, N>) -> Reduced<R> {
+fn reduced<R: Packed, const N: usize>(cx: R::Cx, x: R, c: &Asin<R::Scalar, N>) -> Reduced<R> {
     let half = R::lit(cx, 0.5);
     let size = R::abs(cx, x);
     let outer = R::lt(cx, half, size);
@@ -90,7 +90,7 @@ fn reduced<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Asin<R::Scalar, N>) -> 
 
 /// `quarters` π/2 - 2 (s + excess)
 #[inline(always)]
-fn subtract_twice<R: Real, const N: usize>(cx: R::Cx, c: &Asin<R::Scalar, N>, quarters: f64, s: R, excess: R) -> R {
+fn subtract_twice<R: Packed, const N: usize>(cx: R::Cx, c: &Asin<R::Scalar, N>, quarters: f64, s: R, excess: R) -> R {
     let term = |k: usize| R::mul(cx, R::splat(cx, c.frac_pi_2[k]), R::lit(cx, quarters));
     let (high, lost) = fast_two_sum(cx, term(0), R::neg(cx, R::add(cx, s, s)));
     let low = R::add(cx, lost, R::sub(cx, term(1), R::add(cx, excess, excess)));

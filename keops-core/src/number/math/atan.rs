@@ -7,7 +7,7 @@
 use num_traits::Float;
 
 use super::polynomial;
-use crate::number::Real;
+use crate::number::Packed;
 
 /// The constants of an element type.
 pub(crate) struct Atan<E, const N: usize> {
@@ -71,7 +71,7 @@ pub(crate) const F64: Atan<f64, 20> = Atan {
 
 /// atan x. Largest errors: [`Scalar::atan_real`](crate::number::Scalar::atan_real).
 #[inline(always)]
-pub(crate) fn atan<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Atan<R::Scalar, N>) -> R {
+pub(crate) fn atan<R: Packed, const N: usize>(cx: R::Cx, x: R, c: &Atan<R::Scalar, N>) -> R {
     let one = R::lit(cx, 1.0);
     let steep = R::lt(cx, one, R::abs(cx, x));
     // The quotient keeps the sign, so that -0 gives -0.
@@ -90,7 +90,7 @@ pub(crate) fn atan<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Atan<R::Scalar,
 /// The angle of the point (x, y), with the special cases of C's `atan2`. Largest errors:
 /// [`Scalar::atan2_real`](crate::number::Scalar::atan2_real).
 #[inline(always)]
-pub(crate) fn atan2<R: Real, const N: usize>(cx: R::Cx, y: R, x: R, c: &Atan<R::Scalar, N>) -> R {
+pub(crate) fn atan2<R: Packed, const N: usize>(cx: R::Cx, y: R, x: R, c: &Atan<R::Scalar, N>) -> R {
     let (zero, one) = (R::lit(cx, 0.0), R::lit(cx, 1.0));
     let (width, height) = (R::abs(cx, x), R::abs(cx, y));
     let steep = R::lt(cx, width, height);
@@ -113,7 +113,7 @@ pub(crate) fn atan2<R: Real, const N: usize>(cx: R::Cx, y: R, x: R, c: &Atan<R::
 
 /// atan a for |a| <= 1.
 #[inline(always)]
-fn of_quotient<R: Real, const N: usize>(cx: R::Cx, a: R, c: &Atan<R::Scalar, N>) -> R {
+fn of_quotient<R: Packed, const N: usize>(cx: R::Cx, a: R, c: &Atan<R::Scalar, N>) -> R {
     let z = R::mul(cx, a, a);
     // This is 0 - z P and not -(z P), so that the sum below is -0 where a is -0.
     let less = R::neg_mul_add(cx, z, polynomial(cx, z, &c.polynomial), R::lit(cx, 0.0));

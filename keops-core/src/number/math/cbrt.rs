@@ -7,14 +7,14 @@
 use num_traits::Float;
 
 use super::polynomial;
-use crate::number::{Real, Scalar};
+use crate::number::{Packed, Scalar};
 
 /// ∛w for w in [√(1/8), √8). Relative error 0.002.
 const START: [f32; 5] = [0.443_547_3, 0.898_366_03, -0.473_765_55, 0.153_222_59, -0.019_527_255];
 
 /// ∛x. Largest errors: [`Scalar::cbrt_real`](crate::number::Scalar::cbrt_real).
 #[inline(always)]
-pub(crate) fn cbrt<R: Real>(cx: R::Cx, x: R) -> R {
+pub(crate) fn cbrt<R: Packed>(cx: R::Cx, x: R) -> R {
     let (zero, one, two) = (R::lit(cx, 0.0), R::lit(cx, 1.0), R::lit(cx, 2.0));
     let single = R::Scalar::epsilon().as_f64() > 1e-10;
     // A power of 8 that makes every subnormal number normal.

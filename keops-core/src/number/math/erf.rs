@@ -11,7 +11,7 @@ use super::{
     hyperbolic::signed,
     polynomial,
 };
-use crate::number::Real;
+use crate::number::Packed;
 
 /// The constants of an element type.
 pub(crate) struct Erf<E, const N: usize, const H: usize> {
@@ -88,7 +88,7 @@ pub(crate) const F64: Erf<f64, 13, 20> = Erf {
 
 /// erf x. Largest errors: [`Scalar::erf_real`](crate::number::Scalar::erf_real).
 #[inline(always)]
-pub(crate) fn erf<R: Real, const N: usize, const H: usize, const K: usize>(
+pub(crate) fn erf<R: Packed, const N: usize, const H: usize, const K: usize>(
     cx: R::Cx,
     x: R,
     c: &Erf<R::Scalar, N, H>,
@@ -103,7 +103,7 @@ pub(crate) fn erf<R: Real, const N: usize, const H: usize, const K: usize>(
 
 /// 1 - erf x. Largest errors: [`Scalar::erfc_real`](crate::number::Scalar::erfc_real).
 #[inline(always)]
-pub(crate) fn erfc<R: Real, const N: usize, const H: usize, const K: usize>(
+pub(crate) fn erfc<R: Packed, const N: usize, const H: usize, const K: usize>(
     cx: R::Cx,
     x: R,
     c: &Erf<R::Scalar, N, H>,
@@ -122,7 +122,7 @@ pub(crate) fn erfc<R: Real, const N: usize, const H: usize, const K: usize>(
 
 /// 1 - erf x for x >= 1.
 #[inline(always)]
-fn complement<R: Real, const N: usize, const H: usize, const K: usize>(
+fn complement<R: Packed, const N: usize, const H: usize, const K: usize>(
     cx: R::Cx,
     x: R,
     c: &Erf<R::Scalar, N, H>,

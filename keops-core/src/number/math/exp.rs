@@ -5,7 +5,7 @@
 //! whose first two coefficients are exact. Results below sqrt(2) times the smallest normal number are 0.
 
 use super::{fast_two_sum, polynomial};
-use crate::number::{Real, Scalar};
+use crate::number::{Packed, Scalar};
 
 /// The constants of an element type.
 pub(crate) struct Exp<E, const N: usize> {
@@ -13,7 +13,7 @@ pub(crate) struct Exp<E, const N: usize> {
     low: E,
     /// For x from this number on the result is infinite.
     high: E,
-    /// [`Scalar::ROUND`] + the exponent field of 1/2, so that [`Real::shift_to_exponent`] gives 2^(n-1).
+    /// [`Scalar::ROUND`] + the exponent field of 1/2, so that [`Packed::shift_to_exponent`] gives 2^(n-1).
     shift: E,
     log2_e: E,
     /// ln 2 in two terms.
@@ -70,14 +70,14 @@ pub(super) const LN_2_F64: [f64; 2] = [0.693_147_180_559_890_3, 5.497_923_018_70
 
 /// e^x. Largest errors: [`Scalar::exp_real`](crate::number::Scalar::exp_real).
 #[inline(always)]
-pub(crate) fn exp<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Exp<R::Scalar, N>) -> R {
+pub(crate) fn exp<R: Packed, const N: usize>(cx: R::Cx, x: R, c: &Exp<R::Scalar, N>) -> R {
     scaled(cx, x, None, 0.0, c)
 }
 
 /// e^(x + low) / 2^`halvings` for a `low` that is small beside 1, and one or no halving, which moves the end of the
 /// range.
 #[inline(always)]
-pub(super) fn scaled<R: Real, const N: usize>(
+pub(super) fn scaled<R: Packed, const N: usize>(
     cx: R::Cx,
     x: R,
     low: Option<R>,
@@ -100,7 +100,7 @@ pub(super) fn scaled<R: Real, const N: usize>(
 /// x + n ln 2, where n is the negative of the integer that is nearest to x / ln 2: in this order the steps that round
 /// use one constant, one register less.
 #[inline(always)]
-fn reduced<R: Real, const N: usize>(cx: R::Cx, x: R, n: R, c: &Exp<R::Scalar, N>) -> R {
+fn reduced<R: Packed, const N: usize>(cx: R::Cx, x: R, n: R, c: &Exp<R::Scalar, N>) -> R {
     let r = R::mul_add(cx, n, R::splat(cx, c.ln_2[0]), x);
     R::mul_add(cx, n, R::splat(cx, c.ln_2[1]), r)
 }
@@ -110,7 +110,7 @@ fn reduced<R: Real, const N: usize>(cx: R::Cx, x: R, n: R, c: &Exp<R::Scalar, N>
 /// With x = n ln 2 + r it is 2^n r + (2^n - 1), whose rounding is kept, and 2^n (e^r - 1 - r), which is small beside
 /// it. Half of it is computed, which does not overflow before the result does.
 #[inline(always)]
-pub(crate) fn exp_m1<R: Real, const N: usize, const K: usize>(
+pub(crate) fn exp_m1<R: Packed, const N: usize, const K: usize>(
     cx: R::Cx,
     x: R,
     rest: &[R::Scalar; K],

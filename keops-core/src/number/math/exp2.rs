@@ -8,7 +8,7 @@
 //! exponent. The price is at the bottom: results below sqrt(2) times the smallest normal number are 0. Nothing is ever
 //! subnormal, which would slow down what is computed with it.
 //!
-//! Where a register holds sixteen numbers ([`Real::SIXTEENTHS`]), n is a multiple of 1/16 instead (Tang 1989): a table
+//! Where a register holds sixteen numbers ([`Packed::SIXTEENTHS`]), n is a multiple of 1/16 instead (Tang 1989): a table
 //! in registers has the 2^(n-1), and half of the polynomial is enough. Where the exponent field is 0 a table's entry
 //! loses its first digit and is subnormal, so results below twice the smallest normal number are 0 there: a mask on the
 //! last operation, instead of a clamp from below.
@@ -17,7 +17,7 @@ use core::f32::consts::LN_2 as LN_2_F32;
 use core::f64::consts::LN_2 as LN_2_F64;
 
 use super::polynomial;
-use crate::number::{Real, Scalar};
+use crate::number::{Packed, Scalar};
 
 /// The constants of an element type.
 pub(crate) struct Exp2<E, const N: usize, const H: usize> {
@@ -25,7 +25,7 @@ pub(crate) struct Exp2<E, const N: usize, const H: usize> {
     low: E,
     /// For x from this number on the result is infinite.
     pub(super) high: E,
-    /// [`Scalar::ROUND`] + the exponent field of 1/2, so that [`Real::shift_to_exponent`] gives 2^(n-1).
+    /// [`Scalar::ROUND`] + the exponent field of 1/2, so that [`Packed::shift_to_exponent`] gives 2^(n-1).
     pub(super) shift: E,
     /// 2·2^f. The first is exact, and so are powers of two.
     pub(super) polynomial: [E; N],
@@ -37,7 +37,7 @@ pub(crate) struct Exp2<E, const N: usize, const H: usize> {
 pub(crate) struct Sixteenths<E, const H: usize> {
     /// For x below this number the result is 0; from it on, the exponent field of 2^(n-1) is at least 1.
     low: E,
-    /// [`Scalar::ROUND`] / 16 + the exponent field of 1/2, so that [`Real::pow2_sixteenths`] gives 2^(n-1).
+    /// [`Scalar::ROUND`] / 16 + the exponent field of 1/2, so that [`Packed::pow2_sixteenths`] gives 2^(n-1).
     shift: E,
     /// 2·2^f - 1 for |f| up to 1/32. The first is exact.
     polynomial: [E; H],
@@ -98,7 +98,7 @@ pub(crate) const F64: Exp2<f64, 12, 7> = Exp2 {
     },
 };
 
-/// The mantissa bits after the leading one of 2^(j/16), less the j / 16 that [`Real::pow2_sixteenths`] adds to an
+/// The mantissa bits after the leading one of 2^(j/16), less the j / 16 that [`Packed::pow2_sixteenths`] adds to an
 /// exponent field: the table for `f32`.
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 pub(crate) const TABLE_F32: [u32; 16] = {
@@ -147,13 +147,13 @@ pub(crate) const TABLE_F64: [u64; 16] = {
 
 /// 2^x. Largest errors: [`Scalar::exp2_real`](crate::number::Scalar::exp2_real).
 #[inline(always)]
-pub(crate) fn exp2<R: Real, const N: usize, const H: usize>(cx: R::Cx, x: R, c: &Exp2<R::Scalar, N, H>) -> R {
+pub(crate) fn exp2<R: Packed, const N: usize, const H: usize>(cx: R::Cx, x: R, c: &Exp2<R::Scalar, N, H>) -> R {
     if const { R::SIXTEENTHS } { exp2_sixteenths(cx, x, c) } else { exp2_sum(cx, x, None, c) }
 }
 
 /// 2^x by the table.
 #[inline(always)]
-fn exp2_sixteenths<R: Real, const N: usize, const H: usize>(cx: R::Cx, x: R, c: &Exp2<R::Scalar, N, H>) -> R {
+fn exp2_sixteenths<R: Packed, const N: usize, const H: usize>(cx: R::Cx, x: R, c: &Exp2<R::Scalar, N, H>) -> R {
     // Beyond `high` f and 2·2^f - 1 are not negative, so that the result is infinite.
     let (t, f) = R::shift_to_sixteenths(cx, x, c.sixteenths.shift, c.high);
     // 2^(n-1) (2·2^f - 1) + 2^(n-1) is rounded once.
@@ -164,7 +164,7 @@ fn exp2_sixteenths<R: Real, const N: usize, const H: usize>(cx: R::Cx, x: R, c: 
 
 /// 2^(x + low) for a `low` that is small beside 1; it is not used where x is out of range.
 #[inline(always)]
-pub(super) fn exp2_sum<R: Real, const N: usize, const H: usize>(
+pub(super) fn exp2_sum<R: Packed, const N: usize, const H: usize>(
     cx: R::Cx,
     x: R,
     low: Option<R>,

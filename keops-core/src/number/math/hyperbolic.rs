@@ -7,7 +7,7 @@ use super::{
     exp::{Exp, scaled},
     polynomial,
 };
-use crate::number::Real;
+use crate::number::Packed;
 
 /// For |x| up to this number the hyperbolic tangent is a polynomial.
 const TANH_END: f64 = 0.625;
@@ -44,21 +44,21 @@ pub(crate) const TANH_F64: [f64; 12] = [
 
 /// e^|x| / 2 and e^-|x| / 2.
 #[inline(always)]
-fn halves<R: Real, const N: usize>(cx: R::Cx, size: R, exp: &Exp<R::Scalar, N>) -> (R, R) {
+fn halves<R: Packed, const N: usize>(cx: R::Cx, size: R, exp: &Exp<R::Scalar, N>) -> (R, R) {
     let rising = scaled(cx, size, None, 1.0, exp);
     (rising, R::div(cx, R::lit(cx, 0.25), rising))
 }
 
 /// cosh x. Largest errors: [`Scalar::cosh_real`](crate::number::Scalar::cosh_real).
 #[inline(always)]
-pub(crate) fn cosh<R: Real, const N: usize>(cx: R::Cx, x: R, exp: &Exp<R::Scalar, N>) -> R {
+pub(crate) fn cosh<R: Packed, const N: usize>(cx: R::Cx, x: R, exp: &Exp<R::Scalar, N>) -> R {
     let (rising, falling) = halves(cx, R::abs(cx, x), exp);
     R::add(cx, rising, falling)
 }
 
 /// sinh x. Largest errors: [`Scalar::sinh_real`](crate::number::Scalar::sinh_real).
 #[inline(always)]
-pub(crate) fn sinh<R: Real, const N: usize, const K: usize>(
+pub(crate) fn sinh<R: Packed, const N: usize, const K: usize>(
     cx: R::Cx,
     x: R,
     near: &[R::Scalar; K],
@@ -74,7 +74,7 @@ pub(crate) fn sinh<R: Real, const N: usize, const K: usize>(
 
 /// tanh x. Largest errors: [`Scalar::tanh_real`](crate::number::Scalar::tanh_real).
 #[inline(always)]
-pub(crate) fn tanh<R: Real, const N: usize, const K: usize>(
+pub(crate) fn tanh<R: Packed, const N: usize, const K: usize>(
     cx: R::Cx,
     x: R,
     near: &[R::Scalar; K],
@@ -93,6 +93,6 @@ pub(crate) fn tanh<R: Real, const N: usize, const K: usize>(
 
 /// `size` with the sign of x, which is not 0.
 #[inline(always)]
-pub(super) fn signed<R: Real>(cx: R::Cx, x: R, size: R) -> R {
+pub(super) fn signed<R: Packed>(cx: R::Cx, x: R, size: R) -> R {
     R::select(cx, R::lt(cx, x, R::lit(cx, 0.0)), R::neg(cx, size), size)
 }

@@ -11,7 +11,7 @@ use super::{
     exp::{LN_2_F32, LN_2_F64},
     polynomial,
 };
-use crate::number::Real;
+use crate::number::Packed;
 
 /// The constants of an element type.
 pub(crate) struct Log<E, const N: usize> {
@@ -62,7 +62,7 @@ pub(crate) const F64: Log<f64, 7> = Log {
 
 /// ln x. Largest errors: [`Scalar::log_real`](crate::number::Scalar::log_real).
 #[inline(always)]
-pub(crate) fn log<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
+pub(crate) fn log<R: Packed, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
     reduced(cx, x, c, |f, correction, e| {
         let low = R::neg_mul_add(cx, e, R::splat(cx, c.ln_2[1]), correction);
         R::mul_add(cx, e, R::splat(cx, c.ln_2[0]), R::sub(cx, f, low))
@@ -71,7 +71,7 @@ pub(crate) fn log<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N
 
 /// log2 x. Largest errors: [`Scalar::log2_real`](crate::number::Scalar::log2_real).
 #[inline(always)]
-pub(crate) fn log2<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
+pub(crate) fn log2<R: Packed, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
     // f log2(e) = f + f (log2(e) - 1): the leading term is exact here, too.
     reduced(cx, x, c, |f, correction, e| {
         let less = R::neg(cx, R::mul(cx, correction, R::splat(cx, c.log2_e)));
@@ -82,7 +82,7 @@ pub(crate) fn log2<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, 
 
 /// log10 x. Largest errors: [`Scalar::log10_real`](crate::number::Scalar::log10_real).
 #[inline(always)]
-pub(crate) fn log10<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
+pub(crate) fn log10<R: Packed, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
     reduced(cx, x, c, |f, correction, e| {
         let term = |terms: &[R::Scalar; 2], k: usize| R::splat(cx, terms[k]);
         let rest = R::mul_add(cx, e, term(&c.log10_2, 1), R::mul(cx, f, term(&c.log10_e, 1)));
@@ -93,7 +93,7 @@ pub(crate) fn log10<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar,
 
 /// ln(1 + x). Largest errors: [`Scalar::ln_1p_real`](crate::number::Scalar::ln_1p_real).
 #[inline(always)]
-pub(crate) fn ln_1p<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
+pub(crate) fn ln_1p<R: Packed, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>) -> R {
     let zero = R::lit(cx, 0.0);
     R::select(cx, R::eq(cx, x, zero), x, ln_1p_sum(cx, x, zero, c))
 }
@@ -102,7 +102,7 @@ pub(crate) fn ln_1p<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar,
 ///
 /// Where 1 + x is near 1, f is x itself; elsewhere what rounding takes from 1 + x is a term of first order.
 #[inline(always)]
-pub(super) fn ln_1p_sum<R: Real, const N: usize>(cx: R::Cx, x: R, low: R, c: &Log<R::Scalar, N>) -> R {
+pub(super) fn ln_1p_sum<R: Packed, const N: usize>(cx: R::Cx, x: R, low: R, c: &Log<R::Scalar, N>) -> R {
     let (zero, one) = (R::lit(cx, 0.0), R::lit(cx, 1.0));
     let sum = R::add(cx, one, x);
     let (m, e) = R::split_exponent(cx, sum);
@@ -127,7 +127,7 @@ pub(super) fn ln_1p_sum<R: Real, const N: usize>(cx: R::Cx, x: R, low: R, c: &Lo
 /// Takes x apart, has `combine(f, correction, e)` make the logarithm of (1 + f) 2^e, where ln(1 + f) = f - correction,
 /// and sees to the arguments that are not positive normal numbers.
 #[inline(always)]
-fn reduced<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>, combine: impl Fn(R, R, R) -> R) -> R {
+fn reduced<R: Packed, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>, combine: impl Fn(R, R, R) -> R) -> R {
     let smallest = R::splat(cx, R::Scalar::min_positive_value());
     let infinity = R::splat(cx, R::Scalar::infinity());
     let normal = R::and(cx, R::le(cx, smallest, x), R::lt(cx, x, infinity));
@@ -150,14 +150,14 @@ fn reduced<R: Real, const N: usize>(cx: R::Cx, x: R, c: &Log<R::Scalar, N>, comb
 
 /// f = m - 1, and f - ln m.
 #[inline(always)]
-fn near_one<R: Real, const N: usize>(cx: R::Cx, m: R, c: &Log<R::Scalar, N>) -> (R, R) {
+fn near_one<R: Packed, const N: usize>(cx: R::Cx, m: R, c: &Log<R::Scalar, N>) -> (R, R) {
     let f = R::sub(cx, m, R::lit(cx, 1.0));
     (f, correction(cx, f, c))
 }
 
 /// f - ln(1 + f)
 #[inline(always)]
-fn correction<R: Real, const N: usize>(cx: R::Cx, f: R, c: &Log<R::Scalar, N>) -> R {
+fn correction<R: Packed, const N: usize>(cx: R::Cx, f: R, c: &Log<R::Scalar, N>) -> R {
     let s = R::div(cx, f, R::add(cx, f, R::lit(cx, 2.0)));
     let z = R::mul(cx, s, s);
     let half_square = R::mul(cx, f, R::mul(cx, f, R::lit(cx, 0.5)));

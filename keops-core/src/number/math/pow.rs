@@ -11,7 +11,7 @@ use super::{
     exp2::{Exp2, exp2_sum},
     fast_two_sum, polynomial,
 };
-use crate::number::Real;
+use crate::number::Packed;
 
 /// The constants of an element type.
 pub(crate) struct Pow<E, const N: usize> {
@@ -55,7 +55,7 @@ pub(crate) const F64: Pow<f64, 7> = Pow {
 
 /// x^y. Largest errors: [`Scalar::pow_real`](crate::number::Scalar::pow_real).
 #[inline(always)]
-pub(crate) fn pow<R: Real, const N: usize, const K: usize, const H: usize>(
+pub(crate) fn pow<R: Packed, const N: usize, const K: usize, const H: usize>(
     cx: R::Cx,
     x: R,
     y: R,
@@ -82,7 +82,7 @@ pub(crate) fn pow<R: Real, const N: usize, const K: usize, const H: usize>(
 
 /// (m 2^e)^y for m in [sqrt(1/2), sqrt(2)).
 #[inline(always)]
-fn usual_pow<R: Real, const N: usize, const K: usize, const H: usize>(
+fn usual_pow<R: Packed, const N: usize, const K: usize, const H: usize>(
     cx: R::Cx,
     m: R,
     e: R,
@@ -136,7 +136,7 @@ fn usual_pow<R: Real, const N: usize, const K: usize, const H: usize>(
 
 /// The rounded sum m + 1 and its rounding error, for m in [sqrt(1/2), sqrt(2)).
 #[inline(always)]
-fn sum_with_one<R: Real>(cx: R::Cx, m: R) -> (R, R) {
+fn sum_with_one<R: Packed>(cx: R::Cx, m: R) -> (R, R) {
     // m + 1 is at least 1.7, so m is recovered from it exactly: no order of the two matters.
     let sum = R::add(cx, m, R::lit(cx, 1.0));
     (sum, R::sub(cx, m, R::sub(cx, sum, R::lit(cx, 1.0))))
@@ -144,7 +144,7 @@ fn sum_with_one<R: Real>(cx: R::Cx, m: R) -> (R, R) {
 
 /// The special cases of C's `pow`; `result` is |x|^y, right where |x| is neither 0, infinite nor NaN.
 #[inline(always)]
-fn special_pow<R: Real>(cx: R::Cx, x: R, y: R, result: R) -> R {
+fn special_pow<R: Packed>(cx: R::Cx, x: R, y: R, result: R) -> R {
     let zero = R::lit(cx, 0.0);
     let one = R::lit(cx, 1.0);
     let infinity = R::splat(cx, R::Scalar::infinity());

@@ -8,7 +8,7 @@
 use num_traits::Float;
 
 use super::{fast_two_sum, polynomial};
-use crate::number::{Real, Scalar};
+use crate::number::{Packed, Scalar};
 
 /// The constants of an element type.
 pub(crate) struct Sin<E, const N: usize, const K: usize> {
@@ -63,19 +63,19 @@ pub(crate) const F64: Sin<f64, 6, 7> = Sin {
 
 /// sin x. Largest errors: [`Scalar::sin_real`](crate::number::Scalar::sin_real).
 #[inline(always)]
-pub(crate) fn sin<R: Real, const N: usize, const K: usize>(cx: R::Cx, x: R, c: &Sin<R::Scalar, N, K>) -> R {
+pub(crate) fn sin<R: Packed, const N: usize, const K: usize>(cx: R::Cx, x: R, c: &Sin<R::Scalar, N, K>) -> R {
     quadrant(cx, x, 0.0, Float::sin, c)
 }
 
 /// cos x. Largest errors: [`Scalar::cos_real`](crate::number::Scalar::cos_real).
 #[inline(always)]
-pub(crate) fn cos<R: Real, const N: usize, const K: usize>(cx: R::Cx, x: R, c: &Sin<R::Scalar, N, K>) -> R {
+pub(crate) fn cos<R: Packed, const N: usize, const K: usize>(cx: R::Cx, x: R, c: &Sin<R::Scalar, N, K>) -> R {
     quadrant(cx, x, 1.0, Float::cos, c)
 }
 
 /// sin(x + quarter π/2), which is `scalar(x)`.
 #[inline(always)]
-fn quadrant<R: Real, const N: usize, const K: usize>(
+fn quadrant<R: Packed, const N: usize, const K: usize>(
     cx: R::Cx,
     x: R,
     quarter: f64,
@@ -96,7 +96,7 @@ fn quadrant<R: Real, const N: usize, const K: usize>(
 
 /// `result` where the reduction covers x, elsewhere `scalar(x)`.
 #[inline(always)]
-fn covered_or<R: Real, const N: usize, const K: usize>(
+fn covered_or<R: Packed, const N: usize, const K: usize>(
     cx: R::Cx,
     x: R,
     result: R,
@@ -115,7 +115,7 @@ fn covered_or<R: Real, const N: usize, const K: usize>(
 
 /// r, and a number whose low bits are those of n.
 #[inline(always)]
-fn reduced<R: Real, const N: usize, const K: usize>(cx: R::Cx, x: R, c: &Sin<R::Scalar, N, K>) -> (R, R) {
+fn reduced<R: Packed, const N: usize, const K: usize>(cx: R::Cx, x: R, c: &Sin<R::Scalar, N, K>) -> (R, R) {
     let shift = R::splat(cx, R::Scalar::ROUND);
     let t = R::mul_add(cx, x, R::splat(cx, c.frac_2_pi), shift);
     let n = R::sub(cx, t, shift);
@@ -150,7 +150,7 @@ pub(crate) const TAN_F64: [f64; 14] = [
 
 /// tan x. Largest errors: [`Scalar::tan_real`](crate::number::Scalar::tan_real).
 #[inline(always)]
-pub(crate) fn tan<R: Real, const N: usize, const K: usize, const H: usize>(
+pub(crate) fn tan<R: Packed, const N: usize, const K: usize, const H: usize>(
     cx: R::Cx,
     x: R,
     tan: &[R::Scalar; H],
