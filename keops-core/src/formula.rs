@@ -126,6 +126,11 @@ impl Contraction {
     }
 }
 
+/// The fewest components of a contraction that the CPU computes outside of the loop over pairs, as a matrix product. The
+/// other operations of a pair hide the latency of shorter ones.
+#[cfg(feature = "std")]
+pub(crate) const LONG: usize = 16;
+
 /// On lanes, a contraction of this many components or more is summed in two sums, which hide each other's latency.
 const TWO_SUMS: usize = 6;
 

@@ -52,14 +52,10 @@ use crate::{
         instructions::vector_bytes,
         products::{Distances, Results, Rows, products, smallest},
     },
-    formula::{Contraction, ContractionKind},
+    formula::{Contraction, ContractionKind, LONG},
     lanes::{Lanes, Vectorized, memory::Aligned},
     number::{Packed, Scalar},
 };
-
-/// The fewest components of a contraction that is computed here. Shorter ones are computed in the loop over pairs,
-/// where the other operations of a pair hide their latency.
-const LONG: usize = 16;
 
 /// The number of sources that a centre is computed from, at most.
 const SAMPLE: usize = 64;

@@ -1,0 +1,308 @@
+//! Bounds of a formula on boxes.
+//!
+//! The stages of a [`Formula`] are generic over [`Real`](crate::number::Real), and [`Interval`] is one: evaluated on the
+//! intervals of the coordinates of a box of targets and a box of sources, a formula gives bounds of f over all pairs
+//! of the two. No formula is written for this, and programs that do not ask for bounds do not compile them.
+//!
+//! *What the bounds hold for* is what the engine computes in f32 or f64, with its roundings: on the CPU with every instruction
+//! set, fused or not, also where contractions of many components are matrix products; and on the GPU. They do not hold
+//! for the scaled exponents of a GPU ([`Formula::SCALED`]), whose error is absolute, nor for its approximate functions.
+//! What the engine makes of the components of f afterwards, such as a sum, has roundings of its own.
+//!
+//! | where | what |
+//! |---|---|
+//! | `interval` | the number, and arithmetic |
+//! | `functions` | elementary functions |
+//! | `truth` | comparisons, from which selections learn |
+//! | `identity` | which intervals are of the same number |
+//!
+//! *Contractions* are computed here. With n components and unit roundoff u, the roundings of a sum of products in any
+//! order are at most (n + 2) u Σ |u_d w_d|, and of squared differences a relative (n + 4) u. Where some contraction of
+//! a formula has [`LONG`](crate::formula) components the CPU computes all of them as products about a centre c (`cpu::contract`):
+//! D = U + W - 2 P, with U = |u - c|², W = |w - c|² and P = (u - c | w - c). The error of U + W is at most (n + 3) u (U + W), and
+//! that of 2 P at most (n + 1) u (U + W), with n u (U + W) / 4 for products that underflow. The roundings of u - c and w - c
+//! change D by at most 2 u √D √(2 (U + W)). As the engine keeps D only where U + W <= 8 D, these are less than
+//! (16 (n + 2) + 2 n + 8) u D, and with the last rounding and what is of second order less than (20 n + 64) u D.
+
+mod functions;
+mod identity;
+mod interval;
+mod truth;
+
+use core::marker::PhantomData;
+
+pub use interval::{Interval, Rounding};
+pub use truth::Truth;
+
+use crate::{
+    formula::{Components, Contraction, ContractionKind, Formula, LONG, Role, Sink},
+    number::{Real, Scalar},
+};
+use identity::word;
+
+/// A formula on boxes, for an element type. See the [module](self).
+pub trait Bounds<T: Scalar>: Sync {
+    /// How many components f has.
+    fn components(&self) -> usize;
+
+    /// Prepares the variables of a role: `rows` has all of them one after another, and `to` is replaced by the
+    /// components that [`Self::pair`] reads. `parameters` are prepared, and not read for the role of parameters.
+    ///
+    /// # Panics
+    /// If there are fewer intervals than components.
+    fn prepare(
+        &self,
+        cx: Rounding<T>,
+        role: Role,
+        parameters: &[Interval<T>],
+        rows: &[Interval<T>],
+        to: &mut Vec<Interval<T>>,
+    );
+
+    /// The bounds of all components of f, from prepared intervals.
+    ///
+    /// # Panics
+    /// If there are fewer intervals than components.
+    fn pair(
+        &self,
+        cx: Rounding<T>,
+        parameters: &[Interval<T>],
+        target: &[Interval<T>],
+        source: &[Interval<T>],
+        to: &mut [Interval<T>],
+    );
+
+    /// [`Self::pair`], narrower and several times as long: the interval of a contraction is cut in eight pieces, and what f
+    /// is on the pieces is put together. A formula with two or three contractions has three or two pieces of each; one with
+    /// more, or with none, is as by [`Self::pair`].
+    ///
+    /// # Panics
+    /// As [`Self::pair`].
+    fn pair_narrow(
+        &self,
+        cx: Rounding<T>,
+        parameters: &[Interval<T>],
+        target: &[Interval<T>],
+        source: &[Interval<T>],
+        to: &mut [Interval<T>],
+    );
+}
+
+/// The bounds of a formula.
+#[derive(Clone, Copy, Debug)]
+pub struct Boxes<F>(PhantomData<F>);
+
+impl<F> Boxes<F> {
+    /// The bounds of `F`.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<F> Default for Boxes<F> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Scalar, F: Formula> Bounds<T> for Boxes<F> {
+    fn components(&self) -> usize {
+        <F::Output<T> as Components<T>>::LEN
+    }
+
+    fn prepare(
+        &self,
+        cx: Rounding<T>,
+        role: Role,
+        parameters: &[Interval<T>],
+        rows: &[Interval<T>],
+        to: &mut Vec<Interval<T>>,
+    ) {
+        let len = match role {
+            Role::Parameter => <F::Parameters<T> as Components<T>>::LEN,
+            Role::Target => <F::Target<T> as Components<T>>::LEN,
+            Role::Source => <F::Source<T> as Components<T>>::LEN,
+        };
+        to.clear();
+        to.resize(len, Interval::unknown());
+        match role {
+            Role::Parameter => F::parameters(cx, rows, to),
+            Role::Target => F::target(cx, parameters, rows, to),
+            Role::Source => F::source(cx, parameters, rows, to),
+        }
+        // What a stage prepared is a number of its own: computed on other lanes, the same expression may have other
+        // roundings.
+        for (number, component) in to.iter_mut().enumerate() {
+            component.id = interval::component(role, number);
+        }
+    }
+
+    #[inline]
+    fn pair(
+        &self,
+        cx: Rounding<T>,
+        parameters: &[Interval<T>],
+        target: &[Interval<T>],
+        source: &[Interval<T>],
+        to: &mut [Interval<T>],
+    ) {
+        let contractions = contract::<T, F>(cx, target, source);
+        F::pair(cx, parameters, &target, &source, contractions.as_slice(), &mut Put(to));
+    }
+
+    fn pair_narrow(
+        &self,
+        cx: Rounding<T>,
+        parameters: &[Interval<T>],
+        target: &[Interval<T>],
+        source: &[Interval<T>],
+        to: &mut [Interval<T>],
+    ) {
+        let whole = contract::<T, F>(cx, target, source);
+        let count = F::CONTRACTIONS.len();
+        let bounded = whole.as_slice().iter().all(|c| c.lo().is_finite() && c.hi().is_finite());
+        let pieces: usize = match count {
+            1 => 8,
+            2 => 3,
+            3 => 2,
+            _ => 1,
+        };
+        let pieces = if bounded { pieces } else { 1 };
+        for combination in 0..pieces.pow(count as u32) {
+            let (mut parts, mut rest) = (whole, combination);
+            for part in parts.as_mut_slice() {
+                *part = part.piece(rest % pieces, pieces);
+                rest /= pieces;
+            }
+            if combination == 0 {
+                F::pair(cx, parameters, &target, &source, parts.as_slice(), &mut Put(to));
+            } else {
+                F::pair(cx, parameters, &target, &source, parts.as_slice(), &mut Join(to));
+            }
+        }
+    }
+}
+
+/// Keeps each component.
+struct Put<'a, T: Scalar>(&'a mut [Interval<T>]);
+
+impl<T: Scalar> Sink<Interval<T>> for Put<'_, T> {
+    #[inline]
+    fn put(&mut self, _: Rounding<T>, c: usize, value: Interval<T>) {
+        self.0[c] = value;
+    }
+    #[inline]
+    fn put_product(&mut self, cx: Rounding<T>, c: usize, a: Interval<T>, b: Interval<T>) {
+        self.0[c] = Interval::mul(cx, a, b);
+    }
+}
+
+/// Puts each component together with what is there.
+struct Join<'a, T: Scalar>(&'a mut [Interval<T>]);
+
+impl<T: Scalar> Sink<Interval<T>> for Join<'_, T> {
+    #[inline]
+    fn put(&mut self, _: Rounding<T>, c: usize, value: Interval<T>) {
+        self.0[c] = self.0[c].hull(value, value.id);
+    }
+    #[inline]
+    fn put_product(&mut self, cx: Rounding<T>, c: usize, a: Interval<T>, b: Interval<T>) {
+        self.put(cx, c, Interval::mul(cx, a, b));
+    }
+}
+
+impl<T: Scalar> Interval<T> {
+    /// One of several pieces of the interval, which are as long as the others; they meet at their ends.
+    fn piece(self, number: usize, pieces: usize) -> Self {
+        let end = |k: usize| match k {
+            0 => self.lo,
+            k if k == pieces => self.hi,
+            k => {
+                let part = k as f64 / pieces as f64;
+                self.lo * (1.0 - part) + self.hi * part
+            }
+        };
+        Self { lo: end(number), hi: end(number + 1), ..self }
+    }
+}
+
+/// All contractions of a pair.
+#[inline]
+fn contract<T: Scalar, F: Formula>(
+    cx: Rounding<T>,
+    target: &[Interval<T>],
+    source: &[Interval<T>],
+) -> F::Contractions<Interval<T>> {
+    let mut contractions = <F::Contractions<Interval<T>> as Components<_>>::splat(Interval::unknown());
+    let products = const {
+        let (mut long, mut k) = (false, 0);
+        while k < F::CONTRACTIONS.len() {
+            long |= F::CONTRACTIONS[k].len >= LONG;
+            k += 1;
+        }
+        long
+    };
+    for (number, (to, contraction)) in contractions.as_mut_slice().iter_mut().zip(F::CONTRACTIONS).enumerate() {
+        let &Contraction { kind, target: u, source: w, len } = contraction;
+        let rows = target[u..u + len].iter().zip(&source[w..w + len]);
+        let id = identity::of(const { word("contraction") }, number as u64, 0);
+        let roundings = len as f64 * cx.unit;
+        *to = match kind {
+            // in f64 the ends have as many roundings themselves
+            ContractionKind::Dot => dot(cx, rows, 2.0 * (roundings + 2.0 * cx.unit), id),
+            ContractionKind::SquaredDistance if products => {
+                squared_distance(cx, rows, 22.0 * roundings + 72.0 * cx.unit, id)
+            }
+            ContractionKind::SquaredDistance => squared_distance(cx, rows, 2.0 * (roundings + 4.0 * cx.unit), id),
+        };
+    }
+    contractions
+}
+
+/// Σ_d u_d w_d, with this error relative to the sum of absolute values.
+#[inline]
+fn dot<'a, T: Scalar>(
+    cx: Rounding<T>,
+    rows: impl ExactSizeIterator<Item = (&'a Interval<T>, &'a Interval<T>)>,
+    relative: f64,
+    id: u64,
+) -> Interval<T> {
+    let (mut lo, mut hi, mut size, mut nan, smallest) = (0.0, 0.0, 0.0, false, rows.len() as f64 * cx.least);
+    for (&u, &w) in rows {
+        let (term, may_be_nan) = u.product(w);
+        lo += term[0];
+        hi += term[1];
+        size += term[0].abs().max(term[1].abs());
+        nan |= may_be_nan;
+    }
+    // `!` is for NaN: partial sums may be infinite, of both signs
+    if !(size * (1.0 + relative) < T::max_value().as_f64()) {
+        return Interval { id, ..Interval::unknown() };
+    }
+    let error = size * relative / (1.0 - relative).max(0.0) + smallest;
+    cx.widened([lo, hi], [error; 2], nan, id)
+}
+
+/// Σ_d (u_d - w_d)², with this relative error.
+#[inline]
+fn squared_distance<'a, T: Scalar>(
+    cx: Rounding<T>,
+    rows: impl ExactSizeIterator<Item = (&'a Interval<T>, &'a Interval<T>)>,
+    relative: f64,
+    id: u64,
+) -> Interval<T> {
+    let (mut lo, mut hi, mut nan, smallest) = (0.0, 0.0, false, rows.len() as f64 * cx.least);
+    for (u, w) in rows {
+        let (below, above) = (u.lo - w.hi, u.hi - w.lo);
+        let nearest = below.max(-above).max(0.0);
+        let farthest = above.max(-below);
+        lo += nearest * nearest;
+        hi += farthest * farthest;
+        let meet = |a: f64, b: f64| a == b && a.is_infinite();
+        nan |= u.nan | w.nan | meet(u.lo, w.lo) | meet(u.hi, w.hi);
+    }
+    let error = [lo * relative + smallest, hi * relative / (1.0 - relative).max(0.0) + smallest];
+    let distance = cx.widened([lo, hi], error, nan, id);
+    Interval { lo: distance.lo.max(0.0), ..distance }
+}
