@@ -7,8 +7,6 @@
 
 mod harness;
 
-use std::hint::black_box;
-
 use harness::Random;
 use keops::{Element, prelude::*};
 use keops_core::{
@@ -65,6 +63,12 @@ keops! {
     pub fn periodic(x: Vi<3>, y: Vj<3>) -> Min<j> {
         let d = x - y;
         sqnorm2(d - round(d, 0))
+    }
+    /// The same, without rounding.
+    #[keops(order = 0)]
+    pub fn nearest_image(x: Vi<3>, y: Vj<3>) -> Min<j> {
+        let d = abs(x - y);
+        sqnorm2(min(d, 1 - d))
     }
     /// (1 + r) exp(-r)
     #[keops(order = 0)]
@@ -313,7 +317,7 @@ macro_rules! formulas {
         #[test]
         fn widths() {
             $({
-                let outcome = Outcome::of::<$formula, f32>(Rounding::engine(), &[$($p)?], 60, 2048, Some(0.2));
+                let outcome = Outcome::of::<$formula, f32>(Rounding::engine(), &[$($p)?], if exhaustive() { 600 } else { 60 }, 2048, Some(0.2));
                 let at = |sorted: &[f64], part: f64| sorted[(sorted.len() as f64 * part) as usize];
                 let [whole, narrow] = [&outcome.whole, &outcome.narrow].map(|all| [at(all, 0.5), at(all, 0.9)]);
                 println!(
@@ -349,6 +353,7 @@ formulas! {
     haversine_distance: haversine::Value;
     hyperbolic_distance: hyperbolic::Value;
     periodic_distance: periodic::Value;
+    nearest_image_distance: nearest_image::Value;
     matern_kernel: matern::Value;
     mexican_hat_kernel: mexican_hat::Value;
     expanded_distance: expanded::Value;
@@ -398,52 +403,15 @@ fn calls<const D: usize, T: Element>(cx: Rounding<T>) -> (usize, usize) {
 
 #[test]
 fn contractions_of_calls() {
-    fn both<const D: usize>() {
+    fn both<const D: usize>() -> usize {
         for (outside, count) in [calls::<D, f32>(Rounding::engine()), calls::<D, f64>(Rounding::engine())] {
             assert_eq!(outside, 0, "{D} components: {outside} of {count}");
         }
         let (outside, count) = calls::<D, f32>(Rounding::none());
         println!("{D} components without roundings: {outside} of {count} outside");
-        assert!(outside > 0, "{D} components");
+        outside
     }
-    both::<1>();
-    both::<3>();
-    both::<7>();
-    both::<16>();
-    both::<64>();
-    both::<300>();
-}
-
-/// The time of bounds. It is printed, not judged.
-#[test]
-fn time() {
-    fn time<F: Formula>(name: &str) {
-        let cx = Rounding::<f32>::engine();
-        let mut random = Random::new();
-        let mut ends =
-            || intervals(Role::Target, &random_box::<f32>(&mut random, width(F::VARIABLES, Role::Target), 0.2));
-        let boxes = Boxes::<F>::new();
-        let (x, y) = (ends(), ends());
-        let [mut p, mut target, mut source] = [Vec::new(), Vec::new(), Vec::new()];
-        boxes.prepare(cx, Role::Parameter, &[], &[], &mut p);
-        let mut f = vec![x[0]; 3];
-        const TIMES: u32 = 100_000;
-        let start = std::time::Instant::now();
-        (0..TIMES).for_each(|_| boxes.prepare(cx, Role::Target, &p, black_box(&x), &mut target));
-        let prepare = start.elapsed() / TIMES;
-        boxes.prepare(cx, Role::Source, &p, &y, &mut source);
-        let start = std::time::Instant::now();
-        (0..TIMES).for_each(|_| boxes.pair(cx, &p, black_box(&target), black_box(&source), black_box(&mut f)));
-        let pair = start.elapsed() / TIMES;
-        let start = std::time::Instant::now();
-        (0..TIMES / 8)
-            .for_each(|_| boxes.pair_narrow(cx, &p, black_box(&target), black_box(&source), black_box(&mut f)));
-        let narrow = start.elapsed() / (TIMES / 8);
-        println!("{name:20} prepare {prepare:?}, pair {pair:?}, narrow {narrow:?}");
-    }
-    time::<squared_distance::Value<3>>("squared distance");
-    time::<gauss::Value>("gaussian");
-    time::<laplace::Value>("laplacian");
-    time::<manhattan::Value>("manhattan");
-    time::<matern::Value>("matern");
+    assert!(both::<1>() + both::<3>() + both::<7>() > 0);
+    // products about a centre
+    assert!(both::<16>() + both::<64>() + both::<300>() > 0);
 }

@@ -46,10 +46,6 @@ fn inexact<T: Scalar>(cx: Rounding<T>, [lo, hi]: [f64; 2], ulps: f64, nan: bool,
 }
 
 impl<T: Scalar> Interval<T> {
-    /// What lies between two numbers of the function's range, which no error leaves.
-    fn within(self, lo: f64, hi: f64) -> Self {
-        Self { lo: greatest(self.lo, lo), hi: least(self.hi, hi), ..self }
-    }
     /// The part of an argument on which the function is defined; it is NaN elsewhere. None if it is NaN everywhere.
     fn defined(self, lo: f64, hi: f64) -> Option<Self> {
         let nan = self.nan || self.lo < lo || self.hi > hi;

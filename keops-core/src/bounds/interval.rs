@@ -106,8 +106,11 @@ pub struct Interval<T: Scalar> {
 }
 
 impl<T: Scalar> Interval<T> {
-    /// Component `number` of the variables of a role, or of what a stage prepared of them, which lies between `lo` and
-    /// `hi` for all points of a box. It may be NaN if one of these is.
+    /// Component `number` of the variables of a role, which lies between `lo` and `hi` for all points of a box. It may be
+    /// NaN, or any number, if one of these is NaN.
+    ///
+    /// It may be a component of prepared rows, too, if these are those that the engine prepared: elsewhere they may have other
+    /// roundings.
     #[must_use]
     pub fn component(role: Role, number: usize, lo: T, hi: T) -> Self {
         let id = component(role, number);
@@ -178,6 +181,12 @@ impl<T: Scalar> Interval<T> {
     pub(super) fn hull(self, other: Self, id: u64) -> Self {
         let (lo, hi) = (least(self.lo, other.lo), greatest(self.hi, other.hi));
         Self { lo, hi, nan: self.nan | other.nan, id, ..self }
+    }
+
+    /// The part between two numbers, which the value is known to lie between.
+    #[inline(always)]
+    pub(super) fn within(self, lo: f64, hi: f64) -> Self {
+        Self { lo: greatest(self.lo, lo), hi: least(self.hi, hi), ..self }
     }
 
     /// The product before it is rounded, and whether it may be NaN.
