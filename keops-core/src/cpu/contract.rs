@@ -47,30 +47,19 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+pub(super) use crate::formula::is_long;
 use crate::{
     cpu::{
         instructions::vector_bytes,
         products::{Distances, Results, Rows, products, smallest},
     },
-    formula::{Contraction, ContractionKind, LONG},
+    formula::{Contraction, ContractionKind},
     lanes::{Lanes, Vectorized, memory::Aligned},
     number::{Packed, Scalar},
 };
 
 /// The number of sources that a centre is computed from, at most.
 const SAMPLE: usize = 64;
-
-/// Whether the contractions of a formula are computed here.
-pub(super) const fn is_long(contractions: &[Contraction]) -> bool {
-    let mut k = 0;
-    while k < contractions.len() {
-        if contractions[k].len >= LONG {
-            return true;
-        }
-        k += 1;
-    }
-    false
-}
 
 /// The numbers of the sources that a centre is computed from.
 pub(super) fn sample(sources: usize) -> impl Iterator<Item = usize> {
