@@ -377,7 +377,7 @@ formulas! {
 fn calls<const D: usize, T: Element>(cx: Rounding<T>) -> (usize, usize) {
     let mut random = Random::new();
     let (mut outside, mut count) = (0, 0);
-    for _ in 0..if exhaustive() { 2000 } else { 60 } {
+    for _ in 0..if exhaustive() { 4000 } else { 120 } {
         let edge = [1e-6, 1e-3, 0.2, 1.0][random.integer(0..4)];
         let (mut x, mut y): (Ends<T>, Ends<T>) =
             (random_box(&mut random, D, edge, true), random_box(&mut random, D, edge, true));
@@ -385,9 +385,11 @@ fn calls<const D: usize, T: Element>(cx: Rounding<T>) -> (usize, usize) {
             // the two boxes are close, beside the distance of the origin
             y = (x.0.clone(), x.1.iter().map(|&hi| hi + T::from_f64(edge)).collect());
         }
+        // also where squares underflow or overflow in f32
         let shift = T::from_f64([0.0, 10.0][random.integer(0..2)]);
+        let scale = T::from_f64([1.0, 1.0, 1.0, 1e-22, 1e-19, 1e-16, 2e18, 1e19][random.integer(0..8)]);
         for ends in [&mut x.0, &mut x.1, &mut y.0, &mut y.1] {
-            ends.iter_mut().for_each(|end| *end = *end + shift);
+            ends.iter_mut().for_each(|end| *end = (*end + shift) * scale);
         }
         let mut points = |ends: &Ends<T>, n: usize| -> Vec<[T; D]> {
             (0..n).map(|_| std::array::from_fn(|d| between(&mut random, ends.0[d], ends.1[d]))).collect()
