@@ -126,6 +126,24 @@ impl Contraction {
     }
 }
 
+/// The fewest components of a contraction that the CPU computes outside of the loop over pairs, as a matrix product. The
+/// other operations of a pair hide the latency of shorter ones.
+#[cfg(feature = "std")]
+const LONG: usize = 16;
+
+/// Whether the CPU computes the contractions of a formula, if one of them is long, as matrix products.
+#[cfg(feature = "std")]
+pub(crate) const fn is_long(contractions: &[Contraction]) -> bool {
+    let mut k = 0;
+    while k < contractions.len() {
+        if contractions[k].len >= LONG {
+            return true;
+        }
+        k += 1;
+    }
+    false
+}
+
 /// On lanes, a contraction of this many components or more is summed in two sums, which hide each other's latency.
 const TWO_SUMS: usize = 6;
 

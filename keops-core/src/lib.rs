@@ -9,7 +9,7 @@
 //! | [`formula`] | what `keops!` makes of a formula |
 //! | [`reduction`] | how the terms of a target become its result |
 //! | [`launch`] | what the host and the kernels on a GPU agree on |
-//! | `lanes` | tiles of SIMD vectors |
+//! | `bounds`, `lanes` | bounds of formulas on boxes; tiles of SIMD vectors |
 //! | `data` | what goes into calls and comes out of them |
 //! | `arguments` | what may become an argument |
 //! | `problem` | a checked call, which every engine takes |
@@ -32,6 +32,8 @@ pub mod reduction;
 
 #[cfg(feature = "std")]
 pub mod arguments;
+#[cfg(feature = "std")]
+pub mod bounds;
 #[cfg(feature = "std")]
 pub mod call;
 #[cfg(feature = "std")]

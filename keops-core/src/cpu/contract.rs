@@ -47,6 +47,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+pub(super) use crate::formula::is_long;
 use crate::{
     cpu::{
         instructions::vector_bytes,
@@ -57,24 +58,8 @@ use crate::{
     number::{Packed, Scalar},
 };
 
-/// The fewest components of a contraction that is computed here. Shorter ones are computed in the loop over pairs,
-/// where the other operations of a pair hide their latency.
-const LONG: usize = 16;
-
 /// The number of sources that a centre is computed from, at most.
 const SAMPLE: usize = 64;
-
-/// Whether the contractions of a formula are computed here.
-pub(super) const fn is_long(contractions: &[Contraction]) -> bool {
-    let mut k = 0;
-    while k < contractions.len() {
-        if contractions[k].len >= LONG {
-            return true;
-        }
-        k += 1;
-    }
-    false
-}
 
 /// The numbers of the sources that a centre is computed from.
 pub(super) fn sample(sources: usize) -> impl Iterator<Item = usize> {
