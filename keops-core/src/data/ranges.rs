@@ -23,13 +23,19 @@
 //! # }
 //! ```
 
+mod bucket_sort;
+mod builder;
 mod memory;
 mod pattern;
+mod rows;
+mod sorting_network;
+mod sweep;
+mod transpose;
 
 use core::{fmt, ops::Range};
 use std::sync::{Arc, OnceLock};
 
-use pattern::Builder;
+use builder::Builder;
 pub use pattern::{Pattern, Segment};
 
 use crate::{
@@ -300,10 +306,11 @@ impl Ranges {
 /// A range of rows that can be numbered.
 #[inline]
 fn checked(range: Range<usize>) -> Result<launch::Range, Error> {
-    match (u32::try_from(range.start), u32::try_from(range.end)) {
-        (Ok(first), Ok(end)) if first <= end && range.end <= MAX_ROWS => Ok(launch::Range { first, end }),
-        _ => Err(Error::RangeEnd { start: range.start, end: range.end, rows: MAX_ROWS }),
+    let Range { start, end } = range;
+    if start > end || end > MAX_ROWS {
+        return Err(Error::RangeEnd { start, end, rows: MAX_ROWS });
     }
+    Ok(launch::Range { first: start as u32, end: end as u32 })
 }
 
 #[cfg(test)]

@@ -1,0 +1,187 @@
+//! Blocks as they come: read some at a time, and put in order by the cheapest way that their order admits.
+//!
+//! Rows in order, as those of graphs and triangles are, are joined at once, while they are in the first-level cache. Single
+//! pairs in any order are sorted when all are known, and so is what else there is.
+
+use core::ops;
+
+use super::{
+    bucket_sort::of_pairs,
+    checked,
+    memory::{Part as _, Reused},
+    pattern::{Pattern, Segment},
+    rows::{Joiner, one},
+    sorting_network::LANES,
+};
+use crate::{
+    data::{Error, MAX_ROWS},
+    launch::Range,
+};
+
+/// So many blocks are read at a time, if rows have fewer.
+const CHUNK: usize = 512;
+
+/// Rows as callers number them.
+type Blocks = ops::Range<usize>;
+
+/// A pattern in the making.
+pub(super) struct Builder {
+    /// Columns of blocks of one row each that were read, in the first `count` places.
+    ranges: Vec<Range>,
+    count: usize,
+    /// Rows in the order in which they came, and where their ranges begin. Neighbours differ.
+    rows: Vec<(u32, usize)>,
+    /// How many blocks there may be.
+    expected: usize,
+    /// Memory for the rows as segments.
+    segments: Vec<Segment>,
+    /// What came in order.
+    joiner: Joiner,
+    /// Single pairs that did not, `[first, end]` for row and column.
+    pairs: Reused<Range>,
+    /// The other blocks.
+    rest: Vec<[Range; 2]>,
+}
+
+impl Builder {
+    /// For about so many blocks.
+    pub(super) fn with_capacity(blocks: usize) -> Self {
+        /// Iterators may be wrong about what comes.
+        const MOST: usize = 1 << 22;
+        let expected = blocks.min(MOST);
+        Self {
+            ranges: vec![Range::ANY; CHUNK],
+            count: 0,
+            rows: Vec::new(),
+            expected,
+            segments: Vec::new(),
+            joiner: Joiner::new(expected),
+            pairs: Reused::default(),
+            rest: Vec::new(),
+        }
+    }
+
+    /// Adds blocks of rows and columns.
+    ///
+    /// # Errors
+    /// Those of [`checked`].
+    #[inline(never)]
+    pub(super) fn extend(&mut self, mut blocks: impl Iterator<Item = (Blocks, Blocks)>) -> Result<(), Error> {
+        loop {
+            if let Some(other) = self.read(&mut blocks) {
+                self.add_block(other)?;
+            } else if self.count == self.ranges.len() {
+                self.take(false);
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads blocks of one row each while there is room, with no more to look at than stays in registers. The first one that is
+    /// something else.
+    #[inline(always)]
+    fn read(&mut self, blocks: &mut impl Iterator<Item = (Blocks, Blocks)>) -> Option<(Blocks, Blocks)> {
+        let Self { ranges, rows: starts, count: known, .. } = self;
+        let (ranges, mut count) = (&mut ranges[..], *known);
+        let mut row = starts.last().map_or(usize::MAX, |row| row.0 as usize);
+        let mut other = None;
+        while count < ranges.len() {
+            let Some((rows, columns)) = blocks.next() else { break };
+            let is_row = rows.end == rows.start + 1 && rows.start < MAX_ROWS;
+            if !is_row || columns.start >= columns.end || columns.end > MAX_ROWS {
+                other = Some((rows, columns));
+                break;
+            }
+            if rows.start != row {
+                row = rows.start;
+                starts.push((row as u32, count));
+            }
+            ranges[count] = Range { first: columns.start as u32, end: columns.end as u32 };
+            count += 1;
+        }
+        *known = count;
+        other
+    }
+
+    /// Adds a block that is not of one row, or of none.
+    #[cold]
+    fn add_block(&mut self, (rows, columns): (Blocks, Blocks)) -> Result<(), Error> {
+        let block = [checked(rows)?, checked(columns)?];
+        if block.iter().all(|range| range.first < range.end) {
+            self.rest.push(block);
+        }
+        Ok(())
+    }
+
+    /// Takes what was read. Of rows in order as many are taken as fill lanes, and the others go to the front, for the last one may
+    /// go on.
+    #[inline(never)]
+    fn take(&mut self, is_last: bool) {
+        let Self { ranges, count, rows, segments, joiner, .. } = self;
+        if rows[0].0 < joiner.writer.end() || !rows.is_sorted_by(|a, b| a.0 < b.0) {
+            return self.set_aside();
+        }
+        let full = rows.len() - usize::from(!is_last);
+        let taken = if is_last || full < LANES { full } else { full / LANES * LANES };
+        let start = rows.get(taken).map_or(*count, |row| row.1);
+        let ends = rows.iter().map(|row| row.1).chain([start]).skip(1);
+        let segment = |(&(row, first), end)| Segment { rows: one(row), first, count: end - first };
+        segments.clear();
+        segments.extend(rows[..taken].iter().zip(ends).map(segment));
+        joiner.add(segments, ranges);
+        rows.drain(..taken);
+        rows.iter_mut().for_each(|row| row.1 -= start);
+        ranges.copy_within(start..*count, 0);
+        *count -= start;
+        if *count > ranges.len() / 2 {
+            ranges.resize(2 * ranges.len(), Range::ANY);
+        }
+    }
+
+    /// Keeps what was read until all is known.
+    fn set_aside(&mut self) {
+        let Self { ranges, count, rows, pairs, rest, .. } = self;
+        let ranges = &ranges[..*count];
+        let ends = rows.iter().map(|row| row.1).chain([*count]).skip(1);
+        if ranges.iter().all(|columns| columns.end - columns.first == 1) {
+            if pairs.is_empty() {
+                // As many as are expected may be like that.
+                *pairs = Reused::with_capacity(self.expected);
+            }
+            let start = pairs.len();
+            pairs.extend(ranges.iter().map(|columns| Range { first: 0, end: columns.first }));
+            for (&(row, first), end) in rows.iter().zip(ends) {
+                pairs[start + first..start + end].iter_mut().for_each(|pair| pair.first = row);
+            }
+        } else {
+            for (&(row, first), end) in rows.iter().zip(ends) {
+                rest.extend(ranges[first..end].iter().map(|&columns| [one(row), columns]));
+            }
+        }
+        rows.clear();
+        *count = 0;
+    }
+
+    pub(super) fn finish(mut self) -> Pattern {
+        if self.count > 0 {
+            self.take(true);
+        }
+        let Self { joiner, mut pairs, mut rest, .. } = self;
+        let pattern = joiner.writer.finish();
+        if pairs.is_empty() && rest.is_empty() {
+            return pattern;
+        }
+        if rest.is_empty() && pattern.is_of_pairs(pattern.pairs()) {
+            for segment in pattern.segments() {
+                pattern.pairs_of(segment, |row, column| pairs.push(Range { first: row, end: column }));
+            }
+            drop(pattern);
+            return of_pairs(pairs);
+        }
+        rest.extend(pattern.blocks());
+        rest.extend(pairs.iter().map(|pair| [one(pair.first), one(pair.end)]));
+        drop((pattern, pairs));
+        Pattern::of_blocks(&rest)
+    }
+}
