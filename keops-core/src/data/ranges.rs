@@ -210,8 +210,7 @@ impl Ranges {
     /// # Ok::<(), keops::Error>(())
     /// ```
     pub fn lower_triangle(rows: usize) -> Result<Self, Error> {
-        checked(0..rows)?;
-        Self::new((0..rows).map(|i| (i..i + 1, 0..i + 1)))
+        Self::band([rows, rows], rows, 0)
     }
 
     /// The pairs with i - below <= j <= i + above, of `i` rows and `j` rows.

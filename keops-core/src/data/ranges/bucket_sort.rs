@@ -4,7 +4,7 @@
 //! them in the order in which they came. Threads fill buckets of some of the pairs each, and then put some of the buckets in order.
 
 use core::ops;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -50,7 +50,9 @@ impl Pairs for &[Range] {
 impl Entries for &[Range] {
     #[inline(always)]
     fn each(self, mut entry: impl FnMut(u32, Range)) {
-        self.iter().for_each(|of| entry(of.first, one(of.end)));
+        for pair in self {
+            entry(pair.first, one(pair.end));
+        }
     }
 }
 
@@ -58,7 +60,11 @@ impl Entries for &[Range] {
 impl Entries for &[[Range; 2]] {
     #[inline(always)]
     fn each(self, mut entry: impl FnMut(u32, Range)) {
-        self.iter().for_each(|[rows, columns]| (rows.first..rows.end).for_each(|row| entry(row, *columns)));
+        for [rows, columns] in self {
+            for row in rows.first..rows.end {
+                entry(row, *columns);
+            }
+        }
     }
 }
 
@@ -71,11 +77,13 @@ pub(super) fn of_pairs(mut pairs: Reused<Range>) -> Pattern {
     }
     sort(&mut pairs);
     let mut segments: Vec<Segment> = Vec::new();
-    for of_row in pairs.chunk_by(|a, b| a.first == b.first) {
-        let first = segments.last().map_or(0, |before| before.first + before.count);
-        segments.push(Segment { rows: one(of_row[0].first), first, count: of_row.len() });
+    for (place, pair) in pairs.iter_mut().enumerate() {
+        match segments.last_mut() {
+            Some(last) if last.rows.first == pair.first => last.count += 1,
+            _ => segments.push(Segment { rows: one(pair.first), first: place, count: 1 }),
+        }
+        *pair = one(pair.end);
     }
-    pairs.iter_mut().for_each(|pair| *pair = one(pair.end));
     let mut joiner = Joiner::new(pairs.len());
     joiner.add(&segments, &mut pairs);
     joiner.writer.finish()
@@ -95,6 +103,7 @@ pub(super) struct Buckets {
 }
 
 /// Some of the pairs in buckets.
+#[derive(Default)]
 struct Part {
     /// Rows and columns, `[first, end]`, a bucket after another.
     pairs: Reused<Range>,
@@ -126,11 +135,15 @@ impl Buckets {
         // Those of the first buckets, those of the next ones, and so on: which they are does not change the pattern.
         let cut = |number: usize| self.count * number / threads;
         let parts = of_each(threads, &|number| self.join_some(cut(number)..cut(number + 1), pairs / threads));
-        let parts = parts.into_iter().reduce(|mut first, next| {
-            first.append(&next);
-            first
-        });
-        parts.unwrap_or_default()
+        let mut pattern = Pattern::default();
+        for part in parts {
+            if pattern.segments.is_empty() {
+                pattern = part;
+            } else {
+                pattern.append(&part);
+            }
+        }
+        pattern
     }
 
     /// The pairs of some buckets, about so many.
@@ -169,21 +182,23 @@ impl Entries for Bucket<'_> {
 impl Part {
     fn new(buckets: usize, shift: u32, pairs: impl Pairs) -> Self {
         // How many there are; then where the next one goes, and in the end where they end.
-        let mut places = vec![[0_usize; 2]; buckets];
+        let mut all = vec![[0_usize; 2]; buckets];
+        let places = &mut all[..];
         pairs.each(|row, _| places[(row >> shift) as usize][1] += 1);
         let mut before = 0;
-        for place in &mut places {
+        for place in &mut *places {
             let count = place[1];
             *place = [before; 2];
             before += count;
         }
         let mut sorted = Reused::any(before);
+        let to = &mut sorted[..];
         pairs.each(|row, column| {
             let place = &mut places[(row >> shift) as usize][1];
-            sorted[*place] = Range { first: row, end: column.first };
+            to[*place] = Range { first: row, end: column.first };
             *place += 1;
         });
-        Self { pairs: sorted, places }
+        Self { pairs: sorted, places: all }
     }
 }
 
@@ -192,18 +207,19 @@ pub(super) struct Counted {
     /// How many there are of each row; then where the next one of it goes, and in the end where they end.
     places: Vec<u32>,
     ranges: Reused<Range>,
-    segments: Vec<Segment>,
+    segments: Reused<Segment>,
 }
 
 impl Counted {
     pub(super) fn of_rows(rows: usize) -> Self {
-        Self { places: vec![0; rows], ranges: Reused::default(), segments: Vec::new() }
+        Self { places: vec![0; rows], ranges: Reused::default(), segments: Reused::default() }
     }
 
     /// Counts the entries of rows from the first one on, and puts what is made of them in the places of their rows. How many there are.
     #[inline(always)]
     fn put(&mut self, first: u32, entries: impl Entries, make: impl Fn(u32, Range) -> Range) -> usize {
         let Self { places, ranges, .. } = self;
+        let places = &mut places[..];
         places.fill(0);
         entries.each(|row, _| places[(row - first) as usize] += 1);
         let mut before = 0;
@@ -233,6 +249,9 @@ impl Counted {
     pub(super) fn add(&mut self, to: &mut Joiner, first: u32, entries: impl Entries) {
         self.put(first, entries, |_, columns| columns);
         let Self { places, ranges, segments } = self;
+        if segments.capacity() < places.len() {
+            *segments = Reused::with_capacity(places.len());
+        }
         segments.clear();
         let mut start = 0;
         for (row, &end) in (first..).zip(&*places) {
@@ -253,14 +272,19 @@ pub(super) fn threads(pairs: usize) -> usize {
 }
 
 /// What a function makes of each number, on the threads of the caller's pool.
-fn of_each<O: Send + Sync>(count: usize, make: &(dyn Fn(usize) -> O + Sync)) -> Vec<O> {
-    let made: Vec<OnceLock<O>> = (0..count).map(|_| OnceLock::new()).collect();
-    let unit = |number: usize| drop(made[number].set(make(number)));
+fn of_each<O: Default + Send>(count: usize, make: &(dyn Fn(usize) -> O + Sync)) -> Vec<O> {
+    let mut made = Vec::new();
+    made.resize_with(count, O::default);
+    let made = Mutex::new(made);
+    let unit = |number: usize| {
+        let part = make(number);
+        made.lock().unwrap_or_else(PoisonError::into_inner)[number] = part;
+    };
     let unit: &(dyn Fn(usize) + Sync) = &unit;
     if count == 1 {
         unit(0);
     } else {
         (0..count).into_par_iter().for_each(unit);
     }
-    made.into_iter().filter_map(OnceLock::into_inner).collect()
+    made.into_inner().unwrap_or_else(PoisonError::into_inner)
 }

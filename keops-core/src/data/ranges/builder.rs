@@ -29,12 +29,10 @@ pub(super) struct Builder {
     /// Columns of blocks of one row each that were read, in the first `count` places.
     ranges: Vec<Range>,
     count: usize,
-    /// Rows in the order in which they came, and where their ranges begin. Neighbours differ.
-    rows: Vec<(u32, usize)>,
+    /// Their rows in the order in which they came, of which neighbours differ.
+    segments: Vec<Segment>,
     /// How many blocks there may be.
     expected: usize,
-    /// Memory for the rows as segments.
-    segments: Vec<Segment>,
     /// What came in order.
     joiner: Joiner,
     /// Single pairs that did not, `[first, end]` for row and column.
@@ -52,9 +50,8 @@ impl Builder {
         Self {
             ranges: vec![Range::ANY; CHUNK],
             count: 0,
-            rows: Vec::new(),
-            expected,
             segments: Vec::new(),
+            expected,
             joiner: Joiner::new(expected),
             pairs: Reused::default(),
             rest: Vec::new(),
@@ -82,9 +79,9 @@ impl Builder {
     /// something else.
     #[inline(always)]
     fn read(&mut self, blocks: &mut impl Iterator<Item = (Blocks, Blocks)>) -> Option<(Blocks, Blocks)> {
-        let Self { ranges, rows: starts, count: known, .. } = self;
+        let Self { ranges, segments, count: known, .. } = self;
         let (ranges, mut count) = (&mut ranges[..], *known);
-        let mut row = starts.last().map_or(usize::MAX, |row| row.0 as usize);
+        let mut row = segments.last().map_or(usize::MAX, |segment| segment.rows.first as usize);
         let mut other = None;
         while count < ranges.len() {
             let Some((rows, columns)) = blocks.next() else { break };
@@ -95,7 +92,7 @@ impl Builder {
             }
             if rows.start != row {
                 row = rows.start;
-                starts.push((row as u32, count));
+                segments.push(Segment { rows: one(row as u32), first: count, count: 0 });
             }
             ranges[count] = Range { first: columns.start as u32, end: columns.end as u32 };
             count += 1;
@@ -118,20 +115,26 @@ impl Builder {
     /// go on.
     #[inline(never)]
     fn take(&mut self, is_last: bool) {
-        let Self { ranges, count, rows, segments, joiner, .. } = self;
-        if rows[0].0 < joiner.writer.end() || !rows.is_sorted_by(|a, b| a.0 < b.0) {
+        let Self { ranges, count, segments, joiner, .. } = self;
+        let (mut is_in_order, mut next, mut end) = (true, u32::MAX, *count);
+        for segment in segments.iter_mut().rev() {
+            is_in_order &= segment.rows.first < next;
+            next = segment.rows.first;
+            segment.count = end - segment.first;
+            end = segment.first;
+        }
+        if !is_in_order || next < joiner.writer.end() {
             return self.set_aside();
         }
-        let full = rows.len() - usize::from(!is_last);
+        let full = segments.len() - usize::from(!is_last);
         let taken = if is_last || full < LANES { full } else { full / LANES * LANES };
-        let start = rows.get(taken).map_or(*count, |row| row.1);
-        let ends = rows.iter().map(|row| row.1).chain([start]).skip(1);
-        let segment = |(&(row, first), end)| Segment { rows: one(row), first, count: end - first };
-        segments.clear();
-        segments.extend(rows[..taken].iter().zip(ends).map(segment));
-        joiner.add(segments, ranges);
-        rows.drain(..taken);
-        rows.iter_mut().for_each(|row| row.1 -= start);
+        joiner.add(&segments[..taken], ranges);
+        let start = segments.get(taken).map_or(*count, |segment| segment.first);
+        segments.copy_within(taken.., 0);
+        segments.truncate(segments.len() - taken);
+        for segment in segments {
+            segment.first -= start;
+        }
         ranges.copy_within(start..*count, 0);
         *count -= start;
         if *count > ranges.len() / 2 {
@@ -141,25 +144,38 @@ impl Builder {
 
     /// Keeps what was read until all is known.
     fn set_aside(&mut self) {
-        let Self { ranges, count, rows, pairs, rest, .. } = self;
+        let Self { ranges, count, segments, pairs, rest, .. } = self;
         let ranges = &ranges[..*count];
-        let ends = rows.iter().map(|row| row.1).chain([*count]).skip(1);
-        if ranges.iter().all(|columns| columns.end - columns.first == 1) {
-            if pairs.is_empty() {
+        if ranges.iter().any(|columns| columns.end - columns.first > 1) {
+            if rest.is_empty() {
                 // As many as are expected may be like that.
+                rest.reserve(self.expected);
+            }
+            for segment in &*segments {
+                for &columns in &ranges[segment.first..][..segment.count] {
+                    rest.push([segment.rows, columns]);
+                }
+            }
+        } else {
+            if pairs.is_empty() {
                 *pairs = Reused::with_capacity(self.expected);
             }
             let start = pairs.len();
-            pairs.extend(ranges.iter().map(|columns| Range { first: 0, end: columns.first }));
-            for (&(row, first), end) in rows.iter().zip(ends) {
-                pairs[start + first..start + end].iter_mut().for_each(|pair| pair.first = row);
-            }
-        } else {
-            for (&(row, first), end) in rows.iter().zip(ends) {
-                rest.extend(ranges[first..end].iter().map(|&columns| [one(row), columns]));
+            pairs.extend_from_slice(ranges);
+            let pairs = &mut pairs[start..];
+            if segments.len() == pairs.len() {
+                for (pair, segment) in pairs.iter_mut().zip(&*segments) {
+                    *pair = Range { first: segment.rows.first, end: pair.first };
+                }
+            } else {
+                for segment in &*segments {
+                    for pair in &mut pairs[segment.first..][..segment.count] {
+                        *pair = Range { first: segment.rows.first, end: pair.first };
+                    }
+                }
             }
         }
-        rows.clear();
+        segments.clear();
         *count = 0;
     }
 
@@ -179,9 +195,10 @@ impl Builder {
             drop(pattern);
             return of_pairs(pairs);
         }
-        rest.extend(pattern.blocks());
-        rest.extend(pairs.iter().map(|pair| [one(pair.first), one(pair.end)]));
-        drop((pattern, pairs));
+        rest.append(&mut pattern.blocks());
+        for pair in &pairs[..] {
+            rest.push([one(pair.first), one(pair.end)]);
+        }
         Pattern::of_blocks(&rest)
     }
 }

@@ -158,13 +158,17 @@ impl Pattern {
         segment.is_some_and(|segment| in_range(self.ranges_of(segment)))
     }
 
+    /// How many rows of the other side the rows of a segment meet.
+    fn count(&self, segment: &Segment) -> u64 {
+        self.ranges_of(segment).iter().map(|range| u64::from(range.end - range.first)).sum()
+    }
+
     /// How many rows of the other side each of so many rows meets.
     pub(crate) fn counts(&self, rows: usize) -> Vec<u64> {
         let mut counts = vec![0; rows];
-        for segment in self.segments.iter() {
-            let met = self.ranges_of(segment).iter().map(|range| u64::from(range.end - range.first)).sum();
-            let [first, end] = [segment.rows.first, segment.rows.end].map(|row| (row as usize).min(rows));
-            counts[first..end].fill(met);
+        for segment in &self.segments[..] {
+            let end = rows.min(segment.rows.end as usize);
+            counts[end.min(segment.rows.first as usize)..end].fill(self.count(segment));
         }
         counts
     }
@@ -176,27 +180,32 @@ impl Pattern {
 
     /// How many pairs.
     pub(crate) fn pairs(&self) -> u64 {
-        let length = |range: &Range| u64::from(range.end - range.first);
-        let of_segment = |segment: &Segment| {
-            let columns: u64 = self.ranges_of(segment).iter().map(length).sum();
-            length(&segment.rows).saturating_mul(columns)
-        };
-        self.segments.iter().map(of_segment).fold(0, u64::saturating_add)
+        let mut pairs = 0_u64;
+        for segment in &self.segments[..] {
+            let rows = u64::from(segment.rows.end - segment.rows.first);
+            pairs = pairs.saturating_add(rows.saturating_mul(self.count(segment)));
+        }
+        pairs
     }
 
     /// The blocks `[rows, columns]` that it consists of.
-    pub(super) fn blocks(&self) -> impl Iterator<Item = [Range; 2]> {
-        let of_segment = |segment: &Segment| {
-            let rows = segment.rows;
-            self.ranges_of(segment).iter().map(move |&columns| [rows, columns])
-        };
-        self.segments.iter().flat_map(of_segment)
+    pub(super) fn blocks(&self) -> Vec<[Range; 2]> {
+        let mut blocks = Vec::with_capacity(self.ranges.len());
+        for segment in &self.segments[..] {
+            for &columns in self.ranges_of(segment) {
+                blocks.push([segment.rows, columns]);
+            }
+        }
+        blocks
     }
 
     /// The pairs in these blocks `[rows, columns]`, of which none is empty and which may overlap.
     pub(super) fn of_blocks(blocks: &[[Range; 2]]) -> Self {
-        let entries: u64 = blocks.iter().map(|[rows, _]| u64::from(rows.end - rows.first)).sum();
-        let end = blocks.iter().map(|[rows, _]| rows.end).max().unwrap_or(0);
+        let (mut entries, mut end) = (0_u64, 0);
+        for [rows, _] in blocks {
+            entries += u64::from(rows.end - rows.first);
+            end = end.max(rows.end);
+        }
         if entries > (LOW * blocks.len()) as u64 || !is_dense(entries as usize, end) {
             return sweep::of_blocks(blocks);
         }
@@ -219,7 +228,9 @@ impl Pattern {
             for range in ranges {
                 // None is empty, and most have one.
                 pair(row, range.first);
-                (range.first + 1..range.end).for_each(|column| pair(row, column));
+                for column in range.first + 1..range.end {
+                    pair(row, column);
+                }
             }
         }
     }
@@ -238,6 +249,8 @@ impl Pattern {
         let Some(front) = rest.first() else { return };
         let (start, shift) = (self.ranges.len(), front.first);
         self.ranges.extend_from_slice(&other.ranges[shift..]);
-        self.segments.extend(rest.iter().map(|segment| Segment { first: segment.first - shift + start, ..*segment }));
+        for segment in rest {
+            self.segments.push(Segment { first: segment.first - shift + start, ..*segment });
+        }
     }
 }

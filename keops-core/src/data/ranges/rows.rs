@@ -39,8 +39,7 @@ impl Joiner {
             return self.sort_rows(segments, ranges);
         }
         let all = &ranges[first..end];
-        let starts = segments[1..].iter().map(|segment| segment.first - first);
-        let [touching, descents] = self.sorter.disorder(all, starts);
+        let [touching, descents] = self.sorter.disorder(ranges, segments);
         if descents > 0 {
             self.sort_rows(segments, ranges);
         } else if touching > 0 || !self.writer.copy(segments, all) {
@@ -118,11 +117,13 @@ impl Writer {
     fn copy(&mut self, rows: &[Segment], all: &[Range]) -> bool {
         let Self { pattern: Pattern { segments, ranges, end, .. }, count, .. } = self;
         let start = rows[0].first;
-        let firsts = rows.iter().map(|row| all[row.first - start]);
-        let before = segments.last().map(|before| ranges[before.first]);
-        if before.into_iter().chain(firsts.clone()).zip(firsts.skip(usize::from(before.is_none()))).any(|(a, b)| a == b)
-        {
-            return false;
+        let mut before = segments.last().map_or(Range::ANY, |before| ranges[before.first]);
+        for row in rows {
+            let first = all[row.first - start];
+            if first == before {
+                return false;
+            }
+            before = first;
         }
         ranges[*count..][..all.len()].copy_from_slice(all);
         for row in rows {

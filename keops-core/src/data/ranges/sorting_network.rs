@@ -33,11 +33,12 @@ fn network(count: usize) -> Vec<[u8; 2]> {
     while sorted < count {
         let mut step = sorted;
         while step > 0 {
-            for start in (step % sorted..count - step).step_by(2 * step) {
-                let lows = start..(start + step).min(count - step);
+            let start = step % sorted;
+            for low in start..count - step {
                 // Only within twice as many as are sorted already.
-                let pairs = lows.map(|low| [low, low + step]).filter(|[low, high]| low ^ high < 2 * sorted);
-                network.extend(pairs.map(|pair| pair.map(|number| number as u8)));
+                if (low - start) / step % 2 == 0 && low ^ (low + step) < 2 * sorted {
+                    network.push([low as u8, (low + step) as u8]);
+                }
             }
             step /= 2;
         }
@@ -63,12 +64,19 @@ impl Default for Sorter {
 impl Sorter {
     /// Takes the ranges of these rows, a row for each lane, of those that have few, and sorts them.
     pub(super) fn sort(&mut self, ranges: &[Range], segments: &[Segment]) {
-        let few = || segments.iter().enumerate().filter(|(_, segment)| segment.count <= FEW);
-        let most = few().map(|(_, segment)| segment.count).max().unwrap_or(0);
+        let mut most = 0;
+        for segment in segments {
+            if segment.count <= FEW {
+                most = most.max(segment.count);
+            }
+        }
         self.keys.0[..most].fill([u64::MAX; LANES]);
-        for (lane, segment) in few() {
-            let ranges = &ranges[segment.first..][..segment.count];
-            self.keys.0.iter_mut().zip(ranges).for_each(|(keys, &range)| keys[lane % LANES] = key(range));
+        for (lane, segment) in segments.iter().enumerate() {
+            if segment.count <= FEW {
+                for (keys, &range) in self.keys.0.iter_mut().zip(&ranges[segment.first..][..segment.count]) {
+                    keys[lane % LANES] = key(range);
+                }
+            }
         }
         let network = &mut self.networks[most];
         if network.is_empty() {
@@ -84,11 +92,14 @@ impl Sorter {
         self.keys.0[..count].iter().map(move |keys| range(keys[lane % LANES]))
     }
 
-    /// How many ranges touch the one before them, and how many begin before it, in rows that begin at these places.
-    pub(super) fn disorder(&self, ranges: &[Range], starts: impl Iterator<Item = usize>) -> [u32; 2] {
-        let all = self.arch.dispatch(Compare(ranges));
-        let add = |sum, start: usize| add([ranges[start - 1], ranges[start]], sum);
-        let between = starts.fold([0; 2], add);
+    /// How many ranges touch the one before them, and how many begin before it, in these rows.
+    pub(super) fn disorder(&self, ranges: &[Range], segments: &[Segment]) -> [u32; 2] {
+        let (first, end) = (segments[0].first, segments[segments.len() - 1].first + segments[segments.len() - 1].count);
+        let all = self.arch.dispatch(Compare(&ranges[first..end]));
+        let mut between = [0; 2];
+        for segment in &segments[1..] {
+            between = add([ranges[segment.first - 1], ranges[segment.first]], between);
+        }
         [all[0] - between[0], all[1] - between[1]]
     }
 }
@@ -128,7 +139,7 @@ impl WithSimd for SortLanes<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { keys, network } = self;
         for &[low, high] in network {
-            let [low, high] = [low, high].map(|number| usize::from(number) % FEW);
+            let (low, high) = (usize::from(low) % FEW, usize::from(high) % FEW);
             let (mut a, mut b) = (keys[low], keys[high]);
             let both = S::as_mut_simd_u64s(&mut a).0.iter_mut().zip(S::as_mut_simd_u64s(&mut b).0);
             for (a, b) in both {
@@ -169,7 +180,7 @@ mod tests {
                 let pairs = segments.iter().flat_map(|segment| ranges[segment.first..][..segment.count].windows(2));
                 let touching = pairs.clone().filter(|two| two[1].first <= two[0].end).count();
                 let descents = pairs.filter(|two| two[1].first < two[0].first).count();
-                let found = sorter.disorder(&ranges, segments[1..].iter().map(|segment| segment.first));
+                let found = sorter.disorder(&ranges, &segments);
                 assert_eq!(found.map(|count| count as usize), [touching, descents], "seed {seed}, {arch:?}");
                 sorter.sort(&ranges, &segments);
                 for (lane, segment) in segments.iter().enumerate().filter(|(_, segment)| segment.count <= FEW) {

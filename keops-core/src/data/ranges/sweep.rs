@@ -19,8 +19,10 @@ pub(super) fn of_blocks(blocks: &[[Range; 2]]) -> Pattern {
     let (mut more, mut less) = (Vec::with_capacity(2 * blocks.len()), Vec::with_capacity(2 * blocks.len()));
     for [rows, columns] in blocks {
         let corner = |row, column| Range { first: row, end: column };
-        more.extend([corner(rows.first, columns.first), corner(rows.end, columns.end)]);
-        less.extend([corner(rows.first, columns.end), corner(rows.end, columns.first)]);
+        more.push(corner(rows.first, columns.first));
+        more.push(corner(rows.end, columns.end));
+        less.push(corner(rows.first, columns.end));
+        less.push(corner(rows.end, columns.first));
     }
     sort(&mut more);
     sort(&mut less);
@@ -46,17 +48,18 @@ pub(super) fn of_blocks(blocks: &[[Range; 2]]) -> Pattern {
 /// Adds a change at each of these corners of a row.
 fn change(borders: &mut Vec<Border>, corners: &[Range], change: i64) {
     let known = core::mem::take(borders);
-    let mut rest = &known[..];
-    for &Range { end: column, .. } in corners {
-        let before = rest.iter().take_while(|border| border.0 <= column).count();
-        borders.extend_from_slice(&rest[..before]);
-        rest = &rest[before..];
+    let mut place = 0;
+    for corner in corners {
+        while place < known.len() && known[place].0 <= corner.end {
+            borders.push(known[place]);
+            place += 1;
+        }
         match borders.last_mut() {
-            Some(last) if last.0 == column => last.1 += change,
-            _ => borders.push((column, change)),
+            Some(last) if last.0 == corner.end => last.1 += change,
+            _ => borders.push((corner.end, change)),
         }
     }
-    borders.extend_from_slice(rest);
+    borders.extend_from_slice(&known[place..]);
 }
 
 /// The ranges in which there are blocks.

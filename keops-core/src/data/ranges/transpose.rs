@@ -13,7 +13,11 @@ impl Pattern {
     pub(super) fn transpose(&self) -> Self {
         let count = self.pairs();
         if !self.is_of_pairs(count) {
-            return Self::of_blocks(&self.blocks().map(|[rows, columns]| [columns, rows]).collect::<Vec<_>>());
+            let mut blocks = self.blocks();
+            for block in &mut blocks {
+                block.reverse();
+            }
+            return Self::of_blocks(&blocks);
         }
         let (count, transposed) = (count as usize, Transposed(self, &self.segments));
         if is_dense(count, self.end) && threads(count) == 1 && transposed.is_near() {
@@ -46,15 +50,18 @@ impl Transposed<'_> {
         /// What is done with so many rows stays in the first-level cache, or nearly.
         const ROWS: u32 = 1 << 12;
         let Self(pattern, segments) = self;
-        let is_near = |place: usize| {
-            let first = segments.len() * place / PLACES;
-            let some = &segments[first..segments.len().min(first + SEGMENTS)];
-            let of = |segment| pattern.ranges_of(segment);
-            let first = some.iter().filter_map(|segment| of(segment).first()).map(|range| range.first).min();
-            let end = some.iter().filter_map(|segment| of(segment).last()).map(|range| range.end).max();
-            end.unwrap_or(0) - first.unwrap_or(0) <= ROWS
-        };
-        (0..PLACES).filter(|&place| is_near(place)).count() >= PLACES / 8 * 7
+        let mut near = 0;
+        for place in 0..PLACES {
+            let start = segments.len() * place / PLACES;
+            let (mut first, mut end) = (u32::MAX, 0);
+            for segment in &segments[start..segments.len().min(start + SEGMENTS)] {
+                let ranges = pattern.ranges_of(segment);
+                first = first.min(ranges[0].first);
+                end = end.max(ranges[ranges.len() - 1].end);
+            }
+            near += usize::from(end.saturating_sub(first) <= ROWS);
+        }
+        near >= PLACES / 8 * 7
     }
 }
 
@@ -75,7 +82,9 @@ impl Entries for Transposed<'_> {
     #[inline(always)]
     fn each(self, mut entry: impl FnMut(u32, Range)) {
         let Self(pattern, segments) = self;
-        segments.iter().for_each(|segment| pattern.pairs_of(segment, |row, column| entry(column, one(row))));
+        for segment in segments {
+            pattern.pairs_of(segment, |row, column| entry(column, one(row)));
+        }
     }
 }
 
