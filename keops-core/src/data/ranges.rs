@@ -293,12 +293,12 @@ impl Ranges {
             return known;
         }
         // Not while others wait for it: a thread that waits for others may take up a call of the same ranges.
-        let made = Arc::new(self.by_i.transpose());
+        let made = Arc::new(self.by_i.transpose().shrink());
         self.by_j.get_or_init(|| made)
     }
 
     fn from_pattern(by_i: Pattern) -> Self {
-        Self { by_i: Arc::new(by_i), by_j: Arc::default() }
+        Self { by_i: Arc::new(by_i.shrink()), by_j: Arc::default() }
     }
 }
 

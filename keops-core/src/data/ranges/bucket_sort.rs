@@ -134,7 +134,7 @@ impl Buckets {
         let threads = threads(pairs);
         // Those of the first buckets, those of the next ones, and so on: which they are does not change the pattern.
         let cut = |number: usize| self.count * number / threads;
-        let parts = of_each(threads, &|number| self.join_some(cut(number)..cut(number + 1), pairs / threads));
+        let parts = of_each(threads, &|number| self.join_some(cut(number)..cut(number + 1)));
         let mut pattern = Pattern::default();
         for part in parts {
             if pattern.segments.is_empty() {
@@ -146,9 +146,11 @@ impl Buckets {
         pattern
     }
 
-    /// The pairs of some buckets, about so many.
-    fn join_some(&self, buckets: ops::Range<usize>, count: usize) -> Pattern {
-        let mut joiner = Joiner::new(count);
+    /// The pairs of some buckets. Behind the first ones there is room for all others.
+    fn join_some(&self, buckets: ops::Range<usize>) -> Pattern {
+        let end = if buckets.start == 0 { self.count } else { buckets.end };
+        let pairs = |part: &Part| part.places[end - 1][1] - part.places[buckets.start][0];
+        let mut joiner = Joiner::new(self.parts.iter().map(pairs).sum());
         let mut counted = Counted::of_rows(1 << self.shift);
         for number in buckets {
             let (first, pairs) = ((number << self.shift) as u32, Bucket { parts: &self.parts, number });

@@ -235,6 +235,13 @@ impl Pattern {
         }
     }
 
+    /// Lets memory go that is much more than is used.
+    pub(super) fn shrink(mut self) -> Self {
+        self.ranges.shrink();
+        self.segments.shrink();
+        self
+    }
+
     /// Adds the rows of a pattern behind those that there are.
     pub(super) fn append(&mut self, other: &Self) {
         self.end = self.end.max(other.end);

@@ -207,8 +207,6 @@ impl Writer {
     pub(super) fn finish(self) -> Pattern {
         let Self { mut pattern, count, .. } = self;
         pattern.ranges.truncate(count);
-        pattern.ranges.shrink();
-        pattern.segments.shrink();
         pattern
     }
 }
