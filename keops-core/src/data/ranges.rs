@@ -303,7 +303,6 @@ impl Ranges {
 }
 
 /// A range of rows that can be numbered.
-#[inline]
 fn checked(range: Range<usize>) -> Result<launch::Range, Error> {
     let Range { start, end } = range;
     if start > end || end > MAX_ROWS {

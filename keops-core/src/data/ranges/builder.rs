@@ -85,7 +85,7 @@ impl Builder {
         let mut other = None;
         while count < ranges.len() {
             let Some((rows, columns)) = blocks.next() else { break };
-            let is_row = rows.end == rows.start + 1 && rows.start < MAX_ROWS;
+            let is_row = rows.start < MAX_ROWS && rows.end == rows.start + 1;
             if !is_row || columns.start >= columns.end || columns.end > MAX_ROWS {
                 other = Some((rows, columns));
                 break;
@@ -102,7 +102,7 @@ impl Builder {
     }
 
     /// Adds a block that is not of one row, or of none.
-    #[cold]
+    #[inline(never)]
     fn add_block(&mut self, (rows, columns): (Blocks, Blocks)) -> Result<(), Error> {
         let block = [checked(rows)?, checked(columns)?];
         if block.iter().all(|range| range.first < range.end) {
