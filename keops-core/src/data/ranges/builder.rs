@@ -1,7 +1,7 @@
 //! Blocks as they come: read some at a time, and put in order by the cheapest way that their order admits.
 //!
-//! Rows in order, as those of graphs and triangles are, are joined at once, while they are in the first-level cache. Single
-//! pairs in any order are sorted when all are known, and so is what else there is.
+//! Blocks whose rows come in order, as those of graphs, triangles and clusters do, are joined at once, while they are in the
+//! first-level cache. Single pairs in any order are sorted when all are known, and so are all other blocks.
 
 use core::ops;
 
@@ -26,7 +26,7 @@ type Blocks = ops::Range<usize>;
 
 /// A pattern in the making.
 pub(super) struct Builder {
-    /// Columns of blocks of one row each that were read, in the first `count` places.
+    /// Columns of the blocks that were read, in the first `count` places.
     ranges: Vec<Range>,
     count: usize,
     /// Their rows in the order in which they came, of which neighbours differ.
@@ -66,7 +66,9 @@ impl Builder {
     pub(super) fn extend(&mut self, mut blocks: impl Iterator<Item = (Blocks, Blocks)>) -> Result<(), Error> {
         loop {
             if let Some(other) = self.read(&mut blocks) {
-                self.add_block(other)?;
+                // Empty blocks are none.
+                checked(other.0)?;
+                checked(other.1)?;
             } else if self.count == self.ranges.len() {
                 self.take(false);
             } else {
@@ -75,40 +77,30 @@ impl Builder {
         }
     }
 
-    /// Reads blocks of one row each while there is room, with no more to look at than stays in registers. The first one that is
-    /// something else.
+    /// Reads blocks while there is room, with no more to look at than stays in registers. The first one that is empty or none.
     #[inline(always)]
     fn read(&mut self, blocks: &mut impl Iterator<Item = (Blocks, Blocks)>) -> Option<(Blocks, Blocks)> {
         let Self { ranges, segments, count: known, .. } = self;
         let (ranges, mut count) = (&mut ranges[..], *known);
-        let mut row = segments.last().map_or(usize::MAX, |segment| segment.rows.first as usize);
+        let mut last = segments.last().map_or(0..0, |segment| segment.rows.first as usize..segment.rows.end as usize);
         let mut other = None;
         while count < ranges.len() {
             let Some((rows, columns)) = blocks.next() else { break };
-            let is_row = rows.start < MAX_ROWS && rows.end == rows.start + 1;
-            if !is_row || columns.start >= columns.end || columns.end > MAX_ROWS {
+            let is_some = |range: &Blocks| range.start < range.end && range.end <= MAX_ROWS;
+            if !is_some(&rows) || !is_some(&columns) {
                 other = Some((rows, columns));
                 break;
             }
-            if rows.start != row {
-                row = rows.start;
-                segments.push(Segment { rows: one(row as u32), first: count, count: 0 });
+            if rows != last {
+                let rows = Range { first: rows.start as u32, end: rows.end as u32 };
+                segments.push(Segment { rows, first: count, count: 0 });
             }
+            last = rows;
             ranges[count] = Range { first: columns.start as u32, end: columns.end as u32 };
             count += 1;
         }
         *known = count;
         other
-    }
-
-    /// Adds a block that is not of one row, or of none.
-    #[inline(never)]
-    fn add_block(&mut self, (rows, columns): (Blocks, Blocks)) -> Result<(), Error> {
-        let block = [checked(rows)?, checked(columns)?];
-        if block.iter().all(|range| range.first < range.end) {
-            self.rest.push(block);
-        }
-        Ok(())
     }
 
     /// Takes what was read. Of rows in order as many are taken as fill lanes, and the others go to the front, for the last one may
@@ -118,7 +110,7 @@ impl Builder {
         let Self { ranges, count, segments, joiner, .. } = self;
         let (mut is_in_order, mut next, mut end) = (true, u32::MAX, *count);
         for segment in segments.iter_mut().rev() {
-            is_in_order &= segment.rows.first < next;
+            is_in_order &= segment.rows.end <= next;
             next = segment.rows.first;
             segment.count = end - segment.first;
             end = segment.first;
@@ -146,7 +138,8 @@ impl Builder {
     fn set_aside(&mut self) {
         let Self { ranges, count, segments, pairs, rest, .. } = self;
         let ranges = &ranges[..*count];
-        if ranges.iter().any(|columns| columns.end - columns.first > 1) {
+        let is_long = |range: Range| range.end - range.first > 1;
+        if ranges.iter().any(|&columns| is_long(columns)) || segments.iter().any(|segment| is_long(segment.rows)) {
             if rest.is_empty() {
                 // As many as are expected may be like that.
                 rest.reserve(self.expected);
