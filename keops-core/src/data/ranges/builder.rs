@@ -195,3 +195,40 @@ impl Builder {
         Pattern::of_blocks(&rest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::data::Ranges;
+
+    #[test]
+    fn blocks_of_several_rows_are_the_same_in_any_order() {
+        let seed = fastrand::u64(..);
+        let mut numbers = fastrand::Rng::with_seed(seed);
+        let (mut blocks, mut row, mut expected) = (Vec::new(), 0, Vec::new());
+        while blocks.len() < 3000 {
+            let rows = row..row + numbers.usize(1..5);
+            let mut met = vec![false; 300];
+            for _ in 0..numbers.usize(1..60) {
+                let first = numbers.usize(0..290);
+                let columns = first..first + numbers.usize(1..10);
+                met[columns.clone()].fill(true);
+                blocks.push((rows.clone(), columns));
+            }
+            expected.extend(rows.clone().map(|_| met.clone()));
+            row = rows.end;
+        }
+        let in_order = Ranges::new(blocks.iter().cloned()).expect("they are small");
+        for (row, met) in expected.iter().enumerate() {
+            for (column, &is_met) in met.iter().enumerate() {
+                assert_eq!(in_order.by_i().contains(row, column), is_met, "seed {seed}: {row}, {column}");
+            }
+        }
+        // One block comes too late, then all of them.
+        let last = blocks.len() - 1;
+        blocks.swap(0, last);
+        assert_eq!(Ranges::new(blocks.iter().cloned()).expect("they are small"), in_order, "seed {seed}");
+        numbers.shuffle(&mut blocks);
+        assert_eq!(Ranges::new(blocks).expect("they are small"), in_order, "seed {seed}");
+        assert_eq!(in_order.transpose().transpose().by_i(), in_order.by_i(), "seed {seed}");
+    }
+}
