@@ -23,13 +23,19 @@
 //! # }
 //! ```
 
+mod bucket_sort;
+mod builder;
 mod memory;
 mod pattern;
+mod rows;
+mod sorting_network;
+mod sweep;
+mod transpose;
 
 use core::{fmt, ops::Range};
 use std::sync::{Arc, OnceLock};
 
-use pattern::Builder;
+use builder::Builder;
 pub use pattern::{Pattern, Segment};
 
 use crate::{
@@ -204,8 +210,7 @@ impl Ranges {
     /// # Ok::<(), keops::Error>(())
     /// ```
     pub fn lower_triangle(rows: usize) -> Result<Self, Error> {
-        checked(0..rows)?;
-        Self::new((0..rows).map(|i| (i..i + 1, 0..i + 1)))
+        Self::band([rows, rows], rows, 0)
     }
 
     /// The pairs with i - below <= j <= i + above, of `i` rows and `j` rows.
@@ -288,22 +293,22 @@ impl Ranges {
             return known;
         }
         // Not while others wait for it: a thread that waits for others may take up a call of the same ranges.
-        let made = Arc::new(self.by_i.transpose());
+        let made = Arc::new(self.by_i.transpose().shrink());
         self.by_j.get_or_init(|| made)
     }
 
     fn from_pattern(by_i: Pattern) -> Self {
-        Self { by_i: Arc::new(by_i), by_j: Arc::default() }
+        Self { by_i: Arc::new(by_i.shrink()), by_j: Arc::default() }
     }
 }
 
 /// A range of rows that can be numbered.
-#[inline]
 fn checked(range: Range<usize>) -> Result<launch::Range, Error> {
-    match (u32::try_from(range.start), u32::try_from(range.end)) {
-        (Ok(first), Ok(end)) if first <= end && range.end <= MAX_ROWS => Ok(launch::Range { first, end }),
-        _ => Err(Error::RangeEnd { start: range.start, end: range.end, rows: MAX_ROWS }),
+    let Range { start, end } = range;
+    if start > end || end > MAX_ROWS {
+        return Err(Error::RangeEnd { start, end, rows: MAX_ROWS });
     }
+    Ok(launch::Range { first: start as u32, end: end as u32 })
 }
 
 #[cfg(test)]
