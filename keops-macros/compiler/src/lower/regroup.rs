@@ -91,7 +91,7 @@ pub(super) fn bounded_terms(g: &mut Graph, exponent: Id, roles: &Roles) -> Id {
     let args = g.args(exponent).to_vec();
     match (g.op(exponent), args.as_slice()) {
         (Op::Const(_) | Op::Zero, _) => exponent,
-        (Op::Add | Op::Sub | Op::Neg | Op::Broadcast, _) => {
+        (Op::Add | Op::Sub | Op::Neg | Op::Broadcast | Op::Concat, _) => {
             let bounded: Vec<Id> = args.iter().map(|&arg| bounded_terms(g, arg, roles)).collect();
             if bounded == args { exponent } else { g.rebuild(exponent, &bounded) }
         }
