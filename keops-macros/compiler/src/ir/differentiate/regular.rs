@@ -1,17 +1,15 @@
 //! Slopes of functions with a root, where what is made of the root is smooth.
 //!
 //! The slope of √s is infinite at s = 0 and counts as 0 there, which is wrong for f(√s) where f'(0) = 0: its slope
-//! f'(√s) / (2√s) has the limit f''(0) / 2. The same holds for |u|, the length of two numbers, and for `acosh` and `acos` at 1.
-//! Let z be the value of such a function, and c the cotangent of z, a function of z among others:
+//! f'(√s) / (2√s) has the limit f''(0) / 2. The same holds for |u|, the length of two numbers, and for `acosh` and `acos`
+//! at 1. Let z be the value of such a function, and c the cotangent of z, a function of z among others:
 //!
-//! - If c is a product of z and another factor, or a sum of products in which the terms without z cancel, as for Matérn
-//!   kernels, then c/z is what it is without this factor. It is right at 0 in all further derivatives, and has more digits
-//!   near 0.
-//! - Otherwise, if c is 0 at z = 0, the limit c'(0) is added for z = 0 only. The next derivative is then right
-//!   there, too, and those behind it are those of the parts.
+//! - If c is a product with z as a factor, or a sum of products in which the terms without z cancel, as for Matérn
+//!   kernels, then c/z is c without this factor. It is right at 0 in all further derivatives, and has more digits near 0.
+//! - Otherwise, if c is 0 at z = 0, the limit c'(0) of c/z is added for z = 0 only. The next derivative is then right
+//!   there, too; later ones are made of those of the parts.
 //!
-//! Where c is not known to be 0 at z = 0, nothing changes. No node is made before it is known that the slope will be
-//! another one.
+//! Where c is not known to be 0 at z = 0, nothing changes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -26,7 +24,7 @@ use crate::ir::{
 const TERMS: usize = 128;
 
 /// The number of operations between the cotangent and the root that are looked at.
-const NODES: usize = 1000;
+const NODES: usize = 600;
 
 /// The largest exponent of a power that is multiplied out.
 const EXPONENT: i32 = 8;
@@ -34,8 +32,11 @@ const EXPONENT: i32 = 8;
 /// A factor of a monomial.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Atom {
+    /// A node.
     Node(Id),
+    /// A sum that is not multiplied out: the base of an inverse.
     Sum(Polynomial),
+    /// A function of arguments that are not those of a node: their values at z = 0.
     Fun(Fun, Vec<Polynomial>),
 }
 
