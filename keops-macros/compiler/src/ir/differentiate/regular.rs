@@ -21,10 +21,10 @@ use crate::ir::{
 };
 
 /// The number of terms that a sum of products may have.
-const TERMS: usize = 128;
+const TERMS: usize = 96;
 
 /// The number of operations between the cotangent and the root that are looked at.
-const NODES: usize = 600;
+const NODES: usize = 500;
 
 /// The largest exponent of a power that is multiplied out.
 const EXPONENT: i32 = 8;
@@ -148,8 +148,8 @@ struct Root {
     other: Option<(Id, f64)>,
     /// The nodes between z or `other` and the cotangent.
     above: HashSet<Id>,
-    /// Whether a node is a product with z as a factor, as far as it is known.
-    multiples: HashMap<Id, bool>,
+    /// Whether z is a factor of a node, without and with sums as a whole, as far as it is known.
+    multiples: HashMap<(Id, bool), bool>,
     /// How many operations may still be looked at.
     nodes: usize,
 }
@@ -181,15 +181,24 @@ impl Root {
         g.is_scalar(self.z)
     }
 
-    /// Whether the node is a product with z as a factor.
+    /// Whether the node is a product with z as a factor, or a sum in which what is not cancels.
     fn is_multiple(&mut self, g: &Graph, c: Id) -> bool {
+        self.has_factor(g, c, true)
+    }
+
+    /// Whether z is a factor of the node; with `sums`, also of a sum as a whole. The terms of a sum are not tried by
+    /// themselves, which would take time with the square of their number.
+    fn has_factor(&mut self, g: &Graph, c: Id, sums: bool) -> bool {
         if c == self.z || Some(c) == self.square() || g.is_zero(c) {
             return true;
         }
         if !self.above.contains(&c) {
             return false;
         }
-        if let Some(&known) = self.multiples.get(&c) {
+        if self.multiples.get(&(c, false)) == Some(&true) {
+            return true;
+        }
+        if let Some(&known) = self.multiples.get(&(c, sums)) {
             return known;
         }
         if self.look().is_none() {
@@ -197,14 +206,16 @@ impl Root {
         }
         let args = g.args(c);
         let multiple = match *g.op(c) {
-            Op::Neg | Op::Div | Op::Powi(1..) | Op::Fun(Fun::Sin) => self.is_multiple(g, args[0]),
-            Op::Broadcast | Op::Sum => self.is_scalar(g) && self.is_multiple(g, args[0]),
-            Op::Mul => args.iter().any(|&arg| self.is_multiple(g, arg)),
-            Op::Fun(Fun::IfElse) => args[1..].iter().all(|&arg| self.is_multiple(g, arg)),
-            Op::Add | Op::Sub => args.iter().all(|&arg| self.is_multiple(g, arg)) || self.quotient(g, c).is_some(),
+            Op::Neg | Op::Div | Op::Powi(1..) | Op::Fun(Fun::Sin) => self.has_factor(g, args[0], sums),
+            Op::Broadcast | Op::Sum => self.is_scalar(g) && self.has_factor(g, args[0], sums),
+            Op::Mul => args.iter().any(|&arg| self.has_factor(g, arg, sums)),
+            Op::Fun(Fun::IfElse) => args[1..].iter().all(|&arg| self.has_factor(g, arg, sums)),
+            Op::Add | Op::Sub => {
+                args.iter().all(|&arg| self.has_factor(g, arg, false)) || sums && self.quotient(g, c).is_some()
+            }
             _ => false,
         };
-        self.multiples.insert(c, multiple);
+        self.multiples.insert((c, sums), multiple);
         multiple
     }
 
@@ -435,13 +446,14 @@ fn divide(g: &mut Graph, c: Id, root: &mut Root, known: &mut HashMap<Id, Id>) ->
             g.broadcast(one, &dim)
         }
         _ if Some(c) == root.square() => root.z,
-        Op::Add | Op::Sub if !args.iter().all(|&arg| root.is_multiple(g, arg)) => {
+        Op::Add | Op::Sub if !args.iter().all(|&arg| root.has_factor(g, arg, false)) => {
             root.nodes = NODES;
             let quotient = root.quotient(g, c).expect("it is a multiple");
             let node = node_of(g, &quotient);
             g.broadcast(node, &dim)
         }
         Op::Mul => {
+            root.nodes = NODES;
             let k = usize::from(!root.is_multiple(g, args[0]));
             let quotient = divide(g, args[k], root, known);
             g.mul(quotient, args[1 - k])
