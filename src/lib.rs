@@ -64,7 +64,7 @@ pub mod __private {
         arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows},
         call::{
             Element, OnePass, Part, Pass, Plan, PlanInto, Row as RowOfResult,
-            absent::{Differentiable, FirstOrder, Last, Linear, NextOrder, Square},
+            absent::{Derived, Differentiable, FirstOrder, Last, Linear, NextOrder, OfTheValue, Square},
             centred, centred_rows, counts, index_rows, rows, rows_into, saved,
             selection::{Selection, SelectionPart, Side},
             value_and_index_rows, with_saved,

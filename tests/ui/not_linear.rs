@@ -15,6 +15,7 @@ fn main() -> Result<(), Error> {
     let _ = product(&x, &x, &b).solve_y(0.1).tolerance(1e-6).eval()?;
     let _ = product(&x, &x, &b).operator_x()?.apply(&b)?;
     let _ = product(&x, &x, &b).vjp_b(&b).operator_b();
+    let _ = product(&x, &x, &b).vjp(&b).solve_b(0.1).eval()?;
     let _ = wide(&x, &b).solve_b(0.1).eval()?;
     let _ = plain(&x, &b).operator_b()?.to_dense()?;
     let _ = plain(&x, &b).solve_b(0.1).eval()?;

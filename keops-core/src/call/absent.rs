@@ -6,6 +6,8 @@
 
 use core::convert::Infallible;
 
+use super::Plan;
+
 macro_rules! absent {
     ($(#[$doc:meta])* $name:ident, $message:literal, $label:literal, $note:literal) => {
         $(#[$doc])*
@@ -53,5 +55,19 @@ absent!(
     "`.operator_b()` is there for any dimension"
 );
 
+absent!(
+    /// The bound of operators and equations of a derivative.
+    OfTheValue,
+    "a derivative has no operators and equations",
+    "this call is a derivative",
+    "they are those of the value: `f(..).operator_b()?` has products with its transpose, `.apply_transpose(&w)`, and the \
+     solution of `f(..).solve_b(alpha)` has gradients, `.vjp(&e)`"
+);
+
 /// Marks the calls that have no derivatives.
 pub trait Last {}
+/// Marks the calls that are derivatives of a value with operators.
+pub trait Derived {
+    /// The marker of the value.
+    type Value: Plan;
+}

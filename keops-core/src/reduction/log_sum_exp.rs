@@ -48,6 +48,14 @@ pub(super) fn log_of(shift: f64, sum: f64) -> f64 {
     (shift - SLACK + <f64 as Real>::log2((), sum * <f64 as Real>::exp2((), SLACK))) * LN_2
 }
 
+/// The value in the element type. One that is as large as terms of exponents are cut to, see
+/// [`bounded`](crate::number::ops::bounded), stands for the largest number with its sign: a mask of all sources is one.
+pub(super) fn uncut<T: Scalar>(value: f64) -> T {
+    let most = T::max_value().as_f64();
+    let cut = value.is_finite() && value.abs() > 0.6499 * most;
+    T::of_f64(if cut { most.copysign(value) } else { value })
+}
+
 impl Outcome for LogOfSum {
     const WEIGHTS: bool = false;
 
@@ -58,7 +66,7 @@ impl Outcome for LogOfSum {
     fn finish<T: Scalar>(shift: f64, components: usize, sum: impl Fn(usize) -> f64, values: &mut [T]) {
         let first = usize::from(components > 1);
         for (c, value) in values.iter_mut().enumerate() {
-            *value = T::of_f64(log_of(shift, sum(first + c)));
+            *value = uncut(log_of(shift, sum(first + c)));
         }
     }
 }

@@ -7,7 +7,7 @@
 use super::{
     Componentwise, Numbers, compensated,
     exponential::{raised, rescale},
-    log_sum_exp::{log_of, reciprocal},
+    log_sum_exp::{log_of, reciprocal, uncut},
 };
 use crate::number::{Packed, Scalar};
 
@@ -78,7 +78,7 @@ impl<const SAVED: bool> Componentwise for Exponentials<SAVED> {
     fn finish<T: Scalar>([shift, high, low]: [T; 3], number: usize) -> T {
         let sum = compensated::value(high, low);
         match (SAVED, number) {
-            (false, _) => T::of_f64(log_of(shift.as_f64(), sum)),
+            (false, _) => uncut(log_of(shift.as_f64(), sum)),
             (true, 0) => shift,
             (true, _) => T::of_f64(reciprocal(sum)),
         }

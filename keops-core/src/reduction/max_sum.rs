@@ -2,7 +2,7 @@
 
 use core::f64::consts::LN_2;
 
-use super::{Exponential, LogOfSum, Outcome, Reduction, exponential::sums};
+use super::{Exponential, LogOfSum, Outcome, Reduction, exponential::sums, log_sum_exp::uncut};
 use crate::{
     formula::{Chain, Formula},
     number::{Packed, Real, Scalar},
@@ -87,7 +87,7 @@ impl Reduction for MaxSumShiftExp {
         let largest = state[0].as_f64();
         let (shift, sum) = sums(components, &state[1..]);
         let Some((first, rest)) = values.split_first_mut() else { return };
-        *first = T::of_f64(largest * LN_2);
+        *first = uncut(largest * LN_2);
         for (c, value) in rest.iter_mut().enumerate() {
             let sum = sum(usize::from(components > 1) + c);
             // Where all exponents are -infinity, there is no largest one to relate the sum to.

@@ -11,6 +11,7 @@ mod kernels;
 mod machine;
 mod operations;
 mod random;
+mod regular;
 mod sample;
 mod spelling;
 mod tokens;

@@ -13,7 +13,8 @@ pub(super) fn absent(printer: &Printer, calls: &Calls) -> TokenStream {
     let names: Vec<&str> = names.iter().map(|name| name.trim_start_matches("r#")).collect();
     let derivatives = derivatives(printer, calls, &names);
     let value = calls.calls.first().map(|value| operators(printer, value, &names));
-    quote!(#derivatives #value)
+    let derived = operators_of_derivatives(printer, calls);
+    quote!(#derivatives #value #derived)
 }
 
 /// The methods for derivatives, of the calls that have none.
@@ -56,6 +57,33 @@ fn operators(printer: &Printer, value: &Call, names: &[&str]) -> TokenStream {
     });
     quote! {
         impl<'a, #params T: __p::Element> Call<'a, T, #marker> {
+            #(#methods)*
+        }
+    }
+}
+
+/// The methods `operator_v` and `solve_v` of derivatives, for variables v of which the value has an operator.
+fn operators_of_derivatives(printer: &Printer, calls: &Calls) -> TokenStream {
+    let Some((value, derivatives)) = calls.calls.split_first() else { return TokenStream::new() };
+    if value.operators.is_empty() || derivatives.is_empty() {
+        return TokenStream::new();
+    }
+    let (params, of) = (printer.impl_params(), printer.marker(&value.name));
+    let markers = derivatives.iter().map(|call| printer.marker(&call.name));
+    let methods = value.operators.iter().map(|operator| {
+        let (name, bound) = (operator.variable.trim_start_matches("r#"), format_ident!("OfTheValue"));
+        let (method, solve) = (format_ident!("operator_{name}"), format_ident!("solve_{name}"));
+        let gives = quote!(::core::result::Result<__p::Operator<'a, T, K::Value, K::Value, 1, 1>, __p::Error>);
+        let operator = absence(printer, &method, &TokenStream::new(), &gives, &bound);
+        let gives = quote!(__p::Solve<'a, 'static, T, K::Value, K::Value, 1>);
+        let solve = absence(printer, &solve, &quote!(_: A), &gives, &bound);
+        quote!(#operator #solve)
+    });
+    quote! {
+        #(impl #params __p::Derived for #markers {
+            type Value = #of;
+        })*
+        impl<'a, T: __p::Element, K: __p::Derived> Call<'a, T, K> {
             #(#methods)*
         }
     }

@@ -2,6 +2,7 @@
 
 mod forward;
 mod linear;
+mod regular;
 mod reverse;
 mod trace;
 

@@ -323,18 +323,24 @@ impl Graph {
                 if !self.known_values(term).logarithm {
                     continue;
                 }
+                let (mut guarded, mut product) = (term, None);
                 for &power in &b {
                     let (base, n) = self.constant_power(power);
                     if n <= 0.0 || self.constant_value(base).is_some() || self.is_nonzero(base) {
                         continue;
                     }
                     let mut terms = TERMS;
-                    if let Some(term) = self.guarded_logarithms(term, base, &mut terms) {
-                        let guarded = self.unless_zero(term, base);
-                        let a = (a.iter().enumerate()).map(|(l, &factor)| if l == k { guarded } else { factor });
-                        let factors: Vec<Id> = a.chain(b.iter().copied()).collect();
-                        return factors.into_iter().reduce(|product, factor| self.mul(product, factor));
+                    if let Some(term) = self.guarded_logarithms(guarded, base, &mut terms) {
+                        guarded = term;
+                        product = Some(product.map_or(base, |product| self.mul(product, base)));
                     }
+                }
+                // the logarithm is infinite where one of the bases is 0, or their product underflows
+                if let Some(product) = product {
+                    let guarded = self.unless_zero(guarded, product);
+                    let a = (a.iter().enumerate()).map(|(l, &factor)| if l == k { guarded } else { factor });
+                    let factors: Vec<Id> = a.chain(b.iter().copied()).collect();
+                    return factors.into_iter().reduce(|product, factor| self.mul(product, factor));
                 }
             }
         }
@@ -357,7 +363,10 @@ impl Graph {
             }
             Op::Fun(fun) => {
                 let argument = args[0];
-                let quotient = if let (Op::Div, &[a, b]) = (self.op(argument), self.args(argument)) {
+                // it may be guarded already by another factor
+                let inner =
+                    if *self.op(argument) == Op::Fun(Fun::UnlessZero) { self.args(argument)[0] } else { argument };
+                let quotient = if let (Op::Div, &[a, b]) = (self.op(inner), self.args(inner)) {
                     self.has_factor(a, base) || self.has_factor(b, base)
                 } else {
                     false
@@ -380,15 +389,20 @@ impl Graph {
         }
     }
 
-    /// Whether the node has a power of `base` as a factor.
+    /// Whether the node has a power of `base` as a factor, or powers of all of its factors.
     fn has_factor(&self, id: Id, base: Id) -> bool {
-        self.factors(id).into_iter().any(|factor| {
-            let of = match (self.op(factor), self.args(factor)) {
-                (Op::Fun(Fun::Inv), &[x]) => x,
-                _ => factor,
-            };
-            self.constant_power(of).0 == base
-        })
+        let bases: Vec<Id> = self
+            .factors(id)
+            .into_iter()
+            .map(|factor| {
+                let of = match (self.op(factor), self.args(factor)) {
+                    (Op::Fun(Fun::Inv), &[x]) => x,
+                    _ => factor,
+                };
+                self.constant_power(of).0
+            })
+            .collect();
+        id == base || self.factors(base).iter().all(|factor| bases.contains(factor))
     }
 
     /// The factors of a product, and of products among these. Products beyond the first few factors stay as they are.

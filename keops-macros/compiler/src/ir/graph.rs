@@ -194,6 +194,12 @@ impl Graph {
         id
     }
 
+    /// The node of an operation, if the graph has it, with the dimension of its first argument.
+    pub(crate) fn find(&self, op: &Op, args: &[Id]) -> Option<Id> {
+        let node = Node { op: op.clone(), args: args.to_vec(), dim: self.dim(args[0]).clone() };
+        self.known.get(&node).copied()
+    }
+
     /// Adds a variable.
     pub fn push_variable(&mut self, name: String, category: Category, dim: Dim) -> VarId {
         let id = VarId(u32::try_from(self.variables.len()).expect("fewer than 2^32"));

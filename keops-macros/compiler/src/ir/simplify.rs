@@ -343,6 +343,24 @@ impl Graph {
         {
             return self.powi(x, n / 2);
         }
+        // (∛x)³ becomes x, and |x|² becomes x²
+        if let (Op::Fun(Fun::Cbrt), &[x], 0) = (self.op(a), self.args(a), n % 3) {
+            return self.powi(x, n / 3);
+        }
+        if let (Op::Fun(Fun::Abs), &[x], 0) = (self.op(a), self.args(a), n % 2) {
+            return self.powi(x, n);
+        }
+        if let (Op::Fun(Fun::Pow), &[x, m], 2..) = (self.op(a), self.args(a), n)
+            && let Some(m) = self.constant_value(m).filter(|&m| m > 0.0)
+            && self.least(x) >= 0.0
+        {
+            let product = m * f64::from(n);
+            if product.fract() == 0.0 && product < 64.0 {
+                return self.powi(x, product as i32);
+            }
+            let product = self.constant(product);
+            return self.fun(Fun::Pow, &[x, product]);
+        }
         if let (Op::Neg, &[x]) = (self.op(a), self.args(a)) {
             let power = self.powi(x, n);
             return if n % 2 == 0 { power } else { self.neg(power) };
@@ -373,39 +391,23 @@ impl Graph {
         {
             return self.broadcast(a, &dim);
         }
+        if let (Fun::IfElse, &[condition, a, b]) = (fun, args)
+            && let Some(condition) = self.constant_value(condition)
+        {
+            return self.broadcast(if condition >= 0.0 { a } else { b }, &dim);
+        }
         if let (Fun::Max | Fun::Min, &[a, b]) = (fun, args)
             && a == b
         {
             return a;
         }
-        let zero_maps_to = match fun {
-            Fun::Exp | Fun::Exp2 | Fun::Cos | Fun::Cosh | Fun::Sech | Fun::Erfc | Fun::SinXDivX(0) | Fun::Step => {
-                Some(1.0)
-            }
-            Fun::Sigmoid => Some(0.5),
-            Fun::Sin
-            | Fun::Tan
-            | Fun::Asin
-            | Fun::Atan
-            | Fun::ExpM1
-            | Fun::Ln1p
-            | Fun::Sinh
-            | Fun::Tanh
-            | Fun::Asinh
-            | Fun::Atanh
-            | Fun::Erf
-            | Fun::Cbrt
-            | Fun::Sqrt
-            | Fun::Rsqrt
-            | Fun::Abs
-            | Fun::Sign
-            | Fun::Floor
-            | Fun::Round(_)
-            | Fun::Relu
-            | Fun::XLogX => Some(0.0),
-            _ => None,
-        };
-        if let (&[a], Some(value)) = (args, zero_maps_to)
+        // even functions
+        if let (Fun::Cos | Fun::Cosh | Fun::Sech | Fun::SinXDivX(_) | Fun::Abs, &[a]) = (fun, args)
+            && let (Op::Fun(Fun::Abs) | Op::Neg, &[x]) = (self.op(a), self.args(a))
+        {
+            return self.fun(fun, &[x]);
+        }
+        if let (&[a], Some(value)) = (args, at_zero(fun))
             && self.is_zero(a)
         {
             let value = self.constant(value);
@@ -671,8 +673,37 @@ impl Graph {
     }
 }
 
+/// The value of a function of one argument at 0, for functions whose value there is a constant.
+pub(crate) fn at_zero(fun: Fun) -> Option<f64> {
+    match fun {
+        Fun::Exp | Fun::Exp2 | Fun::Cos | Fun::Cosh | Fun::Sech | Fun::Erfc | Fun::SinXDivX(0) | Fun::Step => Some(1.0),
+        Fun::Sigmoid => Some(0.5),
+        Fun::Sin
+        | Fun::Tan
+        | Fun::Asin
+        | Fun::Atan
+        | Fun::ExpM1
+        | Fun::Ln1p
+        | Fun::Sinh
+        | Fun::Tanh
+        | Fun::Asinh
+        | Fun::Atanh
+        | Fun::Erf
+        | Fun::Cbrt
+        | Fun::Sqrt
+        | Fun::Rsqrt
+        | Fun::Abs
+        | Fun::Sign
+        | Fun::Floor
+        | Fun::Round(_)
+        | Fun::Relu
+        | Fun::XLogX => Some(0.0),
+        _ => None,
+    }
+}
+
 /// The value of a function of constants, if it is finite.
-fn of_constants(fun: Fun, args: &[f64]) -> Option<f64> {
+pub(crate) fn of_constants(fun: Fun, args: &[f64]) -> Option<f64> {
     let value = match (fun, args) {
         (Fun::Exp, [x]) => x.exp(),
         (Fun::Log, [x]) => x.ln(),
@@ -691,10 +722,18 @@ fn of_constants(fun: Fun, args: &[f64]) -> Option<f64> {
         (Fun::Cosh, [x]) => x.cosh(),
         (Fun::Tanh, [x]) => x.tanh(),
         (Fun::Cbrt, [x]) => x.cbrt(),
+        (Fun::Atan2, [y, x]) => y.atan2(*x),
+        (Fun::OverSquare, [x, y]) => x / (x * x + y * y),
+        (Fun::Direction, [x, y]) => x / x.hypot(*y),
         (Fun::Hypot, [x, y]) => x.hypot(*y),
         (Fun::Max, [x, y]) => x.max(*y),
         (Fun::Min, [x, y]) => x.min(*y),
+        (Fun::Clamp, [x, low, high]) => x.max(*low).min(*high),
         (Fun::Floor, [x]) => x.floor(),
+        (Fun::Abs, [x]) => x.abs(),
+        (Fun::Relu, [x]) => x.max(0.0),
+        (Fun::LessThan, [x, y]) => f64::from(x < y),
+        (Fun::LessOrEqual, [x, y]) => f64::from(x <= y),
         (Fun::Sqrt, [x]) => x.sqrt(),
         (Fun::Rsqrt, [x]) => x.sqrt().recip(),
         (Fun::Inv, [x]) => x.recip(),

@@ -91,15 +91,47 @@ pub(super) fn bounded_terms(g: &mut Graph, exponent: Id, roles: &Roles) -> Id {
     let args = g.args(exponent).to_vec();
     match (g.op(exponent), args.as_slice()) {
         (Op::Const(_) | Op::Zero, _) => exponent,
-        (Op::Add | Op::Sub | Op::Neg | Op::Broadcast, _) => {
+        (Op::Add | Op::Sub | Op::Neg | Op::Broadcast | Op::Concat, _) => {
             let bounded: Vec<Id> = args.iter().map(|&arg| bounded_terms(g, arg, roles)).collect();
             if bounded == args { exponent } else { g.rebuild(exponent, &bounded) }
         }
         (Op::Mul | Op::Fun(Fun::IfElse), args) if args.iter().any(|&arg| is_large(g, arg)) => {
             g.fun(Fun::Bounded, &[exponent])
         }
+        // a mask whose size is an argument
+        (Op::Mul, args) if roles.stage(g, exponent) == Stage::Pair && args.iter().any(|&arg| is_mask(g, arg)) => {
+            let bounded: Vec<Id> = args.iter().map(|&arg| bounded_factor(g, arg, roles)).collect();
+            if bounded == args { exponent } else { g.rebuild(exponent, &bounded) }
+        }
         _ if roles.stage(g, exponent) == Stage::Pair => exponent,
         _ => g.fun(Fun::Bounded, &[exponent]),
+    }
+}
+
+/// Whether the node is a comparison, the opposite of one, or a product with one of these as a factor.
+fn is_mask(g: &Graph, id: Id) -> bool {
+    let args = g.args(id);
+    match g.op(id) {
+        Op::Fun(Fun::Equal | Fun::NotEqual | Fun::LessThan | Fun::LessOrEqual | Fun::Step) => true,
+        Op::Sub => g.constant_value(args[0]).is_some() && is_mask(g, args[1]),
+        Op::Mul => args.iter().any(|&arg| is_mask(g, arg)),
+        Op::Neg => is_mask(g, args[0]),
+        _ => false,
+    }
+}
+
+/// The node with its factors bounded that do not belong to the pair: they are multiplied by log2(e) before the others.
+fn bounded_factor(g: &mut Graph, id: Id, roles: &Roles) -> Id {
+    let args = g.args(id).to_vec();
+    if roles.stage(g, id) != Stage::Pair {
+        return if is_mask(g, id) || g.constant_value(id).is_some() { id } else { g.fun(Fun::Bounded, &[id]) };
+    }
+    match g.op(id) {
+        Op::Mul | Op::Neg => {
+            let bounded: Vec<Id> = args.iter().map(|&arg| bounded_factor(g, arg, roles)).collect();
+            if bounded == args { id } else { g.rebuild(id, &bounded) }
+        }
+        _ => id,
     }
 }
 

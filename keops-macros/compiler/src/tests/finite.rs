@@ -139,6 +139,54 @@ fn derivatives(g: &mut Graph, f: Id) -> Vec<(String, Id)> {
     all
 }
 
+/// A product of two factors, the logarithm of which is infinite where one of them is 0.
+const PRODUCTS: &[&str] = &[
+    "p * q * log(p * q)",
+    "p * q * log(p * q)**2",
+    "let u = q * p; u * log(u)**2",
+    "let u = q * p; s * u * log(u)**2 + u",
+    "let u = q * p; u**2 * log(u)**2",
+    "let u = p * p * q; sqrt(u) * log(u)**2",
+    "let u = p * q; u * (log(u) - 1)",
+    "let u = p * q; u * log(u / s)",
+    "sum(u * x * log(u * x)**2)",
+    "let v = u * x; sum(v * log(v) - v + w)",
+    "(1 + p * q * log(p * q)**2) * exp(-p)",
+];
+
+#[test]
+fn a_logarithm_of_a_product_counts_for_nothing_where_a_factor_is_0() {
+    let mut faults = Vec::new();
+    for text in PRODUCTS {
+        let of = checked(&format!(
+            "fn f(p: Pm<1>, x: Vi<3>, y: Vj<3>, w: Vj<3>, u: Vi<3>, q: Vi<1>, s: Vj<1>) -> Sum<j> \
+             {{ let all = sum(x + y + w + u) + p + q + s; {text} }}"
+        ));
+        let (mut g, f) = (of.graph, of.values[0]);
+        let all = derivatives(&mut g, f);
+        let roots: Vec<Id> = all.iter().map(|(_, id)| *id).collect();
+        for (zero, p, q) in [(1.0, 0.0, 2.0), (1.0, 2.0, 0.0), (0.0, 0.0, 0.0), (0.0, 1.0, 1.0), (1e-30, 1e-30, 1e-30)]
+        {
+            let mut point = Draw::new(7).rows(&g, (0.3, 1.1));
+            (point[0], point[5]) = (vec![p], vec![q]);
+            (point[1], point[4]) = (vec![zero; 3], vec![zero, 1.0, 1e-9]);
+            for bits in [64, 32] {
+                let round = |x: f64, _: f64| if bits == 32 { f64::from(x as f32) } else { x };
+                let evaluation = evaluate_rounded(&g, &roots, &point, round);
+                // numbers whose product underflows have derivatives beyond the range
+                let known = if p == 1e-30 { &all[..1] } else { &all[..] };
+                for (what, id) in known {
+                    if !evaluation.get(*id).iter().all(|x| x.is_finite()) {
+                        faults
+                            .push(format!("{text} at {p}, {q}, {zero}, {bits} bits: {what} {:?}", evaluation.get(*id)));
+                    }
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 #[test]
 fn what_is_finite_has_finite_derivatives_at_equal_points() {
     let mut faults = Vec::new();

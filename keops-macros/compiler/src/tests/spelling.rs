@@ -267,7 +267,7 @@ fn hints_are_near_and_in_the_same_case() {
         ("sqdst(x, y)", "unknown operation `sqdst`, did you mean `sqdist`?"),
         ("SqDst(x, y)", "unknown operation `SqDst`, did you mean `SqDist`?"),
         ("x.EXP()", "unknown operation `EXP`, did you mean `Exp`?"),
-        ("erfinv(x)", "unknown operation `erfinv`"),
+        ("selu(x)", "unknown operation `selu`"),
         // names of other functions, and unknown names
         ("acoth(x)", "unknown operation `acoth`, write `atanh(1 / f)`"),
         ("sqdist3(x, y)", "unknown operation `sqdist3`: a formula cannot call functions around it"),

@@ -2,15 +2,20 @@
 
 use std::collections::HashMap;
 
-use super::reverse;
+use super::{regular, reverse};
 use crate::ir::{
-    graph::{Graph, Id, Op, VarId},
+    graph::{Category, Graph, Id, Op, VarId},
     table::{self, Fun},
 };
 
 /// The change (∂f/∂v) u of f along the tangent `u` of v: a vector of the dimension of f, for a `u` of the dimension
 /// of v.
 pub(crate) fn diff(g: &mut Graph, f: Id, v: VarId, u: Id) -> Id {
+    if regular::has_root(g, f, v)
+        && let Some(tangent) = by_transposition(g, f, v, u)
+    {
+        return tangent;
+    }
     let node = g.var(v);
     let mut tangents = HashMap::from([(node, u)]);
     for id in g.reachable(&[f]) {
@@ -23,9 +28,26 @@ pub(crate) fn diff(g: &mut Graph, f: Id, v: VarId, u: Id) -> Id {
     tangents.get(&f).copied().unwrap_or_else(|| g.zero(g.dim(f).clone()))
 }
 
+/// The same by reverse mode, if there are slopes that are regular in reverse mode only, since all factors of a root meet in
+/// its cotangent: (∂f/∂v) u is the gradient of ((∂f/∂v)ᵀ e | u) in the cotangent e.
+fn by_transposition(g: &mut Graph, f: Id, v: VarId, u: Id) -> Option<Id> {
+    let mut trial = g.clone();
+    let cotangent = trial.push_variable(String::new(), Category::I, g.dim(f).clone());
+    let e = trial.var(cotangent);
+    let (gradients, regular) = reverse::grads_and_regular(&mut trial, &[(f, e)], &[v]);
+    if !regular {
+        return None;
+    }
+    let (product, one) = (trial.dot(gradients[0], u), trial.constant(1.0));
+    let tangent = reverse::grad(&mut trial, product, cotangent, one);
+    trial.variables.pop();
+    *g = trial;
+    Some(tangent)
+}
+
 /// The tangent of the node `id`, given the tangents of its arguments; an argument without one has the tangent 0. A
 /// tangent of dimension 1 stands for its broadcast.
-fn push_forward(g: &mut Graph, id: Id, tangents: &HashMap<Id, Id>) -> Id {
+pub(super) fn push_forward(g: &mut Graph, id: Id, tangents: &HashMap<Id, Id>) -> Id {
     let node = g.node(id).clone();
     let args = &node.args;
     let tangent = |g: &mut Graph, k: usize| match tangents.get(&args[k]) {

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::regular;
 use crate::ir::{
     dim::Dim,
     graph::{Graph, Id, Op, VarId},
@@ -18,6 +19,12 @@ pub(crate) fn grad(g: &mut Graph, f: Id, v: VarId, e: Id) -> Id {
 
 /// The gradient in each variable v: Σ (∂f/∂v)ᵀ e, summed over pairs of a value f and its cotangent e.
 pub(crate) fn grads(g: &mut Graph, values: &[(Id, Id)], variables: &[VarId]) -> Vec<Id> {
+    grads_and_regular(g, values, variables).0
+}
+
+/// The gradients, and whether a slope in them is that of [`regular`].
+pub(super) fn grads_and_regular(g: &mut Graph, values: &[(Id, Id)], variables: &[VarId]) -> (Vec<Id>, bool) {
+    let mut is_regular = false;
     let mut cotangents: HashMap<Id, Id> = HashMap::new();
     // the conditions by which `relu` and `clamp` hand on an argument: where no slope is infinite, a choice by one of
     // them is not carried on, but is a factor like any other
@@ -38,7 +45,10 @@ pub(crate) fn grads(g: &mut Graph, values: &[(Id, Id)], variables: &[VarId]) -> 
             for (k, argument) in g.args(id).to_vec().into_iter().enumerate() {
                 if wanted(g, argument) {
                     let components = components_of(g.op(id));
-                    let e = of_sides(g, e, components, settled, &|g, e| pull_back(g, id, k, e));
+                    let usual = |g: &mut Graph| of_sides(g, e, components, settled, &|g, e| pull_back(g, id, k, e));
+                    let part = regular::pull_back(g, id, k, e, &usual);
+                    is_regular |= part.is_some();
+                    let e = part.unwrap_or_else(|| usual(g));
                     let settled = if g.is_steep(argument) { &none } else { &steps };
                     accumulate(g, &mut cotangents, argument, e, settled);
                     if let Op::Fun(fun @ (Fun::Relu | Fun::Clamp)) = *g.op(id) {
@@ -50,13 +60,11 @@ pub(crate) fn grads(g: &mut Graph, values: &[(Id, Id)], variables: &[VarId]) -> 
             steps.extend(new);
         }
     }
-    variables
-        .iter()
-        .map(|&v| {
-            let (node, dim) = (g.var(v), g.variable(v).dim.clone());
-            cotangents.get(&node).copied().unwrap_or_else(|| g.zero(dim))
-        })
-        .collect()
+    let gradient = |&v: &VarId| {
+        let (node, dim) = (g.var(v), g.variable(v).dim.clone());
+        cotangents.get(&node).copied().unwrap_or_else(|| g.zero(dim))
+    };
+    (variables.iter().map(gradient).collect(), is_regular)
 }
 
 /// Adds `e` to the cotangent of the node `id`. If `id` is a scalar, which was broadcast, the components of `e` are

@@ -156,8 +156,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
     }),
     row("ComplexExp", &["complex_exp"], &[F], RANGE, |g, a| {
         let x = parts(g, a, 0)?;
-        let (size, unit) = (g.fun(Fun::Exp, &[x.re]), turned(g, x.im));
+        // e^(x/2) twice: where e^x is beyond the range, its product with a small cosine may not be
+        let half = g.constant(0.5);
+        let half = g.mul(half, x.re);
+        let (size, unit) = (g.fun(Fun::Exp, &[half]), turned(g, x.im));
         let value = scaled(g, size, unit);
+        let value = scaled(g, size, value);
         join(g, value)
     }),
     row("ComplexExp1j", &["complex_exp1j", "exp1j"], &[F], RANGE, |g, a| {
