@@ -52,3 +52,5 @@ pub mod operator;
 pub mod problem;
 #[cfg(feature = "std")]
 pub mod solve;
+#[cfg(feature = "std")]
+pub mod tree;

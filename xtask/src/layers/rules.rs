@@ -35,7 +35,7 @@ const CORE: &[&[&str]] = &[
     &["reduction"],
     &["launch"],
     // from here up with the standard library
-    &["bounds", "lanes"],
+    &["bounds", "lanes", "tree"],
     &["data"],
     &["arguments"],
     &["problem"],
