@@ -32,6 +32,7 @@
 //! Results do not depend on the number of threads, because neither the cut into units nor the order in which parts are
 //! merged depends on it. Results may differ in the last digits between processors with different vector widths.
 
+mod best_first;
 mod contract;
 #[cfg(feature = "tracing")]
 mod event;
@@ -51,7 +52,7 @@ mod threads;
 mod units;
 
 pub use kernel::{Compiled, Kernel, Layout};
-pub use sweep::Tile;
+pub use sweep::{SourceNumbers, Tile};
 
 use std::sync::{Mutex, PoisonError};
 
@@ -60,7 +61,7 @@ use pulp::Arch;
 use crate::{
     data::Error,
     lanes::{Common, Vectorized},
-    problem::{Engine, HostPiece, Outputs, Problem, Shape},
+    problem::{Engine, HostPiece, Outputs, Problem, Pruning, Shape},
 };
 
 /// The CPU engine, with the code that was compiled for a formula and its reduction.
@@ -104,7 +105,12 @@ impl<T: Vectorized> Cpu<'_, T> {
                 let work = prepare::Work::new((kernel, layout), (problem, batch), shape, kept, meter.as_ref())?;
                 Ok(match common {
                     Some(common) => over_sources::run(common, &work, pieces, indices),
-                    None => over_targets::run(arch, &work, pattern, pieces, indices),
+                    None => {
+                        let searches = pattern.is_none() && pairs.pruning != Pruning::Never;
+                        let found =
+                            if searches { best_first::run(arch, &work, pairs.pruning, pieces, indices) } else { None };
+                        found.unwrap_or_else(|| over_targets::run(arch, &work, pattern, pieces, indices))
+                    }
                 })
             };
             if shape.batches == 1 {

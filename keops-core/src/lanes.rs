@@ -252,6 +252,7 @@ impl<T: Vectorized, S: Simd, const Q: usize> Real for Lanes<T, S, Q> {
 impl<T: Vectorized, S: Simd, const Q: usize> Packed for Lanes<T, S, Q> {
     forward! {
         index_select(mask: Truths<T, S, Q>, yes: Self::Index, no: Self::Index) -> RowNumbers;
+        index_le(a: Self::Index, b: Self::Index) -> Truths;
     }
     type Index = RowNumbers<T, S, Q>;
     const LANES: usize = Q * (size_of::<T::N<S>>() / size_of::<T>());

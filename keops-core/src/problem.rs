@@ -20,7 +20,7 @@ mod shape;
 
 pub use outputs::{HostPiece, Outputs, Piece, Place};
 pub use progress::{Meter, Pairs, Watch};
-pub use settings::Settings;
+pub use settings::{Pruning, Settings};
 pub(crate) use shape::shape_and_batches;
 pub use shape::{Batches, Shape, shape};
 

@@ -76,6 +76,26 @@ use crate::{
     number::{Bundle, Packed, Real, Scalar},
 };
 
+/// What a reduction selects. Its state begins with the smallest values of each component so far: component c of the k-th
+/// is number k `components` + c. NaN is a place that no source has taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Selects {
+    /// How many of the smallest values of each component.
+    pub count: usize,
+    /// Whether they are values of -f, and not of f.
+    pub negated: bool,
+    /// Whether the state has the row numbers of the sources, too.
+    pub numbered: bool,
+}
+
+/// What is done for a reduction that selects values; see [`Reduction::if_selecting`].
+pub trait Selecting {
+    /// The result.
+    type Output;
+    /// Makes the result.
+    fn selects(self) -> Self::Output;
+}
+
 /// How the terms of a target become its result.
 ///
 /// The components of one pair arrive in ascending order, each exactly once (the contract of [`crate::formula::Sink`]),
@@ -95,6 +115,8 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     /// True for reductions that refuse most sources by one comparison, [`Self::admits`], and for which it pays to
     /// collect the others before they are pushed.
     const FILTERS: bool = false;
+    /// Which of the values it selects, for reductions whose state is the smallest values of each component.
+    const SELECTS: Option<Selects> = None;
     /// Whether [`Self::push`] writes to the state, and not only to the run.
     const PUSHES_TO_STATE: bool = false;
     /// Whether a component may be pushed for several sources, in their order, before the next component is pushed for
@@ -114,6 +136,10 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     fn init<F: Formula, R: Packed>(cx: R::Cx) -> Self::State<F, R>;
     /// Begins a short run of sources.
     fn begin<F: Formula, R: Packed>(cx: R::Cx, state: &Self::State<F, R>) -> Self::Run<F, R>;
+    /// Says that the sources of a run do not come in the order of their row numbers. Called only where [`Self::SELECTS`] has row
+    /// numbers.
+    #[inline(always)]
+    fn in_any_order<F: Formula, R: Packed>(_run: &mut Self::Run<F, R>) {}
     /// The value of [`Self::Kept`] before component 0 of a source is pushed, which overwrites it.
     fn keep<R: Packed>(cx: R::Cx) -> Self::Kept<R>;
     /// Called before component 0 of the next source, or of a whole bundle of sources, is pushed. `largest` is the
@@ -161,6 +187,11 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     /// How many row numbers a result row has.
     fn indices(_components: usize) -> usize {
         0
+    }
+    /// Hands the reduction on if it selects values, and compiles nothing else: for what only these reductions need.
+    #[inline(always)]
+    fn if_selecting<O>(_selecting: impl Selecting<Output = O>) -> Option<O> {
+        None
     }
     /// Writes the result row from the state of one lane.
     fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]);

@@ -41,7 +41,7 @@ pub(crate) fn pass<T: Scalar>(
         targets,
         sources,
         batches,
-        pairs = Pairs { pattern: job.pattern, watch: None }.count(job.shape),
+        pairs = Pairs { pattern: job.pattern, ..Pairs::default() }.count(job.shape),
         rows = job.count(),
         units,
         parts,

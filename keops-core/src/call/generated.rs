@@ -6,7 +6,7 @@ use std::vec::Vec;
 use crate::{
     call::{Element, Plan, PlanInto},
     data::{Device, Error, Host, OnDevice, Ranges, Storage, View},
-    problem::{Settings, Watch},
+    problem::{Pruning, Settings, Watch},
 };
 
 /// A call of a formula or of one of its derivatives: the arguments, ready to be evaluated.
@@ -61,6 +61,10 @@ pub trait Call: Sized {
     /// end, from any of its threads. The number of a derivative is that of all its passes; an operator, and equations,
     /// count each product anew.
     fn progress(self, callback: impl Fn(u64, u64) + Send + Sync + 'static) -> Self;
+
+    /// Computes all pairs, also where a selection (`Min`, `ArgKMin` and their kind) finds the same result from fewer of them by
+    /// bounds of the formula on boxes of points. The results are the same; for measurements.
+    fn exhaustive(self) -> Self;
 
     /// Computes the result.
     ///
@@ -147,6 +151,13 @@ impl<'a, T: Element> State<'a, T> {
         self
     }
 
+    /// See [`Call::exhaustive`].
+    #[must_use]
+    pub fn exhaustive(mut self) -> Self {
+        self.settings.pruning = Pruning::Never;
+        self
+    }
+
     /// Runs the call by the plan `K`, with the result in the storage `S`.
     ///
     /// # Errors
@@ -185,6 +196,10 @@ macro_rules! __call {
             pub fn __new(views: ::std::vec::Vec<$crate::data::View<'a, T>>) -> Self {
                 Self::of($crate::call::State { views, settings: $settings })
             }
+            #[doc(hidden)]
+            pub fn __settings(&mut self) -> &mut $crate::problem::Settings {
+                &mut self.state.settings
+            }
             fn of(state: $crate::call::State<'a, T>) -> Self {
                 Call { state, kind: ::core::marker::PhantomData }
             }
@@ -204,6 +219,10 @@ macro_rules! __call {
                 callback: impl ::core::ops::Fn(u64, u64) + ::core::marker::Send + ::core::marker::Sync + 'static,
             ) -> Self {
                 Self::of(self.state.progress(callback))
+            }
+            /// Computes all pairs, also where a selection finds the same result from fewer of them.
+            pub fn exhaustive(self) -> Self {
+                Self::of(self.state.exhaustive())
             }
         }
         impl<'a, T: $crate::call::Element, K: $crate::call::Plan> Call<'a, T, K> {
@@ -252,6 +271,9 @@ macro_rules! __call {
                 callback: impl ::core::ops::Fn(u64, u64) + ::core::marker::Send + ::core::marker::Sync + 'static,
             ) -> Self {
                 self.progress(callback)
+            }
+            fn exhaustive(self) -> Self {
+                self.exhaustive()
             }
             fn eval(self) -> ::core::result::Result<Self::Output, $crate::data::Error> {
                 self.eval()

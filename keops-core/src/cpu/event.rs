@@ -1,4 +1,4 @@
-//! The events for the crate tracing: one for each pass, before it runs.
+//! The events for the crate tracing: one for each pass, before it runs, and one for each batch in which bounds left out pairs.
 
 use pulp::Arch;
 
@@ -48,6 +48,12 @@ pub(super) fn pass<T: Vectorized>(engine: &Cpu<'_, T>, common: Option<Common>, p
         threads = if parallel { rayon::current_num_threads() } else { 1 },
         "pass"
     );
+}
+
+/// Emits the event of a batch whose pairs were left out by bounds: of all pairs, `met` were computed.
+pub(super) fn best_first(formula: &str, shape: Shape, met: usize) {
+    let Shape { targets, sources, .. } = shape;
+    tracing::debug!(target: "keops", formula, engine = "cpu", targets, sources, met, "best first");
 }
 
 /// The name of an instruction set.

@@ -8,7 +8,7 @@
 //! in step.
 
 use crate::{
-    cpu::sweep::{Direction, contract},
+    cpu::sweep::{Direction, SourceNumbers, contract},
     formula::{Components, Formula, Sink},
     lanes::Vectorized,
     number::{Packed, Scalar},
@@ -83,7 +83,7 @@ impl<T: Vectorized> Queues<T> {
         &mut self,
         values: &[[T; LANES]; TURN],
         sources: usize,
-        first: u32,
+        numbers: SourceNumbers<'_>,
         row: usize,
     ) {
         let mut ahead = 0;
@@ -91,7 +91,7 @@ impl<T: Vectorized> Queues<T> {
             let mut lane = 0;
             while lane < R::LANES {
                 self.values[ahead * LANES + lane] = values[ahead][lane];
-                self.rows[ahead * LANES + lane] = T::index_to_bits((), D::row(first, row + ahead, lane));
+                self.rows[ahead * LANES + lane] = T::index_to_bits((), D::number(numbers, row + ahead, lane));
                 lane += 1;
             }
             ahead += 1;
@@ -181,7 +181,7 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
     target: &[R],
     sources: &[D::Source],
     contracted: &[F::Contractions<R>],
-    first: u32,
+    numbers: SourceNumbers<'_>,
     state: &mut Red::State<F, R>,
 ) {
     // A copy of a short target stays in registers, whatever is written to memory.
@@ -193,6 +193,9 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
         target
     };
     let mut run = Red::begin::<F, R>(cx, state);
+    if numbers.any_order {
+        Red::in_any_order::<F, R>(&mut run);
+    }
     let mut queues = Queues::<R::Scalar>::new();
     let pairs = Pairs::<F, R> { parameters, target, contracted };
     let mut values = Values([[[R::Scalar::of_f64(0.0); LANES]; TURN]; TURNS]);
@@ -212,7 +215,7 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
                 let place = lanes.trailing_zeros() as usize;
                 lanes &= lanes - 1;
                 let (ahead, lane) = (place / LANES % TURN, place % LANES);
-                let row = D::row(first, begin + turn * TURN + ahead, lane);
+                let row = D::number(numbers, begin + turn * TURN + ahead, lane);
                 if queues.append(lane, values.0[turn][ahead][lane], row) {
                     break;
                 }
@@ -225,7 +228,7 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
                 noted &= noted - 1;
                 if dense {
                     let row = begin + turn * TURN;
-                    queues.fill::<F, R, D>(&values.0[turn], end - row, first, row);
+                    queues.fill::<F, R, D>(&values.0[turn], end - row, numbers, row);
                     break;
                 }
                 lanes = admitted[turn];

@@ -8,6 +8,7 @@ use core::marker::PhantomData;
 use pulp::Arch;
 
 use crate::{
+    bounds::{Bounds, Boxes},
     cpu::{
         instructions::{self, OnLanes},
         sweep::{OverSources, OverTargets, Tile, sweep},
@@ -16,7 +17,7 @@ use crate::{
     lanes::{Common, Vectorized},
     number::{Packed, Scalar},
     problem::Signature,
-    reduction::{Reduction, components},
+    reduction::{Reduction, Selecting, Selects, components},
 };
 
 /// The sizes of a kernel.
@@ -34,10 +35,14 @@ pub struct Layout {
     pub source: usize,
     /// About how many numbers the arrays inside a stage hold, see [`Formula::LOCALS`].
     pub locals: usize,
+    /// How many components f has.
+    pub components: usize,
     /// How many numbers the state of a target has.
     pub state: usize,
     /// Whether a typical pair does no more than one comparison, see [`Reduction::COMPARES`].
     pub compares: bool,
+    /// What the reduction selects, if it selects values.
+    pub selects: Option<Selects>,
 }
 
 impl Layout {
@@ -51,9 +56,16 @@ impl Layout {
             target: <F::Target<T> as Components<T>>::LEN,
             source: <F::Source<T> as Components<T>>::LEN,
             locals: F::LOCALS,
+            components: components::<F>(),
             state: <Red::State<F, T> as Components<T>>::LEN,
             compares: Red::COMPARES,
+            selects: Red::SELECTS,
         }
+    }
+
+    /// Whether the state has the row numbers of sources.
+    pub(super) fn keeps_numbers(&self) -> bool {
+        self.selects.is_some_and(|selects| selects.numbered)
     }
 
     /// How many numbers a prepared row of a role has.
@@ -85,6 +97,8 @@ pub trait Kernel<T: Vectorized>: Sync {
     fn over_sources(&self, common: Common, tile: Tile<'_, T>);
     /// Joins the state of other sources of the same target.
     fn merge(&self, state: &mut [T], other: &[T]);
+    /// The formula on boxes, if the reduction selects values.
+    fn bounds(&self) -> Option<&'static dyn Bounds<T>>;
     /// Writes the result rows of the first `count` states, given as rows of `lanes` lanes.
     fn finish(&self, states: &[T], lanes: usize, count: usize, values: &mut [T], indices: &mut [u32]);
 }
@@ -135,6 +149,10 @@ impl<T: Vectorized, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
         Red::merge(components::<F>(), state, other);
     }
 
+    fn bounds(&self) -> Option<&'static dyn Bounds<T>> {
+        Red::if_selecting(OnBoxes::<T, F>(PhantomData))
+    }
+
     fn finish(&self, states: &[T], lanes: usize, count: usize, values: &mut [T], indices: &mut [u32]) {
         let mut state = <Red::State<F, T> as Components<T>>::splat(T::of_f64(0.0));
         let state = state.as_mut_slice();
@@ -157,6 +175,16 @@ impl<T: Vectorized, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
             }
             first += state.len() * lanes;
         }
+    }
+}
+
+/// The formula on boxes.
+struct OnBoxes<T, F>(PhantomData<(T, F)>);
+
+impl<T: Scalar, F: Formula> Selecting for OnBoxes<T, F> {
+    type Output = &'static dyn Bounds<T>;
+    fn selects(self) -> &'static dyn Bounds<T> {
+        const { &Boxes::<F>::new() }
     }
 }
 

@@ -1,7 +1,12 @@
 //! Writes results: rows, and totals over all rows.
 
+use std::sync::{Mutex, PoisonError};
+
 use crate::{
-    cpu::kernel::{Kernel, Layout},
+    cpu::{
+        kernel::{Kernel, Layout},
+        threads,
+    },
     lanes::{Vectorized, memory::Aligned},
     number::Scalar,
     problem::{HostPiece, Place},
@@ -132,6 +137,30 @@ impl<T: Vectorized> BlockOutput<'_, T> {
     pub(super) fn take_totals(&mut self) -> Vec<Total> {
         core::mem::take(&mut self.totals)
     }
+}
+
+/// Copies a part of rows of `width` numbers, the `count` numbers from number `at` on: to row k from row `places[k]`.
+pub(super) fn gather<T: Copy + Send + Sync>(
+    from: &[T],
+    width: usize,
+    places: &[u32],
+    to: &mut [T],
+    count: usize,
+    at: usize,
+) {
+    /// How many rows are copied at a time.
+    const ROWS: usize = 4096;
+    if count == 0 {
+        return;
+    }
+    // Each lock is taken by the one thread that has the rows.
+    let parts: Vec<_> = to.chunks_mut(ROWS * count).zip(places.chunks(ROWS)).map(Mutex::new).collect();
+    threads::for_each(0..parts.len(), true, &|part| {
+        let (to, places) = &mut *parts[part].lock().unwrap_or_else(PoisonError::into_inner);
+        for (to, &place) in to.chunks_exact_mut(count).zip(*places) {
+            to.copy_from_slice(&from[place as usize * width + at..][..count]);
+        }
+    });
 }
 
 /// Copies rows of `width` numbers: row k goes to row `order[k]`.

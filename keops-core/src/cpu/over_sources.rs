@@ -15,7 +15,7 @@ use crate::{
         output::{self, Totals},
         plan,
         prepare::Work,
-        sweep::Tile,
+        sweep::{SourceNumbers, Tile},
         threads,
     },
     formula::Role,
@@ -96,7 +96,7 @@ fn unit<T: Vectorized>(common: Common, work: &Work<'_, T>, targets: &[T], chunk:
                     sources: sources.numbers(),
                     source_rows: count.div_ceil(lanes),
                     // Row numbers fit: `shape` saw to it.
-                    first: first as u32,
+                    numbers: SourceNumbers { first: first as u32, listed: &[], any_order: false },
                     contracted: None,
                     states: states.numbers_mut(),
                 },

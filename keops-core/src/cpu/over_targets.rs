@@ -19,7 +19,7 @@ use crate::{
         output::{self, Totals},
         plan,
         prepare::Work,
-        sweep::Tile,
+        sweep::{SourceNumbers, Tile},
         threads,
         units::{Cut, Kept, Unit, Units},
     },
@@ -27,6 +27,7 @@ use crate::{
     formula::Role,
     lanes::{Common, Vectorized, memory::Aligned},
     problem::HostPiece,
+    reduction::Selects,
 };
 
 /// Runs all blocks, for the pairs of a pattern if there is one. The result are the totals, which are not written yet.
@@ -136,22 +137,24 @@ fn run_parts<T: Vectorized>(
 }
 
 /// A block of targets, as rows of lanes, and their states.
-struct TargetBlock<'a, T: Vectorized> {
+pub(super) struct TargetBlock<'a, T: Vectorized> {
     work: &'a Work<'a, T>,
     arch: Arch,
-    lanes: usize,
+    pub(super) lanes: usize,
     /// The number of targets, without the repeated ones that fill up the last row of lanes.
     count: usize,
     parameters: Aligned<T>,
     targets: Aligned<T>,
-    states: Aligned<T>,
+    pub(super) states: Aligned<T>,
+    /// The numbers of the sources of a tile, if the reduction keeps row numbers and the sources are in their order.
+    numbers: Vec<u32>,
     contractor: Option<Contractor<'a, T>>,
     scratch: Aligned<T>,
 }
 
 impl<'a, T: Vectorized> TargetBlock<'a, T> {
     /// A block whose states have seen no source.
-    fn new(arch: Arch, work: &'a Work<'a, T>, targets: Range<usize>) -> Self {
+    pub(super) fn new(arch: Arch, work: &'a Work<'a, T>, targets: Range<usize>) -> Self {
         let Work { kernel, layout, .. } = work;
         let lanes = kernel.lanes(arch);
         let count = targets.len();
@@ -168,11 +171,29 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
             let widths = [layout.target, layout.source];
             Contractor::new(layout.contractions, &work.centres, arch, lanes, widths, targets.numbers())
         });
-        Self { work, arch, lanes, count, parameters, targets, states, contractor, scratch }
+        let numbers = Vec::new();
+        Self { work, arch, lanes, count, parameters, targets, states, numbers, contractor, scratch }
+    }
+
+    /// For each component of f, the largest of the values that the last one selected of a target has: larger ones change
+    /// nothing. +infinity where a target has not selected as many values.
+    pub(super) fn worst(&self, selects: Selects, worst: &mut [f64]) {
+        let (state, components) = (self.work.layout.state, worst.len());
+        worst.fill(f64::NEG_INFINITY);
+        for (row, numbers) in self.states.numbers().chunks_exact(state * self.lanes).enumerate() {
+            let of_row = self.lanes.min(self.count - row * self.lanes);
+            for (c, worst) in worst.iter_mut().enumerate() {
+                let last = ((selects.count - 1) * components + c) * self.lanes;
+                for value in &numbers[last..last + of_row] {
+                    let value = if value.is_nan() { f64::INFINITY } else { value.as_f64() };
+                    *worst = worst.max(value);
+                }
+            }
+        }
     }
 
     /// Reduces all pairs of all targets with these sources.
-    fn meet_all(&mut self, sources: &[Range<usize>]) {
+    pub(super) fn meet_all(&mut self, sources: &[Range<usize>]) {
         let count = self.states.numbers().len() / (self.work.layout.state * self.lanes).max(1);
         self.meet_rows(0..count, sources);
     }
@@ -201,7 +222,7 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
 
     /// Reduces all pairs of some rows of lanes with these sources.
     fn meet_rows(&mut self, rows: Range<usize>, sources: &[Range<usize>]) {
-        let Self { work, arch, lanes, parameters, targets, states, contractor, scratch, .. } = self;
+        let Self { work, arch, lanes, parameters, targets, states, numbers: ramp, contractor, scratch, .. } = self;
         let Work { kernel, layout, .. } = work;
         let (parameters, arch) = (parameters.numbers(), *arch);
         let [target, state] = [layout.target * *lanes, layout.state * *lanes];
@@ -212,14 +233,26 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
             while first < range.end {
                 let tile = work.sources(first..range.end, plan::source_tile::<T>(layout), scratch);
                 let Sources { rows: sources, count: source_rows, .. } = tile;
-                let take =
-                    |targets: &[T], target_rows: usize, contracted: Option<Contracted<'_, T>>, states: &mut [T]| {
-                        // Row numbers fit: `shape` saw to it.
-                        let first = first as u32;
-                        let tile =
-                            Tile { parameters, targets, target_rows, sources, source_rows, first, contracted, states };
-                        kernel.over_targets(arch, tile);
-                    };
+                // Row numbers fit: `shape` saw to it.
+                let all = first as u32..(first + source_rows) as u32;
+                let listed = match work.order {
+                    _ if !layout.keeps_numbers() => &[][..],
+                    Some(order) => &order[first..first + source_rows],
+                    None => {
+                        ramp.clear();
+                        ramp.extend(all.clone());
+                        &ramp[..]
+                    }
+                };
+                let numbers = SourceNumbers { first: all.start, listed, any_order: work.order.is_some() };
+                let take = |targets: &[T],
+                            target_rows: usize,
+                            contracted: Option<Contracted<'_, T>>,
+                            states: &mut [T]| {
+                    let tile =
+                        Tile { parameters, targets, target_rows, sources, source_rows, numbers, contracted, states };
+                    kernel.over_targets(arch, tile);
+                };
                 if let Some(contractor) = contractor {
                     // A row or two at a time, so that their contractions stay in the first-level cache.
                     contractor.meet(tile);

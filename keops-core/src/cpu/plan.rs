@@ -7,7 +7,7 @@ use pulp::Simd;
 
 use crate::{
     cpu::{contract::is_long, kernel::Layout, prepare::CHUNK},
-    formula::{Components, Formula},
+    formula::{Components, Formula, Role, width},
     problem::{Shape, Signature},
     reduction::{self, Reduction, Total},
 };
@@ -20,6 +20,9 @@ const PREPARED_BYTES_SPARSE: usize = 256 << 20;
 
 /// The fewest pairs of a problem that runs on several threads: for fewer, handing the units out would take longer.
 const PAIRS_FOR_THREADS: usize = 50_000;
+
+/// The fewest pairs of a problem that is searched best first: with fewer, trying it takes longer than it may gain.
+const PAIRS_FOR_SEARCH: usize = 1 << 28;
 
 /// The most sources that are all prepared for scattered pairs, given the number of ranges.
 pub(super) fn sources_for_ranges(ranges: usize) -> usize {
@@ -70,6 +73,34 @@ pub(super) fn stack(layout: &Layout) -> Option<usize> {
 /// Whether a call of this shape runs on several threads.
 pub(super) fn in_parallel(shape: Shape) -> bool {
     shape.rows().saturating_mul(shape.sources) >= PAIRS_FOR_THREADS
+}
+
+/// Whether targets and sources have coordinates, and so boxes.
+pub(super) fn has_boxes(layout: &Layout, shape: Shape) -> bool {
+    coordinates(layout).iter().all(|&count| count > 0) && shape.sources > 0
+}
+
+/// Whether best first may pay for a call of this shape, if its bounds are good.
+pub(super) fn may_search(layout: &Layout, shape: Shape) -> bool {
+    /// With more coordinates, boxes of points that are not on a surface of few dimensions are as large as all of them.
+    const COORDINATES: usize = 24;
+    let Shape { targets, sources, .. } = shape;
+    has_boxes(layout, shape)
+        && coordinates(layout).iter().all(|&count| count <= COORDINATES)
+        && targets >= 1024
+        && sources >= 4096
+        && targets.saturating_mul(sources) >= PAIRS_FOR_SEARCH
+}
+
+/// The numbers of all variables of a target, and those of a source.
+fn coordinates(layout: &Layout) -> [usize; 2] {
+    [Role::Target, Role::Source].map(|role| width(layout.signature.variables, role))
+}
+
+/// Whether best first is tried on a sample before all rows are sorted, which would take too long if it does not pay.
+pub(super) fn tries_sample(shape: Shape) -> bool {
+    let Shape { targets, sources, .. } = shape;
+    targets.saturating_mul(sources) / (targets + sources) < 40_000
 }
 
 /// How many targets make a block, with lanes over targets: a multiple of every number of lanes up to 64.

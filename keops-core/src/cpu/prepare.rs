@@ -44,6 +44,8 @@ pub(super) struct Work<'a, T: Vectorized> {
     pub(super) centres: Vec<Vec<T>>,
     /// The numbers of each variable, row by row, in the order of the variables in the layout.
     data: Vec<Numbers<'a, T>>,
+    /// The number of each source, if the sources are in an order of their own.
+    pub(super) order: Option<&'a [u32]>,
     /// The prepared sources, in chunks that are prepared when they are first read. Empty if they are not kept.
     sources: Vec<OnceLock<Chunk<T>>>,
 }
@@ -53,6 +55,17 @@ pub(super) struct Work<'a, T: Vectorized> {
 enum Numbers<'a, T> {
     Whole(&'a [T]),
     Halves(Halves<'a>),
+}
+
+impl<T: Vectorized> Numbers<'_, T> {
+    /// Copies a row, which has as many numbers as `to`.
+    fn copy_row(self, row: usize, to: &mut [T]) {
+        let range = row * to.len()..(row + 1) * to.len();
+        match self {
+            Numbers::Whole(numbers) => to.copy_from_slice(&numbers[range]),
+            Numbers::Halves(halves) => to.copy_from_slice(&halves.part(range).widen()),
+        }
+    }
 }
 
 /// Some prepared sources, with the centred vectors of their contractions.
@@ -123,8 +136,17 @@ impl<'a, T: Vectorized> Work<'a, T> {
         let bytes = shape.sources.saturating_mul(twice * layout.source * size_of::<T>());
         let chunks = if kept > 0 && bytes <= kept { shape.sources.div_ceil(CHUNK) } else { 0 };
         let sources = (0..chunks).map(|_| OnceLock::new()).collect();
-        let mut work =
-            Self { kernel, layout, shape, meter, parameters: Vec::new(), centres: Vec::new(), data, sources };
+        let mut work = Self {
+            kernel,
+            layout,
+            shape,
+            meter,
+            parameters: Vec::new(),
+            centres: Vec::new(),
+            data,
+            order: None,
+            sources,
+        };
         let mut parameters = Aligned::default();
         work.prepare(Role::Parameter, 0..1, &mut parameters);
         work.parameters = parameters.numbers().to_vec();
@@ -138,6 +160,62 @@ impl<'a, T: Vectorized> Work<'a, T> {
             work.centres = layout.contractions.iter().map(centre).collect();
         }
         Ok(work)
+    }
+
+    /// All variables of a role, row by row: the rows of these numbers, one variable after another in each.
+    pub(super) fn points(&self, role: Role, rows: &[u32]) -> Vec<T> {
+        let width = width(self.layout.signature.variables, role);
+        let mut points = vec![T::zero(); rows.len() * width];
+        let mut at = 0;
+        for (dim, data) in self.of(role).filter(|&(dim, _)| dim > 0) {
+            for (&row, to) in rows.iter().zip(points.chunks_exact_mut(width)) {
+                data.copy_row(row as usize, &mut to[at..at + dim]);
+            }
+            at += dim;
+        }
+        points
+    }
+
+    /// The numbers of each variable of a role, for the rows of these numbers.
+    pub(super) fn reordered(&self, role: Role, rows: &[u32]) -> Vec<Vec<T>> {
+        let of_variable = |(dim, data): (usize, Numbers<'a, T>)| {
+            let mut numbers = vec![T::zero(); rows.len() * dim];
+            if dim > 0 {
+                rows.iter().zip(numbers.chunks_exact_mut(dim)).for_each(|(&row, to)| data.copy_row(row as usize, to));
+            }
+            numbers
+        };
+        self.of(role).map(of_variable).collect()
+    }
+
+    /// This batch for other targets and sources, whose numbers [`Self::reordered`] made, and with the numbers of the sources.
+    pub(super) fn with_rows(
+        &self,
+        targets: &'a [Vec<T>],
+        sources: &'a [Vec<T>],
+        shape: Shape,
+        order: &'a [u32],
+    ) -> Self {
+        let (mut targets, mut sources) = (targets.iter(), sources.iter());
+        let all = self.layout.signature.variables.iter().zip(&self.data);
+        let data = all.map(|(variable, &numbers)| {
+            let rows = match variable.role {
+                Role::Parameter => None,
+                Role::Target => targets.next(),
+                Role::Source => sources.next(),
+            };
+            rows.map_or(numbers, |rows| Numbers::Whole(rows))
+        });
+        let chunks = if self.keeps_sources() { shape.sources.div_ceil(CHUNK) } else { 0 };
+        Self {
+            shape,
+            parameters: self.parameters.clone(),
+            centres: self.centres.clone(),
+            data: data.collect(),
+            order: Some(order),
+            sources: (0..chunks).map(|_| OnceLock::new()).collect(),
+            ..*self
+        }
     }
 
     /// Counts `pairs` pairs as done.

@@ -17,7 +17,7 @@ use crate::{
         output::BlockOutput,
         plan,
         prepare::{Spaced, Work},
-        sweep::Tile,
+        sweep::{SourceNumbers, Tile},
     },
     data::{Pattern, Segment},
     formula::Role,
@@ -140,7 +140,7 @@ impl Lists {
                         sources: tile,
                         source_rows: count,
                         // Lists are short enough.
-                        first: (done * lanes) as u32,
+                        numbers: SourceNumbers { first: (done * lanes) as u32, listed: &[], any_order: false },
                         contracted: None,
                         states: &mut *states,
                     },

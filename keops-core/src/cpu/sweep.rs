@@ -87,12 +87,24 @@ pub struct Tile<'a, T: Vectorized> {
     pub sources: &'a [T],
     /// How many rows of them.
     pub source_rows: usize,
-    /// The number of the first source.
-    pub first: u32,
+    /// The numbers of the sources.
+    pub numbers: SourceNumbers<'a>,
     /// The contractions of all pairs, if the module `contract` computed them.
     pub contracted: Option<Contracted<'a, T>>,
     /// The states.
     pub states: &'a mut [T],
+}
+
+/// The numbers of the sources of a tile.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceNumbers<'a> {
+    /// The number of the first source. The others follow it, unless they are listed.
+    pub first: u32,
+    /// The numbers of all sources, where lanes run over targets and the reduction keeps row numbers: the sources may be in an
+    /// order of their own.
+    pub listed: &'a [u32],
+    /// Whether the listed numbers may be in any order.
+    pub any_order: bool,
 }
 
 /// A row of numbers, the same in every lane: a source when lanes run over targets.
@@ -167,22 +179,27 @@ impl<R: Packed<Scalar: Vectorized>> Centred<R> for OfBundle<'_, R::Scalar> {
     }
 }
 
+/// Whether the state of a reduction has the row numbers of sources.
+pub(super) const fn keeps_numbers<Red: Reduction>() -> bool {
+    matches!(Red::SELECTS, Some(selects) if selects.numbered)
+}
+
 /// The direction of lanes: over targets or over sources.
 pub(super) trait Direction<F: Formula, R: Packed<Scalar: Vectorized>> {
     /// The type of a stored row of sources.
     type Source;
-    /// The number of sources in a stored row.
-    const SOURCES: u32;
     /// Whether long contractions are computed before, by the module `contract`.
     const CONTRACTED: bool;
+    /// Whether the numbers of sources are listed, for reductions that keep them.
+    const LISTED: bool;
     /// The sources of a tile.
     fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> &'a [Self::Source];
     /// A stored row of sources, as the formula reads it.
     fn source<'a>(stored: &'a Self::Source) -> impl Row<R> + Copy + use<'a, Self, F, R>;
-    /// The source number of each lane, for the row whose first source is number `first`.
-    fn index(cx: R::Cx, first: u32) -> R::Index;
-    /// The source number of a lane in row number `row` of a tile whose first source is number `first`.
-    fn row(first: u32, row: usize, lane: usize) -> u32;
+    /// The source number of each lane, for row number `row` of a tile.
+    fn index<Red: Reduction>(cx: R::Cx, numbers: SourceNumbers<'_>, row: usize) -> R::Index;
+    /// The source number of a lane in row number `row` of a tile, for a reduction that keeps row numbers.
+    fn number(numbers: SourceNumbers<'_>, row: usize, lane: usize) -> u32;
 }
 
 /// Lanes run over targets; every lane sees the same source.
@@ -190,8 +207,8 @@ pub(super) struct OverTargets;
 
 impl<F: Formula, R: Packed<Scalar: Vectorized>> Direction<F, R> for OverTargets {
     type Source = F::Source<R::Scalar>;
-    const SOURCES: u32 = 1;
     const CONTRACTED: bool = true;
+    const LISTED: bool = true;
 
     #[inline(always)]
     fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> &'a [Self::Source] {
@@ -202,12 +219,14 @@ impl<F: Formula, R: Packed<Scalar: Vectorized>> Direction<F, R> for OverTargets 
         Same(stored)
     }
     #[inline(always)]
-    fn index(cx: R::Cx, first: u32) -> R::Index {
-        R::index_splat(cx, first)
+    fn index<Red: Reduction>(cx: R::Cx, numbers: SourceNumbers<'_>, row: usize) -> R::Index {
+        let number =
+            if const { keeps_numbers::<Red>() } { numbers.listed[row] } else { numbers.first.wrapping_add(row as u32) };
+        R::index_splat(cx, number)
     }
     #[inline(always)]
-    fn row(first: u32, row: usize, _lane: usize) -> u32 {
-        first.wrapping_add(row as u32)
+    fn number(numbers: SourceNumbers<'_>, row: usize, _lane: usize) -> u32 {
+        if numbers.any_order { numbers.listed[row] } else { numbers.first.wrapping_add(row as u32) }
     }
 }
 
@@ -216,8 +235,8 @@ pub(super) struct OverSources;
 
 impl<F: Formula, R: Packed<Scalar: Vectorized>> Direction<F, R> for OverSources {
     type Source = F::Source<R>;
-    const SOURCES: u32 = R::LANES as u32;
     const CONTRACTED: bool = false;
+    const LISTED: bool = false;
 
     #[inline(always)]
     fn sources<'a>(tile: &Tile<'a, R::Scalar>) -> &'a [Self::Source] {
@@ -228,12 +247,12 @@ impl<F: Formula, R: Packed<Scalar: Vectorized>> Direction<F, R> for OverSources 
         Own(stored)
     }
     #[inline(always)]
-    fn index(cx: R::Cx, first: u32) -> R::Index {
-        R::index_ramp(cx, first)
+    fn index<Red: Reduction>(cx: R::Cx, numbers: SourceNumbers<'_>, row: usize) -> R::Index {
+        R::index_ramp(cx, numbers.first.wrapping_add((row * R::LANES) as u32))
     }
     #[inline(always)]
-    fn row(first: u32, row: usize, lane: usize) -> u32 {
-        first.wrapping_add((row * R::LANES + lane) as u32)
+    fn number(numbers: SourceNumbers<'_>, row: usize, lane: usize) -> u32 {
+        numbers.first.wrapping_add((row * R::LANES + lane) as u32)
     }
 }
 
@@ -264,30 +283,35 @@ pub(super) fn sweep<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D
             let mut copy = *state;
             if const { filter::filters::<F, R, Red>() } {
                 filter::sweep_target::<F, R, Red, D>(
-                    cx, parameters, target, sources, contracted, tile.first, &mut copy,
+                    cx,
+                    parameters,
+                    target,
+                    sources,
+                    contracted,
+                    tile.numbers,
+                    &mut copy,
                 );
             } else {
-                let first = tile.first;
                 sweep_target::<F, R, Red, D>(
                     cx,
                     parameters,
                     target,
                     sources,
                     Contractions(contracted, None),
-                    first,
+                    tile.numbers,
                     &mut copy,
                 );
             }
             *state = copy;
         } else {
-            let (first, of_row) = (tile.first, tile.contracted.map(|contracted| (contracted, row)));
+            let of_row = tile.contracted.map(|contracted| (contracted, row));
             sweep_target::<F, R, Red, D>(
                 cx,
                 parameters,
                 target,
                 sources,
                 Contractions(contracted, of_row),
-                first,
+                tile.numbers,
                 state,
             );
         }
@@ -303,14 +327,19 @@ fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Di
     target: &[R],
     sources: &[D::Source],
     contracted: Contractions<'_, F::Contractions<R>, R::Scalar>,
-    first: u32,
+    numbers: SourceNumbers<'_>,
     state: &mut Red::State<F, R>,
 ) {
     let Contractions(contracted, of_row) = contracted;
     let mut run = Aligned(Red::begin::<F, R>(cx, state));
     let run = &mut run.0;
-    let mut first = first;
+    if const { keeps_numbers::<Red>() && D::LISTED } && numbers.any_order {
+        Red::in_any_order::<F, R>(run);
+    }
     let (mut source, count) = (0, sources.len());
+    // one check of the length, and none for each source
+    let listed = if const { keeps_numbers::<Red>() && D::LISTED } { &numbers.listed[..count] } else { &[] };
+    let numbers = SourceNumbers { listed, ..numbers };
     if const { plan::bundles::<F, Red>() } {
         let mut every = F::Parameters::<Bundle<R, B>>::splat(Bundle::lit(cx, 0.0));
         let (to, from) = (every.as_mut_slice(), parameters.as_slice());
@@ -322,7 +351,7 @@ fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Di
         while source + B <= count {
             let stored = &sources[source..source + B];
             let mut contractions = F::Contractions::<Bundle<R, B>>::splat(Bundle::lit(cx, 0.0));
-            let mut indices = [D::index(cx, first); B];
+            let mut indices = [D::index::<Red>(cx, numbers, source); B];
             let mut b = 0;
             while b < B {
                 let one = contract::<F, R, D>(cx, target, &stored[b], contracted, source + b);
@@ -332,7 +361,7 @@ fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Di
                     to[k].0[b] = from[k];
                     k += 1;
                 }
-                indices[b] = D::index(cx, first.wrapping_add(b as u32 * D::SOURCES));
+                indices[b] = D::index::<Red>(cx, numbers, source + b);
                 b += 1;
             }
             let rows = Each([
@@ -348,16 +377,14 @@ fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Di
             let mut push =
                 PushBundle::<F, R, Red, _, B>::new(cx, state, run, indices, of_bundle(of_row, source, count));
             F::pair::<Bundle<R, B>>(cx, every.as_slice(), &All(target), &rows, contractions.as_slice(), &mut push);
-            first = first.wrapping_add(B as u32 * D::SOURCES);
             source += B;
         }
     }
     while source < count {
         let stored = D::source(&sources[source]);
         let contractions = contract::<F, R, D>(cx, target, &sources[source], contracted, source);
-        let mut push = Push::<F, R, Red>::new(cx, state, run, D::index(cx, first));
+        let mut push = Push::<F, R, Red>::new(cx, state, run, D::index::<Red>(cx, numbers, source));
         F::pair::<R>(cx, parameters.as_slice(), &target, &stored, contractions.as_slice(), &mut push);
-        first = first.wrapping_add(D::SOURCES);
         source += 1;
     }
     Red::flush::<F, R>(cx, state, run);

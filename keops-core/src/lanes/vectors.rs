@@ -106,6 +106,7 @@ vectors! {
 
         integer_add(a: U, b: U) -> U = add_u32s, add_u64s;
         integer_eq(a: U, b: U) -> M = equal_u32s, equal_u64s;
+        index_le(a: U, b: U) -> M = less_than_or_equal_u32s, less_than_or_equal_u64s;
         integer_and(a: U, b: U) -> U = and_u32s, and_u64s;
         integer_or(a: U, b: U) -> U = or_u32s, or_u64s;
         integer_xor(a: U, b: U) -> U = xor_u32s, xor_u64s;

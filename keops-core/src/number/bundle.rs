@@ -188,6 +188,10 @@ impl<R: Packed, const B: usize> Packed for Bundle<R, B> {
         each!(b, no[0] => R::index_select(cx, mask[b], yes[b], no[b]))
     }
     #[inline(always)]
+    fn index_le(cx: R::Cx, x: Self::Index, y: Self::Index) -> Self::Mask {
+        each!(b, R::index_le(cx, x[0], y[0]) => R::index_le(cx, x[b], y[b]))
+    }
+    #[inline(always)]
     fn index_to_bits(cx: R::Cx, index: Self::Index) -> Self {
         Bundle(each!(b, R::lit(cx, 0.0) => R::index_to_bits(cx, index[b])))
     }

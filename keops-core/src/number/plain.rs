@@ -218,6 +218,10 @@ macro_rules! plain {
                 if mask { yes } else { no }
             }
             #[inline(always)]
+            fn index_le(_: (), a: u32, b: u32) -> bool {
+                a <= b
+            }
+            #[inline(always)]
             fn index_to_bits(_: (), index: u32) -> $t {
                 $t::from_bits($bits::from(index))
             }

@@ -281,6 +281,8 @@ pub trait Packed: Real {
     fn index_ramp(cx: Self::Cx, first: u32) -> Self::Index;
     /// `yes` where the mask is true, `no` elsewhere.
     fn index_select(cx: Self::Cx, mask: Self::Mask, yes: Self::Index, no: Self::Index) -> Self::Index;
+    /// Whether a <= b, for row numbers.
+    fn index_le(cx: Self::Cx, a: Self::Index, b: Self::Index) -> Self::Mask;
     /// Row numbers as the bits of numbers, so that they can be stored in memory for numbers.
     fn index_to_bits(cx: Self::Cx, index: Self::Index) -> Self;
     /// The row numbers in bits that [`Self::index_to_bits`] made.
@@ -288,7 +290,7 @@ pub trait Packed: Real {
     /// The bits of `t`, shifted left so that the integer in its low bits becomes the exponent: one instruction.
     ///
     /// For t = [`Scalar::ROUND`] + n + k with an integer n and k = 127 (f64: 1023) it is 2^n as in
-    /// [`Self::pow2_integer`]; exponentials have t at hand, since adding `ROUND` is how they round.
+    /// [`Real::pow2_integer`]; exponentials have t at hand, since adding `ROUND` is how they round.
     fn shift_to_exponent(cx: Self::Cx, t: Self) -> Self;
     /// Whether [`Self::pow2_sixteenths`], [`Self::shift_to_sixteenths`] and [`Self::unless_below`] are implemented.
     const SIXTEENTHS: bool = false;

@@ -35,7 +35,10 @@ use core::{
 };
 use std::sync::{Arc, Mutex, TryLockError};
 
-use crate::{data::Pattern, problem::Shape};
+use crate::{
+    data::Pattern,
+    problem::{Pruning, Shape},
+};
 
 /// The callback: how many pairs are done, and how many there are.
 type Callback = dyn Fn(u64, u64) + Send + Sync;
@@ -169,6 +172,8 @@ pub struct Pairs<'a> {
     pub pattern: Option<&'a Pattern>,
     /// The progress counter of the call, if it has a callback.
     pub watch: Option<&'a Watch>,
+    /// Whether pairs are left out by bounds of the formula.
+    pub pruning: Pruning,
 }
 
 impl Pairs<'_> {

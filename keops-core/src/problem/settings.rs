@@ -6,7 +6,20 @@ use crate::{
     problem::{Pairs, Shape, Watch, cuda::Engines},
 };
 
-/// The settings of a call. Its methods change them: `.device(..)`, `.ranges(..)`, `.progress(..)`.
+/// Whether a selection leaves out pairs which cannot change its result, by bounds of the formula on boxes of points.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pruning {
+    /// Where it is faster, as a few boxes show.
+    #[default]
+    WherePays,
+    /// Also where it is slower: for tests.
+    Always,
+    /// Never: all pairs are computed.
+    Never,
+}
+
+/// The settings of a call. Its methods change them: `.device(..)`, `.ranges(..)`, `.progress(..)`,
+/// `.exhaustive()`.
 ///
 /// ```
 /// use keops_core::{data::Device, problem::Settings};
@@ -26,6 +39,8 @@ pub struct Settings {
     pub ranges: Option<Ranges>,
     /// The progress counter of the call, if it has a callback.
     pub watch: Option<Watch>,
+    /// Whether pairs are left out by bounds of the formula.
+    pub pruning: Pruning,
 }
 
 impl Settings {
@@ -48,7 +63,7 @@ impl Settings {
             Index::I => ranges.by_i(),
             Index::J => ranges.by_j(),
         });
-        Pairs { pattern, watch: self.watch.as_ref() }
+        Pairs { pattern, watch: self.watch.as_ref(), pruning: self.pruning }
     }
 
     /// The number of sources that each target of a batch is paired with, for targets of this index.

@@ -4,7 +4,7 @@
 //! module adds what is the same for all: the loops over components, and how their numbers lie in memory, which is the
 //! first number of every component, then the second number of every component, and so on.
 
-use super::{Reduction, components};
+use super::{Reduction, Selecting, Selects, components};
 use crate::{
     formula::{Components, Formula, Grid},
     number::{Packed, Scalar},
@@ -23,6 +23,8 @@ pub trait Componentwise: Copy + Send + Sync + 'static {
     const HANDS_NAN_ON: bool = false;
     /// See [`Reduction::COMPARES`].
     const COMPARES: bool = false;
+    /// See [`Reduction::SELECTS`].
+    const SELECTS: Option<Selects> = None;
     /// See [`Reduction::BUNDLES`].
     const BUNDLES: bool = false;
     /// See [`Reduction::ADDS`].
@@ -34,6 +36,11 @@ pub trait Componentwise: Copy + Send + Sync + 'static {
     /// How many values of the result row a component has.
     const VALUES: usize = 1;
 
+    /// See [`Reduction::if_selecting`].
+    #[inline(always)]
+    fn if_selecting<O>(_selecting: impl Selecting<Output = O>) -> Option<O> {
+        None
+    }
     /// The state of a component that has seen no term.
     fn init<R: Packed>(cx: R::Cx) -> Array<Self::State, R>;
     /// The run that begins with this state.
@@ -178,10 +185,16 @@ impl<C: Componentwise> Reduction for C {
     type Kept<R: Packed> = ();
     const HANDS_NAN_ON: bool = <C as Componentwise>::HANDS_NAN_ON;
     const COMPARES: bool = <C as Componentwise>::COMPARES;
+    const SELECTS: Option<Selects> = <C as Componentwise>::SELECTS;
     const BUNDLES: bool = <C as Componentwise>::BUNDLES;
     const ADDS: bool = <C as Componentwise>::ADDS;
     const REGISTERS: usize = <C as Componentwise>::REGISTERS;
     const REGISTERS_PER_COMPONENT: usize = <C as Componentwise>::REGISTERS_PER_COMPONENT;
+
+    #[inline(always)]
+    fn if_selecting<O>(selecting: impl Selecting<Output = O>) -> Option<O> {
+        <C as Componentwise>::if_selecting(selecting)
+    }
 
     #[inline(always)]
     fn init<F: Formula, R: Packed>(cx: R::Cx) -> <C::State as Count>::Rows<R, F::Output<R>> {

@@ -8,7 +8,7 @@
 //! Most pairs only compare their value with the worst value of the list, which is in a register. An insertion happens
 //! about K log(M / K) times for each target, and moves only the places after the new one.
 
-use super::Reduction;
+use super::{Reduction, Selecting, Selects};
 use crate::{
     formula::{Chain, Components, Formula, Grid},
     number::{Packed, Scalar},
@@ -38,8 +38,8 @@ pub type KMinArgKMin<const K: usize> = Best<K, true, true>;
 /// The sorted lists: values, then row numbers as bits. Component c of place k is number k `components` + c of each.
 type State<F, R, const K: usize> = Chain<Grid<<F as Formula>::Output<R>, K>, Grid<<F as Formula>::Output<R>, K>>;
 
-/// The worst value of each list.
-pub struct BestRun<F: Formula, R: Packed>(F::Output<R>);
+/// The worst value of each list, and whether sources come in any order.
+pub struct BestRun<F: Formula, R: Packed>(F::Output<R>, bool);
 
 impl<F: Formula, R: Packed> BestRun<F, R> {
     /// The largest value that is inserted, given the worst value of a list: +infinity where the last place is not
@@ -50,32 +50,40 @@ impl<F: Formula, R: Packed> BestRun<F, R> {
     }
 }
 
-/// Inserts component `c` of source `index` in the lanes of `candidates`, none of which is NaN. Sources come in the
-/// order of their row numbers, so equal values that are in the list stay before the new one.
+/// Inserts component `c` of source `index` in the lanes of `candidates`, none of which is NaN. Where sources come in the order of
+/// their row numbers, of equal values the one that is in the list stays before the new one; in `any_order` their row numbers tell.
 #[inline(always)]
 fn insert<F: Formula, R: Packed, const K: usize>(
     cx: R::Cx,
     state: &mut State<F, R, K>,
-    candidates: R::Mask,
+    (candidates, any_order): (R::Mask, bool),
     index: R::Index,
     c: usize,
     value: R,
 ) {
     // From the last place up: each place gets what is in the place above it if that moves down too, or else the new
     // source.
-    let moves = |place: R| R::and(cx, candidates, R::not(cx, R::le(cx, place, value)));
     let (Grid(values), Grid(indices)) = (&mut state.0, &mut state.1);
-    let index = R::index_to_bits(cx, index);
+    let row = index;
+    let moves = |place: R, place_index: R| {
+        let larger = R::and(cx, candidates, R::not(cx, R::le(cx, place, value)));
+        if !any_order {
+            return larger;
+        }
+        let later = R::not(cx, R::index_le(cx, R::index_from_bits(cx, place_index), row));
+        R::or(cx, larger, R::and(cx, R::and(cx, candidates, R::eq(cx, place, value)), later))
+    };
+    let index = R::index_to_bits(cx, row);
     let mut k = K - 1;
     let mut place = values[k].as_slice()[c];
-    let mut moving = moves(place);
+    let mut moving = moves(place, indices[k].as_slice()[c]);
     while R::any(cx, moving) {
         let place_index = indices[k].as_slice()[c];
         let (mut new, mut new_index) = (value, index);
         let (mut above, mut above_moving) = (place, moving);
         if k > 0 {
             above = values[k - 1].as_slice()[c];
-            above_moving = moves(above);
+            above_moving = moves(above, indices[k - 1].as_slice()[c]);
             new = R::select(cx, above_moving, above, value);
             new_index = R::select(cx, above_moving, indices[k - 1].as_slice()[c], index);
         }
@@ -101,6 +109,7 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
     type Kept<R: Packed> = ();
     const COMPARES: bool = true;
     const FILTERS: bool = K > 1;
+    const SELECTS: Option<Selects> = Some(Selects { count: K, negated: false, numbered: true });
     const PUSHES_TO_STATE: bool = true;
     // The list is in memory, but an insertion goes through it for all vectors of a tile, and most tiles have one in the
     // first few hundred sources: a tile of one vector is two to three times as fast as one of four.
@@ -116,11 +125,16 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
     #[inline(always)]
     fn begin<F: Formula, R: Packed>(cx: R::Cx, state: &Self::State<F, R>) -> BestRun<F, R> {
         const { assert!(K > 0, "K must be at least 1") };
-        let mut run: BestRun<F, R> = BestRun(state.0.0[K - 1]);
+        let mut run: BestRun<F, R> = BestRun(state.0.0[K - 1], false);
         for worst in run.0.as_mut_slice() {
             *worst = BestRun::<F, R>::admit(cx, *worst);
         }
         run
+    }
+
+    #[inline(always)]
+    fn in_any_order<F: Formula, R: Packed>(run: &mut BestRun<F, R>) {
+        run.1 = true;
     }
 
     #[inline(always)]
@@ -142,12 +156,12 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
         c: usize,
         value: R,
     ) {
-        let worst = &mut run.0.as_mut_slice()[c];
+        let worst = run.0.as_slice()[c];
         // Not `lt`, which would refuse +infinity a place that is not taken.
-        let candidates = R::le(cx, value, *worst);
+        let candidates = R::le(cx, value, worst);
         if R::any(cx, candidates) {
-            insert::<F, R, K>(cx, state, candidates, index, c, value);
-            *worst = BestRun::<F, R>::admit(cx, state.0.0[K - 1].as_slice()[c]);
+            insert::<F, R, K>(cx, state, (candidates, run.1), index, c, value);
+            run.0.as_mut_slice()[c] = BestRun::<F, R>::admit(cx, state.0.0[K - 1].as_slice()[c]);
         }
     }
 
@@ -194,6 +208,11 @@ impl<const K: usize, const VALUES: bool, const INDICES: bool> Reduction for Best
 
     fn indices(components: usize) -> usize {
         if INDICES { K * components } else { 0 }
+    }
+
+    #[inline(always)]
+    fn if_selecting<O>(selecting: impl Selecting<Output = O>) -> Option<O> {
+        Some(selecting.selects())
     }
 
     fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]) {

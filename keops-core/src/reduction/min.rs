@@ -1,6 +1,6 @@
 //! The smallest value of each component, without its row number.
 
-use super::{Componentwise, Numbers};
+use super::{Componentwise, Numbers, Selecting, Selects};
 use crate::number::{Packed, Scalar};
 
 /// min_j f(p, x_i, y_j), for each component. NaN is skipped; +infinity if there are no sources.
@@ -17,6 +17,12 @@ impl Componentwise for Min {
     type State = Numbers<1>;
     type Run = Numbers<1>;
     const COMPARES: bool = true;
+    const SELECTS: Option<Selects> = Some(Selects { count: 1, negated: false, numbered: false });
+
+    #[inline(always)]
+    fn if_selecting<O>(selecting: impl Selecting<Output = O>) -> Option<O> {
+        Some(selecting.selects())
+    }
 
     #[inline(always)]
     fn init<R: Packed>(cx: R::Cx) -> [R; 1] {
@@ -43,6 +49,7 @@ impl Componentwise for Min {
     }
 
     fn finish<T: Scalar>([best]: [T; 1], _number: usize) -> T {
-        best
+        // Never a negative zero: of two zeros, the first is smaller, and results do not depend on the order of the sources.
+        best + T::zero()
     }
 }

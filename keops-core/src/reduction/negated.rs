@@ -1,6 +1,6 @@
 //! The largest values of f, computed as the smallest values of -f.
 
-use super::{ArgMin, Min, MinArgMin, Reduction};
+use super::{ArgMin, Min, MinArgMin, Reduction, Selecting, Selects};
 use crate::{
     formula::Formula,
     number::{Packed, Scalar},
@@ -23,6 +23,10 @@ impl<N: Reduction> Reduction for Negated<N> {
     type Kept<R: Packed> = N::Kept<R>;
     const COMPARES: bool = N::COMPARES;
     const FILTERS: bool = N::FILTERS;
+    const SELECTS: Option<Selects> = match N::SELECTS {
+        Some(Selects { count, negated, numbered }) => Some(Selects { count, negated: !negated, numbered }),
+        None => None,
+    };
     const PUSHES_TO_STATE: bool = N::PUSHES_TO_STATE;
     const REGISTERS: usize = N::REGISTERS;
     const REGISTERS_PER_COMPONENT: usize = N::REGISTERS_PER_COMPONENT;
@@ -35,6 +39,11 @@ impl<N: Reduction> Reduction for Negated<N> {
     #[inline(always)]
     fn begin<F: Formula, R: Packed>(cx: R::Cx, state: &Self::State<F, R>) -> Self::Run<F, R> {
         N::begin::<F, R>(cx, state)
+    }
+
+    #[inline(always)]
+    fn in_any_order<F: Formula, R: Packed>(run: &mut Self::Run<F, R>) {
+        N::in_any_order::<F, R>(run);
     }
 
     #[inline(always)]
@@ -77,10 +86,16 @@ impl<N: Reduction> Reduction for Negated<N> {
         N::indices(components)
     }
 
+    #[inline(always)]
+    fn if_selecting<O>(selecting: impl Selecting<Output = O>) -> Option<O> {
+        N::if_selecting(selecting)
+    }
+
     fn finish<T: Scalar>(components: usize, state: &[T], values: &mut [T], indices: &mut [u32]) {
         N::finish(components, state, values, indices);
         for value in values {
-            *value = -*value;
+            // no negative zero, as in the results of minima
+            *value = T::zero() - *value;
         }
     }
 }

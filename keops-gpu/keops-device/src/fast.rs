@@ -164,6 +164,7 @@ impl Packed for Fast {
         (a: Self) -> Self: shift_to_exponent;
         (index: u32) -> u32: index_splat index_ramp;
         (mask: bool, yes: u32, no: u32) -> u32: index_select;
+        (a: u32, b: u32) -> bool: index_le;
         (index: u32) -> Self: index_to_bits;
         (bits: Self) -> u32: index_from_bits;
         (t: Self, bit: u32) -> bool: bit;

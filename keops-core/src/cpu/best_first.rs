@@ -1,0 +1,356 @@
+//! Selections without all pairs: the smallest values of f, by bounds of f on boxes of points.
+//!
+//! Targets and sources are sorted into trees of boxes ([`crate::tree`]), and bounds of f over all pairs of two boxes come from
+//! the formula itself, computed with intervals ([`crate::bounds`]). A leaf of targets takes the leaves of sources in the order
+//! of their lower bounds ("best first"):
+//!
+//! ```text
+//! queue = { all sources, with their lower bound }
+//! while a part of the sources with the least lower bound is taken from the queue:
+//!     if its lower bound exceeds what every target of the leaf has already: stop
+//!     if it is a leaf: reduce all its pairs with the leaf of targets, by the loop over pairs
+//!     else: add both halves to the queue, unless their lower bounds exceed that too
+//! ```
+//!
+//! What every target has already is the largest of their K-th smallest values. Parts whose lower bound equals it are taken, so
+//! equal values go to the lowest row number as without a tree: the results are the same to the bit, except where values
+//! themselves depend on the tile that a pair is in, as long contractions do (the module `contract`).
+//!
+//! Whether this pays is tried on a few leaves of targets of a sample of the points.
+
+use core::cmp::Reverse;
+use std::{
+    collections::BinaryHeap,
+    slice,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use pulp::Arch;
+
+#[cfg(feature = "tracing")]
+use crate::cpu::event;
+use crate::{
+    bounds::{Bounds, Interval, Rounding},
+    cpu::{
+        output::{self, Totals},
+        over_targets::TargetBlock,
+        plan,
+        prepare::Work,
+        threads,
+    },
+    formula::{Role, width},
+    lanes::Vectorized,
+    number::Real,
+    problem::{HostPiece, Place, Pruning, Shape},
+    reduction::Selects,
+    tree::Tree,
+};
+
+/// The points of a leaf.
+const LEAF: usize = 64;
+
+/// The most targets and sources of a sample.
+const SAMPLE: [usize; 2] = [1 << 9, 1 << 12];
+
+/// Runs a batch, if the reduction selects values and bounds pay. Else the result is `None`, and nothing is written.
+pub(super) fn run<T: Vectorized>(
+    arch: Arch,
+    work: &Work<'_, T>,
+    pruning: Pruning,
+    pieces: &mut [HostPiece<'_, T>],
+    indices: &mut [u32],
+) -> Option<Totals> {
+    let shape = work.shape;
+    let always = pruning == Pruning::Always && plan::has_boxes(&work.layout, shape);
+    let selects = work.layout.selects.filter(|_| always || plan::may_search(&work.layout, shape))?;
+    if pieces.iter().any(|piece| piece.place == Place::Total) {
+        return None;
+    }
+    let bounds = work.kernel.bounds()?;
+    let every = |count: usize| (0..count as u32).collect::<Vec<_>>();
+    if !always && plan::tries_sample(shape) {
+        let sample =
+            |count: usize, most: usize| (0..count as u32).step_by(count.div_ceil(most).max(1)).collect::<Vec<_>>();
+        let rows = [sample(shape.targets, SAMPLE[0]), sample(shape.sources, SAMPLE[1])];
+        if !Sorted::new(work, rows).search(arch, work, bounds, selects, |search| search.that_pays().is_some()) {
+            return None;
+        }
+    }
+    let sorted = Sorted::new(work, [every(shape.targets), every(shape.sources)]);
+    let found = sorted.search(arch, work, bounds, selects, |search| {
+        if always { Some(search.all()) } else { search.that_pays().map(|search| search.all()) }
+    })?;
+    write(&sorted.trees[0], (&found.0, &found.1), pieces, indices);
+    Some(Totals::new(pieces))
+}
+
+/// Targets and sources in the orders of their trees.
+struct Sorted<T> {
+    trees: [Tree<T>; 2],
+    /// The row numbers.
+    orders: [Vec<u32>; 2],
+    /// The numbers of each variable of a row.
+    numbers: [Vec<Vec<T>>; 2],
+}
+
+impl<T: Vectorized> Sorted<T> {
+    /// Sorts the rows of these numbers.
+    fn new(work: &Work<'_, T>, rows: [Vec<u32>; 2]) -> Self {
+        let sorted = |role: Role, rows: &[u32]| {
+            let dim = width(work.layout.signature.variables, role);
+            let tree = Tree::new(&work.points(role, rows), dim, LEAF);
+            let order: Vec<u32> = tree.order().iter().map(|&place| rows[place as usize]).collect();
+            let numbers = work.reordered(role, &order);
+            (tree, order, numbers)
+        };
+        let (targets, sources) = rayon::join(|| sorted(Role::Target, &rows[0]), || sorted(Role::Source, &rows[1]));
+        Self { trees: [targets.0, sources.0], orders: [targets.1, sources.1], numbers: [targets.2, sources.2] }
+    }
+
+    /// Calls `run` with a search of these rows.
+    fn search<R>(
+        &self,
+        arch: Arch,
+        work: &Work<'_, T>,
+        bounds: &dyn Bounds<T>,
+        selects: Selects,
+        run: impl FnOnce(Search<'_, T>) -> R,
+    ) -> R {
+        let [targets, sources] = &self.orders;
+        let shape = Shape { targets: targets.len(), sources: sources.len(), ..work.shape };
+        let sorted = work.with_rows(&self.numbers[0], &self.numbers[1], shape, sources);
+        let search = Search::new(arch, &sorted, bounds, selects, [&self.trees[0], &self.trees[1]]);
+        run(Search { of: work.shape.sources, ..search })
+    }
+}
+
+/// The trees of a batch whose rows are in their order, with what bounds read of each part.
+struct Search<'a, T: Vectorized> {
+    arch: Arch,
+    work: &'a Work<'a, T>,
+    bounds: &'a dyn Bounds<T>,
+    selects: Selects,
+    /// How many sources there are, of which these may be a sample.
+    of: usize,
+    /// Whether bounds are as narrow as they can be, which takes several times as long.
+    narrow: bool,
+    rounding: Rounding<T>,
+    trees: [&'a Tree<T>; 2],
+    parameters: Vec<Interval<T>>,
+    /// The prepared box of each part of the sources, one after another.
+    sources: Vec<Interval<T>>,
+}
+
+/// A part of the sources in the queue, with its lower and its upper bound. The least lower bound comes first, and of equal
+/// ones, such as those of boxes that overlap, the least upper bound, which fills the lists with small values.
+type Queued = Reverse<(u64, u64, u32)>;
+
+impl<'a, T: Vectorized> Search<'a, T> {
+    fn new(
+        arch: Arch,
+        work: &'a Work<'a, T>,
+        bounds: &'a dyn Bounds<T>,
+        selects: Selects,
+        trees: [&'a Tree<T>; 2],
+    ) -> Self {
+        let rounding = Rounding::engine();
+        let mut search = Self {
+            arch,
+            work,
+            bounds,
+            selects,
+            of: work.shape.sources,
+            narrow: false,
+            rounding,
+            trees,
+            parameters: Vec::new(),
+            sources: Vec::new(),
+        };
+        let points = work.points(Role::Parameter, &[0]);
+        let component = |(number, &x): (usize, &T)| Interval::component(Role::Parameter, number, x, x);
+        let parameters: Vec<_> = points.iter().enumerate().map(component).collect();
+        bounds.prepare(rounding, Role::Parameter, &[], &parameters, &mut search.parameters);
+        let each = work.layout.source;
+        let nodes = trees[1].nodes();
+        let zero = Interval::component(Role::Source, 0, T::zero(), T::zero());
+        let mut sources = vec![zero; nodes * each];
+        /// How many boxes are prepared at a time.
+        const TOGETHER: usize = 256;
+        // Each lock is taken by the one thread that has the boxes.
+        let parts: Vec<_> = sources.chunks_mut((each * TOGETHER).max(1)).map(Mutex::new).collect();
+        threads::for_each(0..parts.len(), true, &|part| {
+            let mut to = parts[part].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut prepared = Vec::new();
+            for (node, to) in (part * TOGETHER..).zip(to.chunks_exact_mut(each.max(1))) {
+                search.prepare(Role::Source, &search.of_node(Role::Source, node), &mut prepared);
+                to.copy_from_slice(&prepared);
+            }
+        });
+        drop(parts);
+        search.sources = sources;
+        search
+    }
+
+    /// The box of a part, as a row of all variables of the role.
+    fn of_node(&self, role: Role, node: usize) -> Vec<Interval<T>> {
+        let tree = self.trees[usize::from(role == Role::Source)];
+        let (low, high) = tree.bounds(node);
+        let nan = tree.has_nan(node);
+        let coordinates = low.iter().zip(high).enumerate();
+        let interval = |(number, (&low, &high)): (usize, (&T, &T))| {
+            // all of them are NaN
+            let (low, high) = if low > high { (T::zero(), T::zero()) } else { (low, high) };
+            let interval = Interval::component(role, number, low, high);
+            if nan { interval.or_nan() } else { interval }
+        };
+        coordinates.map(interval).collect()
+    }
+
+    /// The search, with narrow bounds if it takes these, if it pays.
+    fn that_pays(mut self) -> Option<Self> {
+        if self.pays() {
+            return Some(self);
+        }
+        // only intervals of contractions can be cut
+        self.narrow = !self.work.layout.contractions.is_empty();
+        (self.narrow && self.pays()).then_some(self)
+    }
+
+    /// Whether best first meets so few pairs that it pays, by a few leaves of targets.
+    fn pays(&self) -> bool {
+        /// The leaves that are tried.
+        const LEAVES: usize = 3;
+        /// Where best first meets this share of the pairs, it does not pay.
+        const SHARE: f64 = 0.4;
+        /// Nor where it meets so many of a sample.
+        const MOST: f64 = 0.8;
+        // Of denser points, more are met, but a smaller share of them: neither as many nor the same share.
+        let Shape { sources, .. } = self.work.shape;
+        let share = (SHARE * (self.of as f64 / sources as f64).sqrt()).min(MOST);
+        let leaves: Vec<usize> = self.trees[0].leaves().collect();
+        let tried: Vec<usize> = leaves.iter().copied().step_by(leaves.len().div_ceil(LEAVES).max(1)).collect();
+        let most = (share * sources as f64) as usize;
+        let met = AtomicUsize::new(0);
+        threads::for_each(0..tried.len(), true, &|number| {
+            met.fetch_add(self.of_leaf(tried[number], most).1, Ordering::Relaxed);
+        });
+        (met.into_inner() as f64) < share * (sources * tried.len()) as f64
+    }
+
+    /// The values and the row numbers of all targets, in their order in the tree.
+    fn all(&self) -> (Vec<T>, Vec<u32>) {
+        let Work { layout, shape, .. } = self.work;
+        let widths = [layout.signature.values, layout.signature.indices];
+        let (mut values, mut found) = (vec![T::zero(); shape.targets * widths[0]], vec![0; shape.targets * widths[1]]);
+        let mut piece = [HostPiece { width: widths[0], place: Place::Rows, data: &mut values }];
+        let targets = self.trees[0];
+        let leaves: Vec<usize> = targets.leaves().collect();
+        let counts = leaves.iter().map(|&leaf| targets.rows(leaf).len());
+        let blocks = output::blocks(&mut piece, &mut found, shape.targets, counts);
+        let met = AtomicUsize::new(0);
+        // Each lock is taken by the one thread that has the leaf.
+        let blocks: Vec<_> = blocks.into_iter().map(Mutex::new).collect();
+        threads::for_each(0..leaves.len(), true, &|number| {
+            let (block, sources) = self.of_leaf(leaves[number], usize::MAX);
+            let count = targets.rows(leaves[number]).len();
+            let mut output = blocks[number].lock().unwrap_or_else(PoisonError::into_inner);
+            output.finish(self.work.kernel, layout, block.states.numbers(), block.lanes, count);
+            self.work.met(count * shape.sources);
+            met.fetch_add(count * sources, Ordering::Relaxed);
+        });
+        drop(blocks);
+        #[cfg(feature = "tracing")]
+        event::best_first(layout.signature.name, *shape, met.into_inner());
+        (values, found)
+    }
+
+    fn prepare(&self, role: Role, row: &[Interval<T>], to: &mut Vec<Interval<T>>) {
+        self.bounds.prepare(self.rounding, role, &self.parameters, row, to);
+    }
+
+    /// The states of the targets of a leaf, and the number of sources that they met. Stops after `most` sources.
+    fn of_leaf(&self, leaf: usize, most: usize) -> (TargetBlock<'a, T>, usize) {
+        let [targets, sources] = self.trees;
+        let components = self.work.layout.components;
+        let mut block = TargetBlock::new(self.arch, self.work, targets.rows(leaf));
+        let corner = self.of_node(Role::Target, leaf);
+        let mut whole = Vec::new();
+        self.prepare(Role::Target, &corner, &mut whole);
+        let mut worst = vec![f64::INFINITY; components];
+        let mut values = vec![Interval::component(Role::Parameter, 0, T::zero(), T::zero()); components];
+        let mut queue: BinaryHeap<Queued> = BinaryHeap::new();
+        let mut met = 0;
+        let mut push = |queue: &mut BinaryHeap<Queued>, node: usize, worst: &[f64]| {
+            let source = &self.sources[node * self.work.layout.source..][..self.work.layout.source];
+            self.least(&whole, source, &mut values);
+            let beyond = |(value, &worst): (&Interval<T>, &f64)| value.lo() > worst;
+            if values.iter().zip(worst).all(beyond) {
+                return;
+            }
+            let bound = values.iter().map(|value| value.lo()).fold(f64::INFINITY, f64::min);
+            let most = values.iter().map(|value| value.hi()).fold(f64::INFINITY, f64::min);
+            queue.push(Reverse((ordered(bound), ordered(most), node as u32)));
+        };
+        if sources.nodes() > 0 {
+            push(&mut queue, 0, &worst);
+        }
+        while let Some(Reverse((bound, _, node))) = queue.pop() {
+            let least = worst.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            if bound > ordered(least) || met > most {
+                break;
+            }
+            match sources.halves(node as usize) {
+                Some(halves) => halves.into_iter().for_each(|half| push(&mut queue, half, &worst)),
+                None => {
+                    let rows = sources.rows(node as usize);
+                    met += rows.len();
+                    block.meet_all(slice::from_ref(&rows));
+                    block.worst(self.selects, &mut worst);
+                }
+            }
+        }
+        (block, met)
+    }
+
+    /// The components of f, or of -f if the reduction selects its largest values, on a box of targets and one of sources.
+    fn least(&self, target: &[Interval<T>], source: &[Interval<T>], values: &mut [Interval<T>]) {
+        let (cx, parameters) = (self.rounding, &self.parameters);
+        if self.narrow {
+            self.bounds.pair_narrow(cx, parameters, target, source, values);
+        } else {
+            self.bounds.pair(cx, parameters, target, source, values);
+        }
+        if self.selects.negated {
+            values.iter_mut().for_each(|value| *value = Interval::neg(self.rounding, *value));
+        }
+    }
+}
+
+/// Bits that are in the order of the numbers, none of which is NaN. Both zeros have the same.
+fn ordered(x: f64) -> u64 {
+    let bits = (x + 0.0).to_bits();
+    if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
+}
+
+/// Writes rows that are in the order of a tree.
+fn write<T: Vectorized>(
+    tree: &Tree<T>,
+    (values, found): (&[T], &[u32]),
+    pieces: &mut [HostPiece<'_, T>],
+    indices: &mut [u32],
+) {
+    let order = tree.order();
+    let count = order.len().max(1);
+    let (all, width) = (values.len() / count, found.len() / count);
+    let mut places = vec![0_u32; order.len()];
+    (0..).zip(order).for_each(|(place, &row)| places[row as usize] = place);
+    output::gather(found, width, &places, indices, width, 0);
+    let mut at = 0;
+    for piece in pieces {
+        output::gather(values, all, &places, piece.data, piece.width, at);
+        at += piece.width;
+    }
+}
