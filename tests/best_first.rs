@@ -1,0 +1,222 @@
+//! Selections by bounds on boxes of points: the same rows and values, to the bit, as from all pairs.
+#![allow(missing_docs, reason = "tests")]
+
+mod harness;
+
+use harness::Random;
+use keops::{Call, Element, prelude::*};
+use keops_core::problem::Pruning;
+
+keops! {
+    fn nearest<const D: usize>(x: Vi<D>, y: Vj<D>) -> ArgKMin<10, j> { sqdist(x, y) }
+    fn nearest_with_distances<const D: usize>(x: Vi<D>, y: Vj<D>) -> KMinArgKMin<4, j> { norm2(x - y) }
+    fn distances(x: Vi<3>, y: Vj<3>) -> KMin<3, j> { sqdist(x, y) }
+    fn targets_of_sources(x: Vi<3>, y: Vj<3>) -> ArgMin<i> { sqdist(x, y) }
+    fn manhattan(x: Vi<3>, y: Vj<3>) -> MinArgMin<j> { sum(abs(x - y)) }
+    fn weighted(w: Pm<3>, x: Vi<3>, y: Vj<3>) -> ArgMin<j> { weighted_sqdist(w, x, y) }
+    fn farthest(x: Vi<2>, y: Vj<2>) -> MaxArgMax<j> { sqdist(x, y) }
+    fn densest(x: Vi<3>, y: Vj<3>, b: Vj<1>) -> ArgMax<j> { b * exp(-2 * sqdist(x, y)) }
+    fn largest(x: Vi<2>, y: Vj<2>) -> Max<j> { (x | y) - sqdist(x, y) }
+    fn smallest(x: Vi<2>, y: Vj<2>) -> Min<j> { abs(x - y) }
+    fn of_each_axis(x: Vi<3>, y: Vj<3>) -> ArgKMin<2, j> { (x - y) ** 2 }
+    fn periodic(x: Vi<3>, y: Vj<3>) -> ArgKMin<5, j> { sum((x - y - round(x - y, 0)) ** 2) }
+    fn haversine(x: Vi<2>, y: Vj<2>) -> ArgKMin<5, j> {
+        let d = (x - y) / 2;
+        sin(d[0]) ** 2 + cos(x[0]) * cos(y[0]) * sin(d[1]) ** 2
+    }
+    fn hyperbolic(x: Vi<2>, y: Vj<2>) -> ArgKMin<5, j> {
+        acosh(1 + 2 * sqdist(x, y) / ((1 - sqnorm2(x)) * (1 - sqnorm2(y))))
+    }
+    fn cosine(x: Vi<3>, y: Vj<3>) -> ArgKMin<5, j> { -(x | y) / (norm2(x) * norm2(y)) }
+    fn above(x: Vi<3>, y: Vj<3>) -> ArgKMin<3, j> { ifelse(y[2] - x[2], sqdist(x, y), 1000) }
+    fn nothing(x: Vi<3>, y: Vj<3>) -> KMinArgKMin<3, j> { sqrt(0.01 - sqdist(x, y)) }
+}
+
+/// Not multiples of the points of a box.
+const N: usize = 300;
+const M: usize = 1_700;
+
+/// Rows in a few clusters, on a grid so coarse that many distances are equal, or spread evenly.
+fn rows<T: Element, const D: usize>(random: &mut Random, count: usize, kind: usize) -> Vec<[T; D]> {
+    let mut rows: Vec<[T; D]> = random.rows(count, -1.0..1.0);
+    for (number, row) in rows.iter_mut().enumerate() {
+        for (d, x) in row.iter_mut().enumerate() {
+            let value = Element::to_f64(*x);
+            *x = T::from_f64(match kind {
+                0 => value,
+                1 => (8.0 * value).round() / 8.0,
+                _ => 0.1 * value + 0.8 * ((number % 7 + d) as f64 / 7.0) - 0.5,
+            });
+        }
+    }
+    rows
+}
+
+/// For so many targets all pairs are computed.
+const FEW: usize = 100;
+
+/// What a call gives, whose first rows are compared.
+trait Found {
+    fn starts_with(&self, few: &Self) -> bool;
+}
+
+impl<T: PartialEq, const D: usize> Found for Rows<T, D> {
+    fn starts_with(&self, few: &Self) -> bool {
+        self[..].starts_with(few)
+    }
+}
+
+impl<A: Found, B: Found> Found for (A, B) {
+    fn starts_with(&self, few: &Self) -> bool {
+        self.0.starts_with(&few.0) && self.1.starts_with(&few.1)
+    }
+}
+
+/// A call that computes bounds although it has few pairs.
+macro_rules! pruned {
+    ($call:expr) => {{
+        let mut call = $call;
+        call.__settings().pruning = Pruning::Always;
+        call
+    }};
+}
+
+/// Checks that a call finds the same with bounds as the call of its first targets from all pairs.
+macro_rules! same {
+    ($targets:expr, |$x:ident| $call:expr) => {{
+        let all = {
+            let $x = &$targets[..FEW];
+            $call.exhaustive().eval().unwrap()
+        };
+        let found = {
+            let $x = &$targets[..];
+            pruned!($call).eval().unwrap()
+        };
+        assert!(found.starts_with(&all), "{}", stringify!($call));
+    }};
+}
+
+/// Checks every formula with numbers of a type.
+fn check<T: Element>(kind: usize) {
+    let mut random = Random::new();
+    let (x, y): (Vec<[T; 3]>, Vec<[T; 3]>) = (rows(&mut random, N, kind), rows(&mut random, M, kind));
+    let (u, v): (Vec<[T; 2]>, Vec<[T; 2]>) = (rows(&mut random, N, kind), rows(&mut random, M, kind));
+    same!(x, |x| nearest(x, &y));
+    same!(u, |x| nearest(x, &v));
+    same!(x, |x| nearest_with_distances(x, &y));
+    same!(x, |x| distances(x, &y));
+    same!(x, |x| targets_of_sources(&y, x));
+    same!(x, |x| manhattan(x, &y));
+    let w = [[1.0, 0.5, 4.0].map(T::from_f64)];
+    same!(x, |x| weighted(&w, x, &y));
+    same!(u, |x| farthest(x, &v));
+    let b: Vec<[T; 1]> = random.rows(M, 0.5..1.0);
+    same!(x, |x| densest(x, &y, &b));
+    same!(u, |x| largest(x, &v));
+    same!(u, |x| smallest(x, &v));
+    same!(x, |x| of_each_axis(x, &y));
+    same!(x, |x| periodic(x, &y));
+    same!(u, |x| haversine(x, &v));
+    let disk = |rows: &[[T; 2]]| rows.iter().map(|row| row.map(|x| x * T::from_f64(0.7))).collect::<Vec<[T; 2]>>();
+    let far = disk(&v);
+    same!(disk(&u), |x| hyperbolic(x, &far));
+    same!(x, |x| cosine(x, &y));
+    same!(x, |x| above(x, &y));
+    same!(x, |x| nothing(x, &y));
+}
+
+#[test]
+fn selections_of_f32() {
+    (0..3).for_each(check::<f32>);
+}
+
+#[test]
+fn selections_of_f64() {
+    (0..3).for_each(check::<f64>);
+}
+
+/// Rows with numbers that are not finite: pairs with them are missing, or infinitely far.
+#[test]
+fn rows_that_are_not_finite() {
+    let mut random = Random::new();
+    let (mut x, mut y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (rows(&mut random, N, 0), rows(&mut random, M, 0));
+    for (k, row) in x.iter_mut().step_by(97).chain(y.iter_mut().step_by(31)).enumerate() {
+        row[k % 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX][k % 4];
+    }
+    same!(x, |x| nearest(x, &y));
+    same!(x, |x| nearest_with_distances(x, &y));
+    same!(x, |x| manhattan(x, &y));
+    same!(x, |x| above(x, &y));
+    let b: Vec<[f32; 1]> = random.rows(M, 0.5..1.0);
+    same!(x, |x| densest(x, &y, &b));
+    // nothing but NaN
+    y.fill([f32::NAN; 3]);
+    same!(x, |x| nearest_with_distances(x, &y));
+}
+
+/// Far from the origin, where neighbours differ by few roundings, and close to it.
+#[test]
+fn rows_far_from_the_origin() {
+    for (scale, shift) in [(1e-3, 1000.0), (1.0, 3e4), (1e-20, 0.0), (1e15, 0.0)] {
+        let mut random = Random::new();
+        let moved =
+            |rows: Vec<[f32; 3]>| rows.iter().map(|row| row.map(|x| x * scale + shift)).collect::<Vec<[f32; 3]>>();
+        let (x, y) = (moved(rows(&mut random, N, 0)), moved(rows(&mut random, M, 0)));
+        same!(x, |x| nearest(x, &y));
+        same!(x, |x| nearest_with_distances(x, &y));
+        same!(x, |x| manhattan(x, &y));
+    }
+}
+
+/// Derivatives of what is selected, batches, memory of the caller, half precision, and the count of pairs.
+#[test]
+fn all_ways_to_call() {
+    let mut random = Random::new();
+    let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (rows(&mut random, N, 0), rows(&mut random, M, 0));
+    let e: Vec<[f32; 3]> = random.rows(N, -1.0..1.0);
+    same!(x, |x| distances(x, &y).vjp_x(&e[..x.len()]));
+    let with = pruned!(distances(&x, &y)).vjp_y(&e).eval().unwrap();
+    assert!(with == distances(&x, &y).exhaustive().vjp_y(&e).eval().unwrap());
+
+    let mut found = vec![[0.0; 3]; N];
+    pruned!(distances(&x, &y)).into_rows(&mut found).unwrap();
+    assert!(found[..] == distances(&x, &y).exhaustive().eval().unwrap()[..]);
+    assert!(found.starts_with(&distances(&x[..FEW], &y).exhaustive().eval().unwrap()));
+
+    let two = |rows: &[[f32; 3]]| [&rows[..], &rows[..]].concat();
+    let (a, b) = (two(&x), two(&y));
+    let batch = pruned!(nearest(batched(&a, [2]), batched(&b, [2]))).eval().unwrap();
+    assert!(batch[..] == two_of(&nearest(&x, &y).eval().unwrap()));
+
+    let counts = std::sync::Arc::new(std::sync::Mutex::new((0, 0)));
+    let to = counts.clone();
+    let call = pruned!(nearest(&x, &y)).progress(move |done, all| *to.lock().unwrap() = (done, all));
+    let _ = call.eval().unwrap();
+    assert_eq!(*counts.lock().unwrap(), ((N * M) as u64, (N * M) as u64));
+}
+
+/// A batch twice.
+fn two_of<T: Clone>(rows: &[T]) -> Vec<T> {
+    [rows, rows].concat()
+}
+
+/// The result does not depend on the number of threads.
+#[test]
+fn any_number_of_threads() {
+    let mut random = Random::new();
+    let (x, y): (Vec<[f64; 3]>, Vec<[f64; 3]>) = (rows(&mut random, N, 1), rows(&mut random, M, 1));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let found = pruned!(nearest(&x, &y)).eval().unwrap();
+    assert!(pool.install(|| pruned!(nearest(&x, &y)).eval().unwrap()) == found);
+}
+
+/// Generic code over calls can ask for all pairs.
+#[test]
+fn calls_of_any_kind() {
+    fn all<C: Call>(call: C) -> C::Output {
+        call.exhaustive().eval().unwrap()
+    }
+    let mut random = Random::new();
+    let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (rows(&mut random, 100, 0), rows(&mut random, 200, 0));
+    assert!(all(distances(&x, &y)) == distances(&x, &y).eval().unwrap());
+}
