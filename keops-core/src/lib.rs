@@ -9,7 +9,7 @@
 //! | [`formula`] | what `keops!` makes of a formula |
 //! | [`reduction`] | how the terms of a target become its result |
 //! | [`launch`] | what the host and the kernels on a GPU agree on |
-//! | `bounds`, `lanes` | bounds of formulas on boxes; tiles of SIMD vectors |
+//! | `bounds`, `lanes`, `tree` | bounds of formulas on boxes; tiles of SIMD vectors; points in k-d order |
 //! | `data` | what goes into calls and comes out of them |
 //! | `arguments` | what may become an argument |
 //! | `problem` | a checked call, which every engine takes |
