@@ -108,7 +108,7 @@ fn check<T: Element>(kind: usize) {
     same!(x, |x| targets_of_sources(&y, x));
     same!(x, |x| manhattan(x, &y));
     let w = [[1.0, 0.5, 4.0].map(T::from_f64)];
-    same!(x, |x| weighted(&w, x, &y));
+    same!(x, |x| weighted(w, x, &y));
     same!(u, |x| farthest(x, &v));
     let b: Vec<[T; 1]> = random.rows(M, 0.5..1.0);
     same!(x, |x| densest(x, &y, &b));
@@ -183,7 +183,7 @@ fn all_ways_to_call() {
     assert!(found[..] == distances(&x, &y).exhaustive().eval().unwrap()[..]);
     assert!(found.starts_with(&distances(&x[..FEW], &y).exhaustive().eval().unwrap()));
 
-    let two = |rows: &[[f32; 3]]| [&rows[..], &rows[..]].concat();
+    let two = |rows: &[[f32; 3]]| [rows, rows].concat();
     let (a, b) = (two(&x), two(&y));
     let batch = pruned!(nearest(batched(&a, [2]), batched(&b, [2]))).eval().unwrap();
     assert!(batch[..] == two_of(&nearest(&x, &y).eval().unwrap()));
