@@ -4,7 +4,7 @@
 mod harness;
 
 use harness::Random;
-use keops::{Call, Element, prelude::*};
+use keops::{Call, Element, cluster::Tree, prelude::*};
 use keops_core::problem::Pruning;
 
 keops! {
@@ -219,4 +219,35 @@ fn calls_of_any_kind() {
     let mut random = Random::new();
     let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (rows(&mut random, 100, 0), rows(&mut random, 200, 0));
     assert!(all(distances(&x, &y)) == distances(&x, &y).eval().unwrap());
+}
+
+/// Points that keep their tree are the same rows, for calls of one row and of many.
+#[test]
+fn points_that_keep_their_tree() {
+    let mut random = Random::new();
+    let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (rows(&mut random, N, 1), rows(&mut random, M, 1));
+    let (targets, sources) = (Tree::new(&x).unwrap(), Tree::new(&y).unwrap());
+    for few in [1, 2, 64, 65, 200, N] {
+        let some = &x[..few];
+        assert!(nearest(some, &sources).eval().unwrap() == nearest(some, &y).exhaustive().eval().unwrap(), "{few}");
+        assert!(manhattan(some, &sources).eval().unwrap() == manhattan(some, &y).exhaustive().eval().unwrap(), "{few}");
+        // bounds are too wide to pay
+        assert!(cosine(some, &sources).eval().unwrap() == cosine(some, &y).exhaustive().eval().unwrap(), "{few}");
+    }
+    let all = nearest(&x, &y).exhaustive().eval().unwrap();
+    assert!(nearest(&targets, &sources).eval().unwrap() == all);
+    assert!(nearest(&targets, &y).eval().unwrap() == all);
+    assert!(pruned!(nearest(&targets, &y)).eval().unwrap() == all);
+    let e: Vec<[f32; 3]> = random.rows(N, -1.0..1.0);
+    let slopes = distances(&targets, &sources).vjp_x(&e).eval().unwrap();
+    assert!(slopes == distances(&x, &y).exhaustive().vjp_x(&e).eval().unwrap());
+    // with another variable beside the points, and as one of two batches, they are rows like any others
+    let b: Vec<[f32; 1]> = random.rows(M, 0.5..1.0);
+    assert!(pruned!(densest(&x, &sources, &b)).eval().unwrap() == densest(&x, &y, &b).exhaustive().eval().unwrap());
+    let halves = Tree::new(&y[..M / 2 * 2]).unwrap();
+    let batches = pruned!(nearest(&x, batched(&halves, [2]))).eval().unwrap();
+    assert!(batches == nearest(&x, batched(&y[..M / 2 * 2], [2])).exhaustive().eval().unwrap());
+    // sums do not care
+    keops! { fn sum(x: Vi<3>, y: Vj<3>) -> Sum<j> { exp(-sqdist(x, y)) } }
+    assert!(sum(&targets, &sources).eval().unwrap() == sum(&x, &y).eval().unwrap());
 }

@@ -4,6 +4,8 @@
 //! range of rows ([`sort_clusters`], [`cluster_ranges`]). A mask over pairs of clusters, made from their [`centroids`]
 //! and [`radii`], says which blocks of pairs matter. The names are those of `pykeops.numpy.cluster`.
 //!
+//! A [`Tree`] is points that are sorted into boxes, for selections such as nearest neighbours.
+//!
 //! A label is the number of a cluster, smaller than the number of points.
 //!
 //! ```
@@ -40,6 +42,7 @@
 
 mod centroids;
 mod sort;
+mod tree;
 
 use crate::{
     arguments::AsRows,
@@ -49,6 +52,7 @@ use crate::{
 
 pub use centroids::{centroids, radii, weighted_centroids};
 pub use sort::{Permutation, cluster_ranges, sort_clusters};
+pub use tree::Tree;
 
 /// The edges of the cells of a grid: one number for all dimensions, or one for each.
 ///

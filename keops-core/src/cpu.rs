@@ -103,14 +103,14 @@ impl<T: Vectorized> Cpu<'_, T> {
                 let shape = Shape { batches: 1, ..shape };
                 let kept = if common.is_some() { 0 } else { plan::prepared_bytes(pattern.is_some()) };
                 let work = prepare::Work::new((kernel, layout), (problem, batch), shape, kept, meter.as_ref())?;
+                if pattern.is_none() && pairs.pruning != Pruning::Never {
+                    if let Some(totals) = best_first::run(arch, &work, pairs.pruning, pieces, indices) {
+                        return Ok(totals);
+                    }
+                }
                 Ok(match common {
                     Some(common) => over_sources::run(common, &work, pieces, indices),
-                    None => {
-                        let searches = pattern.is_none() && pairs.pruning != Pruning::Never;
-                        let found =
-                            if searches { best_first::run(arch, &work, pairs.pruning, pieces, indices) } else { None };
-                        found.unwrap_or_else(|| over_targets::run(arch, &work, pattern, pieces, indices))
-                    }
+                    None => over_targets::run(arch, &work, pattern, pieces, indices),
                 })
             };
             if shape.batches == 1 {

@@ -9,6 +9,9 @@ use core::ops::Range;
 
 use crate::number::Scalar;
 
+/// The points of a leaf for selections by bounds.
+pub const LEAF: usize = 64;
+
 /// From this number of points on, the halves of a part are sorted on two threads.
 const FOR_THREADS: usize = 8192;
 
@@ -96,6 +99,45 @@ impl<T: Scalar> Tree<T> {
     #[must_use]
     pub fn has_nan(&self, node: usize) -> bool {
         self.nodes[node].nan
+    }
+}
+
+/// Points that keep their tree, for many calls.
+#[derive(Clone, Debug)]
+pub struct Points<T> {
+    numbers: Vec<T>,
+    tree: Tree<T>,
+    sorted: Vec<T>,
+}
+
+impl<T: Scalar> Points<T> {
+    /// Sorts points of `dim` coordinates, row by row. There must be fewer than 2^32 points.
+    #[must_use]
+    pub fn new(numbers: Vec<T>, dim: usize) -> Self {
+        let tree = Tree::new(&numbers, dim, LEAF);
+        let mut sorted = vec![T::zero(); tree.order().len() * dim];
+        for (&row, to) in tree.order().iter().zip(sorted.chunks_exact_mut(dim.max(1))) {
+            to.copy_from_slice(&numbers[row as usize * dim..][..dim]);
+        }
+        Self { numbers, tree, sorted }
+    }
+
+    /// The coordinates, row by row, in the order in which they were given.
+    #[must_use]
+    pub fn numbers(&self) -> &[T] {
+        &self.numbers
+    }
+
+    /// The tree.
+    #[must_use]
+    pub fn tree(&self) -> &Tree<T> {
+        &self.tree
+    }
+
+    /// The coordinates in the order of the tree.
+    #[must_use]
+    pub fn sorted(&self) -> &[T] {
+        &self.sorted
     }
 }
 

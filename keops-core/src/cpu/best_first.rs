@@ -20,11 +20,12 @@
 
 use core::cmp::Reverse;
 use std::{
+    borrow::Cow,
     collections::BinaryHeap,
     slice,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -46,11 +47,17 @@ use crate::{
     number::Real,
     problem::{HostPiece, Place, Pruning, Shape},
     reduction::Selects,
-    tree::Tree,
+    tree::{LEAF, Tree},
 };
 
-/// The points of a leaf.
-const LEAF: usize = 64;
+/// Where best first meets this share of the pairs, it does not pay.
+const SHARE: f64 = 0.4;
+
+/// About as many parts of the sources are met by a leaf of targets.
+const MET: usize = 128;
+
+/// The most parts of the targets that are few.
+const FEW: usize = 3;
 
 /// The most targets and sources of a sample.
 const SAMPLE: [usize; 2] = [1 << 9, 1 << 12];
@@ -64,50 +71,79 @@ pub(super) fn run<T: Vectorized>(
     indices: &mut [u32],
 ) -> Option<Totals> {
     let shape = work.shape;
-    let always = pruning == Pruning::Always && plan::has_boxes(&work.layout, shape);
-    let selects = work.layout.selects.filter(|_| always || plan::may_search(&work.layout, shape))?;
+    let always = pruning == Pruning::Always;
+    let kept = work.kept(Role::Source).is_some();
+    let selects = work.layout.selects.filter(|_| plan::has_boxes(&work.layout, shape))?;
+    if !(always || kept || plan::may_search(&work.layout, shape)) {
+        return None;
+    }
     if pieces.iter().any(|piece| piece.place == Place::Total) {
         return None;
     }
     let bounds = work.kernel.bounds()?;
-    let every = |count: usize| (0..count as u32).collect::<Vec<_>>();
-    if !always && plan::tries_sample(shape) {
+    if !always && !kept && plan::tries_sample(shape) {
         let sample =
             |count: usize, most: usize| (0..count as u32).step_by(count.div_ceil(most).max(1)).collect::<Vec<_>>();
         let rows = [sample(shape.targets, SAMPLE[0]), sample(shape.sources, SAMPLE[1])];
-        if !Sorted::new(work, rows).search(arch, work, bounds, selects, |search| search.that_pays().is_some()) {
+        let sorted = Sorted([OfRole::new(work, Role::Target, &rows[0]), OfRole::new(work, Role::Source, &rows[1])]);
+        if !sorted.search(arch, work, bounds, selects, |search| search.that_pays().is_some()) {
             return None;
         }
     }
-    let sorted = Sorted::new(work, [every(shape.targets), every(shape.sources)]);
-    let found = sorted.search(arch, work, bounds, selects, |search| {
-        if always { Some(search.all()) } else { search.that_pays().map(|search| search.all()) }
+    let sorted = Sorted::all(work);
+    let (values, found) = sorted.search(arch, work, bounds, selects, |search| {
+        if always { search.all(usize::MAX) } else { search.all_if_it_pays() }
     })?;
-    write(&sorted.trees[0], (&found.0, &found.1), pieces, indices);
+    write(&sorted.0[0].tree, (&values, &found), pieces, indices);
     Some(Totals::new(pieces))
 }
 
 /// Targets and sources in the orders of their trees.
-struct Sorted<T> {
-    trees: [Tree<T>; 2],
+struct Sorted<'w, T: Vectorized>([OfRole<'w, T>; 2]);
+
+/// The rows of a role in the order of their tree.
+struct OfRole<'w, T: Vectorized> {
+    tree: Cow<'w, Tree<T>>,
     /// The row numbers.
-    orders: [Vec<u32>; 2],
+    order: Cow<'w, [u32]>,
     /// The numbers of each variable of a row.
-    numbers: [Vec<Vec<T>>; 2],
+    numbers: Vec<Cow<'w, [T]>>,
 }
 
-impl<T: Vectorized> Sorted<T> {
+impl<'w, T: Vectorized> OfRole<'w, T> {
     /// Sorts the rows of these numbers.
-    fn new(work: &Work<'_, T>, rows: [Vec<u32>; 2]) -> Self {
-        let sorted = |role: Role, rows: &[u32]| {
-            let dim = width(work.layout.signature.variables, role);
-            let tree = Tree::new(&work.points(role, rows), dim, LEAF);
-            let order: Vec<u32> = tree.order().iter().map(|&place| rows[place as usize]).collect();
-            let numbers = work.reordered(role, &order);
-            (tree, order, numbers)
-        };
-        let (targets, sources) = rayon::join(|| sorted(Role::Target, &rows[0]), || sorted(Role::Source, &rows[1]));
-        Self { trees: [targets.0, sources.0], orders: [targets.1, sources.1], numbers: [targets.2, sources.2] }
+    fn new(work: &Work<'_, T>, role: Role, rows: &[u32]) -> Self {
+        let dim = width(work.layout.signature.variables, role);
+        let leaf = if role == Role::Target { plan::leaf_targets(work.shape) } else { LEAF };
+        let tree = Tree::new(&work.points(role, rows), dim, leaf);
+        let order: Vec<u32> = tree.order().iter().map(|&place| rows[place as usize]).collect();
+        let numbers = work.reordered(role, &order);
+        Self { tree: Cow::Owned(tree), order: Cow::Owned(order), numbers }
+    }
+
+    /// All rows, sorted if they do not keep a tree.
+    fn all(work: &Work<'w, T>, role: Role) -> Self {
+        if let Some(points) = work.kept(role) {
+            return Self {
+                tree: Cow::Borrowed(points.tree()),
+                order: Cow::Borrowed(points.tree().order()),
+                numbers: vec![Cow::Borrowed(points.sorted())],
+            };
+        }
+        let count = if role == Role::Target { work.shape.targets } else { work.shape.sources };
+        Self::new(work, role, &(0..count as u32).collect::<Vec<_>>())
+    }
+}
+
+impl<'w, T: Vectorized> Sorted<'w, T> {
+    /// All rows.
+    fn all(work: &Work<'w, T>) -> Self {
+        let [targets, sources] = [Role::Target, Role::Source].map(|role| move || OfRole::all(work, role));
+        if plan::in_parallel(work.shape) && work.kept(Role::Source).is_none() {
+            let (targets, sources) = rayon::join(targets, sources);
+            return Self([targets, sources]);
+        }
+        Self([targets(), sources()])
     }
 
     /// Calls `run` with a search of these rows.
@@ -119,10 +155,10 @@ impl<T: Vectorized> Sorted<T> {
         selects: Selects,
         run: impl FnOnce(Search<'_, T>) -> R,
     ) -> R {
-        let [targets, sources] = &self.orders;
-        let shape = Shape { targets: targets.len(), sources: sources.len(), ..work.shape };
-        let sorted = work.with_rows(&self.numbers[0], &self.numbers[1], shape, sources);
-        let search = Search::new(arch, &sorted, bounds, selects, [&self.trees[0], &self.trees[1]]);
+        let [targets, sources] = &self.0;
+        let shape = Shape { targets: targets.order.len(), sources: sources.order.len(), ..work.shape };
+        let sorted = work.with_rows(&targets.numbers, &sources.numbers, shape, &sources.order);
+        let search = Search::new(arch, &sorted, bounds, selects, [&targets.tree, &sources.tree]);
         run(Search { of: work.shape.sources, ..search })
     }
 }
@@ -140,7 +176,7 @@ struct Search<'a, T: Vectorized> {
     rounding: Rounding<T>,
     trees: [&'a Tree<T>; 2],
     parameters: Vec<Interval<T>>,
-    /// The prepared box of each part of the sources, one after another.
+    /// The prepared box of each part of the sources, one after another. Empty for a few targets, which meet a few parts.
     sources: Vec<Interval<T>>,
 }
 
@@ -175,6 +211,9 @@ impl<'a, T: Vectorized> Search<'a, T> {
         bounds.prepare(rounding, Role::Parameter, &[], &parameters, &mut search.parameters);
         let each = work.layout.source;
         let nodes = trees[1].nodes();
+        if trees[0].nodes().saturating_mul(MET) < nodes {
+            return search;
+        }
         let zero = Interval::component(Role::Source, 0, T::zero(), T::zero());
         let mut sources = vec![zero; nodes * each];
         /// How many boxes are prepared at a time.
@@ -223,8 +262,6 @@ impl<'a, T: Vectorized> Search<'a, T> {
     fn pays(&self) -> bool {
         /// The leaves that are tried.
         const LEAVES: usize = 3;
-        /// Where best first meets this share of the pairs, it does not pay.
-        const SHARE: f64 = 0.4;
         /// Nor where it meets so many of a sample.
         const MOST: f64 = 0.8;
         // Of denser points, more are met, but a smaller share of them: neither as many nor the same share.
@@ -240,8 +277,17 @@ impl<'a, T: Vectorized> Search<'a, T> {
         (met.into_inner() as f64) < share * (sources * tried.len()) as f64
     }
 
-    /// The values and the row numbers of all targets, in their order in the tree.
-    fn all(&self) -> (Vec<T>, Vec<u32>) {
+    /// The results of all targets, if best first pays. A few targets are not tried on before.
+    fn all_if_it_pays(self) -> Option<(Vec<T>, Vec<u32>)> {
+        if self.trees[0].nodes() <= FEW {
+            return self.all((SHARE * self.of as f64) as usize);
+        }
+        self.that_pays()?.all(usize::MAX)
+    }
+
+    /// The values and the row numbers of all targets, in their order in the tree; `None` if a leaf of them meets more than `most`
+    /// sources.
+    fn all(&self, most: usize) -> Option<(Vec<T>, Vec<u32>)> {
         let Work { layout, shape, .. } = self.work;
         let widths = [layout.signature.values, layout.signature.indices];
         let (mut values, mut found) = (vec![T::zero(); shape.targets * widths[0]], vec![0; shape.targets * widths[1]]);
@@ -250,21 +296,25 @@ impl<'a, T: Vectorized> Search<'a, T> {
         let leaves: Vec<usize> = targets.leaves().collect();
         let counts = leaves.iter().map(|&leaf| targets.rows(leaf).len());
         let blocks = output::blocks(&mut piece, &mut found, shape.targets, counts);
-        let met = AtomicUsize::new(0);
+        let (met, beyond) = (AtomicUsize::new(0), AtomicBool::new(false));
         // Each lock is taken by the one thread that has the leaf.
         let blocks: Vec<_> = blocks.into_iter().map(Mutex::new).collect();
         threads::for_each(0..leaves.len(), true, &|number| {
-            let (block, sources) = self.of_leaf(leaves[number], usize::MAX);
+            let (block, sources) = self.of_leaf(leaves[number], most);
             let count = targets.rows(leaves[number]).len();
             let mut output = blocks[number].lock().unwrap_or_else(PoisonError::into_inner);
             output.finish(self.work.kernel, layout, block.states.numbers(), block.lanes, count);
             self.work.met(count * shape.sources);
             met.fetch_add(count * sources, Ordering::Relaxed);
+            beyond.fetch_or(sources > most, Ordering::Relaxed);
         });
         drop(blocks);
+        if beyond.into_inner() {
+            return None;
+        }
         #[cfg(feature = "tracing")]
         event::best_first(layout.signature.name, *shape, met.into_inner());
-        (values, found)
+        Some((values, found))
     }
 
     fn prepare(&self, role: Role, row: &[Interval<T>], to: &mut Vec<Interval<T>>) {
@@ -282,9 +332,16 @@ impl<'a, T: Vectorized> Search<'a, T> {
         let mut worst = vec![f64::INFINITY; components];
         let mut values = vec![Interval::component(Role::Parameter, 0, T::zero(), T::zero()); components];
         let mut queue: BinaryHeap<Queued> = BinaryHeap::new();
+        let mut scratch = Vec::new();
         let mut met = 0;
         let mut push = |queue: &mut BinaryHeap<Queued>, node: usize, worst: &[f64]| {
-            let source = &self.sources[node * self.work.layout.source..][..self.work.layout.source];
+            let each = self.work.layout.source;
+            let source = if self.sources.is_empty() {
+                self.prepare(Role::Source, &self.of_node(Role::Source, node), &mut scratch);
+                &scratch[..]
+            } else {
+                &self.sources[node * each..][..each]
+            };
             self.least(&whole, source, &mut values);
             let beyond = |(value, &worst): (&Interval<T>, &f64)| value.lo() > worst;
             if values.iter().zip(worst).all(beyond) {

@@ -10,6 +10,7 @@ use crate::{
     formula::{Components, Formula, Role, width},
     problem::{Shape, Signature},
     reduction::{self, Reduction, Total},
+    tree::LEAF,
 };
 
 /// The most bytes of prepared sources that are kept for all blocks: more of them would go through the second-level
@@ -95,6 +96,11 @@ pub(super) fn may_search(layout: &Layout, shape: Shape) -> bool {
 /// The numbers of all variables of a target, and those of a source.
 fn coordinates(layout: &Layout) -> [usize; 2] {
     [Role::Target, Role::Source].map(|role| width(layout.signature.variables, role))
+}
+
+/// How many targets make a leaf: as many as have a box in which there are the sources of some eight leaves.
+pub(super) fn leaf_targets(shape: Shape) -> usize {
+    (shape.targets.saturating_mul(8 * LEAF) / shape.sources.max(1)).clamp(1, LEAF)
 }
 
 /// Whether best first is tried on a sample before all rows are sorted, which would take too long if it does not pay.

@@ -5,7 +5,10 @@
 //! each formula. The results are then copied into lanes.
 
 use core::ops::Range;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::{
+    borrow::Cow,
+    sync::{Mutex, OnceLock, PoisonError},
+};
 
 use crate::{
     cpu::{
@@ -17,6 +20,7 @@ use crate::{
     formula::{Role, Variable, width},
     lanes::{Vectorized, memory::Aligned},
     problem::{Meter, Problem, Shape},
+    tree::Points,
 };
 
 /// How many sources are prepared at a time.
@@ -44,6 +48,8 @@ pub(super) struct Work<'a, T: Vectorized> {
     pub(super) centres: Vec<Vec<T>>,
     /// The numbers of each variable, row by row, in the order of the variables in the layout.
     data: Vec<Numbers<'a, T>>,
+    /// The points of a role that is one variable, if they keep their tree.
+    points: [Option<&'a Points<T>>; 2],
     /// The number of each source, if the sources are in an order of their own.
     pub(super) order: Option<&'a [u32]>,
     /// The prepared sources, in chunks that are prepared when they are first read. Empty if they are not kept.
@@ -132,6 +138,7 @@ impl<'a, T: Vectorized> Work<'a, T> {
             }
         });
         let data = data.collect::<Result<_, _>>()?;
+        let points = [Role::Target, Role::Source].map(|role| points_of(problem, role));
         let twice = if contract::is_long(layout.contractions) { 2 } else { 1 };
         let bytes = shape.sources.saturating_mul(twice * layout.source * size_of::<T>());
         let chunks = if kept > 0 && bytes <= kept { shape.sources.div_ceil(CHUNK) } else { 0 };
@@ -144,6 +151,7 @@ impl<'a, T: Vectorized> Work<'a, T> {
             parameters: Vec::new(),
             centres: Vec::new(),
             data,
+            points,
             order: None,
             sources,
         };
@@ -162,6 +170,11 @@ impl<'a, T: Vectorized> Work<'a, T> {
         Ok(work)
     }
 
+    /// The points of a role, if these are its only variable and keep their tree.
+    pub(super) fn kept(&self, role: Role) -> Option<&'a Points<T>> {
+        self.points[usize::from(role == Role::Source)]
+    }
+
     /// All variables of a role, row by row: the rows of these numbers, one variable after another in each.
     pub(super) fn points(&self, role: Role, rows: &[u32]) -> Vec<T> {
         let width = width(self.layout.signature.variables, role);
@@ -177,13 +190,13 @@ impl<'a, T: Vectorized> Work<'a, T> {
     }
 
     /// The numbers of each variable of a role, for the rows of these numbers.
-    pub(super) fn reordered(&self, role: Role, rows: &[u32]) -> Vec<Vec<T>> {
+    pub(super) fn reordered(&self, role: Role, rows: &[u32]) -> Vec<Cow<'static, [T]>> {
         let of_variable = |(dim, data): (usize, Numbers<'a, T>)| {
             let mut numbers = vec![T::zero(); rows.len() * dim];
             if dim > 0 {
                 rows.iter().zip(numbers.chunks_exact_mut(dim)).for_each(|(&row, to)| data.copy_row(row as usize, to));
             }
-            numbers
+            Cow::Owned(numbers)
         };
         self.of(role).map(of_variable).collect()
     }
@@ -191,8 +204,8 @@ impl<'a, T: Vectorized> Work<'a, T> {
     /// This batch for other targets and sources, whose numbers [`Self::reordered`] made, and with the numbers of the sources.
     pub(super) fn with_rows(
         &self,
-        targets: &'a [Vec<T>],
-        sources: &'a [Vec<T>],
+        targets: &'a [Cow<'a, [T]>],
+        sources: &'a [Cow<'a, [T]>],
         shape: Shape,
         order: &'a [u32],
     ) -> Self {
@@ -367,6 +380,16 @@ impl<'a, T: Vectorized> Work<'a, T> {
     fn of(&self, role: Role) -> impl Iterator<Item = (usize, Numbers<'a, T>)> {
         let all = self.layout.signature.variables.iter().zip(&self.data);
         all.filter(move |(variable, _)| variable.role == role).map(|(variable, &data)| (variable.dim, data))
+    }
+}
+
+/// The points of a role, if these are its only variable and keep their tree.
+pub(super) fn points_of<'a, T>(problem: &Problem<'a, T>, role: Role) -> Option<&'a Points<T>> {
+    let variables = problem.signature().variables.iter().zip(problem.views());
+    let mut of_role = variables.filter(|(variable, _)| variable.role == role);
+    match (of_role.next(), of_role.next()) {
+        (Some((_, view)), None) => view.points(),
+        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@ use std::{borrow::Cow, sync::Arc};
 use crate::{
     data::{Array, Device, Error, Halves, Memory},
     number::Scalar,
+    tree::Points,
 };
 
 /// The rows of one variable as the engines see them: numbers, row by row. [`AsRows`](crate::arguments::AsRows) and
@@ -28,6 +29,8 @@ pub struct View<'a, T> {
     rows: usize,
     batch: Vec<usize>,
     fault: Option<Fault>,
+    /// The points that the rows are, if these keep their tree.
+    points: Option<&'a Points<T>>,
 }
 
 /// Where the numbers are.
@@ -76,7 +79,14 @@ impl<'a, T> View<'a, T> {
     /// ```
     #[must_use]
     pub fn from_rows<const D: usize>(rows: &'a [[T; D]]) -> Self {
-        Self { data: Data::Borrowed(rows.as_flattened()), dim: D, rows: rows.len(), batch: Vec::new(), fault: None }
+        Self {
+            data: Data::Borrowed(rows.as_flattened()),
+            dim: D,
+            rows: rows.len(),
+            batch: Vec::new(),
+            fault: None,
+            points: None,
+        }
     }
 
     /// Rows of length `dim`, one after another.
@@ -89,7 +99,7 @@ impl<'a, T> View<'a, T> {
     #[must_use]
     pub fn from_flat(data: &'a [T], dim: usize) -> Self {
         let (rows, fault) = whole_rows(data.len(), dim);
-        Self { data: Data::Borrowed(data), dim, rows, batch: Vec::new(), fault }
+        Self { data: Data::Borrowed(data), dim, rows, batch: Vec::new(), fault, points: None }
     }
 
     /// Rows of length `dim` that were copied, because they were not one after another.
@@ -103,7 +113,7 @@ impl<'a, T> View<'a, T> {
     #[must_use]
     pub fn from_owned(data: Vec<T>, dim: usize) -> Self {
         let (rows, fault) = whole_rows(data.len(), dim);
-        Self { data: Data::Owned(data), dim, rows, batch: Vec::new(), fault }
+        Self { data: Data::Owned(data), dim, rows, batch: Vec::new(), fault, points: None }
     }
 
     /// Rows whose shape `[rows, columns]` is known at run time, for a variable of dimension `dim`; another number of
@@ -129,7 +139,7 @@ impl<'a, T> View<'a, T> {
             Cow::Borrowed(data) => Data::Borrowed(data),
             Cow::Owned(data) => Data::Owned(data),
         };
-        Self { data, dim, rows, batch: Vec::new(), fault }
+        Self { data, dim, rows, batch: Vec::new(), fault, points: None }
     }
 
     /// A copy of rows that are separate lists; the first list whose length is not `dim` is a fault.
@@ -142,6 +152,21 @@ impl<'a, T> View<'a, T> {
             Some(row) => Self::from_table(Cow::Owned(Vec::new()), [rows.len(), row.len()], dim),
             None => Self::from_table(rows.clone().flatten().copied().collect(), [rows.len(), dim], dim),
         }
+    }
+
+    /// Points of `dim` coordinates that keep their tree.
+    #[must_use]
+    pub(crate) fn from_points(points: &'a Points<T>, dim: usize) -> Self
+    where
+        T: Scalar,
+    {
+        Self { points: Some(points), ..Self::from_flat(points.numbers(), dim) }
+    }
+
+    /// The points that the rows are, if these keep their tree.
+    #[must_use]
+    pub(crate) fn points(&self) -> Option<&'a Points<T>> {
+        self.points
     }
 
     /// A parameter of `dim` components, borrowed or copied.
@@ -174,7 +199,7 @@ impl<'a, T> View<'a, T> {
     #[must_use]
     pub fn from_array(data: Array<T>, dim: usize) -> Self {
         let (rows, fault) = whole_rows(data.len(), dim);
-        Self { data: Data::Array(data), dim, rows, batch: Vec::new(), fault }
+        Self { data: Data::Array(data), dim, rows, batch: Vec::new(), fault, points: None }
     }
 
     /// Rows of length `dim`, one after another, stored in 16 bits.
@@ -189,7 +214,7 @@ impl<'a, T> View<'a, T> {
     #[must_use]
     pub fn from_halves(data: Halves<'a>, dim: usize) -> Self {
         let (rows, fault) = whole_rows(data.len(), dim);
-        Self { data: Data::Halves(data), dim, rows, batch: Vec::new(), fault }
+        Self { data: Data::Halves(data), dim, rows, batch: Vec::new(), fault, points: None }
     }
 
     /// A parameter of `dim` components, stored in 16 bits.
@@ -239,7 +264,8 @@ impl<'a, T> View<'a, T> {
     }
 
     fn one_row(data: Data<'a, T>, len: usize, dim: usize) -> Self {
-        Self { data, dim, rows: 1, batch: Vec::new(), fault: (len != dim).then_some(Fault::ParameterLength) }
+        let fault = (len != dim).then_some(Fault::ParameterLength);
+        Self { data, dim, rows: 1, batch: Vec::new(), fault, points: None }
     }
 
     /// The same rows, shared out among batches in row-major order: the rows of each follow each other.
@@ -260,6 +286,7 @@ impl<'a, T> View<'a, T> {
             }
         }
         self.batch = batch.to_vec();
+        self.points = None;
         self
     }
 
@@ -412,6 +439,7 @@ impl<'a, T> View<'a, T> {
             rows: range.len(),
             batch: Vec::new(),
             fault: self.fault,
+            points: None,
         })
     }
 
