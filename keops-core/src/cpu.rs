@@ -103,10 +103,11 @@ impl<T: Vectorized> Cpu<'_, T> {
                 let shape = Shape { batches: 1, ..shape };
                 let kept = if common.is_some() { 0 } else { plan::prepared_bytes(pattern.is_some()) };
                 let work = prepare::Work::new((kernel, layout), (problem, batch), shape, kept, meter.as_ref())?;
-                if pattern.is_none() && pairs.pruning != Pruning::Never {
-                    if let Some(totals) = best_first::run(arch, &work, pairs.pruning, pieces, indices) {
-                        return Ok(totals);
-                    }
+                if pattern.is_none()
+                    && pairs.pruning != Pruning::Never
+                    && let Some(totals) = best_first::run(arch, &work, pairs.pruning, pieces, indices)
+                {
+                    return Ok(totals);
                 }
                 Ok(match common {
                     Some(common) => over_sources::run(common, &work, pieces, indices),
