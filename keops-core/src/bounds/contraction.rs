@@ -94,6 +94,8 @@ fn squared_distance<'a, T: Scalar>(
         let meet = |a: f64, b: f64| a == b && a.is_infinite();
         nan |= u.nan | w.nan | meet(u.lo, w.lo) | meet(u.hi, w.hi);
     }
+    // Of the largest squares a sum may be infinite that is not with other roundings.
+    let lo = lo.min(f64::MAX);
     let error = [lo * relative + smallest, hi * relative / (1.0 - relative).max(0.0) + smallest];
     let distance = cx.widened([lo, hi], error, nan, id);
     Interval { lo: distance.lo.max(0.0), ..distance }

@@ -263,6 +263,9 @@ impl<T: Scalar> Real for Interval<T> {
         // An exact product is finite if its factors are.
         let (low, high) = (low.min(f64::MAX), high.max(f64::MIN));
         let (lo, hi) = (low + c.lo, high + c.hi);
+        // Nor is the sum, with one rounding, wherever it is infinite with two.
+        let lo = if lo == f64::INFINITY && c.lo < f64::INFINITY { f64::MAX } else { lo };
+        let hi = if hi == f64::NEG_INFINITY && c.hi > f64::NEG_INFINITY { f64::MIN } else { hi };
         let error = |sum: f64, product: f64| 3.0 * cx.unit * (sum.abs() + product.abs()) + cx.least;
         let id = identity::of(const { word("mul_add") }, id, c.id);
         let one = cx.widened([lo, hi], [error(lo, low), error(hi, high)], nan, id);
