@@ -85,10 +85,12 @@ pub(super) fn has_boxes(layout: &Layout, shape: Shape) -> bool {
 pub(super) fn may_search(layout: &Layout, shape: Shape) -> bool {
     /// With more coordinates, boxes of points that are not on a surface of few dimensions are as large as all of them.
     const COORDINATES: usize = 24;
+    /// With fewer targets, a source is sorted no faster than it meets all of them.
+    const TARGETS: usize = 4096;
     let Shape { targets, sources, .. } = shape;
     has_boxes(layout, shape)
         && coordinates(layout).iter().all(|&count| count <= COORDINATES)
-        && targets >= 1024
+        && targets >= TARGETS
         && sources >= 4096
         && targets.saturating_mul(sources) >= PAIRS_FOR_SEARCH
 }
