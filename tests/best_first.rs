@@ -251,3 +251,27 @@ fn points_that_keep_their_tree() {
     keops! { fn sum(x: Vi<3>, y: Vj<3>) -> Sum<j> { exp(-sqdist(x, y)) } }
     assert!(sum(&targets, &sources).eval().unwrap() == sum(&x, &y).eval().unwrap());
 }
+
+/// Targets that are missing meet all sources; the others, among them, find what they find without them.
+#[test]
+fn many_targets_are_missing() {
+    let mut random = Random::new();
+    let (mut x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (rows(&mut random, N, 1), rows(&mut random, 3 * M, 1));
+    x.iter_mut().step_by(2).for_each(|row| *row = [f32::NAN; 3]);
+    same!(x, |x| nearest(x, &y));
+    same!(x, |x| nearest_with_distances(x, &y));
+    same!(x, |x| nothing(x, &y));
+    let b: Vec<[f32; 1]> = random.rows(3 * M, 0.5..1.0);
+    same!(x, |x| densest(x, &y, &b));
+}
+
+/// Squares whose sum is the largest number with one rounding, and infinite with two: of equal distances the first counts.
+#[test]
+fn squares_at_the_end_of_the_range() {
+    let x = vec![[0.0; 2]; N];
+    let y =
+        [[[9.040444282172731e153, 9.901498910122747e153]; 64], [[1.1677830610030535e154, 6.5876843981527715e153]; 64]];
+    let y = y.concat();
+    same!(x, |x| nearest(x, &y));
+    same!(x, |x| farthest(x, &y));
+}

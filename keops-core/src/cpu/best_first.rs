@@ -18,7 +18,7 @@
 //!
 //! Whether this pays is tried on a few leaves of targets of a sample of the points.
 
-use core::cmp::Reverse;
+use core::{cmp::Reverse, ops::Range};
 use std::{
     borrow::Cow,
     collections::BinaryHeap,
@@ -323,6 +323,9 @@ impl<'a, T: Vectorized> Search<'a, T> {
 
     /// The states of the targets of a leaf, and the number of sources that they met. Stops after `most` sources.
     fn of_leaf(&self, leaf: usize, most: usize) -> (TargetBlock<'a, T>, usize) {
+        /// While a target has not selected as many values as it is to, nothing can be left out. If so after this part of the
+        /// sources, and as many leaves of them, its values are NaN, as those of missing points are: the rest is taken at once.
+        const HOPELESS: usize = 16;
         let [targets, sources] = self.trees;
         let components = self.work.layout.components;
         let mut block = TargetBlock::new(self.arch, self.work, targets.rows(leaf));
@@ -357,6 +360,20 @@ impl<'a, T: Vectorized> Search<'a, T> {
         while let Some(Reverse((bound, _, node))) = queue.pop() {
             let least = worst.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             if bound > ordered(least) || met > most {
+                break;
+            }
+            if least == f64::INFINITY && met >= (sources.rows(0).len() / HOPELESS).max(HOPELESS * LEAF) {
+                // The part is the first of those that are left; together they are a few long ranges.
+                let left = queue.drain().map(|Reverse((_, _, node))| node).chain([node]);
+                let mut left: Vec<_> = left.map(|node| sources.rows(node as usize)).collect();
+                left.sort_unstable_by_key(|rows| rows.start);
+                left.dedup_by(|next, rows| {
+                    let follows = next.start == rows.end;
+                    rows.end = if follows { next.end } else { rows.end };
+                    follows
+                });
+                met += left.iter().map(Range::len).sum::<usize>();
+                block.meet_all(&left);
                 break;
             }
             match sources.halves(node as usize) {
