@@ -97,12 +97,14 @@ impl<T: Element, const D: usize> Tree<T, D> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a, T: Element, const D: usize> AsRows<'a, T, D> for &'a Tree<T, D> {
     fn as_rows(self) -> View<'a, T> {
         View::from_points(&self.points, D)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<'a, T: Element, const D: usize> AsDynRows<'a, T> for &'a Tree<T, D> {
     fn as_dyn_rows(self, dim: usize) -> View<'a, T> {
         if dim == D { self.as_rows() } else { self.rows().as_dyn_rows(dim) }
