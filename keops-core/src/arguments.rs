@@ -42,8 +42,9 @@ use crate::{data::View, number::Scalar};
 
 /// Rows of `D` numbers of type `T`: an argument for a variable `Vi<D>` or `Vj<D>`.
 ///
-/// The following are rows: references to `[[T; D]]`, `Vec<[T; D]>`, `[[T; D]; N]`, [`Rows<T, D>`](crate::data::Rows)
-/// and [`DeviceRows<T, D>`](crate::data::DeviceRows), and to flat numbers, row after row: `[T]`, `Vec<T>` and `[T; N]`;
+/// The following are rows: references to `[[T; D]]`, `Vec<[T; D]>`, `[[T; D]; N]`, [`Rows<T, D>`](crate::data::Rows),
+/// [`DeviceRows<T, D>`](crate::data::DeviceRows) and points that keep their tree, [`Tree<T, D>`](crate::cluster::Tree), and to
+/// flat numbers, row after row: `[T]`, `Vec<T>` and `[T; N]`;
 /// and references to a [`Box`], an [`Arc`](std::sync::Arc), an `Rc`, a [`Cow`](std::borrow::Cow) or another reference
 /// to one of these. Rows that are separate lists, `&Vec<Vec<T>>` and `&[&[T]]`, are copied. Where `T` is `f32`, rows
 /// may be stored as `f16` or `bf16`: see [`Halves`](crate::data::Halves). Arrays and matrices of other crates: see

@@ -88,7 +88,8 @@ impl<T: Element, const D: usize> Tree<T, D> {
     ///
     /// ```
     /// # use keops::cluster::Tree;
-    /// assert!(Tree::<f32, 3>::new(&[])?.is_empty());
+    /// let nothing: [[f32; 3]; 0] = [];
+    /// assert!(Tree::new(&nothing)?.is_empty());
     /// # Ok::<(), keops::Error>(())
     /// ```
     #[must_use]
