@@ -16,7 +16,7 @@
 //! equal values go to the lowest row number as without a tree: the results are the same to the bit, except where values
 //! themselves depend on the tile that a pair is in, as long contractions do (the module `contract`).
 //!
-//! Whether this pays is tried on a few leaves of targets of a sample of the points.
+//! Whether this pays is tried on a few leaves of targets: in calls that are not large, of a sample of the points first.
 
 use core::{cmp::Reverse, ops::Range};
 use std::{

@@ -439,6 +439,8 @@ fn divide(g: &mut Graph, c: Id, root: &mut Root, known: &mut HashMap<Id, Id>) ->
     }
     let dim = g.dim(c).clone();
     let args = g.args(c).to_vec();
+    // as many as when c was found to be a multiple
+    root.nodes = NODES;
     let quotient = match *g.op(c) {
         _ if g.is_zero(c) => c,
         _ if c == root.z => {
@@ -448,9 +450,17 @@ fn divide(g: &mut Graph, c: Id, root: &mut Root, known: &mut HashMap<Id, Id>) ->
         _ if Some(c) == root.square() => root.z,
         Op::Add | Op::Sub if !args.iter().all(|&arg| root.has_factor(g, arg, false)) => {
             root.nodes = NODES;
-            let quotient = root.quotient(g, c).expect("it is a multiple");
-            let node = node_of(g, &quotient);
-            g.broadcast(node, &dim)
+            match root.quotient(g, c) {
+                Some(quotient) => {
+                    let node = node_of(g, &quotient);
+                    g.broadcast(node, &dim)
+                }
+                // too long to be told to be a multiple once more: right wherever z is not 0
+                None => {
+                    let z = g.broadcast(root.z, &dim);
+                    g.div(c, z)
+                }
+            }
         }
         Op::Mul => {
             root.nodes = NODES;
