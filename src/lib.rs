@@ -28,7 +28,7 @@ pub use keops_core::{
     arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, Batched, batched},
     call::{Call, CallInto, Element},
     cluster,
-    data::{Device, DeviceMatrix, DeviceRows, Error, Matrix, OnDevice, Ranges, Rows, View},
+    data::{Device, DeviceMatrix, DeviceRows, Error, Matrix, Neighbours, OnDevice, Ranges, Rows, View},
     interfaces, operator, solve,
 };
 #[doc = include_str!("keops.md")]
@@ -65,11 +65,11 @@ pub mod __private {
         call::{
             Element, OnePass, Part, Pass, Plan, PlanInto, Row as RowOfResult,
             absent::{Derived, Differentiable, FirstOrder, Last, Linear, NextOrder, OfTheValue, Square},
-            centred, centred_rows, counts, index_rows, rows, rows_into, saved,
+            centred, centred_rows, counts, index_rows, neighbours, rows, rows_into, saved,
             selection::{Selection, SelectionPart, Side},
             value_and_index_rows, with_saved,
         },
-        data::{Buffer, Device, Error, Host, OnDevice, Ranges, Storage, Stored, View},
+        data::{Buffer, Device, Error, Host, Neighbours, OnDevice, Ranges, Storage, Stored, View},
         formula::{
             Chain, Components, Contraction, Cuda, Differences, Formula, Grid, Index, Item, Row, Scaled, Sink, Variable,
         },
@@ -77,9 +77,9 @@ pub mod __private {
         operator::{DynOperator, Operator},
         problem::{Settings, Watch},
         reduction::{
-            ArgKMin, ArgMax, ArgMin, CompensatedMean, CompensatedSum, DirectMean, DirectSum, KMin, KMinArgKMin,
-            LogSumExp, LogSumExpSaved, LogSumExps, LogSumExpsSaved, Max, MaxArgMax, MaxSumShiftExp, Mean, Min,
-            MinArgMin, Prod, ProdSaved, SoftMaxSaved, Sum, SumSoftMaxWeight, Zero,
+            ArgKMin, ArgMax, ArgMin, CompensatedMean, CompensatedSum, CountWithin, DirectMean, DirectSum, KMin,
+            KMinArgKMin, LogSumExp, LogSumExpSaved, LogSumExps, LogSumExpsSaved, Max, MaxArgMax, MaxSumShiftExp, Mean,
+            Min, MinArgMin, Prod, ProdSaved, SoftMaxSaved, Sum, SumSoftMaxWeight, Within, Zero,
         },
         solve::{DynSolve, Solve},
     };

@@ -18,7 +18,7 @@ pub use parts::Part;
 pub use pass::{Pass, reduce, reduce_on};
 
 use crate::{
-    data::{Array, Buffer, Device, Error, Storage, Stored, To, View, room},
+    data::{Array, Buffer, Device, Error, Neighbours, Storage, Stored, To, View, room},
     formula::Formula,
     problem::{Settings, Shape, shape, shape_and_batches},
     reduction::Reduction,
@@ -176,6 +176,17 @@ pub fn value_and_index_rows<T: Element, F: Formula, R: Reduction, B: Buffer<T>, 
     let (mut values, mut indices) = (B::room(rows, width)?, I::room(rows, width)?);
     pass.run(&mut [Part { width, gradient: None, to: values.to() }], Some(indices.to()))?;
     Ok((values, indices))
+}
+
+/// Runs a pass whose result is lists of sources.
+///
+/// # Errors
+/// The errors of [`Pass::new`] and [`Pass::lists`].
+pub fn neighbours<T: Element, F: Formula, R: Reduction>(
+    views: &[View<'_, T>],
+    settings: &Settings,
+) -> Result<Neighbours<T>, Error> {
+    Pass::new::<F, R>(views, settings)?.lists()
 }
 
 /// Runs a pass over the first `count` views and over rows that earlier passes saved, and gives the rows that it saves,

@@ -22,6 +22,8 @@
 //! | `over_targets` | lanes over targets: a block of targets against all sources |
 //! | `over_sources` | lanes over sources: few targets against a chunk of many sources |
 //! | `scattered` | lanes over targets, each with its own sources: scattered pairs |
+//! | `best_first` | selections of values without all pairs, by bounds of the formula |
+//! | `within`, `collect` | lists of all sources within a radius, and their loop over pairs |
 //! | `threads` | runs units on threads, whose stacks are large enough |
 //! | `output` | the outputs of a block of targets, and totals over all rows |
 //! | `event` | with the feature `tracing`: an event for each pass |
@@ -33,6 +35,7 @@
 //! merged depends on it. Results may differ in the last digits between processors with different vector widths.
 
 mod best_first;
+mod collect;
 mod contract;
 #[cfg(feature = "tracing")]
 mod event;
@@ -50,7 +53,9 @@ mod scattered;
 mod sweep;
 mod threads;
 mod units;
+mod within;
 
+pub use collect::Found;
 pub use kernel::{Compiled, Kernel, Layout};
 pub use sweep::{SourceNumbers, Tile};
 
@@ -59,7 +64,7 @@ use std::sync::{Mutex, PoisonError};
 use pulp::Arch;
 
 use crate::{
-    data::Error,
+    data::{Error, Neighbours},
     lanes::{Common, Vectorized},
     problem::{Engine, HostPiece, Outputs, Problem, Pruning, Shape},
 };
@@ -94,28 +99,38 @@ impl<T: Vectorized> Cpu<'_, T> {
         let meter = pairs.meter(shape);
         let mut totals = output::Totals::new(pieces);
         if shape.targets > 0 {
-            let over_sources =
-                pattern.is_none() && plan::lanes_over_sources::<T>(&layout, Shape { batches: 1, ..shape });
+            let over_sources = pattern.is_none()
+                && !layout.lists
+                && plan::lanes_over_sources::<T>(&layout, Shape { batches: 1, ..shape });
             let common = Common::of(arch).filter(|_| over_sources);
             #[cfg(feature = "tracing")]
             event::pass(self, common, pairs, shape);
-            let run = |batch: usize, pieces: &mut [HostPiece<'_, T>], indices: &mut [u32]| {
+            let run = |batch: usize, pieces: &mut [HostPiece<'_, T>], indices: &mut [u32]| -> Result<_, Error> {
                 let shape = Shape { batches: 1, ..shape };
                 let kept = if common.is_some() { 0 } else { plan::prepared_bytes(pattern.is_some()) };
                 let work = prepare::Work::new((kernel, layout), (problem, batch), shape, kept, meter.as_ref())?;
+                if layout.lists {
+                    let kept = within::kept(pairs.pruning) / problem.shape().batches;
+                    let lists = within::run(arch, &work, (pattern, pairs.pruning), kept, indices)?;
+                    return Ok((output::Totals::new(pieces), Some(lists)));
+                }
                 if pattern.is_none()
                     && pairs.pruning != Pruning::Never
                     && let Some(totals) = best_first::run(arch, &work, pairs.pruning, pieces, indices)
                 {
-                    return Ok(totals);
+                    return Ok((totals, None));
                 }
-                Ok(match common {
+                let totals = match common {
                     Some(common) => over_sources::run(common, &work, pieces, indices),
                     None => over_targets::run(arch, &work, pattern, pieces, indices),
-                })
+                };
+                Ok((totals, None))
             };
+            let mut lists = Vec::new();
             if shape.batches == 1 {
-                totals = run(0, pieces, indices)?;
+                let of_batch = run(0, pieces, indices)?;
+                totals = of_batch.0;
+                lists.extend(of_batch.1);
             } else {
                 let of_batches = output::batches(pieces, indices, shape.batches);
                 // Each lock is taken by the one thread that has the batch.
@@ -128,9 +143,14 @@ impl<T: Vectorized> Cpu<'_, T> {
                 for outputs in of_batches {
                     let (_, result) = outputs.into_inner().unwrap_or_else(PoisonError::into_inner);
                     if let Some(result) = result {
-                        totals.join(&result?);
+                        let (of_batch, of_lists) = result?;
+                        totals.join(&of_batch);
+                        lists.extend(of_lists);
                     }
                 }
+            }
+            if let Some(to) = &mut outputs.lists {
+                **to = Neighbours::join(lists)?.with(layout.signature.targets, shape.batches);
             }
         }
         totals.write(pieces);

@@ -35,6 +35,7 @@
 //! | [`ArgMin`], [`ArgMax`] | the row number of the smallest (largest) value |
 //! | [`MinArgMin`], [`MaxArgMax`] | both |
 //! | [`KMin`], [`ArgKMin`], [`KMinArgKMin`] | the K smallest, ascending; their row numbers; both |
+//! | [`CountWithin`], [`Within`] | the number of sources with f_0 <= f_1; besides, lists of them |
 //!
 //! The exponent f_0 is to base 2: the macro folds the factor log2(e) into what it hoists. Logarithms in results are
 //! natural.
@@ -53,6 +54,7 @@ mod product;
 mod schemes;
 mod soft_max;
 mod sum;
+mod within;
 mod zero;
 
 pub use compensated::Total;
@@ -69,6 +71,7 @@ pub use product::{Factors, Parts, Prod, ProdSaved, Product, Whole};
 pub use schemes::{CompensatedSum, DirectSum};
 pub use soft_max::{ShiftReciprocalAndMean, SoftMaxSaved, SumSoftMaxWeight, WeightedMean};
 pub use sum::Sum;
+pub use within::{CountWithin, Radius, Within};
 pub use zero::Zero;
 
 use crate::{
@@ -117,6 +120,10 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     const FILTERS: bool = false;
     /// Which of the values it selects, for reductions whose state is the smallest values of each component.
     const SELECTS: Option<Selects> = None;
+    /// Whether it selects the sources with f_0 <= f_1, where f_1 depends on the target alone.
+    const WITHIN: bool = false;
+    /// Whether it lists the sources that it selects.
+    const LISTS: bool = false;
     /// Whether [`Self::push`] writes to the state, and not only to the run.
     const PUSHES_TO_STATE: bool = false;
     /// Whether a component may be pushed for several sources, in their order, before the next component is pushed for

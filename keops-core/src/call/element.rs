@@ -5,7 +5,7 @@ use pulp::Arch;
 use crate::{
     arguments::Number,
     call::{Part, Pass, engine, parts},
-    data::{Error, Stored, To},
+    data::{Error, Neighbours, Stored, To},
     lanes::Vectorized,
     number::Scalar,
     problem::{
@@ -91,6 +91,13 @@ pub trait Element: Vectorized + Stored + Number<Self> {
         indices: Option<To<'_, u32>>,
     ) -> Result<(), Error>;
 
+    /// The lists of a pass that has some; it is compiled once, too.
+    ///
+    /// # Errors
+    /// The errors of [`Pass::lists`].
+    #[doc(hidden)]
+    fn lists(pass: &Pass<'_, Self>) -> Result<Neighbours<Self>, Error>;
+
     /// The engines for this element type.
     #[doc(hidden)]
     fn engines(engines: &dyn Engines) -> &dyn EnginesFor<Self>;
@@ -117,6 +124,11 @@ macro_rules! element {
                 indices: Option<To<'_, u32>>,
             ) -> Result<(), Error> {
                 engine::reduce(arch, pass, pieces, indices)
+            }
+
+            #[inline(never)]
+            fn lists(pass: &Pass<'_, $t>) -> Result<Neighbours<$t>, Error> {
+                engine::lists(Arch::new(), pass)
             }
 
             fn engines(engines: &dyn Engines) -> &dyn EnginesFor<$t> {

@@ -5,7 +5,7 @@ use pulp::Arch;
 use crate::{
     call::{Element, Pass},
     cpu::Cpu,
-    data::{Device, Error, To, View},
+    data::{Device, Error, Neighbours, To, View, room},
     problem::{
         Engine, Outputs, Piece,
         cuda::{Devices, Engines, Kernel},
@@ -30,11 +30,28 @@ pub(super) fn reduce<T: Element>(
 ) -> Result<(), Error> {
     let problem = pass.problem();
     let mut outputs = Outputs::new(problem, pieces, indices)?;
+    run(arch, pass, &mut outputs)
+}
+
+/// Runs a pass whose result is lists, on the processor.
+///
+/// # Errors
+/// [`Error::OnlyOnCpu`]; no memory.
+pub(super) fn lists<T: Element>(arch: Arch, pass: &Pass<'_, T>) -> Result<Neighbours<T>, Error> {
+    let problem = pass.problem();
+    let (mut lists, mut counts) = (Neighbours::default(), room(problem.rows_of(None), problem.signature().indices)?);
+    let mut outputs = Outputs::new(problem, &mut [], Some(To::Host(&mut counts)))?;
+    outputs.lists = Some(&mut lists);
+    run(arch, pass, &mut outputs)?;
+    Ok(lists)
+}
+
+/// Chooses the engine and runs the pass.
+fn run<T: Element>(arch: Arch, pass: &Pass<'_, T>, outputs: &mut Outputs<'_, '_, T>) -> Result<(), Error> {
+    let problem = pass.problem();
     match Choice::of(pass)? {
-        Choice::Cpu => Cpu { arch, kernel: pass.kernel, layout: pass.layout }.reduce(problem, &mut outputs),
-        Choice::Cuda(engines, devices, kernel) => {
-            T::engines(engines).engine(devices, kernel).reduce(problem, &mut outputs)
-        }
+        Choice::Cpu => Cpu { arch, kernel: pass.kernel, layout: pass.layout }.reduce(problem, outputs),
+        Choice::Cuda(engines, devices, kernel) => T::engines(engines).engine(devices, kernel).reduce(problem, outputs),
     }
 }
 
@@ -44,6 +61,13 @@ impl Choice {
     /// else on the processor. It is an error if the pass cannot run on the device that was asked for.
     fn of<T: Element>(pass: &Pass<'_, T>) -> Result<Self, Error> {
         let (problem, settings) = (pass.problem(), pass.settings);
+        if pass.layout.within {
+            let elsewhere = problem.views().iter().any(|view| view.device().is_some());
+            return match settings.device {
+                Device::Auto | Device::Cpu if !elsewhere => Ok(Self::Cpu),
+                _ => Err(Error::OnlyOnCpu { formula: problem.signature().name }),
+            };
+        }
         let on_cuda = |devices| {
             let engines = settings.cuda.ok_or(Error::BuiltWithoutCuda)?;
             Ok(Self::Cuda(engines, devices, cuda_kernel(pass)?))

@@ -5,7 +5,7 @@ use pulp::Arch;
 use crate::{
     call::{Element, Part},
     cpu::{Compiled, Kernel, Layout},
-    data::{Device, Error, To, View},
+    data::{Device, Error, Neighbours, To, View},
     formula::Formula,
     lanes::Vectorized,
     problem::{Piece, Problem, Settings, Signature, cuda::Image},
@@ -55,6 +55,14 @@ impl<'a, T: Element> Pass<'a, T> {
     /// Outputs that do not fit the result; a device that does not exist; errors of the device.
     pub fn run(&self, parts: &mut [Part<'_, T>], indices: Option<To<'_, u32>>) -> Result<(), Error> {
         T::run(self, parts, indices)
+    }
+
+    /// Computes the result of a reduction that lists sources.
+    ///
+    /// # Errors
+    /// [`Error::OnlyOnCpu`]; no memory.
+    pub fn lists(&self) -> Result<Neighbours<T>, Error> {
+        T::lists(self)
     }
 
     /// Computes the pieces of the result as an engine does, without sums over batches.

@@ -70,14 +70,33 @@ pub(super) fn run<T: Vectorized>(
     pieces: &mut [HostPiece<'_, T>],
     indices: &mut [u32],
 ) -> Option<Totals> {
+    if pieces.iter().any(|piece| piece.place == Place::Total) {
+        return None;
+    }
+    searched(arch, work, pruning, |search, always| {
+        let order = search.order;
+        let (values, found) = if always { search.all(usize::MAX) } else { search.all_if_it_pays() }?;
+        write(order, (&values, &found), pieces, indices);
+        Some(Totals::new(pieces))
+    })
+}
+
+/// Calls `run` with a search of a batch by bounds, unless the reduction or the shape is not one for it, or a sample shows that
+/// it does not pay. `run` is told whether the search runs in any case, and else has to find out whether it pays.
+pub(super) fn searched<T: Vectorized, R>(
+    arch: Arch,
+    work: &Work<'_, T>,
+    pruning: Pruning,
+    run: impl FnOnce(Search<'_, T>, bool) -> Option<R>,
+) -> Option<R> {
     let shape = work.shape;
     let always = pruning == Pruning::Always;
     let kept = work.kept(Role::Source).is_some();
-    let selects = work.layout.selects.filter(|_| plan::has_boxes(&work.layout, shape))?;
-    if !(always || kept || plan::may_search(&work.layout, shape)) {
+    let by_bounds = work.layout.selects.is_some() || work.layout.within;
+    if pruning == Pruning::Never || !by_bounds || !plan::has_boxes(&work.layout, shape) {
         return None;
     }
-    if pieces.iter().any(|piece| piece.place == Place::Total) {
+    if !(always || kept || plan::may_search(&work.layout, shape)) {
         return None;
     }
     let bounds = work.kernel.bounds()?;
@@ -86,16 +105,11 @@ pub(super) fn run<T: Vectorized>(
             |count: usize, most: usize| (0..count as u32).step_by(count.div_ceil(most).max(1)).collect::<Vec<_>>();
         let rows = [sample(shape.targets, SAMPLE[0]), sample(shape.sources, SAMPLE[1])];
         let sorted = Sorted([OfRole::new(work, Role::Target, &rows[0]), OfRole::new(work, Role::Source, &rows[1])]);
-        if !sorted.search(arch, work, bounds, selects, |search| search.that_pays().is_some()) {
+        if !sorted.search(arch, work, bounds, |search| search.that_pays().is_some()) {
             return None;
         }
     }
-    let sorted = Sorted::all(work);
-    let (values, found) = sorted.search(arch, work, bounds, selects, |search| {
-        if always { search.all(usize::MAX) } else { search.all_if_it_pays() }
-    })?;
-    write(&sorted.0[0].tree, (&values, &found), pieces, indices);
-    Some(Totals::new(pieces))
+    Sorted::all(work).search(arch, work, bounds, |search| run(search, always))
 }
 
 /// Targets and sources in the orders of their trees.
@@ -152,32 +166,42 @@ impl<'w, T: Vectorized> Sorted<'w, T> {
         arch: Arch,
         work: &Work<'_, T>,
         bounds: &dyn Bounds<T>,
-        selects: Selects,
         run: impl FnOnce(Search<'_, T>) -> R,
     ) -> R {
         let [targets, sources] = &self.0;
         let shape = Shape { targets: targets.order.len(), sources: sources.order.len(), ..work.shape };
         let sorted = work.with_rows(&targets.numbers, &sources.numbers, shape, &sources.order);
-        let search = Search::new(arch, &sorted, bounds, selects, [&targets.tree, &sources.tree]);
+        let search = Search::new(arch, &sorted, bounds, targets.tree.order(), [&targets.tree, &sources.tree]);
         run(Search { of: work.shape.sources, ..search })
     }
 }
 
 /// The trees of a batch whose rows are in their order, with what bounds read of each part.
-struct Search<'a, T: Vectorized> {
+pub(super) struct Search<'a, T: Vectorized> {
     arch: Arch,
-    work: &'a Work<'a, T>,
+    pub(super) work: &'a Work<'a, T>,
     bounds: &'a dyn Bounds<T>,
-    selects: Selects,
+    /// For each place in the order of the targets, the number of the target.
+    pub(super) order: &'a [u32],
     /// How many sources there are, of which these may be a sample.
     of: usize,
     /// Whether bounds are as narrow as they can be, which takes several times as long.
     narrow: bool,
     rounding: Rounding<T>,
-    trees: [&'a Tree<T>; 2],
+    pub(super) trees: [&'a Tree<T>; 2],
     parameters: Vec<Interval<T>>,
     /// The prepared box of each part of the sources, one after another. Empty for a few targets, which meet a few parts.
     sources: Vec<Interval<T>>,
+}
+
+/// What was computed for the targets of a leaf.
+pub(super) struct OfLeaf<'a, T: Vectorized> {
+    /// The targets and their states.
+    pub(super) block: TargetBlock<'a, T>,
+    /// How many sources they met.
+    pub(super) met: usize,
+    /// How many other sources are within the radii of all of them, as bounds show.
+    pub(super) inside: u32,
 }
 
 /// A part of the sources in the queue, with its lower and its upper bound. The least lower bound comes first, and of equal
@@ -189,7 +213,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
         arch: Arch,
         work: &'a Work<'a, T>,
         bounds: &'a dyn Bounds<T>,
-        selects: Selects,
+        order: &'a [u32],
         trees: [&'a Tree<T>; 2],
     ) -> Self {
         let rounding = Rounding::engine();
@@ -197,7 +221,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
             arch,
             work,
             bounds,
-            selects,
+            order,
             of: work.shape.sources,
             narrow: false,
             rounding,
@@ -249,7 +273,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
     }
 
     /// The search, with narrow bounds if it takes these, if it pays.
-    fn that_pays(mut self) -> Option<Self> {
+    pub(super) fn that_pays(mut self) -> Option<Self> {
         if self.pays() {
             return Some(self);
         }
@@ -272,14 +296,19 @@ impl<'a, T: Vectorized> Search<'a, T> {
         let most = (share * sources as f64) as usize;
         let met = AtomicUsize::new(0);
         threads::for_each(0..tried.len(), true, &|number| {
-            met.fetch_add(self.of_leaf(tried[number], most).1, Ordering::Relaxed);
+            met.fetch_add(self.of_leaf(tried[number], most, false).met, Ordering::Relaxed);
         });
         (met.into_inner() as f64) < share * (sources * tried.len()) as f64
     }
 
+    /// Whether trying a few leaves of targets would be most of the work.
+    pub(super) fn has_few_targets(&self) -> bool {
+        self.trees[0].nodes() <= FEW
+    }
+
     /// The results of all targets, if best first pays. A few targets are not tried on before.
     fn all_if_it_pays(self) -> Option<(Vec<T>, Vec<u32>)> {
-        if self.trees[0].nodes() <= FEW {
+        if self.has_few_targets() {
             return self.all((SHARE * self.of as f64) as usize);
         }
         self.that_pays()?.all(usize::MAX)
@@ -300,10 +329,11 @@ impl<'a, T: Vectorized> Search<'a, T> {
         // Each lock is taken by the one thread that has the leaf.
         let blocks: Vec<_> = blocks.into_iter().map(Mutex::new).collect();
         threads::for_each(0..leaves.len(), true, &|number| {
-            let (block, sources) = self.of_leaf(leaves[number], most);
+            let OfLeaf { block, met: sources, inside } = self.of_leaf(leaves[number], most, false);
             let count = targets.rows(leaves[number]).len();
             let mut output = blocks[number].lock().unwrap_or_else(PoisonError::into_inner);
             output.finish(self.work.kernel, layout, block.states.numbers(), block.lanes, count);
+            output.count_more(inside);
             self.work.met(count * shape.sources);
             met.fetch_add(count * sources, Ordering::Relaxed);
             beyond.fetch_or(sources > most, Ordering::Relaxed);
@@ -321,8 +351,58 @@ impl<'a, T: Vectorized> Search<'a, T> {
         self.bounds.prepare(self.rounding, role, &self.parameters, row, to);
     }
 
-    /// The states of the targets of a leaf, and the number of sources that they met. Stops after `most` sources.
-    fn of_leaf(&self, leaf: usize, most: usize) -> (TargetBlock<'a, T>, usize) {
+    /// Takes the sources that matter to the targets of a leaf, but not many more than `most`. Pairs within a radius are kept
+    /// if `keeps` says so, for a reduction that lists them.
+    pub(super) fn of_leaf(&self, leaf: usize, most: usize, keeps: bool) -> OfLeaf<'a, T> {
+        match self.work.layout.selects {
+            Some(selects) => self.selecting(leaf, most, selects),
+            None => self.within(leaf, most, keeps),
+        }
+    }
+
+    /// The sources within the radii of the targets of a leaf, in the order of the tree.
+    fn within(&self, leaf: usize, most: usize, keeps: bool) -> OfLeaf<'a, T> {
+        let [targets, sources] = self.trees;
+        let mut block = TargetBlock::new(self.arch, self.work, targets.rows(leaf));
+        let mut whole = Vec::new();
+        self.prepare(Role::Target, &self.of_node(Role::Target, leaf), &mut whole);
+        let mut values = vec![Interval::component(Role::Parameter, 0, T::zero(), T::zero()); 2];
+        let (mut ranges, mut met, mut inside): (Vec<Range<usize>>, _, _) = (Vec::new(), 0, 0);
+        let (mut scratch, mut left) = (Vec::new(), Vec::new());
+        left.extend((sources.nodes() > 0).then_some(0));
+        while let Some(node) = left.pop().filter(|_| met <= most) {
+            self.least(&whole, self.source(node, &mut scratch), &mut values);
+            let (value, radius) = (&values[0], &values[1]);
+            // a pair with a NaN is not within any radius
+            if value.lo() > radius.hi() {
+                continue;
+            }
+            let rows = sources.rows(node);
+            let all = value.hi() <= radius.lo() && !value.may_be_nan() && !radius.may_be_nan();
+            if all && block.found.is_none() {
+                inside += rows.len() as u32;
+                continue;
+            }
+            match sources.halves(node).filter(|_| !all) {
+                Some([first, second]) => left.extend([second, first]),
+                None => {
+                    met += rows.len();
+                    match ranges.last_mut().filter(|last| last.end == rows.start) {
+                        Some(last) => last.end = rows.end,
+                        None => ranges.push(rows),
+                    }
+                }
+            }
+        }
+        if let Some(found) = &mut block.found {
+            found.keeps = keeps;
+        }
+        block.meet_all(&ranges);
+        OfLeaf { block, met, inside }
+    }
+
+    /// The sources with the smallest values for the targets of a leaf.
+    fn selecting(&self, leaf: usize, most: usize, selects: Selects) -> OfLeaf<'a, T> {
         /// While a target has not selected as many values as it is to, nothing can be left out. If so after this part of the
         /// sources, and as many leaves of them, its values are NaN, as those of missing points are: the rest is taken at once.
         const HOPELESS: usize = 16;
@@ -338,14 +418,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
         let mut scratch = Vec::new();
         let mut met = 0;
         let mut push = |queue: &mut BinaryHeap<Queued>, node: usize, worst: &[f64]| {
-            let each = self.work.layout.source;
-            let source = if self.sources.is_empty() {
-                self.prepare(Role::Source, &self.of_node(Role::Source, node), &mut scratch);
-                &scratch[..]
-            } else {
-                &self.sources[node * each..][..each]
-            };
-            self.least(&whole, source, &mut values);
+            self.least(&whole, self.source(node, &mut scratch), &mut values);
             let beyond = |(value, &worst): (&Interval<T>, &f64)| value.lo() > worst;
             if values.iter().zip(worst).all(beyond) {
                 return;
@@ -382,11 +455,21 @@ impl<'a, T: Vectorized> Search<'a, T> {
                     let rows = sources.rows(node as usize);
                     met += rows.len();
                     block.meet_all(slice::from_ref(&rows));
-                    block.worst(self.selects, &mut worst);
+                    block.worst(selects, &mut worst);
                 }
             }
         }
-        (block, met)
+        OfLeaf { block, met, inside: 0 }
+    }
+
+    /// The prepared box of a part of the sources, which is prepared in `scratch` if it was not before.
+    fn source<'s>(&'s self, node: usize, scratch: &'s mut Vec<Interval<T>>) -> &'s [Interval<T>] {
+        let each = self.work.layout.source;
+        if self.sources.is_empty() {
+            self.prepare(Role::Source, &self.of_node(Role::Source, node), scratch);
+            return scratch;
+        }
+        &self.sources[node * each..][..each]
     }
 
     /// The components of f, or of -f if the reduction selects its largest values, on a box of targets and one of sources.
@@ -397,7 +480,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
         } else {
             self.bounds.pair(cx, parameters, target, source, values);
         }
-        if self.selects.negated {
+        if self.work.layout.selects.is_some_and(|selects| selects.negated) {
             values.iter_mut().for_each(|value| *value = Interval::neg(self.rounding, *value));
         }
     }
@@ -411,12 +494,11 @@ fn ordered(x: f64) -> u64 {
 
 /// Writes rows that are in the order of a tree.
 fn write<T: Vectorized>(
-    tree: &Tree<T>,
+    order: &[u32],
     (values, found): (&[T], &[u32]),
     pieces: &mut [HostPiece<'_, T>],
     indices: &mut [u32],
 ) {
-    let order = tree.order();
     let count = order.len().max(1);
     let (all, width) = (values.len() / count, found.len() / count);
     let mut places = vec![0_u32; order.len()];

@@ -43,6 +43,10 @@ pub struct Layout {
     pub compares: bool,
     /// What the reduction selects, if it selects values.
     pub selects: Option<Selects>,
+    /// Whether it selects all sources within a radius, see [`Reduction::WITHIN`].
+    pub within: bool,
+    /// Whether it lists them.
+    pub lists: bool,
 }
 
 impl Layout {
@@ -60,12 +64,14 @@ impl Layout {
             state: <Red::State<F, T> as Components<T>>::LEN,
             compares: Red::COMPARES,
             selects: Red::SELECTS,
+            within: Red::WITHIN,
+            lists: Red::LISTS,
         }
     }
 
-    /// Whether the state has the row numbers of sources.
+    /// Whether the state or the lists have the row numbers of sources.
     pub(super) fn keeps_numbers(&self) -> bool {
-        self.selects.is_some_and(|selects| selects.numbered)
+        self.lists || self.selects.is_some_and(|selects| selects.numbered)
     }
 
     /// How many numbers a prepared row of a role has.

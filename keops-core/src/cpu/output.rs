@@ -92,6 +92,13 @@ impl<T: Vectorized> BlockOutput<'_, T> {
         }
     }
 
+    /// Adds to the row numbers of all targets, which are numbers of sources within a radius.
+    pub(super) fn count_more(&mut self, more: u32) {
+        if more > 0 {
+            self.indices.iter_mut().for_each(|count| *count += more);
+        }
+    }
+
     /// [`Self::finish`] for states in another order than the targets: `order` has the number of the target of each
     /// state. `name` replaces the places that the states hold instead of row numbers by row numbers, for all states in
     /// their order.

@@ -99,6 +99,7 @@ fn unit<T: Vectorized>(common: Common, work: &Work<'_, T>, targets: &[T], chunk:
                     numbers: SourceNumbers { first: first as u32, listed: &[], any_order: false },
                     contracted: None,
                     states: states.numbers_mut(),
+                    found: None,
                 },
             );
             first += count;

@@ -14,6 +14,7 @@ use pulp::Arch;
 
 use crate::{
     cpu::{
+        collect::Found,
         contract::{Contracted, Contractor, Sources, is_long},
         lanes::{fill_lanes, lane, to_lanes},
         output::{self, Totals},
@@ -149,6 +150,8 @@ pub(super) struct TargetBlock<'a, T: Vectorized> {
     /// The numbers of the sources of a tile, if the reduction keeps row numbers and the sources are in their order.
     numbers: Vec<u32>,
     contractor: Option<Contractor<'a, T>>,
+    /// The pairs that were found, if the reduction lists them.
+    pub(super) found: Option<Found<T>>,
     scratch: Aligned<T>,
 }
 
@@ -171,8 +174,8 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
             let widths = [layout.target, layout.source];
             Contractor::new(layout.contractions, &work.centres, arch, lanes, widths, targets.numbers())
         });
-        let numbers = Vec::new();
-        Self { work, arch, lanes, count, parameters, targets, states, numbers, contractor, scratch }
+        let (numbers, found) = (Vec::new(), layout.lists.then(|| Found::new(true)));
+        Self { work, arch, lanes, count, parameters, targets, states, numbers, contractor, found, scratch }
     }
 
     /// For each component of f, the largest of the values that the last one selected of a target has: larger ones change
@@ -199,7 +202,7 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
     }
 
     /// Reduces all pairs of some targets with these sources, and leaves the states of the other targets as they are.
-    fn meet(&mut self, targets: Range<usize>, sources: &[Range<usize>]) {
+    pub(super) fn meet(&mut self, targets: Range<usize>, sources: &[Range<usize>]) {
         let lanes = self.lanes;
         if targets == (0..self.count) {
             return self.meet_all(sources);
@@ -208,7 +211,11 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
         let size = self.work.layout.state * lanes;
         let numbers = rows.start * size..rows.end * size;
         let before = self.states.numbers()[numbers.clone()].to_vec();
+        let listed = self.found.as_ref().map_or(0, Found::len);
         self.meet_rows(rows.clone(), sources);
+        if let Some(found) = &mut self.found {
+            found.retain(listed, &targets);
+        }
         let after = self.states.numbers_mut()[numbers].chunks_exact_mut(lanes);
         for (number, (after, before)) in after.zip(before.chunks_exact(lanes)).enumerate() {
             let first = (rows.start + number / self.work.layout.state) * lanes;
@@ -222,7 +229,8 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
 
     /// Reduces all pairs of some rows of lanes with these sources.
     fn meet_rows(&mut self, rows: Range<usize>, sources: &[Range<usize>]) {
-        let Self { work, arch, lanes, parameters, targets, states, numbers: ramp, contractor, scratch, .. } = self;
+        let Self { work, arch, lanes, parameters, targets, states, numbers: ramp, contractor, found, scratch, .. } =
+            self;
         let Work { kernel, layout, .. } = work;
         let (parameters, arch) = (parameters.numbers(), *arch);
         let [target, state] = [layout.target * *lanes, layout.state * *lanes];
@@ -245,14 +253,26 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
                     }
                 };
                 let numbers = SourceNumbers { first: all.start, listed, any_order: work.order.is_some() };
-                let take = |targets: &[T],
-                            target_rows: usize,
-                            contracted: Option<Contracted<'_, T>>,
-                            states: &mut [T]| {
-                    let tile =
-                        Tile { parameters, targets, target_rows, sources, source_rows, numbers, contracted, states };
-                    kernel.over_targets(arch, tile);
-                };
+                let mut take =
+                    |targets: &[T], rows: Range<usize>, contracted: Option<Contracted<'_, T>>, states: &mut [T]| {
+                        let mut found = found.as_mut();
+                        if let Some(found) = &mut found {
+                            found.first = rows.start * *lanes;
+                        }
+                        let target_rows = rows.len();
+                        let tile = Tile {
+                            parameters,
+                            targets,
+                            target_rows,
+                            sources,
+                            source_rows,
+                            numbers,
+                            contracted,
+                            states,
+                            found,
+                        };
+                        kernel.over_targets(arch, tile);
+                    };
                 if let Some(contractor) = contractor {
                     // A row or two at a time, so that their contractions stay in the first-level cache.
                     contractor.meet(tile);
@@ -260,10 +280,10 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
                     let of_rows = targets.chunks(together * target).zip(states.chunks_mut((together * state).max(1)));
                     for (row, (targets, states)) in rows.clone().step_by(together).zip(of_rows) {
                         let contracted = contractor.rows(row, targets, tile);
-                        take(targets, targets.len() / target, Some(contracted), states);
+                        take(targets, row..row + targets.len() / target, Some(contracted), states);
                     }
                 } else {
-                    take(targets, rows.len(), None, states);
+                    take(targets, rows.clone(), None, states);
                 }
                 first += source_rows;
             }

@@ -143,6 +143,7 @@ impl Lists {
                         numbers: SourceNumbers { first: (done * lanes) as u32, listed: &[], any_order: false },
                         contracted: None,
                         states: &mut *states,
+                        found: None,
                     },
                 );
                 if others {

@@ -37,7 +37,8 @@
 //! the next component is pushed for any: the sum is loaded and stored once for a bundle. Sources that do not fill a
 //! bundle go one by one.
 //!
-//! *Filters.* For the K smallest values, the module `filter` has another loop over sources.
+//! *Filters.* For the K smallest values, the module `filter` has another loop over sources, and for lists of all sources within
+//! a radius the module `collect`.
 //!
 //! *Lanes over sources.* [`super::over_sources`] runs the same code with other operands: all lanes have the same
 //! target, and each lane has another source, so a component of w\[j\] is a load and no broadcast. In the end the states
@@ -54,6 +55,7 @@
 
 use crate::{
     cpu::{
+        collect::{self, Found},
         contract::{Contracted, is_long},
         filter, plan,
     },
@@ -93,6 +95,8 @@ pub struct Tile<'a, T: Vectorized> {
     pub contracted: Option<Contracted<'a, T>>,
     /// The states.
     pub states: &'a mut [T],
+    /// The pairs that were found, for a reduction that lists them.
+    pub found: Option<&'a mut Found<T>>,
 }
 
 /// The numbers of the sources of a tile.
@@ -272,13 +276,21 @@ pub(super) fn sweep<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D
     } else {
         &[]
     };
+    let mut found = tile.found;
     let mut row = 0;
     while row < targets.len() {
         let target = targets[row].as_slice();
         let contracted =
             if contracted.is_empty() { contracted } else { &contracted[row * sources.len()..][..sources.len()] };
         let state = &mut states[row];
-        if const { Red::PUSHES_TO_STATE } {
+        if const { D::LISTED && collect::collects::<R, Red>() } {
+            if let Some(found) = found.as_deref_mut() {
+                let of_row = (tile.numbers, row * R::LANES);
+                collect::sweep_target::<F, R, Red, D>(
+                    cx, parameters, target, sources, contracted, of_row, state, found,
+                );
+            }
+        } else if const { Red::PUSHES_TO_STATE } {
             // A copy of the state, so that writing to it does not keep the target out of registers.
             let mut copy = *state;
             if const { filter::filters::<F, R, Red>() } {

@@ -249,6 +249,24 @@ pub enum Error {
         /// Its value.
         value: f64,
     },
+    /// There are more pairs within a radius than memory for lists of them.
+    #[error("{pairs} pairs are within the radius, for which there is no memory")]
+    TooManyPairs {
+        /// The number of pairs.
+        pairs: u64,
+    },
+    /// Lists of neighbours in several batches, which cannot become the ranges of a call.
+    #[error("lists for {batches} batches are no ranges, which hold for all batches of a call")]
+    BatchedRanges {
+        /// The number of batches.
+        batches: usize,
+    },
+    /// A call was to run on a CUDA device, or has arguments there, but its reduction runs on the processor only.
+    #[error("`{formula}` runs on the processor only: `Within` and `Count` have no kernels for CUDA devices")]
+    OnlyOnCpu {
+        /// The formula.
+        formula: &'static str,
+    },
     /// A CUDA device was asked for, but the program was built without the feature `cuda`.
     #[error("built without CUDA")]
     BuiltWithoutCuda,

@@ -1,7 +1,7 @@
 //! The outputs of a call, to which its result is written.
 
 use crate::{
-    data::{Error, To},
+    data::{Error, Neighbours, To},
     problem::{Problem, Shape},
 };
 
@@ -70,6 +70,8 @@ pub struct Outputs<'o, 'a, T> {
     pub pieces: &'o mut [Piece<'a, T>],
     /// The output for row numbers, row after row.
     pub indices: To<'o, u32>,
+    /// The output for lists, for a reduction that has some.
+    pub lists: Option<&'o mut Neighbours<T>>,
 }
 
 impl<'o, 'a, T: Copy + Default> Outputs<'o, 'a, T> {
@@ -93,7 +95,7 @@ impl<'o, 'a, T: Copy + Default> Outputs<'o, 'a, T> {
         }
         let indices = indices.unwrap_or_default();
         check_length(shape.rows(), signature.indices, &indices)?;
-        Ok(Self { pieces, indices })
+        Ok(Self { pieces, indices, lists: None })
     }
 }
 

@@ -77,6 +77,8 @@ pub enum Output {
     Indices(Dim),
     /// Rows of values and rows of as many row numbers.
     ValuesAndIndices(Dim),
+    /// Lists of row numbers and values, of different lengths.
+    Lists,
     /// A gradient for each variable.
     Gradients(Vec<(String, Dim)>),
 }
@@ -106,6 +108,11 @@ pub struct PassReduction {
 impl PassReduction {
     fn new(path: &'static str, k: Option<Dim>) -> Self {
         Self { path, k }
+    }
+
+    /// Whether the reduction has no kernels for devices.
+    pub fn is_on_host(&self) -> bool {
+        matches!(self.path, "Within" | "CountWithin")
     }
 }
 

@@ -413,6 +413,9 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
                 quote!(__p::value_and_index_rows::<T, #formula, #reduced, _, _>(views, settings, #width)),
             )
         }
+        Output::Lists => {
+            eval(quote!(__p::Neighbours<T>), quote!(__p::neighbours::<T, #formula, #reduced>(views, settings)))
+        }
         Output::Gradients(fields) => {
             let (definition, gradients) = gradients(printer, call, fields);
             let generics = printer.generics();

@@ -90,6 +90,8 @@ impl Derive {
         let output = match row.reduction {
             Reduction::KMin { values: true, indices: true } => Output::ValuesAndIndices(width.clone()),
             Reduction::KMin { indices: true, .. } => Output::Indices(width.clone()),
+            Reduction::Within { lists: true } => Output::Lists,
+            Reduction::Within { lists: false } => Output::Indices(width.clone()),
             _ => Output::Values(width.clone()),
         };
         self.calls.push(Call {
@@ -118,7 +120,7 @@ impl Derive {
             Reduction::Prod => self.save_product(f, order),
             Reduction::LogSumExp => self.save_sums(f, weight),
             Reduction::SumSoftMaxWeight => self.save_mean(f, values[1]),
-            Reduction::MaxSumShiftExp => return,
+            Reduction::MaxSumShiftExp | Reduction::Within { .. } => return,
             Reduction::Min | Reduction::KMin { .. } => {
                 if let Some(path) = row.selection() {
                     self.select(PassReduction::new(path, row.takes_k.then(|| k.clone())), &width, f, order);

@@ -71,7 +71,7 @@ pub fn device(item: &Item, calls: &Calls) -> Device {
 }
 
 /// The passes that run on a device, each with the names of the calls that need it. Formulas of selected pairs run on
-/// the host.
+/// the host, and so does what finds all sources within a radius.
 fn passes(calls: &Calls) -> Vec<(&Pass, Vec<&str>)> {
     let names = |needs: &dyn Fn(&Call) -> bool| -> Vec<&str> {
         calls.calls.iter().filter(|call| needs(call)).map(|call| call.name.as_str()).collect()
@@ -82,6 +82,7 @@ fn passes(calls: &Calls) -> Vec<(&Pass, Vec<&str>)> {
     let saved = saved.filter_map(|(k, saved)| Some((saved.pass()?, names(&|call| calls.needed(call).contains(&k)))));
     let own = calls.calls.iter().filter(|call| call.selected.is_none());
     let own = own.flat_map(|call| call.passes.iter().map(|pass| (pass, vec![call.name.as_str()])));
+    let own = own.filter(|(pass, _)| !pass.reduction.is_on_host());
     selection.chain(saved).chain(own).collect()
 }
 

@@ -57,5 +57,6 @@ pub(super) fn plan(printer: &Printer, call: &Call, pass: &Pass, selected: &Selec
             let into = eval_into(printer, call, dim, &quote!(#find selection.eval::<T, #formula>(views, sides, #to)));
             quote!(#plan #into)
         }
+        Output::Lists => unreachable!("lists have no derivatives"),
     }
 }

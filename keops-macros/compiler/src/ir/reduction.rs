@@ -27,6 +27,11 @@ pub enum Reduction {
         /// Whether the row numbers are part of the result.
         indices: bool,
     },
+    /// The sources whose value is at most a radius: lists of their row numbers and values, or how many they are.
+    Within {
+        /// Whether the result is lists, and not only their lengths.
+        lists: bool,
+    },
 }
 
 /// Whether a reduction takes a second formula, the weight.
@@ -38,6 +43,8 @@ pub enum Weight {
     Optional,
     /// It takes one.
     Required,
+    /// It takes a radius instead, which does not depend on the index that is reduced over.
+    Radius,
 }
 
 /// A row of the table.
@@ -117,6 +124,8 @@ pub const REDUCTIONS: &[Row] = &[
     row("KMin", &[], k_min(true, false), Weight::None, true, "KMin"),
     row("ArgKMin", &[], k_min(false, true), Weight::None, true, "ArgKMin"),
     row("KMinArgKMin", &["KMin_ArgKMin"], k_min(true, true), Weight::None, true, "KMinArgKMin"),
+    row("Within", &[], Reduction::Within { lists: true }, Weight::Radius, false, "Within"),
+    row("Count", &[], Reduction::Within { lists: false }, Weight::Radius, false, "CountWithin"),
     row("Zero", &[], Reduction::Zero, Weight::None, false, "Zero"),
 ];
 

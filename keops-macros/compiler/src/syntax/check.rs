@@ -12,7 +12,7 @@ use proc_macro2::Ident;
 use crate::{
     ir::{
         dim::Dim,
-        graph::{Graph, Id, Op, VarId},
+        graph::{Category, Graph, Id, Op, VarId},
         reduction::{self, Reduction, Weight},
         table::{self, Arguments, Operation},
     },
@@ -209,12 +209,16 @@ impl<'a> Checker<'a> {
         let body = &self.item.body;
         match (row.weight, values.len()) {
             (Weight::None, 1) | (Weight::Optional, 1 | 2) | (Weight::Required, 2) => {}
+            (Weight::Radius, 2) => self.radius(row, values),
             (Weight::None, n) => self.errors.push(body.span, format!("`{}` reduces one formula, not {n}", row.name)),
             (Weight::Optional, _) => {
                 self.errors.push(body.span, format!("`{}` reduces `f` or `(f, weight)`", row.name))
             }
             (Weight::Required, _) => {
                 self.errors.push(body.span, format!("`{}` needs two formulas, `(f, weight)`", row.name));
+            }
+            (Weight::Radius, _) => {
+                self.errors.push(body.span, format!("`{}` needs two formulas, `(f, radius)`", row.name));
             }
         }
         let by_component = row.reduction == Reduction::LogSumExp && values.len() == 1;
@@ -230,6 +234,28 @@ impl<'a> Checker<'a> {
             let message =
                 format!("`{}`{with} needs an exponent of dimension 1, this one has dimension {dim}", row.name);
             self.errors.push(span, message);
+        }
+    }
+
+    /// Checks a formula and its radius.
+    fn radius(&mut self, row: &reduction::Row, values: &[Id]) {
+        for ((&value, expr), what) in values.iter().zip(&self.item.body.values).zip(["a formula", "a radius"]) {
+            if !self.graph.is_scalar(value) {
+                let dim = self.graph.dim(value).clone();
+                let message = format!("`{}` needs {what} of dimension 1, this one has dimension {dim}", row.name);
+                self.errors.push(expr.span, message);
+            }
+        }
+        let over = self.item.reduction.over;
+        let varying = self.graph.dependence(values[1]).iter().find(|&v| self.graph.variable(v).category == over);
+        if let Some(v) = varying {
+            let (name, index) = (&self.graph.variable(v).name, if over == Category::J { 'j' } else { 'i' });
+            let message = format!(
+                "the radius of `{}` is the same for all {index}, but `{name}` varies with {index}: compare `f - radius` with 0, as in \
+                 `(f - radius, 0)`",
+                row.name
+            );
+            self.errors.push(self.item.body.values[1].span, message);
         }
     }
 

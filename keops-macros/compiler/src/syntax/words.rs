@@ -141,7 +141,10 @@ pub(crate) fn reduction(name: &str) -> String {
         "attention" => "it is `SumSoftMaxWeight`",
         "any" => "it is `Max` of a comparison",
         "all" => "it is `Min` of a comparison",
-        "count" => "it is `Sum` of a comparison",
+        "radius" | "radiussearch" | "ballquery" | "queryball" | "queryballpoint" | "queryradius"
+        | "radiusneighbors" | "radiusneighbours" | "frnn" | "rangesearch" | "epsneighbours" => {
+            "all within a radius are `Within<j> { (f, radius) }`, and `Count<j>` is how many they are"
+        }
         "add" | "total" | "reduce" | "plus" => "it is `Sum`",
         "average" | "avg" => "it is `Mean`",
         "product" => "it is `Prod`",

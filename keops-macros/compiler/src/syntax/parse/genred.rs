@@ -60,6 +60,12 @@ pub(super) fn item(
             Err(e) => errors.append(e),
         }
     }
+    if let Some(reduction) = &reduction
+        && let Some(row) = reduction::find(&reduction.to_string()).filter(|row| row.weight == reduction::Weight::Radius)
+    {
+        let message = format!("KeOps has no `{0}`: write `fn {name}(..) -> {0}<j> {{ (formula, radius) }}`", row.name);
+        errors.push(reduction.span(), message);
+    }
     errors.into_result()?;
     let mut cuda = own.cuda(&[])?;
     if let Some((fast, span)) = fast_math {

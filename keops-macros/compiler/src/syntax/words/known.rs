@@ -171,6 +171,18 @@ pub(super) const SENTENCES: &[(&[&str], &str)] = &[
     (&["softmax", "attention"], "a softmax over j is the reduction `-> SumSoftMaxWeight<j> { (f, g) }`"),
     (&["topk", "knn", "nearest", "kneighbors"], "the nearest K are a reduction: `-> ArgKMin<10, j>`"),
     (
+        &[
+            "radiussearch",
+            "radiusneighbors",
+            "radiusneighbours",
+            "ballquery",
+            "queryballpoint",
+            "queryradius",
+            "rangesearch",
+        ],
+        "all within a radius are a reduction: `-> Within<j> { (f, radius) }`",
+    ),
+    (
         &["solve", "kernelsolve", "lstsq"],
         "equations are solved by the call of a sum that is linear in `b`: `.solve_b(alpha)`",
     ),
