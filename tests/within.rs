@@ -66,12 +66,12 @@ fn check_against_the_definition<T: Element, const D: usize>(radius: f64) {
     let (x, y): (Vec<[T; D]>, Vec<[T; D]>) = (grid(&mut random, 130), grid(&mut random, 430));
     let (expected, r) = (listed(&x, &y, |_| radius), T::from_f64(radius));
     let counts: Vec<[u32; 1]> = expected.iter().map(|(rows, _)| [rows.len() as u32]).collect();
-    check_lists(&near(&x, &y, &r).exhaustive().eval().unwrap(), &expected);
-    check_lists(&pruned!(near(&x, &y, &r)), &expected);
-    assert_eq!(*number(&x, &y, &r).exhaustive().eval().unwrap(), *counts);
-    assert_eq!(*pruned!(number(&x, &y, &r)), *counts);
+    check_lists(&near(&x, &y, r).exhaustive().eval().unwrap(), &expected);
+    check_lists(&pruned!(near(&x, &y, r)), &expected);
+    assert_eq!(*number(&x, &y, r).exhaustive().eval().unwrap(), *counts);
+    assert_eq!(*pruned!(number(&x, &y, r)), *counts);
     // few targets, for which lanes run over sources
-    assert_eq!(*number(&x[..2], &y, &r).exhaustive().eval().unwrap(), counts[..2]);
+    assert_eq!(*number(&x[..2], &y, r).exhaustive().eval().unwrap(), counts[..2]);
     // a radius for each target
     let each: Vec<[T; 1]> = (0..130).map(|i| [T::from_f64(f64::from(i % 5) * radius / 2.0)]).collect();
     let expected = listed(&x, &y, |i| (i % 5) as f64 * radius / 2.0);
@@ -98,9 +98,9 @@ fn sources_of_the_other_index() {
     let mut random = Random::new();
     let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (grid(&mut random, 200), grid(&mut random, 150));
     let expected = listed(&y, &x, |_| 0.25);
-    let found = near_of_j(&x, &y, &0.25).eval().unwrap();
+    let found = near_of_j(&x, &y, 0.25).eval().unwrap();
     check_lists(&found, &expected);
-    check_lists(&pruned!(near_of_j(&x, &y, &0.25)), &expected);
+    check_lists(&pruned!(near_of_j(&x, &y, 0.25)), &expected);
     // rows i are the sources here
     let ranges = found.to_ranges().unwrap();
     let contained = |i: u32, j: usize| ranges.by_i().contains(i as usize, j);
@@ -123,21 +123,21 @@ fn check_formulas<T: Element>() {
     let (u, v): (Vec<[T; 2]>, Vec<[T; 2]>) = (random.rows(300, -1.0..1.0), random.rows(1_500, -1.0..1.0));
     let (b, r): (Vec<[T; 1]>, Vec<[T; 1]>) = (random.rows(1_500, 0.5..1.0), random.rows(300, 0.0..0.5));
     let of = T::from_f64;
-    assert!(same!(near(&x, &y, &of(0.1))).pairs() > 1_000);
-    assert!(same!(manhattan(&x, &y, &of(0.4))).pairs() > 1_000);
-    assert!(same!(haversine(&u, &v, &of(0.2))).pairs() > 1_000);
+    assert!(same!(near(&x, &y, of(0.1))).pairs() > 1_000);
+    assert!(same!(manhattan(&x, &y, of(0.4))).pairs() > 1_000);
+    assert!(same!(haversine(&u, &v, of(0.2))).pairs() > 1_000);
     assert!(same!(periodic(&x, &y, &r)).pairs() > 1_000);
-    let lists = same!(dense(&x, &y, &b, &of(0.6)));
-    let counts = pruned!(dense_number(&x, &y, &b, &of(0.6)));
+    let lists = same!(dense(&x, &y, &b, of(0.6)));
+    let counts = pruned!(dense_number(&x, &y, &b, of(0.6)));
     assert!(
         lists.pairs() > 1_000 && lists.iter().zip(&counts).all(|((rows, _), [count])| rows.len() == *count as usize)
     );
-    assert!(same!(roots(&x, &y, &of(0.4))).values().iter().all(|value| value.is_finite()));
+    assert!(same!(roots(&x, &y, of(0.4))).values().iter().all(|value| value.is_finite()));
     same!(near_each(&x, &y, &r));
     // random numbers, whose contractions are rounded
     let (z, w): (Vec<[T; 20]>, Vec<[T; 20]>) = (random.rows(100, -1.0..1.0), random.rows(400, -1.0..1.0));
-    let all = near(&z, &w, &of(11.0)).exhaustive().eval().unwrap();
-    let by_bounds = pruned!(near(&z, &w, &of(11.0)));
+    let all = near(&z, &w, of(11.0)).exhaustive().eval().unwrap();
+    let by_bounds = pruned!(near(&z, &w, of(11.0)));
     assert!(all.pairs().abs_diff(by_bounds.pairs()) < 4 && all.pairs() > 1_000);
     for (i, (rows, values)) in all.iter().enumerate() {
         for (&j, &value) in rows.iter().zip(values) {
@@ -170,23 +170,23 @@ fn missing_and_infinite_numbers() {
     let (nan, infinity) = (f32::NAN, f32::INFINITY);
     let x = [[0.0], [nan], [infinity], [1.0]];
     let y = [[0.0], [nan], [1.0], [infinity], [-infinity], [3.0]];
-    for lists in [near(&x, &y, &1.0).exhaustive().eval().unwrap(), pruned!(near(&x, &y, &1.0))] {
+    for lists in [near(&x, &y, 1.0).exhaustive().eval().unwrap(), pruned!(near(&x, &y, 1.0))] {
         let rows: Vec<&[u32]> = lists.iter().map(|(rows, _)| rows).collect();
         assert_eq!(rows, [&[0, 2][..], &[], &[], &[0, 2]]);
     }
-    for lists in [near(&x, &y, &infinity).exhaustive().eval().unwrap(), pruned!(near(&x, &y, &infinity))] {
+    for lists in [near(&x, &y, infinity).exhaustive().eval().unwrap(), pruned!(near(&x, &y, infinity))] {
         let rows: Vec<&[u32]> = lists.iter().map(|(rows, _)| rows).collect();
         assert_eq!(rows, [&[0, 2, 3, 4, 5][..], &[], &[0, 2, 4, 5], &[0, 2, 3, 4, 5]]);
     }
-    assert_eq!(*pruned!(number(&x, &y, &infinity)), [[5], [0], [4], [5]]);
-    assert_eq!(near(&x, &y, &nan).eval().unwrap().pairs(), 0);
-    assert_eq!(pruned!(near(&x, &y, &nan)).pairs(), 0);
-    assert_eq!(*pruned!(number(&x, &y, &nan)), [[0]; 4]);
+    assert_eq!(*pruned!(number(&x, &y, infinity)), [[5], [0], [4], [5]]);
+    assert_eq!(near(&x, &y, nan).eval().unwrap().pairs(), 0);
+    assert_eq!(pruned!(near(&x, &y, nan)).pairs(), 0);
+    assert_eq!(*pruned!(number(&x, &y, nan)), [[0]; 4]);
     let none: [[f32; 1]; 0] = [];
-    assert_eq!(near(&x, &none, &1.0).eval().unwrap().starts(), [0; 5]);
-    assert!(near(&none, &y, &1.0).eval().unwrap().is_empty());
-    assert!(near(&none, &none, &1.0).eval().unwrap().starts() == [0]);
-    assert_eq!(*number(&x, &none, &1.0).eval().unwrap(), [[0]; 4]);
+    assert_eq!(near(&x, &none, 1.0).eval().unwrap().starts(), [0; 5]);
+    assert!(near(&none, &y, 1.0).eval().unwrap().is_empty());
+    assert!(near(&none, &none, 1.0).eval().unwrap().starts() == [0]);
+    assert_eq!(*number(&x, &none, 1.0).eval().unwrap(), [[0]; 4]);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn batches_are_lists_one_after_another() {
     let x: Vec<[f32; 3]> = grid(&mut random, 3 * 100);
     let y: Vec<[f32; 3]> = grid(&mut random, 3 * 300);
     let expected: Vec<_> = (0..3).flat_map(|b| listed(&x[b * 100..][..100], &y[b * 300..][..300], |_| 0.25)).collect();
-    let call = || near(batched(&x, [3]), batched(&y, [3]), &0.25);
+    let call = || near(batched(&x, [3]), batched(&y, [3]), 0.25);
     let found = call().eval().unwrap();
     check_lists(&found, &expected);
     check_lists(&pruned!(call()), &expected);
@@ -214,17 +214,17 @@ fn ranges_restrict_lists() {
         (*rows, *values) = rows.iter().zip(&*values).filter(|&(&j, _)| ranges.by_i().contains(i, j as usize)).unzip();
     }
     for pruning in [Pruning::Never, Pruning::WherePays, Pruning::Always] {
-        let mut call = near(&x, &y, &0.75).ranges(&ranges);
+        let mut call = near(&x, &y, 0.75).ranges(&ranges);
         call.__settings().pruning = pruning;
         check_lists(&call.eval().unwrap(), &expected);
-        let mut call = number(&x, &y, &0.75).ranges(&ranges);
+        let mut call = number(&x, &y, 0.75).ranges(&ranges);
         call.__settings().pruning = pruning;
         let found = call.eval().unwrap();
         assert!(found.iter().zip(&expected).all(|([count], (rows, _))| *count as usize == rows.len()));
     }
     // as a graph: single pairs in ranges
-    let graph = near(&x, &y, &0.25).eval().unwrap().to_ranges().unwrap();
-    check_lists(&near(&x, &y, &0.75).ranges(&graph).eval().unwrap(), &listed(&x, &y, |_| 0.25));
+    let graph = near(&x, &y, 0.25).eval().unwrap().to_ranges().unwrap();
+    check_lists(&near(&x, &y, 0.75).ranges(&graph).eval().unwrap(), &listed(&x, &y, |_| 0.25));
     let sums = total(&x, &y).ranges(&graph).eval().unwrap();
     for ((x, (rows, _)), [sum]) in x.iter().zip(listed(&x, &y, |_| 0.25)).zip(&sums) {
         let exact: f32 = rows.iter().map(|&j| x.iter().sum::<f32>() * y[j as usize].iter().sum::<f32>()).sum();
@@ -237,12 +237,12 @@ fn trees_and_halves_as_rows() {
     let mut random = Random::new();
     let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (grid(&mut random, 200), grid(&mut random, 3_000));
     let (expected, tree) = (listed(&x, &y, |_| 0.25), Tree::new(&y).unwrap());
-    check_lists(&near(&x, &tree, &0.25).eval().unwrap(), &expected);
-    check_lists(&near(&x[..1], &tree, &0.25).eval().unwrap(), &expected[..1]);
+    check_lists(&near(&x, &tree, 0.25).eval().unwrap(), &expected);
+    check_lists(&near(&x[..1], &tree, 0.25).eval().unwrap(), &expected[..1]);
     let [half, short] = [x.iter().map(|row| row.map(f16::from_f32)).collect::<Vec<_>>(), vec![]];
     let wide: Vec<_> = y.iter().map(|row| row.map(bf16::from_f32)).collect();
     assert!(short.is_empty());
-    let found: Neighbours<f32> = near(&half, &wide, &0.25_f32).eval().unwrap();
+    let found: Neighbours<f32> = near(&half, &wide, 0.25_f32).eval().unwrap();
     check_lists(&found, &expected);
 }
 
@@ -250,7 +250,7 @@ fn trees_and_halves_as_rows() {
 fn nearest_first_keeps_pairs() {
     let mut random = Random::new();
     let (x, y): (Vec<[f64; 3]>, Vec<[f64; 3]>) = (grid(&mut random, 50), grid(&mut random, 300));
-    let lists = near(&x, &y, &1.0).eval().unwrap();
+    let lists = near(&x, &y, 1.0).eval().unwrap();
     let sorted = lists.clone().nearest_first();
     assert_eq!(sorted.starts(), lists.starts());
     for ((rows, values), (all, of)) in sorted.iter().zip(lists.iter()) {
@@ -265,16 +265,16 @@ fn results_do_not_depend_on_threads() {
     let mut random = Random::new();
     let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (random.rows(700, 0.0..1.0), random.rows(900, 0.0..1.0));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    let both = || (near(&x, &y, &0.05).eval().unwrap(), pruned!(near(&x, &y, &0.05)));
+    let both = || (near(&x, &y, 0.05).eval().unwrap(), pruned!(near(&x, &y, 0.05)));
     assert_eq!(pool.install(both), both());
 }
 
 #[test]
 fn devices_have_no_kernels_for_lists() {
     let x = [[0.0_f32]];
-    let error = near(&x, &x, &1.0).device(Device::Cuda(0)).eval().unwrap_err();
+    let error = near(&x, &x, 1.0).device(Device::Cuda(0)).eval().unwrap_err();
     let message = "`near: Value` runs on the processor only: `Within` and `Count` have no kernels for CUDA devices";
     assert_eq!(error.to_string(), message);
-    assert!(number(&x, &x, &1.0).device(Device::AllCuda).eval().is_err());
-    assert_eq!(near(&x, &x, &1.0).device(Device::Cpu).eval_on_device().unwrap().pairs(), 1);
+    assert!(number(&x, &x, 1.0).device(Device::AllCuda).eval().is_err());
+    assert_eq!(near(&x, &x, 1.0).device(Device::Cpu).eval_on_device().unwrap().pairs(), 1);
 }
