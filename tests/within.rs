@@ -72,6 +72,7 @@ fn check_against_the_definition<T: Element, const D: usize>(radius: f64) {
     assert_eq!(*pruned!(number(&x, &y, r)), *counts);
     // few targets, for which lanes run over sources
     assert_eq!(*number(&x[..2], &y, r).exhaustive().eval().unwrap(), counts[..2]);
+    check_lists(&near(&x[..2], &y, r).exhaustive().eval().unwrap(), &expected[..2]);
     // a radius for each target
     let each: Vec<[T; 1]> = (0..130).map(|i| [T::from_f64(f64::from(i % 5) * radius / 2.0)]).collect();
     let expected = listed(&x, &y, |i| (i % 5) as f64 * radius / 2.0);
@@ -258,6 +259,15 @@ fn nearest_first_keeps_pairs() {
         expected.sort_by(|a, b| a.partial_cmp(b).unwrap());
         assert!(values.iter().copied().zip(rows.iter().copied()).eq(expected));
     }
+}
+
+#[test]
+fn few_targets_and_many_sources() {
+    let mut random = Random::new();
+    let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (grid(&mut random, 3), grid(&mut random, 20_011));
+    check_lists(&near(&x, &y, 0.25).eval().unwrap(), &listed(&x, &y, |_| 0.25));
+    let all = near(&x, &y, f32::INFINITY).eval().unwrap();
+    assert!(all.iter().all(|(rows, _)| rows.iter().copied().eq(0..20_011)));
 }
 
 #[test]

@@ -99,9 +99,8 @@ impl<T: Vectorized> Cpu<'_, T> {
         let meter = pairs.meter(shape);
         let mut totals = output::Totals::new(pieces);
         if shape.targets > 0 {
-            let over_sources = pattern.is_none()
-                && !layout.lists
-                && plan::lanes_over_sources::<T>(&layout, Shape { batches: 1, ..shape });
+            let over_sources =
+                pattern.is_none() && plan::lanes_over_sources::<T>(&layout, Shape { batches: 1, ..shape });
             let common = Common::of(arch).filter(|_| over_sources);
             #[cfg(feature = "tracing")]
             event::pass(self, common, pairs, shape);
@@ -111,7 +110,7 @@ impl<T: Vectorized> Cpu<'_, T> {
                 let work = prepare::Work::new((kernel, layout), (problem, batch), shape, kept, meter.as_ref())?;
                 if layout.lists {
                     let kept = within::kept(pairs.pruning) / problem.shape().batches;
-                    let lists = within::run(arch, &work, (pattern, pairs.pruning), kept, indices)?;
+                    let lists = within::run((arch, common), &work, (pattern, pairs.pruning), kept, indices)?;
                     return Ok((output::Totals::new(pieces), Some(lists)));
                 }
                 if pattern.is_none()

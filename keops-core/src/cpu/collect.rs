@@ -33,18 +33,30 @@ pub(super) struct Pair<T> {
 pub struct Found<T> {
     /// The number of the first target of the next tile in its block.
     pub(super) first: usize,
-    /// Whether pairs are kept, and not only counted.
-    pub(super) keeps: bool,
-    /// Whether there was no memory for all pairs.
+    /// The most pairs that are kept.
+    most: usize,
+    /// Whether there were more pairs than that, or no memory for them. Then none are kept.
     pub(super) is_full: bool,
     pairs: Vec<Pair<T>>,
     count: usize,
 }
 
 impl<T: Scalar> Found<T> {
-    /// No pairs so far.
-    pub(super) fn new(keeps: bool) -> Self {
-        Self { first: 0, keeps, is_full: false, pairs: Vec::new(), count: 0 }
+    /// No pairs so far, of which up to `most` are kept; 0 says that they are only counted.
+    pub(super) fn new(most: usize) -> Self {
+        Self { first: 0, most, is_full: most == 0, pairs: Vec::new(), count: 0 }
+    }
+
+    /// Appends the pairs of others, but for those with a source from number `end` on, which fill up a row of lanes.
+    pub(super) fn append(&mut self, others: &Self, end: u32) {
+        self.is_full |= others.is_full;
+        self.room(others.count);
+        if !self.is_full {
+            for pair in others.pairs().iter().filter(|pair| pair.source < end) {
+                self.pairs[self.count] = *pair;
+                self.count += 1;
+            }
+        }
     }
 
     /// The pairs.
@@ -70,10 +82,11 @@ impl<T: Scalar> Found<T> {
         self.count = count;
     }
 
-    /// Room for so many more pairs. Without memory for them, and where pairs are not kept, those that were found are forgotten.
+    /// Room for so many more pairs, which may be fewer. If there are too many, those that were found are forgotten.
     #[inline(never)]
     fn room(&mut self, more: usize) -> &mut [Pair<T>] {
-        if !self.keeps || self.is_full {
+        self.is_full |= self.count > self.most;
+        if self.is_full {
             self.count = 0;
         }
         let needed = self.count + more;
@@ -108,8 +121,8 @@ impl<R: Real> Sink<R> for ValueAndRadius<R> {
     }
 }
 
-/// Takes all pairs of a row of targets, as `sweep::sweep_target` does, and appends those within the radius to `found`. The row
-/// begins with target number `row` of the tile.
+/// Takes all pairs of row number `row` of the targets of a tile, as `sweep::sweep_target` does, and appends those within the radius
+/// to `found`.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "the operands of the loop over pairs")]
 pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
@@ -122,7 +135,7 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
     state: &mut Red::State<F, R>,
     found: &mut Found<R::Scalar>,
 ) {
-    let first = (found.first + row) as u32;
+    let first = found.first as u32;
     let to = found.room(sources.len() * R::LANES);
     let mut run = Red::begin::<F, R>(cx, state);
     let mut values = [[R::Scalar::of_f64(0.0); LANES]; TURN];
@@ -152,7 +165,7 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
             lanes &= lanes - 1;
             let (ahead, lane) = (place / LANES % TURN, place % LANES);
             let source = D::number(numbers, begin + ahead, lane);
-            to[count] = Pair { target: first + lane as u32, source, value: values[ahead][lane] };
+            to[count] = Pair { target: first + D::target(row, lane), source, value: values[ahead][lane] };
             count += 1;
         }
         begin = end;

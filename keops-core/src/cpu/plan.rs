@@ -119,6 +119,13 @@ pub(super) fn block_targets<T>(layout: &Layout, shape: Shape) -> usize {
     wanted.min(1024).min(BLOCK_BYTES / bytes).next_multiple_of(LEAST).max(LEAST)
 }
 
+/// The most targets of a block whose pairs are listed, which may be all: a multiple of every number of lanes up to 64.
+pub(super) fn listing_targets(shape: Shape) -> usize {
+    const LEAST: usize = 64;
+    const PAIRS: usize = 1 << 26;
+    (PAIRS / shape.sources.max(1)).max(LEAST) / LEAST * LEAST
+}
+
 /// How many blocks run before their totals, of `totals` numbers each, are added up and freed.
 pub(super) fn wave(totals: usize) -> usize {
     const BYTES: usize = 16 << 20;

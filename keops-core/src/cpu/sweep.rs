@@ -204,6 +204,8 @@ pub(super) trait Direction<F: Formula, R: Packed<Scalar: Vectorized>> {
     fn index<Red: Reduction>(cx: R::Cx, numbers: SourceNumbers<'_>, row: usize) -> R::Index;
     /// The source number of a lane in row number `row` of a tile, for a reduction that keeps row numbers.
     fn number(numbers: SourceNumbers<'_>, row: usize, lane: usize) -> u32;
+    /// The number of the target of a lane in row number `row` of the targets of a tile.
+    fn target(row: usize, lane: usize) -> u32;
 }
 
 /// Lanes run over targets; every lane sees the same source.
@@ -232,6 +234,10 @@ impl<F: Formula, R: Packed<Scalar: Vectorized>> Direction<F, R> for OverTargets 
     fn number(numbers: SourceNumbers<'_>, row: usize, _lane: usize) -> u32 {
         if numbers.any_order { numbers.listed[row] } else { numbers.first.wrapping_add(row as u32) }
     }
+    #[inline(always)]
+    fn target(row: usize, lane: usize) -> u32 {
+        (row * R::LANES + lane) as u32
+    }
 }
 
 /// Lanes run over sources: every lane has its own, whether the target of all lanes is the same or not.
@@ -258,6 +264,10 @@ impl<F: Formula, R: Packed<Scalar: Vectorized>> Direction<F, R> for OverSources 
     fn number(numbers: SourceNumbers<'_>, row: usize, lane: usize) -> u32 {
         numbers.first.wrapping_add((row * R::LANES + lane) as u32)
     }
+    #[inline(always)]
+    fn target(row: usize, _lane: usize) -> u32 {
+        row as u32
+    }
 }
 
 /// Reduces all pairs of a tile.
@@ -283,9 +293,9 @@ pub(super) fn sweep<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D
         let contracted =
             if contracted.is_empty() { contracted } else { &contracted[row * sources.len()..][..sources.len()] };
         let state = &mut states[row];
-        if const { D::LISTED && collect::collects::<R, Red>() } {
+        if const { collect::collects::<R, Red>() } {
             if let Some(found) = found.as_deref_mut() {
-                let of_row = (tile.numbers, row * R::LANES);
+                let of_row = (tile.numbers, row);
                 collect::sweep_target::<F, R, Red, D>(
                     cx, parameters, target, sources, contracted, of_row, state, found,
                 );
