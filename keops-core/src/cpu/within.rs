@@ -206,7 +206,7 @@ impl<T: Vectorized> Blocks<'_, T> {
     /// Finds the pairs of a block.
     fn of_block(&self, number: usize, kept: usize) -> (OfBlock<T>, usize) {
         let Met { counts, found, pairs } = (self.find)(number, kept);
-        let lists = (!found.is_full).then(|| in_order(found.pairs(), &counts)).flatten();
+        let lists = (!found.is_full).then(|| in_order(found.pairs(), &counts, self.work.shape.sources)).flatten();
         (OfBlock { counts, lists }, pairs)
     }
 
@@ -251,7 +251,9 @@ impl<T: Vectorized> Blocks<'_, T> {
 
 /// The lists of a block, those of its targets one after another and each in the order of the row numbers. `None` without memory
 /// for them.
-fn in_order<T: Vectorized>(pairs: &[Pair<T>], counts: &[u32]) -> Option<(Vec<u32>, Vec<T>)> {
+fn in_order<T: Vectorized>(pairs: &[Pair<T>], counts: &[u32], sources: usize) -> Option<(Vec<u32>, Vec<T>)> {
+    /// A list with one of so many sources, or more, is put in order by marks for all sources.
+    const MANY: usize = 32;
     let mut next = Vec::with_capacity(counts.len());
     let mut end = 0;
     for &count in counts {
@@ -267,10 +269,16 @@ fn in_order<T: Vectorized>(pairs: &[Pair<T>], counts: &[u32]) -> Option<(Vec<u32
             *place += 1;
         }
     }
+    let mut marks = Marks::default();
     let mut rest = &mut sorted[..];
     for &count in counts {
         let list = rest.split_off_mut(..count as usize).unwrap_or_default();
-        if !list.is_sorted_by_key(|&(row, _)| row) {
+        if list.is_sorted_by_key(|&(row, _)| row) {
+            continue;
+        }
+        if list.len() > sources / MANY {
+            marks.sort(list, sources);
+        } else {
             list.sort_unstable_by_key(|&(row, _)| row);
         }
     }
@@ -278,6 +286,36 @@ fn in_order<T: Vectorized>(pairs: &[Pair<T>], counts: &[u32]) -> Option<(Vec<u32
         (*number, *to) = (row, value);
     }
     Some((row_numbers, values))
+}
+
+/// Marks for all sources, by which long lists are put in order: faster than comparisons.
+#[derive(Default)]
+struct Marks<T> {
+    /// A bit for each source.
+    bits: Vec<u64>,
+    values: Vec<T>,
+}
+
+impl<T: Vectorized> Marks<T> {
+    /// Puts a list in the order of its row numbers, which are different and below `sources`.
+    fn sort(&mut self, list: &mut [(u32, T)], sources: usize) {
+        self.bits.resize(sources.div_ceil(64), 0);
+        self.values.resize(sources, T::zero());
+        for &(row, value) in &*list {
+            self.bits[row as usize / 64] |= 1 << (row % 64);
+            self.values[row as usize] = value;
+        }
+        let mut to = list.iter_mut();
+        for (first, bits) in (0..).step_by(64).zip(&mut self.bits) {
+            while *bits != 0 {
+                let row = first + bits.trailing_zeros();
+                *bits &= *bits - 1;
+                if let Some(to) = to.next() {
+                    *to = (row, self.values[row as usize]);
+                }
+            }
+        }
+    }
 }
 
 /// Memory for `count` pairs of a row number and a value.
