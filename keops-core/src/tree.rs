@@ -17,6 +17,9 @@ use crate::number::Scalar;
 /// The points of a leaf for selections by bounds.
 pub const LEAF: usize = 64;
 
+/// The points of a cell of a leaf of targets: as many as a row of lanes often has, or half of them.
+pub const CELL: usize = 8;
+
 /// From this number of points on, the halves of a part are sorted on two threads.
 const FOR_THREADS: usize = 8192;
 
@@ -43,7 +46,7 @@ struct Node {
 }
 
 /// Points that are sorted by themselves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Apart {
     /// How many points.
     pub count: usize,
@@ -186,7 +189,8 @@ impl<T: Scalar> Points<T> {
     /// Sorts points of `dim` coordinates, row by row. There must be fewer than 2^32 points.
     #[must_use]
     pub fn new(numbers: Vec<T>, dim: usize) -> Self {
-        let tree = Tree::new(&numbers, dim, LEAF);
+        let count = numbers.len().checked_div(dim).unwrap_or(0);
+        let tree = Tree::apart(&numbers, dim, &[Apart { count, leaf: LEAF, cell: CELL }]);
         let mut sorted = vec![T::zero(); tree.order().len() * dim];
         for (&row, to) in tree.order().iter().zip(sorted.chunks_exact_mut(dim.max(1))) {
             to.copy_from_slice(&numbers[row as usize * dim..][..dim]);
@@ -295,7 +299,7 @@ fn sort<T: Scalar, R: Send>(rows: &mut [R], coordinate: &(impl Fn(&R, usize) -> 
         return;
     };
     let (low, high) = of_node.split_at_mut(dim);
-    let nan = enclose(rows, coordinate, low, high);
+    let nan = enclose_rows(rows, coordinate, low, high);
     *node = Node { rows: first..first + rows.len() as u32, second: 0, nan };
     if rows.len() <= leaf {
         return sort_cells(rows, coordinate, cell, (low, high));
@@ -321,8 +325,16 @@ fn sort<T: Scalar, R: Send>(rows: &mut [R], coordinate: &(impl Fn(&R, usize) -> 
     }
 }
 
-/// Writes the box of some points: whether a coordinate is NaN.
-fn enclose<T: Scalar, R>(rows: &[R], coordinate: &impl Fn(&R, usize) -> T, low: &mut [T], high: &mut [T]) -> bool {
+/// Writes the box of some points, given row by row, to its least and its largest coordinates: whether there is any NaN, which is
+/// left out.
+pub fn enclose<T: Scalar>(points: &[T], low: &mut [T], high: &mut [T]) -> bool {
+    low.fill(T::infinity());
+    high.fill(T::neg_infinity());
+    points.chunks_exact(low.len().max(1)).fold(false, |nan, point| widen(low, high, point) | nan)
+}
+
+/// [`enclose`] for points whose coordinates `coordinate` reads.
+fn enclose_rows<T: Scalar, R>(rows: &[R], coordinate: &impl Fn(&R, usize) -> T, low: &mut [T], high: &mut [T]) -> bool {
     low.fill(T::infinity());
     high.fill(T::neg_infinity());
     let mut nan = false;
@@ -365,7 +377,7 @@ fn sort_cells<T: Scalar, R>(
     let (mut low, mut high) = (low.to_vec(), high.to_vec());
     for part in [left, right] {
         if part.len() > cell {
-            enclose(part, coordinate, &mut low, &mut high);
+            enclose_rows(part, coordinate, &mut low, &mut high);
             sort_cells(part, coordinate, cell, (&low, &high));
         }
     }
