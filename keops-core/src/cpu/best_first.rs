@@ -267,7 +267,8 @@ impl<'w, T: Vectorized> Sorted<'w, T> {
     ) -> R {
         let [targets, sources] = &self.roles;
         let shape = Shape { targets: targets.order.len(), sources: sources.order.len(), ..work.shape };
-        let sorted = work.with_rows(&targets.numbers, &sources.numbers, shape, &sources.order);
+        let keeps = !are_few([&targets.tree, &sources.tree]);
+        let sorted = work.with_rows(&targets.numbers, &sources.numbers, shape, (&sources.order, keeps));
         let search = Search::new(arch, &sorted, bounds, selects, [&targets.tree, &sources.tree], &self.groups);
         run(Search { of: self.of, ..search })
     }
@@ -299,6 +300,23 @@ struct Search<'a, T: Vectorized> {
     parameters: Vec<Interval<T>>,
     /// The prepared box of each part of the sources, one after another. Empty for a few targets, which meet a few parts.
     sources: Vec<Interval<T>>,
+}
+
+/// Whether targets are so few that they meet few of the parts of the sources.
+fn are_few<T: Vectorized>([targets, sources]: [&Tree<T>; 2]) -> bool {
+    targets.nodes().saturating_mul(MET) < sources.nodes()
+}
+
+/// Room for a box as a row of all variables of a role, and for what is prepared of it.
+struct Prepared<T: Vectorized> {
+    row: Vec<Interval<T>>,
+    prepared: Vec<Interval<T>>,
+}
+
+impl<T: Vectorized> Default for Prepared<T> {
+    fn default() -> Self {
+        Self { row: Vec::new(), prepared: Vec::new() }
+    }
 }
 
 /// A part of the sources in the queue, with its lower and its upper bound. The least lower bound comes first, and of equal
@@ -334,7 +352,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
         bounds.prepare(rounding, Role::Parameter, &[], &parameters, &mut search.parameters);
         let each = work.layout.source;
         let nodes = trees[1].nodes();
-        if trees[0].nodes().saturating_mul(MET) < nodes {
+        if are_few(trees) {
             return search;
         }
         let zero = Interval::component(Role::Source, 0, T::zero(), T::zero());
@@ -345,10 +363,10 @@ impl<'a, T: Vectorized> Search<'a, T> {
         let parts: Vec<_> = sources.chunks_mut((each * TOGETHER).max(1)).map(Mutex::new).collect();
         threads::for_each(0..parts.len(), true, &|part| {
             let mut to = parts[part].lock().unwrap_or_else(PoisonError::into_inner);
-            let mut prepared = Vec::new();
+            let mut prepared = Prepared::default();
             for (node, to) in (part * TOGETHER..).zip(to.chunks_exact_mut(each.max(1))) {
-                search.prepare(Role::Source, &search.of_node(Role::Source, node), &mut prepared);
-                to.copy_from_slice(&prepared);
+                search.of_node(Role::Source, node, &mut prepared);
+                to.copy_from_slice(&prepared.prepared);
             }
         });
         drop(parts);
@@ -356,11 +374,24 @@ impl<'a, T: Vectorized> Search<'a, T> {
         search
     }
 
-    /// The box of a part, as a row of all variables of the role.
-    fn of_node(&self, role: Role, node: usize) -> Vec<Interval<T>> {
+    /// Prepares the box of a part.
+    fn of_node(&self, role: Role, node: usize, to: &mut Prepared<T>) {
         let tree = self.trees[usize::from(role == Role::Source)];
         let (low, high) = tree.bounds(node);
-        intervals(role, low, high, tree.has_nan(node))
+        self.of_box(role, (low, high), tree.has_nan(node), to);
+    }
+
+    /// Prepares a box, in which there may be NaN.
+    fn of_box(&self, role: Role, (low, high): (&[T], &[T]), nan: bool, to: &mut Prepared<T>) {
+        let interval = |(number, (&low, &high)): (usize, (&T, &T))| {
+            // all of them are NaN
+            let (low, high) = if low > high { (T::zero(), T::zero()) } else { (low, high) };
+            let interval = Interval::component(role, number, low, high);
+            if nan { interval.or_nan() } else { interval }
+        };
+        to.row.clear();
+        to.row.extend(low.iter().zip(high).enumerate().map(interval));
+        self.bounds.prepare(self.rounding, role, &self.parameters, &to.row, &mut to.prepared);
     }
 
     /// The prepared boxes of the rows of `lanes` targets that a leaf consists of.
@@ -369,21 +400,21 @@ impl<'a, T: Vectorized> Search<'a, T> {
         let points = self.work.points(Role::Target, &numbers);
         let dim = points.len() / numbers.len().max(1);
         let (mut low, mut high) = (vec![T::zero(); dim], vec![T::zero(); dim]);
-        let (mut prepared, mut all) = (Vec::new(), Vec::new());
+        let (mut to, mut all) = (Prepared::default(), Vec::new());
         for row in points.chunks((lanes * dim).max(1)) {
             let nan = enclose(row, &mut low, &mut high);
-            self.prepare(Role::Target, &intervals(Role::Target, &low, &high, nan), &mut prepared);
-            all.extend_from_slice(&prepared);
+            self.of_box(Role::Target, (&low, &high), nan, &mut to);
+            all.extend_from_slice(&to.prepared);
         }
         all
     }
 
     /// The prepared box of a part of the sources, which is prepared in `scratch` if it was not before.
-    fn source<'s>(&'s self, node: usize, scratch: &'s mut Vec<Interval<T>>) -> &'s [Interval<T>] {
+    fn source<'s>(&'s self, node: usize, scratch: &'s mut Prepared<T>) -> &'s [Interval<T>] {
         let each = self.work.layout.source;
         if self.sources.is_empty() {
-            self.prepare(Role::Source, &self.of_node(Role::Source, node), scratch);
-            return scratch;
+            self.of_node(Role::Source, node, scratch);
+            return &scratch.prepared;
         }
         &self.sources[node * each..][..each]
     }
@@ -464,10 +495,6 @@ impl<'a, T: Vectorized> Search<'a, T> {
         Some((values, found))
     }
 
-    fn prepare(&self, role: Role, row: &[Interval<T>], to: &mut Vec<Interval<T>>) {
-        self.bounds.prepare(self.rounding, role, &self.parameters, row, to);
-    }
-
     /// The states of the targets of a leaf, and the number of sources that they met. Stops after `most` sources.
     fn of_leaf(&self, leaf: usize, most: usize) -> (TargetBlock<'a, T>, usize) {
         /// While a target has not selected as many values as it is to, nothing can be left out. If so after this part of the
@@ -478,19 +505,19 @@ impl<'a, T: Vectorized> Search<'a, T> {
         let mut block = TargetBlock::new(self.arch, self.work, targets.rows(leaf));
         let rows = block.rows();
         let of_rows = if rows > 1 { self.of_rows(targets.rows(leaf), block.lanes) } else { Vec::new() };
-        let mut whole = Vec::new();
-        self.prepare(Role::Target, &self.of_node(Role::Target, leaf), &mut whole);
+        let mut whole = Prepared::default();
+        self.of_node(Role::Target, leaf, &mut whole);
         // for each row, and for all of them
         let (mut worst_of_rows, mut worst) = (vec![f64::INFINITY; rows * components], vec![f64::INFINITY; components]);
         let mut values = values_of(components);
         let mut queue: BinaryHeap<Queued> = BinaryHeap::new();
-        let mut scratch = Vec::new();
+        let mut scratch = Prepared::default();
         // as many as one of the rows meets on average, times the rows
         let mut met = 0;
         let most = most.saturating_mul(rows);
         let beyond = |values: &[Interval<T>], worst: &[f64]| values.iter().zip(worst).all(|(value, &w)| value.lo() > w);
         let mut push = |queue: &mut BinaryHeap<Queued>, node: usize, worst: &[f64]| {
-            self.least(&whole, self.source(node, &mut scratch), &mut values);
+            self.least(&whole.prepared, self.source(node, &mut scratch), &mut values);
             if beyond(&values, worst) {
                 return;
             }
@@ -501,7 +528,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
         for &root in group.parts.iter().flat_map(|parts| &sources.roots()[parts.clone()]) {
             push(&mut queue, root as usize, &worst);
         }
-        let (mut of_source, mut row_values) = (Vec::new(), values_of(components));
+        let (mut of_source, mut row_values) = (Prepared::default(), values_of(components));
         while let Some(Reverse((bound, _, node))) = queue.pop() {
             let least = worst.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             if bound > ordered(least) || met > most {
@@ -576,17 +603,6 @@ fn ordered(x: f64) -> u64 {
 /// Room for the values of the components of f on boxes.
 fn values_of<T: Vectorized>(components: usize) -> Vec<Interval<T>> {
     vec![Interval::component(Role::Parameter, 0, T::zero(), T::zero()); components]
-}
-
-/// A box, as a row of all variables of a role.
-fn intervals<T: Vectorized>(role: Role, low: &[T], high: &[T], nan: bool) -> Vec<Interval<T>> {
-    let interval = |(number, (&low, &high)): (usize, (&T, &T))| {
-        // all of them are NaN
-        let (low, high) = if low > high { (T::zero(), T::zero()) } else { (low, high) };
-        let interval = Interval::component(role, number, low, high);
-        if nan { interval.or_nan() } else { interval }
-    };
-    low.iter().zip(high).enumerate().map(interval).collect()
 }
 
 /// Writes the rows of these numbers, of `targets` in all. The others stay as they are.

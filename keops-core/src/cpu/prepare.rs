@@ -222,12 +222,13 @@ impl<'a, T: Vectorized> Work<'a, T> {
     }
 
     /// This batch for other targets and sources, whose numbers [`Self::reordered`] made, and with the numbers of the sources.
+    /// Prepared sources are kept if they were and `keeps` says so.
     pub(super) fn with_rows(
         &self,
         targets: &'a [Cow<'a, [T]>],
         sources: &'a [Cow<'a, [T]>],
         shape: Shape,
-        order: &'a [u32],
+        (order, keeps): (&'a [u32], bool),
     ) -> Self {
         let (mut targets, mut sources) = (targets.iter(), sources.iter());
         let all = self.layout.signature.variables.iter().zip(&self.data);
@@ -239,7 +240,7 @@ impl<'a, T: Vectorized> Work<'a, T> {
             };
             rows.map_or(numbers, |rows| Numbers::Whole(rows))
         });
-        let chunks = if self.keeps_sources() { shape.sources.div_ceil(CHUNK) } else { 0 };
+        let chunks = if keeps && self.keeps_sources() { shape.sources.div_ceil(CHUNK) } else { 0 };
         Self {
             shape,
             parameters: self.parameters.clone(),

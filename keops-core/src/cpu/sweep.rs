@@ -272,16 +272,15 @@ pub(super) fn sweep<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D
     } else {
         &[]
     };
+    let mut memory = if const { filter::filters::<F, R, Red>() } { Some(filter::Memory::new()) } else { None };
     let mut row = 0;
     while row < targets.len() {
         let target = targets[row].as_slice();
         let contracted =
             if contracted.is_empty() { contracted } else { &contracted[row * sources.len()..][..sources.len()] };
         let state = &mut states[row];
-        if const { Red::PUSHES_TO_STATE } {
-            // A copy of the state, so that writing to it does not keep the target out of registers.
-            let mut copy = *state;
-            if const { filter::filters::<F, R, Red>() } {
+        if const { filter::filters::<F, R, Red>() } {
+            if let Some(memory) = &mut memory {
                 filter::sweep_target::<F, R, Red, D>(
                     cx,
                     parameters,
@@ -289,19 +288,22 @@ pub(super) fn sweep<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D
                     sources,
                     contracted,
                     tile.numbers,
-                    &mut copy,
-                );
-            } else {
-                sweep_target::<F, R, Red, D>(
-                    cx,
-                    parameters,
-                    target,
-                    sources,
-                    Contractions(contracted, None),
-                    tile.numbers,
-                    &mut copy,
+                    state,
+                    memory,
                 );
             }
+        } else if const { Red::PUSHES_TO_STATE } {
+            // A copy of the state, so that writing to it does not keep the target out of registers.
+            let mut copy = *state;
+            sweep_target::<F, R, Red, D>(
+                cx,
+                parameters,
+                target,
+                sources,
+                Contractions(contracted, None),
+                tile.numbers,
+                &mut copy,
+            );
             *state = copy;
         } else {
             let of_row = tile.contracted.map(|contracted| (contracted, row));
