@@ -18,6 +18,9 @@
 //! | `prepare` | the hoisted stages of the formula, on plain numbers |
 //! | `lanes` | rows of lanes from rows, and back |
 //! | `lanes::memory` | memory that calls keep for later ones: at most 32 MiB for each element type, and 512 KiB for each thread |
+//! | `best_first` | selections by bounds on boxes of points |
+//! | `groups` | targets that meet the same ranges of sources, for these |
+//! | `filter` | the loop over pairs of the K smallest values |
 //! | `units` | the units of work: which targets are paired with which sources |
 //! | `over_targets` | lanes over targets: a block of targets against all sources |
 //! | `over_sources` | lanes over sources: few targets against a chunk of many sources |
@@ -40,6 +43,7 @@ mod contract;
 #[cfg(feature = "tracing")]
 mod event;
 mod filter;
+mod groups;
 mod instructions;
 mod kernel;
 mod lanes;
@@ -66,7 +70,7 @@ use pulp::Arch;
 use crate::{
     data::{Error, Neighbours},
     lanes::{Common, Vectorized},
-    problem::{Engine, HostPiece, Outputs, Problem, Pruning, Shape},
+    problem::{Engine, HostPiece, Outputs, Problem, Shape},
 };
 
 /// The CPU engine, with the code that was compiled for a formula and its reduction.
@@ -113,10 +117,7 @@ impl<T: Vectorized> Cpu<'_, T> {
                     let lists = within::run((arch, common), &work, (pattern, pairs.pruning), kept, indices)?;
                     return Ok((output::Totals::new(pieces), Some(lists)));
                 }
-                if pattern.is_none()
-                    && pairs.pruning != Pruning::Never
-                    && let Some(totals) = best_first::run(arch, &work, pairs.pruning, pieces, indices)
-                {
+                if let Some(totals) = best_first::run(arch, &work, (pattern, pairs.pruning), pieces, indices) {
                     return Ok((totals, None));
                 }
                 let totals = match common {

@@ -287,6 +287,7 @@ pub(super) fn sweep<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D
         &[]
     };
     let mut found = tile.found;
+    let mut memory = if const { filter::filters::<F, R, Red>() } { Some(filter::Memory::new()) } else { None };
     let mut row = 0;
     while row < targets.len() {
         let target = targets[row].as_slice();
@@ -300,10 +301,8 @@ pub(super) fn sweep<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D
                     cx, parameters, target, sources, contracted, of_row, state, found,
                 );
             }
-        } else if const { Red::PUSHES_TO_STATE } {
-            // A copy of the state, so that writing to it does not keep the target out of registers.
-            let mut copy = *state;
-            if const { filter::filters::<F, R, Red>() } {
+        } else if const { filter::filters::<F, R, Red>() } {
+            if let Some(memory) = &mut memory {
                 filter::sweep_target::<F, R, Red, D>(
                     cx,
                     parameters,
@@ -311,19 +310,22 @@ pub(super) fn sweep<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D
                     sources,
                     contracted,
                     tile.numbers,
-                    &mut copy,
-                );
-            } else {
-                sweep_target::<F, R, Red, D>(
-                    cx,
-                    parameters,
-                    target,
-                    sources,
-                    Contractions(contracted, None),
-                    tile.numbers,
-                    &mut copy,
+                    state,
+                    memory,
                 );
             }
+        } else if const { Red::PUSHES_TO_STATE } {
+            // A copy of the state, so that writing to it does not keep the target out of registers.
+            let mut copy = *state;
+            sweep_target::<F, R, Red, D>(
+                cx,
+                parameters,
+                target,
+                sources,
+                Contractions(contracted, None),
+                tile.numbers,
+                &mut copy,
+            );
             *state = copy;
         } else {
             let of_row = tile.contracted.map(|contracted| (contracted, row));
