@@ -188,6 +188,7 @@ impl<F: Formula, R: Packed<Scalar: Vectorized>> Pairs<'_, F, R> {
 
 /// Takes all pairs of a row of targets, as `sweep_target` does.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "the operands of the loop over pairs")]
 pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
     cx: R::Cx,
     parameters: &F::Parameters<R>,
