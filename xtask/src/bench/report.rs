@@ -251,8 +251,8 @@ const HOW: &str = "\
 NumPy and torch hold the matrix of all pairs, which they make with a matrix product and change in place. Neighbours by trees
 include the time for building the tree, except those of one target at a time, and keops sorts its points, too. In few
 dimensions a tree compares a point with few others, and its time grows as N log N. In many dimensions it compares almost all
-points, with more work for each. kiddo is compiled for the processor of the machine, and rayon takes its queries; its queries
-and those of the others are in no order.
+points, with more work for each. kiddo is compiled for the processor of the machine, and takes all queries as a batch. Queries
+are in no order.
 
 ";
 

@@ -1,5 +1,5 @@
 //! kiddo as one side of `cargo xtask bench-keops`, see `bench/side.rs` for what is asked and answered: its immutable k-d tree, with
-//! rayon over the queries. Building the tree is part of a search, except for the queries that come one by one.
+//! batches of queries on all threads. Building the tree is part of a search, except for the queries that come one by one.
 
 use std::{
     fs,
@@ -10,12 +10,11 @@ use std::{
 };
 
 use kiddo::{ImmutableKdTree, Manhattan, SquaredEuclidean};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 type Failure = Box<dyn std::error::Error>;
 type Row = [u32; COUNT];
-type Compute = Box<dyn Fn() -> Vec<Row>>;
+type Compute = Box<dyn Fn() -> Result<Vec<Row>, Failure>>;
 
 /// The number of neighbours.
 const COUNT: usize = 10;
@@ -65,30 +64,25 @@ fn search(family: &str, dim: usize, element: &Type, files: &[File]) -> Result<Co
                     };
                     let (x, y) = (points(&x), points(&y));
                     let tree = |y: &[[$number; $d]]| ImmutableKdTree::<$number, $d>::new_from_slice(y);
-                    macro_rules! nearest {
-                        ($metric:ty) => {
-                            |tree: &ImmutableKdTree<$number, $d>, x: &[$number; $d]| -> Row {
-                                let found = tree.nearest_n::<$metric>(x, count);
-                                core::array::from_fn(|k| found.get(k).map_or(u32::MAX, |near| near.item as u32))
-                            }
+                    macro_rules! all {
+                        ($metric:ident) => {
+                            Ok(Box::new(move || {
+                                let tree = tree(&y)?;
+                                let found = tree.query_batch(&x).nearest_n::<$metric<$number>>(count).execute();
+                                Ok(found.iter().map(|found| row(found.iter().map(|near| near.item as u32))).collect())
+                            }))
                         };
                     }
                     match family {
                         "neighbours_one_by_one" => {
-                            let tree = tree(&y);
-                            let nearest = nearest!(SquaredEuclidean);
-                            Ok(Box::new(move || x.iter().map(|x| nearest(&tree, x)).collect()))
+                            let tree = tree(&y)?;
+                            Ok(Box::new(move || {
+                                let nearest = |x| tree.query(x).nearest_n::<SquaredEuclidean<$number>>(count).execute();
+                                Ok(x.iter().map(|x| row(nearest(x).iter().map(|near| near.item as u32))).collect())
+                            }))
                         }
-                        "neighbours_manhattan" => Ok(Box::new(move || {
-                            let tree = tree(&y);
-                            let nearest = nearest!(Manhattan);
-                            x.par_iter().map(|x| nearest(&tree, x)).collect()
-                        })),
-                        _ => Ok(Box::new(move || {
-                            let tree = tree(&y);
-                            let nearest = nearest!(SquaredEuclidean);
-                            x.par_iter().map(|x| nearest(&tree, x)).collect()
-                        })),
+                        "neighbours_manhattan" => all!(Manhattan),
+                        _ => all!(SquaredEuclidean),
                     }
                 })*
                 _ => Err(format!("no tree for D = {dim}").into()),
@@ -105,6 +99,13 @@ fn search(family: &str, dim: usize, element: &Type, files: &[File]) -> Result<Co
     }
 }
 
+/// The numbers of the neighbours of a point.
+fn row(found: impl Iterator<Item = u32>) -> Row {
+    let mut row = [u32::MAX; COUNT];
+    row.iter_mut().zip(found).for_each(|(to, number)| *to = number);
+    row
+}
+
 /// What is loaded.
 #[derive(Default)]
 struct State {
@@ -119,14 +120,14 @@ impl State {
             Request::Load { family, dim, element, files } => {
                 *self = Self::default();
                 let compute = search(&family, dim, &element, &files)?;
-                self.result = compute();
+                self.result = compute()?;
                 self.compute = Some(compute);
             }
             Request::Time => {
                 let compute = self.compute.as_ref().ok_or("nothing is loaded")?;
                 let (mut calls, start) = (0, Instant::now());
                 let passed = loop {
-                    self.result = compute();
+                    self.result = compute()?;
                     calls += 1;
                     let passed = start.elapsed();
                     if passed >= SHORTEST {
@@ -139,7 +140,7 @@ impl State {
                 let numbers = self.result.as_flattened().iter();
                 fs::write(path, numbers.flat_map(|&row| f64::from(row).to_le_bytes()).collect::<Vec<u8>>())?;
             }
-            Request::Versions => answer.versions = Some(vec!["kiddo 5.3.3".to_owned()]),
+            Request::Versions => answer.versions = Some(vec!["kiddo 6.3.0".to_owned()]),
         }
         Ok(answer)
     }
