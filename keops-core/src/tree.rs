@@ -17,8 +17,14 @@ use crate::number::Scalar;
 /// The points of a leaf for selections by bounds.
 pub const LEAF: usize = 64;
 
-/// The points of a cell of a leaf of targets: as many as a row of lanes often has, or half of them.
-pub const CELL: usize = 8;
+/// The points of a cell of a leaf of targets: as many as a row of lanes often has.
+pub const CELL: usize = 16;
+
+/// Of parts with more points than this, some of these tell where they are longest.
+const SAMPLED: usize = 1024;
+
+/// Every so many of them.
+const STEP: usize = 8;
 
 /// From this number of points on, the halves of a part are sorted on two threads.
 const FOR_THREADS: usize = 8192;
@@ -69,6 +75,12 @@ impl<T: Scalar> Tree<T> {
     /// and so on. There must be fewer than 2^32 points.
     #[must_use]
     pub fn apart(points: &[T], dim: usize, parts: &[Apart]) -> Self {
+        Self::apart_with_points(points, dim, parts).0
+    }
+
+    /// [`Self::apart`], with the points in the order of the tree.
+    #[must_use]
+    pub fn apart_with_points(points: &[T], dim: usize, parts: &[Apart]) -> (Self, Vec<T>) {
         let count = points.len().checked_div(dim).unwrap_or(0);
         let (mut roots, mut end) = (Vec::with_capacity(parts.len()), 0);
         for part in parts {
@@ -77,7 +89,7 @@ impl<T: Scalar> Tree<T> {
         }
         let mut nodes = vec![Node::default(); end];
         let mut boxes = vec![T::zero(); nodes.len() * 2 * dim];
-        let order = match dim {
+        let (order, sorted) = match dim {
             1 => sorted::<T, 1>(points, parts, &mut nodes, &mut boxes),
             2 => sorted::<T, 2>(points, parts, &mut nodes, &mut boxes),
             3 => sorted::<T, 3>(points, parts, &mut nodes, &mut boxes),
@@ -86,10 +98,14 @@ impl<T: Scalar> Tree<T> {
                 let mut rows: Vec<u32> = (0..count as u32).collect();
                 let coordinate = |&row: &u32, c| points[row as usize * dim + c];
                 sort_apart(&mut rows, &coordinate, parts, dim, (&mut nodes, &mut boxes));
-                rows
+                let mut sorted = vec![T::zero(); rows.len() * dim];
+                for (&row, to) in rows.iter().zip(sorted.chunks_exact_mut(dim.max(1))) {
+                    to.copy_from_slice(&points[row as usize * dim..][..dim]);
+                }
+                (rows, sorted)
             }
         };
-        Self { dim, order, roots, nodes, boxes }
+        (Self { dim, order, roots, nodes, boxes }, sorted)
     }
 
     /// The same order and the same parts of points with `dim` other coordinates, which `copy` copies, given the place of a point in
@@ -110,8 +126,7 @@ impl<T: Scalar> Tree<T> {
             if let Some(halves) = self.halves(node) {
                 for half in halves {
                     let (lower, upper) = after[(half - node - 1) * 2 * dim..][..2 * dim].split_at(dim);
-                    widen(low, high, lower);
-                    widen(low, high, upper);
+                    unite((low, high), (lower, upper));
                     nan |= nodes[half].nan;
                 }
             } else {
@@ -190,11 +205,8 @@ impl<T: Scalar> Points<T> {
     #[must_use]
     pub fn new(numbers: Vec<T>, dim: usize) -> Self {
         let count = numbers.len().checked_div(dim).unwrap_or(0);
-        let tree = Tree::apart(&numbers, dim, &[Apart { count, leaf: LEAF, cell: CELL }]);
-        let mut sorted = vec![T::zero(); tree.order().len() * dim];
-        for (&row, to) in tree.order().iter().zip(sorted.chunks_exact_mut(dim.max(1))) {
-            to.copy_from_slice(&numbers[row as usize * dim..][..dim]);
-        }
+        let parts = [Apart { count, leaf: LEAF, cell: CELL }];
+        let (tree, sorted) = Tree::apart_with_points(&numbers, dim, &parts);
         Self { numbers, tree, sorted }
     }
 
@@ -242,12 +254,24 @@ fn widen<T: Scalar>(low: &mut [T], high: &mut [T], point: &[T]) -> bool {
     nan
 }
 
-/// Sorts points of `D` coordinates. The result are their numbers, in the order of the tree.
-fn sorted<T: Scalar, const D: usize>(points: &[T], parts: &[Apart], nodes: &mut [Node], boxes: &mut [T]) -> Vec<u32> {
+/// Makes a box wide enough for another one.
+fn unite<T: Scalar>((low, high): (&mut [T], &mut [T]), (lower, upper): (&[T], &[T])) {
+    low.iter_mut().zip(lower).for_each(|(low, &lower)| *low = if lower < *low { lower } else { *low });
+    high.iter_mut().zip(upper).for_each(|(high, &upper)| *high = if upper > *high { upper } else { *high });
+}
+
+/// Sorts points of `D` coordinates. The result are their numbers and the points, in the order of the tree.
+fn sorted<T: Scalar, const D: usize>(
+    points: &[T],
+    parts: &[Apart],
+    nodes: &mut [Node],
+    boxes: &mut [T],
+) -> (Vec<u32>, Vec<T>) {
     let numbered = (0..).zip(points.as_chunks::<D>().0);
     let mut rows: Vec<_> = numbered.map(|(row, &point)| Moving { point, row }).collect();
     sort_apart(&mut rows, &|row: &Moving<T, D>, c| row.point[c], parts, D, (nodes, boxes));
-    rows.iter().map(|moving| moving.row).collect()
+    let points = rows.iter().flat_map(|moving| moving.point).collect();
+    (rows.iter().map(|moving| moving.row).collect(), points)
 }
 
 /// Sorts the points of each part.
@@ -299,17 +323,21 @@ fn sort<T: Scalar, R: Send>(rows: &mut [R], coordinate: &(impl Fn(&R, usize) -> 
         return;
     };
     let (low, high) = of_node.split_at_mut(dim);
-    let nan = enclose_rows(rows, coordinate, low, high);
-    *node = Node { rows: first..first + rows.len() as u32, second: 0, nan };
+    *node = Node { rows: first..first + rows.len() as u32, second: 0, nan: false };
+    let step = if rows.len() > SAMPLED { STEP } else { 1 };
+    node.nan = enclose_rows(rows.iter().step_by(step), coordinate, low, high);
     if rows.len() <= leaf {
+        if step > 1 {
+            node.nan = enclose_rows(rows.iter(), coordinate, low, high);
+        }
         return sort_cells(rows, coordinate, cell, (low, high));
     }
     let half = rows.len().div_ceil(leaf) / 2 * leaf;
     halve(rows, coordinate, half, (low, high));
     let (left, right) = rows.split_at_mut(half);
     let count = 2 * (half / leaf) - 1;
-    let (left_nodes, right_nodes) = nodes.split_at_mut(count);
-    let (left_boxes, right_boxes) = boxes.split_at_mut(count * 2 * dim);
+    let (left_nodes, right_nodes) = (&mut *nodes).split_at_mut(count);
+    let (left_boxes, right_boxes) = (&mut *boxes).split_at_mut(count * 2 * dim);
     node.second = at + 1 + count as u32;
     let second = node.second;
     let parallel = left.len() >= FOR_THREADS;
@@ -323,6 +351,16 @@ fn sort<T: Scalar, R: Send>(rows: &mut [R], coordinate: &(impl Fn(&R, usize) -> 
         sort_left();
         sort_right();
     }
+    if step > 1 {
+        // The box is what both halves have.
+        low.fill(T::infinity());
+        high.fill(T::neg_infinity());
+        for half in [0, count] {
+            let (lower, upper) = boxes[half * 2 * dim..][..2 * dim].split_at(dim);
+            unite((low, high), (lower, upper));
+        }
+        node.nan = nodes[0].nan || nodes[count].nan;
+    }
 }
 
 /// Writes the box of some points, given row by row, to its least and its largest coordinates: whether there is any NaN, which is
@@ -334,7 +372,12 @@ pub fn enclose<T: Scalar>(points: &[T], low: &mut [T], high: &mut [T]) -> bool {
 }
 
 /// [`enclose`] for points whose coordinates `coordinate` reads.
-fn enclose_rows<T: Scalar, R>(rows: &[R], coordinate: &impl Fn(&R, usize) -> T, low: &mut [T], high: &mut [T]) -> bool {
+fn enclose_rows<'r, T: Scalar, R: 'r>(
+    rows: impl Iterator<Item = &'r R>,
+    coordinate: &impl Fn(&R, usize) -> T,
+    low: &mut [T],
+    high: &mut [T],
+) -> bool {
     low.fill(T::infinity());
     high.fill(T::neg_infinity());
     let mut nan = false;
@@ -377,7 +420,7 @@ fn sort_cells<T: Scalar, R>(
     let (mut low, mut high) = (low.to_vec(), high.to_vec());
     for part in [left, right] {
         if part.len() > cell {
-            enclose_rows(part, coordinate, &mut low, &mut high);
+            enclose_rows(part.iter(), coordinate, &mut low, &mut high);
             sort_cells(part, coordinate, cell, (&low, &high));
         }
     }
@@ -395,7 +438,8 @@ mod tests {
             2..60 => f32::from(fastrand::u8(..4)),
             _ => fastrand::f32(),
         };
-        let points: Vec<f32> = (0..count * dim).map(coordinate).collect();
+        let mut points: Vec<f32> = (0..count * dim).map(coordinate).collect();
+        points.chunks_mut(dim).skip(count / 4).step_by(3).for_each(|point| point[0] = f32::NAN);
         let tree = Tree::new(&points, dim, leaf);
         let mut seen = tree.order().to_vec();
         seen.sort_unstable();
@@ -479,7 +523,8 @@ mod tests {
     fn other_coordinates_have_boxes() {
         let points: Vec<f32> = (0..2 * 500).map(|_| fastrand::f32()).collect();
         let tree = Tree::new(&points, 2, 16);
-        let others: Vec<f32> = (0..500).map(|k| if k % 50 == 7 { f32::NAN } else { fastrand::f32() }).collect();
+        let others: Vec<f32> =
+            (0..500).map(|k| if k % 50 == 7 || points[2 * k] < 0.3 { f32::NAN } else { fastrand::f32() }).collect();
         let coordinates = |row: usize| [points[2 * row], others[row], points[2 * row + 1]];
         let copy = |place: usize, to: &mut [f32]| to.copy_from_slice(&coordinates(tree.order()[place] as usize));
         let both = tree.with_coordinates(3, copy);

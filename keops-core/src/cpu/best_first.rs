@@ -188,9 +188,11 @@ impl<'w, T: Vectorized> OfRole<'w, T> {
     /// Sorts the rows of these numbers, in parts that follow each other.
     fn new(work: &Work<'_, T>, role: Role, rows: &[u32], parts: &[Apart]) -> Self {
         let dim = width(work.layout.signature.variables, role);
-        let tree = Tree::apart(&work.points(role, rows), dim, parts);
+        let (tree, sorted) = Tree::apart_with_points(&work.points(role, rows), dim, parts);
         let order: Vec<u32> = tree.order().iter().map(|&place| rows[place as usize]).collect();
-        let numbers = work.reordered(role, &order, None);
+        let variables = work.layout.signature.variables.iter().filter(|variable| variable.role == role);
+        let numbers =
+            if variables.count() == 1 { vec![Cow::Owned(sorted)] } else { work.reordered(role, &order, None) };
         Self { tree: Cow::Owned(tree), order: Cow::Owned(order), numbers }
     }
 
