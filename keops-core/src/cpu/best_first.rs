@@ -46,7 +46,7 @@ use crate::{
         output::{self, Totals},
         over_targets::{self, TargetBlock},
         plan,
-        prepare::Work,
+        prepare::{KeptOrder, Work},
         threads,
         units::Kept,
     },
@@ -61,6 +61,9 @@ use crate::{
 
 /// Where best first meets this share of the pairs, it does not pay.
 const SHARE: f64 = 0.4;
+
+/// The same where a group of targets meets several parts of the sources, each of which has a part that is close.
+const SHARE_OF_PARTS: f64 = 0.2;
 
 /// About as many parts of the sources are met by a leaf of targets.
 const MET: usize = 128;
@@ -95,9 +98,11 @@ pub(super) fn run<T: Vectorized>(
         return of_groups(arch, work, (bounds, selects, always), groups, pieces, indices);
     }
     let Shape { targets, sources, .. } = work.shape;
-    let kept = [Role::Target, Role::Source].map(|role| work.kept(role));
     let searches = plan::may_search(&work.layout, work.shape);
-    let sorted_sources = kept[1].as_ref().is_some_and(|kept| kept.alone || plan::may_search_sorted(work.shape));
+    // An order by some of the coordinates is worse than one by all, which takes longer to make.
+    let by_some = always || !searches;
+    let is_sorted = |kept: KeptOrder<'_, T>| kept.alone || by_some && plan::may_search_sorted(work.shape);
+    let sorted_sources = work.kept(Role::Source).is_some_and(is_sorted);
     if !(always || searches || sorted_sources) {
         return None;
     }
@@ -108,17 +113,11 @@ pub(super) fn run<T: Vectorized>(
             return None;
         }
     }
-    let mut try_sorted = |sorted: Sorted<'_, T>| {
-        let (values, found) = sorted.search(arch, work, bounds, selects, |search| {
-            if always { search.all(usize::MAX) } else { search.all_if_it_pays() }
-        })?;
-        write(sorted.roles[0].tree.order(), targets, (&values, &found), pieces, indices);
-        Some(())
-    };
-    // An order that some of the coordinates were sorted by may be worse than one by all of them.
-    let by_some = kept.iter().flatten().any(|kept| !kept.alone);
-    try_sorted(Sorted::all(work, true))
-        .or_else(|| if by_some && searches { try_sorted(Sorted::all(work, false)) } else { None })?;
+    let sorted = Sorted::all(work, by_some);
+    let (values, found) = sorted.search(arch, work, bounds, selects, |search| {
+        if always { search.all(usize::MAX) } else { search.all_if_it_pays() }
+    })?;
+    write(&sorted.roles[0].order, targets, (&values, &found), pieces, indices);
     Some(Totals::new(pieces))
 }
 
@@ -180,10 +179,10 @@ impl<'w, T: Vectorized> OfRole<'w, T> {
         Self { tree: Cow::Owned(tree), order: Cow::Owned(order), numbers }
     }
 
-    /// All rows of a role, in the order of their tree if they keep one and `keeps` says so.
-    fn all(work: &Work<'w, T>, role: Role, keeps: bool) -> Self {
+    /// All rows of a role, in the order of their tree if they keep one: a tree of all coordinates, or also of some of them.
+    fn all(work: &Work<'w, T>, role: Role, by_some: bool) -> Self {
         let Shape { targets, sources, .. } = work.shape;
-        let Some(kept) = work.kept(role).filter(|_| keeps) else {
+        let Some(kept) = work.kept(role).filter(|kept| kept.alone || by_some) else {
             let (count, part) = if role == Role::Target {
                 (targets, of_targets(targets, sources))
             } else {
@@ -223,10 +222,10 @@ fn of_sources(count: usize) -> Apart {
 }
 
 impl<'w, T: Vectorized> Sorted<'w, T> {
-    /// All rows, in the orders that they keep if `keeps` says so.
-    fn all(work: &Work<'w, T>, keeps: bool) -> Self {
+    /// All rows, see [`OfRole::all`].
+    fn all(work: &Work<'w, T>, by_some: bool) -> Self {
         let Shape { targets, sources, .. } = work.shape;
-        let roles = [Role::Target, Role::Source].map(|role| move || OfRole::all(work, role, keeps));
+        let roles = [Role::Target, Role::Source].map(|role| move || OfRole::all(work, role, by_some));
         let parallel = plan::in_parallel(work.shape) && !work.kept(Role::Source).is_some_and(|kept| kept.alone);
         Self { roles: both(roles, parallel), groups: vec![Group::whole(targets, sources)].into(), of: sources }
     }
@@ -446,7 +445,11 @@ impl<'a, T: Vectorized> Search<'a, T> {
         // Of denser points, more are met, but a smaller share of them: neither as many nor the same share.
         let Shape { sources, .. } = self.work.shape;
         let share = (SHARE * (self.of as f64 / sources as f64).sqrt()).min(MOST);
-        let of_leaf = |leaf: usize| share * self.group(leaf).sources as f64;
+        let of_leaf = |leaf: usize| {
+            let group = self.group(leaf);
+            let share = if group.parts_met() > 1 { share.min(SHARE_OF_PARTS) } else { share };
+            share * group.sources as f64
+        };
         let leaves: Vec<usize> = self.trees[0].leaves().collect();
         let tried: Vec<usize> = leaves.iter().copied().step_by(leaves.len().div_ceil(LEAVES).max(1)).collect();
         let met = AtomicUsize::new(0);
