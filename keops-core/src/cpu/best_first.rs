@@ -47,7 +47,7 @@ use crate::{
         output::{self, Totals},
         over_targets::{self, TargetBlock},
         plan,
-        prepare::Work,
+        prepare::{KeptOrder, Work},
         threads,
         units::Kept,
     },
@@ -62,6 +62,9 @@ use crate::{
 
 /// Where best first meets this share of the pairs, it does not pay.
 const SHARE: f64 = 0.4;
+
+/// The same where a group of targets meets several parts of the sources, each of which has a part that is close.
+const SHARE_OF_PARTS: f64 = 0.2;
 
 /// About as many parts of the sources are met by a leaf of targets.
 const MET: usize = 128;
@@ -102,20 +105,21 @@ fn bounds<'a, T: Vectorized>(work: &Work<'a, T>, pruning: Pruning) -> Option<&'a
 }
 
 /// Calls `run` with a search of a batch by bounds, unless the reduction or the shape is not one for it, or a sample shows that
-/// it does not pay. `run` is told whether the search runs in any case, and else has to find out whether it pays; it may be called
-/// again with another order if the search did not pay.
+/// it does not pay. `run` is told whether the search runs in any case, and else has to find out whether it pays.
 pub(super) fn searched<T: Vectorized, R>(
     arch: Arch,
     work: &Work<'_, T>,
     pruning: Pruning,
-    mut run: impl FnMut(Search<'_, T>, bool) -> Option<R>,
+    run: impl FnOnce(Search<'_, T>, bool) -> Option<R>,
 ) -> Option<R> {
     let always = pruning == Pruning::Always;
     let bounds = bounds(work, pruning)?;
     let Shape { targets, sources, .. } = work.shape;
-    let kept = [Role::Target, Role::Source].map(|role| work.kept(role));
     let searches = plan::may_search(&work.layout, work.shape);
-    let sorted_sources = kept[1].as_ref().is_some_and(|kept| kept.alone || plan::may_search_sorted(work.shape));
+    // An order by some of the coordinates is worse than one by all, which takes longer to make.
+    let by_some = always || !searches;
+    let is_sorted = |kept: KeptOrder<'_, T>| kept.alone || by_some && plan::may_search_sorted(work.shape);
+    let sorted_sources = work.kept(Role::Source).is_some_and(is_sorted);
     if !(always || searches || sorted_sources) {
         return None;
     }
@@ -126,11 +130,7 @@ pub(super) fn searched<T: Vectorized, R>(
             return None;
         }
     }
-    let mut try_sorted = |sorted: Sorted<'_, T>| sorted.search(arch, work, bounds, |search| run(search, always));
-    // An order that some of the coordinates were sorted by may be worse than one by all of them.
-    let by_some = kept.iter().flatten().any(|kept| !kept.alone);
-    try_sorted(Sorted::all(work, true))
-        .or_else(|| if by_some && searches { try_sorted(Sorted::all(work, false)) } else { None })
+    Sorted::all(work, by_some).search(arch, work, bounds, |search| run(search, always))
 }
 
 /// Runs a batch whose targets meet ranges of sources: the groups by bounds, and the other targets by all of their pairs.
@@ -196,10 +196,10 @@ impl<'w, T: Vectorized> OfRole<'w, T> {
         Self { tree: Cow::Owned(tree), order: Cow::Owned(order), numbers }
     }
 
-    /// All rows of a role, in the order of their tree if they keep one and `keeps` says so.
-    fn all(work: &Work<'w, T>, role: Role, keeps: bool) -> Self {
+    /// All rows of a role, in the order of their tree if they keep one: a tree of all coordinates, or also of some of them.
+    fn all(work: &Work<'w, T>, role: Role, by_some: bool) -> Self {
         let Shape { targets, sources, .. } = work.shape;
-        let Some(kept) = work.kept(role).filter(|_| keeps) else {
+        let Some(kept) = work.kept(role).filter(|kept| kept.alone || by_some) else {
             let (count, part) = if role == Role::Target {
                 (targets, of_targets(targets, sources))
             } else {
@@ -239,10 +239,10 @@ fn of_sources(count: usize) -> Apart {
 }
 
 impl<'w, T: Vectorized> Sorted<'w, T> {
-    /// All rows, in the orders that they keep if `keeps` says so.
-    fn all(work: &Work<'w, T>, keeps: bool) -> Self {
+    /// All rows, see [`OfRole::all`].
+    fn all(work: &Work<'w, T>, by_some: bool) -> Self {
         let Shape { targets, sources, .. } = work.shape;
-        let roles = [Role::Target, Role::Source].map(|role| move || OfRole::all(work, role, keeps));
+        let roles = [Role::Target, Role::Source].map(|role| move || OfRole::all(work, role, by_some));
         let parallel = plan::in_parallel(work.shape) && !work.kept(Role::Source).is_some_and(|kept| kept.alone);
         Self { roles: both(roles, parallel), groups: vec![Group::whole(targets, sources)].into(), of: sources }
     }
@@ -471,7 +471,11 @@ impl<'a, T: Vectorized> Search<'a, T> {
         // Of denser points, more are met, but a smaller share of them: neither as many nor the same share.
         let Shape { sources, .. } = self.work.shape;
         let share = (SHARE * (self.of as f64 / sources as f64).sqrt()).min(MOST);
-        let of_leaf = |leaf: usize| share * self.group(leaf).sources as f64;
+        let of_leaf = |leaf: usize| {
+            let group = self.group(leaf);
+            let share = if group.parts_met() > 1 { share.min(SHARE_OF_PARTS) } else { share };
+            share * group.sources as f64
+        };
         let leaves: Vec<usize> = self.trees[0].leaves().collect();
         let tried: Vec<usize> = leaves.iter().copied().step_by(leaves.len().div_ceil(LEAVES).max(1)).collect();
         let met = AtomicUsize::new(0);

@@ -44,6 +44,11 @@ impl Group {
         Self { targets: 0..targets, parts: vec![0..1; 1], sources }
     }
 
+    /// How many parts they meet.
+    pub(super) fn parts_met(&self) -> usize {
+        self.parts.iter().map(Range::len).sum()
+    }
+
     /// The number of pairs.
     pub(super) fn pairs(&self) -> usize {
         self.targets.len().saturating_mul(self.sources)
