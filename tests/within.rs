@@ -224,7 +224,10 @@ fn ranges_restrict_lists() {
     }
     // as a graph: single pairs in ranges
     let graph = near(&x, &y, 0.25).eval().unwrap().to_ranges().unwrap();
-    check_lists(&near(&x, &y, 0.75).ranges(&graph).eval().unwrap(), &listed(&x, &y, |_| 0.25));
+    let in_graph = listed(&x, &y, |_| 0.25);
+    check_lists(&near(&x, &y, 0.75).ranges(&graph).eval().unwrap(), &in_graph);
+    let counts: Vec<[u32; 1]> = in_graph.iter().map(|(rows, _)| [rows.len() as u32]).collect();
+    assert_eq!(*number(&x, &y, 0.75).ranges(&graph).eval().unwrap(), *counts);
     let sums = total(&x, &y).ranges(&graph).eval().unwrap();
     for ((x, (rows, _)), [sum]) in x.iter().zip(listed(&x, &y, |_| 0.25)).zip(&sums) {
         let exact: f32 = rows.iter().map(|&j| x.iter().sum::<f32>() * y[j as usize].iter().sum::<f32>()).sum();
