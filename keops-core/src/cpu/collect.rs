@@ -20,7 +20,7 @@ const TURN: usize = 4;
 /// A pair within its radius.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pair<T> {
-    /// The number of the target in its block. It may be one of those that fill up the last row of lanes.
+    /// The number of the target in its block.
     pub(super) target: u32,
     /// The row number of the source.
     pub(super) source: u32,
@@ -31,6 +31,8 @@ pub(super) struct Pair<T> {
 /// The pairs of a block of targets that are within their radii, in the order in which they were found.
 #[derive(Debug)]
 pub struct Found<T> {
+    /// How many targets the block has: further ones fill up the last row of lanes.
+    targets: usize,
     /// The number of the first target of the next tile in its block.
     pub(super) first: usize,
     /// Whether pairs are kept, and not only counted.
@@ -42,9 +44,9 @@ pub struct Found<T> {
 }
 
 impl<T: Scalar> Found<T> {
-    /// No pairs so far.
-    pub(super) fn new(keeps: bool) -> Self {
-        Self { first: 0, keeps, is_full: false, pairs: Vec::new(), count: 0 }
+    /// No pairs of so many targets so far.
+    pub(super) fn new(targets: usize) -> Self {
+        Self { targets, first: 0, keeps: true, is_full: false, pairs: Vec::new(), count: 0 }
     }
 
     /// The pairs.
@@ -123,6 +125,8 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
     found: &mut Found<R::Scalar>,
 ) {
     let first = (found.first + row) as u32;
+    // the bits of the lanes that have targets of the block
+    let in_use = (1_u64 << found.targets.saturating_sub(first as usize).min(R::LANES)) - 1;
     let to = found.room(sources.len() * R::LANES);
     let mut run = Red::begin::<F, R>(cx, state);
     let mut values = [[R::Scalar::of_f64(0.0); LANES]; TURN];
@@ -144,7 +148,7 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
             value.store(cx, &mut values[k % TURN]);
             let within = R::le(cx, value, radius);
             let bits = if const { R::SIMD } { R::truths(cx, within) } else { u64::from(R::any(cx, within)) };
-            lanes |= bits << (k * LANES);
+            lanes |= (bits & in_use) << (k * LANES);
             k += 1;
         }
         while lanes != 0 {

@@ -233,11 +233,9 @@ fn in_order<T: Vectorized>(pairs: &[Pair<T>], counts: &[u32]) -> Option<(Vec<u32
     let (mut row_numbers, mut values) = (room(end, 1).ok()?, room(end, 1).ok()?);
     let mut sorted: Vec<(u32, T)> = room_of(end)?;
     for pair in pairs {
-        // Others fill up the last row of lanes.
-        if let Some(place) = next.get_mut(pair.target as usize) {
-            sorted[*place] = (pair.source, pair.value);
-            *place += 1;
-        }
+        let place = &mut next[pair.target as usize];
+        sorted[*place] = (pair.source, pair.value);
+        *place += 1;
     }
     let mut rest = &mut sorted[..];
     for &count in counts {
