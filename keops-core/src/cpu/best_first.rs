@@ -296,7 +296,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
         let most = (share * sources as f64) as usize;
         let met = AtomicUsize::new(0);
         threads::for_each(0..tried.len(), true, &|number| {
-            met.fetch_add(self.of_leaf(tried[number], most, false).met, Ordering::Relaxed);
+            met.fetch_add(self.of_leaf(tried[number], most, 0).met, Ordering::Relaxed);
         });
         (met.into_inner() as f64) < share * (sources * tried.len()) as f64
     }
@@ -329,7 +329,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
         // Each lock is taken by the one thread that has the leaf.
         let blocks: Vec<_> = blocks.into_iter().map(Mutex::new).collect();
         threads::for_each(0..leaves.len(), true, &|number| {
-            let OfLeaf { block, met: sources, inside } = self.of_leaf(leaves[number], most, false);
+            let OfLeaf { block, met: sources, inside } = self.of_leaf(leaves[number], most, 0);
             let count = targets.rows(leaves[number]).len();
             let mut output = blocks[number].lock().unwrap_or_else(PoisonError::into_inner);
             output.finish(self.work.kernel, layout, block.states.numbers(), block.lanes, count);
@@ -351,17 +351,17 @@ impl<'a, T: Vectorized> Search<'a, T> {
         self.bounds.prepare(self.rounding, role, &self.parameters, row, to);
     }
 
-    /// Takes the sources that matter to the targets of a leaf, but not many more than `most`. Pairs within a radius are kept
-    /// if `keeps` says so, for a reduction that lists them.
-    pub(super) fn of_leaf(&self, leaf: usize, most: usize, keeps: bool) -> OfLeaf<'a, T> {
+    /// Takes the sources that matter to the targets of a leaf, but not many more than `most`. For a reduction that lists pairs
+    /// within a radius, up to `kept` of them are kept.
+    pub(super) fn of_leaf(&self, leaf: usize, most: usize, kept: usize) -> OfLeaf<'a, T> {
         match self.work.layout.selects {
             Some(selects) => self.selecting(leaf, most, selects),
-            None => self.within(leaf, most, keeps),
+            None => self.within(leaf, most, kept),
         }
     }
 
     /// The sources within the radii of the targets of a leaf, in the order of the tree.
-    fn within(&self, leaf: usize, most: usize, keeps: bool) -> OfLeaf<'a, T> {
+    fn within(&self, leaf: usize, most: usize, kept: usize) -> OfLeaf<'a, T> {
         let [targets, sources] = self.trees;
         let mut block = TargetBlock::new(self.arch, self.work, targets.rows(leaf));
         let mut whole = Vec::new();
@@ -395,7 +395,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
             }
         }
         if let Some(found) = &mut block.found {
-            found.keeps = keeps;
+            found.most = kept;
         }
         block.meet_all(&ranges);
         OfLeaf { block, met, inside }

@@ -35,9 +35,9 @@ pub struct Found<T> {
     targets: usize,
     /// The number of the first target of the next tile in its block.
     pub(super) first: usize,
-    /// Whether pairs are kept, and not only counted.
-    pub(super) keeps: bool,
-    /// Whether there was no memory for all pairs.
+    /// The most pairs that are kept: if there may be more, all are only counted.
+    pub(super) most: usize,
+    /// Whether there may be more, or there was no memory for them.
     pub(super) is_full: bool,
     pairs: Vec<Pair<T>>,
     count: usize,
@@ -46,7 +46,7 @@ pub struct Found<T> {
 impl<T: Scalar> Found<T> {
     /// No pairs of so many targets so far.
     pub(super) fn new(targets: usize) -> Self {
-        Self { targets, first: 0, keeps: true, is_full: false, pairs: Vec::new(), count: 0 }
+        Self { targets, first: 0, most: usize::MAX, is_full: false, pairs: Vec::new(), count: 0 }
     }
 
     /// The pairs.
@@ -72,20 +72,24 @@ impl<T: Scalar> Found<T> {
         self.count = count;
     }
 
-    /// Room for so many more pairs. Without memory for them, and where pairs are not kept, those that were found are forgotten.
+    /// Room for so many more pairs. Where not all pairs are kept, those that were found are forgotten.
     #[inline(never)]
     fn room(&mut self, more: usize) -> &mut [Pair<T>] {
-        if !self.keeps || self.is_full {
-            self.count = 0;
+        let (needed, none) = (self.count + more, Pair { target: 0, source: 0, value: T::of_f64(0.0) });
+        if !self.is_full && needed > self.most {
+            (self.is_full, self.pairs) = (true, Vec::new());
         }
-        let needed = self.count + more;
-        if needed > self.pairs.len() {
-            let wanted = needed.next_power_of_two();
-            if self.pairs.try_reserve_exact(wanted - self.pairs.len()).is_err() {
-                (self.is_full, self.count) = (true, 0);
+        if !self.is_full && needed > self.pairs.len() {
+            let wanted = needed.next_power_of_two().min(self.most);
+            if self.pairs.try_reserve_exact(wanted - self.pairs.len()).is_ok() {
+                self.pairs.resize(wanted, none);
+            } else {
+                (self.is_full, self.pairs) = (true, Vec::new());
             }
-            let len = if self.is_full { more.max(self.pairs.len()) } else { wanted };
-            self.pairs.resize(len, Pair { target: 0, source: 0, value: T::of_f64(0.0) });
+        }
+        if self.is_full {
+            self.count = 0;
+            self.pairs.resize(self.pairs.len().max(more), none);
         }
         &mut self.pairs[self.count..]
     }

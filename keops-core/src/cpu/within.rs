@@ -32,7 +32,7 @@ use crate::{
 /// The most pairs that blocks keep before all are counted, in all batches.
 pub(super) fn kept(pruning: Pruning) -> usize {
     // So that tests with few pairs find some of them again.
-    if pruning == Pruning::Always { 1 << 12 } else { 1 << 26 }
+    if pruning == Pruning::Always { 1 << 13 } else { 1 << 26 }
 }
 
 /// About how many pairs are found again before they are copied.
@@ -61,8 +61,8 @@ pub(super) fn run<T: Vectorized>(
         let targets = search.trees[0];
         let leaves: Vec<usize> = targets.leaves().collect();
         let blocks: Vec<_> = leaves.iter().map(|&leaf| targets.rows(leaf)).collect();
-        let find = |number: usize, keeps: bool| {
-            let OfLeaf { block, met, .. } = search.of_leaf(leaves[number], usize::MAX, keeps);
+        let find = |number: usize, most: usize| {
+            let OfLeaf { block, met, .. } = search.of_leaf(leaves[number], usize::MAX, most);
             (block, met * targets.rows(leaves[number]).len())
         };
         Some(Blocks { work: search.work, blocks, order: Some(search.order), find: &find }.run(kept, indices))
@@ -80,11 +80,11 @@ pub(super) fn run<T: Vectorized>(
         None => Units::dense(shape.targets, 0..shape.sources, step).into(),
     };
     let blocks = units.units.iter().map(|unit| unit.targets.clone()).collect();
-    let find = |number: usize, keeps: bool| {
+    let find = |number: usize, most: usize| {
         let unit = &units.units[number];
         let mut block = TargetBlock::new(arch, work, unit.targets.clone());
         if let Some(found) = &mut block.found {
-            found.keeps = keeps;
+            found.most = most;
         }
         for (targets, sources) in units.met(unit, work.layout.compares) {
             block.meet(targets.start - unit.targets.start..targets.end - unit.targets.start, sources);
@@ -101,9 +101,9 @@ struct Blocks<'a, T: Vectorized> {
     blocks: Vec<Range<usize>>,
     /// The number of the target in each place, if it is not the place.
     order: Option<&'a [u32]>,
-    /// Finds the pairs within the radii of a block, and keeps them or only counts them. The number is that of the pairs that were
-    /// computed.
-    find: &'a (dyn Fn(usize, bool) -> (TargetBlock<'a, T>, usize) + Sync),
+    /// Finds the pairs within the radii of a block, and keeps them if there are not too many. The number is that of the pairs that
+    /// were computed.
+    find: &'a (dyn Fn(usize, usize) -> (TargetBlock<'a, T>, usize) + Sync),
 }
 
 impl<T: Vectorized> Blocks<'_, T> {
@@ -112,8 +112,8 @@ impl<T: Vectorized> Blocks<'_, T> {
         let (total, met) = (AtomicUsize::new(0), AtomicUsize::new(0));
         // Each lock is taken by the one thread that has the block.
         threads::for_each(0..found.len(), true, &|number| {
-            let keeps = total.load(Ordering::Relaxed) <= kept;
-            let (of_block, pairs) = self.of_block(number, keeps);
+            let left = kept.saturating_sub(total.load(Ordering::Relaxed));
+            let (of_block, pairs) = self.of_block(number, left);
             total.fetch_add(of_block.counts.iter().map(|&count| count as usize).sum(), Ordering::Relaxed);
             met.fetch_add(pairs, Ordering::Relaxed);
             let by_bounds = self.order.is_some();
@@ -150,7 +150,7 @@ impl<T: Vectorized> Blocks<'_, T> {
             }
             let lists: Vec<_> = again.iter().map(|_| Mutex::new(None)).collect();
             threads::for_each(0..again.len(), true, &|number| {
-                let (of_block, _) = self.of_block(again[number], true);
+                let (of_block, _) = self.of_block(again[number], usize::MAX);
                 *lists[number].lock().unwrap_or_else(PoisonError::into_inner) = of_block.lists;
             });
             for (&number, lists) in again.iter().zip(lists) {
@@ -171,13 +171,13 @@ impl<T: Vectorized> Blocks<'_, T> {
         self.order.map_or(place, |order| order[place] as usize)
     }
 
-    /// Finds the pairs of a block.
-    fn of_block(&self, number: usize, keeps: bool) -> (OfBlock<T>, usize) {
+    /// Finds the pairs of a block, and lists them if there are at most `most`.
+    fn of_block(&self, number: usize, most: usize) -> (OfBlock<T>, usize) {
         let count = self.blocks[number].len();
-        let (block, pairs) = (self.find)(number, keeps);
+        let (block, pairs) = (self.find)(number, most);
         let mut counts = vec![0; count];
         self.work.kernel.finish(block.states.numbers(), block.lanes, count, &mut [], &mut counts);
-        let found = block.found.filter(|found| keeps && !found.is_full);
+        let found = block.found.filter(|found| !found.is_full);
         let lists = found.and_then(|found| in_order(found.pairs(), &counts));
         (OfBlock { counts, lists }, pairs)
     }
