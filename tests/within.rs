@@ -291,3 +291,21 @@ fn devices_have_no_kernels_for_lists() {
     assert!(number(&x, &x, 1.0).device(Device::AllCuda).eval().is_err());
     assert_eq!(near(&x, &x, 1.0).device(Device::Cpu).eval_on_device().unwrap().pairs(), 1);
 }
+
+/// Long contractions are computed before, and read what few targets against many sources do without.
+#[test]
+fn few_targets_with_long_rows() {
+    let mut random = Random::new();
+    let (x, y): (Vec<[f32; 20]>, Vec<[f32; 20]>) = (grid(&mut random, 5), grid(&mut random, 4_500));
+    let tree = Tree::new(&y).unwrap();
+    let mut sums: Vec<f64> = listed(&x, &y, |_| f64::INFINITY)[0].1.iter().map(|&value| value.into()).collect();
+    sums.sort_by(f64::total_cmp);
+    let expected = listed(&x, &y, |_| sums[100]);
+    let radius = sums[100] as f32;
+    check_lists(&near(&x, &y, radius).eval().unwrap(), &expected);
+    check_lists(&near(&x, &tree, radius).eval().unwrap(), &expected);
+    let counts: Vec<[u32; 1]> = expected.iter().map(|(rows, _)| [rows.len() as u32]).collect();
+    assert_eq!(*number(&x, &tree, radius).eval().unwrap(), *counts);
+    assert_eq!(*pruned!(number(&x, &y, radius)), *counts);
+    assert_eq!(nearest(&x, &tree).eval().unwrap(), nearest(&x, &y).eval().unwrap());
+}

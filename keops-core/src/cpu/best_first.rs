@@ -577,7 +577,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
             }
         }
         if let Some(found) = &mut block.found {
-            *found = Found::new(kept);
+            *found = Found::new(targets.rows(leaf).len(), kept);
         }
         block.meet_all(&ranges);
         OfLeaf { block, met, inside }

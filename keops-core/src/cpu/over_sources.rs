@@ -76,11 +76,11 @@ pub(super) fn lists<T: Vectorized>(common: Common, work: &Work<'_, T>, kept: usi
     threads::for_each(0..chunks.len(), plan::in_parallel(*shape), &|number| {
         let sources = number * step..shape.sources.min((number + 1) * step);
         chunks[number].get_or_init(|| {
-            let mut found = Some(Found::new(kept));
+            let mut found = Some(Found::new(shape.targets, kept));
             (unit(common, work, targets.numbers(), sources, &fresh, &mut found), found)
         });
     });
-    let (mut joined, mut all) = (fresh, Found::new(kept));
+    let (mut joined, mut all) = (fresh, Found::new(shape.targets, kept));
     for (number, (states, found)) in chunks.iter().filter_map(OnceLock::get).enumerate() {
         for (joined, state) in joined.chunks_exact_mut(layout.state).zip(states.chunks_exact(layout.state)) {
             kernel.merge(joined, state);

@@ -174,7 +174,7 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
             let widths = [layout.target, layout.source];
             Contractor::new(layout.contractions, &work.centres, arch, lanes, widths, targets.numbers())
         });
-        let (numbers, found) = (Vec::new(), layout.lists.then(|| Found::new(usize::MAX)));
+        let (numbers, found) = (Vec::new(), layout.lists.then(|| Found::new(count, usize::MAX)));
         Self { work, arch, lanes, count, parameters, targets, states, numbers, contractor, found, scratch }
     }
 

@@ -175,7 +175,7 @@ impl<'a, T: Vectorized> Work<'a, T> {
         let mut parameters = Aligned::default();
         work.prepare(Role::Parameter, 0..1, &mut parameters);
         work.parameters = parameters.numbers().to_vec();
-        if kept > 0 && contract::is_long(layout.contractions) {
+        if contract::is_long(layout.contractions) {
             let (mut rows, mut row) = (Vec::new(), Aligned::default());
             for source in contract::sample(shape.sources) {
                 work.prepare(Role::Source, source..source + 1, &mut row);

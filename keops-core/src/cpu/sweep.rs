@@ -206,6 +206,8 @@ pub(super) trait Direction<F: Formula, R: Packed<Scalar: Vectorized>> {
     fn number(numbers: SourceNumbers<'_>, row: usize, lane: usize) -> u32;
     /// The number of the target of a lane in row number `row` of the targets of a tile.
     fn target(row: usize, lane: usize) -> u32;
+    /// The bits of the lanes in this row that have one of `targets` targets, and do not repeat one to fill up the row.
+    fn in_use(targets: usize, row: usize) -> u64;
 }
 
 /// Lanes run over targets; every lane sees the same source.
@@ -238,6 +240,11 @@ impl<F: Formula, R: Packed<Scalar: Vectorized>> Direction<F, R> for OverTargets 
     fn target(row: usize, lane: usize) -> u32 {
         (row * R::LANES + lane) as u32
     }
+    #[inline(always)]
+    fn in_use(targets: usize, row: usize) -> u64 {
+        let lanes = targets.saturating_sub(row * R::LANES).min(R::LANES);
+        if lanes < 64 { (1 << lanes) - 1 } else { u64::MAX }
+    }
 }
 
 /// Lanes run over sources: every lane has its own, whether the target of all lanes is the same or not.
@@ -267,6 +274,10 @@ impl<F: Formula, R: Packed<Scalar: Vectorized>> Direction<F, R> for OverSources 
     #[inline(always)]
     fn target(row: usize, _lane: usize) -> u32 {
         row as u32
+    }
+    #[inline(always)]
+    fn in_use(_targets: usize, _row: usize) -> u64 {
+        u64::MAX
     }
 }
 

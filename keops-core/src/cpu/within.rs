@@ -33,7 +33,7 @@ use crate::{
 /// The most pairs that blocks keep before all are counted, in all batches.
 pub(super) fn kept(pruning: Pruning) -> usize {
     // So that tests with few pairs find some of them again.
-    if pruning == Pruning::Always { 1 << 12 } else { 1 << 26 }
+    if pruning == Pruning::Always { 1 << 13 } else { 1 << 26 }
 }
 
 /// About how many pairs are found again before they are copied.
@@ -93,7 +93,7 @@ pub(super) fn run<T: Vectorized>(
         let unit = &units.units[number];
         let mut block = TargetBlock::new(arch, work, unit.targets.clone());
         if let Some(found) = &mut block.found {
-            *found = Found::new(kept);
+            *found = Found::new(unit.targets.len(), kept);
         }
         for (targets, sources) in units.met(unit, work.layout.compares) {
             block.meet(targets.start - unit.targets.start..targets.end - unit.targets.start, sources);
@@ -117,7 +117,7 @@ impl<T: Vectorized> Met<T> {
     fn of(work: &Work<'_, T>, block: TargetBlock<'_, T>, count: usize, pairs: usize) -> Self {
         let mut counts = vec![0; count];
         work.kernel.finish(block.states.numbers(), block.lanes, count, &mut [], &mut counts);
-        Self { counts, found: block.found.unwrap_or(Found::new(0)), pairs }
+        Self { counts, found: block.found.unwrap_or(Found::new(count, 0)), pairs }
     }
 
     /// These, and as many more for each target.
@@ -263,11 +263,9 @@ fn in_order<T: Vectorized>(pairs: &[Pair<T>], counts: &[u32], sources: usize) ->
     let (mut row_numbers, mut values) = (room(end, 1).ok()?, room(end, 1).ok()?);
     let mut sorted: Vec<(u32, T)> = room_of(end)?;
     for pair in pairs {
-        // Others fill up the last row of lanes.
-        if let Some(place) = next.get_mut(pair.target as usize) {
-            sorted[*place] = (pair.source, pair.value);
-            *place += 1;
-        }
+        let place = &mut next[pair.target as usize];
+        sorted[*place] = (pair.source, pair.value);
+        *place += 1;
     }
     let mut marks = Marks::default();
     let mut rest = &mut sorted[..];
