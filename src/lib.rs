@@ -104,6 +104,8 @@ mod guide {
     mod language {}
     #[doc = include_str!("../docs/guide/src/reductions.md")]
     mod reductions {}
+    #[doc = include_str!("../docs/guide/src/neighbours.md")]
+    mod neighbours {}
     #[doc = include_str!("../docs/guide/src/derivatives.md")]
     mod derivatives {}
     #[doc = include_str!("../docs/guide/src/batches-and-ranges.md")]
