@@ -31,6 +31,23 @@ pub fn centred<'a, T: Element>(view: &View<'a, T>, settings: &Settings) -> Resul
     Ok(rows.batched(view.batch()))
 }
 
+/// [`centred`] for rows that a softmax multiplies with the rows `beside` them: the result changes by no more than roundings.
+/// Rows on a device are not read back, and stay as they are. They also stay where one of the others is not finite, since its product
+/// with 0 is NaN.
+///
+/// # Errors
+/// No memory.
+pub fn centred_beside<'a, T: Element>(view: &View<'a, T>, beside: &[&View<'_, T>]) -> Result<View<'a, T>, Error> {
+    let rows = if view.fault().is_some() { &[] } else { view.host().unwrap_or_default() };
+    let is_finite = |view: &&View<'_, T>| view.host().is_some_and(|rows| rows.iter().all(|number| number.is_finite()));
+    match less_common_part(rows, view)? {
+        Some(numbers) if beside.iter().all(is_finite) => {
+            Ok(View::from_owned(numbers, view.dim()).batched(view.batch()))
+        }
+        _ => Ok(view.clone()),
+    }
+}
+
 /// [`centred`] for the values of a formula. All variables of `F` that are not parameters are targets; `views` are the
 /// arguments of `F`.
 ///
@@ -52,18 +69,29 @@ pub fn centred_rows<'a, T: Element, F: Formula>(
 
 /// `numbers`, the numbers of the view, less what they have in common; `None` if they have nothing in common.
 fn less_common_part<T: Element>(numbers: &[T], view: &View<'_, T>) -> Result<Option<Vec<T>>, Error> {
+    /// So many rows are read between looks at what they have in common.
+    const ROWS: usize = 64;
     let (dim, size) = (view.dim(), view.rows() * view.dim());
+    if numbers.is_empty() {
+        return Ok(None);
+    }
     let mut centres = room::<T>(view.batches(), dim)?;
     for (centre, rows) in centres.chunks_exact_mut(dim).zip(numbers.chunks_exact(size.max(1))) {
         let (mut least, mut most) = (rows[..dim].to_vec(), rows[..dim].to_vec());
-        for row in rows.chunks_exact(dim) {
-            for ((least, most), &number) in least.iter_mut().zip(&mut most).zip(row) {
-                *least = if number < *least { number } else { *least };
-                *most = if number > *most { number } else { *most };
+        for some in rows.chunks(ROWS * dim) {
+            for row in some.chunks_exact(dim) {
+                for ((least, most), &number) in least.iter_mut().zip(&mut most).zip(row) {
+                    *least = if number < *least { number } else { *least };
+                    *most = if number > *most { number } else { *most };
+                }
             }
-        }
-        for ((centre, &least), &most) in centre.iter_mut().zip(&least).zip(&most) {
-            *centre = common_part(least, most);
+            for ((centre, &least), &most) in centre.iter_mut().zip(&least).zip(&most) {
+                *centre = common_part(least, most);
+            }
+            // More rows do not bring it back.
+            if centre.iter().all(|&centre| centre == T::zero()) {
+                break;
+            }
         }
     }
     if centres.iter().all(|&centre| centre == T::zero()) {
