@@ -67,7 +67,7 @@ pub mod __private {
             absent::{Derived, Differentiable, FirstOrder, Last, Linear, NextOrder, OfTheValue, Square},
             centred, centred_beside, centred_rows, counts, index_rows, rows, rows_into, saved,
             selection::{Selection, SelectionPart, Side},
-            value_and_index_rows, with_replaced, with_saved,
+            value_and_index_rows, with_centred, with_saved,
         },
         data::{Buffer, Device, Error, Host, OnDevice, Ranges, Storage, Stored, View},
         formula::{

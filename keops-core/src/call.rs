@@ -11,7 +11,7 @@ mod pass;
 pub mod selection;
 mod upload;
 
-pub use centred::{centred, centred_beside, centred_rows};
+pub use centred::{centred, centred_beside, centred_rows, with_centred};
 pub use element::Element;
 pub use generated::{Call, CallInto, OnDeviceOf, OutputOf, State};
 pub use parts::Part;
@@ -228,19 +228,4 @@ pub fn counts<'a, T: Element, F: Formula>(
 #[must_use]
 pub fn with_saved<'a, T: Element>(views: &[View<'a, T>], saved: &[&View<'a, T>]) -> Vec<View<'a, T>> {
     views.iter().chain(saved.iter().copied()).cloned().collect()
-}
-
-/// The views, with rows in the place of some of them, by their numbers.
-#[must_use]
-pub fn with_replaced<'a, T: Element, const N: usize>(
-    views: &[View<'a, T>],
-    replaced: [(usize, View<'a, T>); N],
-) -> Vec<View<'a, T>> {
-    let mut views = views.to_vec();
-    for (number, rows) in replaced {
-        if let Some(view) = views.get_mut(number) {
-            *view = rows;
-        }
-    }
-    views
 }

@@ -47,8 +47,8 @@ pub struct Call {
     pub output: Output,
     /// The saved rows that the call's formulas read after the arguments, by their numbers in [`Calls::saved`].
     pub saved: Vec<usize>,
-    /// Saved rows that the call's formulas read in the place of an argument: the numbers of the argument and of the
-    /// rows.
+    /// Centred rows that the call's formulas read in the place of an argument: the numbers of the argument and of the
+    /// rows in [`Calls::saved`].
     pub replaced: Vec<(usize, usize)>,
     /// Whose rows the arguments and the results have, for a derivative of selected values.
     pub selected: Option<Selected>,
@@ -212,7 +212,7 @@ impl Calls {
     /// order.
     pub fn needed(&self, call: &Call) -> Vec<usize> {
         let mut needed = vec![false; self.saved.len()];
-        call.saved.iter().chain(call.replaced.iter().map(|(_, k)| k)).for_each(|&k| needed[k] = true);
+        call.saved.iter().for_each(|&k| needed[k] = true);
         for k in (0..needed.len()).rev() {
             if needed[k] {
                 self.saved[k].reads().iter().for_each(|&earlier| needed[earlier] = true);

@@ -362,10 +362,10 @@ fn saved(printer: &Printer, call: &Call, calls: &Calls) -> Option<TokenStream> {
     });
     let replaced = (!call.replaced.is_empty()).then(|| {
         let rows = call.replaced.iter().map(|&(argument, k)| {
-            let name = format_ident!("saved_{k}");
-            quote!((#argument, #name))
+            let Saved::Centred { beside: Some(beside), .. } = &calls.saved[k] else { unreachable!("centred rows") };
+            quote!((#argument, &[#(&views[#beside]),*]))
         });
-        quote!(let views = &*__p::with_replaced(views, [#(#rows),*]);)
+        quote!(let views = &*__p::with_centred(views, [#(#rows),*])?;)
     });
     (appended.is_some() || replaced.is_some()).then(|| quote!(#(#passes)* #replaced #appended))
 }

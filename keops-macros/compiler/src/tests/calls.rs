@@ -146,7 +146,10 @@ fn run(calls: &Calls, call: &Call, data: &[Rows]) -> Vec<Rows> {
         let apart = if matches!(calls.saved[k], Saved::Centred { .. }) { 5.0 } else { 0.0 };
         saved.insert(k, rows.into_iter().map(|row| row.into_iter().map(|x| x - apart).collect()).collect());
     }
-    call.replaced.iter().for_each(|&(argument, k)| data[argument].clone_from(&saved[&k]));
+    for &(argument, k) in &call.replaced {
+        assert!(matches!(&calls.saved[k], Saved::Centred { of, .. } if of[..] == [argument]));
+        data[argument].iter_mut().flatten().for_each(|x| *x -= 3.0);
+    }
     data.extend(call.saved.iter().map(|k| saved[k].clone()));
     let mut fields: Vec<(usize, Rows)> = call.passes.iter().flat_map(|p| pass(p, &data)).collect();
     fields.sort_by_key(|field| field.0);
