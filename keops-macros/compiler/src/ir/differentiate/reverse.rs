@@ -319,7 +319,15 @@ fn is_root_beside_arguments(g: &Graph, id: Id, k: usize, e: Id) -> bool {
         &Op::Powi(n) => n < 0,
         _ => false,
     };
-    of_choice.contains(&e) && !of_choice.iter().any(is_infinite) && g.reachable(&args[k..=k]).iter().any(is_root)
+    // components of which another argument is taken must not come together with this one
+    let is_apart = |&node: &Id| {
+        let of_components =
+            matches!(g.op(node), Op::Add | Op::Sub | Op::Neg | Op::Mul | Op::Div | Op::Powi(_) | Op::Fun(_));
+        g.is_scalar(id) || of_components && g.dim(node) == g.dim(id)
+    };
+    of_choice.contains(&e)
+        && of_choice.iter().all(|node| !is_infinite(node) && is_apart(node))
+        && g.reachable(&args[k..=k]).iter().any(is_root)
 }
 
 /// A number that is at least 0 unless x is 0.
