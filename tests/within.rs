@@ -202,6 +202,7 @@ fn batches_are_lists_one_after_another() {
     check_lists(&pruned!(call()), &expected);
     let error = found.to_ranges().unwrap_err();
     assert_eq!(error.to_string(), "lists for 3 batches are no ranges, which hold for all batches of a call");
+    assert!(near(batched(&x[..0], [3]), batched(&y, [3]), 0.25).eval().unwrap().to_ranges().is_err());
 }
 
 #[test]

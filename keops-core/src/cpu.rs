@@ -102,6 +102,7 @@ impl<T: Vectorized> Cpu<'_, T> {
         let pieces = &mut { pieces }[..];
         let meter = pairs.meter(shape);
         let mut totals = output::Totals::new(pieces);
+        let mut lists = Vec::new();
         if shape.targets > 0 {
             let over_sources =
                 pattern.is_none() && plan::lanes_over_sources::<T>(&layout, Shape { batches: 1, ..shape });
@@ -126,7 +127,6 @@ impl<T: Vectorized> Cpu<'_, T> {
                 };
                 Ok((totals, None))
             };
-            let mut lists = Vec::new();
             if shape.batches == 1 {
                 let of_batch = run(0, pieces, indices)?;
                 totals = of_batch.0;
@@ -149,9 +149,9 @@ impl<T: Vectorized> Cpu<'_, T> {
                     }
                 }
             }
-            if let Some(to) = &mut outputs.lists {
-                **to = Neighbours::join(lists)?.with(layout.signature.targets, shape.batches);
-            }
+        }
+        if let Some(to) = &mut outputs.lists {
+            **to = Neighbours::join(lists)?.with(layout.signature.targets, shape.batches);
         }
         totals.write(pieces);
         if let Some(meter) = meter {

@@ -55,7 +55,7 @@ impl<T> Neighbours<T> {
     where
         T: Copy,
     {
-        if let [_] = batches[..] {
+        if batches.len() <= 1 {
             return Ok(batches.pop().unwrap_or_default());
         }
         let pairs = batches.iter().map(Self::pairs).sum();
@@ -116,7 +116,9 @@ impl<T> Neighbours<T> {
 
     /// The list of target number `target`: row numbers, and as many values. Panics if there is no such target.
     #[must_use]
+    #[track_caller]
     pub fn of(&self, target: usize) -> (&[u32], &[T]) {
+        assert!(target < self.len(), "there are {} targets, and none with number {target}", self.len());
         let places = self.places(target);
         (&self.row_numbers[places.clone()], &self.values[places])
     }

@@ -218,7 +218,15 @@ impl<'a> Checker<'a> {
                 self.errors.push(body.span, format!("`{}` needs two formulas, `(f, weight)`", row.name));
             }
             (Weight::Radius, _) => {
-                self.errors.push(body.span, format!("`{}` needs two formulas, `(f, radius)`", row.name));
+                let compared = match &body.values[..] {
+                    [Expr { kind: ExprKind::Binary(BinaryOp::LessEqual | BinaryOp::Less, a, b), .. }] => Some((a, b)),
+                    [Expr { kind: ExprKind::Binary(BinaryOp::GreaterEqual | BinaryOp::Greater, a, b), .. }] => {
+                        Some((b, a))
+                    }
+                    _ => None,
+                };
+                let meant = compared.map(|(f, radius)| format!(": write `({f}, {radius})`")).unwrap_or_default();
+                self.errors.push(body.span, format!("`{}` needs two formulas, `(f, radius)`{meant}", row.name));
             }
         }
         let by_component = row.reduction == Reduction::LogSumExp && values.len() == 1;
@@ -247,8 +255,12 @@ impl<'a> Checker<'a> {
             }
         }
         let over = self.item.reduction.over;
-        let varying = self.graph.dependence(values[1]).iter().find(|&v| self.graph.variable(v).category == over);
-        if let Some(v) = varying {
+        let varying = |value| self.graph.dependence(value).iter().find(|&v| self.graph.variable(v).category == over);
+        if let Some(v) = varying(values[1]) {
+            if varying(values[0]).is_none() {
+                let message = format!("the radius of `{}` is the second formula: `(f, radius)`", row.name);
+                return self.errors.push(self.item.body.values[0].span, message);
+            }
             let (name, index) = (&self.graph.variable(v).name, if over == Category::J { 'j' } else { 'i' });
             let message = format!(
                 "the radius of `{}` is the same for all {index}, but `{name}` varies with {index}: compare `f - radius` with 0, as in \

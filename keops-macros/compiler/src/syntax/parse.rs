@@ -243,6 +243,12 @@ fn reduction(input: ParseStream) -> syn::Result<ReductionSpec> {
     }
     input.parse::<Token![<]>()?;
     while !input.peek(Token![>]) {
+        let within = reduction::find(&name.to_string()).is_some_and(|row| row.weight == reduction::Weight::Radius);
+        if within && input.peek(syn::LitFloat) {
+            return Err(
+                input.error(format!("the radius of `{name}` is the second formula: `{name}<j> {{ (f, radius) }}`"))
+            );
+        }
         match dimension(input)? {
             IntegerArg::Symbol(index) if index == "i" || index == "j" => {
                 let category = if index == "i" { Category::I } else { Category::J };

@@ -142,7 +142,8 @@ pub(crate) fn reduction(name: &str) -> String {
         "any" => "it is `Max` of a comparison",
         "all" => "it is `Min` of a comparison",
         "radius" | "radiussearch" | "ballquery" | "queryball" | "queryballpoint" | "queryradius"
-        | "radiusneighbors" | "radiusneighbours" | "frnn" | "rangesearch" | "epsneighbours" => {
+        | "radiusneighbors" | "radiusneighbours" | "frnn" | "neighbours" | "neighbors" | "argwithin"
+        | "countwithin" | "ball" | "rangesearch" | "epsneighbours" => {
             "all within a radius are `Within<j> { (f, radius) }`, and `Count<j>` is how many they are"
         }
         "add" | "total" | "reduce" | "plus" => "it is `Sum`",

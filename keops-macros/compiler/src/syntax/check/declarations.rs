@@ -8,7 +8,7 @@ use super::Checker;
 use crate::{
     ir::{
         dim::Dim,
-        reduction::{self, Reduction, Scheme},
+        reduction::{self, Reduction, Scheme, Weight},
     },
     syntax::{
         ast::IntegerArg,
@@ -99,6 +99,10 @@ impl Checker<'_> {
                 _ => self.errors.push(span, format!("`{name}` is no sum, whose rounding could be chosen")),
             }
         }
+        if row.weight == Weight::Radius && !self.item.cuda.instances.is_empty() {
+            let message = format!("`{name}` runs on the processor only: it has no kernels for `cuda(..)`");
+            self.errors.push(spec.name.span(), message);
+        }
         let k = match (&spec.k, row.takes_k) {
             (Some(k), true) => {
                 let number = self.dim(k);
@@ -113,7 +117,8 @@ impl Checker<'_> {
             }
             (None, false) => Some(Dim::number(1)),
             (Some(k), false) => {
-                self.errors.push(k.span(), format!("`{name}` takes no number"));
+                let radius = if row.weight == Weight::Radius { ": the radius is the second formula" } else { "" };
+                self.errors.push(k.span(), format!("`{name}` takes no number{radius}"));
                 None
             }
             (None, true) => {
