@@ -336,8 +336,8 @@ fn sort<T: Scalar, R: Send>(rows: &mut [R], coordinate: &(impl Fn(&R, usize) -> 
     halve(rows, coordinate, half, (low, high));
     let (left, right) = rows.split_at_mut(half);
     let count = 2 * (half / leaf) - 1;
-    let (left_nodes, right_nodes) = (&mut *nodes).split_at_mut(count);
-    let (left_boxes, right_boxes) = (&mut *boxes).split_at_mut(count * 2 * dim);
+    let (left_nodes, right_nodes) = nodes.split_at_mut(count);
+    let (left_boxes, right_boxes) = boxes.split_at_mut(count * 2 * dim);
     node.second = at + 1 + count as u32;
     let second = node.second;
     let parallel = left.len() >= FOR_THREADS;

@@ -41,7 +41,7 @@ pub(super) struct Group {
 impl Group {
     /// Targets that meet all of the sources, in one part.
     pub(super) fn whole(targets: usize, sources: usize) -> Self {
-        Self { targets: 0..targets, parts: vec![0..1], sources }
+        Self { targets: 0..targets, parts: core::iter::once(0..1).collect(), sources }
     }
 
     /// How many parts they meet.
