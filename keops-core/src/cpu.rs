@@ -6,7 +6,7 @@
 //! that is being computed (all of them if they take at most 16 MiB, or 256 MiB for the pairs of a pattern, else one
 //! tile at a time); for each thread, the prepared targets and the states of one block; and, where the sources of few
 //! blocks are divided into parts, the states of all parts. A pattern keeps the units of the last four kinds of calls;
-//! for scattered pairs these contain a row number for each pair.
+//! for scattered pairs these contain a row number for each pair. For selections it keeps its groups of targets.
 //!
 //! | where | what |
 //! |---|---|

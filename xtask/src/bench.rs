@@ -214,7 +214,7 @@ fn load(workload: &Workload, sides: &mut [&mut Side], files: &[File]) -> Result<
 /// Whether a side computes workloads of this family and about this size.
 fn takes_part(workload: &Workload, kind: Kind) -> bool {
     /// More pairs than this are for sides that need not look at all of them.
-    const ALL: f64 = 4e9;
+    const ALL: f64 = 5e10;
     let family = workload.family;
     match kind {
         Kind::Keops => true,

@@ -188,7 +188,6 @@ impl<F: Formula, R: Packed<Scalar: Vectorized>> Pairs<'_, F, R> {
 
 /// Takes all pairs of a row of targets, as `sweep_target` does.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "the operands of the loop over pairs")]
 pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
     cx: R::Cx,
     parameters: &F::Parameters<R>,
@@ -196,8 +195,7 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
     sources: &[D::Source],
     contracted: &[F::Contractions<R>],
     numbers: SourceNumbers<'_>,
-    state: &mut Red::State<F, R>,
-    memory: &mut Memory<R::Scalar>,
+    (state, memory): (&mut Red::State<F, R>, &mut Memory<R::Scalar>),
 ) {
     // A copy of a short target stays in registers, whatever is written to memory.
     let mut own = F::Target::<R>::splat(R::lit(cx, 0.0));

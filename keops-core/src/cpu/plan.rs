@@ -106,8 +106,9 @@ pub(super) const GROUP: [usize; 2] = [LEAF, 4096];
 pub(super) fn may_search_groups(groups: &Groups) -> bool {
     /// The fewest pairs for each row that is sorted.
     const PAIRS: usize = 4096;
-    /// The fewest sources of a part on average: with fewer, a group has too many roots.
-    const SOURCES: usize = 4 * LEAF;
+    /// The fewest sources of a part on average: each part has some that are close to a target, so that of many short ones more is
+    /// met than of a long one.
+    const SOURCES: usize = 64 * LEAF;
     let Groups { targets, sources, parts, .. } = groups;
     let pairs = groups.pairs();
     pairs >= PAIRS_FOR_SEARCH

@@ -321,8 +321,7 @@ pub(super) fn sweep<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D
                     sources,
                     contracted,
                     tile.numbers,
-                    state,
-                    memory,
+                    (state, memory),
                 );
             }
         } else if const { Red::PUSHES_TO_STATE } {

@@ -48,7 +48,8 @@ use crate::{
 ///
 /// It is a set: a pair that is in several blocks counts once. The same ranges serve a formula, its derivatives and
 /// reductions over i. Cloning copies nothing. What calls on the CPU make of ranges is kept with them, for later calls: of single
-/// pairs about four bytes each, for at most four kinds of calls (formulas of other sizes, element types, numbers of rows).
+/// pairs about four bytes each, for at most four kinds of calls (formulas of other sizes, element types, numbers of rows), and four
+/// bytes a row where ranges are so long that selections leave out pairs.
 /// Ranges that are dropped leave at most 64 MiB of their memory to the next ones. Many pairs in any order, and the pairs of many
 /// single rows from the other side, are sorted on the threads of the caller's pool; the ranges are the same for any number of them.
 ///
