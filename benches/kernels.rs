@@ -123,7 +123,7 @@ macro_rules! kernels {
     }};
 }
 
-/// The Gaussian product by bandwidth σ, from one where nearly all weights are 0 to one where none is: no bandwidth is to be
+/// The Gaussian product and LogSumExp by bandwidth σ, from one where nearly all weights are 0 to one where none is: no bandwidth is to be
 /// slower than another.
 macro_rules! bandwidths {
     ($criterion:expr, $element:ident, $bound:expr) => {{
@@ -138,7 +138,10 @@ macro_rules! bandwidths {
         for (sigma, g) in [(0.0055, 16_384.0), (0.044, 256.0), (0.18, 16.0), (0.71, 1.0)] {
             data.g = g;
             let sums = gaussian(g as T, &x, &y, &b).eval().expect("equal row counts");
+            let minima = soft_minimum(g as T, &x, &y).eval().expect("equal row counts");
             for i in CHECKED {
+                let minimum = data.soft_minimum(i);
+                check("bandwidth", i, f64::from(minima[i][0]), minimum, 1.0 + minimum.abs(), 10.0 * $bound);
                 // what is below the normal numbers may be 0
                 let smallest = POINTS as f64 * 2.0 * f64::from(T::MIN_POSITIVE);
                 // an exponent of 1000 has a rounding of its own
@@ -152,6 +155,9 @@ macro_rules! bandwidths {
                 );
             }
             group.bench_function(format!("{sigma}"), |bench| bench.iter(|| gaussian(g as T, &x, &y, &b).eval()));
+            group.bench_function(format!("log-sum-exp, {sigma}"), |bench| {
+                bench.iter(|| soft_minimum(g as T, &x, &y).eval())
+            });
         }
         group.finish();
     }};

@@ -65,9 +65,9 @@ pub mod __private {
         call::{
             Element, OnePass, Part, Pass, Plan, PlanInto, Row as RowOfResult,
             absent::{Derived, Differentiable, FirstOrder, Last, Linear, NextOrder, OfTheValue, Square},
-            centred, centred_rows, counts, index_rows, neighbours, rows, rows_into, saved,
+            centred, centred_beside, centred_rows, counts, index_rows, neighbours, rows, rows_into, saved,
             selection::{Selection, SelectionPart, Side},
-            value_and_index_rows, with_saved,
+            value_and_index_rows, with_centred, with_saved,
         },
         data::{Buffer, Device, Error, Host, Neighbours, OnDevice, Ranges, Storage, Stored, View},
         formula::{

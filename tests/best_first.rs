@@ -241,15 +241,159 @@ fn points_that_keep_their_tree() {
     let e: Vec<[f32; 3]> = random.rows(N, -1.0..1.0);
     let slopes = distances(&targets, &sources).vjp_x(&e).eval().unwrap();
     assert!(slopes == distances(&x, &y).exhaustive().vjp_x(&e).eval().unwrap());
-    // with another variable beside the points, and as one of two batches, they are rows like any others
-    let b: Vec<[f32; 1]> = random.rows(M, 0.5..1.0);
-    assert!(pruned!(densest(&x, &sources, &b)).eval().unwrap() == densest(&x, &y, &b).exhaustive().eval().unwrap());
+    // as one of two batches, they are rows like any others
     let halves = Tree::new(&y[..M / 2 * 2]).unwrap();
     let batches = pruned!(nearest(&x, batched(&halves, [2]))).eval().unwrap();
     assert!(batches == nearest(&x, batched(&y[..M / 2 * 2], [2])).exhaustive().eval().unwrap());
     // sums do not care
     keops! { fn sum(x: Vi<3>, y: Vj<3>) -> Sum<j> { exp(-sqdist(x, y)) } }
     assert!(sum(&targets, &sources).eval().unwrap() == sum(&x, &y).eval().unwrap());
+}
+
+/// Rows of several variables, of which one keeps its tree, are in the order of the tree.
+#[test]
+fn points_that_keep_their_tree_beside_others() {
+    keops! {
+        fn labelled(x: Vi<3>, k: Vi<1>, y: Vj<3>, l: Vj<1>) -> ArgKMin<4, j> { ifelse(abs(k - l) - 0.5, 100, sqdist(x, y)) }
+        fn moved(d: Vi<2>, x: Vi<3>, v: Vj<2>, y: Vj<3>) -> KMinArgKMin<3, j> { sqdist(x, y) + sqdist(d, v) }
+        fn of_targets(y: Vi<3>, b: Vi<1>, x: Vj<3>) -> ArgMax<i> { b * exp(-2 * sqdist(x, y)) }
+    }
+    fn check<T: Element>() {
+        let mut random = Random::new();
+        let (x, y): (Vec<[T; 3]>, Vec<[T; 3]>) = (rows(&mut random, N, 2), rows(&mut random, M, 2));
+        let (targets, sources) = (Tree::new(&x).unwrap(), Tree::new(&y).unwrap());
+        let b: Vec<[T; 1]> = random.rows(M, 0.5..1.0);
+        let all = densest(&x, &y, &b).exhaustive().eval().unwrap();
+        assert!(pruned!(densest(&x, &sources, &b)).eval().unwrap() == all);
+        assert!(pruned!(densest(&targets, &sources, &b)).eval().unwrap() == all);
+        assert!(densest(&x, &sources, &b).eval().unwrap() == all);
+        assert!(pruned!(of_targets(&sources, &b, &targets)).eval().unwrap() == all);
+        let label = |count: usize| (0..count).map(|k| [T::from_f64((k * k % 7) as f64)]).collect::<Vec<_>>();
+        let (k, mut l) = (label(N), label(M));
+        for (x, y) in [(&targets, &sources)] {
+            let all = labelled(x.rows(), &k, y.rows(), &l).exhaustive().eval().unwrap();
+            assert!(pruned!(labelled(x, &k, y, &l)).eval().unwrap() == all);
+            assert!(pruned!(labelled(x.rows(), &k, y, &l)).eval().unwrap() == all);
+            assert!(pruned!(labelled(x, &k, y.rows(), &l)).eval().unwrap() == all);
+        }
+        l.iter_mut().step_by(3).for_each(|label| *label = [T::nan()]);
+        let all = labelled(&x, &k, &y, &l).exhaustive().eval().unwrap();
+        assert!(pruned!(labelled(&targets, &k, &sources, &l)).eval().unwrap() == all);
+        let (d, v): (Vec<[T; 2]>, Vec<[T; 2]>) = (rows(&mut random, N, 1), rows(&mut random, M, 1));
+        let all = moved(&d, &x, &v, &y).exhaustive().eval().unwrap();
+        assert!(pruned!(moved(&d, &targets, &v, &sources)).eval().unwrap() == all);
+        // a tree of the fewer coordinates lends no order
+        let fewer = Tree::new(&v).unwrap();
+        assert!(pruned!(moved(&d, &x, &fewer, &y)).eval().unwrap() == all);
+        // shared by batches of the other variable
+        let two = [b.clone(), b.iter().map(|b| [T::from_f64(1.5) - b[0]]).collect()];
+        let flat = two.concat();
+        let both = pruned!(densest(&x, &sources, batched(&flat, [2]))).eval().unwrap();
+        let each = two.map(|b| densest(&x, &y, &b).exhaustive().eval().unwrap()[..].to_vec());
+        assert!(both[..] == each.concat());
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
+/// An order by coordinates that hardly matter serves a few targets, for which bounds do not pay then, and not many.
+#[test]
+fn orders_by_some_coordinates_may_not_pay() {
+    keops! {
+        #[keops(order = 0)]
+        fn moved(x: Vi<2>, d: Vi<1>, y: Vj<2>, v: Vj<1>) -> ArgKMin<3, j> { 0.0001 * sqdist(x, y) + sqdist(d, v) }
+    }
+    let mut random = Random::new();
+    let (x, y): (Vec<[f32; 2]>, Vec<[f32; 2]>) = (rows(&mut random, 5_000, 0), rows(&mut random, 60_000, 0));
+    let (d, v): (Vec<[f32; 1]>, Vec<[f32; 1]>) = (rows(&mut random, 5_000, 0), rows(&mut random, 60_000, 0));
+    let tree = Tree::new(&y).unwrap();
+    let few = moved(&x[..1_200], &d[..1_200], &tree, &v).eval().unwrap();
+    let found = moved(&x, &d, &tree, &v).eval().unwrap();
+    assert!(found.starts_with(&few));
+    assert!(found.starts_with(&moved(&x[..FEW], &d[..FEW], &y, &v).exhaustive().eval().unwrap()));
+}
+
+/// Selections over ranges: any blocks, which may overlap, be empty or everything.
+#[test]
+fn selections_over_ranges() {
+    fn check<T: Element>(kind: usize) {
+        let mut random = Random::new();
+        let (x, y): (Vec<[T; 3]>, Vec<[T; 3]>) = (rows(&mut random, N, kind), rows(&mut random, M, kind));
+        let b: Vec<[T; 1]> = random.rows(M, 0.5..1.0);
+        let e: Vec<[T; 3]> = random.rows(N, -1.0..1.0);
+        let mut number = |end: usize| (random.rows::<f64, 1>(1, 0.0..1.0)[0][0] * (end + 1) as f64) as usize;
+        for round in 0..6 {
+            let blocks: Vec<_> = match round {
+                0 => vec![(0..N, 0..M)],
+                1 => vec![(0..N / 2, 0..0), (0..N, 3..3)],
+                // targets in any order, of which each third meets the same
+                2 => (0..N).map(|i| (i..i + 1, i % 3 * 500..(i % 3 + 1) * 560)).collect(),
+                // one source for each, or a few
+                3 => (0..N).map(|i| (i..i + 1, i..i + 1 + i % 3)).collect(),
+                _ => (0..round * 4)
+                    .map(|_| {
+                        let ([a, b], [c, d]) = ([number(N), number(N)], [number(M), number(M)]);
+                        (a.min(b)..a.max(b), c.min(d)..c.max(d))
+                    })
+                    .collect(),
+            };
+            let ranges = Ranges::new(blocks).unwrap();
+            macro_rules! same_over_ranges {
+                ($ranges:expr, $call:expr) => {{
+                    let all = $call.ranges($ranges).exhaustive().eval().unwrap();
+                    let found = pruned!($call.ranges($ranges)).eval().unwrap();
+                    assert!(found == all, "{}: {kind} {round}", stringify!($call));
+                    assert!($call.ranges($ranges).eval().unwrap() == all);
+                }};
+            }
+            same_over_ranges!(&ranges, nearest(&x, &y));
+            same_over_ranges!(&ranges, nearest_with_distances(&x, &y));
+            same_over_ranges!(&ranges, manhattan(&x, &y));
+            same_over_ranges!(&ranges, densest(&x, &y, &b));
+            same_over_ranges!(&ranges.transpose(), targets_of_sources(&y, &x));
+            same_over_ranges!(&ranges, of_each_axis(&x, &y));
+            same_over_ranges!(&ranges, distances(&x, &y).vjp_x(&e));
+            let (targets, sources) = (Tree::new(&x).unwrap(), Tree::new(&y).unwrap());
+            same_over_ranges!(&ranges, nearest(&targets, &sources));
+            let (u, v) = ([&x[..], &x[..]].concat(), [&y[..], &y[..]].concat());
+            same_over_ranges!(&ranges, nearest(batched(&u, [2]), batched(&v, [2])));
+        }
+    }
+    check::<f32>(0);
+    check::<f32>(1);
+    check::<f64>(2);
+}
+
+/// Ranges of missing rows, the count of pairs, and any number of threads.
+#[test]
+fn ranges_of_rows_that_are_not_finite() {
+    let mut random = Random::new();
+    let (mut x, mut y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (rows(&mut random, N, 0), rows(&mut random, M, 0));
+    x.iter_mut().step_by(2).for_each(|row| *row = [f32::NAN; 3]);
+    y[200..700].fill([f32::NAN; 3]);
+    let ranges = Ranges::new([(0..100, 0..800), (60..N, 300..M), (250..260, 300..600)]).unwrap();
+    let all = nearest_with_distances(&x, &y).ranges(&ranges).exhaustive().eval().unwrap();
+    assert!(pruned!(nearest_with_distances(&x, &y).ranges(&ranges)).eval().unwrap() == all);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    assert!(pool.install(|| pruned!(nearest_with_distances(&x, &y).ranges(&ranges)).eval().unwrap()) == all);
+    let counts = std::sync::Arc::new(std::sync::Mutex::new((0, 0)));
+    let to = counts.clone();
+    let call = pruned!(nearest(&x, &y).ranges(&ranges)).progress(move |done, all| *to.lock().unwrap() = (done, all));
+    let _ = call.eval().unwrap();
+    assert_eq!(*counts.lock().unwrap(), (ranges.pairs(), ranges.pairs()));
+}
+
+/// Ranges that are long enough that bounds pay, with targets in any order and some that meet few sources.
+#[test]
+fn long_ranges() {
+    let mut random = Random::new();
+    const TARGETS: usize = 12_000;
+    let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (rows(&mut random, TARGETS, 0), rows(&mut random, 50_000, 0));
+    let some = |i: usize| [0..25_000, 10_000..50_000, 7..8][i % 5 / 2].clone();
+    let ranges = |targets: usize| Ranges::new((0..targets).map(|i| (i..i + 1, some(i)))).unwrap();
+    let found = nearest_with_distances(&x, &y).ranges(&ranges(TARGETS)).eval().unwrap();
+    let all = nearest_with_distances(&x[..FEW], &y).ranges(&ranges(FEW)).exhaustive().eval().unwrap();
+    assert!(found.starts_with(&all));
 }
 
 /// Targets that are missing meet all sources; the others, among them, find what they find without them.

@@ -47,6 +47,19 @@ keops! {
     #[keops(order = 2)]
     fn plan_of_both(g: Pm<1>, x: Vi<2>, y: Vj<2>, u: Vi<1>, h: Vj<1>) -> SumSoftMaxWeight<j> { (-(sqdist(x, y) - h) / g, 2 * ((h - u) / g - y)) }
 
+    /// Exponents that are linear in rows of the sources.
+    #[keops(order = 2)]
+    fn attention(s: Pm<1>, q: Vi<4>, k: Vj<4>, v: Vj<2>) -> SumSoftMaxWeight<j> { (s * (q | k), v) }
+    #[keops(order = 2)]
+    fn attention_of_log(s: Pm<1>, q: Vi<4>, k: Vj<4>, v: Vj<2>) -> LogSumExp<j> { ((q | k) / s, exp(v)) }
+    fn attention_over_i(s: Pm<1>, q: Vj<4>, k: Vi<4>, v: Vi<2>) -> SumSoftMaxWeight<i> { (s * ((2 * q) | concat(k[1], k[..1], k[2..4])), v) }
+    fn attention_and_bias(s: Pm<1>, q: Vi<4>, k: Vj<4>, v: Vj<2>) -> SumSoftMaxWeight<j> { (s * (q | k) - sqdist(q[0], v[0]) + v[1], v) }
+    #[keops(order = 2)]
+    fn of_themselves(s: Pm<1>, q: Vi<4>, k: Vj<4>, v: Vj<2>) -> SumSoftMaxWeight<j> { ((q | k) * s, concat(k, v)) }
+    fn decay(s: Pm<1>, q: Vi<4>, k: Vj<4>, v: Vj<2>) -> SumSoftMaxWeight<j> { ((-k[2] - sqdist(q[0], v[0])) / s, v) }
+    fn differences(h: Vi<1>, d: Vj<1>, v: Vj<1>) -> SumSoftMaxWeight<j> { ((h - d) / 0.01, v) }
+    fn from_a_number(c: Pm<1>, q: Vi<1>, k: Vj<1>, v: Vj<1>) -> SumSoftMaxWeight<j> { (q * (k - c), v) }
+
     fn potentials(c: Pm<1>, x: Vi<1>, y: Vj<1>, u: Vi<1>, h: Vj<1>) -> LogSumExp<j> { c + u - (sqdist(x, y) - h) }
 
     #[keops(order = 2, cuda(D = 1), cuda(D = 2), cuda(D = 3), cuda(D = 40))]
@@ -388,6 +401,100 @@ fn scaled_exponents_with_a_large_part_in_common() {
     }
     for common in [0.0, 10.0] {
         scaled_exponents!(nested, 0.1, 1, 1, common);
+    }
+}
+
+/// The value and the first derivatives of a formula of queries, keys and values, and some second ones, with keys near
+/// `common`.
+macro_rules! near_keys {
+    ($formula:ident, $scale:expr, $out:literal, $common:expr $(, $twice:ident)?) => {{
+        let mut random = Random::new();
+        let (n, m) = (6, 200);
+        let common: f64 = $common;
+        let q: Rows<f32, 4> = random.rows(n, -2.0..2.0);
+        let k: Rows<f32, 4> = random.rows(m, common - 1.0..common + 1.0);
+        let v: Rows<f32, 2> = random.rows(m, -1.0..1.0);
+        let (e, tq): (Rows<f32, $out>, Rows<f32, 4>) = (random.rows(n, 0.5..1.0), random.cloud(n));
+        let (tk, tv): (Rows<f32, 4>, Rows<f32, 2>) = (random.cloud(m), random.cloud(m));
+        let s: f32 = $scale;
+        let (qs, ks, vs, es, tqs, tks, tvs) = (wide(&q), wide(&k), wide(&v), wide(&e), wide(&tq), wide(&tk), wide(&tv));
+        let found = || $formula(s, &q, &k, &v);
+        let exact = || $formula(f64::from(s), &qs, &ks, &vs);
+        macro_rules! check {
+            ($bound:expr, $first:expr, $second:expr, $what:literal) => {
+                let (found, exact) = ($first.eval().unwrap(), $second.eval().unwrap());
+                near_largest(&found, &exact, $bound, &format!("{} {common}: {}", stringify!($formula), $what));
+            };
+        }
+        check!(1e-5, found(), exact(), "value");
+        let all = (found().vjp(&e).eval().unwrap(), exact().vjp(&es).eval().unwrap());
+        near_largest(&all.0.k, &all.1.k, 1e-5, &format!("{} {common}: all, k", stringify!($formula)));
+        check!(2e-5, found().vjp_q(&e), exact().vjp_q(&es), "in q");
+        check!(1e-5, found().vjp_k(&e), exact().vjp_k(&es), "in k");
+        check!(1e-5, found().vjp_v(&e), exact().vjp_v(&es), "in v");
+        check!(2e-5, found().jvp_q(&tq), exact().jvp_q(&tqs), "along q");
+        check!(2e-5, found().jvp_k(&tk), exact().jvp_k(&tks), "along k");
+        check!(1e-5, found().jvp_v(&tv), exact().jvp_v(&tvs), "along v");
+        $({
+            let _ = stringify!($twice);
+            check!(1e-4, found().vjp_q(&e).vjp_k(&tq), exact().vjp_q(&es).vjp_k(&tqs), "in q and k");
+            check!(1e-4, found().vjp_k(&e).jvp_k(&tk), exact().vjp_k(&es).jvp_k(&tks), "in k along k");
+            check!(1e-4, found().vjp_q(&e).jvp_v(&tv), exact().vjp_q(&es).jvp_v(&tvs), "in q along v");
+        })?
+    }};
+}
+
+#[test]
+fn keys_with_a_large_part_in_common() {
+    for common in [0.0, 100.0, 1e4, -3e5] {
+        near_keys!(attention, 2.0, 2, common, twice);
+        near_keys!(attention_of_log, 0.5, 2, common);
+        near_keys!(attention_over_i, 2.0, 2, common);
+        near_keys!(attention_and_bias, 2.0, 2, common);
+        near_keys!(of_themselves, 2.0, 6, common, twice);
+    }
+    for common in [0.0, 100.0, 1e4, -3e5] {
+        near_keys!(decay, 0.1, 2, common);
+    }
+}
+
+#[test]
+fn keys_in_batches_and_targets_that_are_not_finite() {
+    let mut random = Random::new();
+    let (q, v): (Rows<f32, 4>, Rows<f32, 2>) = (random.cloud(6), random.cloud(80));
+    let key = |j: usize, number: f32| number + if j < 40 { 1e4 } else { -2e4 };
+    let k: Rows<f32, 4> =
+        random.cloud(80).into_iter().enumerate().map(|(j, row)| row.map(|number| key(j, number))).collect();
+    let found = attention(2.0, batched(&q, [2]), batched(&k, [2]), batched(&v, [2])).eval().unwrap();
+    let (qs, ks, vs) = (wide(&q), wide(&k), wide(&v));
+    let exact = attention(2.0, batched(&qs, [2]), batched(&ks, [2]), batched(&vs, [2])).eval().unwrap();
+    near_largest(&found, &exact, 1e-5, "batches");
+
+    // all exponents of the first target are -infinity
+    let mut masked = q;
+    masked[0] = [f32::NEG_INFINITY; 4];
+    let call = attention(2.0, &masked, &k[..40], &v[..40]);
+    assert!(call.clone().eval().unwrap()[0][0].is_nan());
+    let all = call.vjp(&vec![[1.0; 2]; 6]).eval().unwrap();
+    assert_eq!(all.q[0], [0.0; 4]);
+    let others = attention(2.0, &wide(&masked[1..]), &ks[..40], &vs[..40]).vjp(&vec![[1.0; 2]; 5]).eval().unwrap();
+    // the keys are as they are then
+    near_largest(&all.v, &others.v, 0.1, "the other targets");
+}
+
+#[test]
+fn differences_that_are_exact_stay_so() {
+    let mut random = Random::new();
+    for range in [9_999.95..10_000.05, 4_000.0..10_000.0] {
+        let d: Rows<f32, 1> = random.rows(300, range.clone());
+        let (h, v): (Rows<f32, 1>, Rows<f32, 1>) = (vec![[range.start as f32]; 3], random.cloud(300));
+        let (hs, ds, vs) = (wide(&h), wide(&d), wide(&v));
+        let (found, exact) = (differences(&h, &d, &v), differences(&hs, &ds, &vs));
+        near_largest(&found.eval().unwrap(), &exact.eval().unwrap(), 1e-5, "of two ends");
+        let q: Rows<f32, 1> = random.rows(3, 50.0..100.0);
+        let found = from_a_number(range.start as f32, &q, &d, &v).eval().unwrap();
+        let exact = from_a_number(f64::from(range.start as f32), &wide(&q), &ds, &vs).eval().unwrap();
+        near_largest(&found, &exact, 1e-5, "from a number");
     }
 }
 

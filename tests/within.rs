@@ -72,6 +72,7 @@ fn check_against_the_definition<T: Element, const D: usize>(radius: f64) {
     assert_eq!(*pruned!(number(&x, &y, r)), *counts);
     // few targets, for which lanes run over sources
     assert_eq!(*number(&x[..2], &y, r).exhaustive().eval().unwrap(), counts[..2]);
+    check_lists(&near(&x[..2], &y, r).exhaustive().eval().unwrap(), &expected[..2]);
     // a radius for each target
     let each: Vec<[T; 1]> = (0..130).map(|i| [T::from_f64(f64::from(i % 5) * radius / 2.0)]).collect();
     let expected = listed(&x, &y, |i| (i % 5) as f64 * radius / 2.0);
@@ -224,7 +225,10 @@ fn ranges_restrict_lists() {
     }
     // as a graph: single pairs in ranges
     let graph = near(&x, &y, 0.25).eval().unwrap().to_ranges().unwrap();
-    check_lists(&near(&x, &y, 0.75).ranges(&graph).eval().unwrap(), &listed(&x, &y, |_| 0.25));
+    let in_graph = listed(&x, &y, |_| 0.25);
+    check_lists(&near(&x, &y, 0.75).ranges(&graph).eval().unwrap(), &in_graph);
+    let counts: Vec<[u32; 1]> = in_graph.iter().map(|(rows, _)| [rows.len() as u32]).collect();
+    assert_eq!(*number(&x, &y, 0.75).ranges(&graph).eval().unwrap(), *counts);
     let sums = total(&x, &y).ranges(&graph).eval().unwrap();
     for ((x, (rows, _)), [sum]) in x.iter().zip(listed(&x, &y, |_| 0.25)).zip(&sums) {
         let exact: f32 = rows.iter().map(|&j| x.iter().sum::<f32>() * y[j as usize].iter().sum::<f32>()).sum();
@@ -261,6 +265,15 @@ fn nearest_first_keeps_pairs() {
 }
 
 #[test]
+fn few_targets_and_many_sources() {
+    let mut random = Random::new();
+    let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (grid(&mut random, 3), grid(&mut random, 20_011));
+    check_lists(&near(&x, &y, 0.25).eval().unwrap(), &listed(&x, &y, |_| 0.25));
+    let all = near(&x, &y, f32::INFINITY).eval().unwrap();
+    assert!(all.iter().all(|(rows, _)| rows.iter().copied().eq(0..20_011)));
+}
+
+#[test]
 fn results_do_not_depend_on_threads() {
     let mut random = Random::new();
     let (x, y): (Vec<[f32; 3]>, Vec<[f32; 3]>) = (random.rows(700, 0.0..1.0), random.rows(900, 0.0..1.0));
@@ -293,4 +306,23 @@ fn lists_from_both_ends() {
         degrees.push(rows.len());
     }
     assert_eq!(degrees, [1, 0, 2]);
+}
+
+#[test]
+/// Long contractions are computed before, and read what few targets against many sources do without.
+#[test]
+fn few_targets_with_long_rows() {
+    let mut random = Random::new();
+    let (x, y): (Vec<[f32; 20]>, Vec<[f32; 20]>) = (grid(&mut random, 5), grid(&mut random, 4_500));
+    let tree = Tree::new(&y).unwrap();
+    let mut sums: Vec<f64> = listed(&x, &y, |_| f64::INFINITY)[0].1.iter().map(|&value| value.into()).collect();
+    sums.sort_by(f64::total_cmp);
+    let expected = listed(&x, &y, |_| sums[100]);
+    let radius = sums[100] as f32;
+    check_lists(&near(&x, &y, radius).eval().unwrap(), &expected);
+    check_lists(&near(&x, &tree, radius).eval().unwrap(), &expected);
+    let counts: Vec<[u32; 1]> = expected.iter().map(|(rows, _)| [rows.len() as u32]).collect();
+    assert_eq!(*number(&x, &tree, radius).eval().unwrap(), *counts);
+    assert_eq!(*pruned!(number(&x, &y, radius)), *counts);
+    assert_eq!(nearest(&x, &tree).eval().unwrap(), nearest(&x, &y).eval().unwrap());
 }

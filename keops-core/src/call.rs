@@ -11,7 +11,7 @@ mod pass;
 pub mod selection;
 mod upload;
 
-pub use centred::{centred, centred_rows};
+pub use centred::{centred, centred_beside, centred_rows, with_centred};
 pub use element::Element;
 pub use generated::{Call, CallInto, OnDeviceOf, OutputOf, State};
 pub use parts::Part;

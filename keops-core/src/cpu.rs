@@ -18,6 +18,9 @@
 //! | `prepare` | the hoisted stages of the formula, on plain numbers |
 //! | `lanes` | rows of lanes from rows, and back |
 //! | `lanes::memory` | memory that calls keep for later ones: at most 32 MiB for each element type, and 512 KiB for each thread |
+//! | `best_first` | selections by bounds on boxes of points |
+//! | `groups` | targets that meet the same ranges of sources, for these |
+//! | `filter` | the loop over pairs of the K smallest values |
 //! | `units` | the units of work: which targets are paired with which sources |
 //! | `over_targets` | lanes over targets: a block of targets against all sources |
 //! | `over_sources` | lanes over sources: few targets against a chunk of many sources |
@@ -40,6 +43,7 @@ mod contract;
 #[cfg(feature = "tracing")]
 mod event;
 mod filter;
+mod groups;
 mod instructions;
 mod kernel;
 mod lanes;
@@ -66,7 +70,7 @@ use pulp::Arch;
 use crate::{
     data::{Error, Neighbours},
     lanes::{Common, Vectorized},
-    problem::{Engine, HostPiece, Outputs, Problem, Pruning, Shape},
+    problem::{Engine, HostPiece, Outputs, Problem, Shape},
 };
 
 /// The CPU engine, with the code that was compiled for a formula and its reduction.
@@ -99,9 +103,8 @@ impl<T: Vectorized> Cpu<'_, T> {
         let meter = pairs.meter(shape);
         let mut totals = output::Totals::new(pieces);
         if shape.targets > 0 {
-            let over_sources = pattern.is_none()
-                && !layout.lists
-                && plan::lanes_over_sources::<T>(&layout, Shape { batches: 1, ..shape });
+            let over_sources =
+                pattern.is_none() && plan::lanes_over_sources::<T>(&layout, Shape { batches: 1, ..shape });
             let common = Common::of(arch).filter(|_| over_sources);
             #[cfg(feature = "tracing")]
             event::pass(self, common, pairs, shape);
@@ -111,13 +114,10 @@ impl<T: Vectorized> Cpu<'_, T> {
                 let work = prepare::Work::new((kernel, layout), (problem, batch), shape, kept, meter.as_ref())?;
                 if layout.lists {
                     let kept = within::kept(pairs.pruning) / problem.shape().batches;
-                    let lists = within::run(arch, &work, (pattern, pairs.pruning), kept, indices)?;
+                    let lists = within::run((arch, common), &work, (pattern, pairs.pruning), kept, indices)?;
                     return Ok((output::Totals::new(pieces), Some(lists)));
                 }
-                if pattern.is_none()
-                    && pairs.pruning != Pruning::Never
-                    && let Some(totals) = best_first::run(arch, &work, pairs.pruning, pieces, indices)
-                {
+                if let Some(totals) = best_first::run(arch, &work, (pattern, pairs.pruning), pieces, indices) {
                     return Ok((totals, None));
                 }
                 let totals = match common {

@@ -18,7 +18,7 @@ use crate::root;
 use anyhow::{Context, Result, ensure};
 use check::{File, Inputs};
 use machine::Machine;
-use rival::Kind;
+use rival::{Kind, Trees};
 use side::Side;
 use std::{collections::BTreeMap, fs, num::NonZero, path::Path, path::PathBuf, thread, time::Duration};
 use store::{Comparison, Measurement, OURS, Outcome, Purpose, Store};
@@ -143,9 +143,9 @@ fn measure(
 ) -> Result<Comparison> {
     let reasons: Vec<Option<String>> =
         sides.iter().map(|side| reason_against(workload, side, before.get(side.name()))).collect();
+    let is_there = |side: &Side, reason: &Option<String>| reason.is_none() && takes_part(workload, side.kind());
     let mut there: Vec<&mut Side> =
-        sides.iter_mut().zip(&reasons).filter(|(_, reason)| reason.is_none()).map(|(side, _)| side).collect();
-    there.retain(|side| side.kind() != Kind::Search || workload.family == Family::Neighbours);
+        sides.iter_mut().zip(&reasons).filter(|(side, reason)| is_there(side, reason)).map(|(side, _)| side).collect();
 
     let inputs = Inputs::random(workload);
     let expected = inputs.expected(workload);
@@ -211,6 +211,25 @@ fn load(workload: &Workload, sides: &mut [&mut Side], files: &[File]) -> Result<
     Ok(())
 }
 
+/// Whether a side computes workloads of this family and about this size.
+fn takes_part(workload: &Workload, kind: Kind) -> bool {
+    /// More pairs than this are for sides that need not look at all of them.
+    const ALL: f64 = 4e9;
+    let family = workload.family;
+    match kind {
+        Kind::Keops => true,
+        Kind::Pykeops | Kind::Dense => family == Family::Neighbours && workload.pairs() <= ALL || !family.is_search(),
+        Kind::Search => family == Family::Neighbours && workload.pairs() <= ALL,
+        Kind::Tree(trees) => match family {
+            Family::Neighbours | Family::NeighboursManifold => true,
+            Family::NeighboursManhattan => trees != Trees::Euclidean,
+            Family::NeighboursHaversine => trees == Trees::Balls,
+            Family::NeighboursOneByOne => trees == Trees::Axes,
+            _ => false,
+        },
+    }
+}
+
 /// The reason why a side cannot take part in a workload that it could compute in principle.
 fn reason_against(workload: &Workload, side: &Side, before: Option<&(f64, f64)>) -> Option<String> {
     // A dense side has two matrices of numbers, and where it searches NumPy's matrix of row numbers.
@@ -232,6 +251,6 @@ fn bound(element: Element, kind: Kind) -> f64 {
     match kind {
         Kind::Keops | Kind::Pykeops => bound,
         // Squared distances by a matrix product are inexact where points are close.
-        Kind::Dense | Kind::Search => bound * 1e3,
+        Kind::Dense | Kind::Search | Kind::Tree(_) => bound * 1e3,
     }
 }

@@ -5,6 +5,8 @@
 //! the mean, so a number near all of them may be subtracted first. This is done only where it is exact, for components
 //! whose largest number is at most twice the smallest (Sterbenz), so that it never loses a digit.
 
+use std::borrow::Cow;
+
 use crate::{
     call::{Element, Pass},
     data::{Device, Error, View, room},
@@ -31,6 +33,47 @@ pub fn centred<'a, T: Element>(view: &View<'a, T>, settings: &Settings) -> Resul
     Ok(rows.batched(view.batch()))
 }
 
+/// [`centred`] for rows that a softmax multiplies with the rows `beside` them: the result changes by no more than
+/// roundings. Rows on a device are not read back, and stay as they are. They also stay where one of the others is not
+/// finite, since its product with 0 is NaN.
+///
+/// # Errors
+/// No memory.
+pub fn centred_beside<'a, T: Element>(view: &View<'a, T>, beside: &[&View<'_, T>]) -> Result<View<'a, T>, Error> {
+    Ok(less_common_part_beside(view, beside)?.unwrap_or_else(|| view.clone()))
+}
+
+/// The views, of which those with the given numbers are [`centred_beside`] others.
+///
+/// # Errors
+/// No memory.
+pub fn with_centred<'v, 'a, T: Element, const N: usize>(
+    views: &'v [View<'a, T>],
+    centred: [(usize, &[&View<'_, T>]); N],
+) -> Result<Cow<'v, [View<'a, T>]>, Error> {
+    let mut all = Cow::Borrowed(views);
+    for (number, beside) in centred {
+        if let Some(view) = views.get(number)
+            && let Some(rows) = less_common_part_beside(view, beside)?
+        {
+            all.to_mut()[number] = rows;
+        }
+    }
+    Ok(all)
+}
+
+/// The rows of [`centred_beside`]; `None` if they are those of the view.
+fn less_common_part_beside<'a, T: Element>(
+    view: &View<'a, T>,
+    beside: &[&View<'_, T>],
+) -> Result<Option<View<'a, T>>, Error> {
+    // A fault becomes an error later, where the arguments are checked.
+    let rows = if view.fault().is_some() { &[] } else { view.host().unwrap_or_default() };
+    let is_finite = |view: &&View<'_, T>| view.host().is_some_and(|rows| rows.iter().all(|number| number.is_finite()));
+    let numbers = less_common_part(rows, view)?.filter(|_| beside.iter().all(is_finite));
+    Ok(numbers.map(|numbers| View::from_owned(numbers, view.dim()).batched(view.batch())))
+}
+
 /// [`centred`] for the values of a formula. All variables of `F` that are not parameters are targets; `views` are the
 /// arguments of `F`.
 ///
@@ -53,8 +96,12 @@ pub fn centred_rows<'a, T: Element, F: Formula>(
 /// `numbers`, the numbers of the view, less what they have in common; `None` if they have nothing in common.
 fn less_common_part<T: Element>(numbers: &[T], view: &View<'_, T>) -> Result<Option<Vec<T>>, Error> {
     let (dim, size) = (view.dim(), view.rows() * view.dim());
+    let batches = || numbers.chunks_exact(size.max(1));
+    if !batches().any(|rows| (0..dim).any(|c| may_have_common_part(rows, dim, c))) {
+        return Ok(None);
+    }
     let mut centres = room::<T>(view.batches(), dim)?;
-    for (centre, rows) in centres.chunks_exact_mut(dim).zip(numbers.chunks_exact(size.max(1))) {
+    for (centre, rows) in centres.chunks_exact_mut(dim).zip(batches()) {
         let (mut least, mut most) = (rows[..dim].to_vec(), rows[..dim].to_vec());
         for row in rows.chunks_exact(dim) {
             for ((least, most), &number) in least.iter_mut().zip(&mut most).zip(row) {
@@ -70,13 +117,27 @@ fn less_common_part<T: Element>(numbers: &[T], view: &View<'_, T>) -> Result<Opt
         return Ok(None);
     }
     let mut centred = room::<T>(view.batches() * view.rows(), dim)?;
-    let batches = centred.chunks_exact_mut(size.max(1)).zip(numbers.chunks_exact(size.max(1)));
-    for ((to, rows), centre) in batches.zip(centres.chunks_exact(dim)) {
+    for ((to, rows), centre) in centred.chunks_exact_mut(size.max(1)).zip(batches()).zip(centres.chunks_exact(dim)) {
         for (to, row) in to.chunks_exact_mut(dim).zip(rows.chunks_exact(dim)) {
             to.iter_mut().zip(row).zip(centre).for_each(|((to, &number), &centre)| *to = number - centre);
         }
     }
     Ok(Some(centred))
+}
+
+/// Whether the first rows may have a number in common in component `c`. Where they have none, most often the second or the
+/// third shows it, and nothing else is read.
+fn may_have_common_part<T: Element>(rows: &[T], dim: usize, c: usize) -> bool {
+    const FIRST: usize = 64;
+    let mut column = rows.iter().skip(c).step_by(dim).take(FIRST).copied();
+    let Some(first) = column.next() else { return false };
+    let (mut least, mut most) = (first, first);
+    common_part(least, most) != T::zero()
+        && column.all(|number| {
+            least = if number < least { number } else { least };
+            most = if number > most { number } else { most };
+            common_part(least, most) != T::zero()
+        })
 }
 
 /// A number that can be subtracted without rounding from all numbers between `least` and `most`; 0 if there is none

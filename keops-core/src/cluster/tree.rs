@@ -15,6 +15,11 @@ use crate::{
 /// the points as they were given, and are the same as those of the points. The tree copies the points, and takes about three
 /// times their memory.
 ///
+/// Where the formula has further variables of the same index (weights, labels), a selection for some hundred to some thousand
+/// rows takes the order of the tree, for which it looks at all points once; fewer rows take all pairs, and for more rows sorting
+/// by all variables is faster. With [`ranges`](crate::data::Ranges), and shared out among several batches, the points are rows
+/// like any others; one tree for all batches of the other variables stays a tree.
+///
 /// ```
 /// use keops::{cluster::Tree, prelude::*};
 ///

@@ -16,7 +16,13 @@
 //! equal values go to the lowest row number as without a tree: the results are the same to the bit, except where values
 //! themselves depend on the tile that a pair is in, as long contractions do (the module `contract`).
 //!
+//! The targets of a leaf are sorted further, so that rows of lanes have boxes of their own: a row that cannot select any source
+//! of a leaf sits it out.
+//!
 //! Whether this pays is tried on a few leaves of targets: in calls that are not large, of a sample of the points first.
+//!
+//! Ranges make groups of targets that meet the same parts of the sources (the module `groups`). The parts are sorted by
+//! themselves, and the queue of a leaf of targets begins with all parts that its group meets.
 
 use core::{cmp::Reverse, ops::Range};
 use std::{
@@ -36,22 +42,29 @@ use crate::cpu::event;
 use crate::{
     bounds::{Bounds, Interval, Rounding},
     cpu::{
+        collect::Found,
+        groups::{Group, Groups},
         output::{self, Totals},
-        over_targets::TargetBlock,
+        over_targets::{self, TargetBlock},
         plan,
-        prepare::Work,
+        prepare::{KeptOrder, Work},
         threads,
+        units::Kept,
     },
+    data::Pattern,
     formula::{Role, width},
     lanes::Vectorized,
     number::Real,
     problem::{HostPiece, Place, Pruning, Shape},
     reduction::Selects,
-    tree::{LEAF, Tree},
+    tree::{Apart, CELL, LEAF, Tree, enclose},
 };
 
 /// Where best first meets this share of the pairs, it does not pay.
 const SHARE: f64 = 0.4;
+
+/// The same where a group of targets meets several parts of the sources, each of which has a part that is close.
+const SHARE_OF_PARTS: f64 = 0.2;
 
 /// About as many parts of the sources are met by a leaf of targets.
 const MET: usize = 128;
@@ -66,19 +79,29 @@ const SAMPLE: [usize; 2] = [1 << 9, 1 << 12];
 pub(super) fn run<T: Vectorized>(
     arch: Arch,
     work: &Work<'_, T>,
-    pruning: Pruning,
+    (pattern, pruning): (Option<&Pattern>, Pruning),
     pieces: &mut [HostPiece<'_, T>],
     indices: &mut [u32],
 ) -> Option<Totals> {
     if pieces.iter().any(|piece| piece.place == Place::Total) {
         return None;
     }
+    if let Some(pattern) = pattern {
+        return of_groups(arch, work, (pattern, pruning), pieces, indices);
+    }
     searched(arch, work, pruning, |search, always| {
-        let order = search.order;
+        let (order, targets) = (search.order, search.work.shape.targets);
         let (values, found) = if always { search.all(usize::MAX) } else { search.all_if_it_pays() }?;
-        write(order, (&values, &found), pieces, indices);
+        write(order, targets, (&values, &found), pieces, indices);
         Some(Totals::new(pieces))
     })
+}
+
+/// The formula on boxes, if the reduction selects by it and it has coordinates.
+fn bounds<'a, T: Vectorized>(work: &Work<'a, T>, pruning: Pruning) -> Option<&'a dyn Bounds<T>> {
+    let by_bounds = work.layout.selects.is_some() || work.layout.within;
+    let has_boxes = by_bounds && plan::has_boxes(&work.layout, work.shape);
+    if pruning == Pruning::Never || !has_boxes { None } else { work.kernel.bounds() }
 }
 
 /// Calls `run` with a search of a batch by bounds, unless the reduction or the shape is not one for it, or a sample shows that
@@ -89,31 +112,68 @@ pub(super) fn searched<T: Vectorized, R>(
     pruning: Pruning,
     run: impl FnOnce(Search<'_, T>, bool) -> Option<R>,
 ) -> Option<R> {
-    let shape = work.shape;
     let always = pruning == Pruning::Always;
-    let kept = work.kept(Role::Source).is_some();
-    let by_bounds = work.layout.selects.is_some() || work.layout.within;
-    if pruning == Pruning::Never || !by_bounds || !plan::has_boxes(&work.layout, shape) {
+    let bounds = bounds(work, pruning)?;
+    let Shape { targets, sources, .. } = work.shape;
+    let searches = plan::may_search(&work.layout, work.shape);
+    // An order by some of the coordinates is worse than one by all, which takes longer to make.
+    let by_some = always || !searches;
+    let is_sorted = |kept: KeptOrder<'_, T>| kept.alone || by_some && plan::may_search_sorted(work.shape);
+    let sorted_sources = work.kept(Role::Source).is_some_and(is_sorted);
+    if !(always || searches || sorted_sources) {
         return None;
     }
-    if !(always || kept || plan::may_search(&work.layout, shape)) {
-        return None;
-    }
-    let bounds = work.kernel.bounds()?;
-    if !always && !kept && plan::tries_sample(shape) {
-        let sample =
-            |count: usize, most: usize| (0..count as u32).step_by(count.div_ceil(most).max(1)).collect::<Vec<_>>();
-        let rows = [sample(shape.targets, SAMPLE[0]), sample(shape.sources, SAMPLE[1])];
-        let sorted = Sorted([OfRole::new(work, Role::Target, &rows[0]), OfRole::new(work, Role::Source, &rows[1])]);
-        if !sorted.search(arch, work, bounds, |search| search.that_pays().is_some()) {
+    if !always && !sorted_sources && plan::tries_sample(targets.saturating_mul(sources), targets + sources) {
+        let rows = [targets, sources].map(|count| (0..count as u32).collect::<Vec<_>>());
+        let sample = Sorted::sample(work, [&rows[0], &rows[1]]);
+        if !sample.search(arch, work, bounds, |search| search.that_pays().is_some()) {
             return None;
         }
     }
-    Sorted::all(work).search(arch, work, bounds, |search| run(search, always))
+    Sorted::all(work, by_some).search(arch, work, bounds, |search| run(search, always))
+}
+
+/// Runs a batch whose targets meet ranges of sources: the groups by bounds, and the other targets by all of their pairs.
+fn of_groups<T: Vectorized>(
+    arch: Arch,
+    work: &Work<'_, T>,
+    (pattern, pruning): (&Pattern, Pruning),
+    pieces: &mut [HostPiece<'_, T>],
+    indices: &mut [u32],
+) -> Option<Totals> {
+    let (always, bounds) = (pruning == Pruning::Always, bounds(work, pruning)?);
+    let every = always.then(|| Groups::new(pattern, [1, 1])).flatten();
+    let groups = match &every {
+        Some(groups) => groups,
+        None if plan::has_small_boxes(&work.layout) => pattern.kept::<Kept>()?.groups.get(pattern)?,
+        None => return None,
+    };
+    if !always && plan::tries_sample(groups.pairs(), groups.targets.len() + groups.sources.len()) {
+        let largest = groups.groups.iter().max_by_key(|group| group.pairs())?;
+        let sample = Sorted::sample(work, [&groups.targets[largest.targets.clone()], &groups.sources_of(largest)]);
+        if !sample.search(arch, work, bounds, |search| search.that_pays().is_some()) {
+            return None;
+        }
+    }
+    let sorted = Sorted::groups(work, groups);
+    let (values, found) = sorted
+        .search(arch, work, bounds, |search| if always { search.all(usize::MAX) } else { search.all_if_it_pays() })?;
+    let mut totals = Totals::new(pieces);
+    if groups.targets.len() < work.shape.targets {
+        totals = over_targets::run(arch, work, Some(&groups.rest), pieces, indices);
+    }
+    write(&sorted.roles[0].order, work.shape.targets, (&values, &found), pieces, indices);
+    Some(totals)
 }
 
 /// Targets and sources in the orders of their trees.
-struct Sorted<'w, T: Vectorized>([OfRole<'w, T>; 2]);
+struct Sorted<'w, T: Vectorized> {
+    roles: [OfRole<'w, T>; 2],
+    /// Which parts of the sources the targets meet.
+    groups: Cow<'w, [Group]>,
+    /// How many sources there are, of which these may be a sample.
+    of: usize,
+}
 
 /// The rows of a role in the order of their tree.
 struct OfRole<'w, T: Vectorized> {
@@ -125,39 +185,93 @@ struct OfRole<'w, T: Vectorized> {
 }
 
 impl<'w, T: Vectorized> OfRole<'w, T> {
-    /// Sorts the rows of these numbers.
-    fn new(work: &Work<'_, T>, role: Role, rows: &[u32]) -> Self {
+    /// Sorts the rows of these numbers, in parts that follow each other.
+    fn new(work: &Work<'_, T>, role: Role, rows: &[u32], parts: &[Apart]) -> Self {
         let dim = width(work.layout.signature.variables, role);
-        let leaf = if role == Role::Target { plan::leaf_targets(work.shape) } else { LEAF };
-        let tree = Tree::new(&work.points(role, rows), dim, leaf);
+        let (tree, sorted) = Tree::apart_with_points(&work.points(role, rows), dim, parts);
         let order: Vec<u32> = tree.order().iter().map(|&place| rows[place as usize]).collect();
-        let numbers = work.reordered(role, &order);
+        let variables = work.layout.signature.variables.iter().filter(|variable| variable.role == role);
+        let numbers =
+            if variables.count() == 1 { vec![Cow::Owned(sorted)] } else { work.reordered(role, &order, None) };
         Self { tree: Cow::Owned(tree), order: Cow::Owned(order), numbers }
     }
 
-    /// All rows, sorted if they do not keep a tree.
-    fn all(work: &Work<'w, T>, role: Role) -> Self {
-        if let Some(points) = work.kept(role) {
-            return Self {
-                tree: Cow::Borrowed(points.tree()),
-                order: Cow::Borrowed(points.tree().order()),
-                numbers: vec![Cow::Borrowed(points.sorted())],
+    /// All rows of a role, in the order of their tree if they keep one: a tree of all coordinates, or also of some of them.
+    fn all(work: &Work<'w, T>, role: Role, by_some: bool) -> Self {
+        let Shape { targets, sources, .. } = work.shape;
+        let Some(kept) = work.kept(role).filter(|kept| kept.alone || by_some) else {
+            let (count, part) = if role == Role::Target {
+                (targets, of_targets(targets, sources))
+            } else {
+                (sources, of_sources(sources))
             };
+            return Self::new(work, role, &(0..count as u32).collect::<Vec<_>>(), &[part]);
+        };
+        let (tree, sorted) = (kept.points.tree(), kept.points.sorted());
+        if kept.alone {
+            let numbers = vec![Cow::Borrowed(sorted)];
+            return Self { tree: Cow::Borrowed(tree), order: Cow::Borrowed(tree.order()), numbers };
         }
-        let count = if role == Role::Target { work.shape.targets } else { work.shape.sources };
-        Self::new(work, role, &(0..count as u32).collect::<Vec<_>>())
+        let numbers = work.reordered(role, tree.order(), Some((kept.variable, sorted)));
+        let dim = width(work.layout.signature.variables, role);
+        let count = tree.order().len().max(1);
+        let tree = tree.with_coordinates(dim, |place, to| {
+            let mut to = to;
+            for numbers in &numbers {
+                let dim = numbers.len() / count;
+                if let Some(to) = to.split_off_mut(..dim) {
+                    to.copy_from_slice(&numbers[place * dim..][..dim]);
+                }
+            }
+        });
+        Self { tree: Cow::Owned(tree), order: Cow::Borrowed(kept.points.tree().order()), numbers }
     }
 }
 
+/// How targets that meet so many sources are sorted.
+fn of_targets(count: usize, sources: usize) -> Apart {
+    Apart { count, leaf: plan::leaf_targets(count, sources), cell: CELL }
+}
+
+/// How sources are sorted.
+fn of_sources(count: usize) -> Apart {
+    Apart { count, leaf: LEAF, cell: LEAF }
+}
+
 impl<'w, T: Vectorized> Sorted<'w, T> {
-    /// All rows.
-    fn all(work: &Work<'w, T>) -> Self {
-        let [targets, sources] = [Role::Target, Role::Source].map(|role| move || OfRole::all(work, role));
-        if plan::in_parallel(work.shape) && work.kept(Role::Source).is_none() {
-            let (targets, sources) = rayon::join(targets, sources);
-            return Self([targets, sources]);
-        }
-        Self([targets(), sources()])
+    /// All rows, see [`OfRole::all`].
+    fn all(work: &Work<'w, T>, by_some: bool) -> Self {
+        let Shape { targets, sources, .. } = work.shape;
+        let roles = [Role::Target, Role::Source].map(|role| move || OfRole::all(work, role, by_some));
+        let parallel = plan::in_parallel(work.shape) && !work.kept(Role::Source).is_some_and(|kept| kept.alone);
+        Self { roles: both(roles, parallel), groups: vec![Group::whole(targets, sources)].into(), of: sources }
+    }
+
+    /// The rows of some groups.
+    fn groups(work: &Work<'_, T>, groups: &'w Groups) -> Self {
+        let targets: Vec<_> =
+            groups.groups.iter().map(|group| of_targets(group.targets.len(), group.sources)).collect();
+        let sources: Vec<_> = groups.parts.iter().map(|&count| of_sources(count)).collect();
+        let all = [(Role::Target, &groups.targets, &targets), (Role::Source, &groups.sources, &sources)];
+        let roles = all.map(|(role, rows, parts)| move || OfRole::new(work, role, rows, parts));
+        let of = groups.sources.len();
+        Self { roles: both(roles, plan::in_parallel(work.shape)), groups: Cow::Borrowed(&groups.groups), of }
+    }
+
+    /// A sample of targets and sources that all meet each other.
+    fn sample(work: &Work<'_, T>, [targets, sources]: [&[u32]; 2]) -> Self {
+        let sample = |rows: &[u32], most: usize| {
+            rows.iter().copied().step_by(rows.len().div_ceil(most).max(1)).collect::<Vec<_>>()
+        };
+        let (some_targets, some_sources) = (sample(targets, SAMPLE[0]), sample(sources, SAMPLE[1]));
+        let parts = [of_targets(targets.len(), sources.len()), of_sources(some_sources.len())];
+        let parts = [Apart { count: some_targets.len(), ..parts[0] }, parts[1]];
+        let roles = [
+            OfRole::new(work, Role::Target, &some_targets, &parts[..1]),
+            OfRole::new(work, Role::Source, &some_sources, &parts[1..]),
+        ];
+        let groups = vec![Group::whole(some_targets.len(), some_sources.len())];
+        Self { roles, groups: groups.into(), of: sources.len() }
     }
 
     /// Calls `run` with a search of these rows.
@@ -168,12 +282,22 @@ impl<'w, T: Vectorized> Sorted<'w, T> {
         bounds: &dyn Bounds<T>,
         run: impl FnOnce(Search<'_, T>) -> R,
     ) -> R {
-        let [targets, sources] = &self.0;
+        let [targets, sources] = &self.roles;
         let shape = Shape { targets: targets.order.len(), sources: sources.order.len(), ..work.shape };
-        let sorted = work.with_rows(&targets.numbers, &sources.numbers, shape, &sources.order);
-        let search = Search::new(arch, &sorted, bounds, targets.tree.order(), [&targets.tree, &sources.tree]);
-        run(Search { of: work.shape.sources, ..search })
+        let keeps = !are_few([&targets.tree, &sources.tree]);
+        let sorted = work.with_rows(&targets.numbers, &sources.numbers, shape, (&sources.order, keeps));
+        let search = Search::new((arch, &sorted), bounds, &targets.order, [&targets.tree, &sources.tree], &self.groups);
+        run(Search { of: self.of, ..search })
     }
+}
+
+/// The results of two functions, computed on two threads or one after the other.
+fn both<R: Send>([a, b]: [impl FnOnce() -> R + Send; 2], parallel: bool) -> [R; 2] {
+    if parallel {
+        let (a, b) = rayon::join(a, b);
+        return [a, b];
+    }
+    [a(), b()]
 }
 
 /// The trees of a batch whose rows are in their order, with what bounds read of each part.
@@ -181,7 +305,7 @@ pub(super) struct Search<'a, T: Vectorized> {
     arch: Arch,
     pub(super) work: &'a Work<'a, T>,
     bounds: &'a dyn Bounds<T>,
-    /// For each place in the order of the targets, the number of the target.
+    /// The number of the target in each place.
     pub(super) order: &'a [u32],
     /// How many sources there are, of which these may be a sample.
     of: usize,
@@ -189,9 +313,28 @@ pub(super) struct Search<'a, T: Vectorized> {
     narrow: bool,
     rounding: Rounding<T>,
     pub(super) trees: [&'a Tree<T>; 2],
+    /// Which parts of the sources the targets meet.
+    groups: &'a [Group],
     parameters: Vec<Interval<T>>,
     /// The prepared box of each part of the sources, one after another. Empty for a few targets, which meet a few parts.
     sources: Vec<Interval<T>>,
+}
+
+/// Whether targets are so few that they meet few of the parts of the sources.
+fn are_few<T: Vectorized>([targets, sources]: [&Tree<T>; 2]) -> bool {
+    targets.nodes().saturating_mul(MET) < sources.nodes()
+}
+
+/// Room for a box as a row of all variables of a role, and for what is prepared of it.
+struct Prepared<T: Vectorized> {
+    row: Vec<Interval<T>>,
+    prepared: Vec<Interval<T>>,
+}
+
+impl<T: Vectorized> Default for Prepared<T> {
+    fn default() -> Self {
+        Self { row: Vec::new(), prepared: Vec::new() }
+    }
 }
 
 /// What was computed for the targets of a leaf.
@@ -210,11 +353,11 @@ type Queued = Reverse<(u64, u64, u32)>;
 
 impl<'a, T: Vectorized> Search<'a, T> {
     fn new(
-        arch: Arch,
-        work: &'a Work<'a, T>,
+        (arch, work): (Arch, &'a Work<'a, T>),
         bounds: &'a dyn Bounds<T>,
         order: &'a [u32],
         trees: [&'a Tree<T>; 2],
+        groups: &'a [Group],
     ) -> Self {
         let rounding = Rounding::engine();
         let mut search = Self {
@@ -226,6 +369,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
             narrow: false,
             rounding,
             trees,
+            groups,
             parameters: Vec::new(),
             sources: Vec::new(),
         };
@@ -235,7 +379,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
         bounds.prepare(rounding, Role::Parameter, &[], &parameters, &mut search.parameters);
         let each = work.layout.source;
         let nodes = trees[1].nodes();
-        if trees[0].nodes().saturating_mul(MET) < nodes {
+        if are_few(trees) {
             return search;
         }
         let zero = Interval::component(Role::Source, 0, T::zero(), T::zero());
@@ -246,10 +390,10 @@ impl<'a, T: Vectorized> Search<'a, T> {
         let parts: Vec<_> = sources.chunks_mut((each * TOGETHER).max(1)).map(Mutex::new).collect();
         threads::for_each(0..parts.len(), true, &|part| {
             let mut to = parts[part].lock().unwrap_or_else(PoisonError::into_inner);
-            let mut prepared = Vec::new();
+            let mut prepared = Prepared::default();
             for (node, to) in (part * TOGETHER..).zip(to.chunks_exact_mut(each.max(1))) {
-                search.prepare(Role::Source, &search.of_node(Role::Source, node), &mut prepared);
-                to.copy_from_slice(&prepared);
+                search.of_node(Role::Source, node, &mut prepared);
+                to.copy_from_slice(&prepared.prepared);
             }
         });
         drop(parts);
@@ -257,19 +401,55 @@ impl<'a, T: Vectorized> Search<'a, T> {
         search
     }
 
-    /// The box of a part, as a row of all variables of the role.
-    fn of_node(&self, role: Role, node: usize) -> Vec<Interval<T>> {
+    /// Prepares the box of a part.
+    fn of_node(&self, role: Role, node: usize, to: &mut Prepared<T>) {
         let tree = self.trees[usize::from(role == Role::Source)];
         let (low, high) = tree.bounds(node);
-        let nan = tree.has_nan(node);
-        let coordinates = low.iter().zip(high).enumerate();
+        self.of_box(role, (low, high), tree.has_nan(node), to);
+    }
+
+    /// Prepares a box, in which there may be NaN.
+    fn of_box(&self, role: Role, (low, high): (&[T], &[T]), nan: bool, to: &mut Prepared<T>) {
         let interval = |(number, (&low, &high)): (usize, (&T, &T))| {
             // all of them are NaN
             let (low, high) = if low > high { (T::zero(), T::zero()) } else { (low, high) };
             let interval = Interval::component(role, number, low, high);
             if nan { interval.or_nan() } else { interval }
         };
-        coordinates.map(interval).collect()
+        to.row.clear();
+        to.row.extend(low.iter().zip(high).enumerate().map(interval));
+        self.bounds.prepare(self.rounding, role, &self.parameters, &to.row, &mut to.prepared);
+    }
+
+    /// The prepared boxes of the rows of `lanes` targets that a leaf consists of.
+    fn of_rows(&self, targets: Range<usize>, lanes: usize) -> Vec<Interval<T>> {
+        let numbers: Vec<u32> = targets.map(|target| target as u32).collect();
+        let points = self.work.points(Role::Target, &numbers);
+        let dim = points.len() / numbers.len().max(1);
+        let (mut low, mut high) = (vec![T::zero(); dim], vec![T::zero(); dim]);
+        let (mut to, mut all) = (Prepared::default(), Vec::new());
+        for row in points.chunks((lanes * dim).max(1)) {
+            let nan = enclose(row, &mut low, &mut high);
+            self.of_box(Role::Target, (&low, &high), nan, &mut to);
+            all.extend_from_slice(&to.prepared);
+        }
+        all
+    }
+
+    /// The prepared box of a part of the sources, which is prepared in `scratch` if it was not before.
+    fn source<'s>(&'s self, node: usize, scratch: &'s mut Prepared<T>) -> &'s [Interval<T>] {
+        let each = self.work.layout.source;
+        if self.sources.is_empty() {
+            self.of_node(Role::Source, node, scratch);
+            return &scratch.prepared;
+        }
+        &self.sources[node * each..][..each]
+    }
+
+    /// The group of the targets of a leaf.
+    fn group(&self, leaf: usize) -> &'a Group {
+        let first = self.trees[0].rows(leaf).start;
+        &self.groups[self.groups.partition_point(|group| group.targets.end <= first)]
     }
 
     /// The search, with narrow bounds if it takes these, if it pays.
@@ -291,19 +471,24 @@ impl<'a, T: Vectorized> Search<'a, T> {
         // Of denser points, more are met, but a smaller share of them: neither as many nor the same share.
         let Shape { sources, .. } = self.work.shape;
         let share = (SHARE * (self.of as f64 / sources as f64).sqrt()).min(MOST);
+        let of_leaf = |leaf: usize| {
+            let group = self.group(leaf);
+            let share = if group.parts_met() > 1 { share.min(SHARE_OF_PARTS) } else { share };
+            share * group.sources as f64
+        };
         let leaves: Vec<usize> = self.trees[0].leaves().collect();
         let tried: Vec<usize> = leaves.iter().copied().step_by(leaves.len().div_ceil(LEAVES).max(1)).collect();
-        let most = (share * sources as f64) as usize;
         let met = AtomicUsize::new(0);
         threads::for_each(0..tried.len(), true, &|number| {
-            met.fetch_add(self.of_leaf(tried[number], most, false).met, Ordering::Relaxed);
+            let leaf = tried[number];
+            met.fetch_add(self.of_leaf(leaf, of_leaf(leaf) as usize, 0).met, Ordering::Relaxed);
         });
-        (met.into_inner() as f64) < share * (sources * tried.len()) as f64
+        (met.into_inner() as f64) < tried.iter().map(|&leaf| of_leaf(leaf)).sum()
     }
 
     /// Whether trying a few leaves of targets would be most of the work.
     pub(super) fn has_few_targets(&self) -> bool {
-        self.trees[0].nodes() <= FEW
+        self.trees[0].nodes() <= FEW && self.groups.len() == 1
     }
 
     /// The results of all targets, if best first pays. A few targets are not tried on before.
@@ -329,12 +514,12 @@ impl<'a, T: Vectorized> Search<'a, T> {
         // Each lock is taken by the one thread that has the leaf.
         let blocks: Vec<_> = blocks.into_iter().map(Mutex::new).collect();
         threads::for_each(0..leaves.len(), true, &|number| {
-            let OfLeaf { block, met: sources, inside } = self.of_leaf(leaves[number], most, false);
+            let OfLeaf { block, met: sources, inside } = self.of_leaf(leaves[number], most, 0);
             let count = targets.rows(leaves[number]).len();
             let mut output = blocks[number].lock().unwrap_or_else(PoisonError::into_inner);
             output.finish(self.work.kernel, layout, block.states.numbers(), block.lanes, count);
             output.count_more(inside);
-            self.work.met(count * shape.sources);
+            self.work.met(count * self.group(leaves[number]).sources);
             met.fetch_add(count * sources, Ordering::Relaxed);
             beyond.fetch_or(sources > most, Ordering::Relaxed);
         });
@@ -347,31 +532,28 @@ impl<'a, T: Vectorized> Search<'a, T> {
         Some((values, found))
     }
 
-    fn prepare(&self, role: Role, row: &[Interval<T>], to: &mut Vec<Interval<T>>) {
-        self.bounds.prepare(self.rounding, role, &self.parameters, row, to);
-    }
-
     /// Takes the sources that matter to the targets of a leaf, but not many more than `most`. Pairs within a radius are kept
-    /// if `keeps` says so, for a reduction that lists them.
-    pub(super) fn of_leaf(&self, leaf: usize, most: usize, keeps: bool) -> OfLeaf<'a, T> {
+    /// if there are up to `kept` of them, for a reduction that lists them.
+    pub(super) fn of_leaf(&self, leaf: usize, most: usize, kept: usize) -> OfLeaf<'a, T> {
         match self.work.layout.selects {
             Some(selects) => self.selecting(leaf, most, selects),
-            None => self.within(leaf, most, keeps),
+            None => self.within(leaf, most, kept),
         }
     }
 
     /// The sources within the radii of the targets of a leaf, in the order of the tree.
-    fn within(&self, leaf: usize, most: usize, keeps: bool) -> OfLeaf<'a, T> {
+    fn within(&self, leaf: usize, most: usize, kept: usize) -> OfLeaf<'a, T> {
         let [targets, sources] = self.trees;
         let mut block = TargetBlock::new(self.arch, self.work, targets.rows(leaf));
-        let mut whole = Vec::new();
-        self.prepare(Role::Target, &self.of_node(Role::Target, leaf), &mut whole);
-        let mut values = vec![Interval::component(Role::Parameter, 0, T::zero(), T::zero()); 2];
+        let (mut whole, mut scratch) = (Prepared::default(), Prepared::default());
+        self.of_node(Role::Target, leaf, &mut whole);
+        let mut values = values_of(self.work.layout.components);
         let (mut ranges, mut met, mut inside): (Vec<Range<usize>>, _, _) = (Vec::new(), 0, 0);
-        let (mut scratch, mut left) = (Vec::new(), Vec::new());
-        left.extend((sources.nodes() > 0).then_some(0));
+        let roots = self.group(leaf).parts.iter().flat_map(|parts| &sources.roots()[parts.clone()]);
+        let mut left: Vec<usize> = roots.map(|&root| root as usize).collect();
+        left.reverse();
         while let Some(node) = left.pop().filter(|_| met <= most) {
-            self.least(&whole, self.source(node, &mut scratch), &mut values);
+            self.least(&whole.prepared, self.source(node, &mut scratch), &mut values);
             let (value, radius) = (&values[0], &values[1]);
             // a pair with a NaN is not within any radius
             if value.lo() > radius.hi() {
@@ -379,7 +561,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
             }
             let rows = sources.rows(node);
             let all = value.hi() <= radius.lo() && !value.may_be_nan() && !radius.may_be_nan();
-            if all && block.found.is_none() {
+            if all && kept == 0 {
                 inside += rows.len() as u32;
                 continue;
             }
@@ -395,81 +577,95 @@ impl<'a, T: Vectorized> Search<'a, T> {
             }
         }
         if let Some(found) = &mut block.found {
-            found.keeps = keeps;
+            *found = Found::new(targets.rows(leaf).len(), kept);
         }
         block.meet_all(&ranges);
         OfLeaf { block, met, inside }
     }
 
-    /// The sources with the smallest values for the targets of a leaf.
+    /// The sources with the smallest values for the targets of a leaf. As many are met as a row of lanes meets on average.
     fn selecting(&self, leaf: usize, most: usize, selects: Selects) -> OfLeaf<'a, T> {
         /// While a target has not selected as many values as it is to, nothing can be left out. If so after this part of the
         /// sources, and as many leaves of them, its values are NaN, as those of missing points are: the rest is taken at once.
         const HOPELESS: usize = 16;
         let [targets, sources] = self.trees;
-        let components = self.work.layout.components;
+        let (group, components) = (self.group(leaf), self.work.layout.components);
         let mut block = TargetBlock::new(self.arch, self.work, targets.rows(leaf));
-        let corner = self.of_node(Role::Target, leaf);
-        let mut whole = Vec::new();
-        self.prepare(Role::Target, &corner, &mut whole);
-        let mut worst = vec![f64::INFINITY; components];
-        let mut values = vec![Interval::component(Role::Parameter, 0, T::zero(), T::zero()); components];
+        let rows = block.rows();
+        let of_rows = if rows > 1 { self.of_rows(targets.rows(leaf), block.lanes) } else { Vec::new() };
+        let mut whole = Prepared::default();
+        self.of_node(Role::Target, leaf, &mut whole);
+        // for each row, and for all of them
+        let (mut worst_of_rows, mut worst) = (vec![f64::INFINITY; rows * components], vec![f64::INFINITY; components]);
+        let mut values = values_of(components);
         let mut queue: BinaryHeap<Queued> = BinaryHeap::new();
-        let mut scratch = Vec::new();
+        let mut scratch = Prepared::default();
+        // as many as one of the rows meets on average, times the rows
         let mut met = 0;
+        let most = most.saturating_mul(rows);
+        let beyond = |values: &[Interval<T>], worst: &[f64]| values.iter().zip(worst).all(|(value, &w)| value.lo() > w);
         let mut push = |queue: &mut BinaryHeap<Queued>, node: usize, worst: &[f64]| {
-            self.least(&whole, self.source(node, &mut scratch), &mut values);
-            let beyond = |(value, &worst): (&Interval<T>, &f64)| value.lo() > worst;
-            if values.iter().zip(worst).all(beyond) {
+            self.least(&whole.prepared, self.source(node, &mut scratch), &mut values);
+            if beyond(&values, worst) {
                 return;
             }
             let bound = values.iter().map(|value| value.lo()).fold(f64::INFINITY, f64::min);
             let most = values.iter().map(|value| value.hi()).fold(f64::INFINITY, f64::min);
             queue.push(Reverse((ordered(bound), ordered(most), node as u32)));
         };
-        if sources.nodes() > 0 {
-            push(&mut queue, 0, &worst);
+        for &root in group.parts.iter().flat_map(|parts| &sources.roots()[parts.clone()]) {
+            push(&mut queue, root as usize, &worst);
         }
+        let (mut of_source, mut row_values) = (Prepared::default(), values_of(components));
         while let Some(Reverse((bound, _, node))) = queue.pop() {
             let least = worst.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             if bound > ordered(least) || met > most {
                 break;
             }
-            if least == f64::INFINITY && met >= (sources.rows(0).len() / HOPELESS).max(HOPELESS * LEAF) {
+            if least == f64::INFINITY && met >= rows * (group.sources / HOPELESS).max(HOPELESS * LEAF) {
                 // The part is the first of those that are left; together they are a few long ranges.
                 let left = queue.drain().map(|Reverse((_, _, node))| node).chain([node]);
                 let mut left: Vec<_> = left.map(|node| sources.rows(node as usize)).collect();
-                left.sort_unstable_by_key(|rows| rows.start);
-                left.dedup_by(|next, rows| {
-                    let follows = next.start == rows.end;
-                    rows.end = if follows { next.end } else { rows.end };
+                left.sort_unstable_by_key(|part| part.start);
+                left.dedup_by(|next, part| {
+                    let follows = next.start == part.end;
+                    part.end = if follows { next.end } else { part.end };
                     follows
                 });
-                met += left.iter().map(Range::len).sum::<usize>();
-                block.meet_all(&left);
+                met += rows * left.iter().map(Range::len).sum::<usize>();
+                block.meet_rows(0..rows, &left);
                 break;
             }
-            match sources.halves(node as usize) {
-                Some(halves) => halves.into_iter().for_each(|half| push(&mut queue, half, &worst)),
-                None => {
-                    let rows = sources.rows(node as usize);
-                    met += rows.len();
-                    block.meet_all(slice::from_ref(&rows));
-                    block.worst(selects, &mut worst);
+            if let Some(halves) = sources.halves(node as usize) {
+                halves.into_iter().for_each(|half| push(&mut queue, half, &worst));
+                continue;
+            }
+            let part = sources.rows(node as usize);
+            let mut meets = |row: usize| {
+                if rows == 1 || worst_of_rows[row * components..][..components].contains(&f64::INFINITY) {
+                    return true;
                 }
+                let each = self.work.layout.target;
+                let source = self.source(node as usize, &mut of_source);
+                self.least(&of_rows[row * each..][..each], source, &mut row_values);
+                !beyond(&row_values, &worst_of_rows[row * components..][..components])
+            };
+            let meeting: Vec<bool> = (0..rows).map(&mut meets).collect();
+            let mut first = 0;
+            for some in meeting.chunk_by(|a, b| a == b) {
+                if some[0] {
+                    block.meet_rows(first..first + some.len(), slice::from_ref(&part));
+                    block.worst(selects, first..first + some.len(), &mut worst_of_rows);
+                    met += some.len() * part.len();
+                }
+                first += some.len();
+            }
+            worst.fill(f64::NEG_INFINITY);
+            for of_row in worst_of_rows.chunks_exact(components) {
+                worst.iter_mut().zip(of_row).for_each(|(worst, &of_row)| *worst = worst.max(of_row));
             }
         }
-        OfLeaf { block, met, inside: 0 }
-    }
-
-    /// The prepared box of a part of the sources, which is prepared in `scratch` if it was not before.
-    fn source<'s>(&'s self, node: usize, scratch: &'s mut Vec<Interval<T>>) -> &'s [Interval<T>] {
-        let each = self.work.layout.source;
-        if self.sources.is_empty() {
-            self.prepare(Role::Source, &self.of_node(Role::Source, node), scratch);
-            return scratch;
-        }
-        &self.sources[node * each..][..each]
+        OfLeaf { block, met: met.div_ceil(rows), inside: 0 }
     }
 
     /// The components of f, or of -f if the reduction selects its largest values, on a box of targets and one of sources.
@@ -492,16 +688,22 @@ fn ordered(x: f64) -> u64 {
     if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
 }
 
-/// Writes rows that are in the order of a tree.
+/// Room for the values of the components of f on boxes.
+fn values_of<T: Vectorized>(components: usize) -> Vec<Interval<T>> {
+    vec![Interval::component(Role::Parameter, 0, T::zero(), T::zero()); components]
+}
+
+/// Writes the rows of these numbers, of `targets` in all. The others stay as they are.
 fn write<T: Vectorized>(
     order: &[u32],
+    targets: usize,
     (values, found): (&[T], &[u32]),
     pieces: &mut [HostPiece<'_, T>],
     indices: &mut [u32],
 ) {
     let count = order.len().max(1);
     let (all, width) = (values.len() / count, found.len() / count);
-    let mut places = vec![0_u32; order.len()];
+    let mut places = vec![output::NOWHERE; targets];
     (0..).zip(order).for_each(|(place, &row)| places[row as usize] = place);
     output::gather(found, width, &places, indices, width, 0);
     let mut at = 0;

@@ -20,7 +20,7 @@ const TURN: usize = 4;
 /// A pair within its radius.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pair<T> {
-    /// The number of the target in its block. It may be one of those that fill up the last row of lanes.
+    /// The number of the target in its block.
     pub(super) target: u32,
     /// The row number of the source.
     pub(super) source: u32,
@@ -31,20 +31,34 @@ pub(super) struct Pair<T> {
 /// The pairs of a block of targets that are within their radii, in the order in which they were found.
 #[derive(Debug)]
 pub struct Found<T> {
+    /// How many targets the block has: further ones fill up the last row of lanes.
+    targets: usize,
     /// The number of the first target of the next tile in its block.
     pub(super) first: usize,
-    /// Whether pairs are kept, and not only counted.
-    pub(super) keeps: bool,
-    /// Whether there was no memory for all pairs.
+    /// The most pairs that are kept.
+    most: usize,
+    /// Whether there were more pairs than that, or no memory for them. Then none are kept.
     pub(super) is_full: bool,
     pairs: Vec<Pair<T>>,
     count: usize,
 }
 
 impl<T: Scalar> Found<T> {
-    /// No pairs so far.
-    pub(super) fn new(keeps: bool) -> Self {
-        Self { first: 0, keeps, is_full: false, pairs: Vec::new(), count: 0 }
+    /// No pairs of so many targets so far, of which up to `most` are kept; 0 says that they are only counted.
+    pub(super) fn new(targets: usize, most: usize) -> Self {
+        Self { targets, first: 0, most, is_full: most == 0, pairs: Vec::new(), count: 0 }
+    }
+
+    /// Appends the pairs of others, but for those with a source from number `end` on, which fill up a row of lanes.
+    pub(super) fn append(&mut self, others: &Self, end: u32) {
+        self.is_full |= others.is_full;
+        self.room(others.count);
+        if !self.is_full {
+            for pair in others.pairs().iter().filter(|pair| pair.source < end) {
+                self.pairs[self.count] = *pair;
+                self.count += 1;
+            }
+        }
     }
 
     /// The pairs.
@@ -70,20 +84,24 @@ impl<T: Scalar> Found<T> {
         self.count = count;
     }
 
-    /// Room for so many more pairs. Without memory for them, and where pairs are not kept, those that were found are forgotten.
+    /// Room for so many more pairs, which may be fewer. If there are too many, those that were found are forgotten.
     #[inline(never)]
     fn room(&mut self, more: usize) -> &mut [Pair<T>] {
-        if !self.keeps || self.is_full {
-            self.count = 0;
+        let (needed, none) = (self.count + more, Pair { target: 0, source: 0, value: T::of_f64(0.0) });
+        if !self.is_full && self.count > self.most {
+            (self.is_full, self.pairs) = (true, Vec::new());
         }
-        let needed = self.count + more;
-        if needed > self.pairs.len() {
+        if !self.is_full && needed > self.pairs.len() {
             let wanted = needed.next_power_of_two();
-            if self.pairs.try_reserve_exact(wanted - self.pairs.len()).is_err() {
-                (self.is_full, self.count) = (true, 0);
+            if self.pairs.try_reserve_exact(wanted - self.pairs.len()).is_ok() {
+                self.pairs.resize(wanted, none);
+            } else {
+                (self.is_full, self.pairs) = (true, Vec::new());
             }
-            let len = if self.is_full { more.max(self.pairs.len()) } else { wanted };
-            self.pairs.resize(len, Pair { target: 0, source: 0, value: T::of_f64(0.0) });
+        }
+        if self.is_full {
+            self.count = 0;
+            self.pairs.resize(self.pairs.len().max(more), none);
         }
         &mut self.pairs[self.count..]
     }
@@ -108,8 +126,8 @@ impl<R: Real> Sink<R> for ValueAndRadius<R> {
     }
 }
 
-/// Takes all pairs of a row of targets, as `sweep::sweep_target` does, and appends those within the radius to `found`. The row
-/// begins with target number `row` of the tile.
+/// Takes all pairs of row number `row` of the targets of a tile, as `sweep::sweep_target` does, and appends those within the radius
+/// to `found`.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "the operands of the loop over pairs")]
 pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
@@ -122,7 +140,8 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
     state: &mut Red::State<F, R>,
     found: &mut Found<R::Scalar>,
 ) {
-    let first = (found.first + row) as u32;
+    let first = found.first as u32;
+    let in_use = D::in_use(found.targets.saturating_sub(found.first), row);
     let to = found.room(sources.len() * R::LANES);
     let mut run = Red::begin::<F, R>(cx, state);
     let mut values = [[R::Scalar::of_f64(0.0); LANES]; TURN];
@@ -144,7 +163,7 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
             value.store(cx, &mut values[k % TURN]);
             let within = R::le(cx, value, radius);
             let bits = if const { R::SIMD } { R::truths(cx, within) } else { u64::from(R::any(cx, within)) };
-            lanes |= bits << (k * LANES);
+            lanes |= (bits & in_use) << (k * LANES);
             k += 1;
         }
         while lanes != 0 {
@@ -152,7 +171,7 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
             lanes &= lanes - 1;
             let (ahead, lane) = (place / LANES % TURN, place % LANES);
             let source = D::number(numbers, begin + ahead, lane);
-            to[count] = Pair { target: first + lane as u32, source, value: values[ahead][lane] };
+            to[count] = Pair { target: first + D::target(row, lane), source, value: values[ahead][lane] };
             count += 1;
         }
         begin = end;

@@ -11,7 +11,7 @@ use crate::{
     cpu::sweep::{Direction, SourceNumbers, contract},
     formula::{Components, Formula, Sink},
     lanes::Vectorized,
-    number::{Packed, Scalar},
+    number::Packed,
     reduction::{Reduction, components},
 };
 
@@ -128,6 +128,19 @@ impl<T: Vectorized> Queues<T> {
 #[repr(align(64))]
 struct Values<T>([[[T; LANES]; TURN]; TURNS]);
 
+/// The memory of this loop: for all rows of a tile the same, since filling it takes as long as many pairs.
+pub(super) struct Memory<T> {
+    queues: Queues<T>,
+    values: Values<T>,
+}
+
+impl<T: Vectorized> Memory<T> {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Self { queues: Queues::new(), values: Values([[[T::of_f64(0.0); LANES]; TURN]; TURNS]) }
+    }
+}
+
 /// A sink that holds the value of a pair.
 struct Value<R>(R);
 
@@ -175,6 +188,7 @@ impl<F: Formula, R: Packed<Scalar: Vectorized>> Pairs<'_, F, R> {
 
 /// Takes all pairs of a row of targets, as `sweep_target` does.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "the operands of the loop over pairs")]
 pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
     cx: R::Cx,
     parameters: &F::Parameters<R>,
@@ -183,6 +197,7 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
     contracted: &[F::Contractions<R>],
     numbers: SourceNumbers<'_>,
     state: &mut Red::State<F, R>,
+    memory: &mut Memory<R::Scalar>,
 ) {
     // A copy of a short target stays in registers, whatever is written to memory.
     let mut own = F::Target::<R>::splat(R::lit(cx, 0.0));
@@ -196,9 +211,8 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
     if numbers.any_order {
         Red::in_any_order::<F, R>(&mut run);
     }
-    let mut queues = Queues::<R::Scalar>::new();
+    let Memory { queues, values } = memory;
     let pairs = Pairs::<F, R> { parameters, target, contracted };
-    let mut values = Values([[[R::Scalar::of_f64(0.0); LANES]; TURN]; TURNS]);
     // The lanes that admit the sources of each turn, with the lanes of the first source in the lowest bits.
     let mut admitted = [0_u64; TURNS];
     // `begin..end` are the sources that were compared; `noted` has a bit for each of their turns that still has

@@ -146,6 +146,9 @@ impl<T: Vectorized> BlockOutput<'_, T> {
     }
 }
 
+/// The place of a row that [`gather`] leaves as it is.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
 /// Copies a part of rows of `width` numbers, the `count` numbers from number `at` on: to row k from row `places[k]`.
 pub(super) fn gather<T: Copy + Send + Sync>(
     from: &[T],
@@ -164,7 +167,7 @@ pub(super) fn gather<T: Copy + Send + Sync>(
     let parts: Vec<_> = to.chunks_mut(ROWS * count).zip(places.chunks(ROWS)).map(Mutex::new).collect();
     threads::for_each(0..parts.len(), true, &|part| {
         let (to, places) = &mut *parts[part].lock().unwrap_or_else(PoisonError::into_inner);
-        for (to, &place) in to.chunks_exact_mut(count).zip(*places) {
+        for (to, &place) in to.chunks_exact_mut(count).zip(*places).filter(|&(_, &place)| place != NOWHERE) {
             to.copy_from_slice(&from[place as usize * width + at..][..count]);
         }
     });

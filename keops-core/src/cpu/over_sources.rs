@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use crate::{
     cpu::{
+        collect::Found,
         contract::Sources,
         lanes::{fill_lanes, lane, to_lanes},
         output::{self, Totals},
@@ -43,7 +44,7 @@ pub(super) fn run<T: Vectorized>(
         let first = number * step;
         let sources = first..shape.sources.min(first + step);
         let count = sources.len();
-        chunks[number].get_or_init(|| unit(common, work, targets.numbers(), sources, &fresh));
+        chunks[number].get_or_init(|| unit(common, work, targets.numbers(), sources, &fresh, &mut None));
         work.met(shape.targets.saturating_mul(count));
     });
 
@@ -62,9 +63,47 @@ pub(super) fn run<T: Vectorized>(
     totals
 }
 
+/// The pairs within the radii of all targets, kept or only counted, and how many each target has.
+pub(super) fn lists<T: Vectorized>(common: Common, work: &Work<'_, T>, kept: usize) -> (Vec<u32>, Found<T>) {
+    let Work { kernel, layout, shape, .. } = work;
+    let mut targets = Aligned::default();
+    work.prepare(Role::Target, 0..shape.targets, &mut targets);
+    let mut state = vec![T::zero(); layout.state];
+    kernel.init(&mut state);
+    let fresh: Vec<T> = state.iter().copied().cycle().take(state.len() * shape.targets).collect();
+    let step = plan::chunk_sources(*shape);
+    let chunks: Vec<_> = (0..shape.sources.div_ceil(step)).map(|_| OnceLock::new()).collect();
+    threads::for_each(0..chunks.len(), plan::in_parallel(*shape), &|number| {
+        let sources = number * step..shape.sources.min((number + 1) * step);
+        chunks[number].get_or_init(|| {
+            let mut found = Some(Found::new(shape.targets, kept));
+            (unit(common, work, targets.numbers(), sources, &fresh, &mut found), found)
+        });
+    });
+    let (mut joined, mut all) = (fresh, Found::new(shape.targets, kept));
+    for (number, (states, found)) in chunks.iter().filter_map(OnceLock::get).enumerate() {
+        for (joined, state) in joined.chunks_exact_mut(layout.state).zip(states.chunks_exact(layout.state)) {
+            kernel.merge(joined, state);
+        }
+        if let Some(found) = found {
+            all.append(found, shape.sources.min((number + 1) * step) as u32);
+        }
+    }
+    let mut counts = vec![0; shape.targets];
+    kernel.finish(&joined, 1, shape.targets, &mut [], &mut counts);
+    (counts, all)
+}
+
 /// A unit of work: all targets against a chunk of sources. The result are the states of the targets; `fresh` are the
 /// states that have seen no source.
-fn unit<T: Vectorized>(common: Common, work: &Work<'_, T>, targets: &[T], chunk: Range<usize>, fresh: &[T]) -> Vec<T> {
+fn unit<T: Vectorized>(
+    common: Common,
+    work: &Work<'_, T>,
+    targets: &[T],
+    chunk: Range<usize>,
+    fresh: &[T],
+    found: &mut Option<Found<T>>,
+) -> Vec<T> {
     let Work { kernel, layout, shape, .. } = work;
     let lanes = kernel.lanes(common.arch());
     let most = plan::lane_tile::<T>(layout, lanes) * lanes;
@@ -99,7 +138,7 @@ fn unit<T: Vectorized>(common: Common, work: &Work<'_, T>, targets: &[T], chunk:
                     numbers: SourceNumbers { first: first as u32, listed: &[], any_order: false },
                     contracted: None,
                     states: states.numbers_mut(),
-                    found: None,
+                    found: found.as_mut(),
                 },
             );
             first += count;

@@ -174,19 +174,26 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
             let widths = [layout.target, layout.source];
             Contractor::new(layout.contractions, &work.centres, arch, lanes, widths, targets.numbers())
         });
-        let (numbers, found) = (Vec::new(), layout.lists.then(|| Found::new(true)));
+        let (numbers, found) = (Vec::new(), layout.lists.then(|| Found::new(count, usize::MAX)));
         Self { work, arch, lanes, count, parameters, targets, states, numbers, contractor, found, scratch }
     }
 
-    /// For each component of f, the largest of the values that the last one selected of a target has: larger ones change
-    /// nothing. +infinity where a target has not selected as many values.
-    pub(super) fn worst(&self, selects: Selects, worst: &mut [f64]) {
-        let (state, components) = (self.work.layout.state, worst.len());
-        worst.fill(f64::NEG_INFINITY);
-        for (row, numbers) in self.states.numbers().chunks_exact(state * self.lanes).enumerate() {
+    /// The number of rows of lanes.
+    pub(super) fn rows(&self) -> usize {
+        self.count.div_ceil(self.lanes)
+    }
+
+    /// For some rows of lanes and each component of f, the largest of the values that the last one selected of a target has:
+    /// larger ones change nothing. +infinity where a target has not selected as many values. `worst` has a place for each
+    /// component of each row.
+    pub(super) fn worst(&self, selects: Selects, rows: Range<usize>, worst: &mut [f64]) {
+        let (state, components) = (self.work.layout.state * self.lanes, self.work.layout.components);
+        for row in rows {
+            let numbers = &self.states.numbers()[row * state..][..state];
             let of_row = self.lanes.min(self.count - row * self.lanes);
-            for (c, worst) in worst.iter_mut().enumerate() {
+            for (c, worst) in worst[row * components..][..components].iter_mut().enumerate() {
                 let last = ((selects.count - 1) * components + c) * self.lanes;
+                *worst = f64::NEG_INFINITY;
                 for value in &numbers[last..last + of_row] {
                     let value = if value.is_nan() { f64::INFINITY } else { value.as_f64() };
                     *worst = worst.max(value);
@@ -197,8 +204,7 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
 
     /// Reduces all pairs of all targets with these sources.
     pub(super) fn meet_all(&mut self, sources: &[Range<usize>]) {
-        let count = self.states.numbers().len() / (self.work.layout.state * self.lanes).max(1);
-        self.meet_rows(0..count, sources);
+        self.meet_rows(0..self.rows(), sources);
     }
 
     /// Reduces all pairs of some targets with these sources, and leaves the states of the other targets as they are.
@@ -228,7 +234,7 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
     }
 
     /// Reduces all pairs of some rows of lanes with these sources.
-    fn meet_rows(&mut self, rows: Range<usize>, sources: &[Range<usize>]) {
+    pub(super) fn meet_rows(&mut self, rows: Range<usize>, sources: &[Range<usize>]) {
         let Self { work, arch, lanes, parameters, targets, states, numbers: ramp, contractor, found, scratch, .. } =
             self;
         let Work { kernel, layout, .. } = work;

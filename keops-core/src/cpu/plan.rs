@@ -6,7 +6,7 @@
 use pulp::Simd;
 
 use crate::{
-    cpu::{contract::is_long, kernel::Layout, prepare::CHUNK},
+    cpu::{contract::is_long, groups::Groups, kernel::Layout, prepare::CHUNK},
     formula::{Components, Formula, Role, width},
     problem::{Shape, Signature},
     reduction::{self, Reduction, Total},
@@ -23,7 +23,7 @@ const PREPARED_BYTES_SPARSE: usize = 256 << 20;
 const PAIRS_FOR_THREADS: usize = 50_000;
 
 /// The fewest pairs of a problem that is searched best first: with fewer, trying it takes longer than it may gain.
-const PAIRS_FOR_SEARCH: usize = 1 << 28;
+pub(super) const PAIRS_FOR_SEARCH: usize = 1 << 28;
 
 /// The most sources that are all prepared for scattered pairs, given the number of ranges.
 pub(super) fn sources_for_ranges(ranges: usize) -> usize {
@@ -83,16 +83,43 @@ pub(super) fn has_boxes(layout: &Layout, shape: Shape) -> bool {
 
 /// Whether best first may pay for a call of this shape, if its bounds are good.
 pub(super) fn may_search(layout: &Layout, shape: Shape) -> bool {
-    /// With more coordinates, boxes of points that are not on a surface of few dimensions are as large as all of them.
-    const COORDINATES: usize = 24;
     /// With fewer targets, a source is sorted no faster than it meets all of them.
     const TARGETS: usize = 4096;
     let Shape { targets, sources, .. } = shape;
     has_boxes(layout, shape)
-        && coordinates(layout).iter().all(|&count| count <= COORDINATES)
+        && has_small_boxes(layout)
         && targets >= TARGETS
         && sources >= 4096
         && targets.saturating_mul(sources) >= PAIRS_FOR_SEARCH
+}
+
+/// Whether best first may pay for sources of several variables, one of which lends its order: all of their rows are put in
+/// this order, but not sorted.
+pub(super) fn may_search_sorted(shape: Shape) -> bool {
+    shape.targets >= 512 && shape.sources >= 4096 && shape.targets.saturating_mul(shape.sources) >= PAIRS_FOR_SEARCH / 4
+}
+
+/// The fewest targets that meet the same ranges, and the fewest sources in these, for which best first may pay.
+pub(super) const GROUP: [usize; 2] = [LEAF, 4096];
+
+/// Whether best first may pay for groups of targets, as [`may_search`] says of one group.
+pub(super) fn may_search_groups(groups: &Groups) -> bool {
+    /// The fewest pairs for each row that is sorted.
+    const PAIRS: usize = 4096;
+    /// The fewest sources of a part on average: with fewer, a group has too many roots.
+    const SOURCES: usize = 4 * LEAF;
+    let Groups { targets, sources, parts, .. } = groups;
+    let pairs = groups.pairs();
+    pairs >= PAIRS_FOR_SEARCH
+        && pairs / (targets.len() + sources.len()) >= PAIRS
+        && sources.len() / parts.len() >= SOURCES
+}
+
+/// Whether boxes of so many coordinates may be small.
+pub(super) fn has_small_boxes(layout: &Layout) -> bool {
+    /// With more coordinates, boxes of points that are not on a surface of few dimensions are as large as all of them.
+    const COORDINATES: usize = 24;
+    coordinates(layout).iter().all(|&count| count <= COORDINATES)
 }
 
 /// The numbers of all variables of a target, and those of a source.
@@ -101,14 +128,13 @@ fn coordinates(layout: &Layout) -> [usize; 2] {
 }
 
 /// How many targets make a leaf: as many as have a box in which there are the sources of some eight leaves.
-pub(super) fn leaf_targets(shape: Shape) -> usize {
-    (shape.targets.saturating_mul(8 * LEAF) / shape.sources.max(1)).clamp(1, LEAF)
+pub(super) fn leaf_targets(targets: usize, sources: usize) -> usize {
+    (targets.saturating_mul(8 * LEAF) / sources.max(1)).clamp(1, LEAF)
 }
 
 /// Whether best first is tried on a sample before all rows are sorted, which would take too long if it does not pay.
-pub(super) fn tries_sample(shape: Shape) -> bool {
-    let Shape { targets, sources, .. } = shape;
-    targets.saturating_mul(sources) / (targets + sources) < 40_000
+pub(super) fn tries_sample(pairs: usize, rows: usize) -> bool {
+    pairs / rows.max(1) < 40_000
 }
 
 /// How many targets make a block, with lanes over targets: a multiple of every number of lanes up to 64.
@@ -117,6 +143,13 @@ pub(super) fn block_targets<T>(layout: &Layout, shape: Shape) -> usize {
     let bytes = ((layout.target + layout.state) * size_of::<T>()).max(1);
     let wanted = if in_parallel(shape) { shape.targets.div_ceil(128) } else { shape.targets };
     wanted.min(1024).min(BLOCK_BYTES / bytes).next_multiple_of(LEAST).max(LEAST)
+}
+
+/// The most targets of a block whose pairs are listed, which may be all: a multiple of every number of lanes up to 64.
+pub(super) fn listing_targets(shape: Shape) -> usize {
+    const LEAST: usize = 64;
+    const PAIRS: usize = 1 << 26;
+    (PAIRS / shape.sources.max(1)).max(LEAST) / LEAST * LEAST
 }
 
 /// How many blocks run before their totals, of `totals` numbers each, are added up and freed.

@@ -48,13 +48,30 @@ pub(super) struct Work<'a, T: Vectorized> {
     pub(super) centres: Vec<Vec<T>>,
     /// The numbers of each variable, row by row, in the order of the variables in the layout.
     data: Vec<Numbers<'a, T>>,
-    /// The points of a role that is one variable, if they keep their tree.
-    points: [Option<&'a Points<T>>; 2],
+    /// The orders of targets and sources, of which a variable keeps its tree.
+    kept: [Option<KeptOrder<'a, T>>; 2],
     /// The number of each source, if the sources are in an order of their own.
     pub(super) order: Option<&'a [u32]>,
     /// The prepared sources, in chunks that are prepared when they are first read. Empty if they are not kept.
     sources: Vec<OnceLock<Chunk<T>>>,
 }
+
+/// The order of the rows of a role, of which a variable keeps its tree.
+pub(super) struct KeptOrder<'a, T> {
+    pub(super) points: &'a Points<T>,
+    /// The number of the variable among those of the role.
+    pub(super) variable: usize,
+    /// Whether the role has no other variable.
+    pub(super) alone: bool,
+}
+
+impl<T> Clone for KeptOrder<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for KeptOrder<'_, T> {}
 
 /// The numbers of a variable.
 #[derive(Clone, Copy)]
@@ -138,7 +155,7 @@ impl<'a, T: Vectorized> Work<'a, T> {
             }
         });
         let data = data.collect::<Result<_, _>>()?;
-        let points = [Role::Target, Role::Source].map(|role| points_of(problem, role));
+        let kept_orders = [Role::Target, Role::Source].map(|role| order_of(problem, role));
         let twice = if contract::is_long(layout.contractions) { 2 } else { 1 };
         let bytes = shape.sources.saturating_mul(twice * layout.source * size_of::<T>());
         let chunks = if kept > 0 && bytes <= kept { shape.sources.div_ceil(CHUNK) } else { 0 };
@@ -151,14 +168,14 @@ impl<'a, T: Vectorized> Work<'a, T> {
             parameters: Vec::new(),
             centres: Vec::new(),
             data,
-            points,
+            kept: kept_orders,
             order: None,
             sources,
         };
         let mut parameters = Aligned::default();
         work.prepare(Role::Parameter, 0..1, &mut parameters);
         work.parameters = parameters.numbers().to_vec();
-        if kept > 0 && contract::is_long(layout.contractions) {
+        if contract::is_long(layout.contractions) {
             let (mut rows, mut row) = (Vec::new(), Aligned::default());
             for source in contract::sample(shape.sources) {
                 work.prepare(Role::Source, source..source + 1, &mut row);
@@ -170,9 +187,9 @@ impl<'a, T: Vectorized> Work<'a, T> {
         Ok(work)
     }
 
-    /// The points of a role, if these are its only variable and keep their tree.
-    pub(super) fn kept(&self, role: Role) -> Option<&'a Points<T>> {
-        self.points[usize::from(role == Role::Source)]
+    /// The order of the rows of a role, if a variable keeps its tree that has most of its coordinates.
+    pub(super) fn kept(&self, role: Role) -> Option<KeptOrder<'a, T>> {
+        self.kept[usize::from(role == Role::Source)]
     }
 
     /// All variables of a role, row by row: the rows of these numbers, one variable after another in each.
@@ -189,25 +206,29 @@ impl<'a, T: Vectorized> Work<'a, T> {
         points
     }
 
-    /// The numbers of each variable of a role, for the rows of these numbers.
-    pub(super) fn reordered(&self, role: Role, rows: &[u32]) -> Vec<Cow<'static, [T]>> {
-        let of_variable = |(dim, data): (usize, Numbers<'a, T>)| {
+    /// The numbers of each variable of a role, for the rows of these numbers. One of the variables may be known.
+    pub(super) fn reordered<'s>(&self, role: Role, rows: &[u32], known: Option<(usize, &'s [T])>) -> Vec<Cow<'s, [T]>> {
+        let of_variable = |(number, (dim, data)): (usize, (usize, Numbers<'a, T>))| {
+            if let Some((_, numbers)) = known.filter(|&(variable, _)| variable == number) {
+                return Cow::Borrowed(numbers);
+            }
             let mut numbers = vec![T::zero(); rows.len() * dim];
             if dim > 0 {
                 rows.iter().zip(numbers.chunks_exact_mut(dim)).for_each(|(&row, to)| data.copy_row(row as usize, to));
             }
             Cow::Owned(numbers)
         };
-        self.of(role).map(of_variable).collect()
+        self.of(role).enumerate().map(of_variable).collect()
     }
 
     /// This batch for other targets and sources, whose numbers [`Self::reordered`] made, and with the numbers of the sources.
+    /// Prepared sources are kept if they were and `keeps` says so.
     pub(super) fn with_rows(
         &self,
         targets: &'a [Cow<'a, [T]>],
         sources: &'a [Cow<'a, [T]>],
         shape: Shape,
-        order: &'a [u32],
+        (order, keeps): (&'a [u32], bool),
     ) -> Self {
         let (mut targets, mut sources) = (targets.iter(), sources.iter());
         let all = self.layout.signature.variables.iter().zip(&self.data);
@@ -219,7 +240,7 @@ impl<'a, T: Vectorized> Work<'a, T> {
             };
             rows.map_or(numbers, |rows| Numbers::Whole(rows))
         });
-        let chunks = if self.keeps_sources() { shape.sources.div_ceil(CHUNK) } else { 0 };
+        let chunks = if keeps && self.keeps_sources() { shape.sources.div_ceil(CHUNK) } else { 0 };
         Self {
             shape,
             parameters: self.parameters.clone(),
@@ -383,14 +404,17 @@ impl<'a, T: Vectorized> Work<'a, T> {
     }
 }
 
-/// The points of a role, if these are its only variable and keep their tree.
-pub(super) fn points_of<'a, T>(problem: &Problem<'a, T>, role: Role) -> Option<&'a Points<T>> {
-    let variables = problem.signature().variables.iter().zip(problem.views());
-    let mut of_role = variables.filter(|(variable, _)| variable.role == role);
-    match (of_role.next(), of_role.next()) {
-        (Some((_, view)), None) => view.points(),
-        _ => None,
-    }
+/// The order of the rows of a role, if a variable keeps its tree that has at least half of its coordinates.
+pub(super) fn order_of<'a, T>(problem: &Problem<'a, T>, role: Role) -> Option<KeptOrder<'a, T>> {
+    let signature = problem.signature();
+    let width = width(signature.variables, role);
+    let variables = signature.variables.iter().zip(problem.views()).filter(|(variable, _)| variable.role == role);
+    let alone = variables.clone().count() == 1;
+    let mut kept = variables.enumerate().filter_map(|(number, (variable, view))| {
+        let points = view.points().filter(|_| 2 * variable.dim >= width)?;
+        Some(KeptOrder { points, variable: number, alone })
+    });
+    kept.next()
 }
 
 /// Copies rows of `D` numbers into rows of `width` numbers, where they begin at number `at`.

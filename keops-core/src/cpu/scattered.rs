@@ -154,9 +154,13 @@ impl Lists {
             }
         }
         let order = &self.targets[..self.counts.len()];
-        block(&mut |block| {
-            block.finish_in_order(*kernel, layout, (states.numbers(), lanes), order, &|indices| self.name(indices))
-        });
+        let name = |indices: &mut [u32]| {
+            // Numbers of sources are no places.
+            if !layout.within {
+                self.name(indices);
+            }
+        };
+        block(&mut |block| block.finish_in_order(*kernel, layout, (states.numbers(), lanes), order, &name));
     }
 
     /// Replaces places in the lists of all targets, in their order here, by row numbers.

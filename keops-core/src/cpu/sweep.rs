@@ -204,6 +204,10 @@ pub(super) trait Direction<F: Formula, R: Packed<Scalar: Vectorized>> {
     fn index<Red: Reduction>(cx: R::Cx, numbers: SourceNumbers<'_>, row: usize) -> R::Index;
     /// The source number of a lane in row number `row` of a tile, for a reduction that keeps row numbers.
     fn number(numbers: SourceNumbers<'_>, row: usize, lane: usize) -> u32;
+    /// The number of the target of a lane in row number `row` of the targets of a tile.
+    fn target(row: usize, lane: usize) -> u32;
+    /// The bits of the lanes in this row that have one of `targets` targets, and do not repeat one to fill up the row.
+    fn in_use(targets: usize, row: usize) -> u64;
 }
 
 /// Lanes run over targets; every lane sees the same source.
@@ -232,6 +236,15 @@ impl<F: Formula, R: Packed<Scalar: Vectorized>> Direction<F, R> for OverTargets 
     fn number(numbers: SourceNumbers<'_>, row: usize, _lane: usize) -> u32 {
         if numbers.any_order { numbers.listed[row] } else { numbers.first.wrapping_add(row as u32) }
     }
+    #[inline(always)]
+    fn target(row: usize, lane: usize) -> u32 {
+        (row * R::LANES + lane) as u32
+    }
+    #[inline(always)]
+    fn in_use(targets: usize, row: usize) -> u64 {
+        let lanes = targets.saturating_sub(row * R::LANES).min(R::LANES);
+        if lanes < 64 { (1 << lanes) - 1 } else { u64::MAX }
+    }
 }
 
 /// Lanes run over sources: every lane has its own, whether the target of all lanes is the same or not.
@@ -258,6 +271,14 @@ impl<F: Formula, R: Packed<Scalar: Vectorized>> Direction<F, R> for OverSources 
     fn number(numbers: SourceNumbers<'_>, row: usize, lane: usize) -> u32 {
         numbers.first.wrapping_add((row * R::LANES + lane) as u32)
     }
+    #[inline(always)]
+    fn target(row: usize, _lane: usize) -> u32 {
+        row as u32
+    }
+    #[inline(always)]
+    fn in_use(_targets: usize, _row: usize) -> u64 {
+        u64::MAX
+    }
 }
 
 /// Reduces all pairs of a tile.
@@ -277,23 +298,22 @@ pub(super) fn sweep<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D
         &[]
     };
     let mut found = tile.found;
+    let mut memory = if const { filter::filters::<F, R, Red>() } { Some(filter::Memory::new()) } else { None };
     let mut row = 0;
     while row < targets.len() {
         let target = targets[row].as_slice();
         let contracted =
             if contracted.is_empty() { contracted } else { &contracted[row * sources.len()..][..sources.len()] };
         let state = &mut states[row];
-        if const { D::LISTED && collect::collects::<R, Red>() } {
+        if const { collect::collects::<R, Red>() } {
             if let Some(found) = found.as_deref_mut() {
-                let of_row = (tile.numbers, row * R::LANES);
+                let of_row = (tile.numbers, row);
                 collect::sweep_target::<F, R, Red, D>(
                     cx, parameters, target, sources, contracted, of_row, state, found,
                 );
             }
-        } else if const { Red::PUSHES_TO_STATE } {
-            // A copy of the state, so that writing to it does not keep the target out of registers.
-            let mut copy = *state;
-            if const { filter::filters::<F, R, Red>() } {
+        } else if const { filter::filters::<F, R, Red>() } {
+            if let Some(memory) = &mut memory {
                 filter::sweep_target::<F, R, Red, D>(
                     cx,
                     parameters,
@@ -301,19 +321,22 @@ pub(super) fn sweep<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D
                     sources,
                     contracted,
                     tile.numbers,
-                    &mut copy,
-                );
-            } else {
-                sweep_target::<F, R, Red, D>(
-                    cx,
-                    parameters,
-                    target,
-                    sources,
-                    Contractions(contracted, None),
-                    tile.numbers,
-                    &mut copy,
+                    state,
+                    memory,
                 );
             }
+        } else if const { Red::PUSHES_TO_STATE } {
+            // A copy of the state, so that writing to it does not keep the target out of registers.
+            let mut copy = *state;
+            sweep_target::<F, R, Red, D>(
+                cx,
+                parameters,
+                target,
+                sources,
+                Contractions(contracted, None),
+                tile.numbers,
+                &mut copy,
+            );
             *state = copy;
         } else {
             let of_row = tile.contracted.map(|contracted| (contracted, row));

@@ -12,7 +12,11 @@
 use core::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::{cpu::scattered::Lists, data::Pattern, launch};
+use crate::{
+    cpu::{groups::KeptGroups, scattered::Lists},
+    data::Pattern,
+    launch,
+};
 
 /// The fewest targets of a segment that mostly fills its rows of lanes.
 const SHORT: usize = 32;
@@ -123,9 +127,12 @@ pub(crate) struct Cut {
     pub(super) scattered: Option<usize>,
 }
 
-/// The units that calls made for a pattern, kept for later calls.
+/// What calls made of a pattern, kept for later calls: its units, and its groups for selections.
 #[derive(Debug, Default)]
-pub(crate) struct Kept(Mutex<Vec<(Cut, Arc<Units>)>>);
+pub(crate) struct Kept {
+    units: Mutex<Vec<(Cut, Arc<Units>)>>,
+    pub(super) groups: KeptGroups,
+}
 
 /// The number of cuts of a pattern whose units are kept: enough for a formula and its derivatives.
 const KEPT: usize = 4;
@@ -133,7 +140,7 @@ const KEPT: usize = 4;
 impl Kept {
     /// The units of a pattern: those that it keeps, if they were made before.
     pub(super) fn get(pattern: &Pattern, cut: Cut) -> Arc<Units> {
-        let Some(Self(kept)) = pattern.kept() else { return Arc::new(Units::sparse(pattern, cut)) };
+        let Some(Self { units: kept, .. }) = pattern.kept() else { return Arc::new(Units::sparse(pattern, cut)) };
         let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, units)) = lock().iter().find(|(of, _)| *of == cut) {
             return Arc::clone(units);

@@ -17,7 +17,8 @@ use crate::cpu::event;
 use crate::{
     cpu::{
         best_first::{self, OfLeaf},
-        collect::Pair,
+        collect::{Found, Pair},
+        over_sources,
         over_targets::TargetBlock,
         plan,
         prepare::Work,
@@ -25,14 +26,14 @@ use crate::{
         units::{Cut, Kept, Units},
     },
     data::{Error, Neighbours, Pattern, room},
-    lanes::Vectorized,
+    lanes::{Common, Vectorized},
     problem::Pruning,
 };
 
 /// The most pairs that blocks keep before all are counted, in all batches.
 pub(super) fn kept(pruning: Pruning) -> usize {
     // So that tests with few pairs find some of them again.
-    if pruning == Pruning::Always { 1 << 12 } else { 1 << 26 }
+    if pruning == Pruning::Always { 1 << 13 } else { 1 << 26 }
 }
 
 /// About how many pairs are found again before they are copied.
@@ -49,7 +50,7 @@ struct OfBlock<T> {
 /// # Errors
 /// [`Error::TooManyPairs`].
 pub(super) fn run<T: Vectorized>(
-    arch: Arch,
+    (arch, common): (Arch, Option<Common>),
     work: &Work<'_, T>,
     (pattern, pruning): (Option<&Pattern>, Pruning),
     kept: usize,
@@ -61,9 +62,10 @@ pub(super) fn run<T: Vectorized>(
         let targets = search.trees[0];
         let leaves: Vec<usize> = targets.leaves().collect();
         let blocks: Vec<_> = leaves.iter().map(|&leaf| targets.rows(leaf)).collect();
-        let find = |number: usize, keeps: bool| {
-            let OfLeaf { block, met, .. } = search.of_leaf(leaves[number], usize::MAX, keeps);
-            (block, met * targets.rows(leaves[number]).len())
+        let find = |number: usize, kept: usize| {
+            let OfLeaf { block, met, inside } = search.of_leaf(leaves[number], usize::MAX, kept);
+            let count = targets.rows(leaves[number]).len();
+            Met::of(search.work, block, count, met * count).with(inside)
         };
         Some(Blocks { work: search.work, blocks, order: Some(search.order), find: &find }.run(kept, indices))
     });
@@ -71,7 +73,14 @@ pub(super) fn run<T: Vectorized>(
         return result;
     }
     let shape = work.shape;
-    let step = plan::block_targets::<T>(&work.layout, shape);
+    if let Some(common) = common {
+        let find = |_: usize, kept: usize| {
+            let (counts, found) = over_sources::lists(common, work, kept);
+            Met { counts, found, pairs: shape.targets * shape.sources }
+        };
+        return Blocks { work, blocks: vec![0..shape.targets; 1], order: None, find: &find }.run(kept, indices);
+    }
+    let step = plan::block_targets::<T>(&work.layout, shape).min(plan::listing_targets(shape));
     let units = match pattern {
         Some(pattern) => {
             let cut = Cut { targets: shape.targets, step, lanes: work.kernel.lanes(arch), scattered: None };
@@ -80,18 +89,42 @@ pub(super) fn run<T: Vectorized>(
         None => Units::dense(shape.targets, 0..shape.sources, step).into(),
     };
     let blocks = units.units.iter().map(|unit| unit.targets.clone()).collect();
-    let find = |number: usize, keeps: bool| {
+    let find = |number: usize, kept: usize| {
         let unit = &units.units[number];
         let mut block = TargetBlock::new(arch, work, unit.targets.clone());
         if let Some(found) = &mut block.found {
-            found.keeps = keeps;
+            *found = Found::new(unit.targets.len(), kept);
         }
         for (targets, sources) in units.met(unit, work.layout.compares) {
             block.meet(targets.start - unit.targets.start..targets.end - unit.targets.start, sources);
         }
-        (block, units.pairs(unit))
+        Met::of(work, block, unit.targets.len(), units.pairs(unit))
     };
     Blocks { work, blocks, order: None, find: &find }.run(kept, indices)
+}
+
+/// The pairs within the radii of a block of targets.
+struct Met<T> {
+    /// How many each target has.
+    counts: Vec<u32>,
+    found: Found<T>,
+    /// How many pairs were computed.
+    pairs: usize,
+}
+
+impl<T: Vectorized> Met<T> {
+    /// Those of a block of `count` targets, for which so many pairs were computed.
+    fn of(work: &Work<'_, T>, block: TargetBlock<'_, T>, count: usize, pairs: usize) -> Self {
+        let mut counts = vec![0; count];
+        work.kernel.finish(block.states.numbers(), block.lanes, count, &mut [], &mut counts);
+        Self { counts, found: block.found.unwrap_or(Found::new(count, 0)), pairs }
+    }
+
+    /// These, and as many more for each target.
+    fn with(mut self, more: u32) -> Self {
+        self.counts.iter_mut().for_each(|count| *count += more);
+        self
+    }
 }
 
 /// Blocks of targets, and how their pairs are found.
@@ -101,9 +134,8 @@ struct Blocks<'a, T: Vectorized> {
     blocks: Vec<Range<usize>>,
     /// The number of the target in each place, if it is not the place.
     order: Option<&'a [u32]>,
-    /// Finds the pairs within the radii of a block, and keeps them or only counts them. The number is that of the pairs that were
-    /// computed.
-    find: &'a (dyn Fn(usize, bool) -> (TargetBlock<'a, T>, usize) + Sync),
+    /// Finds the pairs within the radii of a block, and keeps them if they are not more than so many.
+    find: &'a (dyn Fn(usize, usize) -> Met<T> + Sync),
 }
 
 impl<T: Vectorized> Blocks<'_, T> {
@@ -112,8 +144,8 @@ impl<T: Vectorized> Blocks<'_, T> {
         let (total, met) = (AtomicUsize::new(0), AtomicUsize::new(0));
         // Each lock is taken by the one thread that has the block.
         threads::for_each(0..found.len(), true, &|number| {
-            let keeps = total.load(Ordering::Relaxed) <= kept;
-            let (of_block, pairs) = self.of_block(number, keeps);
+            let left = kept.saturating_sub(total.load(Ordering::Relaxed));
+            let (of_block, pairs) = self.of_block(number, left);
             total.fetch_add(of_block.counts.iter().map(|&count| count as usize).sum(), Ordering::Relaxed);
             met.fetch_add(pairs, Ordering::Relaxed);
             let by_bounds = self.order.is_some();
@@ -150,7 +182,7 @@ impl<T: Vectorized> Blocks<'_, T> {
             }
             let lists: Vec<_> = again.iter().map(|_| Mutex::new(None)).collect();
             threads::for_each(0..again.len(), true, &|number| {
-                let (of_block, _) = self.of_block(again[number], true);
+                let (of_block, _) = self.of_block(again[number], usize::MAX);
                 *lists[number].lock().unwrap_or_else(PoisonError::into_inner) = of_block.lists;
             });
             for (&number, lists) in again.iter().zip(lists) {
@@ -172,13 +204,9 @@ impl<T: Vectorized> Blocks<'_, T> {
     }
 
     /// Finds the pairs of a block.
-    fn of_block(&self, number: usize, keeps: bool) -> (OfBlock<T>, usize) {
-        let count = self.blocks[number].len();
-        let (block, pairs) = (self.find)(number, keeps);
-        let mut counts = vec![0; count];
-        self.work.kernel.finish(block.states.numbers(), block.lanes, count, &mut [], &mut counts);
-        let found = block.found.filter(|found| keeps && !found.is_full);
-        let lists = found.and_then(|found| in_order(found.pairs(), &counts));
+    fn of_block(&self, number: usize, kept: usize) -> (OfBlock<T>, usize) {
+        let Met { counts, found, pairs } = (self.find)(number, kept);
+        let lists = (!found.is_full).then(|| in_order(found.pairs(), &counts, self.work.shape.sources)).flatten();
         (OfBlock { counts, lists }, pairs)
     }
 
@@ -223,7 +251,9 @@ impl<T: Vectorized> Blocks<'_, T> {
 
 /// The lists of a block, those of its targets one after another and each in the order of the row numbers. `None` without memory
 /// for them.
-fn in_order<T: Vectorized>(pairs: &[Pair<T>], counts: &[u32]) -> Option<(Vec<u32>, Vec<T>)> {
+fn in_order<T: Vectorized>(pairs: &[Pair<T>], counts: &[u32], sources: usize) -> Option<(Vec<u32>, Vec<T>)> {
+    /// A list with one of so many sources, or more, is put in order by marks for all sources.
+    const MANY: usize = 32;
     let mut next = Vec::with_capacity(counts.len());
     let mut end = 0;
     for &count in counts {
@@ -233,16 +263,20 @@ fn in_order<T: Vectorized>(pairs: &[Pair<T>], counts: &[u32]) -> Option<(Vec<u32
     let (mut row_numbers, mut values) = (room(end, 1).ok()?, room(end, 1).ok()?);
     let mut sorted: Vec<(u32, T)> = room_of(end)?;
     for pair in pairs {
-        // Others fill up the last row of lanes.
-        if let Some(place) = next.get_mut(pair.target as usize) {
-            sorted[*place] = (pair.source, pair.value);
-            *place += 1;
-        }
+        let place = &mut next[pair.target as usize];
+        sorted[*place] = (pair.source, pair.value);
+        *place += 1;
     }
+    let mut marks = Marks::default();
     let mut rest = &mut sorted[..];
     for &count in counts {
         let list = rest.split_off_mut(..count as usize).unwrap_or_default();
-        if !list.is_sorted_by_key(|&(row, _)| row) {
+        if list.is_sorted_by_key(|&(row, _)| row) {
+            continue;
+        }
+        if list.len() > sources / MANY {
+            marks.sort(list, sources);
+        } else {
             list.sort_unstable_by_key(|&(row, _)| row);
         }
     }
@@ -250,6 +284,36 @@ fn in_order<T: Vectorized>(pairs: &[Pair<T>], counts: &[u32]) -> Option<(Vec<u32
         (*number, *to) = (row, value);
     }
     Some((row_numbers, values))
+}
+
+/// Marks for all sources, by which long lists are put in order: faster than comparisons.
+#[derive(Default)]
+struct Marks<T> {
+    /// A bit for each source.
+    bits: Vec<u64>,
+    values: Vec<T>,
+}
+
+impl<T: Vectorized> Marks<T> {
+    /// Puts a list in the order of its row numbers, which are different and below `sources`.
+    fn sort(&mut self, list: &mut [(u32, T)], sources: usize) {
+        self.bits.resize(sources.div_ceil(64), 0);
+        self.values.resize(sources, T::zero());
+        for &(row, value) in &*list {
+            self.bits[row as usize / 64] |= 1 << (row % 64);
+            self.values[row as usize] = value;
+        }
+        let mut to = list.iter_mut();
+        for (first, bits) in (0..).step_by(64).zip(&mut self.bits) {
+            while *bits != 0 {
+                let row = first + bits.trailing_zeros();
+                *bits &= *bits - 1;
+                if let Some(to) = to.next() {
+                    *to = (row, self.values[row as usize]);
+                }
+            }
+        }
+    }
 }
 
 /// Memory for `count` pairs of a row number and a value.

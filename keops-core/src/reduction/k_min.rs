@@ -62,28 +62,29 @@ fn insert<F: Formula, R: Packed, const K: usize>(
     value: R,
 ) {
     // From the last place up: each place gets what is in the place above it if that moves down too, or else the new
-    // source.
+    // source. Among equal values the new source comes last.
     let (Grid(values), Grid(indices)) = (&mut state.0, &mut state.1);
     let row = index;
-    let moves = |place: R, place_index: R| {
-        let larger = R::and(cx, candidates, R::not(cx, R::le(cx, place, value)));
-        if !any_order {
-            return larger;
-        }
-        let later = R::not(cx, R::index_le(cx, R::index_from_bits(cx, place_index), row));
-        R::or(cx, larger, R::and(cx, R::and(cx, candidates, R::eq(cx, place, value)), later))
-    };
+    let moves = |place: R| R::and(cx, candidates, R::not(cx, R::le(cx, place, value)));
     let index = R::index_to_bits(cx, row);
     let mut k = K - 1;
     let mut place = values[k].as_slice()[c];
-    let mut moving = moves(place, indices[k].as_slice()[c]);
+    let mut moving = moves(place);
+    // The lanes in which it came after an equal value.
+    let mut equal = R::and(cx, candidates, R::not(cx, candidates));
+    if any_order {
+        let last = R::index_from_bits(cx, indices[k].as_slice()[c]);
+        let earlier = R::not(cx, R::index_le(cx, last, row));
+        moving = R::or(cx, moving, R::and(cx, R::and(cx, candidates, R::eq(cx, place, value)), earlier));
+    }
     while R::any(cx, moving) {
         let place_index = indices[k].as_slice()[c];
         let (mut new, mut new_index) = (value, index);
         let (mut above, mut above_moving) = (place, moving);
         if k > 0 {
             above = values[k - 1].as_slice()[c];
-            above_moving = moves(above, indices[k - 1].as_slice()[c]);
+            above_moving = moves(above);
+            equal = R::or(cx, equal, R::and(cx, moving, R::eq(cx, above, value)));
             new = R::select(cx, above_moving, above, value);
             new_index = R::select(cx, above_moving, indices[k - 1].as_slice()[c], index);
         }
@@ -94,6 +95,19 @@ fn insert<F: Formula, R: Packed, const K: usize>(
         }
         k -= 1;
         (place, moving) = (above, above_moving);
+    }
+    if any_order && R::any(cx, equal) {
+        // It goes up past the equal values of later sources. Equal values are rare, so the loop above does not compare numbers.
+        let mut k = K - 1;
+        while k > 0 {
+            let (below, above) = (indices[k].as_slice()[c], indices[k - 1].as_slice()[c]);
+            let same = R::and(cx, equal, R::eq(cx, values[k].as_slice()[c], values[k - 1].as_slice()[c]));
+            let in_order = R::index_le(cx, R::index_from_bits(cx, above), R::index_from_bits(cx, below));
+            let swap = R::and(cx, same, R::not(cx, in_order));
+            indices[k].as_mut_slice()[c] = R::select(cx, swap, above, below);
+            indices[k - 1].as_mut_slice()[c] = R::select(cx, swap, below, above);
+            k -= 1;
+        }
     }
 }
 

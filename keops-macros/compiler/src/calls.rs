@@ -47,6 +47,9 @@ pub struct Call {
     pub output: Output,
     /// The saved rows that the call's formulas read after the arguments, by their numbers in [`Calls::saved`].
     pub saved: Vec<usize>,
+    /// Centred rows that the call's formulas read in the place of an argument: the numbers of the argument and of the
+    /// rows in [`Calls::saved`].
+    pub replaced: Vec<(usize, usize)>,
     /// Whose rows the arguments and the results have, for a derivative of selected values.
     pub selected: Option<Selected>,
     /// The methods of the call that give its derivatives.
@@ -161,6 +164,9 @@ pub enum Saved {
     Centred {
         /// The arguments that the formula reads.
         of: Vec<usize>,
+        /// The arguments that the rows are multiplied with in an exponent. The rows stay as they are if one of these
+        /// has a number that is not finite, and if they are on a device. `None` if nothing is asked of others.
+        beside: Option<Vec<usize>>,
         /// The formula, as a pass without a reduction; `None` if the value is the argument itself.
         pass: Option<Pass>,
     },

@@ -341,8 +341,11 @@ fn saved(printer: &Printer, call: &Call, calls: &Calls) -> Option<TokenStream> {
                 let (formula, reduction, reads) = (printer.marker(&pass.name), reduction(&pass.reduction), rows(reads));
                 quote!(__p::saved::<T, #formula, #reduction>(views, #arguments, #reads, settings)?)
             }
-            Saved::Centred { of, pass: None } => quote!(__p::centred(#(&views[#of]),*, settings)?),
-            Saved::Centred { of, pass: Some(pass) } => {
+            Saved::Centred { of, beside: Some(beside), .. } => {
+                quote!(__p::centred_beside(#(&views[#of]),*, &[#(&views[#beside]),*])?)
+            }
+            Saved::Centred { of, pass: None, .. } => quote!(__p::centred(#(&views[#of]),*, settings)?),
+            Saved::Centred { of, pass: Some(pass), .. } => {
                 let formula = printer.marker(&pass.name);
                 quote!(__p::centred_rows::<T, #formula>(&[#(&views[#of]),*], settings)?)
             }
@@ -353,8 +356,18 @@ fn saved(printer: &Printer, call: &Call, calls: &Calls) -> Option<TokenStream> {
         };
         quote!(let #name = #rows;)
     });
-    let all = rows(&call.saved);
-    (!call.saved.is_empty()).then(|| quote!(#(#passes)* let views = &*__p::with_saved(views, #all);))
+    let appended = (!call.saved.is_empty()).then(|| {
+        let all = rows(&call.saved);
+        quote!(let views = &*__p::with_saved(views, #all);)
+    });
+    let replaced = (!call.replaced.is_empty()).then(|| {
+        let rows = call.replaced.iter().map(|&(argument, k)| {
+            let Saved::Centred { beside: Some(beside), .. } = &calls.saved[k] else { unreachable!("centred rows") };
+            quote!((#argument, &[#(&views[#beside]),*]))
+        });
+        quote!(let views = &*__p::with_centred(views, [#(#rows),*])?;)
+    });
+    (appended.is_some() || replaced.is_some()).then(|| quote!(#(#passes)* #replaced #appended))
 }
 
 /// The implementations that run a call: `OnePass` for the rows of one pass without saved rows, else `Plan` and, for

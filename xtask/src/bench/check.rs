@@ -27,6 +27,31 @@ impl Array {
     fn len(&self) -> usize {
         self.values.len() / self.dim
     }
+
+    /// Moves rows of numbers from 0 to 1 to where the points of a family are.
+    fn place(&mut self, family: Family, single: bool) {
+        for row in self.values.chunks_exact_mut(self.dim) {
+            match family {
+                // Four of them say where a point is on a curved surface, which it is close to.
+                Family::NeighboursManifold => {
+                    let t: [f64; 4] = std::array::from_fn(|k| row[k]);
+                    for (d, x) in row.iter_mut().enumerate() {
+                        let along: f64 = (0..4).map(|k| ((3 * k + 2 * d) as f64).cos() * t[k]).sum();
+                        *x = along + 0.3 * (2.0 * t[d % 4]).sin() + 0.02 * (*x - 0.5);
+                    }
+                }
+                // Latitudes and longitudes of points that are spread evenly.
+                Family::NeighboursHaversine => {
+                    row[0] = (2.0 * row[0] - 1.0).asin();
+                    row[1] = std::f64::consts::TAU * (row[1] - 0.5);
+                }
+                _ => return,
+            }
+            if single {
+                row.iter_mut().for_each(|x| *x = f64::from(*x as f32));
+            }
+        }
+    }
 }
 
 /// The arrays of a workload, as numbers of its element type, in the order of its variables.
@@ -65,7 +90,9 @@ impl Inputs {
             let count = workload.rows_of(variable.kind) * variable.dim;
             Array { values: (0..count).map(|_| value()).collect(), dim: variable.dim }
         };
-        Inputs(workload.variables().into_iter().map(array).collect())
+        let mut inputs = Inputs(workload.variables().into_iter().map(array).collect());
+        inputs.0.iter_mut().for_each(|array| array.place(workload.family, single));
+        inputs
     }
 
     /// Writes a file for each array. The files of the next workload replace them.
@@ -106,7 +133,8 @@ impl Inputs {
         for Expected { start, row, components } in expected {
             for (&found, (value, size)) in result[*start..].iter().zip(components) {
                 // Neighbours at equal distances may come in any order, so their distances count.
-                let found = if workload.family == Family::Neighbours { self.distance_to(*row, found)? } else { found };
+                let found =
+                    if workload.family.is_search() { self.distance_to(workload.family, *row, found)? } else { found };
                 let error = (found - value).abs() / size;
                 worst = if error.is_nan() { f64::NAN } else { worst.max(error) };
             }
@@ -114,10 +142,10 @@ impl Inputs {
         Ok(worst)
     }
 
-    fn distance_to(&self, i: usize, j: f64) -> Result<f64> {
+    fn distance_to(&self, family: Family, i: usize, j: f64) -> Result<f64> {
         let [x, y] = self.arrays();
         ensure!(j >= 0.0 && j < y.len() as f64, "a neighbour has the number {j}");
-        Ok(squared_distance(x.row(i), y.row(j as usize)))
+        Ok(distance(family, x.row(i), y.row(j as usize)))
     }
 
     /// A row of a part of the result: each component, and the size that errors are relative to.
@@ -155,9 +183,13 @@ impl Inputs {
                 sums.iter_mut().for_each(|(sum, size)| (*sum, *size) = (*sum / total, *size / total));
                 sums
             }
-            Family::Neighbours => {
+            Family::Neighbours
+            | Family::NeighboursManifold
+            | Family::NeighboursManhattan
+            | Family::NeighboursHaversine
+            | Family::NeighboursOneByOne => {
                 let [x, y] = self.arrays();
-                let mut distances: Vec<f64> = (0..y.len()).map(|j| squared_distance(x.row(row), y.row(j))).collect();
+                let mut distances: Vec<f64> = (0..y.len()).map(|j| distance(family, x.row(row), y.row(j))).collect();
                 distances.sort_unstable_by(f64::total_cmp);
                 distances[..NEIGHBOURS].iter().map(|&distance| (distance, distances[NEIGHBOURS - 1])).collect()
             }
@@ -223,4 +255,16 @@ fn sums(dim: usize, count: usize, mut terms_of: impl FnMut(usize, &mut [f64])) -
 
 fn squared_distance(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| (x - y).powi(2)).sum()
+}
+
+/// What a search orders points by.
+fn distance(family: Family, x: &[f64], y: &[f64]) -> f64 {
+    match family {
+        Family::NeighboursManhattan => x.iter().zip(y).map(|(x, y)| (x - y).abs()).sum(),
+        Family::NeighboursHaversine => {
+            let [latitude, longitude] = [0, 1].map(|c| ((x[c] - y[c]) / 2.0).sin().powi(2));
+            latitude + x[0].cos() * y[0].cos() * longitude
+        }
+        _ => squared_distance(x, y),
+    }
 }

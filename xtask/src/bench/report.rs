@@ -248,10 +248,11 @@ more than {LONGEST} s, or its matrices more than {} GB.
 
 /// The notes that a reader needs to judge the numbers.
 const HOW: &str = "\
-NumPy and torch hold the matrix of all pairs, which they make with a matrix product and change in place. Neighbours by k-d
-trees include the time for building the tree. In few dimensions a k-d tree compares a point with few others, and its time
-grows as N log N: for D = 3 it is the better tool as soon as there are many points, as the pictures show. In many
-dimensions it compares almost all points, with more work for each.
+NumPy and torch hold the matrix of all pairs, which they make with a matrix product and change in place. Neighbours by trees
+include the time for building the tree, except those of one target at a time, and keops sorts its points, too. In few
+dimensions a tree compares a point with few others, and its time grows as N log N. In many dimensions it compares almost all
+points, with more work for each. kiddo is compiled for the processor of the machine, and takes all queries as a batch. Queries
+are in no order.
 
 ";
 

@@ -2,7 +2,7 @@
 //! that help it most.
 
 use super::side::Side;
-use crate::run;
+use crate::{root, run};
 use anyhow::{Context, Result};
 use std::{fs, num::NonZero, path::Path, process::Command};
 
@@ -34,8 +34,21 @@ pub(super) enum Kind {
     Pykeops,
     /// Workloads whose matrix fits into memory.
     Dense,
-    /// Nearest neighbours.
+    /// Nearest neighbours by a tree.
+    Tree(Trees),
+    /// Nearest neighbours by all distances.
     Search,
+}
+
+/// The searches for nearest neighbours that a tree can do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trees {
+    /// For Euclidean and Manhattan distances.
+    Axes,
+    /// For Euclidean distances of points that all come at once.
+    Euclidean,
+    /// For all distances, of points that all come at once.
+    Balls,
 }
 
 /// A rival: its name, the workloads that it can compute, and the command of its program.
@@ -51,8 +64,9 @@ const RIVALS: &[Rival] = &[
     Rival { name: "pykeops tuned", kind: Kind::Pykeops, argument: "pykeops", flags: Some(TUNED) },
     Rival { name: "NumPy", kind: Kind::Dense, argument: "numpy", flags: None },
     Rival { name: "torch", kind: Kind::Dense, argument: "torch", flags: None },
-    Rival { name: "scipy cKDTree", kind: Kind::Search, argument: "ckdtree", flags: None },
-    Rival { name: "scikit-learn k-d tree", kind: Kind::Search, argument: "kd_tree", flags: None },
+    Rival { name: "scipy cKDTree", kind: Kind::Tree(Trees::Axes), argument: "ckdtree", flags: None },
+    Rival { name: "scikit-learn k-d tree", kind: Kind::Tree(Trees::Euclidean), argument: "kd_tree", flags: None },
+    Rival { name: "scikit-learn ball tree", kind: Kind::Tree(Trees::Balls), argument: "ball_tree", flags: None },
     Rival { name: "scikit-learn brute", kind: Kind::Search, argument: "brute", flags: None },
 ];
 
@@ -102,7 +116,21 @@ pub(super) fn start(folder: &Path, python: &Path, threads: NonZero<usize>) -> Re
         };
         Side::start(rival.name, rival.kind, &mut command).context(HINT)
     };
-    RIVALS.iter().filter(|rival| with_torch || rival.argument != "torch").enumerate().map(start).collect()
+    let rivals = RIVALS.iter().filter(|rival| with_torch || rival.argument != "torch").enumerate().map(start);
+    rivals.chain([kiddo(folder, threads)]).collect()
+}
+
+/// Builds and starts the side of kiddo, a crate of its own, for the processor of the machine.
+fn kiddo(folder: &Path, threads: NonZero<usize>) -> Result<Side> {
+    let manifest = root().join("xtask/src/bench/rivals/kiddo/Cargo.toml");
+    let target = folder.join("kiddo");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "--release", "--locked", "--manifest-path"]).arg(manifest);
+    run(build.arg("--target-dir").arg(&target).env("RUSTFLAGS", "-C target-cpu=native"))?;
+    let mut command = Command::new(target.join("release/kiddo_side"));
+    command.env("RAYON_NUM_THREADS", threads.to_string());
+    Side::start("kiddo", Kind::Tree(Trees::Axes), &mut command)
 }
 
 /// Removes libraries without content: an interrupted compilation leaves one, which KeOps would try to load ever after.

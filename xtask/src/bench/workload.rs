@@ -20,10 +20,19 @@ pub(super) enum Family {
     SoftMinimum,
     Attention,
     Neighbours,
+    /// Of points near a surface of 4 dimensions.
+    NeighboursManifold,
+    /// By Manhattan distances.
+    NeighboursManhattan,
+    /// On the earth.
+    NeighboursHaversine,
+    /// One call for each target, of sources that keep their tree.
+    NeighboursOneByOne,
 }
 
 use Family::{
-    Attention, Cauchy, Gaussian, GaussianAll, GaussianBatches, GaussianX, Laplacian, Matern, Neighbours, SoftMinimum,
+    Attention, Cauchy, Gaussian, GaussianAll, GaussianBatches, GaussianX, Laplacian, Matern, Neighbours,
+    NeighboursHaversine, NeighboursManhattan, NeighboursManifold, NeighboursOneByOne, SoftMinimum,
 };
 
 /// The number of batches of [`Family::GaussianBatches`].
@@ -92,6 +101,8 @@ pub(super) struct Call {
 /// takes a few seconds where only one side is long, and less than one elsewhere. `quick` makes all of them small.
 pub(super) fn all(quick: bool) -> Vec<Workload> {
     const MANY: usize = 10_000_000;
+    // So many points are for trees, and take some of them a minute.
+    const SEARCHED: usize = 1_000_000;
     let square = |family, dim, points| (family, dim, 1, points, points);
     let rows = [
         square(Gaussian, 1, 10_000),
@@ -120,14 +131,26 @@ pub(super) fn all(quick: bool) -> Vec<Workload> {
         square(Neighbours, 3, 10_000),
         square(Neighbours, 10, 5_000),
         square(Neighbours, 64, 3_000),
+        square(Neighbours, 3, 100_000),
+        square(Neighbours, 3, SEARCHED),
+        square(NeighboursManifold, 10, 100_000),
+        square(NeighboursManhattan, 3, SEARCHED),
+        square(NeighboursHaversine, 2, SEARCHED),
+        (NeighboursOneByOne, 3, 1, 10_000, SEARCHED),
     ];
     let size = |points: usize| if quick { points.min(1_000) } else { points };
     rows.into_iter()
         .flat_map(|row| [(row, Element::Float32), (row, Element::Float64)])
+        .filter(|&((family, .., sources), element)| {
+            // Long searches are measured for one type.
+            element == Element::Float32 || !family.is_search() || sources < 100_000
+        })
         .map(|((family, dim, columns, targets, sources), element)| {
             // What is there because one side is long stays so.
             let (targets, sources) = match (targets, sources) {
                 _ if family == GaussianBatches => (targets, sources),
+                // What is quick without all pairs is small enough for a search to be tried.
+                _ if quick && sources == SEARCHED => (targets.min(20_000), 20_000),
                 (MANY, _) | (_, MANY) if quick => (targets.div_ceil(100), sources.div_ceil(100)),
                 _ => (size(targets), size(sources)),
             };
@@ -167,6 +190,11 @@ impl Curve {
 }
 
 impl Family {
+    /// Whether it is a search for neighbours.
+    pub(super) fn is_search(self) -> bool {
+        matches!(self, Neighbours | NeighboursManifold | NeighboursManhattan | NeighboursHaversine | NeighboursOneByOne)
+    }
+
     /// The description for readers.
     pub(super) fn title(self) -> &'static str {
         match self {
@@ -180,6 +208,10 @@ impl Family {
             SoftMinimum => "LogSumExp",
             Attention => "SumSoftMaxWeight (attention)",
             Neighbours => "10 nearest neighbours",
+            NeighboursManifold => "10 nearest neighbours near a surface of 4 dimensions",
+            NeighboursManhattan => "10 nearest neighbours, Manhattan distance",
+            NeighboursHaversine => "10 nearest neighbours on the earth, haversine formula",
+            NeighboursOneByOne => "10 nearest neighbours, one target at a time, tree kept",
         }
     }
 
@@ -187,6 +219,7 @@ impl Family {
     pub(super) fn calls(self) -> Vec<Call> {
         let call = |formula, reduction| Call { formula, reduction, axis: 1, weight: None, count: None, total: false };
         let by = |formula, axis| Call { axis, ..call(formula, "Sum") };
+        let nearest = |formula| vec![Call { count: Some(NEIGHBOURS), ..call(formula, "ArgKMin") }];
         match self {
             Gaussian | GaussianBatches => vec![call("Exp(-G*SqDist(X,Y))*B", "Sum")],
             GaussianX => vec![by("Grad(Exp(-G*SqDist(X,Y))*B,X,E)", 1)],
@@ -201,7 +234,12 @@ impl Family {
             Cauchy => vec![call("B/(IntCst(1)+G*SqDist(X,Y))", "Sum")],
             SoftMinimum => vec![call("-G*SqDist(X,Y)", "LogSumExp")],
             Attention => vec![Call { weight: Some("B"), ..call("G*(X|Y)", "SumSoftMaxWeight") }],
-            Neighbours => vec![Call { count: Some(NEIGHBOURS), ..call("SqDist(X,Y)", "ArgKMin") }],
+            Neighbours | NeighboursManifold | NeighboursOneByOne => nearest("SqDist(X,Y)"),
+            NeighboursManhattan => nearest("Sum(Abs(X-Y))"),
+            NeighboursHaversine => nearest(
+                "Square(Sin((Elem(X,0)-Elem(Y,0))/IntCst(2)))\
+                 +Cos(Elem(X,0))*Cos(Elem(Y,0))*Square(Sin((Elem(X,1)-Elem(Y,1))/IntCst(2)))",
+            ),
         }
     }
 }
@@ -220,6 +258,10 @@ impl Workload {
             SoftMinimum => "soft_minimum",
             Attention => "attention",
             Neighbours => "neighbours",
+            NeighboursManifold => "neighbours_manifold",
+            NeighboursManhattan => "neighbours_manhattan",
+            NeighboursHaversine => "neighbours_haversine",
+            NeighboursOneByOne => "neighbours_one_by_one",
         };
         let (dim, columns, targets, sources) = (self.dim, self.columns, self.targets, self.sources);
         format!("{family}_d{dim}_e{columns}_{targets}x{sources}_{}", self.element.title())
@@ -250,7 +292,9 @@ impl Workload {
             Gaussian | GaussianBatches | Laplacian | Matern | Cauchy | Attention => vec![g, x, y, b],
             GaussianX | GaussianAll => vec![g, x, y, b, e],
             SoftMinimum => vec![g, x, y],
-            Neighbours => vec![x, y],
+            Neighbours | NeighboursManifold | NeighboursManhattan | NeighboursHaversine | NeighboursOneByOne => {
+                vec![x, y]
+            }
         }
     }
 
@@ -282,7 +326,9 @@ impl Workload {
             GaussianX => vec![(self.targets, self.dim)],
             GaussianAll => vec![(self.targets, self.dim), (self.sources, self.dim), (self.sources, 1), (1, 1)],
             SoftMinimum => vec![(self.targets, 1)],
-            Neighbours => vec![(self.targets, NEIGHBOURS)],
+            Neighbours | NeighboursManifold | NeighboursManhattan | NeighboursHaversine | NeighboursOneByOne => {
+                vec![(self.targets, NEIGHBOURS)]
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! keops as one side of `cargo xtask bench-keops`, see `bench/side.rs` for what is asked and answered.
 
-use keops::{Element, prelude::*};
+use keops::{Element, cluster::Tree, prelude::*};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
@@ -39,6 +39,17 @@ keops! {
 
     /// The ten nearest y_j of each x_i.
     pub fn neighbours<const D: usize>(x: Vi<D>, y: Vj<D>) -> ArgKMin<10, j> { sqdist(x, y) }
+
+    /// The ten nearest y_j of each x_i by their Manhattan distances.
+    #[keops(order = 0)]
+    pub fn neighbours_manhattan(x: Vi<3>, y: Vj<3>) -> ArgKMin<10, j> { sum(abs(x - y)) }
+
+    /// The ten nearest y_j of each x_i on the earth, given latitudes and longitudes.
+    #[keops(order = 0)]
+    pub fn neighbours_haversine(x: Vi<2>, y: Vj<2>) -> ArgKMin<10, j> {
+        let d = (x - y) / 2;
+        sin(d[0]) ** 2 + cos(x[0]) * cos(y[0]) * sin(d[1]) ** 2
+    }
 }
 
 type Failure = Box<dyn std::error::Error>;
@@ -78,6 +89,17 @@ where
             Ok(vec![$(all.$field.into_flat().into()),*])
         }};
     }
+    if family == "neighbours_one_by_one" {
+        let [x, y] = arrays(inputs)?;
+        let tree = Tree::new(rows::<T, 3>(&y))?;
+        return Ok(Box::new(move || {
+            let mut all = Vec::with_capacity(x.len() / 3 * 10);
+            for row in rows::<T, 3>(&x) {
+                all.extend_from_slice(neighbours(std::slice::from_ref(row), &tree).eval()?[..].as_flattened());
+            }
+            Ok(vec![all.into()])
+        }));
+    }
     calls! {
         ["gaussian", 1, 1]: |g, x, y, b| gaussian(&g, rows::<T, 1>(&x), rows(&y), rows::<T, 1>(&b)) => [flat];
         ["gaussian", 3, 1]: |g, x, y, b| gaussian(&g, rows::<T, 3>(&x), rows(&y), rows::<T, 1>(&b)) => [flat];
@@ -114,6 +136,9 @@ where
         ["neighbours", 3, 1]: |x, y| neighbours(rows::<T, 3>(&x), rows(&y)) => [flat];
         ["neighbours", 10, 1]: |x, y| neighbours(rows::<T, 10>(&x), rows(&y)) => [flat];
         ["neighbours", 64, 1]: |x, y| neighbours(rows::<T, 64>(&x), rows(&y)) => [flat];
+        ["neighbours_manifold", 10, 1]: |x, y| neighbours(rows::<T, 10>(&x), rows(&y)) => [flat];
+        ["neighbours_manhattan", 3, 1]: |x, y| neighbours_manhattan(rows::<T, 3>(&x), rows(&y)) => [flat];
+        ["neighbours_haversine", 2, 1]: |x, y| neighbours_haversine(rows::<T, 2>(&x), rows(&y)) => [flat];
     }
 }
 

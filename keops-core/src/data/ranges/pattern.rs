@@ -188,6 +188,18 @@ impl Pattern {
         pairs
     }
 
+    /// The pairs of some of the segments, those whose numbers are kept.
+    pub(crate) fn filtered(&self, keep: impl Fn(usize) -> bool) -> Self {
+        let mut pattern = Self::default();
+        for (_, segment) in self.segments.iter().enumerate().filter(|&(number, _)| keep(number)) {
+            let ranges = self.ranges_of(segment);
+            pattern.segments.push(Segment { first: pattern.ranges.len(), ..*segment });
+            pattern.ranges.extend_from_slice(ranges);
+            pattern.end = ranges.iter().fold(pattern.end, |end, range| end.max(range.end));
+        }
+        pattern.shrink()
+    }
+
     /// The blocks `[rows, columns]` that it consists of.
     pub(super) fn blocks(&self) -> Vec<[Range; 2]> {
         let mut blocks = Vec::with_capacity(self.ranges.len());

@@ -73,7 +73,11 @@ impl Derive {
     ) {
         let (f, weight) = (values[0], values.get(1).copied());
         let out = self.graph.dim(weight.unwrap_or(f)).clone();
-        let roots = lower_values(&mut self.graph, row.reduction, values, self.target);
+        let (terms, saved, replaced) = match row.reduction {
+            Reduction::SumSoftMaxWeight => self.centred_mean(values),
+            _ => (values.to_vec(), vec![], vec![]),
+        };
+        let roots = lower_values(&mut self.graph, row.reduction, &terms, self.target);
         let exponential = row.reduction.is_exponential();
         let path = match row.reduction {
             // each component has a shift of its own
@@ -81,9 +85,10 @@ impl Derive {
             _ => path,
         };
         let inputs = self.inputs.clone();
+        let variables = self.variables(&inputs, &saved);
         let pass = Pass {
             name: "Value".to_owned(),
-            program: lower::lower(&mut self.graph, &roots, &inputs, self.target, exponential),
+            program: lower::lower(&mut self.graph, &roots, &variables, self.target, exponential),
             reduction: PassReduction::new(path, row.takes_k.then(|| k.clone())),
             parts: vec![Part { field: 0, dim: width.clone(), total: false, gradient: None }],
         };
@@ -99,7 +104,8 @@ impl Derive {
             doc: "The value of the formula.".to_owned(),
             passes: vec![pass],
             output,
-            saved: vec![],
+            saved,
+            replaced,
             selected: None,
             derivatives: vec![],
             operators: vec![],
@@ -258,6 +264,7 @@ impl Derive {
             }],
             output: Output::Values(dim.clone()),
             saved: reads,
+            replaced: vec![],
             selected: self.selected(&sum.arguments, vec![target]),
             derivatives: vec![],
             operators: vec![],
@@ -326,7 +333,8 @@ impl Derive {
         });
         let output = Output::Gradients(fields.collect());
         let doc = "All gradients, see the method `vjp`.".to_owned();
-        self.calls.push(Call { name, doc, passes, output, saved, selected, derivatives: vec![], operators: vec![] });
+        let (replaced, derivatives, operators) = (vec![], vec![], vec![]);
+        self.calls.push(Call { name, doc, passes, output, saved, replaced, selected, derivatives, operators });
     }
 
     /// The index of the targets over which a parameter's gradient is summed: i, unless the variables have index j

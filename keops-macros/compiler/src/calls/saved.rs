@@ -67,6 +67,13 @@ pub(super) struct Exponential {
     saved: bool,
 }
 
+/// A variable of the sources by whose common part an exponent changes by the same number for all sources of a target.
+struct Shift {
+    variable: VarId,
+    /// What it is multiplied with: nodes of targets and parameters.
+    factors: Vec<Id>,
+}
+
 /// Saved rows, and what their derivatives are derived from; see the [module](self).
 pub(super) struct Source {
     variable: VarId,
@@ -157,6 +164,103 @@ impl Derive {
         Reduced::Exponential(result)
     }
 
+    /// The exponent and the weight of a mean, as its value takes them, the saved rows that they read, and those that
+    /// they read in the place of an argument. The mean does not depend on what the exponents of all sources have in
+    /// common, so rows of the sources that the exponent is linear in are centred.
+    ///
+    /// Terms of the target stay, since the difference from them may be exact. An exponent that has such terms is left as
+    /// it is.
+    pub(super) fn centred_mean(&mut self, values: &[Id]) -> (Vec<Id>, Vec<usize>, Vec<(usize, usize)>) {
+        let mut values = values.to_vec();
+        let mut replaced = Vec::new();
+        for shift in self.shifts(values[0]) {
+            let Some(argument) = self.inputs.iter().position(|&v| v == shift.variable) else { continue };
+            let variable = self.graph.var(shift.variable);
+            let rows = self.centred_factor(&shift);
+            if values.get(1).is_some_and(|&weight| self.graph.depends(weight, shift.variable)) {
+                let rows = self.graph.var(self.saved[rows].variable);
+                values[0] = self.graph.substitute(values[0], variable, rows);
+            } else {
+                replaced.push((argument, rows));
+            }
+        }
+        let saved = self.reads(&values);
+        (values, saved, replaced)
+    }
+
+    /// An exponent with the centred rows in the place of those that are multiplied with something of the target, as k in
+    /// (q | k).
+    fn of_centred_factors(&mut self, mut f: Id) -> Id {
+        for shift in self.shifts(f).into_iter().filter(|shift| !shift.factors.is_empty()) {
+            let variable = self.graph.var(shift.variable);
+            let rows = self.centred_factor(&shift);
+            let rows = self.graph.var(self.saved[rows].variable);
+            f = self.graph.substitute(f, variable, rows);
+        }
+        f
+    }
+
+    /// The number of the saved rows that are those of a variable of the sources, less what they have in common.
+    fn centred_factor(&mut self, shift: &Shift) -> usize {
+        let of_factors = |v: VarId| shift.factors.iter().any(|&factor| self.graph.depends(factor, v));
+        let beside = (0..self.inputs.len()).filter(|&k| of_factors(self.inputs[k])).collect();
+        let variable = self.graph.var(shift.variable);
+        self.centred_source(variable, Some(beside))
+    }
+
+    /// The variables of the sources that an exponent is linear in, times numbers or what is linear in the target. None if
+    /// the exponent has terms without a source: k - c may be exact where k is near c, and would not be so any more.
+    fn shifts(&mut self, f: Id) -> Vec<Shift> {
+        let of_sources = self.graph.dependence(f).iter().filter(|&v| self.graph.variable(v).category == self.source());
+        let mut shifts = Vec::new();
+        for variable in of_sources.collect::<Vec<_>>() {
+            let mut factors = Vec::new();
+            if self.is_shift(f, variable, &[], &mut factors) {
+                factors.sort_unstable();
+                factors.dedup();
+                shifts.push(Shift { variable, factors });
+            }
+        }
+        let of_target = |g: &Graph, v: VarId, target| g.variable(v).category == target;
+        shifts.retain(|shift| {
+            shift.factors.iter().all(|&factor| {
+                let rows: Vec<VarId> = self.graph.dependence(factor).iter().collect();
+                rows.into_iter()
+                    .all(|v| !of_target(&self.graph, v, self.target) || is_linear(&mut self.graph, factor, v))
+            })
+        });
+        shifts
+    }
+
+    /// Whether `f` is a sum of `variable`, times `around` and other factors of the target, and of terms of other variables
+    /// of the sources; adds the factors to `factors`.
+    fn is_shift(&self, f: Id, variable: VarId, around: &[Id], factors: &mut Vec<Id>) -> bool {
+        if !self.is_of_sources(f) {
+            return self.graph.is_zero(f);
+        }
+        if !self.graph.depends(f, variable) {
+            let is_sum = matches!(self.graph.op(f), Op::Add | Op::Sub | Op::Neg);
+            return !is_sum || self.graph.args(f).iter().all(|&arg| self.is_shift(arg, variable, around, factors));
+        }
+        if *self.graph.op(f) == Op::Var(variable) {
+            factors.extend_from_slice(around);
+            return true;
+        }
+        let Some(linear) = self.linear_in(f) else { return false };
+        let args = self.graph.args(f);
+        let others = || args.iter().enumerate().filter(|(k, _)| !linear.contains(k)).map(|(_, &arg)| arg);
+        let of_target =
+            |&id: &Id| self.graph.dependence(id).iter().any(|v| self.graph.variable(v).category == self.target);
+        if *self.graph.op(f) == Op::Div && others().any(|id| of_target(&id)) {
+            return false;
+        }
+        let around: Vec<Id> = around.iter().copied().chain(others().filter(of_target)).collect();
+        let is_concat = *self.graph.op(f) == Op::Concat;
+        linear
+            .clone()
+            .all(|k| is_concat && !self.is_of_sources(args[k]) || self.is_shift(args[k], variable, &around, factors))
+    }
+
     /// An exponent without the part that all sources of a target have in common, whose size would take digits from
     /// the differences: f without terms that are the same for all sources, and with variables of the sources replaced
     /// by centred ones where f is linear in them. The second value is [`Exponential::counts`]: 1, or 0 for a target
@@ -165,6 +269,7 @@ impl Derive {
         if !self.is_of_sources(f) {
             return (f, None);
         }
+        let f = self.of_centred_factors(f);
         let (own, common) = self.own_and_common(f, true);
         if own == f {
             return (f, None);
@@ -181,8 +286,8 @@ impl Derive {
 
     /// An exponent, or a part that it is linear in, as two terms: one of the differences between sources, and one that
     /// is the same for all sources of a target. The first is built as `f` is, so it costs no more; it is `f` itself
-    /// if nothing is left out. `is_term` is false for factors of something of the target, whose rows stay as they are:
-    /// (q | k) is not a sum with a term of the sources alone.
+    /// if nothing is left out. `is_term` is false for factors of something of the target, whose rows stay as they are
+    /// here: see [`Self::of_centred_factors`].
     fn own_and_common(&mut self, f: Id, is_term: bool) -> (Id, Id) {
         let zero = self.graph.zero(self.graph.dim(f).clone());
         if !self.is_of_sources(f) {
@@ -272,10 +377,19 @@ impl Derive {
     /// The node of the saved rows that have the values of a formula of the source alone, less what these values have
     /// in common.
     fn centred_rows(&mut self, weight: Id) -> Id {
+        let number = self.centred_source(weight, None);
+        self.graph.var(self.saved[number].variable)
+    }
+
+    /// The number of the saved rows of [`Self::centred_rows`]; `beside` is that of [`Saved::Centred`].
+    fn centred_source(&mut self, weight: Id, beside: Option<Vec<usize>>) -> usize {
         let of: Vec<usize> = (0..self.inputs.len()).filter(|&k| self.graph.depends(weight, self.inputs[k])).collect();
-        let same = |source: &&Source| matches!(source.of, Reduced::Source(of) if of == weight);
-        if let Some(source) = self.saved.iter().find(same) {
-            return self.graph.var(source.variable);
+        let same = |source: &Source| {
+            matches!(source.of, Reduced::Source(of) if of == weight)
+                && matches!(&source.saved, Saved::Centred { beside: others, .. } if *others == beside)
+        };
+        if let Some(number) = self.saved.iter().position(same) {
+            return number;
         }
         let dim = self.graph.dim(weight).clone();
         let pass = (!matches!(self.graph.op(weight), Op::Var(_))).then(|| {
@@ -294,9 +408,9 @@ impl Derive {
         });
         let variable = self.new_variable(self.source(), dim);
         let arguments = self.inputs.clone();
-        let saved = Saved::Centred { of, pass };
+        let saved = Saved::Centred { of, beside, pass };
         self.saved.push(Source { variable, of: Reduced::Source(weight), arguments, saved });
-        self.graph.var(variable)
+        self.saved.len() - 1
     }
 
     /// Saves the rows that derivatives up to this order of the product of `f` need. Returns the row that the user

@@ -34,17 +34,31 @@ fn exact_or(exact: bool, otherwise: Certain) -> Certain {
     if exact { Exact } else { otherwise }
 }
 
-/// The certainty of a sum of products. It is exact in any order if each product is exact and `f32` can represent the
-/// sum of their sizes. Its sign is certain if the signs of all products are certain and the same.
+/// The largest power of 2 that the number is a whole multiple of, as a power; that of `f64`'s least number for 0.
+fn grain(x: f64) -> i32 {
+    let bits = x.to_bits();
+    let exponent = ((bits >> 52) & 0x7ff) as i32;
+    let mantissa = bits & ((1 << 52) - 1) | if exponent > 0 { 1 << 52 } else { 0 };
+    exponent.max(1) - 1075 + mantissa.trailing_zeros() as i32 % 64
+}
+
+/// The certainty of a sum of products. It is exact in any order if each product is exact and `f32` can represent all
+/// partial sums: multiples of the grain of the finest product, up to the sum of the sizes. Its sign is certain if the
+/// signs of all products are certain and the same.
 fn sum_of_products(factors: impl Iterator<Item = (Number, Number)>) -> Certain {
-    let (mut size, mut sum, mut least) = (0.0, 0.0, Exact);
+    let (mut size, mut sum, mut least, mut finest) = (0.0, 0.0, Exact, i32::MAX);
     for (a, b) in factors {
         least = least.min(product(a, b));
-        size += (a.0 * b.0).abs();
-        sum += a.0 * b.0;
+        let term = a.0 * b.0;
+        size += term.abs();
+        sum += term;
+        if term != 0.0 {
+            finest = finest.min(grain(term));
+        }
     }
+    let most = 2.0_f64.powi(finest.clamp(-1000, 1000).saturating_add(24));
     match least {
-        Exact if single(size) => Exact,
+        Exact if size <= most && size <= f64::from(f32::MAX) => Exact,
         Sign | Exact if sum.abs() == size => Sign,
         _ => Nothing,
     }
@@ -155,5 +169,31 @@ pub(super) fn components(op: &Op, args: &[&[f64]], certain: &[&[Certain]], value
             let columns = args[1].len();
             each(&|c| product(number(0, c / columns), number(1, c % columns)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(terms: &[f64]) -> Certain {
+        sum_of_products(terms.iter().map(|&term| ((term, Exact), (1.0, Exact))))
+    }
+
+    #[test]
+    fn grains_of_numbers() {
+        let numbers = [(1.0, 0), (-6.0, 1), (0.75, -2), (10_000.0 + 1.0 / 1024.0, -10), (2.0_f64.powi(-1074), -1074)];
+        assert!(numbers.iter().all(|&(x, power)| grain(x) == power));
+    }
+
+    /// The sum of all three is a number of `f32`, but that of the first two is none.
+    #[test]
+    fn partial_sums_are_exact_too() {
+        let near = |odd: f64| 10_000.0 + odd / 1024.0;
+        assert_eq!(sum(&[near(1.0), near(0.0), near(1.0)]), Sign);
+        assert_eq!(sum(&[near(2.0), near(0.0), near(4.0)]), Exact);
+        assert_eq!(sum(&[near(1.0), -near(3.0)]), Nothing);
+        assert_eq!(sum(&[0.5, 0.0, -0.25]), Exact);
+        assert_eq!(sum(&[0.0, 0.0]), Exact);
     }
 }

@@ -125,8 +125,8 @@ fn run(calls: &Calls, call: &Call, data: &[Rows]) -> Vec<Rows> {
                 data.extend(reads.iter().map(|earlier| saved[earlier].clone()));
                 pass(formula, &data).remove(0).1
             }
-            Saved::Centred { of, pass: None } => data[of[0]].clone(),
-            Saved::Centred { of, pass: Some(formula) } => {
+            Saved::Centred { of, pass: None, .. } => data[of[0]].clone(),
+            Saved::Centred { of, pass: Some(formula), .. } => {
                 let data: Vec<&Rows> = of.iter().map(|&k| &data[k]).collect();
                 let count = data.iter().map(|rows| rows.len()).max().unwrap_or(1);
                 let row =
@@ -145,6 +145,10 @@ fn run(calls: &Calls, call: &Call, data: &[Rows]) -> Vec<Rows> {
         // derivatives must not depend on the number that was subtracted
         let apart = if matches!(calls.saved[k], Saved::Centred { .. }) { 5.0 } else { 0.0 };
         saved.insert(k, rows.into_iter().map(|row| row.into_iter().map(|x| x - apart).collect()).collect());
+    }
+    for &(argument, k) in &call.replaced {
+        assert!(matches!(&calls.saved[k], Saved::Centred { of, .. } if of[..] == [argument]));
+        data[argument].iter_mut().flatten().for_each(|x| *x -= 3.0);
     }
     data.extend(call.saved.iter().map(|k| saved[k].clone()));
     let mut fields: Vec<(usize, Rows)> = call.passes.iter().flat_map(|p| pass(p, &data)).collect();

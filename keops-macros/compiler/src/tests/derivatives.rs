@@ -61,6 +61,9 @@ const FIELDS: &[&str] = &[
     "broadcast(sqnorm2(x), 3)",
     "grad(gaussian(x, y), x, p)",
     "diff(exp(x * y), x, w) - (x | x)",
+    // each component takes another argument, and the sum mixes them
+    "exp(-sum(clamp(abs(x), 0, y)**2)) * w",
+    "min(norm2(x), p)**2 * max(sqrt(x), y)",
     "w + y",
 ];
 

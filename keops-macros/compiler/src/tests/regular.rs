@@ -62,6 +62,12 @@ const RADIAL: &[Radial] = &[
     ("(2 * atan2(sqrt(sqdist(x, y)), sqrt(4 - sqdist(x, y))))**2", |_| 2.0),
     ("let h = sum(sin((x - y) / 2)**2); (2 * p * asin(sqrt(h)))**2", |p| 2.0 * p * p),
     ("clamp(norm2(x - y), -1, 1)**2", |_| 2.0),
+    ("clamp(norm2(x - y), 0, p)**2", |_| 2.0),
+    ("clamp(norm2(x - y), -p, 2 * p)**4 + clamp(norm2(x - y), -p, p)**2", |_| 2.0),
+    ("exp(-clamp(norm2(x - y) / p, 0, p)**2)", |p| -2.0 / (p * p)),
+    ("min(norm2(x - y), p)**2", |_| 2.0),
+    ("max(norm2(x - y), -p)**2 + min(p, norm2(x - y))**2", |_| 4.0),
+    ("sum(clamp(abs(x - y), 0, p)**2)", |_| 2.0),
     ("ifelse(p - norm2(x - y), norm2(x - y)**2 / 2, p * (norm2(x - y) - p / 2))", |_| 1.0),
     ("p**2 * (sqrt(1 + (norm2(x - y) / p)**2) - 1)", |_| 1.0),
     // the second derivative is infinite, and counts as 0

@@ -122,7 +122,10 @@ impl<'a> Drawing<'a> {
             return None;
         }
         let sum = REDUCTIONS.first().filter(|_| self.rng.usize(0..10) < 6);
-        let row = sum.unwrap_or_else(|| &REDUCTIONS[self.rng.usize(0..REDUCTIONS.len())]);
+        let row = sum.unwrap_or_else(|| {
+            let rows = drawn();
+            rows[self.rng.usize(0..rows.len())]
+        });
         let weight = self.some_part();
         self.reduced(body, row, weight)
     }
@@ -297,6 +300,7 @@ impl<'a> Drawing<'a> {
             Weight::None => false,
             Weight::Optional => self.rng.bool(),
             Weight::Required => true,
+            Weight::Radius => return None,
         };
         let (mut roots, mut text) = (vec![body], self.operands[body].name.clone());
         if row.reduction.is_exponential() {
@@ -331,10 +335,15 @@ impl<'a> Drawing<'a> {
     }
 }
 
+/// The reductions that are drawn: not those within a radius, which are steps without derivatives.
+fn drawn() -> Vec<&'static Row> {
+    REDUCTIONS.iter().filter(|row| row.weight != Weight::Radius).collect()
+}
+
 /// Second derivatives of some that are no selections; a call of row numbers has none.
 fn order(rng: &mut Rng, row: &Row) -> u32 {
     match row.reduction {
-        Reduction::MaxSumShiftExp | Reduction::KMin { values: false, .. } => 0,
+        Reduction::MaxSumShiftExp | Reduction::KMin { values: false, .. } | Reduction::Within { .. } => 0,
         Reduction::Min | Reduction::KMin { .. } => 1,
         _ if rng.usize(0..3) == 0 => 2,
         _ => 1,

@@ -92,7 +92,7 @@ pub(crate) fn partials(formula: &Formula, points: &Points, row: &Row, rounding: 
                 }
             }
         }
-        Reduction::MaxSumShiftExp => return None,
+        Reduction::MaxSumShiftExp | Reduction::Within { .. } => return None,
         Reduction::LogSumExp | Reduction::SumSoftMaxWeight => {
             if terms.iter().flat_map(|t| &t.value).any(|x| x.is_nan() || *x == f64::INFINITY)
                 || terms.iter().flat_map(|t| &t.weight).any(|x| !x.is_finite())

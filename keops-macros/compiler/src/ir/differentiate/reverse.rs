@@ -236,6 +236,12 @@ fn pull_back(g: &mut Graph, id: Id, k: usize, e: Id) -> Id {
         }
         Op::Fun(fun @ (Fun::Max | Fun::Min | Fun::Relu | Fun::Clamp)) => {
             let (taken, zero) = (fun.takes(g, args, k).expect("it takes one of them"), g.zero(g.dim(e).clone()));
+            let e = if is_root_beside_arguments(g, id, k, e) {
+                let argument = g.broadcast(args[k], &node.dim);
+                g.substitute(e, id, argument)
+            } else {
+                e
+            };
             g.fun(Fun::IfElse, &[taken, e, zero])
         }
         Op::Fun(Fun::Abs) if g.is_steep(args[0]) => {
@@ -286,6 +292,42 @@ fn pull_back(g: &mut Graph, id: Id, k: usize, e: Id) -> Id {
             _ => g.vec_mat(args[0], e, g.dim(args[1]).clone()),
         },
     }
+}
+
+/// Whether argument `k` of a choice of the largest or the smallest is made of a root, the others are no numbers, and the
+/// cotangent `e` has the choice as a factor or in a function that is finite at 0. The choice is then the argument where
+/// the argument is taken, and nothing else tells whether the root is a factor of the cotangent: no number says which
+/// argument is taken at a root of 0.
+fn is_root_beside_arguments(g: &Graph, id: Id, k: usize, e: Id) -> bool {
+    let args = g.args(id);
+    let is_root = |&node: &Id| {
+        matches!(g.op(node), Op::Fun(Fun::Sqrt | Fun::Abs | Fun::Hypot | Fun::Cbrt | Fun::Acos | Fun::Acosh))
+    };
+    let is_number = |at: usize| at == k || g.constant_value(args[at]).is_some();
+    if matches!(g.op(id), Op::Fun(Fun::Relu)) || (0..args.len()).all(is_number) {
+        return false;
+    }
+    let of_choice: HashSet<Id> = g.reachable(&[e]).into_iter().fold(HashSet::new(), |mut above, node| {
+        if node == id || g.args(node).iter().any(|arg| above.contains(arg)) {
+            above.insert(node);
+        }
+        above
+    });
+    let is_infinite = |&node: &Id| match g.op(node) {
+        Op::Fun(Fun::Inv | Fun::Rsqrt | Fun::Log | Fun::Log2 | Fun::Log10 | Fun::Pow) => node != id,
+        Op::Div => of_choice.contains(&g.args(node)[1]),
+        &Op::Powi(n) => n < 0,
+        _ => false,
+    };
+    // components of which another argument is taken must not come together with this one
+    let is_apart = |&node: &Id| {
+        let of_components =
+            matches!(g.op(node), Op::Add | Op::Sub | Op::Neg | Op::Mul | Op::Div | Op::Powi(_) | Op::Fun(_));
+        g.is_scalar(id) || of_components && g.dim(node) == g.dim(id)
+    };
+    of_choice.contains(&e)
+        && of_choice.iter().all(|node| !is_infinite(node) && is_apart(node))
+        && g.reachable(&args[k..=k]).iter().any(is_root)
 }
 
 /// A number that is at least 0 unless x is 0.
