@@ -308,7 +308,6 @@ fn lists_from_both_ends() {
     assert_eq!(degrees, [1, 0, 2]);
 }
 
-#[test]
 /// Long contractions are computed before, and read what few targets against many sources do without.
 #[test]
 fn few_targets_with_long_rows() {
