@@ -293,6 +293,22 @@ fn devices_have_no_kernels_for_lists() {
     assert_eq!(near(&x, &x, 1.0).device(Device::Cpu).eval_on_device().unwrap().pairs(), 1);
 }
 
+#[test]
+fn lists_from_both_ends() {
+    let (x, y) = ([[0.0_f32], [5.0], [1.0]], [[1.0], [2.0], [9.0]]);
+    let lists = near(&x, &y, 1.0).eval().unwrap();
+    let expected = [(&[0_u32][..], &[1.0_f32][..]), (&[], &[]), (&[0, 1], &[0.0, 1.0])];
+    assert!((&lists).into_iter().eq(expected) && lists.iter().rev().eq(expected.into_iter().rev()));
+    let mut left = lists.iter();
+    assert_eq!((left.len(), left.nth(1), left.len()), (3, Some(expected[1]), 1));
+    assert_eq!((left.next_back(), left.next(), left.next_back()), (Some(expected[2]), None, None));
+    let mut degrees = vec![];
+    for (rows, _) in &lists {
+        degrees.push(rows.len());
+    }
+    assert_eq!(degrees, [1, 0, 2]);
+}
+
 /// Long contractions are computed before, and read what few targets against many sources do without.
 #[test]
 fn few_targets_with_long_rows() {

@@ -18,7 +18,7 @@ pub use error::Error;
 pub use halves::{Halves, bf16, f16};
 pub(crate) use host::numbers;
 pub use matrix::Matrix;
-pub use neighbours::Neighbours;
+pub use neighbours::{Lists, Neighbours};
 pub use ranges::{Pattern, Ranges, Segment};
 pub use rows::Rows;
 pub use storage::{Buffer, Host, OnDevice, Storage, To, room};

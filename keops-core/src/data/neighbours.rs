@@ -1,6 +1,6 @@
 //! Lists of neighbours: the result of `Within`.
 
-use core::ops::Range;
+use core::{iter::FusedIterator, ops::Range};
 
 use crate::{
     data::{Error, Ranges},
@@ -123,7 +123,7 @@ impl<T> Neighbours<T> {
         (&self.row_numbers[places.clone()], &self.values[places])
     }
 
-    /// All lists, in the order of the targets.
+    /// All lists, in the order of the targets. A loop over `&lists` is one over these, too.
     ///
     /// ```
     /// # use keops::prelude::*;
@@ -131,10 +131,13 @@ impl<T> Neighbours<T> {
     /// let lists = near(&[[0.0_f32], [5.0]], &[[1.0], [-0.5], [9.0]], &4.0).eval()?;
     /// let degrees: Vec<usize> = lists.iter().map(|(row_numbers, _)| row_numbers.len()).collect();
     /// assert_eq!(degrees, [2, 2]);
+    /// for (row_numbers, distances) in &lists {
+    ///     assert_eq!(row_numbers.len(), distances.len());
+    /// }
     /// # Ok::<(), keops::Error>(())
     /// ```
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u32], &[T])> {
-        (0..self.len()).map(|target| self.of(target))
+    pub fn iter(&self) -> Lists<'_, T> {
+        Lists { neighbours: self, left: 0..self.len() }
     }
 
     /// The places where the lists begin, the row numbers and the values, without copying.
@@ -179,6 +182,49 @@ impl<T> Neighbours<T> {
 
     fn places(&self, target: usize) -> Range<usize> {
         self.starts[target]..self.starts[target + 1]
+    }
+}
+
+/// The lists of [`Neighbours`], in the order of the targets: made by [`Neighbours::iter`].
+#[derive(Clone, Debug)]
+pub struct Lists<'a, T> {
+    neighbours: &'a Neighbours<T>,
+    /// The targets whose lists are still to come.
+    left: Range<usize>,
+}
+
+impl<'a, T> Iterator for Lists<'a, T> {
+    type Item = (&'a [u32], &'a [T]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left.next().map(|target| self.neighbours.of(target))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.left.size_hint()
+    }
+
+    fn nth(&mut self, n: usize) -> Option<Self::Item> {
+        self.left.nth(n).map(|target| self.neighbours.of(target))
+    }
+}
+
+impl<T> DoubleEndedIterator for Lists<'_, T> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.left.next_back().map(|target| self.neighbours.of(target))
+    }
+}
+
+impl<T> ExactSizeIterator for Lists<'_, T> {}
+
+impl<T> FusedIterator for Lists<'_, T> {}
+
+impl<'a, T> IntoIterator for &'a Neighbours<T> {
+    type Item = (&'a [u32], &'a [T]);
+    type IntoIter = Lists<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 
