@@ -34,7 +34,7 @@ use pulp::Arch;
 #[cfg(feature = "tracing")]
 use crate::cpu::event;
 use crate::{
-    bounds::{Bounds, Interval, Rounding},
+    bounds::{Bounds, End, Interval, Rounding, Scratch},
     cpu::{
         output::{self, Totals},
         over_targets::TargetBlock,
@@ -52,6 +52,9 @@ use crate::{
 
 /// Where best first meets this share of the pairs, it does not pay.
 const SHARE: f64 = 0.4;
+
+/// The same with narrow bounds, which take several times as long.
+const SHARE_NARROW: f64 = 0.1;
 
 /// About as many parts of the sources are met by a leaf of targets.
 const MET: usize = 128;
@@ -114,7 +117,12 @@ impl<'w, T: Vectorized> OfRole<'w, T> {
     /// Sorts the rows of these numbers.
     fn new(work: &Work<'_, T>, role: Role, rows: &[u32]) -> Self {
         let dim = width(work.layout.signature.variables, role);
-        let leaf = if role == Role::Target { plan::leaf_targets(work.shape) } else { LEAF };
+        let (leaf, all) = match role {
+            Role::Target => (plan::leaf_targets(work.shape), work.shape.targets),
+            _ => (LEAF, work.shape.sources),
+        };
+        // The boxes of a sample are as large as those of all rows.
+        let leaf = (leaf * rows.len()).div_ceil(all.max(1));
         let tree = Tree::new(&work.points(role, rows), dim, leaf);
         let order: Vec<u32> = tree.order().iter().map(|&place| rows[place as usize]).collect();
         let numbers = work.reordered(role, &order);
@@ -151,7 +159,7 @@ impl<'w, T: Vectorized> Sorted<'w, T> {
         &self,
         arch: Arch,
         work: &Work<'_, T>,
-        bounds: &dyn Bounds<T>,
+        bounds: &Bounds<T>,
         selects: Selects,
         run: impl FnOnce(Search<'_, T>) -> R,
     ) -> R {
@@ -167,7 +175,7 @@ impl<'w, T: Vectorized> Sorted<'w, T> {
 struct Search<'a, T: Vectorized> {
     arch: Arch,
     work: &'a Work<'a, T>,
-    bounds: &'a dyn Bounds<T>,
+    bounds: &'a Bounds<T>,
     selects: Selects,
     /// How many sources there are, of which these may be a sample.
     of: usize,
@@ -188,7 +196,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
     fn new(
         arch: Arch,
         work: &'a Work<'a, T>,
-        bounds: &'a dyn Bounds<T>,
+        bounds: &'a Bounds<T>,
         selects: Selects,
         trees: [&'a Tree<T>; 2],
     ) -> Self {
@@ -209,7 +217,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
         let component = |(number, &x): (usize, &T)| Interval::component(Role::Parameter, number, x, x);
         let parameters: Vec<_> = points.iter().enumerate().map(component).collect();
         bounds.prepare(rounding, Role::Parameter, &[], &parameters, &mut search.parameters);
-        let each = work.layout.source;
+        let each = bounds.prepared(Role::Source);
         let nodes = trees[1].nodes();
         if trees[0].nodes().saturating_mul(MET) < nodes {
             return search;
@@ -250,31 +258,36 @@ impl<'a, T: Vectorized> Search<'a, T> {
 
     /// The search, with narrow bounds if it takes these, if it pays.
     fn that_pays(mut self) -> Option<Self> {
-        if self.pays() {
-            return Some(self);
+        let plain = self.share_met(SHARE);
+        if plain > 0.5 * SHARE_NARROW && self.bounds.narrows() {
+            self.narrow = true;
+            let narrow = self.share_met(SHARE_NARROW);
+            if narrow < SHARE_NARROW && narrow < 0.4 * plain {
+                return Some(self);
+            }
+            self.narrow = false;
         }
-        // only intervals of contractions can be cut
-        self.narrow = !self.work.layout.contractions.is_empty();
-        (self.narrow && self.pays()).then_some(self)
+        (plain < SHARE).then_some(self)
     }
 
-    /// Whether best first meets so few pairs that it pays, by a few leaves of targets.
-    fn pays(&self) -> bool {
+    /// The share of the pairs that best first meets, by a few leaves of targets, which stop at `most`. Of a sample, that of all
+    /// pairs.
+    fn share_met(&self, most: f64) -> f64 {
         /// The leaves that are tried.
-        const LEAVES: usize = 3;
-        /// Nor where it meets so many of a sample.
+        const LEAVES: usize = 5;
+        /// It does not pay either where it meets so many of a sample.
         const MOST: f64 = 0.8;
         // Of denser points, more are met, but a smaller share of them: neither as many nor the same share.
         let Shape { sources, .. } = self.work.shape;
-        let share = (SHARE * (self.of as f64 / sources as f64).sqrt()).min(MOST);
+        let of_all = (self.of as f64 / sources as f64).sqrt().min(MOST / most);
         let leaves: Vec<usize> = self.trees[0].leaves().collect();
         let tried: Vec<usize> = leaves.iter().copied().step_by(leaves.len().div_ceil(LEAVES).max(1)).collect();
-        let most = (share * sources as f64) as usize;
+        let most = (most * of_all * sources as f64) as usize;
         let met = AtomicUsize::new(0);
         threads::for_each(0..tried.len(), true, &|number| {
             met.fetch_add(self.of_leaf(tried[number], most).1, Ordering::Relaxed);
         });
-        (met.into_inner() as f64) < share * (sources * tried.len()) as f64
+        met.into_inner() as f64 / (of_all * (sources * tried.len()) as f64)
     }
 
     /// The results of all targets, if best first pays. A few targets are not tried on before.
@@ -335,17 +348,17 @@ impl<'a, T: Vectorized> Search<'a, T> {
         let mut worst = vec![f64::INFINITY; components];
         let mut values = vec![Interval::component(Role::Parameter, 0, T::zero(), T::zero()); components];
         let mut queue: BinaryHeap<Queued> = BinaryHeap::new();
-        let mut scratch = Vec::new();
+        let (mut scratch, mut room) = (Vec::new(), Scratch::default());
         let mut met = 0;
         let mut push = |queue: &mut BinaryHeap<Queued>, node: usize, worst: &[f64]| {
-            let each = self.work.layout.source;
+            let each = self.bounds.prepared(Role::Source);
             let source = if self.sources.is_empty() {
                 self.prepare(Role::Source, &self.of_node(Role::Source, node), &mut scratch);
                 &scratch[..]
             } else {
                 &self.sources[node * each..][..each]
             };
-            self.least(&whole, source, &mut values);
+            self.least(&whole, source, worst, &mut room, &mut values);
             let beyond = |(value, &worst): (&Interval<T>, &f64)| value.lo() > worst;
             if values.iter().zip(worst).all(beyond) {
                 return;
@@ -389,16 +402,26 @@ impl<'a, T: Vectorized> Search<'a, T> {
         (block, met)
     }
 
-    /// The components of f, or of -f if the reduction selects its largest values, on a box of targets and one of sources.
-    fn least(&self, target: &[Interval<T>], source: &[Interval<T>], values: &mut [Interval<T>]) {
-        let (cx, parameters) = (self.rounding, &self.parameters);
-        if self.narrow {
-            self.bounds.pair_narrow(cx, parameters, target, source, values);
-        } else {
-            self.bounds.pair(cx, parameters, target, source, values);
+    /// The components of f, or of -f if the reduction selects its largest values, on a box of targets and one of sources. Of
+    /// lower bounds that exceed `worst`, any is as good.
+    fn least(
+        &self,
+        target: &[Interval<T>],
+        source: &[Interval<T>],
+        worst: &[f64],
+        room: &mut Scratch<T>,
+        values: &mut [Interval<T>],
+    ) {
+        let (cx, parameters, negated) = (self.rounding, &self.parameters, self.selects.negated);
+        self.bounds.pair(cx, parameters, target, source, room, values);
+        if self.narrow && negated {
+            let worst: Vec<f64> = worst.iter().map(|worst| -worst).collect();
+            self.bounds.narrow(cx, parameters, target, source, (End::Upper, &worst), room, values);
+        } else if self.narrow {
+            self.bounds.narrow(cx, parameters, target, source, (End::Lower, worst), room, values);
         }
-        if self.selects.negated {
-            values.iter_mut().for_each(|value| *value = Interval::neg(self.rounding, *value));
+        if negated {
+            values.iter_mut().for_each(|value| *value = Interval::neg(cx, *value));
         }
     }
 }
