@@ -32,12 +32,12 @@
 //! | `clamp` of a distance | 1.0, 1.2 | the same |
 //! | hyperbolic distance; nearest image, by `min(d, 1 - d)` or by `d - round(d, 0)` | 1.2, 1.7 | the same |
 //! | a Gaussian times a dot product | 1.3, 1.8 | 1.3, 1.7 |
-//! | Huber, by `ifelse` | 1.3, 1.6 | NARROW_HUBER |
-//! | Matérn (1 + r) exp(-r); Wendland | 2.7, 5.2 | NARROW_MATERN |
-//! | r² exp(-g r²) | 5.8, 14 | NARROW_HAT |
-//! | gradients of a Gaussian, a Laplacian, a hyperbolic distance | 2.8, 4.1; 2.8, 13; 5.7, 35 | NARROW_GRAD |
-//! | \|x\|² + \|y\|² - 2 (x \| y) | 5, 25 | NARROW_EXP |
-//! | cosine distance | 6.5, 28 | NARROW_COS |
+//! | Huber, by `ifelse` | 1.3, 1.6 | 1.1, 1.1 |
+//! | Matérn (1 + r) exp(-r); Wendland | 2.7, 5.2 | 1.1, 1.6 |
+//! | r² exp(-g r²) | 5.8, 14 | 1.1, 1.3 |
+//! | gradients of a Gaussian, a Laplacian, a hyperbolic distance | 2.8, 4.1; 2.8, 13; 5.7, 35 | the same |
+//! | \|x\|² + \|y\|² - 2 (x \| y) | 5, 25 | 1.2, 4.2 |
+//! | cosine distance | 6.5, 28 | 5.5, 23 |
 //!
 //! What the mean value theorem leaves shrinks with the square of the edge: of smaller boxes, as those of many points are, the last two
 //! are much narrower. With more components than 3 boxes themselves are wide, whatever the formula.

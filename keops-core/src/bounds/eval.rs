@@ -32,6 +32,7 @@ impl Tape {
             let place = v.len() - self.inputs;
             let truth = |place: u32| truths[place as usize];
             let number = match op {
+                Op::Constant(bits) if f64::from_bits(bits).is_nan() => Interval::unknown(),
                 Op::Constant(bits) => Interval::point(f64::from_bits(bits)),
                 Op::Add(a, b) => Interval::add(cx, of(a), of(b)),
                 Op::Sub(a, b) => Interval::sub(cx, of(a), of(b)),
@@ -41,16 +42,16 @@ impl Tape {
                 Op::MulAdd(a, b, c) => Interval::mul_add(cx, of(a), of(b), of(c)),
                 Op::NegMulAdd(a, b, c) => Interval::neg_mul_add(cx, of(a), of(b), of(c)),
                 Op::Residue(a, b, multiple) => {
-                    let half = multiple.half(cx, of(a), |place| of(place));
+                    let half = multiple.half(cx, of(a), of);
                     let difference = Interval::sub(cx, of(a), of(b));
                     if half.is_nan() { difference } else { difference.within(-half, half) }
                 }
                 Op::Fold(a, b, multiple) => {
-                    let half = multiple.half(cx, of(a), |place| of(place));
+                    let half = multiple.half(cx, of(a), of);
                     let difference = Interval::sub(cx, of(a), of(b));
                     let mut size =
                         Interval::abs(cx, if half.is_nan() { difference } else { difference.within(-half, half) });
-                    size.lo = size.lo.max(multiple.nearest(cx, of(a), |place| of(place)).min(size.hi));
+                    size.lo = size.lo.max(multiple.nearest(cx, of(a), of).min(size.hi));
                     size
                 }
                 Op::Abs(a) => Interval::abs(cx, of(a)),

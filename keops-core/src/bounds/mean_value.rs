@@ -167,8 +167,8 @@ impl<T: Scalar> Bounds<T> {
         scratch: &mut Scratch<T>,
         to: &mut [Interval<T>],
     ) {
-        let unlimited = |&enough: &f64| enough == f64::INFINITY || enough == f64::NEG_INFINITY;
-        if self.pair.ops.is_empty() || enough.iter().all(unlimited) {
+        // An infinite bound is reached already, or never.
+        if self.pair.ops.is_empty() || enough.iter().all(|enough| enough.is_infinite()) {
             return;
         }
         let cx = cx.outward();
@@ -197,7 +197,7 @@ impl<T: Scalar> Bounds<T> {
                 }));
             }
             contract(cx, self.contractions, self.products, [p, p + i], inputs);
-            // An output that is past the point at the middle of the boxes cannot be narrowed enough.
+            // The value at the middle of the boxes may show that no bound is enough.
             if scratch.pair.truths.is_empty() && self.is_beyond(scratch, (end, enough)) {
                 return;
             }
