@@ -10,7 +10,7 @@ mod harness;
 use harness::Random;
 use keops::{Element, prelude::*};
 use keops_core::{
-    bounds::{Bounds, Boxes, Interval, Rounding},
+    bounds::{Bounds, End, Interval, Rounding, Scratch},
     formula::{Components, Formula, Role, Row, Sink, width},
     lanes::Lanes,
     number::{Packed, Real},
@@ -174,7 +174,7 @@ impl<F: Formula, T: Element> WithSimd for Values<'_, F, T> {
     }
 }
 
-/// The bounds of a formula on one pair of boxes, by `pair` and by `pair_narrow`.
+/// The bounds of a formula on one pair of boxes, by `pair` and by `narrow`.
 struct Found<T: Element> {
     whole: Vec<Interval<T>>,
     narrow: Vec<Interval<T>>,
@@ -188,7 +188,7 @@ fn intervals<T: Element>(role: Role, (lo, hi): &Ends<T>) -> Vec<Interval<T>> {
 }
 
 fn bounds<F: Formula, T: Element>(cx: Rounding<T>, p: &[T], x: &Ends<T>, y: &Ends<T>) -> Found<T> {
-    let boxes: &dyn Bounds<T> = &Boxes::<F>::new();
+    let (boxes, mut scratch) = (Bounds::<T>::of::<F>(), Scratch::default());
     let [mut parameters, mut target, mut source] = [Vec::new(), Vec::new(), Vec::new()];
     let p = intervals(Role::Parameter, &(p.to_vec(), p.to_vec()));
     boxes.prepare(cx, Role::Parameter, &[], &p, &mut parameters);
@@ -196,8 +196,12 @@ fn bounds<F: Formula, T: Element>(cx: Rounding<T>, p: &[T], x: &Ends<T>, y: &End
     boxes.prepare(cx, Role::Source, &parameters, &intervals(Role::Source, y), &mut source);
     let any = Interval::component(Role::Target, 0, T::zero(), T::zero());
     let mut found = Found { whole: vec![any; boxes.components()], narrow: vec![any; boxes.components()] };
-    boxes.pair(cx, &parameters, &target, &source, &mut found.whole);
-    boxes.pair_narrow(cx, &parameters, &target, &source, &mut found.narrow);
+    boxes.pair(cx, &parameters, &target, &source, &mut scratch, &mut found.whole);
+    found.narrow.copy_from_slice(&found.whole);
+    let enough = vec![f64::NAN; boxes.components()];
+    for end in [End::Lower, End::Upper] {
+        boxes.narrow(cx, &parameters, &target, &source, (end, &enough), &mut scratch, &mut found.narrow);
+    }
     found
 }
 
@@ -316,7 +320,7 @@ macro_rules! formulas {
             }
         )*
         /// How wide the bounds are: the median and the 90 % quantile of the widths over those of the values, for boxes of edge 0.2
-        /// in the unit cube; by `pair` and by `pair_narrow`.
+        /// in the unit cube; by `pair` and by `narrow`.
         #[test]
         fn widths() {
             $({

@@ -1,7 +1,9 @@
 //! Bounds of a formula on boxes.
 //!
-//! The stages of a [`Formula`] are generic over [`Real`], and [`Interval`] is one: evaluated on the intervals of the
-//! coordinates of a box of targets and a box of sources, a formula gives bounds of f over all pairs of the two. No formula is written for this, and programs that do not ask for bounds do not compile them.
+//! The stages of a [`Formula`] are generic over [`Real`]. Run once on numbers that only write down what is asked of them, a stage
+//! becomes a list of operations, which is evaluated with an [`Interval`] for each number: of the coordinates of a box of targets and
+//! a box of sources, it makes bounds of f over all pairs of the two. No formula is written for this. Programs compile the writing
+//! down; what evaluates lists is compiled once, with this crate.
 //!
 //! *What the bounds hold for* is what the engine computes in f32 or f64, with its roundings: on the CPU with every instruction
 //! set, fused or not, also where contractions of many components are matrix products; and on the GPU. They do not hold
@@ -10,6 +12,9 @@
 //!
 //! | where | what |
 //! |---|---|
+//! | `tape` | stages as lists of operations |
+//! | `eval` | lists on intervals, and at points |
+//! | `slopes`, `mean_value` | narrow bounds, from derivatives of lists |
 //! | `interval` | the number, and arithmetic |
 //! | `functions` | elementary functions |
 //! | `contraction` | dot products and squared distances |
@@ -17,226 +22,244 @@
 //! | `identity` | which intervals are of the same number |
 //!
 //! *How wide bounds are.* An operand that occurs twice may take different values in the two places, unless it is the same
-//! number in both, as in x·x. These are widths of bounds over those of values (f32, D = 3, boxes of edge 0.2 in the unit cube; the
-//! median and the 90 % quantile, which `cargo test --test bounds widths` measures again):
+//! number in both, as in x·x, or is rounded, as in x - round(x). [`Bounds::narrow`] knows more, by derivatives. These are widths of
+//! bounds over those of values (f32, D = 3, boxes of edge 0.2 in the unit cube; the median and the 90 % quantile, which `cargo test
+//! --test bounds widths` measures again):
 //!
-//! | formula | [`Bounds::pair`] | [`Bounds::pair_narrow`] |
+//! | formula | [`Bounds::pair`] | [`Bounds::narrow`] |
 //! |---|---|---|
 //! | distances: squared, Manhattan, Chebyshev, haversine; Gaussian, Laplacian, Cauchy kernels; dot product | 1.0, 1.3 | the same |
 //! | `clamp` of a distance | 1.0, 1.2 | the same |
-//! | hyperbolic distance; nearest image, by `min(d, 1 - d)` | 1.2, 1.7 | the same |
-//! | a Gaussian times a dot product | 1.3, 1.7 | the same |
-//! | Huber, by `ifelse` | 1.4, 1.7 | 1.1, 1.1 |
-//! | Matérn (1 + r) exp(-r); Wendland | 2.9, 5.2 | 1.5, 2.5 |
-//! | r² exp(-g r²) | 5.7, 14 | 1.6, 2.3 |
+//! | hyperbolic distance; nearest image, by `min(d, 1 - d)` or by `d - round(d, 0)` | 1.2, 1.7 | the same |
+//! | a Gaussian times a dot product | 1.3, 1.8 | 1.3, 1.7 |
+//! | Huber, by `ifelse` | 1.3, 1.6 | 1.1, 1.1 |
+//! | Matérn (1 + r) exp(-r); Wendland | 2.7, 5.2 | 1.1, 1.6 |
+//! | r² exp(-g r²) | 5.8, 14 | 1.1, 1.3 |
 //! | gradients of a Gaussian, a Laplacian, a hyperbolic distance | 2.8, 4.1; 2.8, 13; 5.7, 35 | the same |
-//! | nearest image, by `d - round(d, 0)` | 7.0, 14 | the same |
-//! | \|x\|² + \|y\|² - 2 (x \| y) | 4.3, 25 | the same |
-//! | cosine distance | 6.5, 28 | the same |
+//! | \|x\|² + \|y\|² - 2 (x \| y) | 5, 25 | 1.2, 4.2 |
+//! | cosine distance | 6.5, 28 | 5.5, 23 |
 //!
-//! A search skips boxes by the first of these, and hardly by the last three: write distances as `sqdist`, and the nearest
-//! image by `min`. With more components than 3 boxes themselves are wide, whatever the formula.
+//! What the mean value theorem leaves shrinks with the square of the edge: of smaller boxes, as those of many points are, the last two
+//! are much narrower. With more components than 3 boxes themselves are wide, whatever the formula.
 
 mod contraction;
+mod eval;
 mod functions;
 mod identity;
 mod interval;
+mod mean_value;
+mod slopes;
+mod tape;
 mod truth;
 
-use core::marker::PhantomData;
+use core::{
+    any::{Any, TypeId},
+    marker::PhantomData,
+};
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock},
+};
 
 pub use interval::{Interval, Rounding};
+pub use mean_value::{End, Scratch};
 pub use truth::Truth;
 
 use crate::{
-    formula::{Components, Formula, Role, Sink},
+    formula::{Components, Contraction, Formula, Role, Sink, is_long, width},
     number::{Real, Scalar},
 };
 use contraction::contract;
+use mean_value::CUT;
+use tape::{OnTraced, Tape};
 
 /// A formula on boxes, for an element type. See the [module](self).
-pub trait Bounds<T: Scalar>: Sync {
-    /// How many components f has.
-    fn components(&self) -> usize;
+#[derive(Debug)]
+pub struct Bounds<T> {
+    parameters: Stage,
+    target: Stage,
+    source: Stage,
+    pair: Tape,
+    contractions: &'static [Contraction],
+    /// Whether the CPU may compute contractions as products about a centre.
+    products: bool,
+    reads: Reads,
+    element: PhantomData<T>,
+}
 
-    /// Prepares the variables of a role: `rows` has all of them one after another, and `to` is replaced by the
-    /// components that [`Self::pair`] reads. `parameters` are prepared, and not read for the role of parameters.
+/// What the pair stage reads beside parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reads {
+    /// Up to three contractions.
+    Contractions,
+    Rows,
+}
+
+/// A stage that prepares the rows of a role.
+#[derive(Debug)]
+struct Stage {
+    tape: Tape,
+    /// The numbers of a row.
+    row: usize,
+    /// Whether it copies the row.
+    copies: bool,
+}
+
+impl Stage {
+    fn new<T: Scalar>(parameters: usize, row: usize, outputs: usize, f: OnTraced<'_, T>) -> Self {
+        let tape = Tape::new(parameters + row, outputs, f);
+        let copies =
+            outputs == row && tape.outputs.iter().enumerate().all(|(k, &place)| place as usize == parameters + k);
+        Self { tape, row, copies }
+    }
+}
+
+impl<T: Scalar> Bounds<T> {
+    /// The bounds of `F`, which are made once.
+    ///
+    /// # Panics
+    /// Never, if stages of formulas do not.
+    pub fn of<F: Formula>() -> &'static Self {
+        Self::made(TypeId::of::<F>(), Self::new::<F>)
+    }
+
+    /// The bounds of the formula of this type, made unless they have been.
+    fn made(formula: TypeId, new: fn() -> Self) -> &'static Self {
+        type Made = HashMap<[TypeId; 2], &'static (dyn Any + Send + Sync)>;
+        static MADE: RwLock<Option<Made>> = RwLock::new(None);
+        let key = [formula, TypeId::of::<T>()];
+        let found =
+            MADE.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|made| made.get(&key).copied());
+        let made = found.unwrap_or_else(|| {
+            let new: &'static Self = Box::leak(Box::new(new()));
+            let mut all = MADE.write().unwrap_or_else(PoisonError::into_inner);
+            *all.get_or_insert_default().entry(key).or_insert(new)
+        });
+        made.downcast_ref().expect("the key is of the type")
+    }
+
+    fn new<F: Formula>() -> Self {
+        let p = <F::Parameters<T> as Components<T>>::LEN;
+        let (i, j) = (<F::Target<T> as Components<T>>::LEN, <F::Source<T> as Components<T>>::LEN);
+        let row = |role| width(F::VARIABLES, role);
+        let inputs = p + i + j + F::CONTRACTIONS.len();
+        let pair = Tape::new::<T>(inputs, <F::Output<T> as Components<T>>::LEN, &|x, to| {
+            let (p, x) = x.split_at(p);
+            let (target, x) = x.split_at(i);
+            let (source, contractions) = x.split_at(j);
+            F::pair((), p, &target, &source, contractions, &mut Put(to));
+        });
+        let rows = pair.reads(p..p + i + j);
+        Self {
+            parameters: Stage::new::<T>(0, row(Role::Parameter), p, &|x, to| F::parameters((), x, to)),
+            target: Stage::new::<T>(p, row(Role::Target), i, &|x, to| F::target((), &x[..p], &x[p..], to)),
+            source: Stage::new::<T>(p, row(Role::Source), j, &|x, to| F::source((), &x[..p], &x[p..], to)),
+            pair,
+            reads: if rows || F::CONTRACTIONS.len() > CUT { Reads::Rows } else { Reads::Contractions },
+            contractions: F::CONTRACTIONS,
+            products: is_long(F::CONTRACTIONS),
+            element: PhantomData,
+        }
+    }
+
+    fn stage(&self, role: Role) -> &Stage {
+        match role {
+            Role::Parameter => &self.parameters,
+            Role::Target => &self.target,
+            Role::Source => &self.source,
+        }
+    }
+
+    /// How many components f has.
+    #[must_use]
+    pub fn components(&self) -> usize {
+        self.pair.outputs.len()
+    }
+
+    /// Whether [`Self::narrow`] may say more than [`Self::pair`].
+    #[must_use]
+    pub fn narrows(&self) -> bool {
+        !self.pair.ops.is_empty()
+    }
+
+    /// How many intervals [`Self::prepare`] makes of a row of a role.
+    #[must_use]
+    pub fn prepared(&self, role: Role) -> usize {
+        let stage = self.stage(role);
+        if stage.copies { stage.row } else { stage.tape.outputs.len() + stage.row }
+    }
+
+    /// Prepares the variables of a role: `row` has all of them one after another, and `to` is replaced by what [`Self::pair`]
+    /// reads, the components that the engine prepares and behind them the row, if it is not the same. `parameters` are prepared, and
+    /// not read for the role of parameters.
     ///
     /// # Panics
     /// If there are fewer intervals than components.
-    fn prepare(
+    pub fn prepare(
         &self,
         cx: Rounding<T>,
         role: Role,
         parameters: &[Interval<T>],
-        rows: &[Interval<T>],
+        row: &[Interval<T>],
         to: &mut Vec<Interval<T>>,
-    );
+    ) {
+        let stage = self.stage(role);
+        to.clear();
+        let row = &row[..stage.row];
+        if !stage.copies {
+            let mut values = eval::Values::default();
+            let parameters =
+                if role == Role::Parameter { &[] } else { &parameters[..self.parameters.tape.outputs.len()] };
+            values.numbers.extend_from_slice(parameters);
+            values.numbers.extend_from_slice(row);
+            stage.tape.intervals(cx, &mut values);
+            // What a stage prepared is a number of its own: computed on other lanes, the same expression may have other
+            // roundings.
+            to.extend(stage.tape.outputs.iter().enumerate().map(|(number, &place)| Interval {
+                id: interval::component(role, number),
+                ..values.numbers[place as usize]
+            }));
+        }
+        to.extend_from_slice(row);
+    }
 
     /// The bounds of all components of f, from prepared intervals.
     ///
     /// # Panics
     /// If there are fewer intervals than components.
-    fn pair(
+    pub fn pair(
         &self,
         cx: Rounding<T>,
         parameters: &[Interval<T>],
         target: &[Interval<T>],
         source: &[Interval<T>],
-        to: &mut [Interval<T>],
-    );
-
-    /// [`Self::pair`], narrower and several times as long: the interval of a contraction is cut in eight pieces, and what f
-    /// is on the pieces is put together. A formula with two or three contractions has three or two pieces of each; one with
-    /// more, or with none, is as by [`Self::pair`].
-    ///
-    /// # Panics
-    /// As [`Self::pair`].
-    fn pair_narrow(
-        &self,
-        cx: Rounding<T>,
-        parameters: &[Interval<T>],
-        target: &[Interval<T>],
-        source: &[Interval<T>],
-        to: &mut [Interval<T>],
-    );
-}
-
-/// The bounds of a formula.
-#[derive(Clone, Copy, Debug)]
-pub struct Boxes<F>(PhantomData<F>);
-
-impl<F> Boxes<F> {
-    /// The bounds of `F`.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<F> Default for Boxes<F> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T: Scalar, F: Formula> Bounds<T> for Boxes<F> {
-    fn components(&self) -> usize {
-        <F::Output<T> as Components<T>>::LEN
-    }
-
-    fn prepare(
-        &self,
-        cx: Rounding<T>,
-        role: Role,
-        parameters: &[Interval<T>],
-        rows: &[Interval<T>],
-        to: &mut Vec<Interval<T>>,
-    ) {
-        let len = match role {
-            Role::Parameter => <F::Parameters<T> as Components<T>>::LEN,
-            Role::Target => <F::Target<T> as Components<T>>::LEN,
-            Role::Source => <F::Source<T> as Components<T>>::LEN,
-        };
-        to.clear();
-        to.resize(len, Interval::unknown());
-        match role {
-            Role::Parameter => F::parameters(cx, rows, to),
-            Role::Target => F::target(cx, parameters, rows, to),
-            Role::Source => F::source(cx, parameters, rows, to),
-        }
-        // What a stage prepared is a number of its own: computed on other lanes, the same expression may have other
-        // roundings.
-        for (number, component) in to.iter_mut().enumerate() {
-            component.id = interval::component(role, number);
-        }
-    }
-
-    #[inline]
-    fn pair(
-        &self,
-        cx: Rounding<T>,
-        parameters: &[Interval<T>],
-        target: &[Interval<T>],
-        source: &[Interval<T>],
+        scratch: &mut Scratch<T>,
         to: &mut [Interval<T>],
     ) {
-        let contractions = contract::<T, F>(cx, target, source);
-        F::pair(cx, parameters, &target, &source, contractions.as_slice(), &mut Put(to));
-    }
-
-    fn pair_narrow(
-        &self,
-        cx: Rounding<T>,
-        parameters: &[Interval<T>],
-        target: &[Interval<T>],
-        source: &[Interval<T>],
-        to: &mut [Interval<T>],
-    ) {
-        let whole = contract::<T, F>(cx, target, source);
-        let count = F::CONTRACTIONS.len();
-        let bounded = whole.as_slice().iter().all(|c| c.lo().is_finite() && c.hi().is_finite());
-        let pieces: usize = match count {
-            1 => 8,
-            2 => 3,
-            3 => 2,
-            _ => 1,
-        };
-        let pieces = if bounded { pieces } else { 1 };
-        for combination in 0..pieces.pow(count as u32) {
-            let (mut parts, mut rest) = (whole, combination);
-            for part in parts.as_mut_slice() {
-                *part = part.piece(rest % pieces, pieces);
-                rest /= pieces;
-            }
-            let mut join = Join { to, first: combination == 0 };
-            F::pair(cx, parameters, &target, &source, parts.as_slice(), &mut join);
+        let [p, i, j] = [&self.parameters, &self.target, &self.source].map(|stage| stage.tape.outputs.len());
+        let numbers = &mut scratch.pair.numbers;
+        numbers.clear();
+        numbers.extend_from_slice(&parameters[..p]);
+        numbers.extend_from_slice(&target[..i]);
+        numbers.extend_from_slice(&source[..j]);
+        contract(cx, self.contractions, self.products, [p, p + i], numbers);
+        self.pair.intervals(cx, &mut scratch.pair);
+        for (to, &place) in to.iter_mut().zip(&self.pair.outputs) {
+            *to = scratch.pair.numbers[place as usize];
         }
     }
 }
 
 /// Keeps each component.
-struct Put<'a, T: Scalar>(&'a mut [Interval<T>]);
+struct Put<'a, R>(&'a mut [R]);
 
-impl<T: Scalar> Sink<Interval<T>> for Put<'_, T> {
+impl<R: Real> Sink<R> for Put<'_, R> {
     #[inline]
-    fn put(&mut self, _: Rounding<T>, c: usize, value: Interval<T>) {
+    fn put(&mut self, _: R::Cx, c: usize, value: R) {
         self.0[c] = value;
     }
     #[inline]
-    fn put_product(&mut self, cx: Rounding<T>, c: usize, a: Interval<T>, b: Interval<T>) {
-        self.0[c] = Interval::mul(cx, a, b);
-    }
-}
-
-/// Puts each component together with what earlier pieces gave.
-struct Join<'a, T: Scalar> {
-    to: &'a mut [Interval<T>],
-    first: bool,
-}
-
-impl<T: Scalar> Sink<Interval<T>> for Join<'_, T> {
-    #[inline]
-    fn put(&mut self, _: Rounding<T>, c: usize, value: Interval<T>) {
-        self.to[c] = if self.first { value } else { self.to[c].hull(value, value.id) };
-    }
-    #[inline]
-    fn put_product(&mut self, cx: Rounding<T>, c: usize, a: Interval<T>, b: Interval<T>) {
-        self.put(cx, c, Interval::mul(cx, a, b));
-    }
-}
-
-impl<T: Scalar> Interval<T> {
-    /// One of several pieces of the interval, which are as long as the others; they meet at their ends.
-    fn piece(self, number: usize, pieces: usize) -> Self {
-        let end = |k: usize| match k {
-            0 => self.lo,
-            k if k == pieces => self.hi,
-            k => {
-                let part = k as f64 / pieces as f64;
-                self.lo * (1.0 - part) + self.hi * part
-            }
-        };
-        Self { lo: end(number), hi: end(number + 1), ..self }
+    fn put_product(&mut self, cx: R::Cx, c: usize, a: R, b: R) {
+        self.0[c] = R::mul(cx, a, b);
     }
 }

@@ -13,30 +13,37 @@ use super::{
     interval::{Interval, Rounding},
 };
 use crate::{
-    formula::{Components, Contraction, ContractionKind, Formula, is_long},
+    formula::{Contraction, ContractionKind},
     number::Scalar,
 };
 
-/// All contractions of a pair.
+/// Adds all contractions of a pair to `numbers`, in which prepared targets begin at `i` and prepared sources at `j`.
 #[inline]
-pub(super) fn contract<T: Scalar, F: Formula>(
+pub(super) fn contract<T: Scalar>(
     cx: Rounding<T>,
-    target: &[Interval<T>],
-    source: &[Interval<T>],
-) -> F::Contractions<Interval<T>> {
-    let mut contractions = <F::Contractions<Interval<T>> as Components<_>>::splat(Interval::unknown());
-    let products = const { is_long(F::CONTRACTIONS) };
-    for (number, (to, contraction)) in contractions.as_mut_slice().iter_mut().zip(F::CONTRACTIONS).enumerate() {
+    contractions: &[Contraction],
+    products: bool,
+    [i, j]: [usize; 2],
+    numbers: &mut Vec<Interval<T>>,
+) {
+    for (number, contraction) in contractions.iter().enumerate() {
         let &Contraction { kind, target: u, source: w, len } = contraction;
-        let rows = target[u..u + len].iter().zip(&source[w..w + len]);
+        let rows = numbers[i + u..][..len].iter().zip(&numbers[j + w..][..len]);
         let id = identity::of(const { word("contraction") }, number as u64, 0);
         let relative = relative_error(cx, contraction, products);
-        *to = match kind {
+        let value = match kind {
             ContractionKind::Dot => dot(cx, rows, relative, id),
             ContractionKind::SquaredDistance => squared_distance(cx, rows, relative, id),
         };
+        numbers.push(value);
     }
-    contractions
+}
+
+/// The largest error of a contraction, of whose terms the absolute values are at most `size` in all.
+pub(super) fn error<T: Scalar>(cx: Rounding<T>, contraction: &Contraction, products: bool, size: f64) -> f64 {
+    let unit = cx.unit.max(f64::EPSILON / 2.0);
+    let relative = relative_error(Rounding { unit, ..cx }, contraction, products);
+    size * relative / (1.0 - relative).max(0.0) + contraction.len as f64 * cx.least
 }
 
 /// The largest relative error of a contraction, which may be made of a product about a centre. In f64 the ends of its

@@ -16,9 +16,9 @@ use super::{
 use crate::number::{Real, Scalar};
 
 /// The largest error of any function but `erfc` in ULP, f32 (unfused) and f64.
-const ULPS: f64 = 2.0;
+pub(super) const ULPS: f64 = 2.0;
 /// That of `erfc`.
-const ULPS_ERFC: f64 = 4.0;
+pub(super) const ULPS_ERFC: f64 = 4.0;
 /// The largest error of the standard library in f64.
 const ULPS_OF_REFERENCE: f64 = 1.0;
 

@@ -25,19 +25,26 @@ pub struct Rounding<T> {
     pub(super) unit: f64,
     /// The smallest normal number.
     pub(super) least: f64,
-    element: PhantomData<T>,
+    /// Whether intervals have the numbers without roundings, too.
+    pub(super) outward: bool,
+    pub(super) element: PhantomData<T>,
 }
 
 impl<T: Scalar> Rounding<T> {
     /// The rounding of engines.
     #[must_use]
     pub fn engine() -> Self {
-        Self { unit: T::epsilon().as_f64() / 2.0, least: T::min_positive_value().as_f64(), element: PhantomData }
+        let least = T::min_positive_value().as_f64();
+        Self { unit: T::epsilon().as_f64() / 2.0, least, outward: false, element: PhantomData }
     }
     /// No rounding: bounds of exact values, but for the roundings of their own computation, which are those of f64.
     #[must_use]
     pub fn none() -> Self {
-        Self { unit: 0.0, least: 0.0, element: PhantomData }
+        Self { unit: 0.0, least: 0.0, outward: false, element: PhantomData }
+    }
+    /// The same rounding, with intervals of numbers which are rounded or not, or in between.
+    pub(super) fn outward(self) -> Self {
+        Self { outward: true, ..self }
     }
 
     /// A number that was computed in f64, rounded to the element type.
@@ -57,8 +64,30 @@ impl<T: Scalar> Rounding<T> {
     /// The interval between two numbers, rounded; an end that is NaN is unknown.
     #[inline(always)]
     pub(super) fn rounded(self, [lo, hi]: [f64; 2], nan: bool, id: u64) -> Interval<T> {
+        if self.outward {
+            return self.around([lo, hi], nan, id);
+        }
         let lo = if lo.is_nan() { f64::NEG_INFINITY } else { self.round(lo) };
         let hi = if hi.is_nan() { f64::INFINITY } else { self.round(hi) };
+        Interval { lo, hi, nan, id, element: PhantomData }
+    }
+}
+
+impl<T: Scalar> Rounding<T> {
+    /// The interval of all numbers between two, rounded and not. The signs of its ends are those of the two, since a rounding
+    /// does not change the sign, and 0 remains 0: underflow is an error like any other.
+    fn around(self, [lo, hi]: [f64; 2], nan: bool, id: u64) -> Interval<T> {
+        let (unit, most) = (3.0 * self.unit.max(f64::EPSILON / 2.0), T::max_value().as_f64());
+        let below = |x: f64| {
+            let y = x - x.abs() * unit - self.least;
+            match x {
+                _ if x == 0.0 => x,
+                _ if x.is_nan() || y < -most => f64::NEG_INFINITY,
+                _ if x.is_sign_positive() => greatest(y.min(most), 0.0),
+                _ => y,
+            }
+        };
+        let (lo, hi) = (below(lo), -below(-hi));
         Interval { lo, hi, nan, id, element: PhantomData }
     }
 }
@@ -210,6 +239,21 @@ impl<T: Scalar> Interval<T> {
     }
 }
 
+impl<T: Scalar> Interval<T> {
+    /// One of several pieces of the interval, which are as long as the others; they meet at their ends.
+    pub(super) fn piece(self, number: usize, pieces: usize) -> Self {
+        let end = |k: usize| match k {
+            0 => self.lo,
+            k if k == pieces => self.hi,
+            k => {
+                let part = k as f64 / pieces as f64;
+                self.lo * (1.0 - part) + self.hi * part
+            }
+        };
+        Self { lo: end(number), hi: end(number + 1), ..self }
+    }
+}
+
 impl<T: Scalar> Real for Interval<T> {
     type Cx = Rounding<T>;
     type Scalar = T;
@@ -314,6 +358,17 @@ impl<T: Scalar> Real for Interval<T> {
     fn round(_: Rounding<T>, a: Self) -> Self {
         let id = identity::of(const { word("round") }, a.id, 0);
         Self { lo: a.lo.round_ties_even(), hi: a.hi.round_ties_even(), id, ..a }
+    }
+
+    #[inline]
+    fn nearest(_: Rounding<T>, a: Self) -> Self {
+        let id = identity::of(const { word("nearest") }, a.id, 0);
+        Self { lo: a.lo.round(), hi: a.hi.round(), id, ..a }
+    }
+    #[inline]
+    fn floor(_: Rounding<T>, a: Self) -> Self {
+        let id = identity::of(const { word("floor") }, a.id, 0);
+        Self { lo: a.lo.floor(), hi: a.hi.floor(), id, ..a }
     }
 
     #[inline]

@@ -40,7 +40,7 @@ use pulp::Arch;
 #[cfg(feature = "tracing")]
 use crate::cpu::event;
 use crate::{
-    bounds::{Bounds, Interval, Rounding},
+    bounds::{Bounds, End, Interval, Rounding, Scratch},
     cpu::{
         collect::Found,
         groups::{Group, Groups},
@@ -65,6 +65,9 @@ const SHARE: f64 = 0.4;
 
 /// The same where a group of targets meets several parts of the sources, each of which has a part that is close.
 const SHARE_OF_PARTS: f64 = 0.2;
+
+/// The same with narrow bounds, which take several times as long.
+const SHARE_NARROW: f64 = 0.1;
 
 /// About as many parts of the sources are met by a leaf of targets.
 const MET: usize = 128;
@@ -98,7 +101,7 @@ pub(super) fn run<T: Vectorized>(
 }
 
 /// The formula on boxes, if the reduction selects by it and it has coordinates.
-fn bounds<'a, T: Vectorized>(work: &Work<'a, T>, pruning: Pruning) -> Option<&'a dyn Bounds<T>> {
+fn bounds<'a, T: Vectorized>(work: &Work<'a, T>, pruning: Pruning) -> Option<&'a Bounds<T>> {
     let by_bounds = work.layout.selects.is_some() || work.layout.within;
     let has_boxes = by_bounds && plan::has_boxes(&work.layout, work.shape);
     if pruning == Pruning::Never || !has_boxes { None } else { work.kernel.bounds() }
@@ -264,8 +267,15 @@ impl<'w, T: Vectorized> Sorted<'w, T> {
             rows.iter().copied().step_by(rows.len().div_ceil(most).max(1)).collect::<Vec<_>>()
         };
         let (some_targets, some_sources) = (sample(targets, SAMPLE[0]), sample(sources, SAMPLE[1]));
-        let parts = [of_targets(targets.len(), sources.len()), of_sources(some_sources.len())];
-        let parts = [Apart { count: some_targets.len(), ..parts[0] }, parts[1]];
+        // The boxes of a sample are as large as those of all rows.
+        let scaled = |part: Apart, some: usize, all: usize| {
+            let of_sample = |points: usize| (points * some).div_ceil(all.max(1)).max(1);
+            Apart { count: some, leaf: of_sample(part.leaf), cell: of_sample(part.cell) }
+        };
+        let parts = [
+            scaled(of_targets(targets.len(), sources.len()), some_targets.len(), targets.len()),
+            scaled(of_sources(sources.len()), some_sources.len(), sources.len()),
+        ];
         let roles = [
             OfRole::new(work, Role::Target, &some_targets, &parts[..1]),
             OfRole::new(work, Role::Source, &some_sources, &parts[1..]),
@@ -275,13 +285,7 @@ impl<'w, T: Vectorized> Sorted<'w, T> {
     }
 
     /// Calls `run` with a search of these rows.
-    fn search<R>(
-        &self,
-        arch: Arch,
-        work: &Work<'_, T>,
-        bounds: &dyn Bounds<T>,
-        run: impl FnOnce(Search<'_, T>) -> R,
-    ) -> R {
+    fn search<R>(&self, arch: Arch, work: &Work<'_, T>, bounds: &Bounds<T>, run: impl FnOnce(Search<'_, T>) -> R) -> R {
         let [targets, sources] = &self.roles;
         let shape = Shape { targets: targets.order.len(), sources: sources.order.len(), ..work.shape };
         let keeps = !are_few([&targets.tree, &sources.tree]);
@@ -304,7 +308,7 @@ fn both<R: Send>([a, b]: [impl FnOnce() -> R + Send; 2], parallel: bool) -> [R; 
 pub(super) struct Search<'a, T: Vectorized> {
     arch: Arch,
     pub(super) work: &'a Work<'a, T>,
-    bounds: &'a dyn Bounds<T>,
+    bounds: &'a Bounds<T>,
     /// The number of the target in each place.
     pub(super) order: &'a [u32],
     /// How many sources there are, of which these may be a sample.
@@ -354,7 +358,7 @@ type Queued = Reverse<(u64, u64, u32)>;
 impl<'a, T: Vectorized> Search<'a, T> {
     fn new(
         (arch, work): (Arch, &'a Work<'a, T>),
-        bounds: &'a dyn Bounds<T>,
+        bounds: &'a Bounds<T>,
         order: &'a [u32],
         trees: [&'a Tree<T>; 2],
         groups: &'a [Group],
@@ -377,7 +381,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
         let component = |(number, &x): (usize, &T)| Interval::component(Role::Parameter, number, x, x);
         let parameters: Vec<_> = points.iter().enumerate().map(component).collect();
         bounds.prepare(rounding, Role::Parameter, &[], &parameters, &mut search.parameters);
-        let each = work.layout.source;
+        let each = bounds.prepared(Role::Source);
         let nodes = trees[1].nodes();
         if are_few(trees) {
             return search;
@@ -438,7 +442,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
 
     /// The prepared box of a part of the sources, which is prepared in `scratch` if it was not before.
     fn source<'s>(&'s self, node: usize, scratch: &'s mut Prepared<T>) -> &'s [Interval<T>] {
-        let each = self.work.layout.source;
+        let each = self.bounds.prepared(Role::Source);
         if self.sources.is_empty() {
             self.of_node(Role::Source, node, scratch);
             return &scratch.prepared;
@@ -452,38 +456,43 @@ impl<'a, T: Vectorized> Search<'a, T> {
         &self.groups[self.groups.partition_point(|group| group.targets.end <= first)]
     }
 
-    /// The search, with narrow bounds if it takes these, if it pays.
+    /// The search, with narrow bounds if these are worth their time, if it pays.
     pub(super) fn that_pays(mut self) -> Option<Self> {
-        if self.pays() {
-            return Some(self);
+        let plain = self.share_met(SHARE);
+        if plain > 0.5 * SHARE_NARROW && self.bounds.narrows() {
+            self.narrow = true;
+            let narrow = self.share_met(SHARE_NARROW);
+            if narrow < SHARE_NARROW && narrow < 0.4 * plain {
+                return Some(self);
+            }
+            self.narrow = false;
         }
-        // only intervals of contractions can be cut
-        self.narrow = !self.work.layout.contractions.is_empty();
-        (self.narrow && self.pays()).then_some(self)
+        (plain < SHARE).then_some(self)
     }
 
-    /// Whether best first meets so few pairs that it pays, by a few leaves of targets.
-    fn pays(&self) -> bool {
+    /// The share of the pairs that best first meets, by a few leaves of targets, which stop at `most`. Of a sample, that of all
+    /// pairs. Where a group of targets meets several parts of the sources, a share counts for more.
+    fn share_met(&self, most: f64) -> f64 {
         /// The leaves that are tried.
-        const LEAVES: usize = 3;
-        /// Nor where it meets so many of a sample.
+        const LEAVES: usize = 5;
+        /// It does not pay either where it meets so many of a sample.
         const MOST: f64 = 0.8;
         // Of denser points, more are met, but a smaller share of them: neither as many nor the same share.
         let Shape { sources, .. } = self.work.shape;
-        let share = (SHARE * (self.of as f64 / sources as f64).sqrt()).min(MOST);
+        let of_all = (self.of as f64 / sources as f64).sqrt().min(MOST / most);
         let of_leaf = |leaf: usize| {
             let group = self.group(leaf);
-            let share = if group.parts_met() > 1 { share.min(SHARE_OF_PARTS) } else { share };
-            share * group.sources as f64
+            let of_all = if group.parts_met() > 1 { of_all.min(1.0) * SHARE_OF_PARTS / SHARE } else { of_all };
+            of_all * group.sources as f64
         };
         let leaves: Vec<usize> = self.trees[0].leaves().collect();
         let tried: Vec<usize> = leaves.iter().copied().step_by(leaves.len().div_ceil(LEAVES).max(1)).collect();
         let met = AtomicUsize::new(0);
         threads::for_each(0..tried.len(), true, &|number| {
             let leaf = tried[number];
-            met.fetch_add(self.of_leaf(leaf, of_leaf(leaf) as usize, 0).met, Ordering::Relaxed);
+            met.fetch_add(self.of_leaf(leaf, (most * of_leaf(leaf)) as usize, 0).met, Ordering::Relaxed);
         });
-        (met.into_inner() as f64) < tried.iter().map(|&leaf| of_leaf(leaf)).sum()
+        met.into_inner() as f64 / tried.iter().map(|&leaf| of_leaf(leaf)).sum::<f64>()
     }
 
     /// Whether trying a few leaves of targets would be most of the work.
@@ -548,12 +557,14 @@ impl<'a, T: Vectorized> Search<'a, T> {
         let (mut whole, mut scratch) = (Prepared::default(), Prepared::default());
         self.of_node(Role::Target, leaf, &mut whole);
         let mut values = values_of(self.work.layout.components);
+        // What is beyond any radius is far enough; a radius is as narrow as it gets.
+        let (enough, mut room) = ([f64::INFINITY; 2], Scratch::default());
         let (mut ranges, mut met, mut inside): (Vec<Range<usize>>, _, _) = (Vec::new(), 0, 0);
         let roots = self.group(leaf).parts.iter().flat_map(|parts| &sources.roots()[parts.clone()]);
         let mut left: Vec<usize> = roots.map(|&root| root as usize).collect();
         left.reverse();
         while let Some(node) = left.pop().filter(|_| met <= most) {
-            self.least(&whole.prepared, self.source(node, &mut scratch), &mut values);
+            self.least(&whole.prepared, self.source(node, &mut scratch), &enough, &mut room, &mut values);
             let (value, radius) = (&values[0], &values[1]);
             // a pair with a NaN is not within any radius
             if value.lo() > radius.hi() {
@@ -599,13 +610,13 @@ impl<'a, T: Vectorized> Search<'a, T> {
         let (mut worst_of_rows, mut worst) = (vec![f64::INFINITY; rows * components], vec![f64::INFINITY; components]);
         let mut values = values_of(components);
         let mut queue: BinaryHeap<Queued> = BinaryHeap::new();
-        let mut scratch = Prepared::default();
+        let (mut scratch, mut room) = (Prepared::default(), Scratch::default());
         // as many as one of the rows meets on average, times the rows
         let mut met = 0;
         let most = most.saturating_mul(rows);
         let beyond = |values: &[Interval<T>], worst: &[f64]| values.iter().zip(worst).all(|(value, &w)| value.lo() > w);
         let mut push = |queue: &mut BinaryHeap<Queued>, node: usize, worst: &[f64]| {
-            self.least(&whole.prepared, self.source(node, &mut scratch), &mut values);
+            self.least(&whole.prepared, self.source(node, &mut scratch), worst, &mut room, &mut values);
             if beyond(&values, worst) {
                 return;
             }
@@ -617,6 +628,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
             push(&mut queue, root as usize, &worst);
         }
         let (mut of_source, mut row_values) = (Prepared::default(), values_of(components));
+        let mut of_row = Scratch::default();
         while let Some(Reverse((bound, _, node))) = queue.pop() {
             let least = worst.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             if bound > ordered(least) || met > most {
@@ -645,10 +657,11 @@ impl<'a, T: Vectorized> Search<'a, T> {
                 if rows == 1 || worst_of_rows[row * components..][..components].contains(&f64::INFINITY) {
                     return true;
                 }
-                let each = self.work.layout.target;
+                let each = self.bounds.prepared(Role::Target);
                 let source = self.source(node as usize, &mut of_source);
-                self.least(&of_rows[row * each..][..each], source, &mut row_values);
-                !beyond(&row_values, &worst_of_rows[row * components..][..components])
+                let worst = &worst_of_rows[row * components..][..components];
+                self.least(&of_rows[row * each..][..each], source, worst, &mut of_row, &mut row_values);
+                !beyond(&row_values, worst)
             };
             let meeting: Vec<bool> = (0..rows).map(&mut meets).collect();
             let mut first = 0;
@@ -668,16 +681,27 @@ impl<'a, T: Vectorized> Search<'a, T> {
         OfLeaf { block, met: met.div_ceil(rows), inside: 0 }
     }
 
-    /// The components of f, or of -f if the reduction selects its largest values, on a box of targets and one of sources.
-    fn least(&self, target: &[Interval<T>], source: &[Interval<T>], values: &mut [Interval<T>]) {
+    /// The components of f, or of -f if the reduction selects its largest values, on a box of targets and one of sources. Of
+    /// lower bounds that exceed `worst`, any is as good.
+    fn least(
+        &self,
+        target: &[Interval<T>],
+        source: &[Interval<T>],
+        worst: &[f64],
+        room: &mut Scratch<T>,
+        values: &mut [Interval<T>],
+    ) {
         let (cx, parameters) = (self.rounding, &self.parameters);
-        if self.narrow {
-            self.bounds.pair_narrow(cx, parameters, target, source, values);
-        } else {
-            self.bounds.pair(cx, parameters, target, source, values);
+        let negated = self.work.layout.selects.is_some_and(|selects| selects.negated);
+        self.bounds.pair(cx, parameters, target, source, room, values);
+        if self.narrow && negated {
+            let worst: Vec<f64> = worst.iter().map(|worst| -worst).collect();
+            self.bounds.narrow(cx, parameters, target, source, (End::Upper, &worst), room, values);
+        } else if self.narrow {
+            self.bounds.narrow(cx, parameters, target, source, (End::Lower, worst), room, values);
         }
-        if self.work.layout.selects.is_some_and(|selects| selects.negated) {
-            values.iter_mut().for_each(|value| *value = Interval::neg(self.rounding, *value));
+        if negated {
+            values.iter_mut().for_each(|value| *value = Interval::neg(cx, *value));
         }
     }
 }

@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 use pulp::Arch;
 
 use crate::{
-    bounds::{Bounds, Boxes},
+    bounds::Bounds,
     cpu::{
         instructions::{self, OnLanes},
         sweep::{OverSources, OverTargets, Tile, sweep},
@@ -104,7 +104,7 @@ pub trait Kernel<T: Vectorized>: Sync {
     /// Joins the state of other sources of the same target.
     fn merge(&self, state: &mut [T], other: &[T]);
     /// The formula on boxes, if the reduction selects values.
-    fn bounds(&self) -> Option<&'static dyn Bounds<T>>;
+    fn bounds(&self) -> Option<&'static Bounds<T>>;
     /// Writes the result rows of the first `count` states, given as rows of `lanes` lanes.
     fn finish(&self, states: &[T], lanes: usize, count: usize, values: &mut [T], indices: &mut [u32]);
 }
@@ -155,7 +155,7 @@ impl<T: Vectorized, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
         Red::merge(components::<F>(), state, other);
     }
 
-    fn bounds(&self) -> Option<&'static dyn Bounds<T>> {
+    fn bounds(&self) -> Option<&'static Bounds<T>> {
         Red::if_selecting(OnBoxes::<T, F>(PhantomData))
     }
 
@@ -188,9 +188,9 @@ impl<T: Vectorized, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
 struct OnBoxes<T, F>(PhantomData<(T, F)>);
 
 impl<T: Scalar, F: Formula> Selecting for OnBoxes<T, F> {
-    type Output = &'static dyn Bounds<T>;
-    fn selects(self) -> &'static dyn Bounds<T> {
-        const { &Boxes::<F>::new() }
+    type Output = &'static Bounds<T>;
+    fn selects(self) -> &'static Bounds<T> {
+        Bounds::of::<F>()
     }
 }
 

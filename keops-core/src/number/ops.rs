@@ -84,6 +84,8 @@ forward! {
     erfc(x);
     /// ∛x
     cbrt(x);
+    /// The largest integer that is not above x.
+    floor(x);
 }
 
 /// 1 where the mask is true, 0 elsewhere.
@@ -313,18 +315,11 @@ pub fn x_log_x<R: Real>(cx: R::Cx, x: R) -> R {
     R::select(cx, R::eq(cx, x, zero), zero, R::mul(cx, x, R::log(cx, x)))
 }
 
-/// The largest integer that is not above x.
-#[inline(always)]
-pub fn floor<R: Real>(cx: R::Cx, x: R) -> R {
-    let nearest = R::round(cx, x);
-    R::select(cx, R::lt(cx, x, nearest), R::sub(cx, nearest, R::lit(cx, 1.0)), nearest)
-}
-
 /// x rounded to `decimals` decimals, ties away from 0, as C's `round` of x 10^decimals does.
 #[inline(always)]
 pub fn round<R: Real>(cx: R::Cx, x: R, decimals: i32) -> R {
     if decimals == 0 {
-        return nearest(cx, x);
+        return R::nearest(cx, x);
     }
     let mut power = 1.0;
     let mut k = 0;
@@ -341,24 +336,13 @@ pub fn round<R: Real>(cx: R::Cx, x: R, decimals: i32) -> R {
     }
     let power = R::lit(cx, power);
     if decimals < 0 {
-        return R::mul(cx, nearest(cx, R::div(cx, x, power)), power);
+        return R::mul(cx, R::nearest(cx, R::div(cx, x, power)), power);
     }
     let product = R::mul(cx, x, power);
-    let rounded = R::div(cx, nearest(cx, product), power);
+    let rounded = R::div(cx, R::nearest(cx, product), power);
     // x is an integer already, or x 10^decimals is out of range.
     let integers = R::splat(cx, R::Scalar::epsilon().recip());
     R::select(cx, R::lt(cx, R::abs(cx, product), integers), rounded, x)
-}
-
-/// The nearest integer, ties away from 0.
-#[inline(always)]
-fn nearest<R: Real>(cx: R::Cx, x: R) -> R {
-    // The difference is exact, so it tells which ties were rounded towards 0.
-    let even = R::round(cx, x);
-    let (left, half) = (R::sub(cx, x, even), R::lit(cx, 0.5));
-    let signed = |size: f64| R::select(cx, R::lt(cx, x, R::lit(cx, 0.0)), R::lit(cx, -size), R::lit(cx, size));
-    let short = R::and(cx, R::eq(cx, R::abs(cx, left), half), R::eq(cx, left, signed(0.5)));
-    R::select(cx, short, R::add(cx, even, signed(1.0)), even)
 }
 
 /// g_n(x) = (1/x d/dx)^n (sin(x) / x), for n = `order`; g_0 is sin(x) / x, and 1 at 0. The derivative of g_n is x

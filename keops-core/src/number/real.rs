@@ -170,6 +170,25 @@ pub trait Real: Copy + Send + Sync + 'static {
     /// The nearest integer, ties to even.
     fn round(cx: Self::Cx, a: Self) -> Self;
 
+    /// The nearest integer, ties away from 0.
+    #[inline(always)]
+    fn nearest(cx: Self::Cx, a: Self) -> Self {
+        // The difference is exact, so it tells which ties were rounded towards 0.
+        let even = Self::round(cx, a);
+        let (left, half) = (Self::sub(cx, a, even), Self::lit(cx, 0.5));
+        let signed = |size: f64| {
+            Self::select(cx, Self::lt(cx, a, Self::lit(cx, 0.0)), Self::lit(cx, -size), Self::lit(cx, size))
+        };
+        let short = Self::and(cx, Self::eq(cx, Self::abs(cx, left), half), Self::eq(cx, left, signed(0.5)));
+        Self::select(cx, short, Self::add(cx, even, signed(1.0)), even)
+    }
+    /// The largest integer that is not above a.
+    #[inline(always)]
+    fn floor(cx: Self::Cx, a: Self) -> Self {
+        let nearest = Self::round(cx, a);
+        Self::select(cx, Self::lt(cx, a, nearest), Self::sub(cx, nearest, Self::lit(cx, 1.0)), nearest)
+    }
+
     /// a < b; false if either is NaN.
     fn lt(cx: Self::Cx, a: Self, b: Self) -> Self::Mask;
     /// a <= b; false if either is NaN.

@@ -6,6 +6,7 @@
 //! The other side of every comparison is the compiler's oracle: the formula evaluated in `f64` from the meaning of each
 //! operation, before lowering, and a plain loop over all pairs ([`reduce`]).
 
+pub mod boxes;
 mod derivatives;
 pub mod draw;
 mod partials;
@@ -34,13 +35,19 @@ pub use subject::{Derivative, Outcome, Subject, on};
 
 /// The items that the written program names.
 pub mod prelude {
+    pub use anyhow;
+    pub use fastrand::Rng;
     pub use keops::{
         __private::{OnePass, View},
         Device, Element, Error, keops,
     };
     pub use pulp::Arch;
 
-    pub use crate::{Check, Derivative, Outcome, Subject, Units, check, on, run};
+    pub use crate::{
+        Check, Derivative, Outcome, Subject, Units,
+        boxes::{Bounded, within_bounds},
+        check, on, run,
+    };
 }
 
 /// The counts of numbers that were compared.
@@ -56,6 +63,8 @@ pub struct Seen {
     pub kinks: usize,
     /// Numbers of results near the ends of the range.
     pub scaled: usize,
+    /// Values that were compared with bounds on boxes.
+    pub bounded: boxes::Bounded,
 }
 
 /// Checks one formula, on the processor, or on the first CUDA device.
@@ -75,6 +84,9 @@ pub fn check<S: Subject>(cuda: bool) -> Result<Seen> {
     }
     scales::check::<S>(&formula, &mut rng, cuda, &mut seen)?;
     special::check::<S>(&formula, &mut rng, cuda, &mut seen)?;
+    if !cuda {
+        seen.bounded = S::within_bounds::<f32>(&mut rng)? + S::within_bounds::<f64>(&mut rng)?;
+    }
     Ok(seen)
 }
 
@@ -91,6 +103,7 @@ pub fn run(checks: &[(u64, &str, Check)]) -> ExitCode {
                 total.rough += seen.rough;
                 total.kinks += seen.kinks;
                 total.scaled += seen.scaled;
+                total.bounded = total.bounded + seen.bounded;
             }
             Err(error) => {
                 println!("{item}    {error:#}\n    again: cargo xtask random --seed {seed} --formulas 1\n");
@@ -100,14 +113,22 @@ pub fn run(checks: &[(u64, &str, Check)]) -> ExitCode {
     }
     println!(
         "{} formulas: {} numbers of results and {} of gradients compared, {} of gradients not smooth enough; {} of derivatives \
-         at special points, {} of results at the ends of the range",
+         at special points, {} of results at the ends of the range, {} with bounds on boxes, of \
+         which {} are beyond bounds without roundings",
         checks.len(),
         total.values,
         total.slopes,
         total.rough,
         total.kinks,
-        total.scaled
+        total.scaled,
+        total.bounded.values,
+        total.bounded.rounded
     );
+    // Of several formulas some round; bounds that are wide whatever they leave out would say nothing.
+    if checks.len() >= 6 && total.bounded.values > 0 && total.bounded.rounded == 0 {
+        println!("failed: bounds without roundings hold for every value");
+        return ExitCode::FAILURE;
+    }
     if failed.is_empty() && total.values > 0 {
         return ExitCode::SUCCESS;
     }

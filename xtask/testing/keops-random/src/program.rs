@@ -88,6 +88,12 @@ fn module(drawn: &Drawn) -> Result<String> {
         let fields: Vec<String> = variables.iter().map(|(name, ..)| format!("result.{name}.into_flat()")).collect();
         gradients = eval("Vjp", &format!(".vjp(&rows[{n}])"), "f64", &format!("vec![{}]", fields.join(", ")));
     }
+    let mut bounds = "within_bounds::<T, f::Value>(rng)?".to_owned();
+    if *order > 0 && matches!(formula.reduction().reduction, Reduction::Sum) {
+        for (name, ..) in &variables {
+            write!(bounds, " + within_bounds::<T, f::Vjp_{name}>(rng)? + within_bounds::<T, f::Jvp_{name}>(rng)?")?;
+        }
+    }
     let units = match units {
         Some(Units { variables, parts, lengths }) => format!(
             "fn units() -> Option<Units> {{ Some(Units {{ variables: (&{variables:?}).into(), parts: (&{parts:?}).into(), \
@@ -121,6 +127,7 @@ fn module(drawn: &Drawn) -> Result<String> {
 {second}                _ => unreachable!(\"{{of:?}}\"),
             }}
         }}
+        fn within_bounds<T: Element>(rng: &mut Rng) -> anyhow::Result<Bounded> {{ Ok({bounds}) }}
         fn gradients(rows: &[Vec<f64>], device: Device) -> Result<Vec<Vec<f64>>, Error> {{ {gradients} }}
     }}
 "

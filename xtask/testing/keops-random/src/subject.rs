@@ -1,5 +1,6 @@
 //! The interface by which the checks call a compiled formula.
 
+use fastrand::Rng;
 use keops::{
     __private::{Components, Element, Formula, View},
     Device, Error,
@@ -11,7 +12,7 @@ use keops_core::{
 };
 use pulp::Arch;
 
-use crate::scales::Units;
+use crate::{boxes::Bounded, scales::Units};
 
 /// A result: its values and its row numbers, as far as it has them, row after row.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +71,12 @@ pub trait Subject {
     /// # Errors
     /// The call fails.
     fn second(of: Derivative, rows: &[Vec<f64>], device: Device) -> Result<Vec<f64>, Error>;
+
+    /// Compares values of the formula, and of its derivatives as far as they are formulas, with bounds on boxes.
+    ///
+    /// # Errors
+    /// A value is not within its bounds.
+    fn within_bounds<T: Element>(rng: &mut Rng) -> anyhow::Result<Bounded>;
 
     /// All gradients at once.
     ///
