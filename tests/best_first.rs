@@ -270,12 +270,10 @@ fn points_that_keep_their_tree_beside_others() {
         assert!(pruned!(of_targets(&sources, &b, &targets)).eval().unwrap() == all);
         let label = |count: usize| (0..count).map(|k| [T::from_f64((k * k % 7) as f64)]).collect::<Vec<_>>();
         let (k, mut l) = (label(N), label(M));
-        for (x, y) in [(&targets, &sources)] {
-            let all = labelled(x.rows(), &k, y.rows(), &l).exhaustive().eval().unwrap();
-            assert!(pruned!(labelled(x, &k, y, &l)).eval().unwrap() == all);
-            assert!(pruned!(labelled(x.rows(), &k, y, &l)).eval().unwrap() == all);
-            assert!(pruned!(labelled(x, &k, y.rows(), &l)).eval().unwrap() == all);
-        }
+        let all = labelled(&x, &k, &y, &l).exhaustive().eval().unwrap();
+        assert!(pruned!(labelled(&targets, &k, &sources, &l)).eval().unwrap() == all);
+        assert!(pruned!(labelled(&x, &k, &sources, &l)).eval().unwrap() == all);
+        assert!(pruned!(labelled(&targets, &k, &y, &l)).eval().unwrap() == all);
         l.iter_mut().step_by(3).for_each(|label| *label = [T::nan()]);
         let all = labelled(&x, &k, &y, &l).exhaustive().eval().unwrap();
         assert!(pruned!(labelled(&targets, &k, &sources, &l)).eval().unwrap() == all);

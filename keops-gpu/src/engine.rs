@@ -37,7 +37,7 @@ pub fn reduce<T: Scalar + Stored>(
         views = &widened;
     }
     let (shape, pairs, batches) = (problem.shape(), problem.pairs(), problem.batches());
-    let Outputs { pieces, indices } = outputs;
+    let Outputs { pieces, indices, .. } = outputs;
     let numbers = Numbers::new().ok_or_else(|| failure::no_kernel(kernel.signature.name, &kernel.name))?;
     let job = Job { shape, pattern: pairs.pattern, rows: [0, shape.rows()], variables: views.len() };
     let meter = pairs.meter(shape);
