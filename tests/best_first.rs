@@ -93,6 +93,13 @@ macro_rules! same {
             pruned!($call).eval().unwrap()
         };
         assert!(found.starts_with(&all), "{}", stringify!($call));
+        let found = {
+            let $x = &$targets[..];
+            let mut call = $call;
+            call.__settings().pruning = Pruning::Narrowly;
+            call.eval().unwrap()
+        };
+        assert!(found.starts_with(&all), "narrowly: {}", stringify!($call));
     }};
 }
 

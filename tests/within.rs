@@ -114,6 +114,9 @@ macro_rules! same {
     ($call:expr) => {{
         let all = $call.exhaustive().eval().unwrap();
         assert_eq!(pruned!($call), all, "{}", stringify!($call));
+        let mut narrowly = $call;
+        narrowly.__settings().pruning = Pruning::Narrowly;
+        assert_eq!(narrowly.eval().unwrap(), all, "{}", stringify!($call));
         all
     }};
 }

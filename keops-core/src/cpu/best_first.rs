@@ -115,7 +115,7 @@ pub(super) fn searched<T: Vectorized, R>(
     pruning: Pruning,
     run: impl FnOnce(Search<'_, T>, bool) -> Option<R>,
 ) -> Option<R> {
-    let always = pruning == Pruning::Always;
+    let always = pruning.is_forced();
     let bounds = bounds(work, pruning)?;
     let Shape { targets, sources, .. } = work.shape;
     let searches = plan::may_search(&work.layout, work.shape);
@@ -133,7 +133,10 @@ pub(super) fn searched<T: Vectorized, R>(
             return None;
         }
     }
-    Sorted::all(work, by_some).search(arch, work, bounds, |search| run(search, always))
+    Sorted::all(work, by_some).search(arch, work, bounds, |search| {
+        let narrow = pruning == Pruning::Narrowly && bounds.narrows();
+        run(Search { narrow, ..search }, always)
+    })
 }
 
 /// Runs a batch whose targets meet ranges of sources: the groups by bounds, and the other targets by all of their pairs.
@@ -144,7 +147,7 @@ fn of_groups<T: Vectorized>(
     pieces: &mut [HostPiece<'_, T>],
     indices: &mut [u32],
 ) -> Option<Totals> {
-    let (always, bounds) = (pruning == Pruning::Always, bounds(work, pruning)?);
+    let (always, bounds) = (pruning.is_forced(), bounds(work, pruning)?);
     let every = always.then(|| Groups::new(pattern, [1, 1])).flatten();
     let groups = match &every {
         Some(groups) => groups,
@@ -557,8 +560,8 @@ impl<'a, T: Vectorized> Search<'a, T> {
         let (mut whole, mut scratch) = (Prepared::default(), Prepared::default());
         self.of_node(Role::Target, leaf, &mut whole);
         let mut values = values_of(self.work.layout.components);
-        // What is beyond any radius is far enough; a radius is as narrow as it gets.
-        let (enough, mut room) = ([f64::INFINITY; 2], Scratch::default());
+        // A lower bound of f that exceeds the radius, which the first box tells, is narrow enough; that of the radius is not asked.
+        let (mut enough, mut room) = ([f64::INFINITY, f64::NEG_INFINITY], Scratch::default());
         let (mut ranges, mut met, mut inside): (Vec<Range<usize>>, _, _) = (Vec::new(), 0, 0);
         let roots = self.group(leaf).parts.iter().flat_map(|parts| &sources.roots()[parts.clone()]);
         let mut left: Vec<usize> = roots.map(|&root| root as usize).collect();
@@ -566,6 +569,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
         while let Some(node) = left.pop().filter(|_| met <= most) {
             self.least(&whole.prepared, self.source(node, &mut scratch), &enough, &mut room, &mut values);
             let (value, radius) = (&values[0], &values[1]);
+            enough[0] = radius.hi();
             // a pair with a NaN is not within any radius
             if value.lo() > radius.hi() {
                 continue;

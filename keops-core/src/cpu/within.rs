@@ -33,7 +33,7 @@ use crate::{
 /// The most pairs that blocks keep before all are counted, in all batches.
 pub(super) fn kept(pruning: Pruning) -> usize {
     // So that tests with few pairs find some of them again.
-    if pruning == Pruning::Always { 1 << 13 } else { 1 << 26 }
+    if pruning.is_forced() { 1 << 12 } else { 1 << 26 }
 }
 
 /// About how many pairs are found again before they are copied.

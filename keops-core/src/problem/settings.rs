@@ -14,6 +14,8 @@ pub enum Pruning {
     WherePays,
     /// Also where it is slower: for tests.
     Always,
+    /// Also where it is slower, and with bounds that are as narrow as they can be: for tests.
+    Narrowly,
     /// Never: all pairs are computed.
     Never,
 }
@@ -41,6 +43,14 @@ pub struct Settings {
     pub watch: Option<Watch>,
     /// Whether pairs are left out by bounds of the formula.
     pub pruning: Pruning,
+}
+
+impl Pruning {
+    /// Whether it is done where it may be slower, too.
+    #[must_use]
+    pub fn is_forced(self) -> bool {
+        matches!(self, Self::Always | Self::Narrowly)
+    }
 }
 
 impl Settings {
