@@ -30,7 +30,7 @@ absent!(
     /// The bound of derivatives of row numbers, and of the parts of a `LogSumExp`.
     Differentiable,
     "this reduction has no derivatives",
-    "row numbers are steps, and `MaxSumShiftExp` is in parts",
+    "row numbers, lists and counts are steps, and `MaxSumShiftExp` is in parts",
     "`Min`, `Max` and `KMin` have derivatives, and so has `LogSumExp`"
 );
 absent!(
