@@ -125,17 +125,8 @@ impl<T: Scalar> Bounds<T> {
 
     /// The bounds of the formula of this type, made unless they have been.
     fn made(formula: TypeId, new: fn() -> Self) -> &'static Self {
-        type Made = HashMap<[TypeId; 2], &'static (dyn Any + Send + Sync)>;
-        static MADE: RwLock<Option<Made>> = RwLock::new(None);
         let key = [formula, TypeId::of::<T>()];
-        let found =
-            MADE.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|made| made.get(&key).copied());
-        let made = found.unwrap_or_else(|| {
-            let new: &'static Self = Box::leak(Box::new(new()));
-            let mut all = MADE.write().unwrap_or_else(PoisonError::into_inner);
-            *all.get_or_insert_default().entry(key).or_insert(new)
-        });
-        made.downcast_ref().expect("the key is of the type")
+        made(key, &|| Box::leak(Box::new(new()))).downcast_ref().expect("the key is of the type")
     }
 
     fn new<F: Formula>() -> Self {
@@ -248,6 +239,19 @@ impl<T: Scalar> Bounds<T> {
             *to = scratch.pair.numbers[place as usize];
         }
     }
+}
+
+/// What was made for a formula and an element type, or is made now. It is compiled with this crate, and not with those of users.
+#[inline(never)]
+fn made(key: [TypeId; 2], new: &dyn Fn() -> &'static (dyn Any + Send + Sync)) -> &'static (dyn Any + Send + Sync) {
+    type Made = HashMap<[TypeId; 2], &'static (dyn Any + Send + Sync)>;
+    static MADE: RwLock<Option<Made>> = RwLock::new(None);
+    let found = MADE.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|made| made.get(&key).copied());
+    found.unwrap_or_else(|| {
+        let new = new();
+        let mut all = MADE.write().unwrap_or_else(PoisonError::into_inner);
+        *all.get_or_insert_default().entry(key).or_insert(new)
+    })
 }
 
 /// Keeps each component.

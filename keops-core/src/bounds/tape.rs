@@ -120,16 +120,13 @@ thread_local! {
 impl Tape {
     /// Writes down a stage, which is run on as many inputs and writes as many outputs.
     pub(super) fn new<T: Scalar>(inputs: usize, outputs: usize, stage: OnTraced<'_, T>) -> Self {
-        WRITING.take();
+        begin(inputs);
         let input: Vec<Traced<T>> = (0..inputs as u32).map(Traced::at).collect();
-        WRITING.with_borrow_mut(|writing| {
-            writing.tape.inputs = inputs;
-            writing.tape.numbers = inputs as u32;
-        });
         let mut output = vec![Traced::at(0); outputs];
         stage(&input, &mut output);
-        let tape = WRITING.take().tape;
-        Self { outputs: output.iter().map(|traced| traced.place).collect(), ..tape }
+        let mut tape = written();
+        tape.outputs.extend(output.iter().map(|traced| traced.place));
+        tape
     }
 
     /// Whether an operation or an output is one of these numbers.
@@ -258,6 +255,19 @@ impl Op {
             Self::Less(..) | Self::LessOrEqual(..) | Self::Equal(..) | Self::And(..) | Self::Or(..) | Self::Not(_)
         )
     }
+}
+
+/// Begins a list. Like the next two functions it is compiled with this crate, and not with those of users.
+#[inline(never)]
+fn begin(inputs: usize) {
+    let tape = Tape { inputs, numbers: inputs as u32, ..Tape::default() };
+    WRITING.set(Writing { tape, ..Writing::default() });
+}
+
+/// The list that was written.
+#[inline(never)]
+fn written() -> Tape {
+    WRITING.take().tape
 }
 
 /// Adds an operation to the list, or finds it there; the place of its result.
