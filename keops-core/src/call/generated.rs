@@ -62,8 +62,8 @@ pub trait Call: Sized {
     /// count each product anew.
     fn progress(self, callback: impl Fn(u64, u64) + Send + Sync + 'static) -> Self;
 
-    /// Computes all pairs, also where a selection (`Min`, `ArgKMin` and their kind) finds the same result from fewer of them by
-    /// bounds of the formula on boxes of points. The results are the same; for measurements.
+    /// Computes all pairs, also where a selection (`Min`, `ArgKMin` and their kind), `Within` or `Count` finds the same result from
+    /// fewer of them by bounds of the formula on boxes of points. The results are the same; for measurements.
     fn exhaustive(self) -> Self;
 
     /// Computes the result.
