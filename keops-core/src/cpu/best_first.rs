@@ -66,6 +66,9 @@ const SHARE: f64 = 0.4;
 /// The same where a group of targets meets several parts of the sources, each of which has a part that is close.
 const SHARE_OF_PARTS: f64 = 0.2;
 
+/// The fewest pairs for which narrow bounds are tried, and for which a trial may take some milliseconds.
+const MANY: usize = 1 << 32;
+
 /// The same with narrow bounds, which take several times as long.
 const SHARE_NARROW: f64 = 0.1;
 
@@ -179,6 +182,8 @@ struct Sorted<'w, T: Vectorized> {
     groups: Cow<'w, [Group]>,
     /// How many sources there are, of which these may be a sample.
     of: usize,
+    /// How many pairs there are in all.
+    pairs: usize,
 }
 
 /// The rows of a role in the order of their tree.
@@ -250,7 +255,12 @@ impl<'w, T: Vectorized> Sorted<'w, T> {
         let Shape { targets, sources, .. } = work.shape;
         let roles = [Role::Target, Role::Source].map(|role| move || OfRole::all(work, role, by_some));
         let parallel = plan::in_parallel(work.shape) && !work.kept(Role::Source).is_some_and(|kept| kept.alone);
-        Self { roles: both(roles, parallel), groups: vec![Group::whole(targets, sources)].into(), of: sources }
+        Self {
+            roles: both(roles, parallel),
+            groups: vec![Group::whole(targets, sources)].into(),
+            of: sources,
+            pairs: targets.saturating_mul(sources),
+        }
     }
 
     /// The rows of some groups.
@@ -261,7 +271,12 @@ impl<'w, T: Vectorized> Sorted<'w, T> {
         let all = [(Role::Target, &groups.targets, &targets), (Role::Source, &groups.sources, &sources)];
         let roles = all.map(|(role, rows, parts)| move || OfRole::new(work, role, rows, parts));
         let of = groups.sources.len();
-        Self { roles: both(roles, plan::in_parallel(work.shape)), groups: Cow::Borrowed(&groups.groups), of }
+        Self {
+            roles: both(roles, plan::in_parallel(work.shape)),
+            groups: Cow::Borrowed(&groups.groups),
+            of,
+            pairs: groups.pairs(),
+        }
     }
 
     /// A sample of targets and sources that all meet each other.
@@ -270,9 +285,10 @@ impl<'w, T: Vectorized> Sorted<'w, T> {
             rows.iter().copied().step_by(rows.len().div_ceil(most).max(1)).collect::<Vec<_>>()
         };
         let (some_targets, some_sources) = (sample(targets, SAMPLE[0]), sample(sources, SAMPLE[1]));
-        // The boxes of a sample are as large as those of all rows.
+        // The boxes of a sample are as large as those of all rows, if there is time for as many boxes.
+        let scales = targets.len().saturating_mul(sources.len()) >= MANY;
         let scaled = |part: Apart, some: usize, all: usize| {
-            let of_sample = |points: usize| (points * some).div_ceil(all.max(1)).max(1);
+            let of_sample = |points: usize| if scales { (points * some).div_ceil(all.max(1)).max(1) } else { points };
             Apart { count: some, leaf: of_sample(part.leaf), cell: of_sample(part.cell) }
         };
         let parts = [
@@ -284,7 +300,7 @@ impl<'w, T: Vectorized> Sorted<'w, T> {
             OfRole::new(work, Role::Source, &some_sources, &parts[1..]),
         ];
         let groups = vec![Group::whole(some_targets.len(), some_sources.len())];
-        Self { roles, groups: groups.into(), of: sources.len() }
+        Self { roles, groups: groups.into(), of: sources.len(), pairs: targets.len().saturating_mul(sources.len()) }
     }
 
     /// Calls `run` with a search of these rows.
@@ -294,7 +310,7 @@ impl<'w, T: Vectorized> Sorted<'w, T> {
         let keeps = !are_few([&targets.tree, &sources.tree]);
         let sorted = work.with_rows(&targets.numbers, &sources.numbers, shape, (&sources.order, keeps));
         let search = Search::new((arch, &sorted), bounds, &targets.order, [&targets.tree, &sources.tree], &self.groups);
-        run(Search { of: self.of, ..search })
+        run(Search { of: self.of, pairs: self.pairs, ..search })
     }
 }
 
@@ -316,6 +332,8 @@ pub(super) struct Search<'a, T: Vectorized> {
     pub(super) order: &'a [u32],
     /// How many sources there are, of which these may be a sample.
     of: usize,
+    /// How many pairs there are in all.
+    pairs: usize,
     /// Whether bounds are as narrow as they can be, which takes several times as long.
     narrow: bool,
     rounding: Rounding<T>,
@@ -373,6 +391,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
             bounds,
             order,
             of: work.shape.sources,
+            pairs: work.shape.targets.saturating_mul(work.shape.sources),
             narrow: false,
             rounding,
             trees,
@@ -462,7 +481,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
     /// The search, with narrow bounds if these are worth their time, if it pays.
     pub(super) fn that_pays(mut self) -> Option<Self> {
         let plain = self.share_met(SHARE);
-        if plain > 0.5 * SHARE_NARROW && self.bounds.narrows() {
+        if plain > 0.5 * SHARE_NARROW && self.pairs >= MANY && self.bounds.narrows() {
             self.narrow = true;
             let narrow = self.share_met(SHARE_NARROW);
             if narrow < SHARE_NARROW && narrow < 0.4 * plain {
@@ -476,8 +495,8 @@ impl<'a, T: Vectorized> Search<'a, T> {
     /// The share of the pairs that best first meets, by a few leaves of targets, which stop at `most`. Of a sample, that of all
     /// pairs. Where a group of targets meets several parts of the sources, a share counts for more.
     fn share_met(&self, most: f64) -> f64 {
-        /// The leaves that are tried.
-        const LEAVES: usize = 5;
+        /// The leaves that are tried, of few and of many pairs.
+        const LEAVES: [usize; 2] = [3, 5];
         /// It does not pay either where it meets so many of a sample.
         const MOST: f64 = 0.8;
         // Of denser points, more are met, but a smaller share of them: neither as many nor the same share.
@@ -489,7 +508,11 @@ impl<'a, T: Vectorized> Search<'a, T> {
             of_all * group.sources as f64
         };
         let leaves: Vec<usize> = self.trees[0].leaves().collect();
-        let tried: Vec<usize> = leaves.iter().copied().step_by(leaves.len().div_ceil(LEAVES).max(1)).collect();
+        let tried: Vec<usize> = leaves
+            .iter()
+            .copied()
+            .step_by(leaves.len().div_ceil(LEAVES[usize::from(self.pairs >= MANY)]).max(1))
+            .collect();
         let met = AtomicUsize::new(0);
         threads::for_each(0..tried.len(), true, &|number| {
             let leaf = tried[number];
