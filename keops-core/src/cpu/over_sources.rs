@@ -32,11 +32,7 @@ pub(super) fn run<T: Vectorized>(
     indices: &mut [u32],
 ) -> Totals {
     let Work { kernel, layout, shape, .. } = work;
-    let mut targets = Aligned::default();
-    work.prepare(Role::Target, 0..shape.targets, &mut targets);
-    let mut state = vec![T::zero(); layout.state];
-    kernel.init(&mut state);
-    let fresh: Vec<T> = state.iter().copied().cycle().take(state.len() * shape.targets).collect();
+    let (targets, fresh) = targets_and_states(work);
 
     let step = plan::chunk_sources(*shape);
     let chunks: Vec<_> = (0..shape.sources.div_ceil(step)).map(|_| OnceLock::new()).collect();
@@ -63,14 +59,20 @@ pub(super) fn run<T: Vectorized>(
     totals
 }
 
-/// The pairs within the radii of all targets, kept or only counted, and how many each target has.
-pub(super) fn lists<T: Vectorized>(common: Common, work: &Work<'_, T>, kept: usize) -> (Vec<u32>, Found<T>) {
+/// The prepared targets, and their states that have seen no source.
+fn targets_and_states<T: Vectorized>(work: &Work<'_, T>) -> (Aligned<T>, Vec<T>) {
     let Work { kernel, layout, shape, .. } = work;
     let mut targets = Aligned::default();
     work.prepare(Role::Target, 0..shape.targets, &mut targets);
     let mut state = vec![T::zero(); layout.state];
     kernel.init(&mut state);
-    let fresh: Vec<T> = state.iter().copied().cycle().take(state.len() * shape.targets).collect();
+    (targets, state.iter().copied().cycle().take(state.len() * shape.targets).collect())
+}
+
+/// The pairs within the radii of all targets, kept or only counted, and how many each target has.
+pub(super) fn lists<T: Vectorized>(common: Common, work: &Work<'_, T>, kept: usize) -> (Vec<u32>, Found<T>) {
+    let Work { kernel, layout, shape, .. } = work;
+    let (targets, fresh) = targets_and_states(work);
     let step = plan::chunk_sources(*shape);
     let chunks: Vec<_> = (0..shape.sources.div_ceil(step)).map(|_| OnceLock::new()).collect();
     threads::for_each(0..chunks.len(), plan::in_parallel(*shape), &|number| {
