@@ -235,7 +235,7 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
 
     /// Reduces all pairs of some rows of lanes with these sources.
     pub(super) fn meet_rows(&mut self, rows: Range<usize>, sources: &[Range<usize>]) {
-        let Self { work, arch, lanes, parameters, targets, states, numbers: ramp, contractor, found, scratch, .. } =
+        let Self { work, arch, lanes, count, parameters, targets, states, numbers: ramp, contractor, found, scratch } =
             self;
         let Work { kernel, layout, .. } = work;
         let (parameters, arch) = (parameters.numbers(), *arch);
@@ -245,12 +245,20 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
         for range in sources {
             let mut first = range.start;
             while first < range.end {
-                let tile = work.sources(first..range.end, plan::source_tile::<T>(layout), scratch);
+                let most = plan::source_tile::<T>(layout).min(range.end - first);
+                let few = rows.len() == 1;
+                if let Some(order) = work.order.filter(|_| layout.keeps_numbers() && few) {
+                    // Read before the sources, so that both are fetched from memory at the same time.
+                    ramp.clear();
+                    ramp.extend_from_slice(&order[first..first + most]);
+                }
+                let tile = work.sources(first..range.end, most, scratch);
                 let Sources { rows: sources, count: source_rows, .. } = tile;
                 // Row numbers fit: `shape` saw to it.
                 let all = first as u32..(first + source_rows) as u32;
                 let listed = match work.order {
                     _ if !layout.keeps_numbers() => &[][..],
+                    Some(_) if few => &ramp[..source_rows],
                     Some(order) => &order[first..first + source_rows],
                     None => {
                         ramp.clear();
@@ -265,11 +273,12 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
                         if let Some(found) = &mut found {
                             found.first = rows.start * *lanes;
                         }
-                        let target_rows = rows.len();
+                        let (target_rows, target_count) = (rows.len(), count.saturating_sub(rows.start * *lanes));
                         let tile = Tile {
                             parameters,
                             targets,
                             target_rows,
+                            target_count,
                             sources,
                             source_rows,
                             numbers,

@@ -140,7 +140,7 @@ impl<T: Vectorized> Aligned<T> {
     /// Makes room for `len` numbers, whose values are unspecified.
     pub(crate) fn resize(&mut self, len: usize) {
         let spare = ALIGNMENT / size_of::<T>();
-        if self.memory.len() < len + spare {
+        if len > 0 && self.memory.len() < len + spare {
             T::pool().give(core::mem::take(&mut self.memory));
             self.memory = T::pool().take(len + spare);
             self.skip = self.memory.as_ptr().align_offset(ALIGNMENT).min(spare);
