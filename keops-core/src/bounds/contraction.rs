@@ -71,7 +71,7 @@ pub(super) fn contract_box<T: Scalar>(
             far += farthest * farthest;
             nan |= u.nan;
         }
-        let most = far + far * (relative / (1.0 - relative).max(0.0)) + smallest;
+        let most = far + (far * (relative / (1.0 - relative).max(0.0)) + smallest);
         // Otherwise the same with all that infinite numbers need.
         if most < T::max_value().as_f64() && !nan {
             let least = larger(near - (near * relative + smallest), 0.0);

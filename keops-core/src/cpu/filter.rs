@@ -240,7 +240,6 @@ fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Di
     // The lanes in use, for each source of a turn.
     let in_use = (in_use & const { u64::MAX >> (64 - LANES) }) * const { u64::MAX / (u64::MAX >> (64 - LANES)) };
     let fills = R::truths(cx, Red::admits::<F, R>(cx, &run, R::lit(cx, f64::INFINITY))) & in_use != 0;
-    let mut ahead = if fills { AHEAD_AT_FIRST } else { AHEAD };
     // The lanes that admit the sources of each turn, with the lanes of the first source in the lowest bits.
     let mut admitted = [0_u64; TURNS];
     // `begin..end` are the sources that were compared; `noted` has a bit for each of their turns that still has
@@ -279,8 +278,8 @@ fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Di
                 break;
             } else {
                 begin = end;
+                let ahead = if fills && begin < AHEAD { AHEAD_AT_FIRST } else { AHEAD };
                 end = if begin + ahead < sources.len() { begin + ahead } else { sources.len() };
-                ahead = AHEAD;
                 let (whole, rest) = sources[begin..end].as_chunks::<TURN>();
                 let mut turn = 0;
                 while turn < whole.len() {
