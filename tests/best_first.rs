@@ -267,7 +267,9 @@ fn a_few_rows_and_a_kept_tree() {
         x[7][2] = T::infinity();
         y.iter_mut().step_by(5).for_each(|row| row[1] = T::nan());
         let b: Vec<[T; 1]> = random.rows(y.len(), 0.5..1.0);
-        for (y, b) in [(&y[..], &b[..]), (&y[..70], &b[..70]), (&vec![[T::nan(); 3]; M][..], &b[..M])] {
+        for (y, b) in
+            [(&y[..], &b[..]), (&y[..1100], &b[..1100]), (&y[..70], &b[..70]), (&vec![[T::nan(); 3]; M][..], &b[..M])]
+        {
             let tree = Tree::new(y).unwrap();
             for count in [1, 2, 3, 7, 8, 15, 16, 17, 31, 64, 150] {
                 let few = &x[..count];

@@ -269,6 +269,7 @@ impl<T: Scalar> Bounds<T> {
     ///
     /// # Panics
     /// As [`Self::pair`].
+    #[inline]
     pub fn pair_with_box(
         &self,
         cx: Rounding<T>,
@@ -297,7 +298,6 @@ impl<T: Scalar> Bounds<T> {
     }
 
     /// The bounds, from the numbers that the pair stage reads.
-    #[inline]
     fn of_numbers(&self, cx: Rounding<T>, scratch: &mut Scratch<T>, to: &mut [Interval<T>]) {
         if !self.pair.ops.is_empty() {
             self.pair.intervals(cx, &mut scratch.pair);

@@ -53,6 +53,8 @@ pub(super) struct Search<'a, T: Vectorized> {
     pub(super) of: usize,
     /// How many pairs there are in all.
     pub(super) pairs: usize,
+    /// Whether targets meet so few parts of the sources that these have to come from memory.
+    few: bool,
     /// Whether bounds are as narrow as they can be, which takes several times as long.
     pub(super) narrow: bool,
     rounding: Rounding<T>,
@@ -94,7 +96,7 @@ pub(super) struct Memory<T: Vectorized> {
     bounds: Scratch<T>,
     values: Vec<Interval<T>>,
     queue: BinaryHeap<Queued>,
-    /// For each row of lanes and each component, the largest of the values that the targets have selected last.
+    /// For each row of lanes, if there are several, and each component, the largest of the values that the targets have selected last.
     worst_of_rows: Vec<f64>,
     /// The same for all rows.
     worst: Vec<f64>,
@@ -143,6 +145,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
             order: targets.order(),
             of: sorted.of,
             pairs: sorted.pairs,
+            few: are_few(trees),
             narrow: false,
             rounding,
             trees,
@@ -156,7 +159,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
         bounds.prepare(rounding, Role::Parameter, &[], &parameters, &mut search.parameters);
         let each = bounds.prepared(Role::Source);
         let nodes = trees[1].nodes();
-        if are_few(trees) || bounds.reads_boxes() {
+        if search.few || bounds.reads_boxes() {
             return search;
         }
         let zero = Interval::component(Role::Source, 0, T::zero(), T::zero());
@@ -289,7 +292,8 @@ impl<'a, T: Vectorized> Search<'a, T> {
         let (mut queue, mut meeting) = (mem::take(&mut memory.queue), mem::take(&mut memory.meeting));
         queue.clear();
         queue.reserve(QUEUED);
-        for (worst, count) in [(&mut worst_of_rows, rows * components), (&mut worst, components)] {
+        let of_each = if rows > 1 { rows * components } else { 0 };
+        for (worst, count) in [(&mut worst_of_rows, of_each), (&mut worst, components)] {
             worst.clear();
             worst.resize(count, f64::INFINITY);
         }
@@ -332,10 +336,16 @@ impl<'a, T: Vectorized> Search<'a, T> {
                 continue;
             }
             let part = sources.rows(node);
+            if rows == 1 {
+                block.meet_rows(0..1, slice::from_ref(&part));
+                block.worst(selects, 0..1, &mut worst);
+                met += part.len();
+                continue;
+            }
             meeting.clear();
             meeting.extend((0..rows).map(|row| {
                 let worst = &worst_of_rows[row * components..][..components];
-                if rows == 1 || worst.contains(&f64::INFINITY) {
+                if worst.contains(&f64::INFINITY) {
                     return true;
                 }
                 let each = self.bounds.prepared(Role::Target);
@@ -369,6 +379,9 @@ impl<'a, T: Vectorized> Search<'a, T> {
         }
         let bound = memory.values.iter().map(|value| value.lo()).fold(f64::INFINITY, f64::min);
         let most = memory.values.iter().map(|value| value.hi()).fold(f64::INFINITY, f64::min);
+        if self.few && self.trees[1].halves(node).is_none() {
+            self.work.fetch(self.trees[1].rows(node));
+        }
         Some(Reverse((ordered(bound), ordered(most), node as u32)))
     }
 

@@ -80,7 +80,10 @@ pub(super) fn searched<T: Vectorized, R>(
     let searches = plan::may_search(&work.layout, work.shape);
     // An order by some of the coordinates is worse than one by all, which takes longer to make.
     let by_some = always || !searches;
-    let is_sorted = |kept: KeptOrder<'_, T>| kept.alone || by_some && plan::may_search_sorted(work.shape);
+    let is_sorted = |kept: KeptOrder<'_, T>| match kept.alone {
+        true => sources >= plan::SORTED,
+        false => by_some && plan::may_search_sorted(work.shape),
+    };
     let sorted_sources = work.kept(Role::Source).is_some_and(is_sorted);
     if !(always || searches || sorted_sources) {
         return None;

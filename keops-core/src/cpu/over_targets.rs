@@ -245,20 +245,12 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
         for range in sources {
             let mut first = range.start;
             while first < range.end {
-                let most = plan::source_tile::<T>(layout).min(range.end - first);
-                let few = rows.len() == 1;
-                if let Some(order) = work.order.filter(|_| layout.keeps_numbers() && few) {
-                    // Read before the sources, so that both are fetched from memory at the same time.
-                    ramp.clear();
-                    ramp.extend_from_slice(&order[first..first + most]);
-                }
-                let tile = work.sources(first..range.end, most, scratch);
+                let tile = work.sources(first..range.end, plan::source_tile::<T>(layout), scratch);
                 let Sources { rows: sources, count: source_rows, .. } = tile;
                 // Row numbers fit: `shape` saw to it.
                 let all = first as u32..(first + source_rows) as u32;
                 let listed = match work.order {
                     _ if !layout.keeps_numbers() => &[][..],
-                    Some(_) if few => &ramp[..source_rows],
                     Some(order) => &order[first..first + source_rows],
                     None => {
                         ramp.clear();

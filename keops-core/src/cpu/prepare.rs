@@ -18,7 +18,10 @@ use crate::{
     },
     data::{Device, Error, Halves, View},
     formula::{Role, Variable, width},
-    lanes::{Vectorized, memory::Aligned},
+    lanes::{
+        Vectorized,
+        memory::{self, Aligned},
+    },
     problem::{Meter, Problem, Shape},
     tree::Points,
 };
@@ -297,6 +300,14 @@ impl<'a, T: Vectorized> Work<'a, T> {
         }
         self.prepare(Role::Source, start..end, scratch);
         Sources { rows: scratch.numbers(), count: end - start, vectors: None }
+    }
+
+    /// Asks for sources that will be read soon, and for their numbers, if they are read where they are.
+    pub(super) fn fetch(&self, Range { start, end }: Range<usize>) {
+        if let (Some(rows), Some(order)) = (self.copied, self.order) {
+            memory::fetch(&order[start..end]);
+            memory::fetch(&rows[start * self.layout.source..end * self.layout.source]);
+        }
     }
 
     /// A chunk of prepared sources, which is prepared if it was not read before. `None` if prepared sources are not
