@@ -257,6 +257,37 @@ fn points_that_keep_their_tree() {
     assert!(sum(&targets, &sources).eval().unwrap() == sum(&x, &y).eval().unwrap());
 }
 
+/// Calls for any number of rows against a kept tree, also where some of these are missing, or all sources are.
+#[test]
+fn a_few_rows_and_a_kept_tree() {
+    fn check<T: Element>() {
+        let mut random = Random::new();
+        let (mut x, mut y): (Vec<[T; 3]>, Vec<[T; 3]>) = (rows(&mut random, 150, 0), rows(&mut random, 40 * M, 1));
+        x[1] = [T::nan(); 3];
+        x[7][2] = T::infinity();
+        y.iter_mut().step_by(5).for_each(|row| row[1] = T::nan());
+        let b: Vec<[T; 1]> = random.rows(y.len(), 0.5..1.0);
+        for (y, b) in
+            [(&y[..], &b[..]), (&y[..1100], &b[..1100]), (&y[..70], &b[..70]), (&vec![[T::nan(); 3]; M][..], &b[..M])]
+        {
+            let tree = Tree::new(y).unwrap();
+            for count in [1, 2, 3, 7, 8, 15, 16, 17, 31, 64, 150] {
+                let few = &x[..count];
+                let found = nearest(few, &tree).eval().unwrap();
+                assert!(found == nearest(few, y).exhaustive().eval().unwrap(), "{count} of {}", y.len());
+                let found = nearest_with_distances(few, &tree).eval().unwrap();
+                assert!(found == nearest_with_distances(few, y).exhaustive().eval().unwrap(), "{count} of {}", y.len());
+                let found = manhattan(few, &tree).eval().unwrap();
+                assert!(found == manhattan(few, y).exhaustive().eval().unwrap(), "{count} of {}", y.len());
+                let found = densest(few, &tree, b).eval().unwrap();
+                assert!(found == densest(few, y, b).exhaustive().eval().unwrap(), "{count} of {}", y.len());
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
+}
+
 /// Rows of several variables, of which one keeps its tree, are in the order of the tree.
 #[test]
 fn points_that_keep_their_tree_beside_others() {

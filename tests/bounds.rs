@@ -197,12 +197,21 @@ fn bounds<F: Formula, T: Element>(cx: Rounding<T>, p: &[T], x: &Ends<T>, y: &End
     let any = Interval::component(Role::Target, 0, T::zero(), T::zero());
     let mut found = Found { whole: vec![any; boxes.components()], narrow: vec![any; boxes.components()] };
     boxes.pair(cx, &parameters, &target, &source, &mut scratch, &mut found.whole);
+    if boxes.reads_boxes() {
+        boxes.pair_with_box(cx, &parameters, &target, ((&y.0, &y.1), false), &mut scratch, &mut found.narrow);
+        assert_eq!(ends(&found.narrow), ends(&found.whole), "a box that was not prepared");
+    }
     found.narrow.copy_from_slice(&found.whole);
     let enough = vec![f64::NAN; boxes.components()];
     for end in [End::Lower, End::Upper] {
         boxes.narrow(cx, &parameters, &target, &source, (end, &enough), &mut scratch, &mut found.narrow);
     }
     found
+}
+
+/// The ends of intervals, and whether these may be NaN.
+fn ends<T: Element>(intervals: &[Interval<T>]) -> Vec<(f64, f64, bool)> {
+    intervals.iter().map(|interval| (interval.lo(), interval.hi(), interval.may_be_nan())).collect()
 }
 
 fn exhaustive() -> bool {
@@ -429,4 +438,46 @@ fn contractions_of_calls() {
     assert!(both::<1>() + both::<3>() + both::<7>() > 0);
     // products about a centre
     assert!(both::<16>() + both::<64>() + both::<300>() > 0);
+}
+
+/// Boxes of sources that were not prepared have the bounds of those that were, also with numbers that are not finite.
+#[test]
+fn boxes_are_read_as_they_are() {
+    fn check<F: Formula, T: Element>() {
+        let boxes = Bounds::<T>::of::<F>();
+        assert!(boxes.reads_boxes());
+        let mut random = Random::new();
+        let least = T::min_positive_value();
+        let numbers =
+            [T::neg_infinity(), -T::max_value(), -T::one(), T::zero(), least, T::one(), T::max_value(), T::infinity()];
+        let cx = Rounding::engine();
+        let mut scratch = Scratch::default();
+        let (mut prepared, mut read) =
+            (vec![Interval::component(Role::Source, 0, T::zero(), T::zero()); 1], Vec::new());
+        for round in 0..4000 {
+            let mut corners = || {
+                let ends: [_; 3] = std::array::from_fn(|_| [random.integer(0..8), random.integer(0..8)]);
+                (ends.map(|[a, b]| numbers[a.min(b)]).to_vec(), ends.map(|[a, b]| numbers[a.max(b)]).to_vec())
+            };
+            let (x, mut y) = (intervals::<T>(Role::Target, &corners()), corners());
+            let nan = round % 3 == 0;
+            let mut source = intervals(Role::Source, &y);
+            if nan {
+                source = source.into_iter().map(Interval::or_nan).collect();
+            }
+            if round % 6 == 0 {
+                // one coordinate is NaN for all points of the box
+                (y.0[1], y.1[1]) = (T::infinity(), T::neg_infinity());
+                source[1] = Interval::component(Role::Source, 1, T::zero(), T::zero()).or_nan();
+            }
+            boxes.pair(cx, &[], &x, &source, &mut scratch, &mut prepared);
+            read.clone_from(&prepared);
+            boxes.pair_with_box(cx, &[], &x, ((&y.0, &y.1), nan), &mut scratch, &mut read);
+            assert_eq!(ends(&read), ends(&prepared), "{x:?} {y:?}");
+        }
+    }
+    check::<squared_distance::Value<3>, f32>();
+    check::<squared_distance::Value<3>, f64>();
+    check::<least_product::Value<3>, f32>();
+    check::<least_product::Value<3>, f64>();
 }

@@ -69,9 +69,9 @@ use crate::{
     formula::{Components, Contraction, Formula, Role, Sink, is_long, width},
     number::{Real, Scalar},
 };
-use contraction::contract;
+use contraction::{contract, contract_box, contract_rows};
 use mean_value::CUT;
-use tape::{OnTraced, Tape};
+use tape::{OnTraced, Tape, Traced};
 
 /// A formula on boxes, for an element type. See the [module](self).
 #[derive(Debug)]
@@ -133,20 +133,27 @@ impl<T: Scalar> Bounds<T> {
         let p = <F::Parameters<T> as Components<T>>::LEN;
         let (i, j) = (<F::Target<T> as Components<T>>::LEN, <F::Source<T> as Components<T>>::LEN);
         let row = |role| width(F::VARIABLES, role);
-        let inputs = p + i + j + F::CONTRACTIONS.len();
-        let pair = Tape::new::<T>(inputs, <F::Output<T> as Components<T>>::LEN, &|x, to| {
-            let (p, x) = x.split_at(p);
-            let (target, x) = x.split_at(i);
-            let (source, contractions) = x.split_at(j);
-            F::pair((), p, &target, &source, contractions, &mut Put(to));
-        });
-        let rows = pair.reads(p..p + i + j);
+        let contractions = F::CONTRACTIONS.len();
+        // The pair stage, with rows among its inputs or not.
+        let pair = |rows: bool| {
+            let inputs = p + contractions + if rows { i + j } else { 0 };
+            Tape::new::<T>(inputs, <F::Output<T> as Components<T>>::LEN, &|x, to| {
+                let unread = vec![Traced::UNREAD; i + j];
+                let (p, x) = x.split_at(p);
+                let (x, contractions) = x.split_at(x.len() - contractions);
+                let (target, source) = if rows { x } else { &unread }.split_at(i);
+                F::pair((), p, &target, &source, contractions, &mut Put(to));
+            })
+        };
+        let of_rows = pair(true);
+        let rows = contractions > CUT || of_rows.reads(p..p + i + j);
+        let (pair, reads) = if rows { (of_rows, Reads::Rows) } else { (pair(false), Reads::Contractions) };
         Self {
             parameters: Stage::new::<T>(0, row(Role::Parameter), p, &|x, to| F::parameters((), x, to)),
             target: Stage::new::<T>(p, row(Role::Target), i, &|x, to| F::target((), &x[..p], &x[p..], to)),
             source: Stage::new::<T>(p, row(Role::Source), j, &|x, to| F::source((), &x[..p], &x[p..], to)),
             pair,
-            reads: if rows || F::CONTRACTIONS.len() > CUT { Reads::Rows } else { Reads::Contractions },
+            reads,
             contractions: F::CONTRACTIONS,
             products: is_long(F::CONTRACTIONS),
             element: PhantomData,
@@ -231,10 +238,70 @@ impl<T: Scalar> Bounds<T> {
         let numbers = &mut scratch.pair.numbers;
         numbers.clear();
         numbers.extend_from_slice(&parameters[..p]);
-        numbers.extend_from_slice(&target[..i]);
-        numbers.extend_from_slice(&source[..j]);
-        contract(cx, self.contractions, self.products, [p, p + i], numbers);
-        self.pair.intervals(cx, &mut scratch.pair);
+        match self.reads {
+            Reads::Contractions => {
+                let all = self.contractions.iter().enumerate();
+                numbers.extend(all.map(|one| contract_rows(cx, one, self.products, [target, source])));
+            }
+            Reads::Rows => {
+                numbers.extend_from_slice(&target[..i]);
+                numbers.extend_from_slice(&source[..j]);
+                contract(cx, self.contractions, self.products, [p, p + i], numbers);
+            }
+        }
+        self.of_numbers(cx, scratch, to);
+    }
+
+    /// Whether the prepared components of a source are those of its variables.
+    #[must_use]
+    pub fn copies_sources(&self) -> bool {
+        self.source.copies
+    }
+
+    /// Whether f reads nothing of a source but contractions of its coordinates, so that there is [`Self::pair_with_box`].
+    #[must_use]
+    pub fn reads_boxes(&self) -> bool {
+        self.reads == Reads::Contractions && self.source.copies
+    }
+
+    /// [`Self::pair`] for a box of sources that was not prepared: its least and its largest coordinates, and whether any may be NaN,
+    /// of a formula that [`Self::reads_boxes`].
+    ///
+    /// # Panics
+    /// As [`Self::pair`].
+    #[inline]
+    pub fn pair_with_box(
+        &self,
+        cx: Rounding<T>,
+        parameters: &[Interval<T>],
+        target: &[Interval<T>],
+        source: ((&[T], &[T]), bool),
+        scratch: &mut Scratch<T>,
+        to: &mut [Interval<T>],
+    ) {
+        let p = self.parameters.tape.outputs.len();
+        if let ([contraction], [], &[place], [to]) =
+            (self.contractions, &self.pair.ops[..], &self.pair.outputs[..], &mut *to)
+            && place as usize == p
+        {
+            // A copy of the whole would wait for its parts.
+            let Interval { lo, hi, nan, id, .. } = contract_box(cx, (0, contraction), self.products, target, source);
+            (to.lo, to.hi, to.nan, to.id) = (lo, hi, nan, id);
+            return;
+        }
+        let numbers = &mut scratch.pair.numbers;
+        numbers.clear();
+        numbers.extend_from_slice(&parameters[..p]);
+        let all = self.contractions.iter().enumerate();
+        numbers.extend(all.map(|one| contract_box(cx, one, self.products, target, source)));
+        self.of_numbers(cx, scratch, to);
+    }
+
+    /// The bounds, from the numbers that the pair stage reads.
+    fn of_numbers(&self, cx: Rounding<T>, scratch: &mut Scratch<T>, to: &mut [Interval<T>]) {
+        if !self.pair.ops.is_empty() {
+            self.pair.intervals(cx, &mut scratch.pair);
+        }
         for (to, &place) in to.iter_mut().zip(&self.pair.outputs) {
             *to = scratch.pair.numbers[place as usize];
         }

@@ -18,14 +18,15 @@
 //! | `prepare` | the hoisted stages of the formula, on plain numbers |
 //! | `lanes` | rows of lanes from rows, and back |
 //! | `lanes::memory` | memory that calls keep for later ones: at most 32 MiB for each element type, and 512 KiB for each thread |
-//! | `best_first` | selections by bounds on boxes of points |
+//! | `by_bounds` | batches without all pairs, by bounds on boxes of points |
+//! | `best_first` | which pairs are left out |
+//! | `sorted`, `trial` | points in the order of their trees, and whether a search of them pays |
 //! | `groups` | targets that meet the same ranges of sources, for these |
 //! | `filter` | the loop over pairs of the K smallest values |
 //! | `units` | the units of work: which targets are paired with which sources |
 //! | `over_targets` | lanes over targets: a block of targets against all sources |
 //! | `over_sources` | lanes over sources: few targets against a chunk of many sources |
 //! | `scattered` | lanes over targets, each with its own sources: scattered pairs |
-//! | `best_first` | selections of values without all pairs, by bounds of the formula |
 //! | `within`, `collect` | lists of all sources within a radius, and their loop over pairs |
 //! | `threads` | runs units on threads, whose stacks are large enough |
 //! | `output` | the outputs of a block of targets, and totals over all rows |
@@ -38,6 +39,7 @@
 //! merged depends on it. Results may differ in the last digits between processors with different vector widths.
 
 mod best_first;
+mod by_bounds;
 mod collect;
 mod contract;
 #[cfg(feature = "tracing")]
@@ -54,8 +56,10 @@ mod plan;
 mod prepare;
 mod products;
 mod scattered;
+mod sorted;
 mod sweep;
 mod threads;
+mod trial;
 mod units;
 mod within;
 
@@ -118,7 +122,7 @@ impl<T: Vectorized> Cpu<'_, T> {
                     let lists = within::run((arch, common), &work, (pattern, pairs.pruning), kept, indices)?;
                     return Ok((output::Totals::new(pieces), Some(lists)));
                 }
-                if let Some(totals) = best_first::run(arch, &work, (pattern, pairs.pruning), pieces, indices) {
+                if let Some(totals) = by_bounds::run(arch, &work, (pattern, pairs.pruning), pieces, indices) {
                     return Ok((totals, None));
                 }
                 let totals = match common {

@@ -82,6 +82,13 @@ impl<T: Scalar> Tree<T> {
     #[must_use]
     pub fn apart_with_points(points: &[T], dim: usize, parts: &[Apart]) -> (Self, Vec<T>) {
         let count = points.len().checked_div(dim).unwrap_or(0);
+        if let &[Apart { count: 1, .. }] = parts {
+            // Calls for one row after another pay for each allocation.
+            let mut boxes = [points, points].concat();
+            let (low, high) = boxes.split_at_mut(dim);
+            let node = Node { rows: 0..1, second: 0, nan: enclose(points, low, high) };
+            return (Self { dim, order: vec![0], roots: vec![0], nodes: vec![node], boxes }, points.to_vec());
+        }
         let (mut roots, mut end) = (Vec::with_capacity(parts.len()), 0);
         for part in parts {
             roots.push(end as u32);
@@ -299,7 +306,11 @@ fn sort_apart<T: Scalar, R: Send>(
         each.push((rows.split_off_mut(..count).unwrap_or_default(), of_part));
         (first, at) = (first + count as u32, at + own as u32);
     }
-    each.into_par_iter().for_each(|(rows, of_part)| sort(rows, coordinate, of_part));
+    if each.len() == 1 {
+        each.into_iter().for_each(|(rows, of_part)| sort(rows, coordinate, of_part));
+    } else {
+        each.into_par_iter().for_each(|(rows, of_part)| sort(rows, coordinate, of_part));
+    }
 }
 
 /// What [`sort`] writes: the nodes of some points and their boxes.

@@ -146,10 +146,16 @@ impl<T: Scalar> Interval<T> {
         if lo.is_nan() || hi.is_nan() {
             return Self { id, ..Self::unknown() };
         }
+        Self { id, ..Self::coordinate(lo, hi, false) }
+    }
+    /// A coordinate of the points of a box, without its number: between two numbers, and NaN if `nan` says that it may be. One that
+    /// is NaN for all points has +infinity and -infinity.
+    #[inline(always)]
+    pub(super) fn coordinate(low: T, high: T, nan: bool) -> Self {
+        let (lo, hi) = if low > high { (0.0, 0.0) } else { (low.as_f64(), high.as_f64()) };
         // Either zero may stand for the other one where points were compared.
-        let (lo, hi) = (lo.as_f64(), hi.as_f64());
         let (lo, hi) = (if lo == 0.0 { -0.0 } else { lo }, if hi == 0.0 { 0.0 } else { hi });
-        Self { lo, hi, nan: false, id, element: PhantomData }
+        Self { lo, hi, nan, id: const { word("coordinate") }, element: PhantomData }
     }
     /// The same interval of a number that may also be NaN.
     #[must_use]

@@ -19,7 +19,7 @@
 
 use super::{
     Bounds, Reads, Stage,
-    contraction::{contract, error},
+    contraction::{contract, contract_rows, error},
     eval::Values,
     interval::{Interval, Rounding, component},
     slopes::{Slope, Slopes},
@@ -104,6 +104,16 @@ impl Loss {
         centre
     }
 
+    /// [`Self::take`] for the numbers of a list that have a value of their own: their places and these values.
+    fn take_free<T: Scalar>(&mut self, slopes: &Slopes, values: &Values<T>, free: &mut Vec<(u32, f64)>) {
+        let of = |&place: &u32| {
+            let number = place as usize;
+            (place, self.take(slopes.of[number], values.numbers[number]))
+        };
+        free.clear();
+        free.extend(slopes.free.iter().map(of));
+    }
+
     /// The bound, from the value at the point and the effect of the roundings.
     fn bound<T: Scalar>(self, cx: Rounding<T>, value: f64, error: f64) -> f64 {
         // The value at the point was computed in f64.
@@ -172,15 +182,14 @@ impl<T: Scalar> Bounds<T> {
             return;
         }
         let cx = cx.outward();
-        let [p, i, j] = [&self.parameters, &self.target, &self.source].map(|stage| stage.tape.outputs.len());
+        let [p, i] = [&self.parameters, &self.target].map(|stage| stage.tape.outputs.len());
         let parameters = &parameters[..p];
         let inputs = &mut scratch.pair.numbers;
         inputs.clear();
         inputs.extend_from_slice(parameters);
         if self.reads == Reads::Contractions {
-            inputs.extend_from_slice(&target[..i]);
-            inputs.extend_from_slice(&source[..j]);
-            contract(cx, self.contractions, self.products, [p, p + i], inputs);
+            let all = self.contractions.iter().enumerate();
+            inputs.extend(all.map(|one| contract_rows(cx, one, self.products, [target, source])));
         } else {
             // The stages again: their numbers are read for slopes, and have those without roundings.
             for ((values, row), stage) in scratch.stages.iter_mut().zip([target, source]).zip(self.stages()) {
@@ -332,13 +341,7 @@ impl<T: Scalar> Bounds<T> {
             point.clear();
             let variables = of_pair.of.iter().zip(&pair.numbers).take(self.pair.inputs);
             point.extend(variables.map(|(&slope, &range)| loss.take(slope, range)));
-            free.clear();
-            free.extend(
-                of_pair
-                    .free
-                    .iter()
-                    .map(|&place| (place, loss.take(of_pair.of[place as usize], pair.numbers[place as usize]))),
-            );
+            loss.take_free(of_pair, pair, free);
             if loss.sum.is_finite() {
                 self.pair.at(point, pair, free);
                 let value = point[place];
@@ -417,24 +420,12 @@ impl<T: Scalar> Bounds<T> {
             numbers.clear();
             numbers.extend_from_slice(&point[..p]);
             numbers.extend((p..p + len).map(|number| loss.take(slopes.of[number], values.numbers[number])));
-            free.clear();
-            free.extend(
-                slopes
-                    .free
-                    .iter()
-                    .map(|&place| (place, loss.take(slopes.of[place as usize], values.numbers[place as usize]))),
-            );
+            loss.take_free(slopes, values, free);
             tape.at(numbers, values, free);
             point.extend(tape.outputs.iter().map(|&place| numbers[place as usize]));
         }
         self.contract_at(point);
-        free.clear();
-        free.extend(
-            of_pair
-                .free
-                .iter()
-                .map(|&place| (place, loss.take(of_pair.of[place as usize], pair.numbers[place as usize]))),
-        );
+        loss.take_free(of_pair, pair, free);
         if loss.sum.is_finite() {
             self.pair.at(point, pair, free);
             cut(to, end, loss.bound(cx, point[self.pair.outputs[c] as usize], of_pair.error));

@@ -284,6 +284,9 @@ pub(super) struct Traced<T> {
 }
 
 impl<T> Traced<T> {
+    /// A number that the stage is known not to read.
+    pub(super) const UNREAD: Self = Self { place: u32::MAX, element: PhantomData };
+
     fn at(place: u32) -> Self {
         Self { place, element: PhantomData }
     }

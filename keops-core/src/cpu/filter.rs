@@ -18,6 +18,9 @@ use crate::{
 /// The number of sources that are compared before any of them is inserted.
 const AHEAD: usize = 64;
 
+/// The same where lists are not full, at first: most of the sources that all lanes admit then are refused soon after.
+const AHEAD_AT_FIRST: usize = 16;
+
 /// The number of sources of a turn, whose admissions are recorded in one number: as many as the loop over pairs is
 /// unrolled for.
 const TURN: usize = 4;
@@ -129,14 +132,14 @@ impl<T: Vectorized> Queues<T> {
 struct Values<T>([[[T; LANES]; TURN]; TURNS]);
 
 /// The memory of this loop: for all rows of a tile the same, since filling it takes as long as many pairs.
-pub(super) struct Memory<T> {
+struct Memory<T> {
     queues: Queues<T>,
     values: Values<T>,
 }
 
 impl<T: Vectorized> Memory<T> {
     #[inline(always)]
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self { queues: Queues::new(), values: Values([[[T::of_f64(0.0); LANES]; TURN]; TURNS]) }
     }
 }
@@ -186,15 +189,38 @@ impl<F: Formula, R: Packed<Scalar: Vectorized>> Pairs<'_, F, R> {
     }
 }
 
-/// Takes all pairs of a row of targets, as `sweep_target` does.
+/// Takes all pairs of all rows of targets of a tile.
 #[inline(always)]
-pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
+pub(super) fn sweep<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
+    cx: R::Cx,
+    parameters: &F::Parameters<R>,
+    targets: &[F::Target<R>],
+    sources: &[D::Source],
+    contracted: &[F::Contractions<R>],
+    (numbers, count): (SourceNumbers<'_>, usize),
+    states: &mut [Red::State<F, R>],
+) {
+    let mut memory = Memory::new();
+    let mut row = 0;
+    while row < targets.len() {
+        let contracted =
+            if contracted.is_empty() { contracted } else { &contracted[row * sources.len()..][..sources.len()] };
+        let (target, of_row) = (targets[row].as_slice(), (numbers, D::in_use(count, row)));
+        let state = (&mut states[row], &mut memory);
+        sweep_target::<F, R, Red, D>(cx, parameters, target, sources, contracted, of_row, state);
+        row += 1;
+    }
+}
+
+/// Takes all pairs of a row of targets, as `sweep::sweep_target` does. Nothing is selected for lanes that are not `in_use`, a bit each.
+#[inline(always)]
+fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Direction<F, R>>(
     cx: R::Cx,
     parameters: &F::Parameters<R>,
     target: &[R],
     sources: &[D::Source],
     contracted: &[F::Contractions<R>],
-    numbers: SourceNumbers<'_>,
+    (numbers, in_use): (SourceNumbers<'_>, u64),
     (state, memory): (&mut Red::State<F, R>, &mut Memory<R::Scalar>),
 ) {
     // A copy of a short target stays in registers, whatever is written to memory.
@@ -211,6 +237,9 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
     }
     let Memory { queues, values } = memory;
     let pairs = Pairs::<F, R> { parameters, target, contracted };
+    // The lanes in use, for each source of a turn.
+    let in_use = (in_use & const { u64::MAX >> (64 - LANES) }) * const { u64::MAX / (u64::MAX >> (64 - LANES)) };
+    let fills = R::truths(cx, Red::admits::<F, R>(cx, &run, R::lit(cx, f64::INFINITY))) & in_use != 0;
     // The lanes that admit the sources of each turn, with the lanes of the first source in the lowest bits.
     let mut admitted = [0_u64; TURNS];
     // `begin..end` are the sources that were compared; `noted` has a bit for each of their turns that still has
@@ -249,12 +278,13 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
                 break;
             } else {
                 begin = end;
-                end = if begin + AHEAD < sources.len() { begin + AHEAD } else { sources.len() };
+                let ahead = if fills && begin < AHEAD { AHEAD_AT_FIRST } else { AHEAD };
+                end = if begin + ahead < sources.len() { begin + ahead } else { sources.len() };
                 let (whole, rest) = sources[begin..end].as_chunks::<TURN>();
                 let mut turn = 0;
                 while turn < whole.len() {
                     let (place, sources) = (turn % TURNS, (&whole[turn], begin + turn * TURN));
-                    let lanes = pairs.admitting::<Red, D, TURN>(cx, &run, sources, &mut values.0[place]);
+                    let lanes = pairs.admitting::<Red, D, TURN>(cx, &run, sources, &mut values.0[place]) & in_use;
                     admitted[place] = lanes;
                     noted |= u32::from(lanes != 0) << place;
                     turn += 1;
@@ -268,6 +298,7 @@ pub(super) fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduc
                         lanes |= pairs.admitting::<Red, D, 1>(cx, &run, source, to) << (k * LANES);
                         k += 1;
                     }
+                    lanes &= in_use;
                     admitted[place] = lanes;
                     noted |= u32::from(lanes != 0) << place;
                 }

@@ -173,6 +173,15 @@ pub(super) fn gather<T: Copy + Send + Sync>(
     });
 }
 
+/// Copies a part of rows of `width` numbers, the `count` numbers from number `at` on: row k goes to row `order[k]`.
+pub(super) fn scatter<T: Copy>(from: &[T], width: usize, order: &[u32], to: &mut [T], count: usize, at: usize) {
+    if count > 0 {
+        for (from, &row) in from.chunks_exact(width).zip(order) {
+            to[row as usize * count..][..count].copy_from_slice(&from[at..][..count]);
+        }
+    }
+}
+
 /// Copies rows of `width` numbers: row k goes to row `order[k]`.
 fn permute<T: Copy>(from: &[T], width: usize, order: &[u32], to: &mut [T]) {
     // Rows of a few numbers are copied by as many moves: neither calls nor loops.

@@ -134,6 +134,7 @@ fn unit<T: Vectorized>(
                     parameters: parameters.numbers(),
                     targets: same.numbers(),
                     target_rows: shape.targets,
+                    target_count: shape.targets,
                     sources: sources.numbers(),
                     source_rows: count.div_ceil(lanes),
                     // Row numbers fit: `shape` saw to it.

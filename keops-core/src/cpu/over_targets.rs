@@ -235,7 +235,7 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
 
     /// Reduces all pairs of some rows of lanes with these sources.
     pub(super) fn meet_rows(&mut self, rows: Range<usize>, sources: &[Range<usize>]) {
-        let Self { work, arch, lanes, parameters, targets, states, numbers: ramp, contractor, found, scratch, .. } =
+        let Self { work, arch, lanes, count, parameters, targets, states, numbers: ramp, contractor, found, scratch } =
             self;
         let Work { kernel, layout, .. } = work;
         let (parameters, arch) = (parameters.numbers(), *arch);
@@ -265,11 +265,12 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
                         if let Some(found) = &mut found {
                             found.first = rows.start * *lanes;
                         }
-                        let target_rows = rows.len();
+                        let (target_rows, target_count) = (rows.len(), count.saturating_sub(rows.start * *lanes));
                         let tile = Tile {
                             parameters,
                             targets,
                             target_rows,
+                            target_count,
                             sources,
                             source_rows,
                             numbers,

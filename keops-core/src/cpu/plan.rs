@@ -99,6 +99,9 @@ pub(super) fn may_search_sorted(shape: Shape) -> bool {
     shape.targets >= 512 && shape.sources >= 4096 && shape.targets.saturating_mul(shape.sources) >= PAIRS_FOR_SEARCH / 4
 }
 
+/// The fewest sources that keep their tree for which a few rows are searched best first: of fewer, each row meets most.
+pub(super) const SORTED: usize = 16 * LEAF;
+
 /// The fewest targets that meet the same ranges, and the fewest sources in these, for which best first may pay.
 pub(super) const GROUP: [usize; 2] = [LEAF, 4096];
 
@@ -118,8 +121,9 @@ pub(super) fn may_search_groups(groups: &Groups) -> bool {
 
 /// Whether boxes of so many coordinates may be small.
 pub(super) fn has_small_boxes(layout: &Layout) -> bool {
-    /// With more coordinates, boxes of points that are not on a surface of few dimensions are as large as all of them.
-    const COORDINATES: usize = 24;
+    /// With many coordinates, boxes of points that are not on a surface of few dimensions are as large as all of them. Up to this
+    /// number, finding that out takes a small part of the time of all pairs.
+    const COORDINATES: usize = 64;
     coordinates(layout).iter().all(|&count| count <= COORDINATES)
 }
 

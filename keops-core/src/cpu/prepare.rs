@@ -18,7 +18,10 @@ use crate::{
     },
     data::{Device, Error, Halves, View},
     formula::{Role, Variable, width},
-    lanes::{Vectorized, memory::Aligned},
+    lanes::{
+        Vectorized,
+        memory::{self, Aligned},
+    },
     problem::{Meter, Problem, Shape},
     tree::Points,
 };
@@ -54,6 +57,8 @@ pub(super) struct Work<'a, T: Vectorized> {
     pub(super) order: Option<&'a [u32]>,
     /// The prepared sources, in chunks that are prepared when they are first read. Empty if they are not kept.
     sources: Vec<OnceLock<Chunk<T>>>,
+    /// The prepared sources, if they are known to be the rows of the only variable.
+    copied: Option<&'a [T]>,
 }
 
 /// The order of the rows of a role, of which a variable keeps its tree.
@@ -171,6 +176,7 @@ impl<'a, T: Vectorized> Work<'a, T> {
             kept: kept_orders,
             order: None,
             sources,
+            copied: None,
         };
         let mut parameters = Aligned::default();
         work.prepare(Role::Parameter, 0..1, &mut parameters);
@@ -206,6 +212,15 @@ impl<'a, T: Vectorized> Work<'a, T> {
         points
     }
 
+    /// All variables of a role, row by row, of all `count` rows.
+    pub(super) fn all_points(&self, role: Role, count: usize) -> Cow<'a, [T]> {
+        let mut variables = self.of(role);
+        if let (Some((_, Numbers::Whole(numbers))), None) = (variables.next(), variables.next()) {
+            return Cow::Borrowed(numbers);
+        }
+        Cow::Owned(self.points(role, &(0..count as u32).collect::<Vec<_>>()))
+    }
+
     /// The numbers of each variable of a role, for the rows of these numbers. One of the variables may be known.
     pub(super) fn reordered<'s>(&self, role: Role, rows: &[u32], known: Option<(usize, &'s [T])>) -> Vec<Cow<'s, [T]>> {
         let of_variable = |(number, (dim, data)): (usize, (usize, Numbers<'a, T>))| {
@@ -222,14 +237,16 @@ impl<'a, T: Vectorized> Work<'a, T> {
     }
 
     /// This batch for other targets and sources, whose numbers [`Self::reordered`] made, and with the numbers of the sources.
-    /// Prepared sources are kept if they were and `keeps` says so.
+    /// Prepared sources are kept if they were and `keeps` says so, unless they are copies of rows.
     pub(super) fn with_rows(
         &self,
         targets: &'a [Cow<'a, [T]>],
         sources: &'a [Cow<'a, [T]>],
         shape: Shape,
-        (order, keeps): (&'a [u32], bool),
+        (order, keeps, copies): (&'a [u32], bool, bool),
     ) -> Self {
+        let copied = sources.first().filter(|_| copies && sources.len() == 1 && self.centres.is_empty());
+        let copied = copied.map(|rows| &**rows);
         let (mut targets, mut sources) = (targets.iter(), sources.iter());
         let all = self.layout.signature.variables.iter().zip(&self.data);
         let data = all.map(|(variable, &numbers)| {
@@ -240,7 +257,7 @@ impl<'a, T: Vectorized> Work<'a, T> {
             };
             rows.map_or(numbers, |rows| Numbers::Whole(rows))
         });
-        let chunks = if keeps && self.keeps_sources() { shape.sources.div_ceil(CHUNK) } else { 0 };
+        let chunks = if keeps && copied.is_none() && self.keeps_sources() { shape.sources.div_ceil(CHUNK) } else { 0 };
         Self {
             shape,
             parameters: self.parameters.clone(),
@@ -248,6 +265,7 @@ impl<'a, T: Vectorized> Work<'a, T> {
             data: data.collect(),
             order: Some(order),
             sources: (0..chunks).map(|_| OnceLock::new()).collect(),
+            copied,
             ..*self
         }
     }
@@ -272,6 +290,9 @@ impl<'a, T: Vectorized> Work<'a, T> {
         let chunk = start / CHUNK;
         let first = chunk * CHUNK;
         let width = self.layout.source;
+        if let Some(rows) = self.copied {
+            return Sources { rows: &rows[start * width..end * width], count: end - start, vectors: None };
+        }
         if let Some(kept) = self.kept_chunk(chunk) {
             let end = end.min(first + CHUNK);
             let rows = &kept.rows.numbers()[(start - first) * width..(end - first) * width];
@@ -279,6 +300,14 @@ impl<'a, T: Vectorized> Work<'a, T> {
         }
         self.prepare(Role::Source, start..end, scratch);
         Sources { rows: scratch.numbers(), count: end - start, vectors: None }
+    }
+
+    /// Asks for sources that will be read soon, and for their numbers, if they are read where they are.
+    pub(super) fn fetch(&self, Range { start, end }: Range<usize>) {
+        if let (Some(rows), Some(order)) = (self.copied, self.order) {
+            memory::fetch(&order[start..end]);
+            memory::fetch(&rows[start * self.layout.source..end * self.layout.source]);
+        }
     }
 
     /// A chunk of prepared sources, which is prepared if it was not read before. `None` if prepared sources are not

@@ -137,6 +137,7 @@ impl Lists {
                         parameters: parameters.numbers(),
                         targets: row.numbers(),
                         target_rows: 1,
+                        target_count: lanes,
                         sources: tile,
                         source_rows: count,
                         // Lists are short enough.

@@ -85,6 +85,8 @@ pub struct Tile<'a, T: Vectorized> {
     pub targets: &'a [T],
     /// How many rows of them.
     pub target_rows: usize,
+    /// How many targets these are, where lanes run over targets; further lanes of the last row repeat one.
+    pub target_count: usize,
     /// The prepared sources.
     pub sources: &'a [T],
     /// How many rows of them.
@@ -297,8 +299,11 @@ pub(super) fn sweep<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D
     } else {
         &[]
     };
+    if const { !collect::collects::<R, Red>() && filter::filters::<F, R, Red>() } {
+        let of_tile = (tile.numbers, tile.target_count);
+        return filter::sweep::<F, R, Red, D>(cx, parameters, targets, sources, contracted, of_tile, states);
+    }
     let mut found = tile.found;
-    let mut memory = if const { filter::filters::<F, R, Red>() } { Some(filter::Memory::new()) } else { None };
     let mut row = 0;
     while row < targets.len() {
         let target = targets[row].as_slice();
@@ -310,18 +315,6 @@ pub(super) fn sweep<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D
                 let of_row = (tile.numbers, row);
                 collect::sweep_target::<F, R, Red, D>(
                     cx, parameters, target, sources, contracted, of_row, state, found,
-                );
-            }
-        } else if const { filter::filters::<F, R, Red>() } {
-            if let Some(memory) = &mut memory {
-                filter::sweep_target::<F, R, Red, D>(
-                    cx,
-                    parameters,
-                    target,
-                    sources,
-                    contracted,
-                    tile.numbers,
-                    (state, memory),
                 );
             }
         } else if const { Red::PUSHES_TO_STATE } {

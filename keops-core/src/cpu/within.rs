@@ -16,7 +16,8 @@ use pulp::Arch;
 use crate::cpu::event;
 use crate::{
     cpu::{
-        best_first::{self, OfLeaf},
+        best_first::{Memory, OfLeaf},
+        by_bounds,
         collect::{Found, Pair},
         over_sources,
         over_targets::TargetBlock,
@@ -57,13 +58,14 @@ pub(super) fn run<T: Vectorized>(
     indices: &mut [u32],
 ) -> Result<Neighbours<T>, Error> {
     let by_bounds = if pattern.is_some() { Pruning::Never } else { pruning };
-    let searched = best_first::searched(arch, work, by_bounds, |search, always| {
+    let searched = by_bounds::searched(arch, work, by_bounds, |search, always| {
         let search = if always || search.has_few_targets() { search } else { search.that_pays()? };
         let targets = search.trees[0];
         let leaves: Vec<usize> = targets.leaves().collect();
         let blocks: Vec<_> = leaves.iter().map(|&leaf| targets.rows(leaf)).collect();
         let find = |number: usize, kept: usize| {
-            let OfLeaf { block, met, inside } = search.of_leaf(leaves[number], usize::MAX, kept);
+            let OfLeaf { block, met, inside } =
+                search.of_leaf(leaves[number], usize::MAX, kept, &mut Memory::default());
             let count = targets.rows(leaves[number]).len();
             Met::of(search.work, block, count, met * count).with(inside)
         };
