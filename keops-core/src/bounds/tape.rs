@@ -105,16 +105,19 @@ pub struct Stages<T> {
     pub(super) prepared: [usize; 3],
     /// How many components f has.
     pub(super) components: usize,
-    pub(super) parameters: fn((), &[Traced<T>], &mut [Traced<T>]),
+    /// From a row.
+    pub(super) parameters: StageOn1<Traced<T>>,
     /// From prepared parameters and a row.
-    pub(super) target: Prepares<T>,
-    pub(super) source: Prepares<T>,
+    pub(super) target: StageOn2<Traced<T>>,
+    pub(super) source: StageOn2<Traced<T>>,
     /// From prepared parameters, target and source, and contractions.
-    pub(super) pair: fn([&[Traced<T>]; 4], &mut [Traced<T>]),
+    pub(super) pair: StageOn4<Traced<T>>,
 }
 
-/// A stage that prepares a row of targets or of sources.
-type Prepares<T> = fn((), &[Traced<T>], &[Traced<T>], &mut [Traced<T>]);
+/// A stage of one, two and four lists of numbers, and what it writes to.
+type StageOn1<R> = fn((), &[R], &mut [R]);
+type StageOn2<R> = fn((), &[R], &[R], &mut [R]);
+type StageOn4<R> = fn([&[R]; 4], &mut [R]);
 
 impl<T: Scalar> Stages<T> {
     /// The stages of `F`.
