@@ -177,7 +177,7 @@ macro_rules! bandwidths {
             group.bench_function(format!("softmax, {sigma}"), |bench| {
                 bench.iter(|| soft_max(g as T, &x, &y, &b).eval())
             });
-            group.bench_function(format!("laplacian, {}", 1.0 / slope), |bench| {
+            group.bench_function(format!("laplacian, {:.4}", 1.0 / slope), |bench| {
                 bench.iter(|| laplacian_product(slope as T, &x, &y, &b).eval())
             });
         }
