@@ -73,7 +73,7 @@ fn insert<F: Formula, R: Packed, const K: usize>(
     let mut k = K - 1;
     let mut place = values[k].as_slice()[c];
     let mut moving = moves(place);
-    // Lanes in which it came after an equal value, and perhaps others.
+    // The lanes in which it came after an equal value.
     let mut equal = R::lt(cx, value, value);
     if any_order {
         let last = R::index_from_bits(cx, indices[k].as_slice()[c]);
@@ -87,7 +87,7 @@ fn insert<F: Formula, R: Packed, const K: usize>(
         if k > 0 {
             above = values[k - 1].as_slice()[c];
             above_moving = moves(above);
-            equal = R::or(cx, equal, R::eq(cx, above, value));
+            equal = R::or(cx, equal, R::and(cx, moving, R::eq(cx, above, value)));
             new = R::select(cx, above_moving, above, value);
             new_index = R::select(cx, above_moving, indices[k - 1].as_slice()[c], index);
         }
@@ -102,14 +102,14 @@ fn insert<F: Formula, R: Packed, const K: usize>(
     if any_order && R::any(cx, equal) {
         // It goes up past the equal values of later sources. Equal values are rare, so the loop above does not compare row numbers,
         // and this one is not written out for all places of a long list.
-        let mut k = if const { K > WRITTEN_OUT } { core::hint::black_box(K) } else { K } - 1;
+        let mut k = if const { K > WRITTEN_OUT } { core::hint::black_box(K).min(K) } else { K } - 1;
         while k > 0 {
-            let (below, above) = (indices[k % K].as_slice()[c], indices[(k - 1) % K].as_slice()[c]);
-            let same = R::eq(cx, values[k % K].as_slice()[c], values[(k - 1) % K].as_slice()[c]);
+            let (below, above) = (indices[k].as_slice()[c], indices[k - 1].as_slice()[c]);
+            let same = R::eq(cx, values[k].as_slice()[c], values[k - 1].as_slice()[c]);
             let in_order = R::index_le(cx, R::index_from_bits(cx, above), R::index_from_bits(cx, below));
             let swap = R::and(cx, same, R::not(cx, in_order));
-            indices[k % K].as_mut_slice()[c] = R::select(cx, swap, above, below);
-            indices[(k - 1) % K].as_mut_slice()[c] = R::select(cx, swap, below, above);
+            indices[k].as_mut_slice()[c] = R::select(cx, swap, above, below);
+            indices[k - 1].as_mut_slice()[c] = R::select(cx, swap, below, above);
             k -= 1;
         }
     }
