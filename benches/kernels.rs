@@ -16,6 +16,14 @@ keops! {
     #[keops(cuda(D = 3), cuda(D = 64))]
     pub fn soft_minimum<const D: usize>(g: Pm<1>, x: Vi<D>, y: Vj<D>) -> LogSumExp<j> { -g * sqdist(x, y) }
 
+    /// a_i = Σ_j exp(-|x_i - y_j| / s) b_j, where g is 1 / s
+    #[keops(order = 0)]
+    pub fn laplacian_product(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<1>) -> Sum<j> { exp(-g * norm2(x - y)) * b }
+
+    /// a_i = Σ_j exp(-g |x_i - y_j|²) b_j / Σ_j exp(-g |x_i - y_j|²)
+    #[keops(order = 0)]
+    pub fn soft_max(g: Pm<1>, x: Vi<3>, y: Vj<3>, b: Vj<1>) -> SumSoftMaxWeight<j> { (-g * sqdist(x, y), b) }
+
     /// The ten nearest y_j of each x_i.
     #[keops(cuda(D = 3), cuda(D = 64))]
     pub fn nearest<const D: usize>(x: Vi<D>, y: Vj<D>) -> ArgKMin<10, j> { sqdist(x, y) }
@@ -67,6 +75,15 @@ impl<const D: usize> Data<D> {
 
     fn soft_minimum(&self, i: usize) -> f64 {
         (0..POINTS).map(|j| self.weight(i, j)).sum::<f64>().ln()
+    }
+
+    /// Of the weights exp(-|x_i - y_j| / s), where `slope` is 1 / s.
+    fn laplacian_product(&self, slope: f64, i: usize) -> f64 {
+        (0..POINTS).map(|j| (-slope * self.squared_distance(i, j).sqrt()).exp() * self.b[j][0]).sum()
+    }
+
+    fn soft_max(&self, i: usize) -> f64 {
+        self.gaussian(i) / (0..POINTS).map(|j| self.weight(i, j)).sum::<f64>()
     }
 
     /// The distances to the nearest points, ascending.
@@ -123,8 +140,7 @@ macro_rules! kernels {
     }};
 }
 
-/// The Gaussian product and LogSumExp by bandwidth σ, from one where nearly all weights are 0 to one where none is: no bandwidth is to be
-/// slower than another.
+/// Exponentials by bandwidth, from one where nearly all weights are 0 to one where none is: no bandwidth is to be slower than another.
 macro_rules! bandwidths {
     ($criterion:expr, $element:ident, $bound:expr) => {{
         type T = $element;
@@ -134,29 +150,35 @@ macro_rules! bandwidths {
         let b: Vec<[T; 1]> = data.b.iter().map(|[b]| [*b as T]).collect();
         let mut group = $criterion.benchmark_group(concat!(stringify!($element), ", D = 3, bandwidth"));
         group.throughput(Throughput::Elements((POINTS * POINTS) as u64));
-        // 1 / 2σ² as powers of two
-        for (sigma, g) in [(0.0055, 16_384.0), (0.044, 256.0), (0.18, 16.0), (0.71, 1.0)] {
+        // what is below the normal numbers may be 0
+        let smallest = POINTS as f64 * 2.0 * f64::from(T::MIN_POSITIVE);
+        // 1 / 2σ² as powers of two, then 1 / s
+        for (sigma, g, slope) in [(0.0055, 16_384.0, 256.0), (0.044, 256.0, 32.0), (0.18, 16.0, 8.0), (0.71, 1.0, 2.0)]
+        {
             data.g = g;
             let sums = gaussian(g as T, &x, &y, &b).eval().expect("equal row counts");
+            let laplacians = laplacian_product(slope as T, &x, &y, &b).eval().expect("equal row counts");
             let minima = soft_minimum(g as T, &x, &y).eval().expect("equal row counts");
+            let means = soft_max(g as T, &x, &y, &b).eval().expect("equal row counts");
             for i in CHECKED {
                 let minimum = data.soft_minimum(i);
                 check("bandwidth", i, f64::from(minima[i][0]), minimum, 1.0 + minimum.abs(), 10.0 * $bound);
-                // what is below the normal numbers may be 0
-                let smallest = POINTS as f64 * 2.0 * f64::from(T::MIN_POSITIVE);
+                let mean = data.soft_max(i);
+                check("bandwidth", i, f64::from(means[i][0]), mean, mean, 1e2 * $bound);
                 // an exponent of 1000 has a rounding of its own
-                check(
-                    "bandwidth",
-                    i,
-                    f64::from(sums[i][0]),
-                    data.gaussian(i),
-                    data.gaussian(i) + smallest,
-                    1e3 * $bound,
-                );
+                for (result, sum) in [(&sums, data.gaussian(i)), (&laplacians, data.laplacian_product(slope, i))] {
+                    check("bandwidth", i, f64::from(result[i][0]), sum, sum + smallest, 1e3 * $bound);
+                }
             }
             group.bench_function(format!("{sigma}"), |bench| bench.iter(|| gaussian(g as T, &x, &y, &b).eval()));
             group.bench_function(format!("log-sum-exp, {sigma}"), |bench| {
                 bench.iter(|| soft_minimum(g as T, &x, &y).eval())
+            });
+            group.bench_function(format!("softmax, {sigma}"), |bench| {
+                bench.iter(|| soft_max(g as T, &x, &y, &b).eval())
+            });
+            group.bench_function(format!("laplacian, {:.4}", 1.0 / slope), |bench| {
+                bench.iter(|| laplacian_product(slope as T, &x, &y, &b).eval())
             });
         }
         group.finish();

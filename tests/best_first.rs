@@ -349,55 +349,60 @@ fn orders_by_some_coordinates_may_not_pay() {
     assert!(found.starts_with(&moved(&x[..FEW], &d[..FEW], &y, &v).exhaustive().eval().unwrap()));
 }
 
-/// Selections over ranges: any blocks, which may overlap, be empty or everything.
-#[test]
-fn selections_over_ranges() {
-    fn check<T: Element>(kind: usize) {
-        let mut random = Random::new();
-        let (x, y): (Vec<[T; 3]>, Vec<[T; 3]>) = (rows(&mut random, N, kind), rows(&mut random, M, kind));
-        let b: Vec<[T; 1]> = random.rows(M, 0.5..1.0);
-        let e: Vec<[T; 3]> = random.rows(N, -1.0..1.0);
-        let mut number = |end: usize| (random.rows::<f64, 1>(1, 0.0..1.0)[0][0] * (end + 1) as f64) as usize;
-        for round in 0..6 {
-            let blocks: Vec<_> = match round {
-                0 => vec![(0..N, 0..M)],
-                1 => vec![(0..N / 2, 0..0), (0..N, 3..3)],
-                // targets in any order, of which each third meets the same
-                2 => (0..N).map(|i| (i..i + 1, i % 3 * 500..(i % 3 + 1) * 560)).collect(),
-                // one source for each, or a few
-                3 => (0..N).map(|i| (i..i + 1, i..i + 1 + i % 3)).collect(),
-                _ => (0..round * 4)
-                    .map(|_| {
-                        let ([a, b], [c, d]) = ([number(N), number(N)], [number(M), number(M)]);
-                        (a.min(b)..a.max(b), c.min(d)..c.max(d))
-                    })
-                    .collect(),
-            };
-            let ranges = Ranges::new(blocks).unwrap();
-            macro_rules! same_over_ranges {
-                ($ranges:expr, $call:expr) => {{
-                    let all = $call.ranges($ranges).exhaustive().eval().unwrap();
-                    let found = pruned!($call.ranges($ranges)).eval().unwrap();
-                    assert!(found == all, "{}: {kind} {round}", stringify!($call));
-                    // as few pairs as these are computed alike in every round
-                    assert!(round > 0 || $call.ranges($ranges).eval().unwrap() == all);
-                }};
-            }
-            same_over_ranges!(&ranges, nearest(&x, &y));
-            same_over_ranges!(&ranges, nearest_with_distances(&x, &y));
-            same_over_ranges!(&ranges, manhattan(&x, &y));
-            same_over_ranges!(&ranges, densest(&x, &y, &b));
-            same_over_ranges!(&ranges.transpose(), targets_of_sources(&y, &x));
-            same_over_ranges!(&ranges, of_each_axis(&x, &y));
-            same_over_ranges!(&ranges, distances(&x, &y).vjp_x(&e));
-            let (targets, sources) = (Tree::new(&x).unwrap(), Tree::new(&y).unwrap());
-            same_over_ranges!(&ranges, nearest(&targets, &sources));
-            let (u, v) = ([&x[..], &x[..]].concat(), [&y[..], &y[..]].concat());
-            same_over_ranges!(&ranges, nearest(batched(&u, [2]), batched(&v, [2])));
+/// Checks selections over ranges: any blocks, which may overlap, be empty or everything.
+fn check_ranges<T: Element>(kind: usize) {
+    let mut random = Random::new();
+    let (x, y): (Vec<[T; 3]>, Vec<[T; 3]>) = (rows(&mut random, N, kind), rows(&mut random, M, kind));
+    let b: Vec<[T; 1]> = random.rows(M, 0.5..1.0);
+    let e: Vec<[T; 3]> = random.rows(N, -1.0..1.0);
+    let mut number = |end: usize| (random.rows::<f64, 1>(1, 0.0..1.0)[0][0] * (end + 1) as f64) as usize;
+    for round in 0..6 {
+        let blocks: Vec<_> = match round {
+            0 => vec![(0..N, 0..M)],
+            1 => vec![(0..N / 2, 0..0), (0..N, 3..3)],
+            // targets in any order, of which each third meets the same
+            2 => (0..N).map(|i| (i..i + 1, i % 3 * 500..(i % 3 + 1) * 560)).collect(),
+            // one source for each, or a few
+            3 => (0..N).map(|i| (i..i + 1, i..i + 1 + i % 3)).collect(),
+            _ => (0..round * 4)
+                .map(|_| {
+                    let ([a, b], [c, d]) = ([number(N), number(N)], [number(M), number(M)]);
+                    (a.min(b)..a.max(b), c.min(d)..c.max(d))
+                })
+                .collect(),
+        };
+        let ranges = Ranges::new(blocks).unwrap();
+        macro_rules! same_over_ranges {
+            ($ranges:expr, $call:expr) => {{
+                let all = $call.ranges($ranges).exhaustive().eval().unwrap();
+                let found = pruned!($call.ranges($ranges)).eval().unwrap();
+                assert!(found == all, "{}: {kind} {round}", stringify!($call));
+                // as few pairs as these are computed alike in every round
+                assert!(round > 0 || $call.ranges($ranges).eval().unwrap() == all);
+            }};
         }
+        same_over_ranges!(&ranges, nearest(&x, &y));
+        same_over_ranges!(&ranges, nearest_with_distances(&x, &y));
+        same_over_ranges!(&ranges, manhattan(&x, &y));
+        same_over_ranges!(&ranges, densest(&x, &y, &b));
+        same_over_ranges!(&ranges.transpose(), targets_of_sources(&y, &x));
+        same_over_ranges!(&ranges, of_each_axis(&x, &y));
+        same_over_ranges!(&ranges, distances(&x, &y).vjp_x(&e));
+        let (targets, sources) = (Tree::new(&x).unwrap(), Tree::new(&y).unwrap());
+        same_over_ranges!(&ranges, nearest(&targets, &sources));
+        let (u, v) = ([&x[..], &x[..]].concat(), [&y[..], &y[..]].concat());
+        same_over_ranges!(&ranges, nearest(batched(&u, [2]), batched(&v, [2])));
     }
-    check::<f32>(1);
-    check::<f64>(2);
+}
+
+#[test]
+fn selections_over_ranges_of_f32() {
+    check_ranges::<f32>(1);
+}
+
+#[test]
+fn selections_over_ranges_of_f64() {
+    check_ranges::<f64>(2);
 }
 
 /// Ranges of missing rows, the count of pairs, and any number of threads.

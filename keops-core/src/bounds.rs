@@ -2,8 +2,8 @@
 //!
 //! The stages of a [`Formula`] are generic over [`Real`]. Run once on numbers that only write down what is asked of them, a stage
 //! becomes a list of operations, which is evaluated with an [`Interval`] for each number: of the coordinates of a box of targets and
-//! a box of sources, it makes bounds of f over all pairs of the two. No formula is written for this. Programs compile the writing
-//! down; what evaluates lists is compiled once, with this crate.
+//! a box of sources, it makes bounds of f over all pairs of the two. No formula is written for this. Programs compile the stages on
+//! such numbers ([`Stages`]); what makes lists of them and evaluates these is compiled once, with this crate.
 //!
 //! *What the bounds hold for* is what the engine computes in f32 or f64, with its roundings: on the CPU with every instruction
 //! set, fused or not, also where contractions of many components are matrix products; and on the GPU. They do not hold
@@ -63,11 +63,12 @@ use std::{
 
 pub use interval::{Interval, Rounding};
 pub use mean_value::{End, Scratch};
+pub use tape::Stages;
 pub use truth::Truth;
 
 use crate::{
-    formula::{Components, Contraction, Formula, Role, Sink, is_long, width},
-    number::{Real, Scalar},
+    formula::{Contraction, Formula, Role, is_long, width},
+    number::Scalar,
 };
 use contraction::{contract, contract_box, contract_rows};
 use mean_value::CUT;
@@ -116,46 +117,54 @@ impl Stage {
 
 impl<T: Scalar> Bounds<T> {
     /// The bounds of `F`, which are made once.
-    ///
-    /// # Panics
-    /// Never, if stages of formulas do not.
+    #[must_use]
     pub fn of<F: Formula>() -> &'static Self {
-        Self::made(TypeId::of::<F>(), Self::new::<F>)
+        Self::of_stages(const { &Stages::of::<F>() })
     }
 
-    /// The bounds of the formula of this type, made unless they have been.
-    fn made(formula: TypeId, new: fn() -> Self) -> &'static Self {
-        let key = [formula, TypeId::of::<T>()];
-        made(key, &|| Box::leak(Box::new(new()))).downcast_ref().expect("the key is of the type")
+    /// The bounds of the formula with these stages, which are made once.
+    #[must_use]
+    pub fn of_stages(stages: &Stages<T>) -> &'static Self {
+        type Made = HashMap<[TypeId; 2], &'static (dyn Any + Send + Sync)>;
+        static MADE: RwLock<Option<Made>> = RwLock::new(None);
+        let key = [(stages.formula)(), TypeId::of::<T>()];
+        let found = |made: &Option<Made>| made.as_ref()?.get(&key)?.downcast_ref();
+        if let Some(bounds) = found(&MADE.read().unwrap_or_else(PoisonError::into_inner)) {
+            return bounds;
+        }
+        let new = &*Box::leak(Box::new(Self::new(stages)));
+        let mut all = MADE.write().unwrap_or_else(PoisonError::into_inner);
+        found(&all).unwrap_or_else(|| {
+            all.get_or_insert_default().insert(key, new);
+            new
+        })
     }
 
-    fn new<F: Formula>() -> Self {
-        let p = <F::Parameters<T> as Components<T>>::LEN;
-        let (i, j) = (<F::Target<T> as Components<T>>::LEN, <F::Source<T> as Components<T>>::LEN);
-        let row = |role| width(F::VARIABLES, role);
-        let contractions = F::CONTRACTIONS.len();
+    fn new(stages: &Stages<T>) -> Self {
+        let &Stages { contractions, prepared: [p, i, j], .. } = stages;
+        let row = |role| width(stages.variables, role);
         // The pair stage, with rows among its inputs or not.
         let pair = |rows: bool| {
-            let inputs = p + contractions + if rows { i + j } else { 0 };
-            Tape::new::<T>(inputs, <F::Output<T> as Components<T>>::LEN, &|x, to| {
+            let inputs = p + contractions.len() + if rows { i + j } else { 0 };
+            Tape::new::<T>(inputs, stages.components, &|x, to| {
                 let unread = vec![Traced::UNREAD; i + j];
                 let (p, x) = x.split_at(p);
-                let (x, contractions) = x.split_at(x.len() - contractions);
+                let (x, contractions) = x.split_at(x.len() - contractions.len());
                 let (target, source) = if rows { x } else { &unread }.split_at(i);
-                F::pair((), p, &target, &source, contractions, &mut Put(to));
+                (stages.pair)([p, target, source, contractions], to);
             })
         };
         let of_rows = pair(true);
-        let rows = contractions > CUT || of_rows.reads(p..p + i + j);
+        let rows = contractions.len() > CUT || of_rows.reads(p..p + i + j);
         let (pair, reads) = if rows { (of_rows, Reads::Rows) } else { (pair(false), Reads::Contractions) };
         Self {
-            parameters: Stage::new::<T>(0, row(Role::Parameter), p, &|x, to| F::parameters((), x, to)),
-            target: Stage::new::<T>(p, row(Role::Target), i, &|x, to| F::target((), &x[..p], &x[p..], to)),
-            source: Stage::new::<T>(p, row(Role::Source), j, &|x, to| F::source((), &x[..p], &x[p..], to)),
+            parameters: Stage::new::<T>(0, row(Role::Parameter), p, &|x, to| (stages.parameters)((), x, to)),
+            target: Stage::new::<T>(p, row(Role::Target), i, &|x, to| (stages.target)((), &x[..p], &x[p..], to)),
+            source: Stage::new::<T>(p, row(Role::Source), j, &|x, to| (stages.source)((), &x[..p], &x[p..], to)),
             pair,
             reads,
-            contractions: F::CONTRACTIONS,
-            products: is_long(F::CONTRACTIONS),
+            contractions,
+            products: is_long(contractions),
             element: PhantomData,
         }
     }
@@ -305,32 +314,5 @@ impl<T: Scalar> Bounds<T> {
         for (to, &place) in to.iter_mut().zip(&self.pair.outputs) {
             *to = scratch.pair.numbers[place as usize];
         }
-    }
-}
-
-/// What was made for a formula and an element type, or is made now. It is compiled with this crate, and not with those of users.
-#[inline(never)]
-fn made(key: [TypeId; 2], new: &dyn Fn() -> &'static (dyn Any + Send + Sync)) -> &'static (dyn Any + Send + Sync) {
-    type Made = HashMap<[TypeId; 2], &'static (dyn Any + Send + Sync)>;
-    static MADE: RwLock<Option<Made>> = RwLock::new(None);
-    let found = MADE.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|made| made.get(&key).copied());
-    found.unwrap_or_else(|| {
-        let new = new();
-        let mut all = MADE.write().unwrap_or_else(PoisonError::into_inner);
-        *all.get_or_insert_default().entry(key).or_insert(new)
-    })
-}
-
-/// Keeps each component.
-struct Put<'a, R>(&'a mut [R]);
-
-impl<R: Real> Sink<R> for Put<'_, R> {
-    #[inline]
-    fn put(&mut self, _: R::Cx, c: usize, value: R) {
-        self.0[c] = value;
-    }
-    #[inline]
-    fn put_product(&mut self, cx: R::Cx, c: usize, a: R, b: R) {
-        self.0[c] = R::mul(cx, a, b);
     }
 }

@@ -117,8 +117,8 @@ fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| path.display().to_string())
 }
 
-/// The `Cargo.toml` of the program. Formulas are compiled as for tests, but the oracle, which evaluates hundreds of thousands of
-/// terms, with optimizations.
+/// The `Cargo.toml` of the program. Formulas are compiled as for tests, without optimizations, which take LLVM several times as long as
+/// they save; but the oracle, which evaluates hundreds of thousands of terms, with optimizations.
 fn manifest() -> String {
     let root = root();
     format!(
@@ -136,7 +136,6 @@ cuda = [\"keops/cuda\"]
 
 [profile.dev]
 debug = false
-opt-level = 1
 
 [profile.dev.package.\"*\"]
 opt-level = 0

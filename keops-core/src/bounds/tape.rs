@@ -1,16 +1,19 @@
 //! A stage of a formula as a list of operations.
 //!
 //! A stage is run once on numbers that write down what is asked of them ([`Traced`]). What is then evaluated on boxes is the
-//! list, by code that is compiled once for all formulas: programs of users compile the writing down and no more, and the list
-//! can also be read backwards, for slopes.
+//! list, by code that is compiled once for all formulas: programs of users compile the stages on these numbers ([`Stages`]) and
+//! no more, and the list can also be read backwards, for slopes.
 //!
 //! Equal operations on equal operands are one number of the list.
 
-use core::{marker::PhantomData, ops::Range};
+use core::{any::TypeId, marker::PhantomData, ops::Range};
 use std::{cell::RefCell, collections::HashMap};
 
 use super::{identity, identity::word};
-use crate::number::{Real, Scalar};
+use crate::{
+    formula::{Components, Contraction, Formula, Sink, Variable},
+    number::{Real, Scalar},
+};
 
 /// An operation. Its operands are places of earlier numbers, or of earlier truths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,6 +93,70 @@ pub(super) enum Function {
     Exponent,
 }
 
+/// The stages of a formula on numbers that write down what is asked of them, and the sizes of their rows: all that is compiled for
+/// a formula so that it has bounds.
+#[derive(Debug)]
+pub struct Stages<T> {
+    /// The type of the formula.
+    pub(super) formula: fn() -> TypeId,
+    pub(super) variables: &'static [Variable],
+    pub(super) contractions: &'static [Contraction],
+    /// How many numbers the prepared parameters, a prepared target and a prepared source have.
+    pub(super) prepared: [usize; 3],
+    /// How many components f has.
+    pub(super) components: usize,
+    /// From a row.
+    pub(super) parameters: StageOn1<Traced<T>>,
+    /// From prepared parameters and a row.
+    pub(super) target: StageOn2<Traced<T>>,
+    pub(super) source: StageOn2<Traced<T>>,
+    /// From prepared parameters, target and source, and contractions.
+    pub(super) pair: StageOn4<Traced<T>>,
+}
+
+/// A stage of one, two and four lists of numbers, and what it writes to.
+type StageOn1<R> = fn((), &[R], &mut [R]);
+type StageOn2<R> = fn((), &[R], &[R], &mut [R]);
+type StageOn4<R> = fn([&[R]; 4], &mut [R]);
+
+impl<T: Scalar> Stages<T> {
+    /// The stages of `F`.
+    #[must_use]
+    pub const fn of<F: Formula>() -> Self {
+        Self {
+            formula: TypeId::of::<F>,
+            variables: F::VARIABLES,
+            contractions: F::CONTRACTIONS,
+            prepared: [
+                <F::Parameters<T> as Components<T>>::LEN,
+                <F::Target<T> as Components<T>>::LEN,
+                <F::Source<T> as Components<T>>::LEN,
+            ],
+            components: <F::Output<T> as Components<T>>::LEN,
+            parameters: F::parameters::<Traced<T>>,
+            target: F::target::<Traced<T>>,
+            source: F::source::<Traced<T>>,
+            pair: |[parameters, target, source, contractions], to| {
+                F::pair((), parameters, &target, &source, contractions, &mut Put(to));
+            },
+        }
+    }
+}
+
+/// Keeps each component.
+struct Put<'a, R>(&'a mut [R]);
+
+impl<R: Real> Sink<R> for Put<'_, R> {
+    #[inline]
+    fn put(&mut self, _: R::Cx, c: usize, value: R) {
+        self.0[c] = value;
+    }
+    #[inline]
+    fn put_product(&mut self, cx: R::Cx, c: usize, a: R, b: R) {
+        self.0[c] = R::mul(cx, a, b);
+    }
+}
+
 /// The operations of a stage.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tape {
@@ -120,11 +187,12 @@ thread_local! {
 impl Tape {
     /// Writes down a stage, which is run on as many inputs and writes as many outputs.
     pub(super) fn new<T: Scalar>(inputs: usize, outputs: usize, stage: OnTraced<'_, T>) -> Self {
-        begin(inputs);
+        let tape = Self { inputs, numbers: inputs as u32, ..Self::default() };
+        WRITING.set(Writing { tape, ..Writing::default() });
         let input: Vec<Traced<T>> = (0..inputs as u32).map(Traced::at).collect();
         let mut output = vec![Traced::at(0); outputs];
         stage(&input, &mut output);
-        let mut tape = written();
+        let mut tape = WRITING.take().tape;
         tape.outputs.extend(output.iter().map(|traced| traced.place));
         tape
     }
@@ -257,23 +325,18 @@ impl Op {
     }
 }
 
-/// Begins a list. Like the next two functions it is compiled with this crate, and not with those of users.
-#[inline(never)]
-fn begin(inputs: usize) {
-    let tape = Tape { inputs, numbers: inputs as u32, ..Tape::default() };
-    WRITING.set(Writing { tape, ..Writing::default() });
-}
-
-/// The list that was written.
-#[inline(never)]
-fn written() -> Tape {
-    WRITING.take().tape
-}
-
-/// Adds an operation to the list, or finds it there; the place of its result.
+/// Adds an operation to the list, or finds it there; the place of its result. It is compiled with this crate, and not with those of
+/// users.
 #[inline(never)]
 fn write(op: Op) -> u32 {
     WRITING.with_borrow_mut(|writing| if op.is_truth() { writing.truth(op) } else { writing.number(op) })
+}
+
+/// Adds a constant of a formula, rounded to one of the element types; compiled with this crate, too.
+#[inline(never)]
+fn write_constant(value: f64, single: bool) -> u32 {
+    let rounded = if single { f32::lit((), value).as_f64() } else { f64::lit((), value) };
+    write(Op::Constant(rounded.to_bits()))
 }
 
 /// A number of which only the place in the list is known.
@@ -287,6 +350,7 @@ impl<T> Traced<T> {
     /// A number that the stage is known not to read.
     pub(super) const UNREAD: Self = Self { place: u32::MAX, element: PhantomData };
 
+    #[inline(always)]
     fn at(place: u32) -> Self {
         Self { place, element: PhantomData }
     }
@@ -296,7 +360,7 @@ impl<T> Traced<T> {
     }
 }
 
-/// A stage on such numbers. It is not a type parameter, so that programs compile nothing but the stage.
+/// A stage on such numbers.
 pub(super) type OnTraced<'a, T> = &'a dyn Fn(&[Traced<T>], &mut [Traced<T>]);
 
 /// The place of a truth.
@@ -330,6 +394,10 @@ impl<T: Scalar> Real for Traced<T> {
     #[inline(always)]
     fn splat((): (), value: T) -> Self {
         Self::new(Op::Constant(value.as_f64().to_bits()))
+    }
+    #[inline(always)]
+    fn lit((): (), value: f64) -> Self {
+        Self::at(write_constant(value, const { size_of::<T>() == size_of::<f32>() }))
     }
     written! {
         add(a, b): Add;

@@ -5,11 +5,11 @@ use pulp::Arch;
 use crate::{
     arguments::Number,
     call::{Part, Pass, engine, parts},
-    data::{Error, Neighbours, Stored, To},
+    data::{Error, Neighbours, Stored, To, View},
     lanes::Vectorized,
     number::Scalar,
     problem::{
-        Piece,
+        Pairs, Piece, Problem, Signature,
         cuda::{Engines, EnginesFor},
     },
 };
@@ -72,7 +72,18 @@ pub trait Element: Vectorized + Stored + Number<Self> {
         self.as_f64()
     }
 
-    /// [`Pass::run`]. As a method of the element type, it is compiled once, with this crate.
+    /// [`Problem::new`]. As a method of the element type, it is compiled once, with this crate.
+    ///
+    /// # Errors
+    /// The errors of [`Problem::new`].
+    #[doc(hidden)]
+    fn problem<'a>(
+        signature: Signature,
+        views: &'a [View<'_, Self>],
+        pairs: Pairs<'a>,
+    ) -> Result<Problem<'a, Self>, Error>;
+
+    /// [`Pass::run`]; it is compiled once, too.
     ///
     /// # Errors
     /// The errors of [`Pass::run`].
@@ -107,6 +118,15 @@ macro_rules! element {
     ($($t:ident)*) => {$(
         #[diagnostic::do_not_recommend]
         impl Element for $t {
+            #[inline(never)]
+            fn problem<'a>(
+                signature: Signature,
+                views: &'a [View<'_, $t>],
+                pairs: Pairs<'a>,
+            ) -> Result<Problem<'a, $t>, Error> {
+                Problem::new(signature, views, pairs)
+            }
+
             #[inline(never)]
             fn run(
                 pass: &Pass<'_, $t>,

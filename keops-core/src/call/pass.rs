@@ -28,7 +28,7 @@ impl<'a, T: Element> Pass<'a, T> {
     /// The errors of [`Problem::new`].
     pub fn new<F: Formula, R: Reduction>(views: &'a [View<'_, T>], settings: &'a Settings) -> Result<Self, Error> {
         Ok(Self {
-            problem: Problem::new(Signature::of::<F, R>(), views, settings.pairs(F::TARGETS))?,
+            problem: T::problem(Signature::of::<F, R>(), views, settings.pairs(F::TARGETS))?,
             settings,
             kernel: &Compiled::<F, R>::NEW,
             layout: Layout::of::<T, F, R>(),

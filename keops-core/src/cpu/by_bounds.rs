@@ -63,7 +63,7 @@ pub(super) fn run<T: Vectorized>(
 fn bounds<'a, T: Vectorized>(work: &Work<'a, T>, pruning: Pruning) -> Option<&'a Bounds<T>> {
     let by_bounds = work.layout.selects.is_some() || work.layout.within;
     let has_boxes = by_bounds && plan::has_boxes(&work.layout, work.shape);
-    if pruning == Pruning::Never || !has_boxes { None } else { work.kernel.bounds() }
+    if pruning == Pruning::Never || !has_boxes { None } else { work.kernel.stages().map(Bounds::of_stages) }
 }
 
 /// Calls `run` with a search of a batch by bounds, unless the reduction or the shape is not one for it, or a sample shows that

@@ -232,7 +232,7 @@ fn sweep_target<F: Formula, R: Packed<Scalar: Vectorized>, Red: Reduction, D: Di
         target
     };
     let mut run = Red::begin::<F, R>(cx, state);
-    if numbers.any_order {
+    if const { D::LISTED } && numbers.any_order {
         Red::in_any_order::<F, R>(&mut run);
     }
     let Memory { queues, values } = memory;

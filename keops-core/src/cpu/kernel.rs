@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 use pulp::Arch;
 
 use crate::{
-    bounds::Bounds,
+    bounds::Stages,
     cpu::{
         instructions::{self, OnLanes},
         sweep::{OverSources, OverTargets, Tile, sweep},
@@ -103,8 +103,8 @@ pub trait Kernel<T: Vectorized>: Sync {
     fn over_sources(&self, common: Common, tile: Tile<'_, T>);
     /// Joins the state of other sources of the same target.
     fn merge(&self, state: &mut [T], other: &[T]);
-    /// The formula on boxes, if the reduction selects values.
-    fn bounds(&self) -> Option<&'static Bounds<T>>;
+    /// The stages that bounds are made of, if the reduction selects values.
+    fn stages(&self) -> Option<&'static Stages<T>>;
     /// Writes the result rows of the first `count` states, given as rows of `lanes` lanes.
     fn finish(&self, states: &[T], lanes: usize, count: usize, values: &mut [T], indices: &mut [u32]);
 }
@@ -155,42 +155,72 @@ impl<T: Vectorized, F: Formula, Red: Reduction> Kernel<T> for Compiled<F, Red> {
         Red::merge(components::<F>(), state, other);
     }
 
-    fn bounds(&self) -> Option<&'static Bounds<T>> {
-        Red::if_selecting(OnBoxes::<T, F>(PhantomData))
+    fn stages(&self) -> Option<&'static Stages<T>> {
+        Red::if_selecting(StagesOf::<T, F>(PhantomData))
     }
 
     fn finish(&self, states: &[T], lanes: usize, count: usize, values: &mut [T], indices: &mut [u32]) {
         let mut state = <Red::State<F, T> as Components<T>>::splat(T::of_f64(0.0));
-        let state = state.as_mut_slice();
-        let widths = [Red::values(components::<F>()), Red::indices(components::<F>())];
-        let (mut first, mut row) = (0, 0);
-        while row < count {
-            let lanes_in_use = lanes.min(count - row);
-            let mut number = 0;
-            while number < lanes_in_use {
-                let mut c = 0;
-                while c < state.len() {
-                    state[c] = states[first + c * lanes + number];
-                    c += 1;
-                }
-                let values = &mut values[row * widths[0]..][..widths[0]];
-                let indices = &mut indices[row * widths[1]..][..widths[1]];
-                Red::finish(components::<F>(), state, values, indices);
-                number += 1;
-                row += 1;
-            }
-            first += state.len() * lanes;
+        let state = (components::<F>(), state.as_mut_slice());
+        if const { <Red::State<F, T> as Components<T>>::LEN > SHORT } {
+            finish_long::<T, Red>(state, (states, lanes, count), values, indices);
+        } else {
+            finish::<T, Red>(state, (states, lanes, count), values, indices);
         }
     }
 }
 
-/// The formula on boxes.
-struct OnBoxes<T, F>(PhantomData<(T, F)>);
+/// The most numbers of a state that is written out for a formula.
+const SHORT: usize = 8;
 
-impl<T: Scalar, F: Formula> Selecting for OnBoxes<T, F> {
-    type Output = &'static Bounds<T>;
-    fn selects(self) -> &'static Bounds<T> {
-        Bounds::of::<F>()
+/// [`finish`], compiled once for all formulas that have the reduction.
+#[inline(never)]
+fn finish_long<T: Scalar, Red: Reduction>(
+    state: (usize, &mut [T]),
+    states: (&[T], usize, usize),
+    values: &mut [T],
+    indices: &mut [u32],
+) {
+    finish::<T, Red>(state, states, values, indices);
+}
+
+/// Writes the result rows of the first `count` states of a formula of `components` components, by means of memory for one of them.
+#[inline(always)]
+fn finish<T: Scalar, Red: Reduction>(
+    (components, state): (usize, &mut [T]),
+    (states, lanes, count): (&[T], usize, usize),
+    values: &mut [T],
+    indices: &mut [u32],
+) {
+    let widths = [Red::values(components), Red::indices(components)];
+    let (mut first, mut row) = (0, 0);
+    while row < count {
+        let lanes_in_use = lanes.min(count - row);
+        let mut number = 0;
+        while number < lanes_in_use {
+            let mut c = 0;
+            while c < state.len() {
+                state[c] = states[first + c * lanes + number];
+                c += 1;
+            }
+            let values = &mut values[row * widths[0]..][..widths[0]];
+            let indices = &mut indices[row * widths[1]..][..widths[1]];
+            Red::finish(components, state, values, indices);
+            number += 1;
+            row += 1;
+        }
+        first += state.len() * lanes;
+    }
+}
+
+/// The stages of a formula, which are compiled for reductions that select values only.
+struct StagesOf<T, F>(PhantomData<(T, F)>);
+
+impl<T: Scalar, F: Formula> Selecting for StagesOf<T, F> {
+    type Output = &'static Stages<T>;
+    #[inline(always)]
+    fn selects(self) -> &'static Stages<T> {
+        const { &Stages::of::<F>() }
     }
 }
 

@@ -50,6 +50,9 @@ impl<F: Formula, R: Packed> BestRun<F, R> {
     }
 }
 
+/// The most places of a list that may be in registers.
+const WRITTEN_OUT: usize = 4;
+
 /// Inserts component `c` of source `index` in the lanes of `candidates`, none of which is NaN. Where sources come in the order of
 /// their row numbers, of equal values the one that is in the list stays before the new one; in `any_order` their row numbers tell.
 #[inline(always)]
@@ -71,7 +74,7 @@ fn insert<F: Formula, R: Packed, const K: usize>(
     let mut place = values[k].as_slice()[c];
     let mut moving = moves(place);
     // The lanes in which it came after an equal value.
-    let mut equal = R::and(cx, candidates, R::not(cx, candidates));
+    let mut equal = R::lt(cx, value, value);
     if any_order {
         let last = R::index_from_bits(cx, indices[k].as_slice()[c]);
         let earlier = R::not(cx, R::index_le(cx, last, row));
@@ -97,11 +100,12 @@ fn insert<F: Formula, R: Packed, const K: usize>(
         (place, moving) = (above, above_moving);
     }
     if any_order && R::any(cx, equal) {
-        // It goes up past the equal values of later sources. Equal values are rare, so the loop above does not compare numbers.
-        let mut k = K - 1;
+        // It goes up past the equal values of later sources. Equal values are rare, so the loop above does not compare row numbers,
+        // and this one is not written out for all places of a long list.
+        let mut k = if const { K > WRITTEN_OUT } { core::hint::black_box(K).min(K) } else { K } - 1;
         while k > 0 {
             let (below, above) = (indices[k].as_slice()[c], indices[k - 1].as_slice()[c]);
-            let same = R::and(cx, equal, R::eq(cx, values[k].as_slice()[c], values[k - 1].as_slice()[c]));
+            let same = R::eq(cx, values[k].as_slice()[c], values[k - 1].as_slice()[c]);
             let in_order = R::index_le(cx, R::index_from_bits(cx, above), R::index_from_bits(cx, below));
             let swap = R::and(cx, same, R::not(cx, in_order));
             indices[k].as_mut_slice()[c] = R::select(cx, swap, above, below);
