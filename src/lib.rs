@@ -29,7 +29,9 @@ pub use keops_core::{
     call::{Call, CallInto, Element},
     cluster,
     data::{Device, DeviceMatrix, DeviceRows, Error, Matrix, Neighbours, OnDevice, Ranges, Rows, View},
-    interfaces, operator, solve,
+    interfaces, operator,
+    problem::{Tolerance, ToleranceReport},
+    solve,
 };
 #[doc = include_str!("keops.md")]
 pub use keops_macros::keops;
@@ -60,12 +62,12 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use keops_core::{
-        __call as call,
+        __call as call, __no_tolerance as no_tolerance, __tolerance as tolerance,
         arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows},
         call::{
             Element, OnePass, Part, Pass, Plan, PlanInto, Row as RowOfResult,
             absent::{Derived, Differentiable, FirstOrder, Last, Linear, NextOrder, OfTheValue, Square},
-            centred, centred_beside, centred_rows, counts, index_rows, neighbours, rows, rows_into, saved,
+            approximate, centred, centred_beside, centred_rows, counts, index_rows, neighbours, rows, rows_into, saved,
             selection::{Selection, SelectionPart, Side},
             value_and_index_rows, with_centred, with_saved,
         },
@@ -75,7 +77,7 @@ pub mod __private {
         },
         number::{Real, ops},
         operator::{DynOperator, Operator},
-        problem::{Settings, Watch},
+        problem::{Approximation, Settings, Watch},
         reduction::{
             ArgKMin, ArgMax, ArgMin, CompensatedMean, CompensatedSum, CountWithin, DirectMean, DirectSum, KMin,
             KMinArgKMin, LogSumExp, LogSumExpSaved, LogSumExps, LogSumExpsSaved, Max, MaxArgMax, MaxSumShiftExp, Mean,
@@ -106,6 +108,8 @@ mod guide {
     mod reductions {}
     #[doc = include_str!("../docs/guide/src/neighbours.md")]
     mod neighbours {}
+    #[doc = include_str!("../docs/guide/src/tolerance.md")]
+    mod tolerance {}
     #[doc = include_str!("../docs/guide/src/derivatives.md")]
     mod derivatives {}
     #[doc = include_str!("../docs/guide/src/batches-and-ranges.md")]

@@ -481,3 +481,96 @@ fn boxes_are_read_as_they_are() {
     check::<least_product::Value<3>, f32>();
     check::<least_product::Value<3>, f64>();
 }
+
+mod series {
+    //! Coefficients of Taylor series bound the errors of interpolations.
+
+    use keops_core::bounds::{Along, Bounds, Interval, Rounding, SeriesScratch};
+    use keops_core::formula::Role;
+
+    macro_rules! functions {
+        ($($name:ident($low:expr, $high:expr): $formula:expr, $f:expr;)*) => {
+            $(mod $name {
+                keops::keops! {
+                    /// A formula on intervals; the function is not called.
+                    #[keops(order = 0)]
+                    #[allow(dead_code, reason = "its formula is read")]
+                    pub(super) fn of(x: Vi<1>, y: Vj<1>) -> Sum<j> { $formula }
+                }
+            })*
+            /// Each formula with its name, the range of its argument, and its values.
+            fn all(mut check: impl FnMut(&str, &Bounds<f64>, [f64; 2], fn(f64, f64) -> f64)) {
+                $(check(stringify!($name), Bounds::<f64>::of::<$name::of::Value>(), [$low, $high], $f);)*
+            }
+        };
+    }
+    functions! {
+        exponential(-2.0, 2.0): exp(x * y), |x, y| (x * y).exp();
+        logarithm(0.2, 3.0): log(x + square(y)), |x, y| (x + y * y).ln();
+        root(0.2, 3.0): sqrt(x + square(y)), |x, y| (x + y * y).sqrt();
+        inverse_root(0.2, 3.0): rsqrt(x + square(y)), |x, y| 1.0 / (x + y * y).sqrt();
+        quotient(0.2, 3.0): (1 + x * y) / (1 + x + square(y)), |x, y| (1.0 + x * y) / (1.0 + x + y * y);
+        power(0.2, 3.0): powf(x + square(y), 1.7), |x, y| (x + y * y).powf(1.7);
+        sine(-2.0, 2.0): sin(x * y) + cos(x + y), |x, y| (x * y).sin() + (x + y).cos();
+        tangent(-0.6, 0.6): tan(x) * y, |x, y| x.tan() * y;
+        hyperbolic(-2.0, 2.0): sinh(x) * y + cosh(x - y) + tanh(x * y), |x, y| x.sinh() * y + (x - y).cosh() + (x * y).tanh();
+        arcs(-0.6, 0.6): asin(x) + acos(x * 0.5) * y + atan(x), |x, y| x.asin() + (0.5 * x).acos() * y + x.atan();
+        areas(-0.6, 0.6): asinh(x) + acosh(2 + x) * y + atanh(x), |x, y| x.asinh() + (2.0 + x).acosh() * y + x.atanh();
+        gauss(-2.0, 2.0): exp(-3 * sqdist(x, y)), |x, y| (-3.0 * (x - y) * (x - y)).exp();
+        kink(-2.0, 2.0): abs(x - y) + max(x, y), |x, y| (x - y).abs() + x.max(y);
+        jump(-2.0, 2.0): ifelse(x - y, 2, 1), |x, y| if x - y > 0.0 { 2.0 } else { 1.0 };
+    }
+
+    /// The polynomial through values at the Chebyshev nodes of an interval.
+    fn interpolated(values: &[f64], nodes: &[f64], x: f64) -> f64 {
+        (0..nodes.len())
+            .map(|k| {
+                let others = (0..nodes.len()).filter(|&m| m != k);
+                values[k] * others.map(|m| (x - nodes[m]) / (nodes[k] - nodes[m])).product::<f64>()
+            })
+            .sum()
+    }
+
+    #[test]
+    fn coefficients_bound_errors() {
+        const ORDER: usize = 9;
+        let seed = fastrand::u64(..);
+        let mut numbers = fastrand::Rng::with_seed(seed);
+        let (mut finite, mut count) = (0, 0);
+        all(|name, bounds, [low, high], f| {
+            for _ in 0..60 {
+                let edge = (high - low) * numbers.f64() * 0.5;
+                let start = low + (high - low - edge) * numbers.f64();
+                let y = 2.0 * numbers.f64() - 1.0;
+                let reach = 0.2 * numbers.f64();
+                let rows = [
+                    [Interval::component(Role::Target, 0, start, start + edge)],
+                    [Interval::component(Role::Source, 0, y - reach, y + reach)],
+                ];
+                let cx = Rounding::none();
+                let mut parameters = Vec::new();
+                bounds.prepare(cx, Role::Parameter, &[], &[], &mut parameters);
+                let along = Along { role: Role::Target, component: 0, order: ORDER };
+                let (mut scratch, mut coefficients) = (SeriesScratch::default(), Vec::new());
+                bounds.coefficients(cx, along, &parameters, [&rows[0], &rows[1]], &mut scratch, &mut coefficients);
+                let (centre, half) = (start + 0.5 * edge, 0.5 * edge);
+                for p in 1..=ORDER {
+                    let bound = 2.0 * (0.5 * half).powi(p as i32) * coefficients[p - 1];
+                    count += 1;
+                    finite += usize::from(bound.is_finite());
+                    let node =
+                        |k: usize| centre + half * ((2 * k + 1) as f64 * std::f64::consts::PI / (2 * p) as f64).cos();
+                    let nodes: Vec<f64> = (0..p).map(node).collect();
+                    for _ in 0..20 {
+                        let (x, y) = (start + edge * numbers.f64(), y + reach * (2.0 * numbers.f64() - 1.0));
+                        let values: Vec<f64> = nodes.iter().map(|&x| f(x, y)).collect();
+                        let error = (interpolated(&values, &nodes, x) - f(x, y)).abs();
+                        let rounding = 1e-12 * (1.0 + f(x, y).abs());
+                        assert!(error <= bound + rounding, "seed {seed}: {name}, {p} nodes, {x} {y}: {error} {bound}");
+                    }
+                }
+            }
+        });
+        assert!(3 * finite > 2 * count, "seed {seed}: {finite} of {count} bounds are finite");
+    }
+}

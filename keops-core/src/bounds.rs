@@ -1,6 +1,6 @@
 //! Bounds of a formula on boxes.
 //!
-//! The stages of a [`Formula`] are generic over [`Real`]. Run once on numbers that only write down what is asked of them, a stage
+//! The stages of a [`Formula`] are generic over [`Real`](crate::number::Real). Run once on numbers that only write down what is asked of them, a stage
 //! becomes a list of operations, which is evaluated with an [`Interval`] for each number: of the coordinates of a box of targets and
 //! a box of sources, it makes bounds of f over all pairs of the two. No formula is written for this. Programs compile the stages on
 //! such numbers ([`Stages`]); what makes lists of them and evaluates these is compiled once, with this crate.
@@ -15,6 +15,8 @@
 //! | `tape` | stages as lists of operations |
 //! | `eval` | lists on intervals, and at points |
 //! | `slopes`, `mean_value` | narrow bounds, from derivatives of lists |
+//! | `series` | higher derivatives, for the errors of interpolations |
+//! | `dependence` | in which variables f is linear |
 //! | `interval` | the number, and arithmetic |
 //! | `functions` | elementary functions |
 //! | `contraction` | dot products and squared distances |
@@ -43,11 +45,13 @@
 //! are much narrower. With more components than 3 boxes themselves are wide, whatever the formula.
 
 mod contraction;
+mod dependence;
 mod eval;
 mod functions;
 mod identity;
 mod interval;
 mod mean_value;
+mod series;
 mod slopes;
 mod tape;
 mod truth;
@@ -61,8 +65,10 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
+pub use dependence::Dependence;
 pub use interval::{Interval, Rounding};
 pub use mean_value::{End, Scratch};
+pub use series::{Along, SeriesScratch};
 pub use tape::Stages;
 pub use truth::Truth;
 

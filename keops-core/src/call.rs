@@ -13,14 +13,15 @@ mod upload;
 
 pub use centred::{centred, centred_beside, centred_rows, with_centred};
 pub use element::Element;
-pub use generated::{Call, CallInto, OnDeviceOf, OutputOf, State};
+pub use generated::{Accuracy, Approximate, Call, CallInto, Exact, OnDeviceOf, OutputOf, State};
 pub use parts::Part;
 pub use pass::{Pass, reduce, reduce_on};
 
 use crate::{
+    cpu::FarFormula,
     data::{Array, Buffer, Device, Error, Neighbours, Storage, Stored, To, View, room},
     formula::Formula,
-    problem::{Settings, Shape, shape, shape_and_batches},
+    problem::{Approximation, Settings, Shape, shape, shape_and_batches},
     reduction::Reduction,
 };
 
@@ -30,6 +31,8 @@ pub trait Plan {
     type Output<T: Element, S: Storage>;
     /// The number of passes over all pairs.
     const PASSES: u32 = 1;
+    /// Adds what engines need of the formulas of the call's sums, which need not be exact.
+    fn approximate(_: &mut Approximation) {}
     /// Computes the result from the arguments.
     ///
     /// # Errors
@@ -64,6 +67,10 @@ pub trait OnePass: Formula {
 impl<K: OnePass> Plan for K {
     type Output<T: Element, S: Storage> = <K::Row<T> as Row<T>>::In<S>;
 
+    fn approximate(approximation: &mut Approximation) {
+        approximate::<K, K::Reduction>(approximation);
+    }
+
     fn eval<T: Element, S: Storage>(views: &[View<'_, T>], settings: &Settings) -> Result<Self::Output<T, S>, Error> {
         rows::<T, K, K::Reduction, _>(views, settings, K::GRADIENT, K::WIDTH)
     }
@@ -78,6 +85,13 @@ impl<K: OnePass> PlanInto for K {
         out: &mut [Self::Row<T>],
     ) -> Result<(), Error> {
         rows_into::<T, K, K::Reduction, _>(views, settings, K::GRADIENT, K::WIDTH, out)
+    }
+}
+
+/// Adds what engines need of `F`, if `R` is a sum.
+pub fn approximate<F: Formula, R: Reduction>(approximation: &mut Approximation) {
+    if R::SUMS {
+        approximation.add::<F>(FarFormula::of::<F>());
     }
 }
 

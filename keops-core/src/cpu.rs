@@ -27,6 +27,7 @@
 //! | `over_targets` | lanes over targets: a block of targets against all sources |
 //! | `over_sources` | lanes over sources: few targets against a chunk of many sources |
 //! | `scattered` | lanes over targets, each with its own sources: scattered pairs |
+//! | `tolerance` | sums within a tolerance |
 //! | `within`, `collect` | lists of all sources within a radius, and their loop over pairs |
 //! | `threads` | runs units on threads, whose stacks are large enough |
 //! | `output` | the outputs of a block of targets, and totals over all rows |
@@ -59,6 +60,7 @@ mod scattered;
 mod sorted;
 mod sweep;
 mod threads;
+mod tolerance;
 mod trial;
 mod units;
 mod within;
@@ -66,15 +68,16 @@ mod within;
 pub use collect::Found;
 pub use kernel::{Compiled, Kernel, Layout};
 pub use sweep::{SourceNumbers, Tile};
+pub use tolerance::FarFormula;
 
 use std::sync::{Mutex, PoisonError};
 
 use pulp::Arch;
 
 use crate::{
-    data::{Error, Neighbours},
+    data::{Error, Neighbours, Pattern},
     lanes::{Common, Vectorized},
-    problem::{Engine, HostPiece, Outputs, Problem, Shape},
+    problem::{Approximation, Engine, HostPiece, Outputs, Problem, Shape, ToleranceReport},
 };
 
 /// The CPU engine, with the code that was compiled for a formula and its reduction.
@@ -85,6 +88,8 @@ pub struct Cpu<'k, T: Vectorized> {
     pub kernel: &'k dyn Kernel<T>,
     /// The sizes of the kernel.
     pub layout: Layout,
+    /// How far a sum may be off, and the formula as that needs it.
+    pub approximation: Option<(&'k Approximation, &'static FarFormula)>,
 }
 
 impl<T: Vectorized> Engine<T> for Cpu<'_, T> {
@@ -98,7 +103,7 @@ impl<T: Vectorized> Engine<T> for Cpu<'_, T> {
 
 impl<T: Vectorized> Cpu<'_, T> {
     fn run(&self, problem: &Problem<'_, T>, outputs: &mut Outputs<'_, '_, T>) -> Result<(), Error> {
-        let Self { arch, kernel, layout } = *self;
+        let Self { arch, kernel, layout, approximation } = *self;
         let (shape, pairs) = (problem.shape(), problem.pairs());
         let pattern = pairs.pattern;
         let pieces = outputs.pieces.iter_mut().map(|piece| piece.host(shape)).collect::<Result<Vec<_>, _>>()?;
@@ -121,6 +126,18 @@ impl<T: Vectorized> Cpu<'_, T> {
                     let kept = within::kept(pairs.pruning) / problem.shape().batches;
                     let lists = within::run((arch, common), &work, (pattern, pairs.pruning), kept, indices)?;
                     return Ok((output::Totals::new(pieces), Some(lists)));
+                }
+                if let Some((approximation, formula)) = approximation {
+                    let tolerance = approximation.tolerance()?;
+                    let found = match pattern {
+                        Some(_) => None,
+                        None => tolerance::run(arch, &work, (tolerance, formula, pairs.pruning.is_forced()), pieces)?,
+                    };
+                    let every = pattern.map_or(shape.targets as u64 * shape.sources as u64, Pattern::pairs);
+                    approximation.told(found.as_ref().map_or(ToleranceReport::all(every), |(_, report)| *report));
+                    if let Some((totals, _)) = found {
+                        return Ok((totals, None));
+                    }
                 }
                 if let Some(totals) = by_bounds::run(arch, &work, (pattern, pairs.pruning), pieces, indices) {
                     return Ok((totals, None));

@@ -43,6 +43,8 @@ pub mod cpu;
 #[cfg(feature = "std")]
 pub mod data;
 #[cfg(feature = "std")]
+pub mod far;
+#[cfg(feature = "std")]
 pub mod interfaces;
 #[cfg(feature = "std")]
 pub mod lanes;

@@ -10,6 +10,7 @@
 //! | `outputs` | results: rows, and totals over all rows |
 //! | `progress` | how many pairs of a call are done |
 //! | `settings` | the device of a call, its ranges, and its progress callback |
+//! | `tolerance` | how far a sum may be off |
 //! | [`cuda`] | engines on CUDA devices, as calls know them |
 
 pub mod cuda;
@@ -17,12 +18,14 @@ mod outputs;
 mod progress;
 mod settings;
 mod shape;
+mod tolerance;
 
 pub use outputs::{HostPiece, Outputs, Piece, Place};
 pub use progress::{Meter, Pairs, Watch};
 pub use settings::{Pruning, Settings};
 pub(crate) use shape::shape_and_batches;
 pub use shape::{Batches, Shape, shape};
+pub use tolerance::{Approximation, Tolerance, ToleranceReport};
 
 use crate::{
     data::{Error, View},

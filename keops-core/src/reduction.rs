@@ -110,6 +110,8 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     type Run<F: Formula, R: Packed>;
     /// What component 0 of a pair leaves for the later components of the pair: the weight of an exponential, say.
     type Kept<R: Packed>: Copy;
+    /// Whether the result is the sum of f, and nothing else.
+    const SUMS: bool = false;
     /// Whether the state has a NaN once a component of f was NaN.
     const HANDS_NAN_ON: bool = false;
     /// True for reductions that do no more than one comparison for a typical pair. The overhead of the loop then

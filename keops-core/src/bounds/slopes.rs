@@ -25,11 +25,11 @@ pub(super) struct Slope {
 impl Slope {
     pub(super) const ZERO: Self = Self { lo: 0.0, hi: 0.0 };
     pub(super) const ONE: Self = Self { lo: 1.0, hi: 1.0 };
-    const ANY: Self = Self { lo: f64::NEG_INFINITY, hi: f64::INFINITY };
+    pub(super) const ANY: Self = Self { lo: f64::NEG_INFINITY, hi: f64::INFINITY };
 
     /// The interval, widened by a few roundings.
     #[inline]
-    fn new(lo: f64, hi: f64) -> Self {
+    pub(super) fn new(lo: f64, hi: f64) -> Self {
         /// A few roundings of `f64`, and of its elementary functions.
         const ROUNDINGS: f64 = 8.0 * f64::EPSILON;
         if lo.is_nan() || hi.is_nan() {
@@ -71,7 +71,7 @@ impl Slope {
         self.times(Self { lo: factor, hi: factor })
     }
     /// 1 / x; anything if x may be 0, but of the sign of x if it has one.
-    fn inverse(self) -> Self {
+    pub(super) fn inverse(self) -> Self {
         if self.lo > 0.0 || self.hi < 0.0 {
             Self::new(1.0 / self.hi, 1.0 / self.lo)
         } else if self.lo == 0.0 && self.hi > 0.0 {
@@ -80,7 +80,7 @@ impl Slope {
             Self::ANY
         }
     }
-    fn square(self) -> Self {
+    pub(super) fn square(self) -> Self {
         let nearest = self.lo.max(-self.hi).max(0.0);
         Self::new(nearest * nearest, self.size() * self.size())
     }
@@ -88,7 +88,7 @@ impl Slope {
     fn sign(self) -> Self {
         Self { lo: if self.lo >= 0.0 { 1.0 } else { -1.0 }, hi: if self.hi <= 0.0 { -1.0 } else { 1.0 } }
     }
-    fn plus(self, constant: f64) -> Self {
+    pub(super) fn plus(self, constant: f64) -> Self {
         Self::new(self.lo + constant, self.hi + constant)
     }
     /// 1 / √x, for the positive part of x.

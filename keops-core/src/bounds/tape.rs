@@ -295,7 +295,7 @@ impl Writing {
 
 impl Op {
     /// The numbers among the operands.
-    fn operands(&self) -> Vec<u32> {
+    pub(super) fn operands(&self) -> Vec<u32> {
         match *self {
             Self::Constant(_) | Self::And(..) | Self::Or(..) | Self::Not(_) => Vec::new(),
             Self::Neg(a) | Self::Abs(a) | Self::Sqrt(a) | Self::Of(_, a) => vec![a],

@@ -64,6 +64,15 @@ absent!(
      solution of `f(..).solve_b(alpha)` has gradients, `.vjp(&e)`"
 );
 
+absent!(
+    /// The bound of tolerances of reductions other than sums.
+    Tolerable,
+    "this reduction has no tolerance",
+    "`.tolerance(t)` is there for `Sum`",
+    "a sum of small or smooth terms takes less time if it need not be exact; `Min`, `ArgKMin` and their kind leave out \
+     pairs by themselves, with the same result"
+);
+
 /// Marks the calls that have no derivatives.
 pub trait Last {}
 /// Marks the calls that are derivatives of a value with operators.

@@ -50,7 +50,10 @@ pub(super) fn lists<T: Element>(arch: Arch, pass: &Pass<'_, T>) -> Result<Neighb
 fn run<T: Element>(arch: Arch, pass: &Pass<'_, T>, outputs: &mut Outputs<'_, '_, T>) -> Result<(), Error> {
     let problem = pass.problem();
     match Choice::of(pass)? {
-        Choice::Cpu => Cpu { arch, kernel: pass.kernel, layout: pass.layout }.reduce(problem, outputs),
+        Choice::Cpu => {
+            let approximation = pass.approximation;
+            Cpu { arch, kernel: pass.kernel, layout: pass.layout, approximation }.reduce(problem, outputs)
+        }
         Choice::Cuda(engines, devices, kernel) => T::engines(engines).engine(devices, kernel).reduce(problem, outputs),
     }
 }

@@ -6,7 +6,7 @@ use std::vec::Vec;
 use crate::{
     call::{Element, Plan, PlanInto},
     data::{Device, Error, Host, OnDevice, Ranges, Storage, View},
-    problem::{Pruning, Settings, Watch},
+    problem::{Approximation, Pruning, Settings, Tolerance, ToleranceReport, Watch},
 };
 
 /// A call of a formula or of one of its derivatives: the arguments, ready to be evaluated.
@@ -111,6 +111,30 @@ pub trait CallInto: Call {
     fn into_rows(self, rows: &mut [Self::Row]) -> Result<(), Error>;
 }
 
+/// How exact a call is, as a type: [`Exact`] or [`Approximate`].
+pub trait Accuracy {
+    /// Adds what the call `K` needs.
+    fn prepare<K: Plan>(settings: &mut Settings);
+}
+
+/// The accuracy of a call without a tolerance.
+#[derive(Debug)]
+pub struct Exact;
+
+/// The accuracy of a call with a tolerance. What it needs is compiled for such calls only.
+#[derive(Debug)]
+pub struct Approximate;
+
+impl Accuracy for Exact {
+    fn prepare<K: Plan>(_: &mut Settings) {}
+}
+
+impl Accuracy for Approximate {
+    fn prepare<K: Plan>(settings: &mut Settings) {
+        settings.approximation.iter_mut().for_each(K::approximate);
+    }
+}
+
 /// The arguments and the settings of a call: the contents of every type of calls that the macro makes.
 #[derive(Clone, Debug)]
 pub struct State<'a, T: Element> {
@@ -158,19 +182,39 @@ impl<'a, T: Element> State<'a, T> {
         self
     }
 
+    /// Sets how far sums may be off.
+    #[must_use]
+    pub fn tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.settings.approximation = Some(Approximation::new(tolerance));
+        self
+    }
+
     /// Runs the call by the plan `K`, with the result in the storage `S`.
     ///
     /// # Errors
     /// See [`Call::eval`].
-    pub fn eval<K: Plan, S: Storage>(self) -> Result<K::Output<T, S>, Error> {
+    pub fn eval<K: Plan, S: Storage, W: Accuracy>(mut self) -> Result<K::Output<T, S>, Error> {
+        W::prepare::<K>(&mut self.settings);
         K::eval(&self.views, &self.settings.of_passes(K::PASSES))
+    }
+
+    /// Runs a call with a tolerance by the plan `K`, and says what was done for it.
+    ///
+    /// # Errors
+    /// See [`Call::eval`].
+    pub fn eval_with_report<K: Plan, S: Storage>(mut self) -> Result<(K::Output<T, S>, ToleranceReport), Error> {
+        Approximate::prepare::<K>(&mut self.settings);
+        let settings = self.settings.of_passes(K::PASSES);
+        let output = K::eval(&self.views, &settings)?;
+        Ok((output, settings.approximation.map(|approximation| approximation.report()).unwrap_or_default()))
     }
 
     /// See [`CallInto::into_rows`].
     ///
     /// # Errors
     /// See [`CallInto::into_rows`].
-    pub fn into_rows<K: PlanInto>(self, rows: &mut [K::Row<T>]) -> Result<(), Error> {
+    pub fn into_rows<K: PlanInto, W: Accuracy>(mut self, rows: &mut [K::Row<T>]) -> Result<(), Error> {
+        W::prepare::<K>(&mut self.settings);
         K::eval_into(&self.views, &self.settings.of_passes(K::PASSES), rows)
     }
 }
@@ -187,11 +231,11 @@ macro_rules! __call {
     ($doc:literal, $settings:expr) => {
         #[doc = $doc]
         #[must_use = "a call computes nothing before `eval`"]
-        pub struct Call<'a, T: $crate::call::Element, K> {
+        pub struct Call<'a, T: $crate::call::Element, K, W = $crate::call::Exact> {
             state: $crate::call::State<'a, T>,
-            kind: ::core::marker::PhantomData<K>,
+            kind: ::core::marker::PhantomData<(K, W)>,
         }
-        impl<'a, T: $crate::call::Element, K> Call<'a, T, K> {
+        impl<'a, T: $crate::call::Element, K, W> Call<'a, T, K, W> {
             #[doc(hidden)]
             pub fn __new(views: ::std::vec::Vec<$crate::data::View<'a, T>>) -> Self {
                 Self::of($crate::call::State { views, settings: $settings })
@@ -225,38 +269,40 @@ macro_rules! __call {
                 Self::of(self.state.exhaustive())
             }
         }
-        impl<'a, T: $crate::call::Element, K: $crate::call::Plan> Call<'a, T, K> {
+        impl<'a, T: $crate::call::Element, K: $crate::call::Plan, W: $crate::call::Accuracy> Call<'a, T, K, W> {
             /// Computes the result.
             ///
             /// # Errors
             /// Where the arguments do not fit together, see [`Error`](__p::Error).
             pub fn eval(self) -> ::core::result::Result<$crate::call::OutputOf<K, T>, $crate::data::Error> {
-                self.state.eval::<K, $crate::data::Host>()
+                self.state.eval::<K, $crate::data::Host, W>()
             }
             /// Computes the result and leaves it where the call runs: on a CUDA device, or on the host.
             ///
             /// # Errors
             /// Where the arguments do not fit together, see [`Error`](__p::Error).
             pub fn eval_on_device(self) -> ::core::result::Result<$crate::call::OnDeviceOf<K, T>, $crate::data::Error> {
-                self.state.eval::<K, $crate::data::OnDevice>()
+                self.state.eval::<K, $crate::data::OnDevice, W>()
             }
         }
-        impl<'a, T: $crate::call::Element, K: $crate::call::PlanInto> Call<'a, T, K> {
+        impl<'a, T: $crate::call::Element, K: $crate::call::PlanInto, W: $crate::call::Accuracy> Call<'a, T, K, W> {
             /// Computes the result into rows of the caller, which must be as many as the result has. Where stable Rust
             /// cannot name the type of a row, the rows are flat: one number after another.
             ///
             /// # Errors
             /// Where the arguments do not fit together, see [`Error`](__p::Error).
             pub fn into_rows(self, out: &mut [K::Row<T>]) -> ::core::result::Result<(), $crate::data::Error> {
-                self.state.into_rows::<K>(out)
+                self.state.into_rows::<K, W>(out)
             }
         }
-        impl<'a, T: $crate::call::Element, K> ::core::clone::Clone for Call<'a, T, K> {
+        impl<'a, T: $crate::call::Element, K, W> ::core::clone::Clone for Call<'a, T, K, W> {
             fn clone(&self) -> Self {
                 Self::of(::core::clone::Clone::clone(&self.state))
             }
         }
-        impl<'a, T: $crate::call::Element, K: $crate::call::Plan> $crate::call::Call for Call<'a, T, K> {
+        impl<'a, T: $crate::call::Element, K: $crate::call::Plan, W: $crate::call::Accuracy> $crate::call::Call
+            for Call<'a, T, K, W>
+        {
             type Element = T;
             type Output = $crate::call::OutputOf<K, T>;
             type OnDevice = $crate::call::OnDeviceOf<K, T>;
@@ -282,10 +328,61 @@ macro_rules! __call {
                 self.eval_on_device()
             }
         }
-        impl<'a, T: $crate::call::Element, K: $crate::call::PlanInto> $crate::call::CallInto for Call<'a, T, K> {
+        impl<'a, T: $crate::call::Element, K: $crate::call::PlanInto, W: $crate::call::Accuracy> $crate::call::CallInto
+            for Call<'a, T, K, W>
+        {
             type Row = K::Row<T>;
             fn into_rows(self, rows: &mut [Self::Row]) -> ::core::result::Result<(), $crate::data::Error> {
                 self.into_rows(rows)
+            }
+        }
+    };
+}
+
+/// Defines the methods of calls of sums for a tolerance.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __tolerance {
+    () => {
+        impl<'a, T: $crate::call::Element, K, W> Call<'a, T, K, W> {
+            /// Sets how far the sums may be off: by at most `tolerance` times the sum of |f|, for each row of the result, beside
+            /// roundings. Far fewer than all pairs may be needed for it. See [`Tolerance`]($crate::problem::Tolerance).
+            pub fn tolerance(
+                self,
+                tolerance: impl ::core::convert::Into<$crate::problem::Tolerance>,
+            ) -> Call<'a, T, K, $crate::call::Approximate> {
+                Call::of(self.state.tolerance(::core::convert::Into::into(tolerance)))
+            }
+        }
+        impl<'a, T: $crate::call::Element, K: $crate::call::Plan> Call<'a, T, K, $crate::call::Approximate> {
+            /// Computes the result, and says what was done for it.
+            ///
+            /// # Errors
+            /// Those of `eval`.
+            pub fn eval_with_report(
+                self,
+            ) -> ::core::result::Result<
+                ($crate::call::OutputOf<K, T>, $crate::problem::ToleranceReport),
+                $crate::data::Error,
+            > {
+                self.state.eval_with_report::<K, $crate::data::Host>()
+            }
+        }
+    };
+}
+
+/// Defines the method that says why there is no tolerance.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __no_tolerance {
+    () => {
+        impl<'a, T: $crate::call::Element, K, W> Call<'a, T, K, W> {
+            #[doc(hidden)]
+            pub fn tolerance<A>(self, _: A) -> Self
+            where
+                T: $crate::call::absent::Tolerable,
+            {
+                match <T as $crate::call::absent::Tolerable>::NEVER {}
             }
         }
     };

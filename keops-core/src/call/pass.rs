@@ -4,11 +4,11 @@ use pulp::Arch;
 
 use crate::{
     call::{Element, Part},
-    cpu::{Compiled, Kernel, Layout},
+    cpu::{Compiled, FarFormula, Kernel, Layout},
     data::{Device, Error, Neighbours, To, View},
     formula::Formula,
     lanes::Vectorized,
-    problem::{Piece, Problem, Settings, Signature, cuda::Image},
+    problem::{Approximation, Piece, Problem, Settings, Signature, cuda::Image},
     reduction::Reduction,
 };
 
@@ -19,6 +19,7 @@ pub struct Pass<'a, T: Vectorized> {
     pub(super) kernel: &'static dyn Kernel<T>,
     pub(super) layout: Layout,
     pub(super) image: Image,
+    pub(super) approximation: Option<(&'a Approximation, &'static FarFormula)>,
 }
 
 impl<'a, T: Element> Pass<'a, T> {
@@ -33,6 +34,7 @@ impl<'a, T: Element> Pass<'a, T> {
             kernel: &Compiled::<F, R>::NEW,
             layout: Layout::of::<T, F, R>(),
             image: Image::of::<T, F, R>(),
+            approximation: approximation::<F>(settings),
         })
     }
 
@@ -72,6 +74,12 @@ impl<'a, T: Element> Pass<'a, T> {
     pub fn reduce(&self, pieces: &mut [Piece<'_, T>], indices: Option<To<'_, u32>>) -> Result<(), Error> {
         T::reduce(Arch::new(), self, pieces, indices)
     }
+}
+
+/// The tolerance of a call, if it has one, with what the engine needs of `F`.
+fn approximation<F: Formula>(settings: &Settings) -> Option<(&Approximation, &'static FarFormula)> {
+    let approximation = settings.approximation.as_ref()?;
+    Some((approximation, approximation.of::<F, FarFormula>()?))
 }
 
 /// Computes a_i = Reduction_j f(p, x_i, y_j) for all targets i.

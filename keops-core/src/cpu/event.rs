@@ -13,7 +13,7 @@ pub(super) fn pass<T: Vectorized>(engine: &Cpu<'_, T>, common: Option<Common>, p
     if !tracing::enabled!(target: "keops", tracing::Level::DEBUG) {
         return;
     }
-    let Cpu { arch, kernel, layout } = *engine;
+    let Cpu { arch, kernel, layout, .. } = *engine;
     let shape = Shape { batches: 1, ..all };
     let arch = common.map_or(arch, Common::arch);
     let lanes = kernel.lanes(arch);

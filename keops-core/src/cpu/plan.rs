@@ -105,6 +105,12 @@ pub(super) const SORTED: usize = 16 * LEAF;
 /// The fewest targets that meet the same ranges, and the fewest sources in these, for which best first may pay.
 pub(super) const GROUP: [usize; 2] = [LEAF, 4096];
 
+/// Whether a sum within a tolerance may be faster than all pairs: with fewer, finding out takes too long.
+pub(super) fn may_approximate(shape: Shape) -> bool {
+    const PAIRS: usize = 1 << 24;
+    shape.targets >= 256 && shape.sources >= 256 && shape.targets.saturating_mul(shape.sources) >= PAIRS
+}
+
 /// Whether best first may pay for groups of targets, as [`may_search`] says of one group.
 pub(super) fn may_search_groups(groups: &Groups) -> bool {
     /// The fewest pairs for each row that is sorted.

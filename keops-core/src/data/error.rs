@@ -131,6 +131,12 @@ pub enum Error {
         /// How many rows there can be.
         rows: usize,
     },
+    /// A tolerance that is no number between 0 and 1.
+    #[error("a tolerance of {found}: it is a number above 0 and below 1, relative to the sum of |f|")]
+    Tolerance {
+        /// What was given.
+        found: f64,
+    },
     /// A mask over clusters has the wrong number of entries.
     #[error("a mask of {rows} by {columns} clusters has {} entries, but {found} were given", rows.saturating_mul(*columns))]
     MaskLength {

@@ -3,7 +3,7 @@
 use crate::{
     data::{Device, Ranges},
     formula::Index,
-    problem::{Pairs, Shape, Watch, cuda::Engines},
+    problem::{Approximation, Pairs, Shape, Watch, cuda::Engines},
 };
 
 /// Whether a selection leaves out pairs which cannot change its result, by bounds of the formula on boxes of points.
@@ -43,6 +43,8 @@ pub struct Settings {
     pub watch: Option<Watch>,
     /// Whether pairs are left out by bounds of the formula.
     pub pruning: Pruning,
+    /// How far sums may be off, if they need not be exact.
+    pub approximation: Option<Approximation>,
 }
 
 impl Pruning {

@@ -21,6 +21,8 @@ pub trait Componentwise: Copy + Send + Sync + 'static {
     type Run: Count;
     /// See [`Reduction::HANDS_NAN_ON`].
     const HANDS_NAN_ON: bool = false;
+    /// See [`Reduction::SUMS`].
+    const SUMS: bool = false;
     /// See [`Reduction::COMPARES`].
     const COMPARES: bool = false;
     /// See [`Reduction::SELECTS`].
@@ -184,6 +186,7 @@ impl<C: Componentwise> Reduction for C {
     type Run<F: Formula, R: Packed> = <C::Run as Count>::Rows<R, F::Output<R>>;
     type Kept<R: Packed> = ();
     const HANDS_NAN_ON: bool = <C as Componentwise>::HANDS_NAN_ON;
+    const SUMS: bool = <C as Componentwise>::SUMS;
     const COMPARES: bool = <C as Componentwise>::COMPARES;
     const SELECTS: Option<Selects> = <C as Componentwise>::SELECTS;
     const BUNDLES: bool = <C as Componentwise>::BUNDLES;

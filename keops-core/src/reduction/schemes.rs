@@ -24,6 +24,7 @@ impl Componentwise for DirectSum {
     type State = Numbers<1>;
     type Run = Numbers<1>;
     const BUNDLES: bool = true;
+    const SUMS: bool = true;
     const HANDS_NAN_ON: bool = true;
 
     #[inline(always)]
@@ -66,6 +67,7 @@ impl Componentwise for CompensatedSum {
     /// The sum of the run, in two terms.
     type Run = Numbers<2>;
     const BUNDLES: bool = true;
+    const SUMS: bool = true;
     const HANDS_NAN_ON: bool = true;
 
     #[inline(always)]

@@ -15,6 +15,7 @@ impl Componentwise for Sum {
     /// The total, in two terms.
     type State = Numbers<2>;
     type Run = Numbers<1>;
+    const SUMS: bool = true;
     const BUNDLES: bool = true;
     const ADDS: bool = true;
     const HANDS_NAN_ON: bool = true;

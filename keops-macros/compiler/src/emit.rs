@@ -160,6 +160,7 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
     let (visibility, name) = (&item.visibility, &item.name);
     let doc = format!("What [`{name}`](fn@{name}) gives: its calls, and the formulas behind them.");
     let call_type = call_type(name);
+    let tolerance = tolerance(calls);
     let first = calls.selection.iter().chain(calls.saved.iter().filter_map(Saved::pass));
     let first = first.map(|pass| pass_tokens(&printer, pass, "What derivatives need for each target or source."));
     let calls_tokens = calls.calls.iter().map(|call| call_tokens(&printer, call, calls));
@@ -182,6 +183,7 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
             // a change of the variable compiles this anew
             const __PTX: ::core::option::Option<&'static str> = ::core::option_env!("KEOPS_PTX_DIR");
             #call_type
+            #tolerance
             #(#first)*
             #(#calls_tokens)*
             #absent
@@ -193,6 +195,17 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
 fn call_type(name: &Ident) -> TokenStream {
     let doc = format!("A call of [`{name}`](fn@super::{name}) or of one of its derivatives, to be run by `eval`.");
     quote!(__p::call! { #doc, __p::settings() })
+}
+
+/// The method `tolerance`, or a method of that name that says why there is none.
+fn tolerance(calls: &Calls) -> TokenStream {
+    let sums = ["Sum", "DirectSum", "CompensatedSum"];
+    let passes = calls.calls.first().map_or(&[][..], |value| &value.passes);
+    if passes.iter().all(|pass| sums.contains(&pass.reduction.path)) {
+        quote!(__p::tolerance! {})
+    } else {
+        quote!(__p::no_tolerance! {})
+    }
 }
 
 fn call_tokens(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
@@ -262,7 +275,13 @@ fn reduction(reduction: &PassReduction) -> TokenStream {
 }
 
 /// The `impl Plan` of a call: the type of the result, and the code that computes it.
-fn eval(printer: &Printer, call: &Call, passes: usize, output: &TokenStream, body: &TokenStream) -> TokenStream {
+fn eval(
+    printer: &Printer,
+    call: &Call,
+    passes: usize,
+    output: &TokenStream,
+    (approximate, body): (&TokenStream, &TokenStream),
+) -> TokenStream {
     let (params, marker) = (printer.impl_params(), printer.marker(&call.name));
     let count = Literal::usize_unsuffixed(passes);
     let passes = (passes > 1).then(|| quote!(const PASSES: u32 = #count;));
@@ -270,12 +289,25 @@ fn eval(printer: &Printer, call: &Call, passes: usize, output: &TokenStream, bod
         impl #params __p::Plan for #marker {
             type Output<T: __p::Element, S: __p::Storage> = #output;
             #passes
+            #approximate
             fn eval<T: __p::Element, S: __p::Storage>(
                 views: &[__p::View<'_, T>],
                 settings: &__p::Settings,
             ) -> ::core::result::Result<Self::Output<T, S>, __p::Error> {
                 #body
             }
+        }
+    }
+}
+
+/// The method of `Plan` that adds the formulas of sums: of a call of several passes that save nothing.
+fn approximate(printer: &Printer, call: &Call) -> TokenStream {
+    let Output::Gradients(_) = call.output else { return TokenStream::new() };
+    let formulas = call.passes.iter().map(|pass| (printer.marker(&pass.name), reduction(&pass.reduction)));
+    let formulas = formulas.map(|(formula, reduction)| quote!(__p::approximate::<#formula, #reduction>(to);));
+    quote! {
+        fn approximate(to: &mut __p::Approximation) {
+            #(#formulas)*
         }
     }
 }
@@ -382,7 +414,9 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     let (formula, reduced) = (printer.marker(&pass.name), reduction(&pass.reduction));
     let of = pass.parts.first().and_then(|part| part.gradient);
     let count = calls.passes(call);
-    let eval = |output: TokenStream, body: TokenStream| eval(printer, call, count, &output, &quote!(#saved #body));
+    let eval = |output: TokenStream, body: TokenStream| {
+        eval(printer, call, count, &output, (&approximate(printer, call), &quote!(#saved #body)))
+    };
     match &call.output {
         Output::Values(dim) if saved.is_none() => {
             let row = row(dim);
@@ -482,13 +516,13 @@ fn derivatives(printer: &Printer, call: &Call) -> TokenStream {
         let target = printer.marker(call);
         quote! {
             #[doc = #doc]
-            pub fn #method(self, #name: impl __p::#bound) -> Call<'a, T, #target> {
+            pub fn #method(self, #name: impl __p::#bound) -> Call<'a, T, #target, W> {
                 Call::of(self.state.derivative(#name.#view, #without, #place))
             }
         }
     });
     quote! {
-        impl<'a, #params T: __p::Element> Call<'a, T, #marker> {
+        impl<'a, #params T: __p::Element, W> Call<'a, T, #marker, W> {
             #(#methods)*
         }
     }

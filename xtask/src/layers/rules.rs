@@ -35,7 +35,7 @@ const CORE: &[&[&str]] = &[
     &["reduction"],
     &["launch"],
     // from here up with the standard library
-    &["bounds", "lanes", "tree"],
+    &["bounds", "far", "lanes", "tree"],
     &["data"],
     &["arguments"],
     &["problem"],

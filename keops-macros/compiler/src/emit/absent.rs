@@ -24,12 +24,12 @@ fn derivatives(printer: &Printer, calls: &Calls, names: &[&str]) -> TokenStream 
     let smooth = printer.item.order == 0 || calls.calls.first().is_some_and(|value| !value.derivatives.is_empty());
     let bound = if smooth { format_ident!("NextOrder") } else { format_ident!("Differentiable") };
     let named = names.iter().flat_map(|name| [format_ident!("vjp_{name}"), format_ident!("jvp_{name}")]);
-    let gives = quote!(Call<'a, T, K>);
+    let gives = quote!(Call<'a, T, K, W>);
     let methods =
         named.chain([format_ident!("vjp")]).map(|method| absence(printer, &method, &quote!(_: A), &gives, &bound));
     quote! {
         #(impl #params __p::Last for #markers {})*
-        impl<'a, T: __p::Element, K: __p::Last> Call<'a, T, K> {
+        impl<'a, T: __p::Element, K: __p::Last, W> Call<'a, T, K, W> {
             #(#methods)*
         }
     }

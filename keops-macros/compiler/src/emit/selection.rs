@@ -42,13 +42,13 @@ pub(super) fn plan(printer: &Printer, call: &Call, pass: &Pass, selected: &Selec
                 selection.eval::<T, #formula>(views, sides, parts)?;
                 ::core::result::Result::Ok(out)
             };
-            let plan = eval(printer, call, 1, &output, &body);
+            let plan = eval(printer, call, 1, &output, (&TokenStream::new(), &body));
             quote!(#definition #plan)
         }
         Output::Values(dim) | Output::Indices(dim) | Output::ValuesAndIndices(dim) => {
             let (width, side, of) = (width(dim), &sides[0], &of[0]);
             let body = quote!(#find selection.part::<T, #formula, _>(views, sides, (#side, #of), #width));
-            let plan = eval(printer, call, 1, &rows(&quote!(T), dim), &body);
+            let plan = eval(printer, call, 1, &rows(&quote!(T), dim), (&TokenStream::new(), &body));
             let to = quote! {
                 &mut [__p::SelectionPart {
                     side: #side, gradient: #of, width: #width, to: __p::RowOfResult::flatten(out).into()
