@@ -33,7 +33,19 @@ const COLUMNS: [(&str, &str); 4] = [
     ("NumPy", "NumPy, dense"),
     ("torch", "torch, dense"),
 ];
-/// The marks around the table in README.md.
+/// The rows of README.md with searches by trees.
+const SEARCH_ROWS: [&str; 6] = [
+    "neighbours_d3_e1_100000x100000_f32",
+    "neighbours_d3_e1_1000000x1000000_f32",
+    "neighbours_manifold_d10_e1_100000x100000_f32",
+    "neighbours_manhattan_d3_e1_1000000x1000000_f32",
+    "neighbours_haversine_d2_e1_1000000x1000000_f32",
+    "neighbours_one_by_one_d3_e1_10000x1000000_f32",
+];
+/// Their columns.
+const SEARCH_COLUMNS: [(&str, &str); 3] =
+    [("scipy cKDTree", "scipy cKDTree"), ("scikit-learn ball tree", "scikit-learn BallTree"), ("kiddo", "kiddo")];
+/// The marks around the tables in README.md.
 const BEGIN: &str = "<!-- written by `cargo xtask bench-keops --report`: begin -->\n";
 const END: &str = "<!-- written by `cargo xtask bench-keops --report`: end -->\n";
 
@@ -58,7 +70,7 @@ pub(super) fn lines(workload: &Workload, comparison: &Comparison) -> String {
     text
 }
 
-/// Writes docs/benchmarks.md with its pictures, and the table of README.md.
+/// Writes docs/benchmarks.md with its pictures, and the tables of README.md.
 pub(super) fn write(all: &[Results]) -> Result<()> {
     let docs = root().join("docs");
     for results in all {
@@ -101,19 +113,30 @@ fn in_readme(readme: &str, table: &str) -> Result<String> {
     Ok(format!("{before}{BEGIN}{table}{END}{after}"))
 }
 
-/// The table of README.md, and the descriptions of its machines.
+/// The tables of README.md, and the descriptions of their machines.
 fn table(all: &[Results]) -> Result<String> {
-    let mut text = heading(COLUMNS.iter().map(|(_, title)| *title));
-    let workloads = workload::all(false);
-    for name in ROWS {
-        let workload = workloads.iter().find(|workload| workload.name() == name);
-        let workload = workload.with_context(|| format!("README.md has a row of {name}, which is no workload"))?;
-        let sides = COLUMNS.map(|(side, _)| side);
-        text += &ranges(workload, all, &sides)?;
-    }
+    let mut text = rows(all, &ROWS, &COLUMNS)?;
+    writeln!(
+        text,
+        "\nNeighbours by bounds, beside searches by trees, which are built each time but for the last row:\n"
+    )?;
+    text += &rows(all, &SEARCH_ROWS, &SEARCH_COLUMNS)?;
     writeln!(text)?;
     for (number, results) in all.iter().enumerate() {
         writeln!(text, "- {}", legend(number, results))?;
+    }
+    Ok(text)
+}
+
+/// A table of these workloads and rivals.
+fn rows(all: &[Results], names: &[&str], columns: &[(&str, &str)]) -> Result<String> {
+    let mut text = heading(columns.iter().map(|(_, title)| *title));
+    let workloads = workload::all(false);
+    for &name in names {
+        let workload = workloads.iter().find(|workload| workload.name() == name);
+        let workload = workload.with_context(|| format!("README.md has a row of {name}, which is no workload"))?;
+        let sides: Vec<&str> = columns.iter().map(|(side, _)| *side).collect();
+        text += &ranges(workload, all, &sides)?;
     }
     Ok(text)
 }
