@@ -6,7 +6,6 @@ use crate::{
     far::{Cell, Cells, Cube},
     formula::Role,
     lanes::Vectorized,
-    reduction::Total,
 };
 
 /// The points of a side, in cells.
@@ -18,16 +17,13 @@ pub(super) struct Cloud {
     pub(super) linear: Vec<f64>,
     /// The rows in the order of the cells, and behind them those with a coordinate that is NaN or infinite, which are in no cell.
     pub(super) order: Vec<u32>,
-    /// The sums of the sizes of `linear`, of the points before each place.
+    /// For each cell, the sum of the sizes of `linear` of its points.
     pub(super) sizes: Vec<f64>,
 }
 
 impl Cloud {
     pub(super) fn rows(&self) -> usize {
-        self.sizes.len() - 1
-    }
-    pub(super) fn size(&self, cell: &Cell) -> f64 {
-        self.sizes[cell.rows.end] - self.sizes[cell.rows.start]
+        self.cells.order().len()
     }
 }
 
@@ -79,11 +75,16 @@ impl Clouds {
                 cells.order().iter().flat_map(|&row| &from[row as usize * width..][..width]).copied().collect()
             };
             let (points, linear) = (in_order(&points, dim), in_order(&linear, components));
-            let mut sizes = vec![0.0];
-            let mut sum = Total::default();
-            for of_point in linear.chunks_exact(components) {
-                sum.add(of_point.iter().fold(0.0, |most: f64, x| most.max(x.abs())));
-                sizes.push(sum.value());
+            // Each from its own points: a difference of sums of all points would not keep the digits of small ones.
+            let mut sizes = vec![0.0; cells.cells().len()];
+            for (number, cell) in cells.cells().iter().enumerate().rev() {
+                let of_point = |numbers: &[f64]| numbers.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+                sizes[number] = if cell.is_leaf() {
+                    let rows = cell.rows.start * components..cell.rows.end * components;
+                    linear[rows].chunks_exact(components).map(of_point).sum()
+                } else {
+                    sizes[cell.parts.clone()].iter().sum()
+                };
             }
             let order = [cells.order(), &irregular].concat();
             Cloud { cells, points, linear, order, sizes }

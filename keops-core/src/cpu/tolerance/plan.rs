@@ -128,8 +128,8 @@ impl Planner<'_, '_> {
         let [a, b] = [0, 1].map(|side| &self.clouds.cells(side)[pair[side] as usize]);
         let count = a.rows.len() as f64 * b.rows.len() as f64;
         let sources = &self.clouds.0[1];
-        let share = rule.shares * self.tolerance * self.sums[pair[0] as usize] / sources.sizes[sources.rows()];
-        let weight = sources.size(b);
+        let share = rule.shares * self.tolerance * self.sums[pair[0] as usize] / sources.sizes[0];
+        let weight = sources.sizes[pair[1] as usize];
         let [most, least] = self.certificates.sizes(pair);
         if most <= share {
             return Fate::Skipped(most * weight);
@@ -288,7 +288,7 @@ pub(super) fn sums(certificates: &mut Certificates<'_>, clouds: &Clouds, most_sp
         let mut stack = rest;
         while let Some(number) = stack.pop() {
             let b = &clouds.cells(1)[number as usize];
-            let (sizes, weight) = (certificates.sizes([cell, number]), sources.size(b));
+            let (sizes, weight) = (certificates.sizes([cell, number]), sources.sizes[number as usize]);
             let [most, least] = sizes.map(|size| size * weight);
             if least >= CLOSE * most || most <= 1e-3 * known[0] {
                 known = [known[0] + least, known[1] + most];
