@@ -5,18 +5,21 @@
 //! - *skipped*, if f is so small on it that it may be left out,
 //! - *interpolated*, if f is so smooth on it that the nodes of both cells may stand for their points,
 //! - *cut* into pairs of smaller cells, or
-//! - *computed*, pair by pair, if both cells are leaves.
+//! - *computed*, pair by pair, if both cells are leaves, or if nothing else can take less time.
 //!
 //! What may be left out follows from the tolerance t. With w_j the size of what f is linear in (1 if there is nothing), a target in a
-//! cell A may be off by t S, where S is the least sum of |f| that a target of A can have. A pair of A and B has the share
-//! t S w(B) / w(all) of it, with w(B) = Σ_j w_j over the sources of B: it is skipped if |f| / w is at most t S / w(all), and
-//! interpolated if the error of f / w is. Shares add up to t S at most.
+//! cell A may be off by t S, where S is the least sum of |f| that a target of A can have. The share of a pair of A and B is
+//! t S w(B) / w(all), with w(B) = Σ_j w_j over the sources of B; shares add up to t S at most. Most pairs need far less than theirs, so
+//! a pair may take a multiple of it: it is skipped if |f| / w is at most that multiple of t S / w(all), and interpolated if the error
+//! of f / w is. The multiple is found on a sample of targets. The errors of every target are added up, and a plan of which one exceeds
+//! t S is made again with half of the multiple.
 //!
 //! Bounds of |f|, and of the error, come from the formula itself ([`crate::bounds`]): intervals of f on the two boxes, and of its
 //! p-th derivatives along each coordinate. They hold for all points of the boxes, so the result is certified. Where f reads nothing
 //! but differences of positions, they are made once for each offset of two cells.
 //!
-//! Estimates instead of bounds of the errors come from the coefficients of Chebyshev polynomials, on a few lines through the boxes.
+//! Estimates instead of bounds of the errors come from the coefficients of Chebyshev polynomials, on lines through the middle
+//! and the corners of the boxes.
 //!
 //! Which f can be interpolated: one that depends on up to three coordinates of a target and of a source, and is linear in what else it
 //! reads of a source (b), and of a target (e). The sources of a cell become weights of its nodes, f runs on nodes by the engine

@@ -60,8 +60,8 @@ impl Planner<'_, '_> {
     pub(super) fn best(&mut self) -> Option<Plan> {
         /// The number of targets that are looked at before.
         const SAMPLE: usize = 24;
-        /// The least part of the time of all pairs that has to be gained.
-        const GAIN: f64 = 0.8;
+        /// A plan takes at most this part of the time of all pairs.
+        const WORTH: f64 = 0.8;
         /// The part of the time of all pairs in which a way has to be found.
         const PLANNING: f64 = 0.015;
         if self.sums.iter().all(|&sum| sum <= 0.0) {
@@ -83,7 +83,7 @@ impl Planner<'_, '_> {
                     break;
                 }
                 let rule = Rule { nodes, shares };
-                let most = best.as_ref().map_or(GAIN * all, |(_, cost)| *cost);
+                let most = best.as_ref().map_or(WORTH * all, |(_, cost)| *cost);
                 let (keeps, cost) = self.sampled(rule, &sample, most);
                 if keeps && cost < most {
                     best = Some((rule, cost));
@@ -96,7 +96,7 @@ impl Planner<'_, '_> {
         }
         let (mut rule, _) = best?;
         loop {
-            match self.plan(rule, GAIN * all) {
+            match self.plan(rule, WORTH * all) {
                 Some(plan) => return Some(plan),
                 None if rule.shares <= 1.0 => return None,
                 None => rule.shares /= 2.0,
