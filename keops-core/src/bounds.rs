@@ -17,6 +17,7 @@
 //! | `slopes`, `mean_value` | narrow bounds, from derivatives of lists |
 //! | `series` | higher derivatives, for the errors of interpolations |
 //! | `dependence` | in which variables f is linear |
+//! | `separation` | whether f is a product of functions of one axis each |
 //! | `interval` | the number, and arithmetic |
 //! | `functions` | elementary functions |
 //! | `contraction` | dot products and squared distances |
@@ -51,6 +52,7 @@ mod functions;
 mod identity;
 mod interval;
 mod mean_value;
+mod separation;
 mod series;
 mod slopes;
 mod tape;

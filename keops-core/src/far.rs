@@ -8,12 +8,15 @@
 //! |---|---|
 //! | `cells` | points sorted into cubes, which are cut in half along each axis |
 //! | `nodes` | the polynomials: weights of nodes from points, values at points from nodes, and both from cell to cell |
+//! | `axes` | sums over nodes along one axis after another |
 //!
 //! The method is the black-box fast multipole method (Fong and Darve, *The black-box fast multipole method*, Journal of Computational Physics 228,
 //! 2009); what is interpolated here is any formula of a call.
 
+mod axes;
 mod cells;
 mod nodes;
 
+pub use axes::{Matrix, Term};
 pub use cells::{AXES, Cell, Cells, Cube};
 pub use nodes::{MOST as MOST_NODES, Nodes, OfCell};

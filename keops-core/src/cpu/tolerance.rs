@@ -25,8 +25,10 @@
 //! reads of a source (b), and of a target (e). The sources of a cell become weights of its nodes, f runs on nodes by the engine
 //! itself, in `f64`, for unit vectors e, and polynomials give the values for the targets.
 
+mod axes;
 mod certificates;
 mod clouds;
+mod evaluation;
 mod far;
 mod formula;
 mod plan;
@@ -68,7 +70,6 @@ pub(super) fn run<T: Vectorized>(
     let bounds = (formula.bounds)();
     let Some(reads) = Reads::new(bounds, work.layout.signature.variables) else { return Ok(None) };
     let Some(clouds) = Clouds::new(work, &reads) else { return Ok(None) };
-    let far = Far { arch, work, formula, reads: &reads, clouds: &clouds };
     let mut certificates = Certificates::new(bounds, work, (&reads, &clouds), tolerance.is_certain());
     let all = work.shape.targets as f64 * work.shape.sources as f64;
     let sums = sums(&mut certificates, &clouds, if always { f64::INFINITY } else { 0.005 * all.min(FOR_SUMS) });
@@ -76,7 +77,8 @@ pub(super) fn run<T: Vectorized>(
     let (tolerance, components) = (0.98 * tolerance.relative(), work.layout.components);
     let mut planner = Planner { certificates: &mut certificates, clouds: &clouds, tolerance, sums, components, always };
     let Some(plan) = planner.best() else { return Ok(None) };
-    let mut values = far.interpolated(&plan)?;
+    let far = Far { arch, work, formula, reads: &reads, clouds: &clouds };
+    let mut values = far.interpolated(&plan, &mut certificates)?;
     far.computed(&plan, &mut values)?;
     let (totals, report) = (far.write(&values, pieces), plan.report(work.shape));
     work.met(work.shape.targets.saturating_mul(work.shape.sources).saturating_sub(plan.computed(&clouds)));
@@ -96,6 +98,8 @@ struct Reads {
     widths: [usize; 2],
     /// Whether positions are read as differences only.
     differences: bool,
+    /// Whether f is a product of functions of one axis each.
+    separates: bool,
     /// Whether each component of f depends on one component of what f is linear in of a source.
     diagonal: bool,
 }
@@ -109,6 +113,7 @@ impl Reads {
             linear: [None, None],
             widths: [0; 2],
             differences: false,
+            separates: false,
             diagonal: false,
         };
         for (side, role) in [Role::Target, Role::Source].into_iter().enumerate() {
@@ -128,6 +133,7 @@ impl Reads {
         if targets.len() == sources.len() {
             let pairs: Vec<_> = targets.iter().zip(sources).map(|(&target, &source)| [target, source]).collect();
             reads.differences = bounds.reads_differences(&pairs);
+            reads.separates = bounds.separates(&pairs);
         }
         let linear = reads.linear[1].as_ref();
         reads.diagonal = linear.is_some_and(|&(number, _)| bounds.is_diagonal(variables, number));

@@ -149,6 +149,18 @@ impl Cells {
         self.cube.edge / f64::from(1_u32 << level)
     }
 
+    /// Half of the edge of a cell.
+    #[must_use]
+    pub fn half(&self, number: u32) -> f64 {
+        0.5 * self.edge(self.cells[number as usize].level)
+    }
+
+    /// How far points of a cell may be from its centre along an axis: roundings may place them outside of it.
+    #[must_use]
+    pub fn reach(&self, number: u32) -> f64 {
+        self.half(number) * (1.0 + 1e-6)
+    }
+
     /// The centre of a cell.
     #[must_use]
     pub fn centre(&self, cell: &Cell) -> [f64; AXES] {

@@ -1,18 +1,26 @@
 //! Bounds of f on pairs of cells, and of the errors of interpolations.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
-use super::{Reads, clouds::Clouds};
-use crate::{
-    bounds::{Along, Bounds, Interval, Rounding, Scratch, SeriesScratch},
-    cpu::prepare::Work,
-    far::MOST_NODES,
-    formula::Role,
-    lanes::Vectorized,
+use super::{
+    Reads,
+    axes::Axes,
+    clouds::Clouds,
+    evaluation::{Evaluation, of_half, one_after_another},
 };
+use crate::{bounds::Bounds, cpu::prepare::Work, far::MOST_NODES, lanes::Vectorized};
 
 /// The most nodes along an axis.
-const ORDER: usize = 18;
+pub(super) const ORDER: usize = 18;
+
+/// The most pieces that a side is cut into for a bound of an error.
+pub(super) const PIECES: usize = 16;
+
+/// How much smaller an error may become by two pieces instead of one.
+pub(super) const HOPE: f64 = 100.0;
+
+/// By what estimates of errors are multiplied.
+pub(super) const SAFETY: f64 = 4.0;
 
 /// What is known of f on a pair of cells, for linear arguments of size 1.
 struct Certificate {
@@ -25,30 +33,21 @@ struct Certificate {
     errors: Option<(usize, [f64; ORDER])>,
 }
 
-/// The times to look a certificate up, to bound f, and to bound a derivative, in pairs that are computed.
-const SPENT: [f64; 3] = [3e2, 6e3, 1e5];
+/// The time to look a certificate up, in pairs that are computed.
+const SPENT: f64 = 1e2;
 
 /// The certificates of pairs of cells.
 pub(super) struct Certificates<'a> {
-    bounds: &'a Bounds<f64>,
     pub(super) reads: &'a Reads,
     clouds: &'a Clouds,
     /// Whether errors are bounded, and not estimated.
     certain: bool,
-    rounding: Rounding<f64>,
-    parameters: Vec<Interval<f64>>,
-    /// The box of each side, as a row of all of its variables.
-    rows: [Vec<Interval<f64>>; 2],
+    evaluation: Evaluation<'a>,
+    /// Those of single axes, if f is a product of functions of these.
+    pub(super) axes: Option<Axes>,
     /// Whether the least |f| follows from the bounds: what f is linear in are numbers, or each component of f has its own.
     has_least: bool,
-    known: HashMap<[i64; 5], Certificate>,
-    /// The time that certificates took so far, in pairs that are computed.
-    pub(super) spent: f64,
-    prepared: [Vec<Interval<f64>>; 2],
-    values: Vec<Interval<f64>>,
-    scratch: Scratch<f64>,
-    series: SeriesScratch<f64>,
-    coefficients: Vec<f64>,
+    known: FxHashMap<[i64; 5], Certificate>,
 }
 
 impl<'a> Certificates<'a> {
@@ -58,40 +57,16 @@ impl<'a> Certificates<'a> {
         (reads, clouds): (&'a Reads, &'a Clouds),
         certain: bool,
     ) -> Self {
-        let rounding = Rounding::none();
-        let points = work.points(Role::Parameter, &[0]);
-        let component = |(number, x): (usize, &T)| Interval::component(Role::Parameter, number, x.as_f64(), x.as_f64());
-        let of_call: Vec<_> = points.iter().enumerate().map(component).collect();
-        let mut parameters = Vec::new();
-        bounds.prepare(rounding, Role::Parameter, &[], &of_call, &mut parameters);
-        let rows = [(0, Role::Target), (1, Role::Source)].map(|(side, role)| {
-            let mut row: Vec<_> =
-                (0..reads.widths[side]).map(|number| Interval::component(role, number, 0.0, 0.0)).collect();
-            if let Some((_, range)) = &reads.linear[side] {
-                let one = range.len() == 1 || side == 1 && reads.diagonal;
-                let ends = if one { [1.0, 1.0] } else { [-1.0, 1.0] };
-                range.clone().for_each(|number| row[number] = Interval::component(role, number, ends[0], ends[1]));
-            }
-            row
-        });
-        let zero = Interval::component(Role::Parameter, 0, 0.0, 0.0);
-        Self {
-            bounds,
-            reads,
-            clouds,
-            certain,
-            rounding,
-            parameters,
-            rows,
-            has_least: reads.components(0) == 1 && (reads.components(1) == 1 || reads.diagonal),
-            known: HashMap::new(),
-            spent: 0.0,
-            prepared: [Vec::new(), Vec::new()],
-            values: vec![zero; bounds.components()],
-            scratch: Scratch::default(),
-            series: SeriesScratch::default(),
-            coefficients: Vec::new(),
-        }
+        let has_least = reads.components(0) == 1 && (reads.components(1) == 1 || reads.diagonal);
+        let mut evaluation = Evaluation::new(bounds, work, reads);
+        let separates = has_least && reads.separates;
+        let axes = separates.then(|| Axes::new(&mut evaluation, reads, clouds, bounds.components())).flatten();
+        Self { reads, clouds, certain, evaluation, axes, has_least, known: FxHashMap::default() }
+    }
+
+    /// The time that certificates took so far, in pairs that are computed.
+    pub(super) fn spent(&self) -> f64 {
+        self.evaluation.spent
     }
 
     /// What a certificate depends on.
@@ -106,14 +81,15 @@ impl<'a> Certificates<'a> {
         [i64::from(a.level), i64::from(b.level), offset(0), offset(1), offset(2)]
     }
 
+    /// How far the points of the cell of each side are from its centre.
+    fn halves(&self, pair: [u32; 2]) -> [f64; 2] {
+        [0, 1].map(|side| self.clouds.0[side].cells.reach(pair[side]))
+    }
+
     /// Sets the boxes of a pair of cells. Where only differences are read, all of them are those of a box of targets from one source.
     fn place(&mut self, pair: [u32; 2]) {
-        let reaches = [0, 1].map(|side| {
-            let cells = &self.clouds.0[side].cells;
-            // Points may be outside of their cell by roundings.
-            0.5 * cells.edge(cells.cells()[pair[side] as usize].level) * (1.0 + 1e-6)
-        });
-        for (side, role) in [Role::Target, Role::Source].into_iter().enumerate() {
+        let reaches = self.halves(pair);
+        for side in 0..2 {
             let cells = &self.clouds.0[side].cells;
             let centre = cells.centre(&cells.cells()[pair[side] as usize]);
             let reach = match (self.reads.differences, side) {
@@ -121,31 +97,30 @@ impl<'a> Certificates<'a> {
                 (true, 0) => reaches[0] + reaches[1],
                 (true, _) => 0.0,
             };
-            for (&component, centre) in self.reads.positions[side].iter().zip(centre) {
+            for (axis, centre) in centre.into_iter().enumerate().take(self.reads.dim(side)) {
                 let reach = if reach == 0.0 { 0.0 } else { reach + centre.abs() * 1e-14 };
-                self.rows[side][component] = Interval::component(role, component, centre - reach, centre + reach);
+                self.evaluation.set_axis(side, axis, centre - reach, centre + reach);
             }
         }
     }
 
     /// The largest and the least |f| on a pair of cells.
     pub(super) fn sizes(&mut self, pair: [u32; 2]) -> [f64; 2] {
+        self.evaluation.spent += SPENT;
+        // Of a source whose components are alone, the largest may be in any component.
+        let every = self.reads.components(1) > 1;
+        if let Some(axes) = &mut self.axes {
+            return axes.sizes(&mut self.evaluation, (self.reads, self.clouds), pair, every);
+        }
         let key = self.key(pair);
-        self.spent += SPENT[0];
         if let Some(known) = self.known.get(&key) {
             return [known.most, known.least];
         }
         self.place(pair);
-        self.spent += SPENT[1];
-        self.bounds_here();
-        // Of a source whose components are alone, the largest may be in any component.
-        let every = self.reads.components(1) > 1;
         let (mut most, mut least) = (0.0_f64, if every { f64::INFINITY } else { 0.0 });
-        for value in &self.values {
-            let size = value.lo().abs().max(value.hi().abs());
-            most = most.max(if value.may_be_nan() || size.is_nan() { f64::INFINITY } else { size });
-            let of_value = if value.may_be_nan() { 0.0 } else { value.lo().max(-value.hi()).max(0.0) };
-            least = if every { least.min(of_value) } else { least.max(of_value) };
+        for [of_component, least_of_component] in self.evaluation.sizes_here() {
+            most = most.max(of_component);
+            least = if every { least.min(least_of_component) } else { least.max(least_of_component) };
         }
         let least = if self.has_least && least.is_finite() { least } else { 0.0 };
         self.known.insert(key, Certificate { most, least, errors: None });
@@ -155,9 +130,9 @@ impl<'a> Certificates<'a> {
     /// The largest error of an interpolation by `nodes` nodes along each axis on a pair of cells, whose sizes were asked for: any
     /// larger number where it is above `share`.
     pub(super) fn error(&mut self, pair: [u32; 2], nodes: usize, share: f64) -> f64 {
-        /// The most pieces that a side is cut into, and how much smaller an error may become by two pieces instead of one.
-        const PIECES: usize = 16;
-        const HOPE: f64 = 100.0;
+        if let Some(axes) = &mut self.axes {
+            return axes.error(&mut self.evaluation, (self.reads, self.clouds), pair, (nodes, share, self.certain));
+        }
         let key = self.key(pair);
         if !self.certain {
             if let Some(Certificate { errors: Some((_, errors)), .. }) = self.known.get(&key) {
@@ -189,57 +164,35 @@ impl<'a> Certificates<'a> {
     /// The largest errors of interpolations, for each number of nodes, with the coordinate of which a derivative is cut into pieces.
     fn errors(&mut self, pair: [u32; 2], pieces: usize) -> [f64; ORDER] {
         self.place(pair);
-        let halves = [0, 1].map(|side| {
-            let cells = &self.clouds.0[side].cells;
-            0.5 * cells.edge(cells.cells()[pair[side] as usize].level) * (1.0 + 1e-6)
-        });
+        let halves = self.halves(pair);
         // of each coordinate, for each number of nodes
         let mut each: Vec<[f64; ORDER]> = Vec::new();
-        for (side, role) in [Role::Target, Role::Source].into_iter().enumerate() {
+        for side in 0..2 {
             if side == 1 && self.reads.differences {
                 break;
             }
-            for axis in 0..self.reads.dim(side) {
-                let component = self.reads.positions[side][axis];
-                let coefficients = self.coefficients_along(role, component, pieces);
-                // |f - p(f)| <= 2 (h / 2)^p max |f^(p)| / p! for the Chebyshev nodes of an interval of half length h
-                let mut of_half = |half: f64| {
-                    let mut power = 2.0;
-                    each.push(coefficients.map(|coefficient| {
-                        power *= 0.5 * half;
-                        power * coefficient
-                    }));
-                };
-                of_half(halves[side]);
+            for &component in &self.reads.positions[side] {
+                let coefficients = self.evaluation.coefficients_along(side, component, pieces);
+                each.push(of_half(&coefficients, halves[side]));
                 // Of a difference, the derivatives by a source are those by a target, but for the sign.
                 if self.reads.differences {
-                    of_half(halves[1]);
+                    each.push(of_half(&coefficients, halves[1]));
                 }
             }
         }
         core::array::from_fn(|number| {
             let mut of_nodes: Vec<f64> = each.iter().map(|errors| errors[number]).collect();
-            of_nodes.sort_unstable_by(|a, b| b.total_cmp(a));
-            // What is interpolated along an axis is f interpolated along those before it, which is larger by this factor at most.
-            let lebesgue = 1.0 + core::f64::consts::FRAC_2_PI * (number as f64 + 2.0).ln();
-            let sum = of_nodes.iter().rev().fold(0.0, |sum, error| sum * lebesgue + error);
-            if sum.is_nan() { f64::INFINITY } else { sum }
+            one_after_another(&mut of_nodes, number)
         })
     }
 
     /// Estimates of the errors of interpolations: on some lines through the boxes, of the coefficients of Chebyshev polynomials that are
     /// left out.
     fn estimates(&mut self, pair: [u32; 2]) -> [f64; ORDER] {
-        /// More than there are nodes, so that the next coefficients are seen.
-        const POINTS: usize = ORDER + 6;
-        const SAFETY: f64 = 4.0;
         let [bound, _] = self.sizes(pair);
         self.place(pair);
-        let boxes = self.rows.clone();
-        let halves = [0, 1].map(|side| {
-            let cells = &self.clouds.0[side].cells;
-            0.5 * cells.edge(cells.cells()[pair[side] as usize].level)
-        });
+        let boxes = self.evaluation.rows.clone();
+        let halves = self.halves(pair);
         // Along which axis of which side's box, how far the points of a line are from its middle, how far that is from the middle of
         // the box, and how often it counts. Differences are those of a box of targets, for nodes of either side.
         let mut lines = Vec::new();
@@ -254,10 +207,6 @@ impl<'a> Certificates<'a> {
             }
         }
         let mut sums = [0.0; ORDER];
-        let angle = |point: usize| (2 * point + 1) as f64 * core::f64::consts::PI / (2 * POINTS) as f64;
-        // the polynomials of degree n + 1 at the points
-        let waves: [[f64; POINTS]; POINTS - 1] =
-            core::array::from_fn(|n| core::array::from_fn(|point| ((n + 1) as f64 * angle(point)).cos()));
         for (side, axis, half, around, times) in lines {
             let component = self.reads.positions[side][axis];
             let free: Vec<[usize; 2]> = (0..2)
@@ -278,30 +227,16 @@ impl<'a> Certificates<'a> {
                 for (number, &[of_side, of_row]) in free.iter().enumerate() {
                     let of_box = &boxes[of_side][of_row];
                     let x = 0.5 * (of_box.lo() + of_box.hi()) + 0.5 * (of_box.hi() - of_box.lo()) * place(number);
-                    let role = if of_side == 0 { Role::Target } else { Role::Source };
-                    self.rows[of_side][of_row] = Interval::component(role, of_row, x, x);
+                    self.evaluation.set(of_side, of_row, x, x);
                 }
-                self.linear_ones();
+                self.evaluation.linear_ones();
                 let of_axis = &boxes[side][component];
                 let middle = 0.5 * (of_axis.lo() + of_axis.hi()) + around * place(free.len());
-                let mut values = Vec::with_capacity(POINTS);
-                for point in 0..POINTS {
-                    let x = middle + half * angle(point).cos();
-                    let role = if side == 0 { Role::Target } else { Role::Source };
-                    self.rows[side][component] = Interval::component(role, component, x, x);
-                    let of_point = self.values_here();
-                    largest = of_point.iter().fold(largest, |largest, x| largest.max(x.abs()));
-                    values.push(of_point);
-                }
-                for c in 0..self.values.len() {
-                    let mut rest = 0.0;
-                    for (n, waves) in waves.iter().enumerate().rev() {
-                        let terms = values.iter().zip(waves).map(|(row, wave)| row[c] * wave);
-                        rest += 2.0 / POINTS as f64 * terms.sum::<f64>().abs();
-                        if n < ORDER {
-                            most[n] = if rest.is_nan() { f64::INFINITY } else { most[n].max(rest) };
-                        }
-                    }
+                let values = self.evaluation.line(side, component, middle, half);
+                largest = values.as_slice().iter().flatten().fold(largest, |largest, x| largest.max(x.abs()));
+                for c in 0..values[0].len() {
+                    let tails = self.evaluation.tails(&values, c);
+                    most.iter_mut().zip(tails).for_each(|(most, tail)| *most = most.max(tail));
                 }
             }
             // f may be larger elsewhere, and so may errors.
@@ -310,61 +245,13 @@ impl<'a> Certificates<'a> {
             sums.iter_mut().zip(most).for_each(|(sum, most)| *sum += scale * most);
         }
         sums.iter_mut().filter(|sum| sum.is_nan()).for_each(|sum| *sum = f64::INFINITY);
-        self.rows = boxes;
+        self.evaluation.rows = boxes;
         sums
     }
 
-    /// Sets what f is linear in to 1.
-    fn linear_ones(&mut self) {
-        for (side, role) in [Role::Target, Role::Source].into_iter().enumerate() {
-            if let Some((_, range)) = &self.reads.linear[side] {
-                range.clone().for_each(|number| self.rows[side][number] = Interval::component(role, number, 1.0, 1.0));
-            }
-        }
-    }
-
-    /// The values of f at a point: the boxes that are set have no size.
-    fn values_here(&mut self) -> Vec<f64> {
-        self.spent += SPENT[1];
-        self.bounds_here();
-        self.values
-            .iter()
-            .map(|value| if value.may_be_nan() { f64::NAN } else { 0.5 * (value.lo() + value.hi()) })
-            .collect()
-    }
-
-    /// Bounds of f on the boxes that are set.
-    fn bounds_here(&mut self) {
-        let (cx, bounds) = (self.rounding, self.bounds);
-        let [target, source] = &mut self.prepared;
-        bounds.prepare(cx, Role::Target, &self.parameters, &self.rows[0], target);
-        bounds.prepare(cx, Role::Source, &self.parameters, &self.rows[1], source);
-        bounds.pair(cx, &self.parameters, target, source, &mut self.scratch, &mut self.values);
-    }
-
-    /// The largest coefficients of the series along a coordinate, on the boxes that are set.
-    fn coefficients_along(&mut self, role: Role, component: usize, pieces: usize) -> [f64; ORDER] {
-        let side = usize::from(role == Role::Source);
-        let whole = self.rows[side][component];
-        let mut most = [0.0_f64; ORDER];
-        // Pieces overlap, so that what is not smooth where two of them meet is so inside of one.
-        const OVERLAP: f64 = 1e-3;
-        for piece in 0..pieces {
-            let end = |k: f64| {
-                let end = whole.lo() + (whole.hi() - whole.lo()) * k / pieces as f64;
-                end.clamp(whole.lo(), whole.hi())
-            };
-            let ends = [piece as f64 - OVERLAP, piece as f64 + 1.0 + OVERLAP].map(end);
-            self.rows[side][component] = Interval::component(role, component, ends[0], ends[1]);
-            let along = Along { role, component, order: ORDER };
-            let (bounds, rows) = (self.bounds, [&self.rows[0][..], &self.rows[1][..]]);
-            self.spent += SPENT[2];
-            let to = &mut self.coefficients;
-            bounds.coefficients(self.rounding, along, &self.parameters, rows, &mut self.series, to);
-            most.iter_mut().zip(&*to).for_each(|(most, &coefficient)| *most = most.max(coefficient));
-        }
-        self.rows[side][component] = whole;
-        most
+    /// Single axes, if f is a product of functions of these, and f.
+    pub(super) fn axes(&mut self) -> (Option<&Axes>, &mut Evaluation<'a>) {
+        (self.axes.as_ref(), &mut self.evaluation)
     }
 }
 

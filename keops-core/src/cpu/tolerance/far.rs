@@ -3,11 +3,18 @@
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::{FarFormula, Reads, clouds::Clouds, plan::Plan};
+use super::{
+    FarFormula, Reads,
+    axes::{Axes, Places},
+    certificates::Certificates,
+    clouds::Clouds,
+    evaluation::Evaluation,
+    plan::Plan,
+};
 use crate::{
     cpu::{Cpu, output::Totals, over_targets, prepare::Work},
     data::{Error, Ranges, View},
-    far::{AXES, Cell, Nodes, OfCell},
+    far::{AXES, Cell, Matrix, Nodes, OfCell, Term},
     formula::Role,
     lanes::Vectorized,
     problem::{Engine, HostPiece, Outputs, Pairs, Piece, Place, Problem, Pruning, Shape},
@@ -96,7 +103,7 @@ impl<T: Vectorized> Far<'_, T> {
     }
 
     /// The sums over what is interpolated: rows of all components of f, in the order of the cells.
-    pub(super) fn interpolated(&self, plan: &Plan) -> Result<Vec<f64>, Error> {
+    pub(super) fn interpolated(&self, plan: &Plan, certificates: &mut Certificates<'_>) -> Result<Vec<f64>, Error> {
         let [targets, _] = &self.clouds.0;
         let components = self.work.layout.components;
         let mut values = vec![0.0; targets.rows() * components];
@@ -105,7 +112,10 @@ impl<T: Vectorized> Far<'_, T> {
         }
         let nodes = Nodes::new(plan.nodes);
         let weights = self.weights(&nodes, plan.interpolated.iter().map(|pair| pair[1]));
-        let fields = self.fields(plan, &nodes, &weights)?;
+        let fields = match certificates.axes() {
+            (Some(axes), evaluation) => self.along_axes((axes, evaluation), plan, &nodes, &weights),
+            (None, _) => self.fields(plan, &nodes, &weights)?,
+        };
         self.values(&nodes, fields, &mut values);
         Ok(values)
     }
@@ -194,6 +204,53 @@ impl<T: Vectorized> Far<'_, T> {
             fields[cell as usize] = arrays.copied().collect();
         }
         Ok(fields)
+    }
+
+    /// [`Self::fields`], for an f that is a product of functions of one axis each.
+    fn along_axes(
+        &self,
+        (axes, evaluation): (&Axes, &mut Evaluation<'_>),
+        plan: &Plan,
+        nodes: &Nodes,
+        weights: &[Vec<f64>],
+    ) -> Vec<Vec<f64>> {
+        let (dim, components) = (self.reads.dim(0), self.work.layout.components);
+        let each = nodes.count().pow(dim as u32);
+        // The matrices of all axes of all pairs, of which each is made once.
+        let mut made = Places::default();
+        let mut matrices: Vec<Matrix> = Vec::new();
+        // for each target, its sources with the places of their matrices
+        let mut of_targets: Vec<Vec<(u32, [u32; AXES])>> = vec![Vec::new(); self.clouds.cells(0).len()];
+        for &[a, b] in &plan.interpolated {
+            let mut places = [0; AXES];
+            for (axis, place) in places.iter_mut().enumerate().take(dim) {
+                let cells = [&self.clouds.cells(0)[a as usize], &self.clouds.cells(1)[b as usize]];
+                let key = Axes::key(self.reads, cells, axis);
+                *place = made.get(key).unwrap_or_else(|| {
+                    let at = matrices.len() as u32;
+                    matrices.extend(axes.matrices(evaluation, self.clouds, (nodes, [a, b], axis)));
+                    made.insert(key, at);
+                    at
+                });
+            }
+            of_targets[a as usize].push((b, places));
+        }
+        of_targets
+            .par_iter()
+            .map(|sources| {
+                let mut fields = vec![0.0; if sources.is_empty() { 0 } else { each * components }];
+                for (c, to) in fields.chunks_exact_mut(each).enumerate() {
+                    let from = if self.reads.components(1) > 1 { c * each } else { 0 };
+                    let terms = sources.iter().map(|&(b, places)| Term {
+                        weights: &weights[b as usize][from..from + each],
+                        matrices: places.map(|place| &matrices[place as usize + c]),
+                    });
+                    let terms: Vec<Term<'_>> = terms.collect();
+                    nodes.along_axes(self.arch, dim, &terms, to);
+                }
+                fields
+            })
+            .collect()
     }
 
     /// Adds a row of all variables of a side: a position, and what f is linear in.

@@ -42,6 +42,9 @@ pub(super) struct Plan {
 /// The time of a pair of nodes in pairs of points, and that of a node for each point whose cell has it.
 const COST: [f64; 2] = [3.0, 0.7];
 
+/// The time of a product in a sum along an axis, in pairs of points, and that of a pair of cells whose sums go along axes.
+const ALONG: [f64; 2] = [0.25, 600.0];
+
 /// What planning knows.
 pub(super) struct Planner<'p, 'a> {
     pub(super) certificates: &'p mut Certificates<'a>,
@@ -79,7 +82,7 @@ impl Planner<'_, '_> {
                 continue;
             }
             for shares in [256.0, 64.0, 16.0, 4.0, 1.0] {
-                if self.certificates.spent > most_spent {
+                if self.certificates.spent() > most_spent {
                     break;
                 }
                 let rule = Rule { nodes, shares };
@@ -110,6 +113,10 @@ impl Planner<'_, '_> {
             return 1.0;
         }
         let reads = self.certificates.reads;
+        if self.certificates.axes.is_some() {
+            let dim = reads.dim(0) as i32;
+            return ALONG[1] + ALONG[0] * f64::from(dim) * (nodes as f64).powi(dim + 1) * self.components as f64;
+        }
         let nodes = [0, 1].map(|side| (nodes as f64).powi(reads.dim(side) as i32));
         COST[0] * nodes[0] * nodes[1] * reads.components(0) as f64
     }
@@ -279,7 +286,7 @@ pub(super) fn sums(certificates: &mut Certificates<'_>, clouds: &Clouds, most_sp
     let mut open = VecDeque::from([(0_u32, [0.0_f64; 2], vec![0_u32])]);
     // Large cells come first, and small ones where there is time for them.
     while let Some((cell, known, rest)) = open.pop_front() {
-        if certificates.spent > most_spent {
+        if certificates.spent() > most_spent {
             break;
         }
         let a = &cells[cell as usize];
