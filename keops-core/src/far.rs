@@ -17,6 +17,6 @@ mod axes;
 mod cells;
 mod nodes;
 
-pub use axes::{Matrix, Term};
+pub use axes::{Arrays, Matrix};
 pub use cells::{AXES, Cell, Cells, Cube};
 pub use nodes::{MOST as MOST_NODES, Nodes, OfCell};

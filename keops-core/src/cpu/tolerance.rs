@@ -31,6 +31,7 @@ mod clouds;
 mod evaluation;
 mod far;
 mod formula;
+mod grid;
 mod plan;
 
 pub use formula::FarFormula;
@@ -48,8 +49,10 @@ use crate::{
     lanes::Vectorized,
     problem::{HostPiece, Tolerance, ToleranceReport},
 };
+use axes::Axes;
 use certificates::Certificates;
 use clouds::Clouds;
+use evaluation::Evaluation;
 use far::Far;
 use plan::{Planner, sums};
 
@@ -70,20 +73,68 @@ pub(super) fn run<T: Vectorized>(
     let bounds = (formula.bounds)();
     let Some(reads) = Reads::new(bounds, work.layout.signature.variables) else { return Ok(None) };
     let Some(clouds) = Clouds::new(work, &reads) else { return Ok(None) };
-    let mut certificates = Certificates::new(bounds, work, (&reads, &clouds), tolerance.is_certain());
-    let all = work.shape.targets as f64 * work.shape.sources as f64;
-    let sums = sums(&mut certificates, &clouds, if always { f64::INFINITY } else { 0.005 * all.min(FOR_SUMS) });
-    // Some of the tolerance is for the roundings of polynomials.
-    let (tolerance, components) = (0.98 * tolerance.relative(), work.layout.components);
-    let mut planner = Planner { certificates: &mut certificates, clouds: &clouds, tolerance, sums, components, always };
-    let Some(plan) = planner.best() else { return Ok(None) };
     let far = Far { arch, work, formula, reads: &reads, clouds: &clouds };
-    let mut values = far.interpolated(&plan, &mut certificates)?;
-    far.computed(&plan, &mut values)?;
-    let (totals, report) = (far.write(&values, pieces), plan.report(work.shape));
-    work.met(work.shape.targets.saturating_mul(work.shape.sources).saturating_sub(plan.computed(&clouds)));
+    // Some of the tolerance is for the roundings of polynomials.
+    let (t, certain) = (0.98 * tolerance.relative(), tolerance.is_certain());
+    let mut evaluation = Evaluation::new(bounds, work, &reads);
+    let along_axes = along_axes(&far, &mut evaluation, (t, certain, always))?;
+    let Some((values, report)) =
+        along_axes.map_or_else(|| by_cells(&far, evaluation, (t, certain, always)), |done| Ok(Some(done)))?
+    else {
+        return Ok(None);
+    };
+    let totals = far.write(&values, pieces);
+    work.met(report.computed as usize);
     Ok(Some((totals, report)))
 }
+
+/// Sums one axis after another, if f is a product of functions of these and it is worth it: rows in the order of the cells.
+fn along_axes<'a, T: Vectorized>(
+    far: &Far<'a, T>,
+    evaluation: &mut Evaluation<'a>,
+    (tolerance, certain, always): (f64, bool, bool),
+) -> Result<Option<(Vec<f64>, ToleranceReport)>, Error> {
+    let Far { reads, clouds, work, .. } = *far;
+    let components = [work.layout.components, reads.components(1)];
+    if !(reads.separates && reads.has_least()) {
+        return Ok(None);
+    }
+    let Some(axes) = Axes::new(evaluation, reads, clouds, components[0]) else { return Ok(None) };
+    let (every, dim) = (reads.components(1) > 1, reads.dim(0));
+    let arguments = work.shape.targets * reads.widths[0] + work.shape.sources * reads.widths[1];
+    let room = ROOM * (arguments * size_of::<T>()) as f64;
+    let mut planner = grid::Planner { axes, clouds, tolerance, certain, components, every, room, always, dim };
+    let all = far.pairs() as f64;
+    let Some(plan) = planner.best(WORTH * all) else { return Ok(None) };
+    let mut values = plan.interpolated(far, &mut planner.axes);
+    far.computed(plan.blocks(clouds).into_iter(), &mut values)?;
+    let in_cells = clouds.0.iter().map(|cloud| cloud.rows() as u64).product();
+    Ok(Some((values, plan.report(&planner.axes, far.pairs(), in_cells))))
+}
+
+/// Sums over pairs of cells of all sizes, if it is worth it.
+fn by_cells<'a, T: Vectorized>(
+    far: &Far<'a, T>,
+    evaluation: Evaluation<'a>,
+    (tolerance, certain, always): (f64, bool, bool),
+) -> Result<Option<(Vec<f64>, ToleranceReport)>, Error> {
+    let Far { reads, clouds, work, .. } = *far;
+    let mut certificates = Certificates::new(evaluation, (reads, clouds), certain);
+    let all = far.pairs() as f64;
+    let sums = sums(&mut certificates, clouds, if always { f64::INFINITY } else { 0.005 * all.min(FOR_SUMS) });
+    let components = work.layout.components;
+    let mut planner = Planner { certificates: &mut certificates, clouds, tolerance, sums, components, always };
+    let Some(plan) = planner.best() else { return Ok(None) };
+    let mut values = far.interpolated(&plan)?;
+    far.computed(plan.blocks(clouds), &mut values)?;
+    Ok(Some((values, plan.report(work.shape))))
+}
+
+/// Numbers of nodes have at most so many times the memory of the rows.
+const ROOM: f64 = 6.0;
+
+/// A plan takes at most this part of the time of all pairs.
+const WORTH: f64 = 0.8;
 
 /// The time of this many pairs is the most of which a part goes to the sums of cells.
 const FOR_SUMS: f64 = 1e11;
@@ -142,6 +193,11 @@ impl Reads {
 
     fn dim(&self, side: usize) -> usize {
         self.positions[side].len()
+    }
+
+    /// Whether bounds of f give its least sum: what f is linear in are numbers, or each component of f has its own.
+    fn has_least(&self) -> bool {
+        self.components(0) == 1 && (self.components(1) == 1 || self.diagonal)
     }
 
     /// How many components f is linear in: at least one, since a weight is as good.

@@ -10,11 +10,9 @@
 //! After D steps the axes are in their order again. The numbers l are a vector, and from[k, r] is a number for all of its lanes.
 
 use pulp::{Arch, NullaryFnOnce};
+use rayon::prelude::*;
 
-use super::{
-    cells::AXES,
-    nodes::{MOST, Nodes},
-};
+use super::nodes::MOST;
 
 /// The numbers of a vector, or of several.
 const WIDE: usize = 8;
@@ -48,28 +46,80 @@ impl Matrix {
     }
 }
 
-/// A term of a sum: the weights of nodes, and a matrix for each axis.
-#[derive(Clone, Copy, Debug)]
-pub struct Term<'a> {
-    /// The weights.
-    pub weights: &'a [f64],
-    /// The matrices, of the axes that there are.
-    pub matrices: [&'a Matrix; AXES],
-}
-
-/// [`Nodes::along_axes`], as a function for an instruction set.
-struct Along<'a> {
+/// The arrays of the numbers at the nodes of cells, one behind another.
+#[derive(Clone, Debug)]
+pub struct Arrays {
     count: usize,
     dim: usize,
-    terms: &'a [Term<'a>],
+    numbers: Vec<f64>,
+}
+
+impl Arrays {
+    /// So many arrays of zeros, for `count` nodes along each of `dim` axes.
+    #[must_use]
+    pub fn zeros(count: usize, dim: usize, arrays: usize) -> Self {
+        Self { count, dim, numbers: vec![0.0; arrays * stride(count, dim)] }
+    }
+
+    /// The bytes of so many arrays.
+    #[must_use]
+    pub fn bytes(count: usize, dim: usize, arrays: usize) -> usize {
+        arrays.saturating_mul(stride(count, dim) * size_of::<f64>())
+    }
+
+    /// The numbers of an array.
+    ///
+    /// # Panics
+    /// If there are fewer arrays.
+    #[must_use]
+    pub fn array(&self, number: usize) -> &[f64] {
+        &self.numbers[number * stride(self.count, self.dim)..][..self.count.pow(self.dim as u32)]
+    }
+
+    /// All arrays, to be written.
+    pub fn par_iter_mut(&mut self) -> impl IndexedParallelIterator<Item = &mut [f64]> {
+        let all = self.count.pow(self.dim as u32);
+        self.numbers.par_chunks_mut(stride(self.count, self.dim)).map(move |array| &mut array[..all])
+    }
+
+    /// A step: array k of the result is the sum over its terms, of which each is an array and a matrix.
+    ///
+    /// # Panics
+    /// If there are fewer arrays or matrices, or any of another number of nodes.
+    #[must_use]
+    pub fn turned<'t>(
+        &self,
+        arch: Arch,
+        arrays: usize,
+        terms: impl Fn(usize) -> &'t [[u32; 2]] + Sync,
+        matrices: &[Matrix],
+    ) -> Self {
+        let mut turned = Self::zeros(self.count, self.dim, arrays);
+        turned.numbers.par_chunks_mut(stride(self.count, self.dim)).enumerate().for_each(|(number, to)| {
+            arch.dispatch(Turn { from: self, terms: terms(number), matrices, to });
+        });
+        turned
+    }
+}
+
+/// From an array to the next: behind it there is room for what is read and written for r that are not there.
+fn stride(count: usize, dim: usize) -> usize {
+    count.pow(dim as u32) + TOGETHER * count + MOST.next_multiple_of(WIDE)
+}
+
+/// [`Arrays::turned`] for an array, as a function for an instruction set.
+struct Turn<'a> {
+    from: &'a Arrays,
+    terms: &'a [[u32; 2]],
+    matrices: &'a [Matrix],
     to: &'a mut [f64],
 }
 
-impl NullaryFnOnce for Along<'_> {
+impl NullaryFnOnce for Turn<'_> {
     type Output = ();
     #[inline(always)]
     fn call(self) {
-        match self.count.div_ceil(WIDE) {
+        match self.from.count.div_ceil(WIDE) {
             1 => self.run::<1>(),
             2 => self.run::<2>(),
             _ => self.run::<3>(),
@@ -79,27 +129,19 @@ impl NullaryFnOnce for Along<'_> {
 
 const _: () = assert!(MOST <= 3 * WIDE, "a row of a matrix has three vectors at most");
 
-impl Along<'_> {
+impl Turn<'_> {
     #[inline(always)]
     fn run<const L: usize>(self) {
-        let Self { count, dim, terms, to } = self;
-        let all = count.pow(dim as u32);
-        let rest = all / count;
-        // Behind the array there is room for what is read and written for r that are not there.
-        let room = all + TOGETHER * count + L * WIDE;
-        let (mut from, mut turned) = (vec![0.0; room], vec![0.0; room]);
-        for term in terms {
-            from[..all].copy_from_slice(&term.weights[..all]);
-            for axis in [dim - 1].into_iter().chain(0..dim - 1) {
-                turn::<L>(count, rest, &from, &term.matrices[axis].rows, &mut turned);
-                core::mem::swap(&mut from, &mut turned);
-            }
-            to.iter_mut().zip(&from).for_each(|(to, value)| *to += value);
+        let Self { from: &Arrays { count, dim, ref numbers }, terms, matrices, to } = self;
+        let rest = count.pow(dim as u32 - 1);
+        for &[array, matrix] in terms {
+            let from = &numbers[array as usize * stride(count, dim)..][..stride(count, dim)];
+            turn::<L>(count, rest, from, &matrices[matrix as usize].rows, to);
         }
     }
 }
 
-/// A step: the outermost axis of `count` numbers becomes the innermost one.
+/// Adds the product of the outermost axis and a matrix.
 #[inline(always)]
 fn turn<const L: usize>(count: usize, rest: usize, from: &[f64], matrix: &[[f64; WIDE]], to: &mut [f64]) {
     let mut r = 0;
@@ -116,27 +158,22 @@ fn turn<const L: usize>(count: usize, rest: usize, from: &[f64], matrix: &[[f64;
             }
         }
         for (number, sums) in sums.iter().enumerate() {
-            // What is behind the row is written over by the next one.
+            // Zeros are added to what is behind the row.
             let to = &mut to[(r + number) * count..][..L * WIDE];
-            to.as_chunks_mut::<WIDE>().0.copy_from_slice(sums);
+            for (to, sum) in to.as_chunks_mut::<WIDE>().0.iter_mut().zip(sums) {
+                for lane in 0..WIDE {
+                    to[lane] += sum[lane];
+                }
+            }
         }
         r += TOGETHER;
-    }
-}
-
-impl Nodes {
-    /// Adds a sum of terms to the values at nodes.
-    ///
-    /// # Panics
-    /// If weights, values or matrices are of another number of nodes.
-    pub fn along_axes(&self, arch: Arch, dim: usize, terms: &[Term<'_>], to: &mut [f64]) {
-        arch.dispatch(Along { count: self.count(), dim, terms, to });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::far::AXES;
 
     #[test]
     fn sums_along_axes_are_those_over_all_nodes() {
@@ -156,14 +193,19 @@ mod tests {
                     })
                     .collect();
                 let weights: Vec<Vec<f64>> = (0..2).map(|_| (0..all).map(|_| numbers.f64()).collect()).collect();
-                let terms: Vec<Term<'_>> = (0..2)
-                    .map(|k| Term {
-                        weights: &weights[k],
-                        matrices: core::array::from_fn(|axis| &matrices[k * AXES + axis]),
-                    })
-                    .collect();
                 let mut sums = vec![1.0; all];
-                Nodes::new(count).along_axes(Arch::new(), dim, &terms, &mut sums);
+                for (k, weights) in weights.iter().enumerate() {
+                    let mut arrays = Arrays::zeros(count, dim, 2);
+                    arrays.par_iter_mut().for_each(|to| to.copy_from_slice(weights));
+                    for axis in [dim - 1].into_iter().chain(0..dim - 1) {
+                        // twice a half, from either of two arrays that are the same
+                        let matrix = (k * AXES + axis) as u32;
+                        let terms = [[0, matrix], [1, matrix]];
+                        arrays = arrays.turned(Arch::new(), 2, |_| &terms, &matrices);
+                        arrays.par_iter_mut().for_each(|to| to.iter_mut().for_each(|x| *x *= 0.5));
+                    }
+                    sums.iter_mut().zip(arrays.array(1)).for_each(|(sum, x)| *sum += x);
+                }
                 // the coordinates of a node: the last one is outermost
                 let outer = all / count;
                 let coordinates = |node: usize| {

@@ -20,16 +20,22 @@ pub struct Cube {
 }
 
 impl Cube {
-    /// The smallest cube that has these points of `dim` coordinates, none of which is NaN or infinite, and a little more.
+    /// The smallest cube that has the points in these rows of `dim` coordinates, none of which is NaN or infinite, and a little more.
     #[must_use]
-    pub fn around(points: &[f64], dim: usize) -> Self {
-        let (mut low, mut high) = ([f64::INFINITY; AXES], [f64::NEG_INFINITY; AXES]);
-        for point in points.chunks_exact(dim.max(1)) {
+    pub fn around(points: &[f64], dim: usize, rows: &[u32]) -> Self {
+        let none = || ([f64::INFINITY; AXES], [f64::NEG_INFINITY; AXES]);
+        let with = |(mut low, mut high): ([f64; AXES], [f64; AXES]), &row: &u32| {
+            let point = &points[row as usize * dim..][..dim];
             for ((low, high), &x) in low.iter_mut().zip(&mut high).zip(point) {
                 *low = low.min(x);
                 *high = high.max(x);
             }
-        }
+            (low, high)
+        };
+        let joined = |a: ([f64; AXES], [f64; AXES]), b: ([f64; AXES], [f64; AXES])| {
+            (core::array::from_fn(|k| a.0[k].min(b.0[k])), core::array::from_fn(|k| a.1[k].max(b.1[k])))
+        };
+        let (low, high) = rows.par_iter().with_min_len(4096).fold(none, with).reduce(none, joined);
         let all = low.iter().zip(&high);
         let (mut edge, mut size) = (0.0_f64, 0.0_f64);
         for (low, high) in all.filter(|(low, high)| low <= high) {
@@ -48,7 +54,7 @@ impl Cube {
         let corners = |cube: Self| [cube.low, cube.low.map(|low| low + cube.edge)];
         let points = [corners(self), corners(other)];
         let points: Vec<f64> = points.as_flattened().iter().flat_map(|point| point[..dim].iter().copied()).collect();
-        Self::around(&points, dim)
+        Self::around(&points, dim, &[0, 1, 2, 3])
     }
 }
 
@@ -80,12 +86,32 @@ pub struct Cells {
     pub dim: usize,
     cube: Cube,
     cells: Vec<Cell>,
+    /// For the point in each place, the bits of its place among the smallest cells, those of all axes in turn.
+    keys: Vec<u64>,
     order: Vec<u32>,
 }
 
-/// The bits of a number, with `dim - 1` zeros between them.
+/// The bits of a number below 2^21, with `dim - 1` zeros between them.
 fn spread(bits: u32, dim: usize) -> u64 {
-    (0..=DEEPEST).fold(0, |all, bit| all | u64::from(bits >> bit & 1) << (bit as usize * dim))
+    // Halves of what is together are moved apart, and again the halves of these.
+    let steps: &[(u32, u64)] = match dim {
+        2 => &[
+            (16, 0x0000_ffff_0000_ffff),
+            (8, 0x00ff_00ff_00ff_00ff),
+            (4, 0x0f0f_0f0f_0f0f_0f0f),
+            (2, 0x3333_3333_3333_3333),
+            (1, 0x5555_5555_5555_5555),
+        ],
+        3 => &[
+            (32, 0x001f_0000_0000_ffff),
+            (16, 0x001f_0000_ff00_00ff),
+            (8, 0x100f_00f0_0f00_f00f),
+            (4, 0x10c3_0c30_c30c_30c3),
+            (2, 0x1249_2492_4924_9249),
+        ],
+        _ => &[],
+    };
+    steps.iter().fold(u64::from(bits), |bits, &(by, mask)| (bits | bits << by) & mask)
 }
 
 impl Cells {
@@ -128,7 +154,33 @@ impl Cells {
             }
             next += 1;
         }
-        Self { dim, cube, cells, order: keys.into_iter().map(|(_, row)| row).collect() }
+        let (keys, order) = keys.into_iter().unzip();
+        Self { dim, cube, cells, keys, order }
+    }
+
+    /// The cells of a level that have points, in the order of these, whether or not larger cells were cut.
+    #[must_use]
+    pub fn of_level(&self, level: u32) -> Vec<Cell> {
+        let shift = (DEEPEST - level.min(DEEPEST)) as usize * self.dim;
+        let mut cells = Vec::new();
+        let mut start = 0;
+        while start < self.keys.len() {
+            let key = self.keys[start] >> shift;
+            let end = start + self.keys[start..].partition_point(|&other| other >> shift <= key);
+            let bits = |axis: usize| {
+                (0..level).fold(0, |at, bit| at | ((key >> (bit as usize * self.dim + axis)) as u32 & 1) << bit)
+            };
+            let at = core::array::from_fn(|axis| if axis < self.dim { bits(axis) } else { 0 });
+            cells.push(Cell { rows: start..end, level, at, parts: 0..0 });
+            start = end;
+        }
+        cells
+    }
+
+    /// The middle of the cells of a level at a place along an axis.
+    #[must_use]
+    pub fn middle(&self, level: u32, axis: usize, at: u32) -> f64 {
+        self.cube.low[axis] + (f64::from(at) + 0.5) * self.edge(level)
     }
 
     /// The row of the point in each place.
@@ -149,16 +201,10 @@ impl Cells {
         self.cube.edge / f64::from(1_u32 << level)
     }
 
-    /// Half of the edge of a cell.
+    /// How far points of a cell of a level may be from its centre along an axis: roundings may place them outside of it.
     #[must_use]
-    pub fn half(&self, number: u32) -> f64 {
-        0.5 * self.edge(self.cells[number as usize].level)
-    }
-
-    /// How far points of a cell may be from its centre along an axis: roundings may place them outside of it.
-    #[must_use]
-    pub fn reach(&self, number: u32) -> f64 {
-        self.half(number) * (1.0 + 1e-6)
+    pub fn reach(&self, level: u32) -> f64 {
+        0.5 * self.edge(level) * (1.0 + 1e-6)
     }
 
     /// The centre of a cell.
@@ -174,6 +220,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn bits_are_spread() {
+        for dim in 1..=AXES {
+            for bits in [0, 1, 0x15_5555, 0x1f_ffff, 0x12_3456] {
+                let plain = (0..21).fold(0, |all, bit| all | u64::from(bits >> bit & 1) << (bit as usize * dim));
+                assert_eq!(spread(bits, dim), plain, "{bits} {dim}");
+            }
+        }
+    }
+
+    #[test]
     fn points_are_in_their_cells() {
         let seed = fastrand::u64(..);
         let mut numbers = fastrand::Rng::with_seed(seed);
@@ -186,12 +242,27 @@ mod tests {
                     1 => points.iter_mut().skip(dim * (count / 2)).for_each(|x| *x *= 1e-4),
                     _ => {}
                 }
-                let cube = Cube::around(&points, dim);
                 let rows: Vec<u32> = (0..count as u32).collect();
+                let cube = Cube::around(&points, dim, &rows);
                 let cells = Cells::new(&points, dim, &rows, cube, 10);
                 let mut order = cells.order().to_vec();
                 order.sort_unstable();
                 assert_eq!(order, rows, "seed {seed}");
+                for level in [0, 3] {
+                    let of_level = cells.of_level(level);
+                    let mut end = 0;
+                    for cell in &of_level {
+                        assert_eq!((cell.rows.start, cell.level), (end, level), "seed {seed}");
+                        end = cell.rows.end;
+                        let centre: [f64; AXES] = core::array::from_fn(|axis| cells.middle(level, axis, cell.at[axis]));
+                        for place in cell.rows.clone() {
+                            let point = &points[cells.order()[place] as usize * dim..][..dim];
+                            let off = |(x, centre): (&f64, f64)| (x - centre).abs() / cells.reach(level);
+                            assert!(point.iter().zip(centre).map(off).all(|off| off <= 1.0), "seed {seed}: {cell:?}");
+                        }
+                    }
+                    assert_eq!(end, count, "seed {seed}");
+                }
                 for cell in cells.cells() {
                     let least = cell.level == DEEPEST || cells.edge(cell.level) < 2.0 * cube.least;
                     assert!(cell.rows.len() <= 10 || !cell.is_leaf() || least, "seed {seed}");

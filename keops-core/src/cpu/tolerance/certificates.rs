@@ -4,11 +4,10 @@ use rustc_hash::FxHashMap;
 
 use super::{
     Reads,
-    axes::Axes,
     clouds::Clouds,
     evaluation::{Evaluation, of_half, one_after_another},
 };
-use crate::{bounds::Bounds, cpu::prepare::Work, far::MOST_NODES, lanes::Vectorized};
+use crate::far::MOST_NODES;
 
 /// The most nodes along an axis.
 pub(super) const ORDER: usize = 18;
@@ -43,25 +42,15 @@ pub(super) struct Certificates<'a> {
     /// Whether errors are bounded, and not estimated.
     certain: bool,
     evaluation: Evaluation<'a>,
-    /// Those of single axes, if f is a product of functions of these.
-    pub(super) axes: Option<Axes>,
     /// Whether the least |f| follows from the bounds: what f is linear in are numbers, or each component of f has its own.
     has_least: bool,
     known: FxHashMap<[i64; 5], Certificate>,
 }
 
 impl<'a> Certificates<'a> {
-    pub(super) fn new<T: Vectorized>(
-        bounds: &'a Bounds<f64>,
-        work: &Work<'_, T>,
-        (reads, clouds): (&'a Reads, &'a Clouds),
-        certain: bool,
-    ) -> Self {
-        let has_least = reads.components(0) == 1 && (reads.components(1) == 1 || reads.diagonal);
-        let mut evaluation = Evaluation::new(bounds, work, reads);
-        let separates = has_least && reads.separates;
-        let axes = separates.then(|| Axes::new(&mut evaluation, reads, clouds, bounds.components())).flatten();
-        Self { reads, clouds, certain, evaluation, axes, has_least, known: FxHashMap::default() }
+    pub(super) fn new(evaluation: Evaluation<'a>, (reads, clouds): (&'a Reads, &'a Clouds), certain: bool) -> Self {
+        let has_least = reads.has_least();
+        Self { reads, clouds, certain, evaluation, has_least, known: FxHashMap::default() }
     }
 
     /// The time that certificates took so far, in pairs that are computed.
@@ -83,7 +72,10 @@ impl<'a> Certificates<'a> {
 
     /// How far the points of the cell of each side are from its centre.
     fn halves(&self, pair: [u32; 2]) -> [f64; 2] {
-        [0, 1].map(|side| self.clouds.0[side].cells.reach(pair[side]))
+        [0, 1].map(|side| {
+            let cells = &self.clouds.0[side].cells;
+            cells.reach(cells.cells()[pair[side] as usize].level)
+        })
     }
 
     /// Sets the boxes of a pair of cells. Where only differences are read, all of them are those of a box of targets from one source.
@@ -109,9 +101,6 @@ impl<'a> Certificates<'a> {
         self.evaluation.spent += SPENT;
         // Of a source whose components are alone, the largest may be in any component.
         let every = self.reads.components(1) > 1;
-        if let Some(axes) = &mut self.axes {
-            return axes.sizes(&mut self.evaluation, (self.reads, self.clouds), pair, every);
-        }
         let key = self.key(pair);
         if let Some(known) = self.known.get(&key) {
             return [known.most, known.least];
@@ -130,9 +119,6 @@ impl<'a> Certificates<'a> {
     /// The largest error of an interpolation by `nodes` nodes along each axis on a pair of cells, whose sizes were asked for: any
     /// larger number where it is above `share`.
     pub(super) fn error(&mut self, pair: [u32; 2], nodes: usize, share: f64) -> f64 {
-        if let Some(axes) = &mut self.axes {
-            return axes.error(&mut self.evaluation, (self.reads, self.clouds), pair, (nodes, share, self.certain));
-        }
         let key = self.key(pair);
         if !self.certain {
             if let Some(Certificate { errors: Some((_, errors)), .. }) = self.known.get(&key) {
@@ -247,11 +233,6 @@ impl<'a> Certificates<'a> {
         sums.iter_mut().filter(|sum| sum.is_nan()).for_each(|sum| *sum = f64::INFINITY);
         self.evaluation.rows = boxes;
         sums
-    }
-
-    /// Single axes, if f is a product of functions of these, and f.
-    pub(super) fn axes(&mut self) -> (Option<&Axes>, &mut Evaluation<'a>) {
-        (self.axes.as_ref(), &mut self.evaluation)
     }
 }
 

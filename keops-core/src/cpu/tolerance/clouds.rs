@@ -1,5 +1,7 @@
 //! Targets and sources in cells.
 
+use rayon::prelude::*;
+
 use super::Reads;
 use crate::{
     cpu::prepare::Work,
@@ -33,6 +35,9 @@ pub(super) struct Clouds(pub(super) [Cloud; 2]);
 /// The most points of a cell that is not cut.
 const LEAF: usize = 256;
 
+/// How many rows a thread takes at a time, at least.
+const FEW: usize = 4096;
+
 impl Clouds {
     pub(super) fn new<T: Vectorized>(work: &Work<'_, T>, reads: &Reads) -> Option<Self> {
         let sides = [(0, Role::Target, work.shape.targets), (1, Role::Source, work.shape.sources)];
@@ -40,8 +45,12 @@ impl Clouds {
             let rows: Vec<u32> = (0..count as u32).collect();
             let (all, width) = (work.points(role, &rows), reads.widths[side]);
             let of = |components: &[usize]| -> Vec<f64> {
-                let rows = all.chunks_exact(width);
-                rows.flat_map(|row| components.iter().map(|&c| row[c].as_f64())).collect()
+                let mut numbers = vec![0.0; count * components.len()];
+                let to = numbers.par_chunks_mut(components.len()).with_min_len(FEW);
+                to.zip(all.par_chunks(width)).for_each(|(to, row)| {
+                    to.iter_mut().zip(components).for_each(|(to, &c)| *to = row[c].as_f64());
+                });
+                numbers
             };
             let points = of(&reads.positions[side]);
             let linear = match &reads.linear[side] {
@@ -49,19 +58,21 @@ impl Clouds {
                 None => vec![1.0; count],
             };
             let (dim, components) = (reads.dim(side), reads.components(side));
-            let regular = |row: &u32| {
-                let row = *row as usize;
+            let regular = |row: usize| {
                 let numbers = points[row * dim..][..dim].iter().chain(&linear[row * components..][..components]);
                 numbers.fold(0.0, |sum, x| sum + x.abs()).is_finite()
             };
-            let (regular, irregular): (Vec<u32>, Vec<u32>) = rows.into_iter().partition(regular);
+            let (regular, irregular): (Vec<u32>, Vec<u32>) =
+                if (0..count).into_par_iter().with_min_len(FEW).all(regular) {
+                    (rows, Vec::new())
+                } else {
+                    rows.into_iter().partition(|&row| regular(row as usize))
+                };
             (points, linear, regular, irregular)
         });
         let cube = |side: usize| {
             let (points, _, regular, _) = &read[side];
-            let dim = reads.dim(side);
-            let points = regular.iter().flat_map(|&row| &points[row as usize * dim..][..dim]).copied();
-            Cube::around(&points.collect::<Vec<_>>(), dim)
+            Cube::around(points, reads.dim(side), regular)
         };
         let mut cubes = [cube(0), cube(1)];
         if reads.differences {
@@ -72,7 +83,10 @@ impl Clouds {
             let (dim, components) = (reads.dim(side), reads.components(side));
             let cells = Cells::new(&points, dim, &regular, cubes[side], LEAF);
             let in_order = |from: &[f64], width: usize| -> Vec<f64> {
-                cells.order().iter().flat_map(|&row| &from[row as usize * width..][..width]).copied().collect()
+                let mut numbers = vec![0.0; cells.order().len() * width];
+                let to = numbers.par_chunks_mut(width).with_min_len(FEW);
+                to.zip(cells.order()).for_each(|(to, &row)| to.copy_from_slice(&from[row as usize * width..][..width]));
+                numbers
             };
             let (points, linear) = (in_order(&points, dim), in_order(&linear, components));
             // Each from its own points: a difference of sums of all points would not keep the digits of small ones.

@@ -1,20 +1,15 @@
 //! A plan carried out: sums over nodes, and over pairs.
 
+use core::ops::Range;
+
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::{
-    FarFormula, Reads,
-    axes::{Axes, Places},
-    certificates::Certificates,
-    clouds::Clouds,
-    evaluation::Evaluation,
-    plan::Plan,
-};
+use super::{FarFormula, Reads, clouds::Clouds, plan::Plan};
 use crate::{
     cpu::{Cpu, output::Totals, over_targets, prepare::Work},
     data::{Error, Ranges, View},
-    far::{AXES, Cell, Matrix, Nodes, OfCell, Term},
+    far::{AXES, Cell, Nodes, OfCell},
     formula::Role,
     lanes::Vectorized,
     problem::{Engine, HostPiece, Outputs, Pairs, Piece, Place, Problem, Pruning, Shape},
@@ -22,6 +17,7 @@ use crate::{
 };
 
 /// A batch whose plan is carried out.
+#[derive(Clone, Copy)]
 pub(super) struct Far<'a, T: Vectorized> {
     pub(super) arch: Arch,
     pub(super) work: &'a Work<'a, T>,
@@ -42,12 +38,17 @@ fn has(cells: &[Cell], these: impl Iterator<Item = u32>) -> [Vec<bool>; 2] {
 }
 
 impl<T: Vectorized> Far<'_, T> {
+    /// The number of pairs of the batch.
+    pub(super) fn pairs(&self) -> u64 {
+        self.work.shape.targets as u64 * self.work.shape.sources as u64
+    }
+
     fn cube(&self, side: usize, cell: &Cell) -> ([f64; AXES], f64) {
         let cells = &self.clouds.0[side].cells;
         (cells.centre(cell), 0.5 * cells.edge(cell.level))
     }
 
-    fn of_points<'p>(&self, side: usize, cell: &Cell, points: &'p [f64]) -> OfCell<'p> {
+    pub(super) fn of_points<'p>(&self, side: usize, cell: &Cell, points: &'p [f64]) -> OfCell<'p> {
         let (centre, half) = self.cube(side, cell);
         OfCell { dim: self.reads.dim(side), centre, half, points }
     }
@@ -103,7 +104,7 @@ impl<T: Vectorized> Far<'_, T> {
     }
 
     /// The sums over what is interpolated: rows of all components of f, in the order of the cells.
-    pub(super) fn interpolated(&self, plan: &Plan, certificates: &mut Certificates<'_>) -> Result<Vec<f64>, Error> {
+    pub(super) fn interpolated(&self, plan: &Plan) -> Result<Vec<f64>, Error> {
         let [targets, _] = &self.clouds.0;
         let components = self.work.layout.components;
         let mut values = vec![0.0; targets.rows() * components];
@@ -112,10 +113,7 @@ impl<T: Vectorized> Far<'_, T> {
         }
         let nodes = Nodes::new(plan.nodes);
         let weights = self.weights(&nodes, plan.interpolated.iter().map(|pair| pair[1]));
-        let fields = match certificates.axes() {
-            (Some(axes), evaluation) => self.along_axes((axes, evaluation), plan, &nodes, &weights),
-            (None, _) => self.fields(plan, &nodes, &weights)?,
-        };
+        let fields = self.fields(plan, &nodes, &weights)?;
         self.values(&nodes, fields, &mut values);
         Ok(values)
     }
@@ -206,53 +204,6 @@ impl<T: Vectorized> Far<'_, T> {
         Ok(fields)
     }
 
-    /// [`Self::fields`], for an f that is a product of functions of one axis each.
-    fn along_axes(
-        &self,
-        (axes, evaluation): (&Axes, &mut Evaluation<'_>),
-        plan: &Plan,
-        nodes: &Nodes,
-        weights: &[Vec<f64>],
-    ) -> Vec<Vec<f64>> {
-        let (dim, components) = (self.reads.dim(0), self.work.layout.components);
-        let each = nodes.count().pow(dim as u32);
-        // The matrices of all axes of all pairs, of which each is made once.
-        let mut made = Places::default();
-        let mut matrices: Vec<Matrix> = Vec::new();
-        // for each target, its sources with the places of their matrices
-        let mut of_targets: Vec<Vec<(u32, [u32; AXES])>> = vec![Vec::new(); self.clouds.cells(0).len()];
-        for &[a, b] in &plan.interpolated {
-            let mut places = [0; AXES];
-            for (axis, place) in places.iter_mut().enumerate().take(dim) {
-                let cells = [&self.clouds.cells(0)[a as usize], &self.clouds.cells(1)[b as usize]];
-                let key = Axes::key(self.reads, cells, axis);
-                *place = made.get(key).unwrap_or_else(|| {
-                    let at = matrices.len() as u32;
-                    matrices.extend(axes.matrices(evaluation, self.clouds, (nodes, [a, b], axis)));
-                    made.insert(key, at);
-                    at
-                });
-            }
-            of_targets[a as usize].push((b, places));
-        }
-        of_targets
-            .par_iter()
-            .map(|sources| {
-                let mut fields = vec![0.0; if sources.is_empty() { 0 } else { each * components }];
-                for (c, to) in fields.chunks_exact_mut(each).enumerate() {
-                    let from = if self.reads.components(1) > 1 { c * each } else { 0 };
-                    let terms = sources.iter().map(|&(b, places)| Term {
-                        weights: &weights[b as usize][from..from + each],
-                        matrices: places.map(|place| &matrices[place as usize + c]),
-                    });
-                    let terms: Vec<Term<'_>> = terms.collect();
-                    nodes.along_axes(self.arch, dim, &terms, to);
-                }
-                fields
-            })
-            .collect()
-    }
-
     /// Adds a row of all variables of a side: a position, and what f is linear in.
     fn row(&self, side: usize, position: &[f64], linear: impl Fn(usize) -> f64, to: &mut Vec<f64>) {
         let first = to.len();
@@ -315,15 +266,15 @@ impl<T: Vectorized> Far<'_, T> {
         });
     }
 
-    /// Adds what is computed pair by pair, and the rows that are in no cell.
-    pub(super) fn computed(&self, plan: &Plan, values: &mut Vec<f64>) -> Result<(), Error> {
+    /// Adds what is computed pair by pair, of these places of targets and sources, and the rows that are in no cell.
+    pub(super) fn computed(
+        &self,
+        near: impl Iterator<Item = (Range<usize>, Range<usize>)>,
+        values: &mut Vec<f64>,
+    ) -> Result<(), Error> {
         let [targets, sources] = &self.clouds.0;
         let components = self.work.layout.components;
         values.resize(targets.order.len() * components, 0.0);
-        let near = plan.computed.iter().map(|pair| {
-            let [a, b] = [0, 1].map(|side| self.clouds.cells(side)[pair[side] as usize].rows.clone());
-            (a, b)
-        });
         let [all_targets, all_sources] = [targets, sources].map(|cloud| cloud.order.len());
         let irregular = [(0..all_targets, sources.rows()..all_sources), (targets.rows()..all_targets, 0..all_sources)];
         let blocks = near.chain(irregular).filter(|(a, b)| !a.is_empty() && !b.is_empty());

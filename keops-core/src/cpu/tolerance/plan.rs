@@ -4,6 +4,7 @@ use core::ops::Range;
 use std::collections::VecDeque;
 
 use super::{
+    WORTH,
     certificates::Certificates,
     clouds::{Cloud, Clouds},
 };
@@ -42,9 +43,6 @@ pub(super) struct Plan {
 /// The time of a pair of nodes in pairs of points, and that of a node for each point whose cell has it.
 const COST: [f64; 2] = [3.0, 0.7];
 
-/// The time of a product in a sum along an axis, in pairs of points, and that of a pair of cells whose sums go along axes.
-const ALONG: [f64; 2] = [0.25, 600.0];
-
 /// What planning knows.
 pub(super) struct Planner<'p, 'a> {
     pub(super) certificates: &'p mut Certificates<'a>,
@@ -63,8 +61,6 @@ impl Planner<'_, '_> {
     pub(super) fn best(&mut self) -> Option<Plan> {
         /// The number of targets that are looked at before.
         const SAMPLE: usize = 24;
-        /// A plan takes at most this part of the time of all pairs.
-        const WORTH: f64 = 0.8;
         /// The part of the time of all pairs in which a way has to be found.
         const PLANNING: f64 = 0.015;
         if self.sums.iter().all(|&sum| sum <= 0.0) {
@@ -113,10 +109,6 @@ impl Planner<'_, '_> {
             return 1.0;
         }
         let reads = self.certificates.reads;
-        if self.certificates.axes.is_some() {
-            let dim = reads.dim(0) as i32;
-            return ALONG[1] + ALONG[0] * f64::from(dim) * (nodes as f64).powi(dim + 1) * self.components as f64;
-        }
         let nodes = [0, 1].map(|side| (nodes as f64).powi(reads.dim(side) as i32));
         COST[0] * nodes[0] * nodes[1] * reads.components(0) as f64
     }
@@ -254,17 +246,12 @@ impl Planner<'_, '_> {
 }
 
 impl Plan {
-    /// How many pairs of points are computed.
-    pub(super) fn computed(&self, clouds: &Clouds) -> usize {
-        let pairs = self.computed.iter().map(|pair| {
-            let [a, b] = [0, 1].map(|side| clouds.cells(side)[pair[side] as usize].rows.len());
-            a * b
-        });
-        let [all, in_cells] = [
-            clouds.0.iter().map(|cloud| cloud.order.len()).product::<usize>(),
-            clouds.0.iter().map(Cloud::rows).product(),
-        ];
-        pairs.sum::<usize>() + all - in_cells
+    /// What is computed pair by pair: places of targets and of sources.
+    pub(super) fn blocks<'c>(&'c self, clouds: &'c Clouds) -> impl Iterator<Item = (Range<usize>, Range<usize>)> + 'c {
+        self.computed.iter().map(|pair| {
+            let [a, b] = [0, 1].map(|side| clouds.cells(side)[pair[side] as usize].rows.clone());
+            (a, b)
+        })
     }
 
     pub(super) fn report(&self, shape: Shape) -> ToleranceReport {
