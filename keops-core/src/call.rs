@@ -8,6 +8,7 @@ mod engine;
 mod generated;
 mod parts;
 mod pass;
+mod pieces;
 pub mod selection;
 mod upload;
 
@@ -16,6 +17,7 @@ pub use element::Element;
 pub use generated::{Accuracy, Approximate, Call, CallInto, Exact, OnDeviceOf, OutputOf, State};
 pub use parts::Part;
 pub use pass::{Pass, reduce, reduce_on};
+pub use pieces::{InPieces, Partial, U64Rows, in_chunks};
 
 use crate::{
     cpu::FarFormula,
@@ -216,6 +218,9 @@ pub fn saved<'a, T: Element, F: Formula, R: Reduction>(
 ) -> Result<View<'a, T>, Error> {
     let views = &*with_saved(views.get(..count).unwrap_or(views), earlier);
     let pass = Pass::new::<F, R>(views, settings)?;
+    if let Some(sweep) = &settings.sweep {
+        return T::saved(sweep, &pass);
+    }
     let width = pass.problem().signature().values;
     let saved = if settings.device == Device::AllCuda {
         let mut saved: Vec<T> = room(pass.rows_of(None), width)?;
@@ -241,6 +246,10 @@ pub fn counts<'a, T: Element, F: Formula>(
 ) -> Result<View<'a, T>, Error> {
     let views = views.get(..count).unwrap_or(views);
     let (shape, batches) = shape_and_batches(F::NAME, F::VARIABLES, views)?;
+    if let Some(sweep) = &settings.sweep {
+        let one = settings.counts(F::TARGETS, shape);
+        return pieces::counts(sweep, F::NAME, (shape, batches.dims()), &one);
+    }
     let one = settings.counts(F::TARGETS, shape);
     let mut counts: Vec<T> = room(shape.rows(), 1)?;
     for (to, &n) in counts.iter_mut().zip(one.iter().cycle()) {

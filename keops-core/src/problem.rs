@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `shape` | arguments against the formula: N, M, batches |
 //! | `outputs` | results: rows, and totals over all rows |
+//! | `states` | the states of all targets, as data |
 //! | `progress` | how many pairs of a call are done |
 //! | `settings` | the device of a call, its ranges, and its progress callback |
 //! | `tolerance` | how far a sum may be off |
@@ -18,13 +19,15 @@ mod outputs;
 mod progress;
 mod settings;
 mod shape;
+mod states;
 mod tolerance;
 
-pub use outputs::{HostPiece, Outputs, Piece, Place};
+pub use outputs::{Begin, HostPiece, Outputs, Piece, Place};
 pub use progress::{Meter, Pairs, Watch};
-pub use settings::{Pruning, Settings};
+pub use settings::{Pruning, Settings, Sweep};
 pub(crate) use shape::shape_and_batches;
 pub use shape::{Batches, Shape, shape};
+pub use states::States;
 pub use tolerance::{Approximation, Tolerance, ToleranceReport};
 
 use crate::{

@@ -216,7 +216,22 @@ fn call_tokens(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     let passes = call.passes.iter().map(|pass| pass_tokens(printer, pass, &call.doc));
     let own = (!call.passes.iter().any(|pass| pass.name == call.name)).then(|| printer.define(&call.name, &call.doc));
     let operators = operator::operators(printer, call);
-    quote!(#own #(#passes)* #plan #derivatives #operators)
+    let in_pieces = in_pieces(printer, call);
+    quote!(#own #(#passes)* #plan #in_pieces #derivatives #operators)
+}
+
+/// Says which rows may come in pieces. Derivatives of selected values gather rows of all pieces.
+fn in_pieces(printer: &Printer, call: &Call) -> TokenStream {
+    if call.selected.is_some() || call.passes.is_empty() {
+        return TokenStream::new();
+    }
+    let (params, marker) = (printer.impl_params(), printer.marker(&call.name));
+    let index = if printer.item.reduction.over == Category::I { quote!(I) } else { quote!(J) };
+    quote! {
+        impl #params __p::InPieces for #marker {
+            const PIECES: __p::Index = __p::Index::#index;
+        }
+    }
 }
 
 fn pass_tokens(printer: &Printer, pass: &Pass, doc: &str) -> TokenStream {
@@ -374,7 +389,7 @@ fn saved(printer: &Printer, call: &Call, calls: &Calls) -> Option<TokenStream> {
                 quote!(__p::saved::<T, #formula, #reduction>(views, #arguments, #reads, settings)?)
             }
             Saved::Centred { of, beside: Some(beside), .. } => {
-                quote!(__p::centred_beside(#(&views[#of]),*, &[#(&views[#beside]),*])?)
+                quote!(__p::centred_beside(#(&views[#of]),*, &[#(&views[#beside]),*], settings)?)
             }
             Saved::Centred { of, pass: None, .. } => quote!(__p::centred(#(&views[#of]),*, settings)?),
             Saved::Centred { of, pass: Some(pass), .. } => {
@@ -397,7 +412,7 @@ fn saved(printer: &Printer, call: &Call, calls: &Calls) -> Option<TokenStream> {
             let Saved::Centred { beside: Some(beside), .. } = &calls.saved[k] else { unreachable!("centred rows") };
             quote!((#argument, &[#(&views[#beside]),*]))
         });
-        quote!(let views = &*__p::with_centred(views, [#(#rows),*])?;)
+        quote!(let views = &*__p::with_centred(views, [#(#rows),*], settings)?;)
     });
     (appended.is_some() || replaced.is_some()).then(|| quote!(#(#passes)* #replaced #appended))
 }
