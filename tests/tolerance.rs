@@ -40,6 +40,33 @@ keops! {
     }
 }
 
+keops! {
+    /// A step of Sinkhorn's algorithm, with potentials of both sides.
+    pub fn soft(g: Pm<1>, x: Vi<3>, f: Vi<1>, y: Vj<3>, h: Vj<1>) -> LogSumExp<j> { f + h - g * sqdist(x, y) }
+}
+keops! {
+    /// Not a product of functions of one axis.
+    #[keops(order = 0)]
+    pub fn cornered(g: Pm<1>, x: Vi<2>, y: Vj<2>, h: Vj<1>) -> LogSumExp<j> { h - g * norm2(x - y) }
+}
+keops! {
+    /// Sums weighted by exponentials and by numbers.
+    #[keops(order = 0)]
+    pub fn weighted(g: Pm<1>, x: Vi<2>, y: Vj<2>, b: Vj<3>) -> LogSumExp<j> { (-g * sqdist(x, y), b) }
+}
+keops! {
+    /// A mean shift.
+    #[keops(order = 0)]
+    pub fn mean(g: Pm<1>, x: Vi<3>, y: Vj<3>, h: Vj<1>, b: Vj<3>) -> SumSoftMaxWeight<j> { (h - g * sqdist(x, y), b) }
+}
+keops! {
+    /// A sum with factors of rows of both sides that it is not linear in.
+    #[keops(order = 0)]
+    pub fn factors(g: Pm<1>, x: Vi<3>, f: Vi<1>, y: Vj<3>, h: Vj<1>, b: Vj<1>) -> Sum<j> {
+        exp(h + sin(f) - g * sqdist(x, y)) * b * (1 + h * h)
+    }
+}
+
 /// A call with the tolerance, wherever there is a way, and what was done; and the same call exactly.
 macro_rules! both {
     ($call:expr, $t:expr) => {{
@@ -276,6 +303,143 @@ fn sums_are_within_their_tolerance() {
         (saved, all) = (saved + of_round, all + pairs);
     }
     assert!(50 * saved > all, "seed {seed}: {saved} of {all} pairs were not computed");
+}
+
+/// Random clouds and tolerances for sums weighted by exponentials; how many pairs were not computed.
+fn random_exponentials<T: keops::Element>(numbers: &mut Rng, unit: f64, what: &str) -> (u64, u64) {
+    let t = 10.0_f64.powf(-2.0 - 4.0 * numbers.f64());
+    let exponent = 4.0 * numbers.f64() - 1.0;
+    let g = f64::from(10.0_f64.powf(exponent) as f32);
+    let (n, m) = (numbers.usize(2..900), numbers.usize(2..1200));
+    let of_g = T::from_f64(g);
+    let (kind, certain) = (numbers.u8(..6), numbers.bool());
+    let tolerance = if certain { Tolerance::new(t) } else { Tolerance::estimated(t) };
+    let what = format!("{what}, kind {kind}, g {g}, {tolerance:?}, {n} x {m}");
+    let slack = if certain { t } else { 1.5 * t };
+    let dim = if matches!(kind, 1 | 2) { 2 } else { 3 };
+    let (x, y) = (Cloud::new(numbers, n, dim), Cloud::new(numbers, m, dim));
+    let size = *numbers.choice(&[0.0, 1.0, 30.0]).unwrap();
+    let mut potential = |count: usize| -> Vec<[T; 1]> {
+        (0..count).map(|_| [T::from_f64(f64::from((size * (numbers.f64() - 0.5)) as f32))]).collect()
+    };
+    let (f, h) = (potential(n), potential(m));
+    let of = |rows: &[[T; 1]], k: usize| keops::Element::to_f64(rows[k][0]);
+    let b = y.weights::<T, 3>();
+    let (px, py) = if dim == 3 { (x.rows::<T, 3>(), y.rows::<T, 3>()) } else { (vec![], vec![]) };
+    let unit = unit * (10.0 + g + size);
+    // log Σ exp, and sums of weights with numbers and with their sizes
+    let exact = |exponent: &dyn Fn(usize) -> f64, number: &dyn Fn(usize) -> Vec<f64>| {
+        let most = (0..m).map(exponent).fold(f64::NEG_INFINITY, f64::max);
+        let (mut sum, mut size, mut sums) = (0.0, 0.0, vec![0.0; number(0).len()]);
+        for j in 0..m {
+            let (weight, numbers) = ((exponent(j) - most).exp(), number(j));
+            sum += weight;
+            size += weight * numbers.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+            sums.iter_mut().zip(numbers).for_each(|(sum, x)| *sum += weight * x);
+        }
+        (most, sum, sums, size)
+    };
+    let squared = |i: usize, j: usize| -g * square(&x.points[i], &y.points[j]);
+    let numbers_of = |j: usize| y.weights[3 * j..][..3].to_vec();
+    let to = |rows: &[T]| rows.iter().map(|&x| keops::Element::to_f64(x)).collect::<Vec<f64>>();
+    let sample = (0..30).map(|k| k * (n - 1) / 29).chain([17.min(n - 1)]);
+    let near = |found: f64, all: f64, exact: f64, most: f64, row: usize| {
+        let same = found == exact || found.is_nan() && all.is_nan();
+        let (off, of_all) = ((found - exact).abs(), (all - exact).abs());
+        assert!(same || off <= most + 2.0 * of_all, "{what}: row {row}: {found}, by all pairs {all}, exactly {exact}");
+    };
+    let report = match kind {
+        0 | 1 => {
+            let exponent = |i: usize, j: usize| match kind {
+                0 => of(&f, i) + of(&h, j) + squared(i, j),
+                _ => of(&h, j) - g * square(&x.points[i], &y.points[j]).sqrt(),
+            };
+            let (rows, all, report) = if kind == 0 {
+                both!(soft(of_g, &px, &f, &py, &h), tolerance)
+            } else {
+                let (px, py) = (x.rows::<T, 2>(), y.rows::<T, 2>());
+                both!(cornered(of_g, &px, &py, &h), tolerance)
+            };
+            let (rows, all) = (to(rows.as_flat()), to(all.as_flat()));
+            for i in sample {
+                let (most, sum, _, _) = exact(&|j| exponent(i, j), &|_| vec![]);
+                near(rows[i], all[i], most + sum.ln(), slack + unit, i);
+            }
+            report
+        }
+        2 => {
+            let (px, py) = (x.rows::<T, 2>(), y.rows::<T, 2>());
+            let (rows, all, report) = both!(weighted(of_g, &px, &py, &b), tolerance);
+            let (rows, all) = (to(rows.as_flat()), to(all.as_flat()));
+            for i in sample {
+                let (most, _, sums, _) = exact(&|j| squared(i, j), &numbers_of);
+                for c in (0..3).filter(|&c| sums[c] > 0.0 && y.weights.iter().all(|&b| b >= 0.0)) {
+                    near(rows[3 * i + c], all[3 * i + c], most + sums[c].ln(), slack + unit, i);
+                }
+            }
+            report
+        }
+        3 => {
+            let (rows, all, report) = both!(mean(of_g, &px, &py, &h, &b), tolerance);
+            let (rows, all) = (to(rows.as_flat()), to(all.as_flat()));
+            for i in sample {
+                let (_, sum, sums, size) = exact(&|j| of(&h, j) + squared(i, j), &numbers_of);
+                for c in 0..3 {
+                    near(rows[3 * i + c], all[3 * i + c], sums[c] / sum, (slack + unit) * size / sum, i);
+                }
+            }
+            report
+        }
+        4 => {
+            let (e, x_weights) = (x.weights::<T, 1>(), &x.weights);
+            let (rows, all, report) = both!(soft(of_g, &px, &f, &py, &h).vjp_x(&e), tolerance);
+            let (rows, all) = (to(rows.as_flat()), to(all.as_flat()));
+            for i in sample {
+                let slope = |j: usize| -> Vec<f64> {
+                    let of_axes = x.points[i].iter().zip(&y.points[j]);
+                    of_axes.map(|(x, y)| -2.0 * g * (x - y) * x_weights[3 * i]).collect()
+                };
+                let (_, sum, sums, size) = exact(&|j| of(&h, j) + squared(i, j), &slope);
+                for c in 0..3 {
+                    near(rows[3 * i + c], all[3 * i + c], sums[c] / sum, (slack + unit) * size / sum, i);
+                }
+            }
+            report
+        }
+        _ => {
+            let b = y.weights::<T, 1>();
+            let (rows, all, report) = both!(factors(of_g, &px, &f, &py, &h, &b), tolerance);
+            let (rows, all) = (to(rows.as_flat()), to(all.as_flat()));
+            for i in sample {
+                let (mut sum, mut size) = (0.0, 0.0);
+                for j in 0..m {
+                    let h = of(&h, j);
+                    let term = (h + of(&f, i).sin() + squared(i, j)).exp() * y.weights[3 * j] * (1.0 + h * h);
+                    (sum, size) = (sum + term, size + term.abs());
+                }
+                near(rows[i], all[i], sum, (slack + unit) * size, i);
+            }
+            report
+        }
+    };
+    assert!(report.bound <= t, "{what}: {report:?}");
+    (report.skipped + report.interpolated, report.skipped + report.interpolated + report.computed)
+}
+
+#[test]
+fn sums_weighted_by_exponentials_are_within_their_tolerance() {
+    let seed = Rng::new().u64(..);
+    let mut numbers = Rng::with_seed(seed);
+    let (mut saved, mut all) = (0, 0);
+    for round in 0..rounds() {
+        let (of_round, pairs) = if numbers.bool() {
+            random_exponentials::<f32>(&mut numbers, 1e-6, &format!("seed {seed}, round {round}, f32"))
+        } else {
+            random_exponentials::<f64>(&mut numbers, 1e-13, &format!("seed {seed}, round {round}, f64"))
+        };
+        (saved, all) = (saved + of_round, all + pairs);
+    }
+    assert!(10 * saved > all, "seed {seed}: {saved} of {all} pairs were not computed");
 }
 
 #[test]

@@ -17,7 +17,8 @@
 //! | `slopes`, `mean_value` | narrow bounds, from derivatives of lists |
 //! | `series` | higher derivatives, for the errors of interpolations |
 //! | `dependence` | in which variables f is linear |
-//! | `separation` | whether f is a product of functions of one axis each |
+//! | `separation` | whether f is a product, or a sum, of functions of one axis each |
+//! | `points` | f at points |
 //! | `interval` | the number, and arithmetic |
 //! | `functions` | elementary functions |
 //! | `contraction` | dot products and squared distances |
@@ -52,6 +53,7 @@ mod functions;
 mod identity;
 mod interval;
 mod mean_value;
+mod points;
 mod separation;
 mod series;
 mod slopes;
@@ -70,6 +72,7 @@ use std::{
 pub use dependence::Dependence;
 pub use interval::{Interval, Rounding};
 pub use mean_value::{End, Scratch};
+pub use points::PointScratch;
 pub use series::{Along, SeriesScratch};
 pub use tape::Stages;
 pub use truth::Truth;

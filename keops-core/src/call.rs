@@ -90,10 +90,13 @@ impl<K: OnePass> PlanInto for K {
     }
 }
 
-/// Adds what engines need of `F`, if `R` is a sum.
+/// Adds what engines need of `F`, if `R` is a sum, or one weighted by exponentials.
 pub fn approximate<F: Formula, R: Reduction>(approximation: &mut Approximation) {
-    if R::SUMS {
+    if const { R::SUMS } {
         approximation.add::<F>(FarFormula::of::<F>());
+    }
+    if const { R::WEIGHTS.is_some() } {
+        R::WEIGHTS.into_iter().for_each(|weights| approximation.add::<F>(FarFormula::of_exponentials::<F>(weights)));
     }
 }
 

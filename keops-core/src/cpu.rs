@@ -144,6 +144,8 @@ impl<T: Vectorized> Cpu<'_, T> {
                     let found = match (pattern, begin) {
                         (Some(_), _) => None,
                         (None, None) => tolerance::run(arch, &work, (tolerance, formula, forced), pieces)?,
+                        // States of exponentials have more than the sums.
+                        (None, Some(_)) if formula.weights().is_some() => None,
                         (None, Some(begin)) => {
                             let work = prepare::Work::new(results, (problem, batch), shape, kept, None)?;
                             let width = results.1.signature.values;

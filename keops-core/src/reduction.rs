@@ -59,7 +59,7 @@ mod zero;
 
 pub use compensated::Total;
 pub use componentwise::{Array, Componentwise, Count, Numbers};
-pub use exponential::{Exponential, ExponentialRun, Outcome};
+pub use exponential::{Exponential, ExponentialRun, Outcome, Weights};
 pub use k_min::{ArgKMin, ArgMin, Best, BestRun, KMin, KMinArgKMin, MISSING, MinArgMin};
 pub use log_sum_exp::{LogOfSum, LogSumExp, LogSumExpSaved, ShiftAndReciprocals};
 pub use log_sum_exps::{Exponentials, LogSumExps, LogSumExpsSaved};
@@ -112,6 +112,8 @@ pub trait Reduction: Copy + Send + Sync + 'static {
     type Kept<R: Packed>: Copy;
     /// Whether the result is the sum of f, and nothing else.
     const SUMS: bool = false;
+    /// Of a state of sums weighted by exponentials, as [`Exponential`] has it: what the result is made of.
+    const WEIGHTS: Option<Weights> = None;
     /// Whether the state has a NaN once a component of f was NaN.
     const HANDS_NAN_ON: bool = false;
     /// True for reductions that do no more than one comparison for a typical pair. The overhead of the loop then

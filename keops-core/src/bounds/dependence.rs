@@ -127,22 +127,23 @@ pub struct Dependence {
 }
 
 impl<T: Scalar> Bounds<T> {
-    /// How f depends on these variables, which are those of the formula.
+    /// How these components of f depend on these variables, which are those of the formula.
     #[must_use]
-    pub fn dependence(&self, variables: &[Variable]) -> Dependence {
+    pub fn dependence(&self, variables: &[Variable], components: Range<usize>) -> Dependence {
         let outputs = self.depend(variables, |number, _| Some(number));
-        let all = outputs.into_iter().fold(Depends::ZERO, Depends::plus);
+        let all = outputs[components].iter().copied().fold(Depends::ZERO, Depends::plus);
         let with = |bits: u64| (0..variables.len()).filter(move |&number| bits >> number.min(LAST) & 1 == 1).collect();
         Dependence { linear: with(all.linear), other: with(all.other) }
     }
 
-    /// Whether component c of f depends on component c of a variable that f is linear in, and on no other of its components.
+    /// Whether number c of these components of f depends on component c of a variable that f is linear in, and on no other of its
+    /// components.
     #[must_use]
-    pub fn is_diagonal(&self, variables: &[Variable], number: usize) -> bool {
+    pub fn is_diagonal(&self, variables: &[Variable], number: usize, components: Range<usize>) -> bool {
         let outputs = self.depend(variables, |variable, component| (variable == number).then_some(component));
         let dim = variables[number].dim;
-        let own = |(c, depends): (usize, Depends)| depends.any() & !(1 << c) == 0;
-        outputs.len() == dim && dim <= LAST && outputs.into_iter().enumerate().all(own)
+        let own = |(c, depends): (usize, &Depends)| depends.any() & !(1 << c) == 0;
+        components.len() == dim && dim <= LAST && outputs[components].iter().enumerate().all(own)
     }
 
     /// How the components of f depend on components of variables, of which each has the bit that `bit` gives for the number of the

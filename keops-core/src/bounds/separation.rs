@@ -1,5 +1,7 @@
-//! Whether f is a product of functions of one axis each: of a coordinate of the target and one of the source. This is read off the
-//! lists of operations.
+//! Whether f is a product, or a sum, of functions of one axis each: of a coordinate of the target and one of the source, or of a
+//! variable. This is read off the lists of operations.
+
+use core::ops::Range;
 
 use super::{
     Bounds, Reads, Stage,
@@ -19,12 +21,19 @@ struct Apart {
     sum: bool,
     /// Whether it is a product of functions of one axis each.
     product: bool,
-    /// Whether it is always 0.
-    zero: bool,
+    /// What it is, if it is a constant of the formula.
+    constant: Option<f64>,
+    /// The place of the number that it is, but where that is cut to the range of numbers.
+    place: usize,
 }
 
+/// Numbers are cut to ranges whose ends are beyond this.
+const BEYOND: f64 = 1e30;
+
 impl Apart {
-    const CONSTANT: Self = Self { axes: 0, sum: true, product: true, zero: false };
+    /// No number of a list has this place.
+    const NOWHERE: usize = usize::MAX;
+    const CONSTANT: Self = Self { axes: 0, sum: true, product: true, constant: None, place: Self::NOWHERE };
 
     fn is_constant(self) -> bool {
         self.axes == 0
@@ -33,14 +42,14 @@ impl Apart {
     /// A number that depends on these axes: anything is known of a function of one axis.
     fn new(axes: u64, sum: bool, product: bool) -> Self {
         let one = axes & axes.saturating_sub(1) == 0;
-        Self { axes, sum: sum || one, product: product || one, zero: false }
+        Self { axes, sum: sum || one, product: product || one, constant: None, place: Self::NOWHERE }
     }
 
     fn plus(self, b: Self) -> Self {
-        if self.zero {
+        if self.constant == Some(0.0) {
             return b;
         }
-        if b.zero {
+        if b.constant == Some(0.0) {
             return self;
         }
         Self::new(self.axes | b.axes, self.sum && b.sum, false)
@@ -61,20 +70,33 @@ impl Tape {
     fn apart(&self, of: &mut Vec<Apart>) {
         let mut truths: Vec<u64> = Vec::new();
         for op in &self.ops {
+            let place = of.len();
             let at = |place: u32| of[place as usize];
             let axes = |places: &[u32]| places.iter().fold(0, |all, &place| all | at(place).axes);
             let number = match *op {
-                Op::Constant(bits) => Apart { zero: f64::from_bits(bits) == 0.0, ..Apart::CONSTANT },
+                Op::Constant(bits) => Apart { constant: Some(f64::from_bits(bits)), ..Apart::CONSTANT },
                 Op::Add(a, b) | Op::Sub(a, b) => at(a).plus(at(b)),
-                Op::Mul(a, b) => at(a).times(at(b)),
+                Op::Mul(a, b) => {
+                    let constant = at(a).constant.zip(at(b).constant).map(|(a, b)| a * b);
+                    Apart { constant, ..at(a).times(at(b)) }
+                }
                 Op::Div(a, b) => at(a).over(at(b)),
-                Op::Neg(a) => at(a),
+                Op::Neg(a) => Apart { constant: at(a).constant.map(|x| -x), place: Apart::NOWHERE, ..at(a) },
                 Op::MulAdd(a, b, c) | Op::NegMulAdd(a, b, c) => at(a).times(at(b)).plus(at(c)),
                 Op::Abs(a) => Apart::new(at(a).axes, false, at(a).product),
                 Op::Of(Function::Exp2 | Function::Exp, a) => Apart::new(at(a).axes, false, at(a).sum),
                 Op::Select(mask, yes, no) => {
                     let (yes, no, mask) = (at(yes), at(no), truths[mask as usize]);
+                    let is_end = |x: Apart| x.constant.is_some_and(|x| x.abs() > BEYOND);
                     let same = mask == 0;
+                    if yes.place == no.place && yes.place != Apart::NOWHERE || is_end(yes) {
+                        of.push(no);
+                        continue;
+                    }
+                    if is_end(no) {
+                        of.push(yes);
+                        continue;
+                    }
                     Apart::new(yes.axes | no.axes | mask, same && yes.sum && no.sum, same && yes.product && no.product)
                 }
                 Op::Less(a, b) | Op::LessOrEqual(a, b) | Op::Equal(a, b) => {
@@ -91,7 +113,9 @@ impl Tape {
                 }
                 ref op => Apart::new(axes(&op.operands()), false, false),
             };
-            of.push(number);
+            // Sums and products of numbers that are 0 are these.
+            let place = if number.place == Apart::NOWHERE { place } else { number.place };
+            of.push(Apart { place, ..number });
         }
     }
 }
@@ -108,19 +132,46 @@ fn contraction(contraction: &Contraction, target: &[Apart], source: &[Apart]) ->
 }
 
 impl<T: Scalar> Bounds<T> {
-    /// Whether every component of f is a product of functions, each of which depends on the two components of rows of one of these
-    /// positions, and on nothing else that varies; other components of rows count as constants.
+    /// Whether each of these components of f is a product of functions, each of which depends on the two components of rows of one of
+    /// these positions, and on nothing else that varies; other components of rows count as constants.
     #[must_use]
-    pub fn separates(&self, positions: &[[usize; 2]]) -> bool {
-        if positions.len() > 63 {
-            return false;
-        }
+    pub fn separates(&self, positions: &[[usize; 2]], components: Range<usize>) -> bool {
+        let axis = |side: usize, component: usize| positions.iter().position(|position| position[side] == component);
+        positions.len() < MOST && self.apart(axis)[components].iter().all(|of| of.product)
+    }
+
+    /// Whether each of these components of f is a function of these components of rows of a side (0 for targets, 1 for sources) times a
+    /// function of all others.
+    #[must_use]
+    pub fn has_factor(&self, side: usize, rows: Range<usize>, components: Range<usize>) -> bool {
+        self.apart(Self::rest(side, rows))[components].iter().all(|of| of.product)
+    }
+
+    /// Whether the first component of f is a function of these components of rows of a side plus a function of all others, which the
+    /// other components of f do not depend on. That it may be cut to the range of numbers, at 1e30 or beyond, does not count.
+    #[must_use]
+    pub fn has_term(&self, side: usize, rows: Range<usize>) -> bool {
+        let all = self.apart(Self::rest(side, rows));
+        let (first, others) = all.split_first().unzip();
+        first.is_some_and(|first: &Apart| first.sum)
+            && others.is_none_or(|of: &[Apart]| of.iter().all(|of| of.axes & 1 == 0))
+    }
+
+    /// Some components of rows of a side are an axis, and all others are another.
+    fn rest(side: usize, rows: Range<usize>) -> impl Fn(usize, usize) -> Option<usize> {
+        move |of_side, component| Some(usize::from(of_side != side || !rows.contains(&component)))
+    }
+
+    /// What is known of the components of f, for the axes of sides and components of rows.
+    fn apart(&self, axis: impl Fn(usize, usize) -> Option<usize>) -> Vec<Apart> {
         let [target, source] = [(&self.target, 0), (&self.source, 1)].map(|(stage, side): (&Stage, usize)| {
             let parameters = stage.tape.inputs - stage.row;
-            let mut numbers = vec![Apart::CONSTANT; stage.tape.inputs];
-            for (axis, position) in positions.iter().enumerate() {
-                numbers[parameters + position[side]] = Apart::new(1 << axis, true, true);
-            }
+            let of_row = (0..stage.row).map(|component| {
+                axis(side, component).map_or(Apart::CONSTANT, |axis| Apart::new(1 << axis, true, true))
+            });
+            let mut numbers = vec![Apart::CONSTANT; parameters];
+            numbers.extend(of_row);
+            placed(&mut numbers);
             stage.tape.apart(&mut numbers);
             stage.tape.outputs.iter().map(|&place| numbers[place as usize]).collect::<Vec<_>>()
         });
@@ -129,7 +180,16 @@ impl<T: Scalar> Bounds<T> {
             numbers.extend(target.iter().chain(&source));
         }
         numbers.extend(self.contractions.iter().map(|one| contraction(one, &target, &source)));
+        placed(&mut numbers);
         self.pair.apart(&mut numbers);
-        self.pair.outputs.iter().all(|&place| numbers[place as usize].product)
+        self.pair.outputs.iter().map(|&place| numbers[place as usize]).collect()
     }
+}
+
+/// The most axes.
+const MOST: usize = 63;
+
+/// Sets the places of inputs.
+fn placed(numbers: &mut [Apart]) {
+    numbers.iter_mut().enumerate().for_each(|(place, number)| number.place = place);
 }

@@ -95,6 +95,30 @@ pub(super) fn of_sums<T: Vectorized>(
     }
 }
 
+/// Writes the results of a batch that belong to states, which are row after row.
+pub(super) fn finish<T: Vectorized>(
+    (kernel, layout): (&dyn Kernel<T>, &Layout),
+    targets: usize,
+    states: &[T],
+    pieces: &mut [HostPiece<'_, T>],
+    indices: &mut [u32],
+) -> Totals {
+    /// How many rows a thread takes at a time.
+    const ROWS: usize = 1024;
+    let mut totals = Totals::new(pieces);
+    let rows: Vec<_> = states.chunks(ROWS * layout.state).collect();
+    let counts = rows.iter().map(|rows| rows.len() / layout.state);
+    let blocks = output::blocks(pieces, indices, targets, counts);
+    // Each lock is taken by the one thread that has the block, and again when it is done.
+    let blocks: Vec<_> = blocks.into_iter().map(Mutex::new).collect();
+    let lock = |number: usize| blocks[number].lock().unwrap_or_else(PoisonError::into_inner);
+    threads::for_each(0..blocks.len(), true, &|number| {
+        lock(number).finish(kernel, layout, rows[number], 1, rows[number].len() / layout.state);
+    });
+    (0..blocks.len()).for_each(|number| totals.add(&lock(number).take_totals()));
+    totals
+}
+
 impl<T: Vectorized> Cpu<'_, T> {
     /// Writes the results that belong to states, which are row after row, without looking at any pair.
     ///
@@ -106,8 +130,6 @@ impl<T: Vectorized> Cpu<'_, T> {
         states: &[T],
         outputs: &mut Outputs<'_, '_, T>,
     ) -> Result<(), Error> {
-        /// How many rows a thread takes at a time.
-        const ROWS: usize = 1024;
         let (layout, shape) = (&self.layout, problem.shape());
         let pieces = outputs.pieces.iter_mut().map(|piece| piece.host(shape)).collect::<Result<Vec<_>, _>>()?;
         let indices = outputs.indices.host(shape.rows(), layout.signature.indices)?;
@@ -115,18 +137,7 @@ impl<T: Vectorized> Cpu<'_, T> {
         let mut totals = Totals::new(pieces);
         let size = (shape.targets * layout.state).max(1);
         let of_batch = |pieces: &mut [HostPiece<'_, T>], indices: &mut [u32], states: &[T]| {
-            let mut totals = Totals::new(pieces);
-            let rows: Vec<_> = states.chunks(ROWS * layout.state).collect();
-            let counts = rows.iter().map(|rows| rows.len() / layout.state);
-            let blocks = output::blocks(pieces, indices, shape.targets, counts);
-            // Each lock is taken by the one thread that has the block, and again when it is done.
-            let blocks: Vec<_> = blocks.into_iter().map(Mutex::new).collect();
-            let lock = |number: usize| blocks[number].lock().unwrap_or_else(PoisonError::into_inner);
-            threads::for_each(0..blocks.len(), true, &|number| {
-                lock(number).finish(self.kernel, layout, rows[number], 1, rows[number].len() / layout.state);
-            });
-            (0..blocks.len()).for_each(|number| totals.add(&lock(number).take_totals()));
-            totals
+            finish((self.kernel, layout), shape.targets, states, pieces, indices)
         };
         if shape.rows() > 0 && shape.batches == 1 {
             totals = of_batch(pieces, indices, states);

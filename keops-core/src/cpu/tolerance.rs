@@ -29,10 +29,12 @@ mod axes;
 mod certificates;
 mod clouds;
 mod evaluation;
+mod exponentials;
 mod far;
 mod formula;
 mod grid;
 mod plan;
+mod reads;
 
 pub use formula::FarFormula;
 
@@ -41,11 +43,8 @@ use core::ops::Range;
 use pulp::Arch;
 
 use crate::{
-    bounds::Bounds,
     cpu::{output::Totals, plan as plans, prepare::Work},
     data::Error,
-    far::AXES,
-    formula::{Role, Variable},
     lanes::Vectorized,
     problem::{HostPiece, Tolerance, ToleranceReport},
 };
@@ -55,6 +54,7 @@ use clouds::Clouds;
 use evaluation::Evaluation;
 use far::Far;
 use plan::{Planner, sums};
+use reads::Reads;
 
 /// Runs a batch within a tolerance, if that is faster than all pairs, or `always`; else the result is `None`, and nothing is
 /// written.
@@ -70,46 +70,87 @@ pub(super) fn run<T: Vectorized>(
     if !(always || plans::may_approximate(work.shape)) {
         return Ok(None);
     }
-    let bounds = (formula.bounds)();
-    let Some(reads) = Reads::new(bounds, work.layout.signature.variables) else { return Ok(None) };
-    let Some(clouds) = Clouds::new(work, &reads) else { return Ok(None) };
-    let far = Far { arch, work, formula, reads: &reads, clouds: &clouds };
-    // Some of the tolerance is for the roundings of polynomials.
-    let (t, certain) = (0.98 * tolerance.relative(), tolerance.is_certain());
-    let mut evaluation = Evaluation::new(bounds, work, &reads);
-    let along_axes = along_axes(&far, &mut evaluation, (t, certain, always))?;
-    let Some((values, report)) =
-        along_axes.map_or_else(|| by_cells(&far, evaluation, (t, certain, always)), |done| Ok(Some(done)))?
-    else {
-        return Ok(None);
-    };
-    let totals = far.write(&values, pieces);
-    work.met(report.computed as usize);
-    Ok(Some((totals, report)))
+    let components = (formula.bounds)().components();
+    let (t, certain) = (tolerance.relative(), tolerance.is_certain());
+    match formula.exponents {
+        None => {
+            let how = (t, certain, always);
+            let Some(sums) = Sums::new(arch, work, formula, 0..components, how)? else { return Ok(None) };
+            let values = sums.far().computed(&sums.blocks, &sums.values)?;
+            let totals = sums.far().write(&values, pieces);
+            work.met(sums.report.computed as usize);
+            Ok(Some((totals, sums.report)))
+        }
+        Some((_, weights)) => exponentials::run(arch, work, (t, certain, always), (formula, weights), pieces),
+    }
 }
+
+/// Some components of the sums over a batch, but for what is computed pair by pair.
+struct Sums<'a, T: Vectorized> {
+    arch: Arch,
+    work: &'a Work<'a, T>,
+    formula: &'a FarFormula,
+    reads: Reads,
+    clouds: Clouds,
+    /// Rows of these components, in the order of the cells.
+    values: Vec<f64>,
+    /// What is computed pair by pair: places of targets and of sources.
+    blocks: Vec<(Range<usize>, Range<usize>)>,
+    report: ToleranceReport,
+}
+
+impl<'a, T: Vectorized> Sums<'a, T> {
+    /// None if it is not worth it.
+    fn new(
+        arch: Arch,
+        work: &'a Work<'a, T>,
+        formula: &'a FarFormula,
+        components: Range<usize>,
+        (tolerance, certain, always): (f64, bool, bool),
+    ) -> Result<Option<Self>, Error> {
+        let Some(reads) = Reads::new(formula, work, components) else { return Ok(None) };
+        let Some(clouds) = Clouds::new(work, &reads) else { return Ok(None) };
+        let far = Far { arch, work, formula, reads: &reads, clouds: &clouds };
+        let mut evaluation = Evaluation::new((formula.bounds)(), work, &reads);
+        // Some of the tolerance is for the roundings of polynomials.
+        let how = (0.98 * tolerance, certain, always);
+        let done = match along_axes(&far, &mut evaluation, how)? {
+            Some(done) => Some(done),
+            None => by_cells(&far, evaluation, how)?,
+        };
+        Ok(done.map(|(values, blocks, report)| Self { arch, work, formula, reads, clouds, values, blocks, report }))
+    }
+
+    fn far(&self) -> Far<'_, T> {
+        let Self { arch, work, formula, ref reads, ref clouds, .. } = *self;
+        Far { arch, work, formula, reads, clouds }
+    }
+}
+
+/// Sums in the order of the cells, what is computed pair by pair, and what was done.
+type Done = (Vec<f64>, Vec<(Range<usize>, Range<usize>)>, ToleranceReport);
 
 /// Sums one axis after another, if f is a product of functions of these and it is worth it: rows in the order of the cells.
 fn along_axes<'a, T: Vectorized>(
     far: &Far<'a, T>,
     evaluation: &mut Evaluation<'a>,
     (tolerance, certain, always): (f64, bool, bool),
-) -> Result<Option<(Vec<f64>, ToleranceReport)>, Error> {
+) -> Result<Option<Done>, Error> {
     let Far { reads, clouds, work, .. } = *far;
-    let components = [work.layout.components, reads.components(1)];
+    let components = [reads.block.len(), reads.components(1)];
     if !(reads.separates && reads.has_least()) {
         return Ok(None);
     }
     let Some(axes) = Axes::new(evaluation, reads, clouds, components[0]) else { return Ok(None) };
     let (every, dim) = (reads.components(1) > 1, reads.dim(0));
     let arguments = work.shape.targets * reads.widths[0] + work.shape.sources * reads.widths[1];
-    let room = ROOM * (arguments * size_of::<T>()) as f64;
+    let room = (ROOM * (arguments * size_of::<T>()) as f64).max(LEAST_ROOM);
     let mut planner = grid::Planner { axes, clouds, tolerance, certain, components, every, room, always, dim };
     let all = far.pairs() as f64;
     let Some(plan) = planner.best(WORTH * all) else { return Ok(None) };
-    let mut values = plan.interpolated(far, &mut planner.axes);
-    far.computed(plan.blocks(clouds).into_iter(), &mut values)?;
+    let values = plan.interpolated(far, &mut planner.axes);
     let in_cells = clouds.0.iter().map(|cloud| cloud.rows() as u64).product();
-    Ok(Some((values, plan.report(&planner.axes, far.pairs(), in_cells))))
+    Ok(Some((values, plan.blocks(clouds), plan.report(&planner.axes, far.pairs(), in_cells))))
 }
 
 /// Sums over pairs of cells of all sizes, if it is worth it.
@@ -117,91 +158,31 @@ fn by_cells<'a, T: Vectorized>(
     far: &Far<'a, T>,
     evaluation: Evaluation<'a>,
     (tolerance, certain, always): (f64, bool, bool),
-) -> Result<Option<(Vec<f64>, ToleranceReport)>, Error> {
+) -> Result<Option<Done>, Error> {
     let Far { reads, clouds, work, .. } = *far;
     let mut certificates = Certificates::new(evaluation, (reads, clouds), certain);
     let all = far.pairs() as f64;
     let sums = sums(&mut certificates, clouds, if always { f64::INFINITY } else { 0.005 * all.min(FOR_SUMS) });
-    let components = work.layout.components;
-    let mut planner = Planner { certificates: &mut certificates, clouds, tolerance, sums, components, always };
+    let components = reads.block.len();
+    let faint = if far.formula.exponents.is_some() { FAINT } else { -1.0 };
+    let certificates = &mut certificates;
+    let mut planner = Planner { certificates, clouds, tolerance, sums, faint, components, always };
     let Some(plan) = planner.best() else { return Ok(None) };
-    let mut values = far.interpolated(&plan)?;
-    far.computed(plan.blocks(clouds), &mut values)?;
-    Ok(Some((values, plan.report(work.shape))))
+    let values = far.interpolated(&plan)?;
+    Ok(Some((values, plan.blocks(clouds).collect(), plan.report(work.shape))))
 }
+
+/// Sums of exponentials that are less may have terms that are too small for a number.
+const FAINT: f64 = 1e-200;
 
 /// Numbers of nodes have at most so many times the memory of the rows.
 const ROOM: f64 = 6.0;
+
+/// The memory that they may have in any case, in bytes.
+const LEAST_ROOM: f64 = 6.4e7;
 
 /// A plan takes at most this part of the time of all pairs.
 const WORTH: f64 = 0.8;
 
 /// The time of this many pairs is the most of which a part goes to the sums of cells.
 const FOR_SUMS: f64 = 1e11;
-
-/// What f reads of a target and of a source.
-struct Reads {
-    /// The components of a row that are positions.
-    positions: [Vec<usize>; 2],
-    /// The variable that f is linear in: its number, and the components of the row.
-    linear: [Option<(usize, Range<usize>)>; 2],
-    /// The number of components of a row.
-    widths: [usize; 2],
-    /// Whether positions are read as differences only.
-    differences: bool,
-    /// Whether f is a product of functions of one axis each.
-    separates: bool,
-    /// Whether each component of f depends on one component of what f is linear in of a source.
-    diagonal: bool,
-}
-
-impl Reads {
-    /// None if f cannot be interpolated.
-    fn new(bounds: &Bounds<f64>, variables: &[Variable]) -> Option<Self> {
-        let dependence = bounds.dependence(variables);
-        let mut reads = Self {
-            positions: [vec![], vec![]],
-            linear: [None, None],
-            widths: [0; 2],
-            differences: false,
-            separates: false,
-            diagonal: false,
-        };
-        for (side, role) in [Role::Target, Role::Source].into_iter().enumerate() {
-            reads.widths[side] = crate::formula::width(variables, role);
-            let of_role = |&number: &usize| variables[number].role == role;
-            let linear = dependence.linear.iter().copied().filter(of_role).max_by_key(|&number| variables[number].dim);
-            reads.linear[side] = linear.map(|number| (number, Bounds::<f64>::components_of(variables, number)));
-            let rest = dependence.linear.iter().copied().filter(|&number| Some(number) != linear);
-            let others = dependence.other.iter().copied().chain(rest).filter(of_role);
-            reads.positions[side] = others.flat_map(|number| Bounds::<f64>::components_of(variables, number)).collect();
-            reads.positions[side].sort_unstable();
-            if !(1..=AXES).contains(&reads.positions[side].len()) {
-                return None;
-            }
-        }
-        let [targets, sources] = &reads.positions;
-        if targets.len() == sources.len() {
-            let pairs: Vec<_> = targets.iter().zip(sources).map(|(&target, &source)| [target, source]).collect();
-            reads.differences = bounds.reads_differences(&pairs);
-            reads.separates = bounds.separates(&pairs);
-        }
-        let linear = reads.linear[1].as_ref();
-        reads.diagonal = linear.is_some_and(|&(number, _)| bounds.is_diagonal(variables, number));
-        Some(reads)
-    }
-
-    fn dim(&self, side: usize) -> usize {
-        self.positions[side].len()
-    }
-
-    /// Whether bounds of f give its least sum: what f is linear in are numbers, or each component of f has its own.
-    fn has_least(&self) -> bool {
-        self.components(0) == 1 && (self.components(1) == 1 || self.diagonal)
-    }
-
-    /// How many components f is linear in: at least one, since a weight is as good.
-    fn components(&self, side: usize) -> usize {
-        self.linear[side].as_ref().map_or(1, |(_, range)| range.len())
-    }
-}

@@ -106,6 +106,8 @@ impl ToleranceReport {
 #[derive(Clone, Debug)]
 pub struct Approximation {
     tolerance: Tolerance,
+    /// How many passes after each other have a part in it.
+    passes: u32,
     formulas: Vec<(TypeId, &'static (dyn Any + Send + Sync))>,
     report: Arc<Mutex<ToleranceReport>>,
 }
@@ -114,16 +116,26 @@ impl Approximation {
     /// No formula yet.
     #[must_use]
     pub fn new(tolerance: Tolerance) -> Self {
-        Self { tolerance, formulas: Vec::new(), report: Arc::default() }
+        Self { tolerance, passes: 1, formulas: Vec::new(), report: Arc::default() }
     }
 
-    /// The tolerance.
+    /// The tolerance of a pass.
     ///
     /// # Errors
     /// [`Error::Tolerance`].
     pub fn tolerance(&self) -> Result<Tolerance, Error> {
         let t = self.tolerance.relative;
-        if t > 0.0 && t < 1.0 { Ok(self.tolerance) } else { Err(Error::Tolerance { found: t }) }
+        if !(t > 0.0 && t < 1.0) {
+            return Err(Error::Tolerance { found: t });
+        }
+        let passes = f64::from(self.passes);
+        // Two errors of e relative to their sums are one of 2 e + e^2.
+        Ok(if self.passes == 1 { self.tolerance } else { Tolerance { relative: t / (passes + t), ..self.tolerance } })
+    }
+
+    /// Says how many passes after each other have a part in the tolerance.
+    pub fn share(&mut self, passes: u32) {
+        self.passes = passes;
     }
 
     /// Adds what an engine needs of `F`.

@@ -21,6 +21,15 @@ use crate::{
 /// How far above an exponent the shift is raised.
 pub(super) const SLACK: f64 = 8.0;
 
+/// What a tolerance of a result of weighted sums is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weights {
+    /// Every sum: of weights, if f has no other component, or else of products with these, which are to be positive.
+    Sum,
+    /// The sum of the weights, and that of the products with the other components of f, relative to that of their sizes.
+    Mean,
+}
+
 /// The result row, as a function of the weighted sums.
 pub trait Outcome: Copy + Send + Sync + 'static {
     /// Whether the result needs the sum of the weights alone, even if f has components besides the exponent.
@@ -81,6 +90,7 @@ impl<O: Outcome> Reduction for Exponential<O> {
     type Kept<R: Packed> = R;
     const BUNDLES: bool = true;
     const HANDS_NAN_ON: bool = true;
+    const WEIGHTS: Option<Weights> = Some(if O::WEIGHTS { Weights::Mean } else { Weights::Sum });
     // The weight. The shift is only read, from the first-level cache if need be.
     const REGISTERS: usize = 1;
     const REGISTERS_PER_COMPONENT: usize = 1;

@@ -199,13 +199,14 @@ fn call_type(name: &Ident) -> TokenStream {
 
 /// The method `tolerance`, or a method of that name that says why there is none.
 fn tolerance(calls: &Calls) -> TokenStream {
-    let sums = ["Sum", "DirectSum", "CompensatedSum"];
+    if has_tolerance(calls) { quote!(__p::tolerance! {}) } else { quote!(__p::no_tolerance! {}) }
+}
+
+/// Whether the value need not be exact.
+fn has_tolerance(calls: &Calls) -> bool {
+    let sums = ["Sum", "DirectSum", "CompensatedSum", "LogSumExp", "SumSoftMaxWeight"];
     let passes = calls.calls.first().map_or(&[][..], |value| &value.passes);
-    if passes.iter().all(|pass| sums.contains(&pass.reduction.path)) {
-        quote!(__p::tolerance! {})
-    } else {
-        quote!(__p::no_tolerance! {})
-    }
+    passes.iter().all(|pass| sums.contains(&pass.reduction.path))
 }
 
 fn call_tokens(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
@@ -315,14 +316,27 @@ fn eval(
     }
 }
 
-/// The method of `Plan` that adds the formulas of sums: of a call of several passes that save nothing.
-fn approximate(printer: &Printer, call: &Call) -> TokenStream {
-    let Output::Gradients(_) = call.output else { return TokenStream::new() };
-    let formulas = call.passes.iter().map(|pass| (printer.marker(&pass.name), reduction(&pass.reduction)));
-    let formulas = formulas.map(|(formula, reduction)| quote!(__p::approximate::<#formula, #reduction>(to);));
+/// The method of `Plan` that adds the formulas of sums, of a call whose marker is not that of its formula. Programs without tolerances
+/// compile nothing of it.
+fn approximate(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
+    if !has_tolerance(calls) {
+        return TokenStream::new();
+    }
+    let add = |pass: &Pass| {
+        let (formula, reduction) = (printer.marker(&pass.name), reduction(&pass.reduction));
+        quote!(__p::approximate::<#formula, #reduction>(to);)
+    };
+    let passes = call.passes.iter().map(add);
+    // An error of what else is saved could not be told from those of terms.
+    let saved = calls.needed(call).into_iter().filter_map(|k| calls.saved[k].pass());
+    let saved: Vec<TokenStream> = saved.filter(|pass| pass.reduction.path == "LogSumExpSaved").map(add).collect();
+    let shared = (!saved.is_empty()).then(|| quote!(to.share(2);));
     quote! {
+        #[inline]
         fn approximate(to: &mut __p::Approximation) {
-            #(#formulas)*
+            #(#passes)*
+            #(#saved)*
+            #shared
         }
     }
 }
@@ -430,7 +444,7 @@ fn plan(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     let of = pass.parts.first().and_then(|part| part.gradient);
     let count = calls.passes(call);
     let eval = |output: TokenStream, body: TokenStream| {
-        eval(printer, call, count, &output, (&approximate(printer, call), &quote!(#saved #body)))
+        eval(printer, call, count, &output, (&approximate(printer, call, calls), &quote!(#saved #body)))
     };
     match &call.output {
         Output::Values(dim) if saved.is_none() => {

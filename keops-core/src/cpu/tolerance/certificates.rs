@@ -175,6 +175,8 @@ impl<'a> Certificates<'a> {
     /// Estimates of the errors of interpolations: on some lines through the boxes, of the coefficients of Chebyshev polynomials that are
     /// left out.
     fn estimates(&mut self, pair: [u32; 2]) -> [f64; ORDER] {
+        /// Where lines beside corners are, from the middle.
+        const BESIDE: f64 = 0.9;
         let [bound, _] = self.sizes(pair);
         self.place(pair);
         let boxes = self.evaluation.rows.clone();
@@ -203,12 +205,15 @@ impl<'a> Certificates<'a> {
                 .collect();
             let corners = 1_usize << (free.len() + usize::from(around > 0.0));
             let (mut most, mut largest) = ([0.0_f64; ORDER], 0.0_f64);
-            // Through the middle, and through all corners: f may be large near one of them only.
-            for line in 0..=corners {
-                let place = |number: usize| match line {
-                    0 => 0.0,
-                    _ if (line - 1) >> number & 1 == 1 => 1.0,
-                    _ => -1.0,
+            // Through the middle, and through all corners: f may be large near one of them only. And beside the corners: where a kink is
+            // in a corner, f is smooth along the edges.
+            for line in 0..=2 * corners {
+                let place = |number: usize| match line.checked_sub(1) {
+                    None => 0.0,
+                    Some(line) => {
+                        let size = if line < corners { 1.0 } else { BESIDE };
+                        if line % corners >> number & 1 == 1 { size } else { -size }
+                    }
                 };
                 for (number, &[of_side, of_row]) in free.iter().enumerate() {
                     let of_box = &boxes[of_side][of_row];

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::Reads;
+use super::{Reads, reads::BEYOND};
 use crate::{
     cpu::prepare::Work,
     far::{Cell, Cells, Cube},
@@ -17,7 +17,7 @@ pub(super) struct Cloud {
     pub(super) points: Vec<f64>,
     /// What f is linear in, in this order, or 1 for each point.
     pub(super) linear: Vec<f64>,
-    /// The rows in the order of the cells, and behind them those with a coordinate that is NaN or infinite, which are in no cell.
+    /// The rows in the order of the cells, and behind them those with a number that is NaN or infinite, or nearly so, which are in no cell.
     pub(super) order: Vec<u32>,
     /// For each cell, the sum of the sizes of `linear` of its points.
     pub(super) sizes: Vec<f64>,
@@ -53,14 +53,19 @@ impl Clouds {
                 numbers
             };
             let points = of(&reads.positions[side]);
-            let linear = match &reads.linear[side] {
+            let mut linear = match &reads.linear[side] {
                 Some((_, range)) => of(&range.clone().collect::<Vec<_>>()),
                 None => vec![1.0; count],
             };
             let (dim, components) = (reads.dim(side), reads.components(side));
+            for (numbers, factor) in linear.chunks_exact_mut(components).zip(&reads.factors[side]) {
+                numbers.iter_mut().for_each(|number| *number *= factor);
+            }
+            let exponents = if side == 0 { &reads.exponents[..] } else { &[] };
             let regular = |row: usize| {
                 let numbers = points[row * dim..][..dim].iter().chain(&linear[row * components..][..components]);
-                numbers.fold(0.0, |sum, x| sum + x.abs()).is_finite()
+                let numbers = numbers.chain(exponents.get(row));
+                numbers.fold(0.0, |sum, x| sum + x.abs()) < BEYOND
             };
             let (regular, irregular): (Vec<u32>, Vec<u32>) =
                 if (0..count).into_par_iter().with_min_len(FEW).all(regular) {

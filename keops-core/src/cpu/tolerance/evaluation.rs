@@ -2,14 +2,14 @@
 
 use super::{Reads, certificates::ORDER};
 use crate::{
-    bounds::{Along, Bounds, Interval, Rounding, Scratch, SeriesScratch},
+    bounds::{Along, Bounds, Interval, PointScratch, Rounding, Scratch, SeriesScratch},
     cpu::prepare::Work,
     formula::Role,
     lanes::Vectorized,
 };
 
-/// The times to bound f, and to bound a derivative, in pairs that are computed.
-const SPENT: [f64; 2] = [6e3, 1e5];
+/// The times to bound f, to bound a derivative, and to compute f, in pairs that are computed.
+const SPENT: [f64; 3] = [6e3, 1e5, 1e3];
 
 /// How many points of a line an estimate takes: more than there are nodes, so that the next coefficients are seen.
 pub(super) const POINTS: usize = ORDER + 6;
@@ -23,12 +23,15 @@ pub(super) struct Evaluation<'a> {
     reads: &'a Reads,
     rounding: Rounding<f64>,
     parameters: Vec<Interval<f64>>,
+    parameters_at: Vec<f64>,
     /// The box of each side, as a row of all of its variables.
     pub(super) rows: [Vec<Interval<f64>>; 2],
     /// The time that was spent so far, in pairs that are computed.
     pub(super) spent: f64,
     prepared: [Vec<Interval<f64>>; 2],
     values: Vec<Interval<f64>>,
+    at: [Vec<f64>; 2],
+    points: PointScratch,
     scratch: Scratch<f64>,
     series: SeriesScratch<f64>,
     coefficients: Vec<f64>,
@@ -50,10 +53,11 @@ impl<'a> Evaluation<'a> {
         let of_call: Vec<_> = points.iter().enumerate().map(component).collect();
         let mut parameters = Vec::new();
         bounds.prepare(rounding, Role::Parameter, &[], &of_call, &mut parameters);
+        let of_call: Vec<f64> = points.iter().map(|x| x.as_f64()).collect();
         let rows = [0, 1].map(|side| {
             let role = ROLES[side];
-            let mut row: Vec<_> =
-                (0..reads.widths[side]).map(|number| Interval::component(role, number, 0.0, 0.0)).collect();
+            let reference = reads.reference[side].iter().enumerate();
+            let mut row: Vec<_> = reference.map(|(number, &x)| Interval::component(role, number, x, x)).collect();
             if let Some((_, range)) = &reads.linear[side] {
                 let one = range.len() == 1 || side == 1 && reads.diagonal;
                 let ends = if one { [1.0, 1.0] } else { [-1.0, 1.0] };
@@ -67,10 +71,13 @@ impl<'a> Evaluation<'a> {
             reads,
             rounding,
             parameters,
+            parameters_at: bounds.parameters_at(&of_call),
             rows,
             spent: 0.0,
             prepared: [Vec::new(), Vec::new()],
             values: vec![zero; bounds.components()],
+            at: [Vec::new(), Vec::new()],
+            points: PointScratch::default(),
             scratch: Scratch::default(),
             series: SeriesScratch::default(),
             coefficients: Vec::new(),
@@ -99,8 +106,17 @@ impl<'a> Evaluation<'a> {
 
     /// The values of f at a point: the boxes that are set have no size.
     pub(super) fn values_here(&mut self) -> Vec<f64> {
-        let values = self.bounds_here();
-        values.iter().map(|value| if value.may_be_nan() { f64::NAN } else { 0.5 * (value.lo() + value.hi()) }).collect()
+        self.spent += SPENT[2];
+        for (at, row) in self.at.iter_mut().zip(&self.rows) {
+            at.clear();
+            at.extend(row.iter().map(|x| x.lo()));
+        }
+        let mut values = Vec::new();
+        let rows = self.at.each_ref().map(|row| &row[..]);
+        self.bounds.at_point(&self.parameters_at, rows, &mut self.points, &mut values);
+        values.truncate(self.reads.block.end);
+        values.drain(..self.reads.block.start);
+        values
     }
 
     /// Bounds of the components of f on the boxes that are set.
@@ -111,7 +127,7 @@ impl<'a> Evaluation<'a> {
         bounds.prepare(cx, Role::Target, &self.parameters, &self.rows[0], target);
         bounds.prepare(cx, Role::Source, &self.parameters, &self.rows[1], source);
         bounds.pair(cx, &self.parameters, target, source, &mut self.scratch, &mut self.values);
-        &self.values
+        &self.values[self.reads.block.clone()]
     }
 
     /// The largest and the least |f| of each component on the boxes that are set.

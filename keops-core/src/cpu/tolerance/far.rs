@@ -7,7 +7,13 @@ use rayon::prelude::*;
 
 use super::{FarFormula, Reads, clouds::Clouds, plan::Plan};
 use crate::{
-    cpu::{Cpu, output::Totals, over_targets, prepare::Work},
+    cpu::{
+        Cpu,
+        kernel::{Kernel, Layout},
+        output::Totals,
+        over_targets,
+        prepare::Work,
+    },
     data::{Error, Ranges, View},
     far::{AXES, Cell, Nodes, OfCell},
     formula::Role,
@@ -106,8 +112,7 @@ impl<T: Vectorized> Far<'_, T> {
     /// The sums over what is interpolated: rows of all components of f, in the order of the cells.
     pub(super) fn interpolated(&self, plan: &Plan) -> Result<Vec<f64>, Error> {
         let [targets, _] = &self.clouds.0;
-        let components = self.work.layout.components;
-        let mut values = vec![0.0; targets.rows() * components];
+        let mut values = vec![0.0; targets.rows() * self.reads.block.len()];
         if plan.interpolated.is_empty() {
             return Ok(values);
         }
@@ -122,7 +127,8 @@ impl<T: Vectorized> Far<'_, T> {
     /// linear in.
     fn fields(&self, plan: &Plan, nodes: &Nodes, weights: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, Error> {
         let variables = (self.formula.layout)().signature.variables;
-        let components = self.work.layout.components;
+        let all_components = self.work.layout.components;
+        let of_block = self.reads.block.clone();
         let of_target = self.reads.components(0);
         let each = [0, 1].map(|side| nodes.count().pow(self.reads.dim(side) as u32));
         // the cells that have nodes, and their places among these
@@ -189,16 +195,16 @@ impl<T: Vectorized> Far<'_, T> {
         let layout = (self.formula.layout)();
         let pairs = Pairs { pattern: Some(ranges.by_i()), watch: None, pruning: Pruning::Never };
         let problem = Problem::new(layout.signature, &views, pairs)?;
-        let mut out = vec![0.0; targets.len() * step[0] * components];
-        let mut pieces = [Piece::rows(components, &mut out[..])];
+        let mut out = vec![0.0; targets.len() * step[0] * all_components];
+        let mut pieces = [Piece::rows(all_components, &mut out[..])];
         let mut outputs = Outputs::new(&problem, &mut pieces, None)?;
         Cpu { arch: self.arch, kernel: self.formula.kernel, layout, approximation: None }
             .reduce(&problem, &mut outputs)?;
         let mut fields = vec![Vec::new(); self.clouds.cells(0).len()];
-        for (&cell, rows) in targets.iter().zip(out.chunks_exact(step[0] * components)) {
+        for (&cell, rows) in targets.iter().zip(out.chunks_exact(step[0] * all_components)) {
             // rows of components become arrays
-            let units = rows.chunks_exact(each[0] * components);
-            let arrays = units.flat_map(|unit| (0..components).flat_map(|c| unit[c..].iter().step_by(components)));
+            let units = rows.chunks_exact(each[0] * all_components);
+            let arrays = units.flat_map(|unit| of_block.clone().flat_map(|c| unit[c..].iter().step_by(all_components)));
             fields[cell as usize] = arrays.copied().collect();
         }
         Ok(fields)
@@ -207,7 +213,7 @@ impl<T: Vectorized> Far<'_, T> {
     /// Adds a row of all variables of a side: a position, and what f is linear in.
     fn row(&self, side: usize, position: &[f64], linear: impl Fn(usize) -> f64, to: &mut Vec<f64>) {
         let first = to.len();
-        to.resize(first + self.reads.widths[side], 0.0);
+        to.extend_from_slice(&self.reads.reference[side]);
         let row = &mut to[first..];
         self.reads.positions[side].iter().zip(position).for_each(|(&component, &x)| row[component] = x);
         if let Some((_, range)) = &self.reads.linear[side] {
@@ -218,7 +224,7 @@ impl<T: Vectorized> Far<'_, T> {
     /// Adds the values for targets from those at the nodes of their cells.
     fn values(&self, nodes: &Nodes, mut fields: Vec<Vec<f64>>, values: &mut [f64]) {
         let (cells, cloud) = (self.clouds.cells(0), &self.clouds.0[0]);
-        let (dim, of_target, components) = (self.reads.dim(0), self.reads.components(0), self.work.layout.components);
+        let (dim, of_target, components) = (self.reads.dim(0), self.reads.components(0), self.reads.block.len());
         let each = nodes.count().pow(dim as u32);
         let own = (0..).zip(&fields).filter(|(_, field)| !field.is_empty()).map(|(number, _)| number);
         let [_, all] = has(cells, own);
@@ -267,30 +273,41 @@ impl<T: Vectorized> Far<'_, T> {
     }
 
     /// Adds what is computed pair by pair, of these places of targets and sources, and the rows that are in no cell.
-    pub(super) fn computed(
+    pub(super) fn computed(&self, near: &[(Range<usize>, Range<usize>)], values: &[f64]) -> Result<Vec<f64>, Error> {
+        let mut values = values.to_vec();
+        values.resize(self.clouds.0[0].order.len() * self.work.layout.components, 0.0);
+        let kernel = (self.work.kernel, self.work.layout);
+        if let Some(near) = self.near(near, kernel)? {
+            values.iter_mut().zip(&near).for_each(|(value, near)| *value += near.as_f64());
+        }
+        Ok(values)
+    }
+
+    /// What a kernel makes of these places of targets and sources, and of the rows that are in no cell; none if there are none.
+    pub(super) fn near(
         &self,
-        near: impl Iterator<Item = (Range<usize>, Range<usize>)>,
-        values: &mut Vec<f64>,
-    ) -> Result<(), Error> {
+        near: &[(Range<usize>, Range<usize>)],
+        (kernel, layout): (&dyn Kernel<T>, Layout),
+    ) -> Result<Option<Vec<T>>, Error> {
         let [targets, sources] = &self.clouds.0;
-        let components = self.work.layout.components;
-        values.resize(targets.order.len() * components, 0.0);
         let [all_targets, all_sources] = [targets, sources].map(|cloud| cloud.order.len());
         let irregular = [(0..all_targets, sources.rows()..all_sources), (targets.rows()..all_targets, 0..all_sources)];
-        let blocks = near.chain(irregular).filter(|(a, b)| !a.is_empty() && !b.is_empty());
+        let blocks = near.iter().cloned().chain(irregular).filter(|(a, b)| !a.is_empty() && !b.is_empty());
         let ranges = Ranges::new(blocks.collect::<Vec<_>>())?;
         if ranges.pairs() == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let rows = [(Role::Target, targets), (Role::Source, sources)]
             .map(|(role, cloud)| self.work.reordered(role, &cloud.order, None));
         let shape = Shape { targets: all_targets, sources: all_sources, ..self.work.shape };
-        let sorted = self.work.with_rows(&rows[0], &rows[1], shape, ([&targets.order, &sources.order], true, false));
-        let mut near = vec![T::zero(); all_targets * components];
-        let mut piece = [HostPiece { width: components, place: Place::Rows, data: &mut near }];
+        let orders = [&targets.order[..], &sources.order];
+        let mut sorted = self.work.with_rows(&rows[0], &rows[1], shape, (orders, true, false));
+        (sorted.kernel, sorted.layout) = (kernel, layout);
+        let width = layout.signature.values;
+        let mut near = vec![T::zero(); all_targets * width];
+        let mut piece = [HostPiece { width, place: Place::Rows, data: &mut near }];
         over_targets::run(self.arch, &sorted, Some(ranges.by_i()), &mut piece, &mut []);
-        values.iter_mut().zip(&near).for_each(|(value, near)| *value += near.as_f64());
-        Ok(())
+        Ok(Some(near))
     }
 
     /// Writes the values to the outputs.

@@ -16,7 +16,7 @@
 use core::ops::Range;
 
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     axes::{Axes, Axis, LEAST},
@@ -83,6 +83,17 @@ impl Grid {
         dim: usize,
         keeps: impl Fn(&Axis) -> bool,
     ) -> Self {
+        Self::with(axes, level, cells, dim, |axes, number| keeps(&axes.known()[number as usize]))
+    }
+
+    /// [`Self::new`], with axes by their numbers.
+    fn with(
+        axes: &mut Axes<'_, '_>,
+        level: u32,
+        cells: [Vec<Cell>; 2],
+        dim: usize,
+        keeps: impl Fn(&Axes<'_, '_>, u32) -> bool,
+    ) -> Self {
         let mut at: Vec<Place> = cells[1].iter().map(|cell| cell.at).collect();
         let mut steps = Vec::new();
         let mut summed = [false; AXES];
@@ -114,7 +125,7 @@ impl Grid {
                 for &target in places {
                     for &(_, source, number) in line {
                         let of_axis = axes.number(level, axis, [target, source]);
-                        if keeps(&axes.known()[of_axis as usize]) {
+                        if keeps(axes, of_axis) {
                             step.terms.push([number, of_axis]);
                         }
                     }
@@ -150,6 +161,25 @@ impl Grid {
         of_targets
     }
 
+    /// The sums for some of the targets at a time: those of a part have other places along the axis of the first step than those of
+    /// all others, so that no step is done twice.
+    fn parts(&self, axes: &mut Axes<'_, '_>, dim: usize, count: usize) -> Vec<Self> {
+        let mut kept = vec![false; axes.known().len()];
+        self.axes().into_iter().for_each(|number| kept[number as usize] = true);
+        let level = self.cells[0].first().map_or(0, |cell| cell.level);
+        let places = along(&self.cells, dim - 1)[0].clone();
+        places
+            .chunks(places.len().div_ceil(count).max(1))
+            .map(|places| {
+                let of_part = |cell: &&Cell| places.contains(&cell.at[dim - 1]);
+                let targets = self.cells[0].iter().filter(of_part).cloned().collect();
+                let cells = [targets, self.cells[1].clone()];
+                let keeps = |number: u32| kept.get(number as usize).copied().unwrap_or(false);
+                Self::with(axes, level, cells, dim, |_, number| keeps(number))
+            })
+            .collect()
+    }
+
     /// The number of terms of all steps.
     fn terms(&self) -> usize {
         self.steps.iter().map(|step| step.terms.len()).sum()
@@ -168,6 +198,8 @@ impl Grid {
 pub(super) struct Plan {
     grid: Grid,
     nodes: usize,
+    /// In how many parts targets are taken: the more, the less memory.
+    parts: usize,
     /// The cells of targets that are computed, pair by pair.
     left: Vec<bool>,
     /// The largest error of a target, relative to its sum of |f|.
@@ -202,6 +234,9 @@ pub(super) struct Planner<'p, 'e, 'a> {
 }
 
 impl Planner<'_, '_, '_> {
+    /// In how many parts targets are taken at most.
+    const MOST_PARTS: usize = 16;
+
     /// The cells of a level, unless they have fewer than two points each.
     fn cells(&self, level: u32) -> Option<[Vec<Cell>; 2]> {
         let cells = [0, 1].map(|side| self.clouds.0[side].cells.of_level(level));
@@ -317,7 +352,7 @@ impl Planner<'_, '_, '_> {
         let mut best: Option<Plan> = None;
         for level in 0..=DEEPEST {
             let Some(cells) = self.cells(level) else { break };
-            let fits = Arrays::bytes(LEAST_NODES, self.dim, 2 * cells[0].len().max(cells[1].len())) as f64 <= self.room;
+            let fits = Arrays::bytes(LEAST_NODES, self.dim, cells[1].len()) as f64 <= self.room;
             if !(fits || self.always || level == 0) {
                 break;
             }
@@ -345,7 +380,7 @@ impl Planner<'_, '_, '_> {
         /// The part of the tolerance for what is left out.
         const FOR_SMALL: f64 = 1.0 / 16.0;
         /// A target whose sum is less than the largest times this is computed.
-        const FAINT: f64 = 1e-9;
+        const FAINT: f64 = 1e-40;
         // Of cells that are cut the least of their parts, of parts that of the whole.
         let mut sums = vec![f64::INFINITY; cells[0].len()];
         let (mut k, mut l) = (0, 0);
@@ -432,8 +467,12 @@ impl Planner<'_, '_, '_> {
         let points = |side: usize| self.clouds.0[side].rows() as f64;
         let [components, of_sources] = self.components.map(|components| components as f64);
         let steps = grid.terms() as f64 * components * self.of_term(nodes);
-        let arrays = grid.steps.iter().map(|step| step.len()).chain([grid.cells[1].len()]).max().unwrap_or(0);
-        if !self.always && Arrays::bytes(nodes, self.dim, 2 * arrays) as f64 > self.room {
+        // What is there at a time: all weights, and two arrays of a part of the targets.
+        let arrays = grid.steps.iter().map(|step| step.len()).max().unwrap_or(0);
+        let bytes = |arrays: usize| Arrays::bytes(nodes, self.dim, arrays) as f64;
+        let room = self.room - bytes(grid.cells[1].len());
+        let parts = if self.always { 2 } else { (bytes(2 * arrays) / room).ceil().max(1.0) as usize };
+        if !self.always && (room <= 0.0 || parts > Self::MOST_PARTS) {
             return None;
         }
         let rows_left: usize =
@@ -442,7 +481,7 @@ impl Planner<'_, '_, '_> {
             COST[0] * each * (points(0) * components + points(1) * of_sources) + steps + rows_left as f64 * points(1);
         // A cell without a result has nothing that counts.
         left.resize(grid.cells[0].len(), false);
-        Some(Plan { grid, nodes, left, bound, cost })
+        Some(Plan { grid, nodes, parts, left, bound, cost })
     }
 }
 
@@ -473,11 +512,19 @@ impl Plan {
 
     /// The sums over what is interpolated: rows of all components of f, in the order of the cells.
     pub(super) fn interpolated<T: Vectorized>(&self, far: &Far<'_, T>, axes: &mut Axes<'_, '_>) -> Vec<f64> {
-        let (dim, components, of_sources) = (far.reads.dim(0), far.work.layout.components, far.reads.components(1));
+        let (dim, components, of_sources) = (far.reads.dim(0), far.reads.block.len(), far.reads.components(1));
         let [targets, sources] = &far.clouds.0;
         let nodes = Nodes::new(self.nodes);
         let each = self.nodes.pow(dim as u32);
         let (kept, mut matrices) = (self.grid.axes(), Vec::new());
+        // Cells that are computed are left out.
+        let left = self.grid.cells[0].iter().zip(&self.left).filter(|(_, left)| **left);
+        let left: FxHashSet<usize> = left.map(|(cell, _)| cell.rows.start).collect();
+        let cut: Vec<Grid> = match self.parts {
+            1 => vec![],
+            parts => self.grid.parts(axes, dim, parts),
+        };
+        let parts: Vec<&Grid> = if cut.is_empty() { vec![&self.grid] } else { cut.iter().collect() };
         let mut values = vec![0.0; targets.rows() * components];
         let mut gathered: Option<Arrays> = None;
         for c in 0..components {
@@ -503,28 +550,28 @@ impl Plan {
                     weights
                 }
             };
-            let mut fields: Option<Arrays> = None;
-            for step in &self.grid.steps {
-                let from = fields.as_ref().unwrap_or(&weights);
-                fields = Some(from.turned(far.arch, step.len(), |result| step.terms(result), &matrices));
-            }
-            let fields = fields.unwrap_or_else(|| weights.clone());
-            gathered = Some(weights);
-            // Rows of targets, in their order, each with its field.
-            let mut field_of = vec![u32::MAX; self.grid.cells[0].len()];
-            (0..).zip(&self.grid.targets).for_each(|(result, &target)| field_of[target as usize] = result);
-            let mut rest = &mut values[..];
-            let mut parts = Vec::with_capacity(field_of.len());
-            for (cell, &field) in self.grid.cells[0].iter().zip(&field_of) {
-                let (own, behind) = rest.split_at_mut(cell.rows.len() * components);
-                rest = behind;
-                parts.push((cell, field, own));
-            }
-            parts
-                .into_par_iter()
-                .zip(&self.left)
-                .filter(|((_, field, _), left)| *field != u32::MAX && !**left)
-                .for_each(|((cell, field, to), _)| {
+            for grid in &parts {
+                let mut fields: Option<Arrays> = None;
+                for step in &grid.steps {
+                    let from = fields.as_ref().unwrap_or(&weights);
+                    fields = Some(from.turned(far.arch, step.len(), |result| step.terms(result), &matrices));
+                }
+                let Some(fields) = fields else { continue };
+                // Rows of targets, in their order, each with its field.
+                let mut field_of = vec![u32::MAX; grid.cells[0].len()];
+                (0..).zip(&grid.targets).for_each(|(result, &target)| field_of[target as usize] = result);
+                let mut rest = &mut values[..];
+                let mut at = 0;
+                let mut cells = Vec::with_capacity(field_of.len());
+                for (cell, &field) in grid.cells[0].iter().zip(&field_of) {
+                    let (_, behind) = rest.split_at_mut((cell.rows.start - at) * components);
+                    let (own, behind) = behind.split_at_mut(cell.rows.len() * components);
+                    (rest, at) = (behind, cell.rows.end);
+                    if field != u32::MAX && !left.contains(&cell.rows.start) {
+                        cells.push((cell, field, own));
+                    }
+                }
+                cells.into_par_iter().for_each(|(cell, field, to)| {
                     let points = &targets.points[cell.rows.start * dim..cell.rows.end * dim];
                     let linear = &targets.linear[cell.rows.clone()];
                     let mut of_points = vec![0.0; cell.rows.len()];
@@ -534,6 +581,8 @@ impl Plan {
                         *to += linear * value;
                     }
                 });
+            }
+            gathered = Some(weights);
         }
         values
     }

@@ -50,6 +50,8 @@ pub(super) struct Planner<'p, 'a> {
     pub(super) tolerance: f64,
     /// For each cell of targets, the least sum of |f| of a target in it.
     pub(super) sums: Vec<f64>,
+    /// Targets whose sums may be less than this are computed.
+    pub(super) faint: f64,
     /// The number of components of f.
     pub(super) components: usize,
     /// Whether there is a plan for any time it takes: for tests.
@@ -127,6 +129,10 @@ impl Planner<'_, '_> {
         let [a, b] = [0, 1].map(|side| &self.clouds.cells(side)[pair[side] as usize]);
         let count = a.rows.len() as f64 * b.rows.len() as f64;
         let sources = &self.clouds.0[1];
+        // What is too small for a number is not 0.
+        if self.sums[pair[0] as usize] <= self.faint {
+            return if a.is_leaf() { Fate::Computed } else { Fate::Cut([true, false]) };
+        }
         let share = rule.shares * self.tolerance * self.sums[pair[0] as usize] / sources.sizes[0];
         let weight = sources.sizes[pair[1] as usize];
         let [most, least] = self.certificates.sizes(pair);
