@@ -9,6 +9,7 @@
 //! | `shape` | arguments against the formula: N, M, batches |
 //! | `outputs` | results: rows, and totals over all rows |
 //! | `progress` | how many pairs of a call are done |
+//! | `ranks` | calls over several processes |
 //! | `settings` | the device of a call, its ranges, and its progress callback |
 //! | `tolerance` | how far a sum may be off |
 //! | [`cuda`] | engines on CUDA devices, as calls know them |
@@ -16,15 +17,18 @@
 pub mod cuda;
 mod outputs;
 mod progress;
+mod ranks;
 mod settings;
 mod shape;
 mod tolerance;
 
 pub use outputs::{HostPiece, Outputs, Piece, Place};
 pub use progress::{Meter, Pairs, Watch};
+pub(crate) use ranks::digest;
+pub use ranks::{Exchange, Messages, Over, Work};
 pub use settings::{Pruning, Settings};
-pub(crate) use shape::shape_and_batches;
 pub use shape::{Batches, Shape, shape};
+pub(crate) use shape::{check_ranges, shape_and_batches};
 pub use tolerance::{Approximation, Tolerance, ToleranceReport};
 
 use crate::{

@@ -21,11 +21,13 @@ use crate::{
 /// An error of the device that the rows are on; no memory.
 pub fn centred<'a, T: Element>(view: &View<'a, T>, settings: &Settings) -> Result<View<'a, T>, Error> {
     // A fault becomes an error later, where the arguments are checked.
-    if view.fault().is_some() || view.is_empty() {
+    let may = view.fault().is_none();
+    if (!may || view.is_empty()) && settings.over.is_none() {
         return Ok(view.clone());
     }
-    let rows = view.on_host()?;
-    let Some(numbers) = less_common_part(rows.host().unwrap_or_default(), view)? else { return Ok(view.clone()) };
+    let rows = if may { view.on_host()? } else { view.clone() };
+    let rows = rows.host().unwrap_or_default();
+    let Some(numbers) = less_common_part(rows, view, may, settings)? else { return Ok(view.clone()) };
     let rows = match view.device() {
         Some(device) => View::from_array(Settings { device, ..settings.clone() }.upload(&numbers)?, view.dim()),
         None => View::from_owned(numbers, view.dim()),
@@ -39,8 +41,12 @@ pub fn centred<'a, T: Element>(view: &View<'a, T>, settings: &Settings) -> Resul
 ///
 /// # Errors
 /// No memory.
-pub fn centred_beside<'a, T: Element>(view: &View<'a, T>, beside: &[&View<'_, T>]) -> Result<View<'a, T>, Error> {
-    Ok(less_common_part_beside(view, beside)?.unwrap_or_else(|| view.clone()))
+pub fn centred_beside<'a, T: Element>(
+    view: &View<'a, T>,
+    beside: &[&View<'_, T>],
+    settings: &Settings,
+) -> Result<View<'a, T>, Error> {
+    Ok(less_common_part_beside(view, beside, settings)?.unwrap_or_else(|| view.clone()))
 }
 
 /// The views, of which those with the given numbers are [`centred_beside`] others.
@@ -50,11 +56,12 @@ pub fn centred_beside<'a, T: Element>(view: &View<'a, T>, beside: &[&View<'_, T>
 pub fn with_centred<'v, 'a, T: Element, const N: usize>(
     views: &'v [View<'a, T>],
     centred: [(usize, &[&View<'_, T>]); N],
+    settings: &Settings,
 ) -> Result<Cow<'v, [View<'a, T>]>, Error> {
     let mut all = Cow::Borrowed(views);
     for (number, beside) in centred {
         if let Some(view) = views.get(number)
-            && let Some(rows) = less_common_part_beside(view, beside)?
+            && let Some(rows) = less_common_part_beside(view, beside, settings)?
         {
             all.to_mut()[number] = rows;
         }
@@ -66,11 +73,15 @@ pub fn with_centred<'v, 'a, T: Element, const N: usize>(
 fn less_common_part_beside<'a, T: Element>(
     view: &View<'a, T>,
     beside: &[&View<'_, T>],
+    settings: &Settings,
 ) -> Result<Option<View<'a, T>>, Error> {
     // A fault becomes an error later, where the arguments are checked.
-    let rows = if view.fault().is_some() { &[] } else { view.host().unwrap_or_default() };
+    let rows = if view.fault().is_some() { None } else { view.host() };
     let is_finite = |view: &&View<'_, T>| view.host().is_some_and(|rows| rows.iter().all(|number| number.is_finite()));
-    let numbers = less_common_part(rows, view)?.filter(|_| beside.iter().all(is_finite));
+    // Over ranks it is done by all of them or by none.
+    let may = rows.is_some() && (settings.over.is_none() || beside.iter().all(is_finite));
+    let numbers = less_common_part(rows.unwrap_or_default(), view, may, settings)?;
+    let numbers = numbers.filter(|_| settings.over.is_some() || beside.iter().all(is_finite));
     Ok(numbers.map(|numbers| View::from_owned(numbers, view.dim()).batched(view.batch())))
 }
 
@@ -85,7 +96,7 @@ pub fn centred_rows<'a, T: Element, F: Formula>(
 ) -> Result<View<'a, T>, Error> {
     let views = views.iter().map(|view| view.on_host()).collect::<Result<Vec<_>, _>>()?;
     let width = <F::Output<T> as Components<T>>::LEN;
-    let here = Settings { device: Device::Cpu, ranges: None, watch: None, ..settings.clone() };
+    let here = Settings { device: Device::Cpu, ranges: None, watch: None, over: None, ..settings.clone() };
     let pass = Pass::new::<F, Sum>(&views, &here)?;
     let mut numbers = room(pass.rows_of(None), width)?;
     pass.reduce(&mut [Piece::rows(width, &mut numbers)], None)?;
@@ -93,31 +104,52 @@ pub fn centred_rows<'a, T: Element, F: Formula>(
     centred(&rows, settings)
 }
 
-/// `numbers`, the numbers of the view, less what they have in common; `None` if they have nothing in common.
-fn less_common_part<T: Element>(numbers: &[T], view: &View<'_, T>) -> Result<Option<Vec<T>>, Error> {
+/// `numbers`, the numbers of the view, less what they have in common, over all ranks of a call; `None` if they have nothing in
+/// common, or this rank or another one may not change them.
+fn less_common_part<T: Element>(
+    numbers: &[T],
+    view: &View<'_, T>,
+    may: bool,
+    settings: &Settings,
+) -> Result<Option<Vec<T>>, Error> {
     let (dim, size) = (view.dim(), view.rows() * view.dim());
     let batches = || numbers.chunks_exact(size.max(1));
-    if !batches().any(|rows| (0..dim).any(|c| may_have_common_part(rows, dim, c))) {
+    let alone = settings.over.is_none();
+    if alone && !(may && batches().any(|rows| (0..dim).any(|c| may_have_common_part(rows, dim, c)))) {
         return Ok(None);
     }
-    let mut centres = room::<T>(view.batches(), dim)?;
-    for (centre, rows) in centres.chunks_exact_mut(dim).zip(batches()) {
-        let (mut least, mut most) = (rows[..dim].to_vec(), rows[..dim].to_vec());
+    // For each batch, the least and the largest number of each component. No rows: the largest is below the least.
+    let mut ends = vec![[T::infinity(), T::neg_infinity()]; if may { view.batches() * dim } else { 0 }];
+    for (ends, rows) in ends.chunks_exact_mut(dim.max(1)).zip(batches()) {
+        for (c, ends) in ends.iter_mut().enumerate() {
+            *ends = [rows[c]; 2];
+        }
         for row in rows.chunks_exact(dim) {
-            for ((least, most), &number) in least.iter_mut().zip(&mut most).zip(row) {
+            for ([least, most], &number) in ends.iter_mut().zip(row) {
                 *least = if number < *least { number } else { *least };
                 *most = if number > *most { number } else { *most };
             }
         }
-        for ((centre, &least), &most) in centre.iter_mut().zip(&least).zip(&most) {
-            *centre = common_part(least, most);
+    }
+    if let Some(over) = &settings.over {
+        let own: Vec<u64> = ends.as_flattened().iter().map(|&number| Element::to_f64(number).to_bits()).collect();
+        let Some(ranks) = over.lists("common part of rows", may.then_some(&own[..]))? else { return Ok(None) };
+        for rank in ranks {
+            for ([least, most], &[low, high]) in ends.iter_mut().zip(rank.as_chunks().0) {
+                let [low, high] = [low, high].map(|bits| T::from_f64(f64::from_bits(bits)));
+                // a NaN stays, so that nothing is in common
+                *least = if low < *least || low.is_nan() { low } else { *least };
+                *most = if high > *most || high.is_nan() { high } else { *most };
+            }
         }
     }
+    let centres: Vec<T> = ends.iter().map(|&[least, most]| common_part(least, most)).collect();
     if centres.iter().all(|&centre| centre == T::zero()) {
         return Ok(None);
     }
     let mut centred = room::<T>(view.batches() * view.rows(), dim)?;
-    for ((to, rows), centre) in centred.chunks_exact_mut(size.max(1)).zip(batches()).zip(centres.chunks_exact(dim)) {
+    let centres = centres.chunks_exact(dim.max(1));
+    for ((to, rows), centre) in centred.chunks_exact_mut(size.max(1)).zip(batches()).zip(centres) {
         for (to, row) in to.chunks_exact_mut(dim).zip(rows.chunks_exact(dim)) {
             to.iter_mut().zip(row).zip(centre).for_each(|((to, &number), &centre)| *to = number - centre);
         }
