@@ -26,7 +26,7 @@ mod upload;
 pub use keops_core::data::{bf16, f16};
 pub use keops_core::{
     arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows, Batched, batched},
-    call::{Call, CallInto, Element},
+    call::{Call, CallInto, Element, InPieces, Partial, U64Rows, in_chunks},
     cluster,
     data::{Device, DeviceMatrix, DeviceRows, Error, Matrix, Neighbours, OnDevice, Ranges, Rows, View},
     interfaces, operator,
@@ -65,7 +65,7 @@ pub mod __private {
         __call as call, __no_tolerance as no_tolerance, __tolerance as tolerance,
         arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows},
         call::{
-            Element, OnePass, Part, Pass, Plan, PlanInto, Row as RowOfResult,
+            Element, InPieces, OnePass, Part, Pass, Plan, PlanInto, Row as RowOfResult,
             absent::{Derived, Differentiable, FirstOrder, Last, Linear, NextOrder, OfTheValue, Square},
             approximate, centred, centred_beside, centred_rows, counts, index_rows, neighbours, rows, rows_into, saved,
             selection::{Selection, SelectionPart, Side},

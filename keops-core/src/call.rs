@@ -9,6 +9,7 @@ mod generated;
 mod over;
 mod parts;
 mod pass;
+mod pieces;
 pub mod selection;
 mod upload;
 
@@ -18,6 +19,7 @@ pub use generated::{Accuracy, Approximate, Call, CallInto, Exact, OnDeviceOf, Ou
 pub(crate) use over::{Remote, Spread};
 pub use parts::Part;
 pub use pass::{Pass, reduce, reduce_on};
+pub use pieces::{InPieces, Partial, U64Rows, in_chunks};
 
 use crate::{
     cpu::FarFormula,
@@ -218,6 +220,9 @@ pub fn saved<'a, T: Element, F: Formula, R: Reduction>(
 ) -> Result<View<'a, T>, Error> {
     let views = &*with_saved(views.get(..count).unwrap_or(views), earlier);
     let pass = Pass::new::<F, R>(views, settings)?;
+    if let Some(sweep) = &settings.sweep {
+        return T::saved(sweep, &pass);
+    }
     let width = pass.problem().signature().values;
     let saved = if settings.device == Device::AllCuda {
         let mut saved: Vec<T> = room(pass.rows_of(None), width)?;
@@ -244,6 +249,9 @@ pub fn counts<'a, T: Element, F: Formula>(
     let views = views.get(..count).unwrap_or(views);
     let (shape, batches) = shape_and_batches(F::NAME, F::VARIABLES, views)?;
     let one = settings.counts(F::TARGETS, shape)?;
+    if let Some(sweep) = &settings.sweep {
+        return pieces::counts(sweep, F::NAME, (shape, batches.dims()), &one);
+    }
     let mut counts: Vec<T> = room(shape.rows(), 1)?;
     for (to, &n) in counts.iter_mut().zip(one.iter().cycle()) {
         *to = T::from_f64(n as f64);

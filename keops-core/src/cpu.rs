@@ -30,6 +30,7 @@
 //! | `tolerance` | sums within a tolerance |
 //! | `within`, `collect` | lists of all sources within a radius, and their loop over pairs |
 //! | `threads` | runs units on threads, whose stacks are large enough |
+//! | `states` | states as the output of a pass, and results from states |
 //! | `output` | the outputs of a block of targets, and totals over all rows |
 //! | `event` | with the feature `tracing`: an event for each pass |
 //!
@@ -58,6 +59,7 @@ mod prepare;
 mod products;
 mod scattered;
 mod sorted;
+mod states;
 mod sweep;
 mod threads;
 mod tolerance;
@@ -75,9 +77,9 @@ use std::sync::{Mutex, PoisonError};
 use pulp::Arch;
 
 use crate::{
-    data::{Error, Neighbours, Pattern},
+    data::{Error, Neighbours, Pattern, room},
     lanes::{Common, Vectorized},
-    problem::{Approximation, Engine, HostPiece, Outputs, Problem, Shape, ToleranceReport},
+    problem::{Approximation, Begin, Engine, HostPiece, Outputs, Place, Problem, Shape, ToleranceReport},
 };
 
 /// The CPU engine, with the code that was compiled for a formula and its reduction.
@@ -104,6 +106,10 @@ impl<T: Vectorized> Engine<T> for Cpu<'_, T> {
 impl<T: Vectorized> Cpu<'_, T> {
     fn run(&self, problem: &Problem<'_, T>, outputs: &mut Outputs<'_, '_, T>) -> Result<(), Error> {
         let Self { arch, kernel, layout, approximation } = *self;
+        let (begin, results) = (outputs.begin, (kernel, layout));
+        let of_states = states::AsStates(kernel);
+        let (kernel, layout): (&dyn Kernel<T>, _) =
+            if begin.is_some() { (&of_states, layout.of_states()) } else { results };
         let (shape, pairs) = (problem.shape(), problem.pairs());
         let pattern = pairs.pattern;
         let pieces = outputs.pieces.iter_mut().map(|piece| piece.host(shape)).collect::<Result<Vec<_>, _>>()?;
@@ -121,7 +127,12 @@ impl<T: Vectorized> Cpu<'_, T> {
             let run = |batch: usize, pieces: &mut [HostPiece<'_, T>], indices: &mut [u32]| -> Result<_, Error> {
                 let shape = Shape { batches: 1, ..shape };
                 let kept = if common.is_some() { 0 } else { plan::prepared_bytes(pattern.is_some()) };
-                let work = prepare::Work::new((kernel, layout), (problem, batch), shape, kept, meter.as_ref())?;
+                let mut work = prepare::Work::new((kernel, layout), (problem, batch), shape, kept, meter.as_ref())?;
+                let size = shape.targets * layout.state;
+                let begin = begin.map(|begin| {
+                    let states = begin.states.and_then(|states| states.get(batch * size..)?.get(..size));
+                    Begin { states, ..begin }
+                });
                 if layout.lists {
                     let kept = within::kept(pairs.pruning) / problem.shape().batches;
                     let lists = within::run((arch, common), &work, (pattern, pairs.pruning), kept, indices)?;
@@ -129,9 +140,21 @@ impl<T: Vectorized> Cpu<'_, T> {
                 }
                 if let Some((approximation, formula)) = approximation {
                     let tolerance = approximation.tolerance()?;
-                    let found = match pattern {
-                        Some(_) => None,
-                        None => tolerance::run(arch, &work, (tolerance, formula, pairs.pruning.is_forced()), pieces)?,
+                    let forced = pairs.pruning.is_forced();
+                    let found = match (pattern, begin) {
+                        (Some(_), _) => None,
+                        (None, None) => tolerance::run(arch, &work, (tolerance, formula, forced), pieces)?,
+                        (None, Some(begin)) => {
+                            let work = prepare::Work::new(results, (problem, batch), shape, kept, None)?;
+                            let width = results.1.signature.values;
+                            let mut values = room(shape.targets, width)?;
+                            let of_values = &mut [HostPiece { width, place: Place::Rows, data: &mut values }];
+                            let found = tolerance::run(arch, &work, (tolerance, formula, forced), of_values)?;
+                            if found.is_some() {
+                                states::of_sums(&work, &values, begin, pieces);
+                            }
+                            found
+                        }
                     };
                     let every = pattern.map_or(shape.targets as u64 * shape.sources as u64, Pattern::pairs);
                     approximation.told(found.as_ref().map_or(ToleranceReport::all(every), |(_, report)| *report));
@@ -139,6 +162,7 @@ impl<T: Vectorized> Cpu<'_, T> {
                         return Ok((totals, None));
                     }
                 }
+                work.begin = begin;
                 if let Some(totals) = by_bounds::run(arch, &work, (pattern, pairs.pruning), pieces, indices) {
                     return Ok((totals, None));
                 }

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `shape` | arguments against the formula: N, M, batches |
 //! | `outputs` | results: rows, and totals over all rows |
+//! | `states` | the states of all targets, as data |
 //! | `progress` | how many pairs of a call are done |
 //! | `ranks` | calls over several processes |
 //! | `settings` | the device of a call, its ranges, and its progress callback |
@@ -20,15 +21,17 @@ mod progress;
 mod ranks;
 mod settings;
 mod shape;
+mod states;
 mod tolerance;
 
-pub use outputs::{HostPiece, Outputs, Piece, Place};
+pub use outputs::{Begin, HostPiece, Outputs, Piece, Place};
 pub use progress::{Meter, Pairs, Watch};
 pub(crate) use ranks::digest;
 pub use ranks::{Exchange, Messages, Over, Work};
-pub use settings::{Pruning, Settings};
+pub use settings::{Pruning, Settings, Sweep};
 pub use shape::{Batches, Shape, shape};
 pub(crate) use shape::{check_ranges, shape_and_batches};
+pub use states::States;
 pub use tolerance::{Approximation, Tolerance, ToleranceReport};
 
 use crate::{

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    call::{Element, Pass},
+    call::{Element, Pass, pieces},
     data::{Device, Error, View, room},
     formula::{Components, Formula},
     problem::{Piece, Settings},
@@ -20,9 +20,9 @@ use crate::{
 /// # Errors
 /// An error of the device that the rows are on; no memory.
 pub fn centred<'a, T: Element>(view: &View<'a, T>, settings: &Settings) -> Result<View<'a, T>, Error> {
-    // A fault becomes an error later, where the arguments are checked.
+    // A fault becomes an error later, where the arguments are checked. What rows have in common differs from piece to piece.
     let may = view.fault().is_none();
-    if (!may || view.is_empty()) && settings.over.is_none() {
+    if settings.sweep.is_some() || (!may || view.is_empty()) && settings.over.is_none() {
         return Ok(view.clone());
     }
     let rows = if may { view.on_host()? } else { view.clone() };
@@ -46,6 +46,9 @@ pub fn centred_beside<'a, T: Element>(
     beside: &[&View<'_, T>],
     settings: &Settings,
 ) -> Result<View<'a, T>, Error> {
+    if settings.sweep.is_some() {
+        return Ok(view.clone());
+    }
     Ok(less_common_part_beside(view, beside, settings)?.unwrap_or_else(|| view.clone()))
 }
 
@@ -59,6 +62,9 @@ pub fn with_centred<'v, 'a, T: Element, const N: usize>(
     settings: &Settings,
 ) -> Result<Cow<'v, [View<'a, T>]>, Error> {
     let mut all = Cow::Borrowed(views);
+    if settings.sweep.is_some() {
+        return Ok(all);
+    }
     for (number, beside) in centred {
         if let Some(view) = views.get(number)
             && let Some(rows) = less_common_part_beside(view, beside, settings)?
@@ -96,11 +102,16 @@ pub fn centred_rows<'a, T: Element, F: Formula>(
 ) -> Result<View<'a, T>, Error> {
     let views = views.iter().map(|view| view.on_host()).collect::<Result<Vec<_>, _>>()?;
     let width = <F::Output<T> as Components<T>>::LEN;
-    let here = Settings { device: Device::Cpu, ranges: None, watch: None, over: None, ..settings.clone() };
+    let here =
+        Settings { device: Device::Cpu, ranges: None, watch: None, sweep: None, over: None, ..settings.clone() };
     let pass = Pass::new::<F, Sum>(&views, &here)?;
+    let dims = pass.problem().batches().dims();
+    if settings.sweep.as_ref().is_some_and(|sweep| pieces::has_no_numbers::<T>(sweep)) {
+        return Ok(View::shape_only(pass.problem().shape().targets, width, dims));
+    }
     let mut numbers = room(pass.rows_of(None), width)?;
     pass.reduce(&mut [Piece::rows(width, &mut numbers)], None)?;
-    let rows = View::from_owned(numbers, width).batched(pass.problem().batches().dims());
+    let rows = View::from_owned(numbers, width).batched(dims);
     centred(&rows, settings)
 }
 

@@ -4,12 +4,12 @@ use pulp::Arch;
 
 use crate::{
     arguments::Number,
-    call::{Part, Pass, engine, parts},
+    call::{Part, Pass, engine, parts, pieces},
     data::{Error, Neighbours, Stored, To, View},
     lanes::Vectorized,
     number::Scalar,
     problem::{
-        Pairs, Piece, Problem, Signature,
+        Pairs, Piece, Problem, Signature, States, Sweep,
         cuda::{Engines, EnginesFor},
     },
 };
@@ -102,6 +102,20 @@ pub trait Element: Vectorized + Stored + Number<Self> {
         indices: Option<To<'_, u32>>,
     ) -> Result<(), Error>;
 
+    /// [`Pass::states`]; it is compiled once, too.
+    ///
+    /// # Errors
+    /// The errors of [`Pass::states`].
+    #[doc(hidden)]
+    fn states(pass: &Pass<'_, Self>, start: u64, before: Option<States<Self>>) -> Result<States<Self>, Error>;
+
+    /// The rows that a pass saves, where it is one of a partial result; it is compiled once, too.
+    ///
+    /// # Errors
+    /// [`Error::SweepsLeft`] ends a sweep.
+    #[doc(hidden)]
+    fn saved<'a>(sweep: &Sweep, pass: &Pass<'_, Self>) -> Result<View<'a, Self>, Error>;
+
     /// The lists of a pass that has some; it is compiled once, too.
     ///
     /// # Errors
@@ -147,8 +161,18 @@ macro_rules! element {
             }
 
             #[inline(never)]
+            fn states(pass: &Pass<'_, $t>, start: u64, before: Option<States<$t>>) -> Result<States<$t>, Error> {
+                pieces::states(pass, start, before)
+            }
+
+            #[inline(never)]
+            fn saved<'a>(sweep: &Sweep, pass: &Pass<'_, $t>) -> Result<View<'a, $t>, Error> {
+                pieces::saved(sweep, pass)
+            }
+
+            #[inline(never)]
             fn lists(pass: &Pass<'_, $t>) -> Result<Neighbours<$t>, Error> {
-                engine::lists(Arch::new(), pass)
+                pieces::lists(pass)
             }
 
             fn engines(engines: &dyn Engines) -> &dyn EnginesFor<$t> {

@@ -278,6 +278,38 @@ macro_rules! __call {
                 Self::of(self.state.exhaustive())
             }
         }
+        impl<'a, T: $crate::call::Element, K, W: $crate::call::Accuracy> Call<'a, T, K, W> {
+            /// Sets the number of the first source, from which row numbers in results count; of row numbers of 64 bits in
+            /// partial results.
+            pub fn sources_from(self, start: u64) -> Self {
+                Self::of(self.state.sources_from(start))
+            }
+            /// Computes the states of the call for its sources, which are a part of all: see
+            /// [`Partial`]($crate::call::Partial).
+            ///
+            /// # Errors
+            /// Those of `eval`, and `PartialOnlyOnCpu`.
+            pub fn partial(self) -> ::core::result::Result<$crate::call::Partial<K, T>, $crate::data::Error>
+            where
+                K: $crate::call::InPieces,
+            {
+                self.state.partial::<K, W>(::core::option::Option::None)
+            }
+            /// Goes on from the partial result of other sources, if there is one, with those of this call. They follow the
+            /// others in row numbers, if `sources_from` does not say otherwise.
+            ///
+            /// # Errors
+            /// Those of [`partial`](Self::partial), and partial results of other targets or parameters.
+            pub fn partial_after(
+                self,
+                before: impl ::core::convert::Into<::core::option::Option<$crate::call::Partial<K, T>>>,
+            ) -> ::core::result::Result<$crate::call::Partial<K, T>, $crate::data::Error>
+            where
+                K: $crate::call::InPieces,
+            {
+                self.state.partial::<K, W>(::core::convert::Into::into(before))
+            }
+        }
         impl<'a, T: $crate::call::Element, K: $crate::call::Plan, W: $crate::call::Accuracy> Call<'a, T, K, W> {
             /// Computes the result.
             ///

@@ -4,11 +4,13 @@
 //! share is a sum over these batches, and the gradient in a parameter with a value for each batch is a sum over the
 //! rows of the batch. This module computes such sums from the rows of all batches.
 
+use std::sync::Arc;
+
 use crate::{
-    call::{Element, Pass},
-    data::{Device, Error, To, View, room},
+    call::{Element, Pass, pieces},
+    data::{Array, Device, Error, To, View, room},
     problem::{Batches, Piece, Place},
-    reduction::Total,
+    reduction::{MISSING, Total},
 };
 
 /// A part of the result of a pass: a consecutive range of the components of its rows.
@@ -30,7 +32,47 @@ pub struct Part<'a, T> {
 pub(super) fn run<T: Element>(
     pass: &Pass<'_, T>,
     parts: &mut [Part<'_, T>],
+    mut indices: Option<To<'_, u32>>,
+) -> Result<(), Error> {
+    if let Some(sweep) = &pass.settings.sweep {
+        return pieces::run(sweep, pass, parts, indices);
+    }
+    run_by(pass, parts, indices.as_mut().map(To::reborrow), &|pieces, indices| pass.reduce(pieces, indices))?;
+    match (pass.settings.start, indices) {
+        (Some(start), Some(to)) if !pass.layout.within => number_from(start, pass, to),
+        _ => Ok(()),
+    }
+}
+
+/// Adds the number of the first source to row numbers.
+fn number_from<T: Element>(start: u64, pass: &Pass<'_, T>, to: To<'_, u32>) -> Result<(), Error> {
+    let numbers = match to {
+        To::Host(numbers) => numbers,
+        To::Array(_) if start == 0 => return Ok(()),
+        To::Array(array) => match array {
+            Array::Host(numbers) => Arc::make_mut(numbers),
+            Array::Cuda(..) => return Err(Error::PartialOnlyOnCpu { formula: pass.problem().signature().name }),
+        },
+    };
+    for number in numbers.iter_mut().filter(|number| **number != MISSING) {
+        let all = start.saturating_add(u64::from(*number));
+        *number = u32::try_from(all).ok().filter(|&all| all != MISSING).ok_or(Error::RowNumber { number: all })?;
+    }
+    Ok(())
+}
+
+/// Computes the pieces of a result and its row numbers.
+type Reduce<'f, T> = dyn Fn(&mut [Piece<'_, T>], Option<To<'_, u32>>) -> Result<(), Error> + 'f;
+
+/// Runs a pass by a function that computes the pieces of its result.
+///
+/// # Errors
+/// The errors of that function; a part with another number of rows than the result.
+pub(super) fn run_by<T: Element>(
+    pass: &Pass<'_, T>,
+    parts: &mut [Part<'_, T>],
     indices: Option<To<'_, u32>>,
+    reduce: &Reduce<'_, T>,
 ) -> Result<(), Error> {
     let (problem, settings) = (pass.problem(), pass.settings);
     let (views, shape, batches) = (problem.views(), problem.shape(), problem.batches());
@@ -60,7 +102,7 @@ pub(super) fn run<T: Element>(
         let to = if place.is_some() && ranks(part).is_none() { part.to.reborrow() } else { To::Host(all) };
         pieces.push(Piece { width, place: place.unwrap_or(Place::Rows), to });
     }
-    pass.reduce(&mut pieces, indices)?;
+    reduce(&mut pieces, indices)?;
     drop(pieces);
     for (part, all) in parts.iter_mut().zip(&all) {
         let Some(view) = part.gradient else { continue };

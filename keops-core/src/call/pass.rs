@@ -38,6 +38,11 @@ impl<'a, T: Element> Pass<'a, T> {
         })
     }
 
+    /// The same pass of another checked call.
+    pub(super) fn with_problem<'b>(&'b self, problem: Problem<'b, T>) -> Pass<'b, T> {
+        Pass { problem, ..*self }
+    }
+
     /// The checked call.
     #[must_use]
     pub fn problem(&self) -> &Problem<'a, T> {

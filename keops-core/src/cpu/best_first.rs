@@ -297,6 +297,12 @@ impl<'a, T: Vectorized> Search<'a, T> {
             worst.clear();
             worst.resize(count, f64::INFINITY);
         }
+        if self.work.has_begun() {
+            block.worst(selects, 0..rows, if rows > 1 { &mut worst_of_rows } else { &mut worst });
+            if rows > 1 {
+                largest(&worst_of_rows, components, &mut worst);
+            }
+        }
         // as many as one of the rows meets on average, times the rows
         let mut met = 0;
         let most = most.saturating_mul(rows);
@@ -361,10 +367,7 @@ impl<'a, T: Vectorized> Search<'a, T> {
                 }
                 first += some.len();
             }
-            worst.fill(f64::NEG_INFINITY);
-            for of_row in worst_of_rows.chunks_exact(components) {
-                worst.iter_mut().zip(of_row).for_each(|(worst, &of_row)| *worst = worst.max(of_row));
-            }
+            largest(&worst_of_rows, components, &mut worst);
         }
         (memory.whole, memory.queue, memory.meeting) = (whole, queue, meeting);
         (memory.worst_of_rows, memory.worst) = (worst_of_rows, worst);
@@ -413,6 +416,14 @@ impl<'a, T: Vectorized> Search<'a, T> {
         if negated {
             values.iter_mut().for_each(|value| *value = Interval::neg(cx, *value));
         }
+    }
+}
+
+/// The largest of all rows, for each component.
+fn largest(of_rows: &[f64], components: usize, to: &mut [f64]) {
+    to.fill(f64::NEG_INFINITY);
+    for of_row in of_rows.chunks_exact(components) {
+        to.iter_mut().zip(of_row).for_each(|(to, &of_row)| *to = to.max(of_row));
     }
 }
 

@@ -144,7 +144,7 @@ impl<T: Vectorized> Sorted<'_, T> {
             &targets.numbers,
             &sources.numbers,
             shape,
-            (sources.order(), keeps, bounds.copies_sources()),
+            ([targets.order(), sources.order()], keeps, bounds.copies_sources()),
         );
         run(Search::new((arch, &sorted), bounds, self))
     }

@@ -45,6 +45,9 @@ pub(super) fn run<T: Vectorized>(
     });
 
     let mut joined = fresh;
+    for (target, state) in joined.chunks_exact_mut(layout.state).enumerate() {
+        work.begun(target).into_iter().for_each(|begun| state.copy_from_slice(begun));
+    }
     for states in chunks.iter().filter_map(OnceLock::get) {
         for target in 0..shape.targets {
             let at = target * layout.state..(target + 1) * layout.state;
@@ -137,8 +140,8 @@ fn unit<T: Vectorized>(
                     target_count: shape.targets,
                     sources: sources.numbers(),
                     source_rows: count.div_ceil(lanes),
-                    // Row numbers fit: `shape` saw to it.
-                    numbers: SourceNumbers { first: first as u32, listed: &[], any_order: false },
+                    // Row numbers fit: `shape` saw to it, and whoever begins with states.
+                    numbers: SourceNumbers { first: work.first_number() + first as u32, listed: &[], any_order: false },
                     contracted: None,
                     states: states.numbers_mut(),
                     found: found.as_mut(),

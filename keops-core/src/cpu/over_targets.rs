@@ -45,7 +45,10 @@ pub(super) fn run<T: Vectorized>(
     let lanes = |common: &Common| work.kernel.lanes(common.arch()) > 1;
     // Scattered pairs need all sources prepared, which is worth it only if there are enough pairs.
     let some = |pattern: &Pattern| shape.sources <= plan::sources_for_ranges(pattern.ranges().len());
+    // The row numbers in states that are an output are numbers, and not places in lists.
+    let listed = work.begin.is_none() || !work.layout.keeps_numbers();
     let common = Common::of(arch).filter(|_| work.keeps_sources() && pattern.is_some_and(some)).filter(lanes);
+    let common = common.filter(|_| listed);
     let units = if let Some(pattern) = pattern {
         let scattered = common.map(|common| work.kernel.lanes(common.arch()));
         let cut = Cut { targets: shape.targets, step, lanes: work.kernel.lanes(arch), scattered };
@@ -107,7 +110,7 @@ fn run_parts<T: Vectorized>(
         let first = number % parts * part;
         let sources = first..shape.sources.min(first + part);
         units[number].get_or_init(|| {
-            let mut block = TargetBlock::new(arch, work, targets(number / parts));
+            let mut block = TargetBlock::unbegun(arch, work, targets(number / parts));
             block.meet_all(slice::from_ref(&sources));
             block.states
         });
@@ -124,7 +127,10 @@ fn run_parts<T: Vectorized>(
         let units = || units[number * parts..][..parts].iter().filter_map(OnceLock::get);
         for target in 0..count {
             let (row, place) = (target / lanes, target % lanes);
-            kernel.init(&mut state);
+            match work.begun(number * step + target) {
+                Some(begun) => state.copy_from_slice(begun),
+                None => kernel.init(&mut state),
+            }
             for states in units() {
                 lane(states.numbers(), row, place, lanes, &mut other);
                 kernel.merge(&mut state, &other);
@@ -156,8 +162,18 @@ pub(super) struct TargetBlock<'a, T: Vectorized> {
 }
 
 impl<'a, T: Vectorized> TargetBlock<'a, T> {
-    /// A block whose states have seen no source.
+    /// A block whose states are those that the targets begin with.
     pub(super) fn new(arch: Arch, work: &'a Work<'a, T>, targets: Range<usize>) -> Self {
+        let mut block = Self::unbegun(arch, work, targets.clone());
+        if work.has_begun() {
+            let begun: Vec<T> = targets.filter_map(|target| work.begun(target)).flatten().copied().collect();
+            to_lanes(None, &begun, work.layout.state, block.count, block.lanes, &mut block.states);
+        }
+        block
+    }
+
+    /// A block whose states have seen no source.
+    fn unbegun(arch: Arch, work: &'a Work<'a, T>, targets: Range<usize>) -> Self {
         let Work { kernel, layout, .. } = work;
         let lanes = kernel.lanes(arch);
         let count = targets.len();
@@ -247,18 +263,24 @@ impl<'a, T: Vectorized> TargetBlock<'a, T> {
             while first < range.end {
                 let tile = work.sources(first..range.end, plan::source_tile::<T>(layout), scratch);
                 let Sources { rows: sources, count: source_rows, .. } = tile;
-                // Row numbers fit: `shape` saw to it.
-                let all = first as u32..(first + source_rows) as u32;
+                // Row numbers fit: `shape` saw to it, and whoever begins with states.
+                let from = work.first_number();
+                let all = from + first as u32..from + (first + source_rows) as u32;
                 let listed = match work.order {
                     _ if !layout.keeps_numbers() => &[][..],
-                    Some(order) => &order[first..first + source_rows],
+                    Some(order) if from == 0 => &order[first..first + source_rows],
+                    Some(order) => {
+                        ramp.clear();
+                        ramp.extend(order[first..first + source_rows].iter().map(|number| from + number));
+                        &ramp[..]
+                    }
                     None => {
                         ramp.clear();
                         ramp.extend(all.clone());
                         &ramp[..]
                     }
                 };
-                let numbers = SourceNumbers { first: all.start, listed, any_order: work.order.is_some() };
+                let numbers = SourceNumbers { first: all.start, listed, any_order: work.any_order() };
                 let mut take =
                     |targets: &[T], rows: Range<usize>, contracted: Option<Contracted<'_, T>>, states: &mut [T]| {
                         let mut found = found.as_mut();

@@ -22,7 +22,7 @@ use crate::{
         Vectorized,
         memory::{self, Aligned},
     },
-    problem::{Meter, Problem, Shape},
+    problem::{Begin, Meter, Problem, Shape},
     tree::Points,
 };
 
@@ -55,6 +55,10 @@ pub(super) struct Work<'a, T: Vectorized> {
     kept: [Option<KeptOrder<'a, T>>; 2],
     /// The number of each source, if the sources are in an order of their own.
     pub(super) order: Option<&'a [u32]>,
+    /// The number of each target, if the targets are in an order of their own.
+    targets: Option<&'a [u32]>,
+    /// What the targets of the batch begin with, if the output is states.
+    pub(super) begin: Option<Begin<'a, T>>,
     /// The prepared sources, in chunks that are prepared when they are first read. Empty if they are not kept.
     sources: Vec<OnceLock<Chunk<T>>>,
     /// The prepared sources, if they are known to be the rows of the only variable.
@@ -175,6 +179,8 @@ impl<'a, T: Vectorized> Work<'a, T> {
             data,
             kept: kept_orders,
             order: None,
+            targets: None,
+            begin: None,
             sources,
             copied: None,
         };
@@ -243,7 +249,7 @@ impl<'a, T: Vectorized> Work<'a, T> {
         targets: &'a [Cow<'a, [T]>],
         sources: &'a [Cow<'a, [T]>],
         shape: Shape,
-        (order, keeps, copies): (&'a [u32], bool, bool),
+        ([targets_order, order], keeps, copies): ([&'a [u32]; 2], bool, bool),
     ) -> Self {
         let copied = sources.first().filter(|_| copies && sources.len() == 1 && self.centres.is_empty());
         let copied = copied.map(|rows| &**rows);
@@ -264,10 +270,33 @@ impl<'a, T: Vectorized> Work<'a, T> {
             centres: self.centres.clone(),
             data: data.collect(),
             order: Some(order),
+            targets: Some(targets_order),
             sources: (0..chunks).map(|_| OnceLock::new()).collect(),
             copied,
             ..*self
         }
+    }
+
+    /// The state that a target begins with; `None` if it has seen no source.
+    pub(super) fn begun(&self, target: usize) -> Option<&'a [T]> {
+        let states = self.begin?.states?;
+        let number = self.targets.map_or(target, |order| order[target] as usize);
+        Some(&states[number * self.layout.state..][..self.layout.state])
+    }
+
+    /// Whether targets begin with states that have seen sources.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begin.is_some_and(|begin| begin.states.is_some())
+    }
+
+    /// The number of the first source in states with row numbers.
+    pub(super) fn first_number(&self) -> u32 {
+        self.begin.map_or(0, |begin| begin.first)
+    }
+
+    /// Whether the sources of this batch do not follow all of those that the targets have seen, in the order of their numbers.
+    pub(super) fn any_order(&self) -> bool {
+        self.order.is_some() || self.begin.is_some_and(|begin| begin.any_order)
     }
 
     /// Counts `pairs` pairs as done.

@@ -13,7 +13,7 @@ use core::ops::Range;
 
 use crate::{
     cpu::{
-        lanes::{FOUR, fill_lanes},
+        lanes::{FOUR, fill_lanes, lane},
         output::BlockOutput,
         plan,
         prepare::{Spaced, Work},
@@ -155,6 +155,17 @@ impl Lists {
             }
         }
         let order = &self.targets[..self.counts.len()];
+        if work.has_begun() {
+            let (mut joined, mut other) =
+                (Vec::with_capacity(order.len() * layout.state), vec![T::zero(); layout.state]);
+            for (place, &target) in order.iter().enumerate() {
+                lane(states.numbers(), place / lanes, place % lanes, lanes, &mut other);
+                let mut state = work.begun(first + target as usize).unwrap_or(init.numbers()).to_vec();
+                kernel.merge(&mut state, &other);
+                joined.extend_from_slice(&state);
+            }
+            return block(&mut |block| block.finish_in_order(*kernel, layout, (&joined, 1), order, &|_| {}));
+        }
         let name = |indices: &mut [u32]| {
             // Numbers of sources are no places.
             if !layout.within {

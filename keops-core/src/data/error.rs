@@ -298,6 +298,74 @@ pub enum Error {
         /// Why there is none, or why it cannot be used.
         reason: String,
     },
+    /// Partial results were to be computed on a CUDA device, or of arguments there.
+    #[error("partial results of `{formula}` are computed on the processor only")]
+    PartialOnlyOnCpu {
+        /// The formula.
+        formula: &'static str,
+    },
+    /// Partial results do not belong together.
+    #[error("the partial results of `{formula}` do not belong together: they differ in {what}")]
+    PartialMismatch {
+        /// The formula.
+        formula: &'static str,
+        /// What is different.
+        what: &'static str,
+    },
+    /// A partial result is not one of this formula.
+    #[error("a partial result of `{found}`, and not of `{formula}`")]
+    PartialFormula {
+        /// The formula.
+        formula: &'static str,
+        /// The formula that the partial result is of.
+        found: String,
+    },
+    /// A result needs another sweep over the sources.
+    #[error(
+        "`{formula}` reads what an earlier pass finds of all sources: the partial result is one of that pass, and after \
+         `next_sweep` the sources are gone over once more"
+    )]
+    SweepsLeft {
+        /// The formula.
+        formula: &'static str,
+    },
+    /// A sweep over the sources is to begin although the partial result needs no further one.
+    #[error("the partial result of `{formula}` needs no further sweep over the sources")]
+    NoSweepsLeft {
+        /// The formula.
+        formula: &'static str,
+    },
+    /// Sweeps over the sources of a call went over different numbers of them.
+    #[error("{found} sources were gone over, but {expected} in the sweep before")]
+    SweepLength {
+        /// The number of sources in this sweep.
+        found: u64,
+        /// The number of sources in the sweep before.
+        expected: u64,
+    },
+    /// Sources with the same row numbers are in both of two partial results.
+    #[error("sources with the row numbers {first} to {last} come twice; `sources_from` says where row numbers begin")]
+    SourcesTwice {
+        /// The first row number.
+        first: u64,
+        /// The last row number.
+        last: u64,
+    },
+    /// A row number is beyond those of a result.
+    #[error("the row number {number} does not fit into `u32`; `Partial::finish_u64` has row numbers that do")]
+    RowNumber {
+        /// The row number.
+        number: u64,
+    },
+    /// Row numbers were asked for where a result has none.
+    #[error("the result of `{formula}` has no row numbers")]
+    NoRowNumbers {
+        /// The formula.
+        formula: &'static str,
+    },
+    /// There are no pieces of sources, so that nothing is known of the targets.
+    #[error("there is no piece of the sources, and so no call; a piece of 0 rows is one")]
+    NoChunks,
     /// An argument is on another device than the one that the call was told to run on.
     #[error("`{variable}` is on {place}, but the call runs on {device}")]
     OtherDevice {

@@ -78,6 +78,18 @@ impl<T> Neighbours<T> {
         self
     }
 
+    /// These lists with row numbers from `start` on.
+    ///
+    /// # Errors
+    /// [`Error::RowNumber`].
+    pub(crate) fn number_from(mut self, start: u64) -> Result<Self, Error> {
+        for number in &mut self.row_numbers {
+            let all = start.saturating_add(u64::from(*number));
+            *number = u32::try_from(all).ok().filter(|&all| all < u32::MAX).ok_or(Error::RowNumber { number: all })?;
+        }
+        Ok(self)
+    }
+
     /// How many lists there are: one for each target.
     #[must_use]
     pub fn len(&self) -> usize {

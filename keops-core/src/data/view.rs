@@ -263,6 +263,11 @@ impl<'a, T> View<'a, T> {
         Self::one_row(Data::Owned(Vec::from(value)), D, D)
     }
 
+    /// The shape of rows whose numbers are not there, for calls that read none of them.
+    pub(crate) fn shape_only(rows: usize, dim: usize, batch: &[usize]) -> Self {
+        Self { data: Data::Owned(Vec::new()), dim, rows, batch: batch.to_vec(), fault: None, points: None }
+    }
+
     fn one_row(data: Data<'a, T>, len: usize, dim: usize) -> Self {
         let fault = (len != dim).then_some(Fault::ParameterLength);
         Self { data, dim, rows: 1, batch: Vec::new(), fault, points: None }

@@ -63,6 +63,17 @@ pub struct HostPiece<'a, T> {
     pub data: &'a mut [T],
 }
 
+/// What the states of the targets are before the first source, where the output of a pass is states and not results.
+#[derive(Clone, Copy, Debug)]
+pub struct Begin<'o, T> {
+    /// The states of all targets, row after row; `None` if they have seen no source.
+    pub states: Option<&'o [T]>,
+    /// The number of the first source in states that have row numbers.
+    pub first: u32,
+    /// Whether these states may have the numbers of later sources.
+    pub any_order: bool,
+}
+
 /// The outputs of a call.
 #[derive(Debug)]
 pub struct Outputs<'o, 'a, T> {
@@ -72,6 +83,9 @@ pub struct Outputs<'o, 'a, T> {
     pub indices: To<'o, u32>,
     /// The output for lists, for a reduction that has some.
     pub lists: Option<&'o mut Neighbours<T>>,
+    /// What the targets begin with, where the one piece is their states and not a result. Only engines that take partial results
+    /// are given one.
+    pub begin: Option<Begin<'o, T>>,
 }
 
 impl<'o, 'a, T: Copy + Default> Outputs<'o, 'a, T> {
@@ -95,7 +109,7 @@ impl<'o, 'a, T: Copy + Default> Outputs<'o, 'a, T> {
         }
         let indices = indices.unwrap_or_default();
         check_length(shape.rows(), signature.indices, &indices)?;
-        Ok(Self { pieces, indices, lists: None })
+        Ok(Self { pieces, indices, lists: None, begin: None })
     }
 }
 

@@ -1,5 +1,8 @@
 //! How a call runs, apart from what it computes.
 
+use core::{any::Any, fmt};
+use std::sync::Arc;
+
 use crate::{
     data::{Device, Ranges},
     formula::Index,
@@ -49,6 +52,20 @@ pub struct Settings {
     pub over: Option<Over>,
     /// For i and for j, whether the formula has no variable of this index, and so one row in all.
     pub absent: [bool; 2],
+    /// The number of the first source, for row numbers in results; 0 if nothing is said.
+    pub start: Option<u64>,
+    /// The partial result that the call is for, if it is for one.
+    pub sweep: Option<Sweep>,
+}
+
+/// A partial result that is being made of a call, or a result that is being made of one. Calls know what it is.
+#[derive(Clone)]
+pub struct Sweep(pub(crate) Arc<dyn Any + Send + Sync>);
+
+impl fmt::Debug for Sweep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sweep").finish_non_exhaustive()
+    }
 }
 
 impl Pruning {

@@ -222,7 +222,22 @@ fn call_tokens(printer: &Printer, call: &Call, calls: &Calls) -> TokenStream {
     let passes = call.passes.iter().map(|pass| pass_tokens(printer, pass, &call.doc));
     let own = (!call.passes.iter().any(|pass| pass.name == call.name)).then(|| printer.define(&call.name, &call.doc));
     let operators = operator::operators(printer, call);
-    quote!(#own #(#passes)* #plan #derivatives #operators)
+    let in_pieces = in_pieces(printer, call);
+    quote!(#own #(#passes)* #plan #in_pieces #derivatives #operators)
+}
+
+/// Says which rows may come in pieces. Derivatives of selected values gather rows of all pieces.
+fn in_pieces(printer: &Printer, call: &Call) -> TokenStream {
+    if call.selected.is_some() || call.passes.is_empty() {
+        return TokenStream::new();
+    }
+    let (params, marker) = (printer.impl_params(), printer.marker(&call.name));
+    let index = if printer.item.reduction.over == Category::I { quote!(I) } else { quote!(J) };
+    quote! {
+        impl #params __p::InPieces for #marker {
+            const PIECES: __p::Index = __p::Index::#index;
+        }
+    }
 }
 
 fn pass_tokens(printer: &Printer, pass: &Pass, doc: &str) -> TokenStream {

@@ -277,7 +277,7 @@ impl<T: Vectorized> Far<'_, T> {
         let rows = [(Role::Target, targets), (Role::Source, sources)]
             .map(|(role, cloud)| self.work.reordered(role, &cloud.order, None));
         let shape = Shape { targets: all_targets, sources: all_sources, ..self.work.shape };
-        let sorted = self.work.with_rows(&rows[0], &rows[1], shape, (&sources.order, true, false));
+        let sorted = self.work.with_rows(&rows[0], &rows[1], shape, ([&targets.order, &sources.order], true, false));
         let mut near = vec![T::zero(); all_targets * components];
         let mut piece = [HostPiece { width: components, place: Place::Rows, data: &mut near }];
         over_targets::run(self.arch, &sorted, Some(ranges.by_i()), &mut piece, &mut []);
