@@ -102,8 +102,7 @@ pub fn centred_rows<'a, T: Element, F: Formula>(
 ) -> Result<View<'a, T>, Error> {
     let views = views.iter().map(|view| view.on_host()).collect::<Result<Vec<_>, _>>()?;
     let width = <F::Output<T> as Components<T>>::LEN;
-    let here =
-        Settings { device: Device::Cpu, ranges: None, watch: None, sweep: None, over: None, ..settings.clone() };
+    let here = Settings { device: Device::Cpu, ranges: None, watch: None, sweep: None, over: None, ..settings.clone() };
     let pass = Pass::new::<F, Sum>(&views, &here)?;
     let dims = pass.problem().batches().dims();
     if settings.sweep.as_ref().is_some_and(|sweep| pieces::has_no_numbers::<T>(sweep)) {

@@ -7,15 +7,22 @@
 //! one rank after another come by, while those that came before them are computed: states of reductions go on from block to
 //! block.
 
-use core::ops::Range;
+use core::{
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::Arc,
+};
 
 use pulp::{Arch, bytemuck};
 
 use crate::{
     call::{Element, Pass, engine},
-    data::{Error, Pattern, Ranges, View, room},
+    data::{Device, Error, MAX_ROWS, Pattern, Ranges, View, room},
     formula::{Index, Role},
-    problem::{Exchange, Outputs, Over, Pairs, Settings, Shape, digest},
+    problem::{Exchange, Meter, Outputs, Over, Pairs, Settings, Shape, States, Watch, digest},
 };
 
 /// Where the rows of one index are: how many each rank has.
@@ -74,14 +81,28 @@ impl Settings {
         targets: Index,
         shape: Shape,
     ) -> Result<[Spread; 2], Error> {
+        Ok(self.step((what, operands), targets, shape, true)?.0)
+    }
+
+    /// [`Self::spreads`], and what all ranks can do.
+    fn step(
+        &self,
+        (what, operands): (&str, u64),
+        targets: Index,
+        shape: Shape,
+        by_states: bool,
+    ) -> Result<([Spread; 2], Ability), Error> {
         let local = [shape.targets, shape.sources];
-        let Some(over) = &self.over else { return Ok(local.map(Spread::shared)) };
-        let notes = over.agree(what, operands, local.map(|rows| rows as u64))?;
+        let Some(over) = &self.over else { return Ok((local.map(Spread::shared), Ability { by_states, memory: 0 })) };
+        let memory = if over.exchange() == Exchange::Auto { over.messages().memory() } else { 0 };
+        let notes = over.agree(what, operands, [local[0] as u64, local[1] as u64, u64::from(by_states), memory])?;
         let spread = |role: usize, index: Index| match self.spread(index) {
             None => Ok(Spread::shared(local[role])),
             Some(_) => Spread::of(over.rank(), notes.iter().map(|note| note[role])),
         };
-        Ok([spread(0, targets)?, spread(1, targets.other())?])
+        let by_states = notes.iter().all(|note| note[2] == 1);
+        let memory = notes.iter().map(|note| note[3]).min().unwrap_or(0);
+        Ok(([spread(0, targets)?, spread(1, targets.other())?], Ability { by_states, memory }))
     }
 
     /// The number of sources that each target of a batch is paired with, for targets of this index.
@@ -118,6 +139,15 @@ impl Settings {
     }
 }
 
+/// What every rank can do.
+#[derive(Clone, Copy, Debug)]
+struct Ability {
+    /// Whether the pass runs on the processor, where states can be gone on from.
+    by_states: bool,
+    /// The bytes that the rows of other ranks may take.
+    memory: u64,
+}
+
 /// The pairs of a pattern in a rectangle of rows and columns, which are counted from its corner.
 fn part(pattern: &Pattern, rows: Range<usize>, columns: Range<usize>) -> Result<Ranges, Error> {
     let clip = |range: crate::launch::Range, to: &Range<usize>| {
@@ -151,24 +181,261 @@ pub(super) fn run<T: Element>(
     let views = views.map(|(number, view)| if travels(number) { view.on_host() } else { Ok(view.clone()) });
     let views = views.collect::<Result<Vec<View<'_, T>>, Error>>()?;
     let operands = operands(pass)?;
-    let [own, all] = settings.spreads((signature.name, operands), signature.targets, problem.shape())?;
-    let ranges = settings.part_of_ranges(signature.name, signature.targets, &own, &all)?;
+    let elsewhere = problem.views().iter().any(|view| view.device().is_some());
+    let by_states = !elsewhere && matches!(settings.device, Device::Auto | Device::Cpu);
+    let (targets, what) = (signature.targets, (signature.name, operands));
+    let ([own, all], ability) = settings.step(what, targets, problem.shape(), by_states)?;
+    let ranges = settings.part_of_ranges(signature.name, targets, &own, &all)?;
     let pairs = Pairs { pattern: ranges.as_ref().map(Ranges::by_i), ..problem.pairs() };
-    let Some(over_sources) = settings.spread(signature.targets.other()).filter(|over| over.count() > 1) else {
-        // Every rank has the one row of the sources.
-        return here(over, arch, pass, &views, pairs, outputs);
-    };
     let blocks: Vec<&View<'_, T>> =
-        views.iter().enumerate().filter(|&(k, _)| travels(k)).map(|(_, view)| view).collect();
-    let mut gathered = gather(over_sources, &blocks, &all)?.into_iter();
-    let views: Vec<View<'_, T>> = (views.iter().enumerate())
-        .map(
-            |(number, view)| {
-                if travels(number) { gathered.next().unwrap_or_else(|| view.clone()) } else { view.clone() }
-            },
-        )
-        .collect();
-    here(over, arch, pass, &views, pairs, outputs)
+        views.iter().enumerate().filter(|&(number, _)| travels(number)).map(|(_, view)| view).collect();
+    let way = match settings.spread(targets.other()).filter(|over| over.count() > 1) {
+        // Every rank has all sources.
+        None => Way::Here,
+        Some(_) => Way::of(over.exchange(), settings.spread(targets).is_none(), ability, &blocks, &all),
+    };
+    #[cfg(feature = "tracing")]
+    event(over, pass, way, [&own, &all]);
+    let gathered = match way {
+        Way::Here => return here(over, arch, pass, &views, pairs, outputs),
+        Way::Gather => gather(over, &blocks, &all)?,
+        Way::Ring | Way::Merge => {
+            let settings = Settings { over: None, ranges: None, start: None, watch: None, ..settings.clone() };
+            let alone = T::problem(*signature, &views, Pairs::default())?;
+            let alone = Pass { problem: alone, settings: &settings, ..*pass };
+            let ring = Ring { over, pass: &alone, views: &views, own: &own, all: &all, pattern: ranges.as_ref() };
+            let meter = pairs.meter(Shape { sources: all.total(), ..problem.shape() }).map(Arc::new);
+            let states =
+                if way == Way::Ring { ring.go_around(&blocks, meter.as_ref())? } else { ring.merge(meter.as_ref())? };
+            let mut result = Ok(());
+            over.messages().compute(&mut || result = alone.finish_outputs(&states, outputs));
+            if let Some(meter) = meter.and_then(Arc::into_inner) {
+                meter.finish();
+            }
+            return result;
+        }
+    };
+    let mut gathered = gathered.into_iter();
+    let mut together = Vec::with_capacity(views.len());
+    for (number, view) in views.iter().enumerate() {
+        let all = if travels(number) { gathered.next() } else { None };
+        together.push(all.unwrap_or_else(|| view.clone()));
+    }
+    here(over, arch, pass, &together, pairs, outputs)
+}
+
+/// What the ranks do for a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Each has all sources already.
+    Here,
+    /// Each gets all sources.
+    Gather,
+    /// Blocks of sources go around.
+    Ring,
+    /// All have the same targets: each reduces its own sources, and the states of all are merged, on each in the order of the ranks.
+    Merge,
+}
+
+impl Way {
+    fn of<T>(exchange: Exchange, same_targets: bool, ability: Ability, blocks: &[&View<'_, T>], all: &Spread) -> Self {
+        let numbers = blocks.iter().map(|view| view.batches().saturating_mul(view.dim()));
+        let bytes =
+            numbers.fold(0_usize, usize::saturating_add).saturating_mul(all.total()).saturating_mul(size_of::<T>());
+        let batches = blocks.iter().any(|view| view.batches() > 1);
+        let needed = if batches { bytes.saturating_mul(2) } else { bytes };
+        let fits = needed as u64 <= ability.memory && all.total() <= MAX_ROWS;
+        match exchange {
+            Exchange::Gather => Self::Gather,
+            Exchange::Auto if !ability.by_states => Self::Gather,
+            _ if same_targets => Self::Merge,
+            Exchange::Auto if fits => Self::Gather,
+            _ => Self::Ring,
+        }
+    }
+}
+
+/// Emits the event of a pass over ranks.
+#[cfg(feature = "tracing")]
+fn event<T: Element>(over: &Over, pass: &Pass<'_, T>, way: Way, [own, all]: [&Spread; 2]) {
+    tracing::debug!(
+        target: "keops",
+        formula = pass.problem().signature().name,
+        rank = over.rank(),
+        ranks = over.count(),
+        threads = over.messages().threads(),
+        exchange = match way {
+            Way::Here => "none",
+            Way::Gather => "gather",
+            Way::Ring => "ring",
+            Way::Merge => "merge",
+        },
+        targets = own.own().len(),
+        all_targets = own.total(),
+        sources = all.own().len(),
+        all_sources = all.total(),
+        "over ranks"
+    );
+}
+
+/// A pass whose states go on from the sources of one rank to those of the next.
+struct Ring<'r, 'a, T: Element> {
+    over: &'r Over,
+    /// The pass as that of a call of this process.
+    pass: &'r Pass<'a, T>,
+    views: &'r [View<'a, T>],
+    own: &'r Spread,
+    all: &'r Spread,
+    /// The ranges of the targets of this rank, if the call has ranges.
+    pattern: Option<&'r Ranges>,
+}
+
+impl<T: Element> Ring<'_, '_, T> {
+    fn travels(&self, number: usize) -> bool {
+        self.pass.problem().signature().variables[number].role == Role::Source
+    }
+
+    /// The states after the sources of all ranks. First come those of this rank, then those of the rank before it, and so on: while a block
+    /// is computed, it is sent on, and the next one arrives.
+    fn go_around(&self, blocks: &[&View<'_, T>], meter: Option<&Arc<Meter>>) -> Result<States<T>, Error> {
+        let (rank, ranks) = (self.over.rank(), self.over.count());
+        let numbers: usize = blocks.iter().map(|view| view.batches().saturating_mul(view.dim())).sum();
+        let longest = (0..ranks).map(|rank| self.all.rows(rank).len()).max().unwrap_or(0);
+        // One for the block that is computed, and one for the block that comes; the own block is where it is.
+        let mut current = room::<T>(if ranks > 2 { longest } else { 0 }, numbers)?;
+        let mut next = room::<T>(longest, numbers)?;
+        self.over.agree("memory for blocks of sources", 0, [])?;
+        // How many numbers each argument has in the block of a rank.
+        let lengths = |rank: usize| {
+            let rows = self.all.rows(rank).len();
+            blocks.iter().map(move |view| rows * view.batches() * view.dim()).collect::<Vec<usize>>()
+        };
+        let own: Vec<&[T]> = blocks.iter().map(|view| view.host().unwrap_or_default()).collect();
+        let mut course = Ok(Ok(None));
+        for step in 0..ranks {
+            let (owner, coming) = ((rank + ranks - step) % ranks, (rank + 2 * ranks - step - 1) % ranks);
+            let block = if step == 0 { own.clone() } else { cut(&current, &lengths(owner)) };
+            let mut work = || {
+                // A rank that has failed still hands on what comes.
+                let Ok(Ok(states)) = &mut course else { return };
+                let states = states.take();
+                course = catch_unwind(AssertUnwindSafe(|| self.reduce(owner, &block, states, meter).map(Some)));
+            };
+            if step + 1 == ranks {
+                self.over.messages().compute(&mut work);
+                break;
+            }
+            let send: Vec<&[u8]> = block.iter().map(|numbers| bytemuck::cast_slice(numbers)).collect();
+            let mut receive: Vec<&mut [u8]> = Vec::with_capacity(blocks.len());
+            let mut rest = &mut next[..];
+            for length in lengths(coming) {
+                receive.extend(rest.split_off_mut(..length).map(|numbers| bytemuck::cast_slice_mut::<T, u8>(numbers)));
+            }
+            self.over.messages().shift(&send, &mut receive, Some(&mut work));
+            core::mem::swap(&mut current, &mut next);
+        }
+        match course {
+            Ok(states) => states.map(Option::unwrap_or_default),
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+
+    /// Goes on from states with the sources of a rank.
+    fn reduce(
+        &self,
+        owner: usize,
+        block: &[&[T]],
+        states: Option<States<T>>,
+        meter: Option<&Arc<Meter>>,
+    ) -> Result<States<T>, Error> {
+        let rows = self.all.rows(owner);
+        if let Some(states) = states.as_ref().filter(|_| rows.is_empty()) {
+            return Ok(states.clone());
+        }
+        let mut blocks = block.iter();
+        let mut views = Vec::with_capacity(self.views.len());
+        for (number, view) in self.views.iter().enumerate() {
+            let numbers = if self.travels(number) { blocks.next() } else { None };
+            views.push(match numbers {
+                Some(numbers) => View::from_flat(numbers, view.dim()).batched(view.batch()),
+                None => view.clone(),
+            });
+        }
+        let ranges =
+            self.pattern.map(|ranges| part(ranges.by_i(), 0..self.own.own().len(), rows.clone())).transpose()?;
+        // The pairs of a block are counted as a part of those of the pass.
+        let watch = meter.map(|meter| {
+            let (meter, told) = (Arc::clone(meter), AtomicU64::new(0));
+            Watch::new(move |done, _| meter.add(done.saturating_sub(told.swap(done, Ordering::Relaxed))))
+        });
+        let settings = self.pass.settings;
+        let pairs =
+            Pairs { pattern: ranges.as_ref().map(Ranges::by_i), watch: watch.as_ref(), pruning: settings.pruning };
+        let problem = T::problem(*self.pass.problem().signature(), &views, pairs)?;
+        self.pass.with_problem(problem).states(rows.start as u64, states)
+    }
+
+    /// The states after the sources of all ranks, for targets that all ranks have: the same on all of them.
+    fn merge(&self, meter: Option<&Arc<Meter>>) -> Result<States<T>, Error> {
+        let own: Vec<View<'_, T>> = self
+            .views
+            .iter()
+            .enumerate()
+            .filter(|&(number, _)| self.travels(number))
+            .map(|(_, view)| view.clone())
+            .collect();
+        let own: Vec<&[T]> = own.iter().map(|view| view.host().unwrap_or_default()).collect();
+        let mut states = Err(Error::NoMessages { reason: "" });
+        self.over.messages().compute(&mut || states = self.reduce(self.over.rank(), &own, None, meter));
+        let words = written(&states?);
+        let mut merged: Option<States<T>> = None;
+        for words in deal(self.over, &vec![&words[..]; self.over.count()], 1)? {
+            let states = read(&words);
+            match &mut merged {
+                None => merged = Some(states),
+                Some(merged) => self.pass.merge(merged, &states)?,
+            }
+        }
+        Ok(merged.unwrap_or_default())
+    }
+}
+
+/// States as words.
+fn written<T: Element>(states: &States<T>) -> Vec<u64> {
+    let States { rows, width, numbers, row_numbers, counts, lists } = states;
+    let bits = |&number: &T| Element::to_f64(number).to_bits();
+    let mut words: Vec<u64> = [*rows, *width, numbers.len(), row_numbers.len(), counts.len()].map(|n| n as u64).into();
+    words.extend(numbers.iter().map(bits));
+    words.extend(row_numbers);
+    words.extend(counts);
+    words.extend(lists.iter().flat_map(|(row, value)| [*row, bits(value)]));
+    words
+}
+
+/// The states that were [`written`].
+fn read<T: Element>(words: &[u64]) -> States<T> {
+    let number = |&word: &u64| T::from_f64(f64::from_bits(word));
+    let (head, mut rest) = words.split_at(5.min(words.len()));
+    let mut next = |place: usize| {
+        let (front, back) = rest.split_at(rest.len().min(head.get(place).map_or(0, |&length| length as usize)));
+        rest = back;
+        front
+    };
+    let (numbers, row_numbers, counts) = (next(2), next(3).to_vec(), next(4).to_vec());
+    let numbers = numbers.iter().map(number).collect();
+    let lists = rest.as_chunks().0.iter().map(|[row, value]| (*row, number(value))).collect();
+    let size = |place: usize| head.get(place).map_or(0, |&size| size as usize);
+    States { rows: size(0), width: size(1), numbers, row_numbers, counts, lists }
+}
+
+/// Numbers cut into slices of these lengths.
+fn cut<'n, T>(mut numbers: &'n [T], lengths: &[usize]) -> Vec<&'n [T]> {
+    let next = |&length: &usize| {
+        let (front, back) = numbers.split_at(length);
+        numbers = back;
+        front
+    };
+    lengths.iter().map(next).collect()
 }
 
 /// Runs a pass with these arguments on the threads of this rank.
@@ -200,7 +467,7 @@ fn operands<T: Element>(pass: &Pass<'_, T>) -> Result<u64, Error> {
         }
     }
     let tolerance = settings.approximation.as_ref().map(|some| some.tolerance()).transpose()?;
-    add(format!("{tolerance:?} {:?}", settings.over.as_ref().map(Over::exchange)).as_bytes());
+    add(format!("{tolerance:?} {:?} {:?}", settings.start, settings.over.as_ref().map(Over::exchange)).as_bytes());
     if let Some(ranges) = &settings.ranges {
         add(format!("{:?} {}", ranges.by_i().ends(), ranges.pairs()).as_bytes());
     }
@@ -342,15 +609,15 @@ impl<'s> Remote<'s> {
 ///
 /// # Errors
 /// [`Error::OnRank`]: there is no memory on one of them.
-fn deal<T: bytemuck::Pod + Default>(over: &Over, send: &[Vec<T>], width: usize) -> Result<Vec<Vec<T>>, Error> {
+fn deal<T: bytemuck::Pod + Default>(over: &Over, send: &[impl AsRef<[T]>], width: usize) -> Result<Vec<Vec<T>>, Error> {
     over.agree("rows of selected pairs", 0, [])?;
-    let lengths: Vec<u64> = send.iter().map(|list| list.len() as u64).collect();
+    let lengths: Vec<u64> = send.iter().map(|list| list.as_ref().len() as u64).collect();
     let mut received = Vec::with_capacity(send.len());
     for length in over.messages().swap(&lengths) {
         received.push(room::<T>((length as usize).checked_div(width).unwrap_or(0), width)?);
     }
     over.agree("memory for rows of selected pairs", 0, [])?;
-    let send: Vec<&[u8]> = send.iter().map(|list| bytemuck::cast_slice(list)).collect();
+    let send: Vec<&[u8]> = send.iter().map(|list| bytemuck::cast_slice(list.as_ref())).collect();
     let mut receive: Vec<&mut [u8]> = received.iter_mut().map(|list| bytemuck::cast_slice_mut(list)).collect();
     over.messages().deal(&send, &mut receive);
     Ok(received)

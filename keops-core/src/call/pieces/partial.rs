@@ -184,6 +184,9 @@ impl<'a, T: Element> State<'a, T> {
     /// # Errors
     /// See [`Call::eval`](crate::call::Call::eval) and [`Partial`].
     pub fn partial<K: InPieces, W: Accuracy>(mut self, before: Option<Partial<K, T>>) -> Result<Partial<K, T>, Error> {
+        if self.settings.over.is_some() {
+            return Err(Error::NoMessages { reason: "a partial result is that of one process" });
+        }
         W::prepare::<K>(&mut self.settings);
         let before = before.unwrap_or_else(|| Partial {
             known: Vec::new(),

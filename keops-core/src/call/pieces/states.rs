@@ -78,10 +78,26 @@ impl<'a, T: Element> Pass<'a, T> {
         indices: Option<To<'_, u32>>,
     ) -> Result<(), Error> {
         self.check(states)?;
-        let states = self.in_32_bits(states, |number| {
-            u32::try_from(number).ok().filter(|&number| number != MISSING).ok_or(Error::RowNumber { number })
-        })?;
+        let states = self.in_32_bits(states, small)?;
         parts::run_by(self, parts, indices, &|pieces, indices| self.finish_pieces(&states, pieces, indices))
+    }
+
+    /// [`Self::finish`] as an engine writes its outputs, without sums over batches; lists are an output, too.
+    ///
+    /// # Errors
+    /// The errors of [`Self::finish`] and [`Self::finish_lists`].
+    pub(in crate::call) fn finish_outputs(
+        &self,
+        states: &States<T>,
+        outputs: &mut Outputs<'_, '_, T>,
+    ) -> Result<(), Error> {
+        if let Some(lists) = &mut outputs.lists {
+            **lists = self.finish_lists(states)?;
+            return Ok(());
+        }
+        self.check(states)?;
+        let states = self.in_32_bits(states, small)?;
+        self.finish_pieces(&states, outputs.pieces, Some(outputs.indices.reborrow()))
     }
 
     /// The result that belongs to states, with row numbers of 64 bits.
@@ -209,6 +225,11 @@ impl<'a, T: Element> Pass<'a, T> {
     fn cpu(&self, arch: Arch) -> Cpu<'a, T> {
         Cpu { arch, kernel: self.kernel, layout: self.layout, approximation: self.approximation }
     }
+}
+
+/// A row number of 32 bits.
+fn small(number: u64) -> Result<u32, Error> {
+    u32::try_from(number).ok().filter(|&number| number != MISSING).ok_or(Error::RowNumber { number })
 }
 
 /// See [`Pass::states`].
