@@ -4,7 +4,7 @@ use fastrand::Rng;
 use keops::{Element, prelude::*};
 use mpi::topology::SimpleCommunicator;
 
-use crate::{Error, Side, check, flat, on_shares, rounding};
+use crate::{Error, Side, check, flat, on_shares};
 
 keops! {
     #[keops(order = 2)]
@@ -29,7 +29,8 @@ keops! {
 
 pub(crate) fn check<T: Element>(world: &SimpleCommunicator, random: &mut Rng) {
     on_shares::<T>(world, random, |here| {
-        let error = if size_of::<T>() == 4 { Error::Below(2e-5) } else { Error::Below(1e-12) };
+        // Gradients in a parameter are small sums of large terms.
+        let error = if size_of::<T>() == 4 { Error::Below(1e-4) } else { Error::Below(1e-12) };
         macro_rules! gradients {
             ($what:literal, |$a:ident| $call:expr, $($side:ident $name:ident),*) => {
                 check!(here, $what, error, |$a| $call, |all| vec![$((Side::$side, flat(&all.$name))),*]);
@@ -85,7 +86,6 @@ pub(crate) fn check<T: Element>(world: &SimpleCommunicator, random: &mut Rng) {
             flat(&rows)
         )]);
         gradients!("no rows j", |a| of_each(a.p, &a.x).vjp(&a.e), All p, I x);
-        let _ = rounding::<T>();
     });
 }
 
