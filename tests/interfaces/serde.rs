@@ -1,6 +1,7 @@
 //! What is written comes back, and what is wrong does not.
 
 use keops::{
+    Partial,
     prelude::*,
     solve::{Report, Stop},
 };
@@ -81,4 +82,99 @@ fn reports_are_structs() {
     assert_eq!(from_value::<Stop>(json!("MaxIterations")).unwrap(), Stop::MaxIterations);
     assert!(from_value::<Stop>(json!("Never")).is_err());
     assert_eq!((seen.len(), &seen[0]["iteration"]), (report.iterations, &Value::from(1)));
+}
+
+keops! {
+    #[keops(order = 0)]
+    fn nearest(x: Vi<2>, y: Vj<2>) -> KMinArgKMin<3, j> { sqdist(x, y) }
+    #[keops(order = 0)]
+    fn nearest_two(x: Vi<2>, y: Vj<2>) -> KMinArgKMin<2, j> { sqdist(x, y) }
+    #[keops(order = 0)]
+    fn near(x: Vi<2>, y: Vj<2>) -> Within<j> { (sqdist(x, y), 1) }
+    fn log_sum(x: Vi<2>, y: Vj<2>) -> LogSumExp<j> { -sqdist(x, y) }
+}
+
+/// A partial result, written and read.
+fn again<P: serde::Serialize + serde::de::DeserializeOwned>(partial: &P) -> P {
+    from_str(&to_string(partial).unwrap()).unwrap()
+}
+
+#[test]
+fn partial_results_come_back() {
+    let (x, y) = ([[0.0_f32, 1.0], [f32::NAN, 0.0]], [[0.5_f32, 0.5], [1.0, 1.0], [0.1, f32::INFINITY], [0.0, 1.0]]);
+    // missing neighbours and infinite shifts
+    let partial = again(&nearest(&x, &y[..2]).partial().unwrap());
+    let found = again(&nearest(&x, &y[2..]).partial_after(partial).unwrap()).finish().unwrap();
+    assert_eq!(found, nearest(&x, &y).eval().unwrap());
+    let partial = again(&near(&x, &y[..2]).partial().unwrap());
+    assert_eq!(near(&x, &y[2..]).partial_after(partial).unwrap().finish().unwrap(), near(&x, &y).eval().unwrap());
+    let none = again(&log_sum(&x, &y[..0]).partial().unwrap());
+    let value = log_sum(&x, &y[..2]).partial_after(none).unwrap().finish().unwrap();
+    assert_eq!(value[0], log_sum(&x, &y[..2]).eval().unwrap()[0]);
+    // between the sweeps, and in each of them
+    let (x, e) = ([[0.25, 1.0]], [[1.0]]);
+    let call = |y: &'static [[f64; 2]]| log_sum(&x, y).vjp(&e);
+    let [a, b]: [&[[f64; 2]]; 2] = [&[[0.5, 0.25]], &[[1.0, 0.75]]];
+    let first = again(&call(a).partial().unwrap());
+    let first = again(&call(b).partial_after(first).unwrap());
+    assert!(first.needs_sweep());
+    let second = again(&first.next_sweep().unwrap());
+    let second = again(&call(a).partial_after(second).unwrap());
+    let found = call(b).partial_after(second).unwrap().finish().unwrap();
+    let whole = log_sum(&x, &[a, b].concat()).vjp(&e).eval().unwrap();
+    assert!((found.x[0][0] - whole.x[0][0]).abs() < 1e-15 && (found.y[1][1] - whole.y[1][1]).abs() < 1e-15);
+}
+
+#[test]
+fn files_that_are_no_partial_result_of_the_call_are_errors() {
+    let (x, y) = ([[0.0_f32, 1.0]; 2], [[0.5_f32, 0.5]; 4]);
+    let written = to_value(nearest(&x, &y).partial().unwrap()).unwrap();
+    let read =
+        |value: Value| from_value::<Partial<nearest::Value, f32>>(value).map(drop).map_err(|error| error.to_string());
+    assert_eq!(read(written.clone()), Ok(()));
+    assert_eq!(
+        from_value::<Partial<nearest::Value, f64>>(written.clone()).unwrap_err().to_string(),
+        "the partial result is not one of `f64`"
+    );
+    let other = from_value::<Partial<log_sum::Value, f32>>(written.clone()).unwrap_err().to_string();
+    assert_eq!(other, "a partial result of `nearest: Value`, and not of `log_sum: Value`");
+    assert!(from_value::<Partial<nearest_two::Value, f32>>(written.clone()).is_err());
+    let text = to_string(&written).unwrap();
+    for end in (0..text.len()).step_by(7) {
+        assert!(from_str::<Partial<nearest::Value, f32>>(&text[..end]).is_err(), "{end}");
+    }
+    let states = "/passes/0/states/0/1";
+    for (place, value) in [
+        ("/version", json!(2)),
+        ("/passes", json!([{}])),
+        ("/passes/0/name", json!("nearest: Vjp_x")),
+        ("/passes/0/appended", json!(true)),
+        ("/passes/0/states", json!([])),
+        ("/shapes/0/rows", json!(3)),
+        ("/shapes/0/dim", json!(3)),
+        ("/shapes/0/rows", json!(1_u64 << 60)),
+        ("/shapes/0/batch", json!([7])),
+        ("/shapes", json!([])),
+        ("/ended", json!(true)),
+        (&format!("{states}/rows"), json!(1)),
+        (&format!("{states}/rows"), json!(u64::MAX)),
+        (&format!("{states}/width"), json!(5)),
+        (&format!("{states}/width"), json!(0)),
+        (&format!("{states}/numbers"), json!({ "F32": [0] })),
+        (&format!("{states}/numbers"), json!({ "F64": [0] })),
+        (&format!("{states}/row_numbers"), json!([1])),
+        (&format!("{states}/counts"), json!([1, 1])),
+        (&format!("{states}/listed"), json!([1])),
+    ] {
+        let mut wrong = written.clone();
+        *wrong.pointer_mut(place).expect(place) = value;
+        assert!(read(wrong).is_err(), "{place}");
+    }
+    // lists whose lengths are not those of what is listed
+    let written = to_value(near(&x, &y).partial().unwrap()).unwrap();
+    for counts in [json!([4, 3]), json!([u64::MAX, 8]), json!([8])] {
+        let mut wrong = written.clone();
+        *wrong.pointer_mut(&format!("{states}/counts")).unwrap() = counts;
+        assert!(from_value::<Partial<near::Value, f32>>(wrong).is_err());
+    }
 }

@@ -68,7 +68,8 @@ pub trait InPieces: Plan {
 /// - In the value, and in derivatives with the same rows as the value (`vjp_x` of an x that is not in pieces, all `jvp`), and for
 ///   gradients in parameters, the sources are in pieces, and states are merged.
 /// - A gradient in rows that are in pieces, as `vjp_y` of a `Sum<j>`, has a row for each of these. A piece gives its own rows, and they follow
-///   each other in the order of the row numbers. So do they in the struct of all gradients, `vjp`.
+///   each other in the order of the row numbers. So do they in the struct of all gradients, `vjp`. Each piece may be
+///   finished by itself, so that not all rows are in memory at a time.
 ///
 /// # Sweeps
 ///
@@ -399,6 +400,8 @@ impl<K: InPieces, T: Element> Partial<K, T> {
     /// Checks that this sweep went over as many sources as the one before.
     fn check_length(&self) -> Result<(), Error> {
         match self.expected {
+            // the rows of each piece are complete
+            _ if !self.passes.is_empty() && self.passes.iter().all(|pass| pass.appended().is_some()) => Ok(()),
             Some(expected) if expected != self.seen => Err(Error::SweepLength { found: self.seen, expected }),
             _ => Ok(()),
         }

@@ -33,6 +33,7 @@ pub(super) enum Task {
     /// To write the result with row numbers of 64 bits.
     FinishU64,
     /// To look whether states belong to the plan.
+    #[cfg_attr(not(feature = "serde"), expect(dead_code, reason = "only what is read has to be looked at"))]
     Check,
 }
 
