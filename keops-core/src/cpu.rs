@@ -106,10 +106,10 @@ impl<T: Vectorized> Engine<T> for Cpu<'_, T> {
 impl<T: Vectorized> Cpu<'_, T> {
     fn run(&self, problem: &Problem<'_, T>, outputs: &mut Outputs<'_, '_, T>) -> Result<(), Error> {
         let Self { arch, kernel, layout, approximation } = *self;
-        let (begin, results) = (outputs.begin, (kernel, layout));
+        let begin = outputs.begin;
         let of_states = states::AsStates(kernel);
         let (kernel, layout): (&dyn Kernel<T>, _) =
-            if begin.is_some() { (&of_states, layout.of_states()) } else { results };
+            if begin.is_some() { (&of_states, layout.of_states()) } else { (kernel, layout) };
         let (shape, pairs) = (problem.shape(), problem.pairs());
         let pattern = pairs.pattern;
         let pieces = outputs.pieces.iter_mut().map(|piece| piece.host(shape)).collect::<Result<Vec<_>, _>>()?;
@@ -128,8 +128,8 @@ impl<T: Vectorized> Cpu<'_, T> {
                 let shape = Shape { batches: 1, ..shape };
                 let kept = if common.is_some() { 0 } else { plan::prepared_bytes(pattern.is_some()) };
                 let mut work = prepare::Work::new((kernel, layout), (problem, batch), shape, kept, meter.as_ref())?;
-                let size = shape.targets * layout.state;
                 let begin = begin.map(|begin| {
+                    let size = shape.targets * layout.state;
                     let states = begin.states.and_then(|states| states.get(batch * size..)?.get(..size));
                     Begin { states, ..begin }
                 });
@@ -145,8 +145,9 @@ impl<T: Vectorized> Cpu<'_, T> {
                         (Some(_), _) => None,
                         (None, None) => tolerance::run(arch, &work, (tolerance, formula, forced), pieces)?,
                         (None, Some(begin)) => {
-                            let work = prepare::Work::new(results, (problem, batch), shape, kept, None)?;
+                            let results = (self.kernel, self.layout);
                             let width = results.1.signature.values;
+                            let work = prepare::Work::new(results, (problem, batch), shape, kept, None)?;
                             let mut values = room(shape.targets, width)?;
                             let of_values = &mut [HostPiece { width, place: Place::Rows, data: &mut values }];
                             let found = tolerance::run(arch, &work, (tolerance, formula, forced), of_values)?;
