@@ -114,6 +114,8 @@ mod guide {
     mod derivatives {}
     #[doc = include_str!("../docs/guide/src/batches-and-ranges.md")]
     mod batches_and_ranges {}
+    #[doc = include_str!("../docs/guide/src/pieces.md")]
+    mod pieces {}
     #[doc = include_str!("../docs/guide/src/solving.md")]
     mod solving {}
     #[doc = include_str!("../docs/guide/src/interfaces.md")]

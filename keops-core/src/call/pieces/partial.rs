@@ -73,8 +73,8 @@ pub trait InPieces: Plan {
 ///
 /// # Sweeps
 ///
-/// The derivatives of `LogSumExp`, `SumSoftMaxWeight`, `Prod` and `Mean` read what a pass finds of *all* sources. A partial result
-/// is then one of that pass, [`needs_sweep`](Self::needs_sweep) is true, and after all pieces [`next_sweep`](Self::next_sweep) gives a partial result
+/// The derivatives of `LogSumExp`, `SumSoftMaxWeight`, `Prod` and `Mean` read what is found of *all* sources: their number, what
+/// they have in common, the value. A partial result is then one of these, [`needs_sweep`](Self::needs_sweep) is true, and after all pieces [`next_sweep`](Self::next_sweep) gives a partial result
 /// with which the pieces are gone over again. [`in_chunks`](crate::call::in_chunks) does so by itself.
 ///
 /// ```
@@ -111,9 +111,9 @@ pub trait InPieces: Plan {
 /// # Accuracy
 ///
 /// Sums keep the digits beyond those of their type from piece to piece, so they are as accurate as in one call, and selections are
-/// the same to the bit in any grouping. Two things differ. What all rows in pieces have in common is not subtracted before a softmax
-/// and its derivatives, since it would differ from piece to piece: rows that are far from 0 and close to each other lose digits that
-/// one call keeps. And sums with a [`tolerance`](crate::problem::Tolerance) are rounded to their type for each piece.
+/// the same to the bit in any grouping. Two things differ. One call of a softmax subtracts what all rows of a key have in common, as k in
+/// (q | k); this is not known of the first piece, so keys that are far from 0 and close to each other lose digits of the *value*. (Derivatives
+/// have a sweep for it.) And sums with a [`tolerance`](crate::problem::Tolerance) are rounded to their type for each piece.
 ///
 /// Partial results are computed on the processor: [`Error::PartialOnlyOnCpu`].
 pub struct Partial<K, T> {
@@ -255,6 +255,7 @@ impl<T: Element> Course<T> {
             in_pieces: Vec::new(),
             sources: 0,
             ended: false,
+            is_to_end: false,
             wide: None,
         }
     }
@@ -422,7 +423,7 @@ impl<K: InPieces, T: Element> Partial<K, T> {
             let all = shape.batch.iter().fold(shape.rows, |all, &size| all.saturating_mul(size));
             !shape.in_pieces && all > rows.max(FEW)
         };
-        if self.shapes.iter().any(is_more) {
+        if !self.ended && self.shapes.iter().any(is_more) {
             return Err(missing);
         }
         let views = self.views()?;
