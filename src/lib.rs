@@ -120,6 +120,9 @@ mod guide {
     mod solving {}
     #[doc = include_str!("../docs/guide/src/interfaces.md")]
     mod interfaces {}
+    #[cfg(feature = "mpi")]
+    #[doc = include_str!("../docs/guide/src/machines.md")]
+    mod machines {}
     #[doc = include_str!("../docs/guide/src/errors.md")]
     mod errors {}
     #[doc = include_str!("../docs/guide/src/from-pykeops.md")]
