@@ -147,7 +147,8 @@ fn run_parts<T: Vectorized>(
 #[cold]
 fn fill_begun<T: Vectorized>(work: &Work<'_, T>, targets: Range<usize>, lanes: usize, to: &mut Aligned<T>) {
     let count = targets.len();
-    let states: Vec<T> = targets.filter_map(|target| work.begun(target)).flatten().copied().collect();
+    let mut states = Vec::with_capacity(count * work.layout.state);
+    targets.filter_map(|target| work.begun(target)).for_each(|state| states.extend_from_slice(state));
     to_lanes(None, &states, work.layout.state, count, lanes, to);
 }
 

@@ -285,7 +285,7 @@ pub(in crate::call) fn states<T: Element>(
         merge_selected(&mut states, &before, selects.count, layout.components);
         return Ok(states);
     }
-    (states.numbers, states.row_numbers) = numbered(pass, selects, (start, Some(&before)))?;
+    (states.numbers, states.row_numbers) = numbered(pass, selects, (start, Some(before)))?;
     Ok(states)
 }
 
@@ -303,34 +303,34 @@ fn reduced<T: Element>(pass: &Pass<'_, T>, begin: Begin<'_, T>) -> Result<Vec<T>
 fn numbered<T: Element>(
     pass: &Pass<'_, T>,
     selects: Selects,
-    (start, before): (u64, Option<&States<T>>),
+    (start, before): (u64, Option<States<T>>),
 ) -> Result<(Vec<T>, Vec<u64>), Error> {
-    let (state, components, rows) = (pass.layout.state, pass.layout.components, pass.problem().shape().rows());
-    let half = state / 2;
+    let (state, rows) = (pass.layout.state, pass.problem().shape().rows());
+    let (half, components) = (state / 2, pass.layout.components.max(1));
     let end = start + pass.problem().shape().sources as u64;
     // The place of a later source in its list is this number and those that follow it.
     let later = MISSING - selects.count as u32;
-    let (mut begun, mut any_order) = (None, false);
-    if let Some(before) = before {
-        let mut numbers = room(before.numbers.len(), 1)?;
-        numbers.copy_from_slice(&before.numbers);
-        let of_rows = numbers.chunks_exact_mut(state).zip(before.row_numbers.chunks_exact(half));
+    let (mut begun, mut before_numbers, mut any_order) = (None, Vec::new(), false);
+    if let Some(States { mut numbers, row_numbers, .. }) = before {
+        let of_rows = numbers.chunks_exact_mut(state).zip(row_numbers.chunks_exact(half));
         for (state, row_numbers) in of_rows {
-            for (place, (to, &number)) in state[half..].iter_mut().zip(row_numbers).enumerate() {
-                let place = (place / components.max(1)) as u32;
-                let number = match number {
-                    States::<T>::NONE => MISSING,
-                    number if number < start => place,
-                    number if number >= end => {
-                        any_order = true;
-                        later + place
-                    }
-                    number => return Err(Error::SourcesTwice { first: number, last: number }),
-                };
-                *to = T::index_to_bits((), number);
+            let places = state[half..].chunks_exact_mut(components).zip(row_numbers.chunks_exact(components));
+            for (place, (to, numbers)) in (0..).zip(places) {
+                for (to, &number) in to.iter_mut().zip(numbers) {
+                    let number: u32 = match number {
+                        States::<T>::NONE => MISSING,
+                        number if number < start => place,
+                        number if number >= end => {
+                            any_order = true;
+                            later + place
+                        }
+                        number => return Err(Error::SourcesTwice { first: number, last: number }),
+                    };
+                    *to = T::index_to_bits((), number);
+                }
             }
         }
-        begun = Some(numbers);
+        (begun, before_numbers) = (Some(numbers), row_numbers);
     }
     let first = if begun.is_some() { selects.count as u32 } else { 0 };
     let mut numbers = reduced(pass, Begin { states: begun.as_deref(), first, any_order })?;
@@ -338,18 +338,19 @@ fn numbered<T: Element>(
     let mut row_numbers = room(rows, half)?;
     let of_rows = numbers.chunks_exact_mut(state).zip(row_numbers.chunks_exact_mut(half));
     for (row, (state, to)) in of_rows.enumerate() {
-        let earlier = |place: u32, at: usize| {
-            let of_row = before.map_or(&[][..], |before| &before.row_numbers[row * half..][..half]);
-            of_row[place as usize * components + at % components]
-        };
-        for (at, (to, bits)) in to.iter_mut().zip(&mut state[half..]).enumerate() {
-            *to = match T::index_from_bits((), *bits) {
-                MISSING => States::<T>::NONE,
-                place if place < first => earlier(place, at),
-                place if first > 0 && place >= later => earlier(place - later, at),
-                number => start + u64::from(number - first),
-            };
-            *bits = T::zero();
+        let of_row = before_numbers.get(row * half..).unwrap_or_default();
+        let places = state[half..].chunks_exact_mut(components).zip(to.chunks_exact_mut(components));
+        for (bits, to) in places {
+            for (c, (to, bits)) in to.iter_mut().zip(bits).enumerate() {
+                let earlier = |place: u32| of_row[place as usize * components + c];
+                *to = match T::index_from_bits((), *bits) {
+                    MISSING => States::<T>::NONE,
+                    place if place < first => earlier(place),
+                    place if first > 0 && place >= later => earlier(place - later),
+                    number => start + u64::from(number - first),
+                };
+                *bits = T::zero();
+            }
         }
     }
     Ok((numbers, row_numbers))
