@@ -5,7 +5,10 @@
 //! pass, whose own numbers follow, and a number beyond them for a later one. Sources of equal values are in the order of their
 //! numbers in the list, so the places are, too.
 
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use pulp::Arch;
+use rayon::prelude::*;
 
 use crate::{
     call::{Element, Part, Pass, engine, parts, pieces::U64Rows},
@@ -276,16 +279,18 @@ pub(in crate::call) fn states<T: Element>(
         states.numbers = reduced(pass, begin)?;
         return Ok(states);
     };
-    let Some(before) = before else {
-        (states.numbers, states.row_numbers) = numbered(pass, selects, (start, None))?;
-        return Ok(states);
-    };
-    if sources > (MAX_ROWS as u64).saturating_sub(2 * selects.count as u64) {
-        (states.numbers, states.row_numbers) = numbered(pass, selects, (start, None))?;
-        merge_selected(&mut states, &before, selects.count, layout.components);
-        return Ok(states);
+    let too_many = sources > (MAX_ROWS as u64).saturating_sub(2 * selects.count as u64);
+    match before {
+        Some(before) if too_many => {
+            numbered(pass, selects, start, &mut states)?;
+            merge_selected(&mut states, &before, selects.count, layout.components);
+        }
+        Some(before) => {
+            states = before;
+            numbered(pass, selects, start, &mut states)?;
+        }
+        None => numbered(pass, selects, start, &mut states)?,
     }
-    (states.numbers, states.row_numbers) = numbered(pass, selects, (start, Some(before)))?;
     Ok(states)
 }
 
@@ -299,62 +304,68 @@ fn reduced<T: Element>(pass: &Pass<'_, T>, begin: Begin<'_, T>) -> Result<Vec<T>
     Ok(numbers)
 }
 
-/// The states and the row numbers of a selection, going on from those `before`, if there are any.
-fn numbered<T: Element>(
-    pass: &Pass<'_, T>,
-    selects: Selects,
-    (start, before): (u64, Option<States<T>>),
-) -> Result<(Vec<T>, Vec<u64>), Error> {
-    let (state, rows) = (pass.layout.state, pass.problem().shape().rows());
-    let (half, components) = (state / 2, pass.layout.components.max(1));
+/// Goes on from the states of a selection, if these are not empty, with the sources of a pass.
+fn numbered<T: Element>(pass: &Pass<'_, T>, selects: Selects, start: u64, states: &mut States<T>) -> Result<(), Error> {
+    let (state, components) = (pass.layout.state.max(1), pass.layout.components.max(1));
+    let half = state / 2;
     let end = start + pass.problem().shape().sources as u64;
     // The place of a later source in its list is this number and those that follow it.
     let later = MISSING - selects.count as u32;
-    let (mut begun, mut before_numbers, mut any_order) = (None, Vec::new(), false);
-    if let Some(States { mut numbers, row_numbers, .. }) = before {
-        let of_rows = numbers.chunks_exact_mut(state).zip(row_numbers.chunks_exact(half));
-        for (state, row_numbers) in of_rows {
-            let places = state[half..].chunks_exact_mut(components).zip(row_numbers.chunks_exact(components));
-            for (place, (to, numbers)) in (0..).zip(places) {
-                for (to, &number) in to.iter_mut().zip(numbers) {
-                    let number: u32 = match number {
-                        States::<T>::NONE => MISSING,
-                        number if number < start => place,
-                        number if number >= end => {
-                            any_order = true;
-                            later + place
+    let (begins, twice) = (!states.row_numbers.is_empty(), AtomicU64::new(States::<T>::NONE));
+    let any_order = AtomicBool::new(false);
+    let rows = states.numbers.par_chunks_mut(state).zip(states.row_numbers.par_chunks(half.max(1)));
+    rows.with_min_len(MANY).for_each(|(state, row_numbers)| {
+        let places = state[half..].chunks_mut(components).zip(row_numbers.chunks(components));
+        for (place, (to, row_numbers)) in (0..).zip(places) {
+            for (to, &number) in to.iter_mut().zip(row_numbers) {
+                let number = match number {
+                    States::<T>::NONE => MISSING,
+                    number if number < start => place,
+                    number => {
+                        any_order.store(true, Ordering::Relaxed);
+                        if number < end {
+                            twice.fetch_min(number, Ordering::Relaxed);
                         }
-                        number => return Err(Error::SourcesTwice { first: number, last: number }),
-                    };
-                    *to = T::index_to_bits((), number);
-                }
+                        later + place
+                    }
+                };
+                *to = T::index_to_bits((), number);
             }
         }
-        (begun, before_numbers) = (Some(numbers), row_numbers);
+    });
+    match twice.into_inner() {
+        States::<T>::NONE => {}
+        number => return Err(Error::SourcesTwice { first: number, last: number }),
     }
-    let first = if begun.is_some() { selects.count as u32 } else { 0 };
-    let mut numbers = reduced(pass, Begin { states: begun.as_deref(), first, any_order })?;
-    drop(begun);
-    let mut row_numbers = room(rows, half)?;
-    let of_rows = numbers.chunks_exact_mut(state).zip(row_numbers.chunks_exact_mut(half));
-    for (row, (state, to)) in of_rows.enumerate() {
-        let of_row = before_numbers.get(row * half..).unwrap_or_default();
-        let places = state[half..].chunks_exact_mut(components).zip(to.chunks_exact_mut(components));
+    let first = if begins { selects.count as u32 } else { 0 };
+    let any_order = any_order.into_inner();
+    let begun = begins.then_some(&*states.numbers);
+    states.numbers = reduced(pass, Begin { states: begun, first, any_order })?;
+    if !begins {
+        states.row_numbers = room(states.rows, half)?;
+    }
+    let rows = states.numbers.par_chunks_mut(state).zip(states.row_numbers.par_chunks_mut(half.max(1)));
+    rows.with_min_len(MANY).for_each_init(Vec::new, |earlier, (state, row_numbers)| {
+        earlier.clear();
+        earlier.extend_from_slice(row_numbers);
+        let places = state[half..].chunks_mut(components).zip(row_numbers.chunks_mut(components));
         for (bits, to) in places {
-            for (c, (to, bits)) in to.iter_mut().zip(bits).enumerate() {
-                let earlier = |place: u32| of_row[place as usize * components + c];
+            for (c, (bits, to)) in bits.iter_mut().zip(to).enumerate() {
                 *to = match T::index_from_bits((), *bits) {
                     MISSING => States::<T>::NONE,
-                    place if place < first => earlier(place),
-                    place if first > 0 && place >= later => earlier(place - later),
+                    place if place < first => earlier[place as usize * components + c],
+                    place if begins && place >= later => earlier[(place - later) as usize * components + c],
                     number => start + u64::from(number - first),
                 };
                 *bits = T::zero();
             }
         }
-    }
-    Ok((numbers, row_numbers))
+    });
+    Ok(())
 }
+
+/// The fewest targets for a thread.
+const MANY: usize = 1 << 12;
 
 /// Merges the lists of the `count` smallest values of each component. In each list, values are ascending, and equal ones in the
 /// order of their row numbers; a place that no source has taken is NaN.
