@@ -6,7 +6,7 @@ use std::vec::Vec;
 use crate::{
     call::{Element, Plan, PlanInto},
     data::{Device, Error, Host, OnDevice, Ranges, Storage, View},
-    problem::{Approximation, Over, Pruning, Settings, Tolerance, ToleranceReport, Watch},
+    problem::{Approximation, Pruning, Settings, Tolerance, ToleranceReport, Watch},
 };
 
 /// A call of a formula or of one of its derivatives: the arguments, ready to be evaluated.
@@ -190,8 +190,9 @@ impl<'a, T: Element> State<'a, T> {
     }
 
     /// Runs the call over ranks.
+    #[cfg(feature = "mpi")]
     #[must_use]
-    pub fn over(mut self, over: Over) -> Self {
+    pub fn over(mut self, over: crate::problem::Over) -> Self {
         self.settings.over = Some(over);
         self
     }
@@ -224,7 +225,7 @@ impl<'a, T: Element> State<'a, T> {
     pub fn into_rows<K: PlanInto, W: Accuracy>(mut self, rows: &mut [K::Row<T>]) -> Result<(), Error> {
         W::prepare::<K>(&mut self.settings);
         let settings = self.settings.of_passes(K::PASSES);
-        settings.together(&mut || K::eval_into(&self.views, &settings, rows))
+        settings.agreed(|| K::eval_into(&self.views, &settings, rows))
     }
 }
 

@@ -51,6 +51,9 @@ pub struct SelectionPart<'a, T> {
     pub to: To<'a, T>,
 }
 
+/// Computes the terms of rows.
+type Terms<'f, T> = dyn Fn(&[View<'_, T>], &Settings, &mut [T]) -> Result<(), Error> + 'f;
+
 /// The pairs (i, j) that a reduction selected.
 #[derive(Debug)]
 pub struct Selection<'s> {
@@ -141,8 +144,23 @@ impl<'s> Selection<'s> {
         sides: &[Side],
         parts: &mut [SelectionPart<'_, T>],
     ) -> Result<(), Error> {
-        let batches = self.check::<T, F>(views, sides)?;
         let width = <F::Output<T> as Components<T>>::LEN;
+        let reduce = |rows: &[View<'_, T>], settings: &Settings, terms: &mut [T]| {
+            reduce::<T, F, Sum>(rows, settings, &mut [Piece::rows(width, terms)], None)
+        };
+        self.eval_by((F::NAME, F::VARIABLES, width), views, sides, parts, &reduce)
+    }
+
+    /// [`Self::eval`] of a formula with this name, these variables and so many components, by a function that computes it for rows.
+    fn eval_by<T: Element>(
+        &self,
+        (name, formula, width): (&'static str, &'static [Variable], usize),
+        views: &[View<'_, T>],
+        sides: &[Side],
+        parts: &mut [SelectionPart<'_, T>],
+        reduce: &Terms<'_, T>,
+    ) -> Result<(), Error> {
+        let batches = self.check(name, formula, views, sides)?;
         let views = views.iter().map(View::on_host).collect::<Result<Vec<_>, _>>()?;
         let mut sums = Vec::with_capacity(parts.len());
         for part in &*parts {
@@ -160,7 +178,7 @@ impl<'s> Selection<'s> {
             if pairs.is_empty() && remote.is_none() {
                 continue;
             }
-            let mut rows = Vec::with_capacity(F::VARIABLES.len());
+            let mut rows = Vec::with_capacity(formula.len());
             for (number, (view, &side)) in views.iter().zip(sides).enumerate() {
                 let batch = batches.of(number, batch);
                 rows.push(match &remote {
@@ -172,12 +190,12 @@ impl<'s> Selection<'s> {
                     _ => self.gather(view, side, batch, pairs.clone())?,
                 });
             }
-            if F::VARIABLES.len() > views.len() {
+            if formula.len() > views.len() {
                 rows.push(self.components(pairs.clone())?);
             }
             let mut terms = room(pairs.len(), width)?;
             if !pairs.is_empty() {
-                reduce::<T, F, Sum>(&rows, &here, &mut [Piece::rows(width, &mut terms)], None)?;
+                reduce(&rows, &here, &mut terms)?;
             }
             let mut start = 0;
             for (part, sums) in parts.iter().zip(&mut sums) {
@@ -247,8 +265,14 @@ impl<'s> Selection<'s> {
     }
 
     /// Checks the arguments as for any call, and that they do not have more batches than the result.
-    fn check<T: Element, F: Formula>(&self, views: &[View<'_, T>], sides: &[Side]) -> Result<Batches, Error> {
-        let variables: Vec<Variable> = (F::VARIABLES.iter().zip(sides))
+    fn check<T: Element>(
+        &self,
+        name: &'static str,
+        formula: &[Variable],
+        views: &[View<'_, T>],
+        sides: &[Side],
+    ) -> Result<Batches, Error> {
+        let variables: Vec<Variable> = (formula.iter().zip(sides))
             .map(|(&Variable { name, dim, .. }, side)| match side {
                 Side::Target => Variable { name, role: Role::Target, dim },
                 Side::Source => Variable { name, role: Role::Source, dim },
@@ -256,7 +280,7 @@ impl<'s> Selection<'s> {
                 Side::Pair => Variable { name, role: Role::Target, dim: self.width },
             })
             .collect();
-        let (found, batches) = shape_and_batches(F::NAME, &variables, views)?;
+        let (found, batches) = shape_and_batches(name, &variables, views)?;
         let same = |role: Role, rows: usize, expected: usize| {
             let named = variables.iter().find(|variable| variable.role == role && rows != expected);
             named.map_or(Ok(()), |Variable { name, .. }| {

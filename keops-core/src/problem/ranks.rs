@@ -254,7 +254,12 @@ impl Settings {
     ///
     /// # Errors
     /// Those of [`Self::together`].
+    #[inline(always)]
     pub fn agreed<R>(&self, run: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
+        // Without the feature calls have no ranks, and nothing is compiled for them where a formula is.
+        if cfg!(not(feature = "mpi")) {
+            return run();
+        }
         let (mut run, mut result) = (Some(run), None);
         self.together(&mut || {
             result = run.take().map(|run| run()).transpose()?;
