@@ -29,7 +29,6 @@ keops! {
 
 pub(crate) fn check<T: Element>(world: &SimpleCommunicator, random: &mut Rng) {
     on_shares::<T>(world, random, |here| {
-        // Gradients in a parameter are small sums of large terms.
         let error = if size_of::<T>() == 4 { Error::Below(1e-4) } else { Error::Below(1e-12) };
         macro_rules! gradients {
             ($what:literal, |$a:ident| $call:expr, $($side:ident $name:ident),*) => {
