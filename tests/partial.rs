@@ -654,6 +654,26 @@ fn errors_of_chunks_are_passed_on() {
 }
 
 #[test]
+fn progress_comes_to_its_end_in_each_pass_of_a_piece() {
+    use std::sync::{Arc, Mutex};
+
+    let (x, y, e) = ([[0.5_f32; 2]; 3], [[1.0_f32; 2]; 8], [[1.0_f32]; 3]);
+    let told: Arc<Mutex<Vec<(u64, u64)>>> = Arc::default();
+    let piece = |before| {
+        let to = Arc::clone(&told);
+        log_sum(&1.0, &x, &y)
+            .vjp_x(&e)
+            .progress(move |done, all| to.lock().unwrap().push((done, all)))
+            .partial_after(before)
+    };
+    let first = piece(None).unwrap();
+    assert_eq!(told.lock().unwrap().last(), Some(&(24, 24)));
+    told.lock().unwrap().clear();
+    piece(Some(first.next_sweep().unwrap())).unwrap().finish().unwrap();
+    assert_eq!(told.lock().unwrap().last(), Some(&(24, 24)));
+}
+
+#[test]
 fn tolerances_of_pieces_add_up() {
     let mut random = Random::new();
     let (x, y): (Vec<[f32; 2]>, Vec<[f32; 2]>) = (random.cloud(large(2000)), random.cloud(large(3000)));
