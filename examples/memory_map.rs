@@ -36,7 +36,7 @@ keops! {
 const WINDOW: u64 = 1 << 18;
 /// The points at which densities are computed.
 const TARGETS: [[f32; 3]; 2] = [[0.25, 0.5, 0.75], [2.0, 1.0, 1.5]];
-/// A point that is not 0, and how many rows there are from each of these points to the next.
+/// From one point that is not 0 to the next there are this many rows.
 const STEP: u64 = 30_011;
 
 /// The point of a row.

@@ -1,5 +1,7 @@
 //! Partial results and sources in chunks: any cut of the sources and any grouping gives what one call gives.
 
+#![allow(clippy::needless_borrows_for_generic_args, reason = "parameters are alike in all tests")]
+
 mod harness;
 
 use std::{
@@ -165,7 +167,8 @@ fn check_sums<T: Element>() {
     let mut random = Random::new();
     let error = 30.0 * epsilon::<T>();
     for [n, m] in shapes().into_iter().cycle().take(6 * times(2)) {
-        let (x, y, b): (Vec<[T; 2]>, Vec<[T; 2]>, Vec<[T; 1]>) = (random.cloud(n), random.cloud(m), random.cloud(m));
+        let (x, y): (Vec<[T; 2]>, Vec<[T; 2]>) = (random.cloud(n), random.cloud(m));
+        let b: Vec<[T; 1]> = random.cloud(m);
         let b: Vec<[T; 1]> = b.iter().map(|b| [b[0].abs()]).collect();
         let p = T::from_f64(1.5);
         macro_rules! check {
@@ -648,6 +651,26 @@ fn errors_of_chunks_are_passed_on() {
     };
     let result = in_chunks(shrinking, |y, before| log_sum(&1.0, &x, y).vjp_x(&[[1.0]]).partial_after(before));
     assert_eq!(result.unwrap_err(), Error::SweepLength { found: 3, expected: 4 });
+}
+
+#[test]
+fn progress_comes_to_its_end_in_each_pass_of_a_piece() {
+    use std::sync::{Arc, Mutex};
+
+    let (x, y, e) = ([[0.5_f32; 2]; 3], [[1.0_f32; 2]; 8], [[1.0_f32]; 3]);
+    let told: Arc<Mutex<Vec<(u64, u64)>>> = Arc::default();
+    let piece = |before| {
+        let to = Arc::clone(&told);
+        log_sum(&1.0, &x, &y)
+            .vjp_x(&e)
+            .progress(move |done, all| to.lock().unwrap().push((done, all)))
+            .partial_after(before)
+    };
+    let first = piece(None).unwrap();
+    assert_eq!(told.lock().unwrap().last(), Some(&(24, 24)));
+    told.lock().unwrap().clear();
+    piece(Some(first.next_sweep().unwrap())).unwrap().finish().unwrap();
+    assert_eq!(told.lock().unwrap().last(), Some(&(24, 24)));
 }
 
 #[test]

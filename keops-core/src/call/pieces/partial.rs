@@ -115,7 +115,8 @@ pub trait InPieces: Plan {
 /// (q | k); this is not known of the first piece, so keys that are far from 0 and close to each other lose digits of the *value*. (Derivatives
 /// have a sweep for it.) And sums with a [`tolerance`](crate::problem::Tolerance) are rounded to their type for each piece.
 ///
-/// Partial results are computed on the processor: [`Error::PartialOnlyOnCpu`].
+/// Partial results are computed on the processor: [`Error::PartialOnlyOnCpu`]. The callback of `progress` is told of each pass of
+/// a piece by itself.
 pub struct Partial<K, T> {
     /// What earlier sweeps found.
     pub(super) known: Vec<Known<T>>,
@@ -203,7 +204,7 @@ impl<'a, T: Element> State<'a, T> {
         let Self { views, settings } = self;
         let (seen, end, expected) = (before.seen, before.end, before.expected);
         let mut course = before.course(Task::Reduce, start);
-        run::<K, T>(&views, settings.of_passes(K::PASSES), &mut course)?;
+        run::<K, T>(&views, settings.of_passes(1), &mut course)?;
         let in_pieces = |number: usize| course.in_pieces.get(number).copied().unwrap_or(false);
         let shapes = views.iter().enumerate().map(|(number, view)| {
             let (rows, dim, batch) = (view.rows(), view.dim(), view.batch().to_vec());

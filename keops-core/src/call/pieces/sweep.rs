@@ -127,7 +127,10 @@ pub(in crate::call) fn run<T: Element>(
 pub(in crate::call) fn lists<T: Element>(pass: &Pass<'_, T>) -> Result<Neighbours<T>, Error> {
     let Some(sweep) = &pass.settings.sweep else {
         let lists = engine::lists(Arch::new(), pass)?;
-        return pass.settings.start.map_or(Ok(lists.clone()), |start| lists.number_from(start));
+        return match pass.settings.start {
+            None => Ok(lists),
+            Some(start) => lists.number_from(start),
+        };
     };
     let mut course = lock::<T>(sweep)?;
     course.end_before(pass)?;
