@@ -114,10 +114,15 @@ mod guide {
     mod derivatives {}
     #[doc = include_str!("../docs/guide/src/batches-and-ranges.md")]
     mod batches_and_ranges {}
+    #[doc = include_str!("../docs/guide/src/pieces.md")]
+    mod pieces {}
     #[doc = include_str!("../docs/guide/src/solving.md")]
     mod solving {}
     #[doc = include_str!("../docs/guide/src/interfaces.md")]
     mod interfaces {}
+    #[cfg(feature = "mpi")]
+    #[doc = include_str!("../docs/guide/src/machines.md")]
+    mod machines {}
     #[doc = include_str!("../docs/guide/src/errors.md")]
     mod errors {}
     #[doc = include_str!("../docs/guide/src/from-pykeops.md")]

@@ -1,5 +1,7 @@
 //! Partial results and sources in chunks: any cut of the sources and any grouping gives what one call gives.
 
+#![allow(clippy::needless_borrows_for_generic_args, reason = "parameters are alike in all tests")]
+
 mod harness;
 
 use std::{
@@ -165,7 +167,8 @@ fn check_sums<T: Element>() {
     let mut random = Random::new();
     let error = 30.0 * epsilon::<T>();
     for [n, m] in shapes().into_iter().cycle().take(6 * times(2)) {
-        let (x, y, b): (Vec<[T; 2]>, Vec<[T; 2]>, Vec<[T; 1]>) = (random.cloud(n), random.cloud(m), random.cloud(m));
+        let (x, y): (Vec<[T; 2]>, Vec<[T; 2]>) = (random.cloud(n), random.cloud(m));
+        let b: Vec<[T; 1]> = random.cloud(m);
         let b: Vec<[T; 1]> = b.iter().map(|b| [b[0].abs()]).collect();
         let p = T::from_f64(1.5);
         macro_rules! check {
@@ -303,6 +306,81 @@ fn check_derivatives<T: Element>() {
 fn derivatives_read_the_value_over_all_pieces() {
     check_derivatives::<f32>();
     check_derivatives::<f64>();
+}
+
+#[test]
+fn derivatives_keep_digits_of_rows_that_are_near_each_other() {
+    let mut random = Random::new();
+    let near = |rows: Vec<[f32; 2]>, by: f32| -> Vec<[f32; 2]> { rows.iter().map(|row| row.map(|c| c + by)).collect() };
+    let (x, e): (Vec<[f32; 2]>, Vec<[f32; 2]>) = (random.cloud(40), random.cloud(40));
+    // keys and values far from 0, some rows of which are not numbers
+    let (mut y, mut b) = (near(random.cloud(300), 3000.0), near(random.cloud(300), -5000.0));
+    for odd in [false, true] {
+        let exact = {
+            let [x, e, y, b] = [&x, &e, &y, &b].map(|rows| wide(rows));
+            softmax(&x, &y, &b).vjp(&e).eval().unwrap()
+        };
+        if odd {
+            (y[250][1], b[0][0]) = (f32::NAN, f32::NAN);
+        }
+        let whole = softmax(&x, &y, &b).vjp(&e).eval().unwrap();
+        let pieces = cut(&mut random, 300);
+        let read = || pieces.iter().map(Ok::<_, Error>);
+        let mut sweeps = 0;
+        let read_counted = || {
+            sweeps += 1;
+            read()
+        };
+        let found = in_chunks(read_counted, |piece, before| {
+            softmax(&x, &y[(*piece).clone()], &b[(*piece).clone()]).vjp(&e).partial_after(before)
+        })
+        .unwrap();
+        assert!(sweeps >= 3, "one for what rows have in common, one for the mean, one for the gradients: {sweeps}");
+        if odd {
+            assert!(found.x.iter().flatten().all(|c| c.is_nan()) && whole.x.iter().flatten().all(|c| c.is_nan()));
+        } else {
+            for (found, exact, what) in
+                [(&found.x, &exact.x, "x"), (&found.y, &exact.y, "y"), (&found.b, &exact.b, "b")]
+            {
+                assert_rows(found, exact, 1e-5, what);
+            }
+        }
+        // merged in another order
+        let call = |piece: &Range<usize>| {
+            softmax(&x, &y[piece.clone()], &b[piece.clone()]).vjp_x(&e).sources_from(piece.start as u64)
+        };
+        let mut known: Option<Partial<softmax::Vjp_x, f32>> = None;
+        let merged = loop {
+            let mut all: Option<Partial<softmax::Vjp_x, f32>> = None;
+            for piece in pieces.iter().rev() {
+                let one = call(piece).partial_after(known.clone()).unwrap();
+                all = Some(match all {
+                    Some(all) => all.merge(one).unwrap(),
+                    None => one,
+                });
+            }
+            let all = all.unwrap();
+            if !all.needs_sweep() {
+                break all.finish().unwrap();
+            }
+            known = Some(all.next_sweep().unwrap());
+        };
+        if !odd {
+            assert_rows(&merged, &exact.x, 1e-5, "merged");
+        }
+    }
+    // infinite queries: nothing is taken off
+    let mut x = x;
+    x[3][0] = f32::INFINITY;
+    let whole = softmax(&x, &y[1..200], &b[1..200]).vjp_x(&e).eval().unwrap();
+    let found = in_chunks(
+        || [1..50, 50..200].into_iter().map(Ok::<_, Error>),
+        |piece, before| softmax(&x, &y[piece.clone()], &b[piece.clone()]).vjp_x(&e).partial_after(before),
+    )
+    .unwrap();
+    for (found, whole) in found.iter().flatten().zip(whole.iter().flatten()) {
+        assert_eq!(found.is_nan(), whole.is_nan());
+    }
 }
 
 #[test]
@@ -573,6 +651,26 @@ fn errors_of_chunks_are_passed_on() {
     };
     let result = in_chunks(shrinking, |y, before| log_sum(&1.0, &x, y).vjp_x(&[[1.0]]).partial_after(before));
     assert_eq!(result.unwrap_err(), Error::SweepLength { found: 3, expected: 4 });
+}
+
+#[test]
+fn progress_comes_to_its_end_in_each_pass_of_a_piece() {
+    use std::sync::{Arc, Mutex};
+
+    let (x, y, e) = ([[0.5_f32; 2]; 3], [[1.0_f32; 2]; 8], [[1.0_f32]; 3]);
+    let told: Arc<Mutex<Vec<(u64, u64)>>> = Arc::default();
+    let piece = |before| {
+        let to = Arc::clone(&told);
+        log_sum(&1.0, &x, &y)
+            .vjp_x(&e)
+            .progress(move |done, all| to.lock().unwrap().push((done, all)))
+            .partial_after(before)
+    };
+    let first = piece(None).unwrap();
+    assert_eq!(told.lock().unwrap().last(), Some(&(24, 24)));
+    told.lock().unwrap().clear();
+    piece(Some(first.next_sweep().unwrap())).unwrap().finish().unwrap();
+    assert_eq!(told.lock().unwrap().last(), Some(&(24, 24)));
 }
 
 #[test]

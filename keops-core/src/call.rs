@@ -6,6 +6,7 @@ mod centred;
 mod element;
 mod engine;
 mod generated;
+mod over;
 mod parts;
 mod pass;
 mod pieces;
@@ -15,6 +16,7 @@ mod upload;
 pub use centred::{centred, centred_beside, centred_rows, with_centred};
 pub use element::Element;
 pub use generated::{Accuracy, Approximate, Call, CallInto, Exact, OnDeviceOf, OutputOf, State};
+pub(crate) use over::{Remote, Spread};
 pub use parts::Part;
 pub use pass::{Pass, reduce, reduce_on};
 pub use pieces::{InPieces, Partial, U64Rows, in_chunks};
@@ -249,11 +251,10 @@ pub fn counts<'a, T: Element, F: Formula>(
 ) -> Result<View<'a, T>, Error> {
     let views = views.get(..count).unwrap_or(views);
     let (shape, batches) = shape_and_batches(F::NAME, F::VARIABLES, views)?;
+    let one = settings.counts(F::TARGETS, shape)?;
     if let Some(sweep) = &settings.sweep {
-        let one = settings.counts(F::TARGETS, shape);
         return pieces::counts(sweep, F::NAME, (shape, batches.dims()), &one);
     }
-    let one = settings.counts(F::TARGETS, shape);
     let mut counts: Vec<T> = room(shape.rows(), 1)?;
     for (to, &n) in counts.iter_mut().zip(one.iter().cycle()) {
         *to = T::from_f64(n as f64);

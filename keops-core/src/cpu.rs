@@ -106,10 +106,11 @@ impl<T: Vectorized> Engine<T> for Cpu<'_, T> {
 impl<T: Vectorized> Cpu<'_, T> {
     fn run(&self, problem: &Problem<'_, T>, outputs: &mut Outputs<'_, '_, T>) -> Result<(), Error> {
         let Self { arch, kernel, layout, approximation } = *self;
-        let (begin, results) = (outputs.begin, (kernel, layout));
+        let begin = outputs.begin;
         let of_states = states::AsStates(kernel);
-        let (kernel, layout): (&dyn Kernel<T>, _) =
-            if begin.is_some() { (&of_states, layout.of_states()) } else { results };
+        let layout_of_states = begin.is_some().then(|| layout.of_states());
+        let (kernel, layout): (&dyn Kernel<T>, &Layout) =
+            layout_of_states.as_ref().map_or((kernel, &self.layout), |layout| (&of_states, layout));
         let (shape, pairs) = (problem.shape(), problem.pairs());
         let pattern = pairs.pattern;
         let pieces = outputs.pieces.iter_mut().map(|piece| piece.host(shape)).collect::<Result<Vec<_>, _>>()?;
@@ -120,19 +121,20 @@ impl<T: Vectorized> Cpu<'_, T> {
         let mut lists = Vec::new();
         if shape.targets > 0 {
             let over_sources =
-                pattern.is_none() && plan::lanes_over_sources::<T>(&layout, Shape { batches: 1, ..shape });
+                pattern.is_none() && plan::lanes_over_sources::<T>(layout, Shape { batches: 1, ..shape });
             let common = Common::of(arch).filter(|_| over_sources);
             #[cfg(feature = "tracing")]
             event::pass(self, common, pairs, shape);
             let run = |batch: usize, pieces: &mut [HostPiece<'_, T>], indices: &mut [u32]| -> Result<_, Error> {
                 let shape = Shape { batches: 1, ..shape };
                 let kept = if common.is_some() { 0 } else { plan::prepared_bytes(pattern.is_some()) };
-                let mut work = prepare::Work::new((kernel, layout), (problem, batch), shape, kept, meter.as_ref())?;
-                let size = shape.targets * layout.state;
                 let begin = begin.map(|begin| {
+                    let size = shape.targets * layout.state;
                     let states = begin.states.and_then(|states| states.get(batch * size..)?.get(..size));
                     Begin { states, ..begin }
                 });
+                let of_batch = (problem, batch, begin);
+                let work = prepare::Work::new((kernel, *layout), of_batch, shape, kept, meter.as_ref())?;
                 if layout.lists {
                     let kept = within::kept(pairs.pruning) / problem.shape().batches;
                     let lists = within::run((arch, common), &work, (pattern, pairs.pruning), kept, indices)?;
@@ -147,8 +149,9 @@ impl<T: Vectorized> Cpu<'_, T> {
                         // States of exponentials have more than the sums.
                         (None, Some(_)) if formula.weights().is_some() => None,
                         (None, Some(begin)) => {
-                            let work = prepare::Work::new(results, (problem, batch), shape, kept, None)?;
+                            let results = (self.kernel, self.layout);
                             let width = results.1.signature.values;
+                            let work = prepare::Work::new(results, (problem, batch, None), shape, kept, None)?;
                             let mut values = room(shape.targets, width)?;
                             let of_values = &mut [HostPiece { width, place: Place::Rows, data: &mut values }];
                             let found = tolerance::run(arch, &work, (tolerance, formula, forced), of_values)?;
@@ -164,7 +167,6 @@ impl<T: Vectorized> Cpu<'_, T> {
                         return Ok((totals, None));
                     }
                 }
-                work.begin = begin;
                 if let Some(totals) = by_bounds::run(arch, &work, (pattern, pairs.pruning), pieces, indices) {
                     return Ok((totals, None));
                 }

@@ -31,6 +31,17 @@ pub enum Index {
     J,
 }
 
+impl Index {
+    /// The other index.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::I => Self::J,
+            Self::J => Self::I,
+        }
+    }
+}
+
 /// A variable of a formula.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {

@@ -11,6 +11,7 @@
     doc = "| [`nalgebra`] | `&[SVector]`, `&[Point]`, `&Vec` of them; `&DMatrix`, views | `DMatrix`, `DVector`; `Vec<SVector>`, `Vec<Point>` by functions |"
 )]
 #![cfg_attr(feature = "faer", doc = "| [`faer`] | `&Mat`, `MatRef`, `&Col`, `ColRef` | `Mat` |")]
+#![cfg_attr(feature = "mpi", doc = "| [`mpi`] | communicators, for calls over ranks | |")]
 #![cfg_attr(feature = "serde", doc = "| `serde` | | `Serialize`, `Deserialize`: see [`serde`] |")]
 //!
 //! Each row of a matrix is a row of a variable. Types whose rows follow each other in memory, such as slices of points
@@ -20,9 +21,19 @@
 
 #[cfg(feature = "faer")]
 pub mod faer;
+#[cfg(feature = "mpi")]
+pub mod mpi;
 #[cfg(feature = "nalgebra")]
 pub mod nalgebra;
 #[cfg(feature = "ndarray")]
 pub mod ndarray;
 #[cfg(feature = "serde")]
 pub mod serde;
+
+/// Calls run over ranks with the feature `mpi` only.
+#[doc(hidden)]
+#[macro_export]
+#[cfg(not(feature = "mpi"))]
+macro_rules! __over {
+    () => {};
+}

@@ -171,7 +171,8 @@ impl<T: fmt::Debug, F, A, const B: usize, const C: usize> fmt::Debug for Operato
 impl<'a, T: Element, F: OnePass, A: OnePass, const B: usize, const C: usize> Operator<'a, T, F, A, B, C> {
     #[doc(hidden)]
     pub fn __new(views: Vec<View<'a, T>>, settings: Settings, variable: (usize, bool)) -> Result<Self, Error> {
-        Ok(Self { sum: LinearSum::new(views, settings, variable, [B, C])?, adjoint: PhantomData })
+        let sum = settings.clone().agreed(|| LinearSum::new(views, settings, variable, [B, C]))?;
+        Ok(Self { sum, adjoint: PhantomData })
     }
 
     /// K v, as rows of the call's result.
@@ -189,9 +190,11 @@ impl<'a, T: Element, F: OnePass, A: OnePass, const B: usize, const C: usize> Ope
     /// # Ok::<(), Error>(())
     /// ```
     pub fn apply<'v>(&self, v: impl AsRows<'v, T, B>) -> Result<Rows<T, C>, Error> {
-        let mut out = Rows::zeros(self.sum.shape.targets)?;
-        self.sum.apply(v.as_rows(), out.as_flat_mut())?;
-        Ok(out)
+        self.sum.settings.agreed(|| {
+            let mut out = Rows::zeros(self.sum.shape.targets)?;
+            self.sum.apply(v.as_rows(), out.as_flat_mut())?;
+            Ok(out)
+        })
     }
 
     /// Kᵀ w, as rows of the variable.
@@ -209,9 +212,11 @@ impl<'a, T: Element, F: OnePass, A: OnePass, const B: usize, const C: usize> Ope
     /// # Ok::<(), Error>(())
     /// ```
     pub fn apply_transpose<'v>(&self, w: impl AsRows<'v, T, C>) -> Result<Rows<T, B>, Error> {
-        let mut out = Rows::zeros(self.sum.shape.sources)?;
-        self.sum.apply_transpose::<A>(w.as_rows(), out.as_flat_mut())?;
-        Ok(out)
+        self.sum.settings.agreed(|| {
+            let mut out = Rows::zeros(self.sum.shape.sources)?;
+            self.sum.apply_transpose::<A>(w.as_rows(), out.as_flat_mut())?;
+            Ok(out)
+        })
     }
 
     /// The dense matrix K, for small problems. It has N × M numbers if each pair multiplies b by a number, whatever the
@@ -232,7 +237,7 @@ impl<'a, T: Element, F: OnePass, A: OnePass, const B: usize, const C: usize> Ope
     /// # Ok::<(), Error>(())
     /// ```
     pub fn to_dense(&self) -> Result<Matrix<T>, Error> {
-        self.sum.to_dense()
+        self.sum.settings.agreed(|| self.sum.to_dense())
     }
 }
 
@@ -248,10 +253,10 @@ impl<T: Element, F: OnePass, A: OnePass, const B: usize, const C: usize> LinearO
     }
 
     fn apply_into(&self, v: &[T], out: &mut [T]) -> Result<(), Error> {
-        self.sum.apply(View::from_flat(v, B), out)
+        self.sum.settings.agreed(|| self.sum.apply(View::from_flat(v, B), out))
     }
 
     fn apply_transpose_into(&self, w: &[T], out: &mut [T]) -> Result<(), Error> {
-        self.sum.apply_transpose::<A>(View::from_flat(w, C), out)
+        self.sum.settings.agreed(|| self.sum.apply_transpose::<A>(View::from_flat(w, C), out))
     }
 }

@@ -10,6 +10,7 @@
 //! | `outputs` | results: rows, and totals over all rows |
 //! | `states` | the states of all targets, as data |
 //! | `progress` | how many pairs of a call are done |
+//! | `ranks` | calls over several processes |
 //! | `settings` | the device of a call, its ranges, and its progress callback |
 //! | `tolerance` | how far a sum may be off |
 //! | [`cuda`] | engines on CUDA devices, as calls know them |
@@ -17,6 +18,7 @@
 pub mod cuda;
 mod outputs;
 mod progress;
+mod ranks;
 mod settings;
 mod shape;
 mod states;
@@ -24,9 +26,11 @@ mod tolerance;
 
 pub use outputs::{Begin, HostPiece, Outputs, Piece, Place};
 pub use progress::{Meter, Pairs, Watch};
+pub(crate) use ranks::digest;
+pub use ranks::{Exchange, Messages, Over, Work};
 pub use settings::{Pruning, Settings, Sweep};
-pub(crate) use shape::shape_and_batches;
 pub use shape::{Batches, Shape, shape};
+pub(crate) use shape::{check_ranges, shape_and_batches};
 pub use states::States;
 pub use tolerance::{Approximation, Tolerance, ToleranceReport};
 

@@ -4,6 +4,7 @@ mod bench;
 mod bundle;
 mod compile_time;
 mod layers;
+mod mpi;
 mod package;
 mod parity;
 mod ptx;
@@ -37,6 +38,8 @@ enum Task {
     TestCuda(test_cuda::Options),
     /// Make a folder of programs that test and time keops on another machine, which has an NVIDIA GPU.
     GpuBundle(bundle::Options),
+    /// Run tests/mpi under `mpirun`, with several numbers of ranks.
+    Mpi(mpi::Options),
     /// Write docs/parity.md: the operations and options of KeOps, their names here, and the tests that show them.
     Parity(parity::Options),
     /// Write docs/public-api: the public items of the crates.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Task::BuildPtx(options) => ptx::run_task(&options),
         Task::TestCuda(options) => test_cuda::run_task(&options),
         Task::GpuBundle(options) => bundle::run_task(&options),
+        Task::Mpi(options) => mpi::run_task(&options),
         Task::Parity(options) => parity::run_task(&options),
         Task::Api { check } => api(check),
         Task::Random(options) => random::run_task(&options),

@@ -11,7 +11,7 @@ use crate::{
     call::{Element, Pass, pieces},
     data::{Device, Error, View, room},
     formula::{Components, Formula},
-    problem::{Piece, Settings},
+    problem::{Piece, Settings, Sweep},
     reduction::Sum,
 };
 
@@ -20,12 +20,17 @@ use crate::{
 /// # Errors
 /// An error of the device that the rows are on; no memory.
 pub fn centred<'a, T: Element>(view: &View<'a, T>, settings: &Settings) -> Result<View<'a, T>, Error> {
-    // A fault becomes an error later, where the arguments are checked. What rows have in common differs from piece to piece.
-    if settings.sweep.is_some() || view.fault().is_some() || view.is_empty() {
+    // A fault becomes an error later, where the arguments are checked.
+    if let Some(sweep) = settings.sweep.as_ref().filter(|_| view.fault().is_none()) {
+        return centred_in_pieces(sweep, view, || true);
+    }
+    let may = view.fault().is_none();
+    if settings.over.is_none() && (!may || view.is_empty()) {
         return Ok(view.clone());
     }
-    let rows = view.on_host()?;
-    let Some(numbers) = less_common_part(rows.host().unwrap_or_default(), view)? else { return Ok(view.clone()) };
+    let rows = if may { view.on_host()? } else { view.clone() };
+    let rows = rows.host().unwrap_or_default();
+    let Some(numbers) = less_common_part(rows, view, may, settings)? else { return Ok(view.clone()) };
     let rows = match view.device() {
         Some(device) => View::from_array(Settings { device, ..settings.clone() }.upload(&numbers)?, view.dim()),
         None => View::from_owned(numbers, view.dim()),
@@ -44,10 +49,10 @@ pub fn centred_beside<'a, T: Element>(
     beside: &[&View<'_, T>],
     settings: &Settings,
 ) -> Result<View<'a, T>, Error> {
-    if settings.sweep.is_some() {
-        return Ok(view.clone());
+    if let Some(sweep) = settings.sweep.as_ref().filter(|_| view.fault().is_none()) {
+        return centred_in_pieces(sweep, view, || beside.iter().all(is_finite));
     }
-    Ok(less_common_part_beside(view, beside)?.unwrap_or_else(|| view.clone()))
+    Ok(less_common_part_beside(view, beside, settings)?.unwrap_or_else(|| view.clone()))
 }
 
 /// The views, of which those with the given numbers are [`centred_beside`] others.
@@ -65,7 +70,7 @@ pub fn with_centred<'v, 'a, T: Element, const N: usize>(
     }
     for (number, beside) in centred {
         if let Some(view) = views.get(number)
-            && let Some(rows) = less_common_part_beside(view, beside)?
+            && let Some(rows) = less_common_part_beside(view, beside, settings)?
         {
             all.to_mut()[number] = rows;
         }
@@ -73,15 +78,24 @@ pub fn with_centred<'v, 'a, T: Element, const N: usize>(
     Ok(all)
 }
 
+/// Whether all numbers of a view on the host are finite.
+fn is_finite<T: Element>(view: &&View<'_, T>) -> bool {
+    view.host().is_some_and(|rows| rows.iter().all(|number| number.is_finite()))
+}
+
 /// The rows of [`centred_beside`]; `None` if they are those of the view.
 fn less_common_part_beside<'a, T: Element>(
     view: &View<'a, T>,
     beside: &[&View<'_, T>],
+    settings: &Settings,
 ) -> Result<Option<View<'a, T>>, Error> {
     // A fault becomes an error later, where the arguments are checked.
-    let rows = if view.fault().is_some() { &[] } else { view.host().unwrap_or_default() };
-    let is_finite = |view: &&View<'_, T>| view.host().is_some_and(|rows| rows.iter().all(|number| number.is_finite()));
-    let numbers = less_common_part(rows, view)?.filter(|_| beside.iter().all(is_finite));
+    let rows = if view.fault().is_some() { None } else { view.host() };
+    // Over ranks it is done by all of them or by none.
+    let alone = settings.over.is_none();
+    let may = rows.is_some() && (alone || beside.iter().all(is_finite));
+    let numbers = less_common_part(rows.unwrap_or_default(), view, may, settings)?;
+    let numbers = numbers.filter(|_| !alone || beside.iter().all(is_finite));
     Ok(numbers.map(|numbers| View::from_owned(numbers, view.dim()).batched(view.batch())))
 }
 
@@ -96,11 +110,11 @@ pub fn centred_rows<'a, T: Element, F: Formula>(
 ) -> Result<View<'a, T>, Error> {
     let views = views.iter().map(|view| view.on_host()).collect::<Result<Vec<_>, _>>()?;
     let width = <F::Output<T> as Components<T>>::LEN;
-    let here = Settings { device: Device::Cpu, ranges: None, watch: None, sweep: None, ..settings.clone() };
+    let here = Settings { device: Device::Cpu, ranges: None, watch: None, sweep: None, over: None, ..settings.clone() };
     let pass = Pass::new::<F, Sum>(&views, &here)?;
     let dims = pass.problem().batches().dims();
     if settings.sweep.as_ref().is_some_and(|sweep| pieces::has_no_numbers::<T>(sweep)) {
-        return Ok(View::shape_only(pass.problem().shape().targets, width, dims));
+        return centred(&View::shape_only(pass.problem().shape().targets, width, dims), settings);
     }
     let mut numbers = room(pass.rows_of(None), width)?;
     pass.reduce(&mut [Piece::rows(width, &mut numbers)], None)?;
@@ -108,36 +122,124 @@ pub fn centred_rows<'a, T: Element, F: Formula>(
     centred(&rows, settings)
 }
 
-/// `numbers`, the numbers of the view, less what they have in common; `None` if they have nothing in common.
-fn less_common_part<T: Element>(numbers: &[T], view: &View<'_, T>) -> Result<Option<Vec<T>>, Error> {
+/// `numbers`, the numbers of the view, less what they have in common, over all ranks of a call; `None` if they have nothing in
+/// common, or this rank or another one may not change them.
+fn less_common_part<T: Element>(
+    numbers: &[T],
+    view: &View<'_, T>,
+    may: bool,
+    settings: &Settings,
+) -> Result<Option<Vec<T>>, Error> {
     let (dim, size) = (view.dim(), view.rows() * view.dim());
-    let batches = || numbers.chunks_exact(size.max(1));
-    if !batches().any(|rows| (0..dim).any(|c| may_have_common_part(rows, dim, c))) {
-        return Ok(None);
+    let own = || match size {
+        0 => no_extremes((view.batches(), dim)),
+        _ => extremes(numbers, (view.batches(), dim), size),
+    };
+    let Some(over) = &settings.over else {
+        let mut batches = numbers.chunks_exact(size.max(1));
+        if !(may && batches.any(|rows| (0..dim).any(|c| may_have_common_part(rows, dim, c)))) {
+            return Ok(None);
+        }
+        return less(&common_parts(&own()?, dim)?, (numbers, dim), size);
+    };
+    let own = if may { own()? } else { Vec::new() };
+    let bits: Vec<u64> = own.iter().map(|&number| Element::to_f64(number).to_bits()).collect();
+    let Some(ranks) = over.lists("common part of rows", may.then_some(&bits[..]))? else { return Ok(None) };
+    let mut all = no_extremes((view.batches(), dim))?;
+    for bits in ranks {
+        let others: Vec<T> = bits.iter().map(|&bits| T::from_f64(f64::from_bits(bits))).collect();
+        joined(&mut all, &others, dim);
     }
-    let mut centres = room::<T>(view.batches(), dim)?;
-    for (centre, rows) in centres.chunks_exact_mut(dim).zip(batches()) {
-        let (mut least, mut most) = (rows[..dim].to_vec(), rows[..dim].to_vec());
+    less(&common_parts(&all, dim)?, (numbers, dim), size)
+}
+
+/// The [`extremes`] of no rows.
+fn no_extremes<T: Element>((batches, dim): (usize, usize)) -> Result<Vec<T>, Error> {
+    let mut none = room(batches, 2 * dim)?;
+    none.fill(T::nan());
+    Ok(none)
+}
+
+/// The smallest and the largest number of each component, one after another, of rows of `dim` numbers in batches of `size` numbers.
+/// NaN is skipped, and stands where there is no number.
+fn extremes<T: Element>(numbers: &[T], (batches, dim): (usize, usize), size: usize) -> Result<Vec<T>, Error> {
+    let mut extremes = room::<T>(batches, 2 * dim)?;
+    for (to, rows) in extremes.chunks_exact_mut((2 * dim).max(1)).zip(numbers.chunks_exact(size.max(1))) {
+        let (least, most) = to.split_at_mut(dim);
+        least.copy_from_slice(&rows[..dim]);
+        most.copy_from_slice(&rows[..dim]);
         for row in rows.chunks_exact(dim) {
-            for ((least, most), &number) in least.iter_mut().zip(&mut most).zip(row) {
-                *least = if number < *least { number } else { *least };
-                *most = if number > *most { number } else { *most };
+            for ((least, most), &number) in least.iter_mut().zip(&mut *most).zip(row) {
+                *least = smaller(*least, number);
+                *most = -smaller(-*most, -number);
             }
         }
-        for ((centre, &least), &most) in centre.iter_mut().zip(&least).zip(&most) {
-            *centre = common_part(least, most);
+    }
+    Ok(extremes)
+}
+
+/// The smaller of two numbers; the other one if one is NaN.
+fn smaller<T: Element>(a: T, b: T) -> T {
+    if b < a || a.is_nan() { b } else { a }
+}
+
+/// The extremes of rows of two pieces.
+fn joined<T: Element>(extremes: &mut [T], others: &[T], dim: usize) {
+    for (to, others) in extremes.chunks_exact_mut((2 * dim).max(1)).zip(others.chunks_exact((2 * dim).max(1))) {
+        for (c, (to, &other)) in to.iter_mut().zip(others).enumerate() {
+            *to = if c < dim { smaller(*to, other) } else { -smaller(-*to, -other) };
         }
     }
+}
+
+/// What rows with these extremes have in common: a number for each component of each batch.
+fn common_parts<T: Element>(extremes: &[T], dim: usize) -> Result<Vec<T>, Error> {
+    let mut centres = room::<T>(extremes.len() / 2, 1)?;
+    for (to, extremes) in centres.chunks_exact_mut(dim.max(1)).zip(extremes.chunks_exact((2 * dim).max(1))) {
+        let (least, most) = extremes.split_at(dim);
+        to.iter_mut().zip(least.iter().zip(most)).for_each(|(to, (&least, &most))| *to = common_part(least, most));
+    }
+    Ok(centres)
+}
+
+/// Rows of `dim` numbers in batches of `size` numbers, less a row for each batch; `None` if these are 0.
+fn less<T: Element>(centres: &[T], (numbers, dim): (&[T], usize), size: usize) -> Result<Option<Vec<T>>, Error> {
     if centres.iter().all(|&centre| centre == T::zero()) {
         return Ok(None);
     }
-    let mut centred = room::<T>(view.batches() * view.rows(), dim)?;
-    for ((to, rows), centre) in centred.chunks_exact_mut(size.max(1)).zip(batches()).zip(centres.chunks_exact(dim)) {
+    let mut centred = room::<T>(numbers.len(), 1)?;
+    let batches = centred.chunks_exact_mut(size.max(1)).zip(numbers.chunks_exact(size.max(1)));
+    for ((to, rows), centre) in batches.zip(centres.chunks_exact(dim)) {
         for (to, row) in to.chunks_exact_mut(dim).zip(rows.chunks_exact(dim)) {
             to.iter_mut().zip(row).zip(centre).for_each(|((to, &number), &centre)| *to = number - centre);
         }
     }
     Ok(Some(centred))
+}
+
+/// [`centred`] for rows in pieces: less what the rows of all pieces have in common, once that is known; nothing unless `applies`.
+fn centred_in_pieces<'a, T: Element>(
+    sweep: &Sweep,
+    view: &View<'a, T>,
+    applies: impl Fn() -> bool,
+) -> Result<View<'a, T>, Error> {
+    let (dim, size, batch) = (view.dim(), view.rows() * view.dim(), view.batch());
+    let shape = (view.batches(), dim);
+    let of_piece = || -> Result<Vec<T>, Error> {
+        if size == 0 || !applies() {
+            return no_extremes(shape);
+        }
+        extremes(&view.numbers()?, shape, size)
+    };
+    let rules = pieces::Centres {
+        of_piece: &of_piece,
+        joined: &|extremes, others| joined(extremes, others, dim),
+        common: &|extremes| common_parts(extremes, dim),
+    };
+    let Some(centres) = pieces::centres(sweep, (shape, view.rows()), &rules)? else { return Ok(view.clone()) };
+    let rows = view.on_host()?;
+    let numbers = less(&centres, (rows.host().unwrap_or_default(), dim), size)?;
+    Ok(numbers.map_or_else(|| view.clone(), |numbers| View::from_owned(numbers, dim).batched(batch)))
 }
 
 /// Whether the first rows may have a number in common in component `c`. Where they have none, most often the second or the

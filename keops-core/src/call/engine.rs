@@ -3,7 +3,7 @@
 use pulp::Arch;
 
 use crate::{
-    call::{Element, Pass},
+    call::{Element, Pass, over},
     cpu::Cpu,
     data::{Device, Error, Neighbours, To, View, room},
     problem::{
@@ -46,8 +46,20 @@ pub(super) fn lists<T: Element>(arch: Arch, pass: &Pass<'_, T>) -> Result<Neighb
     Ok(lists)
 }
 
-/// Chooses the engine and runs the pass.
+/// Runs the pass, over ranks if it has some.
 fn run<T: Element>(arch: Arch, pass: &Pass<'_, T>, outputs: &mut Outputs<'_, '_, T>) -> Result<(), Error> {
+    match &pass.settings.over {
+        Some(ranks) => over::run(ranks, arch, pass, outputs),
+        None => run_here(arch, pass, outputs),
+    }
+}
+
+/// Chooses the engine and runs the pass in this process.
+pub(super) fn run_here<T: Element>(
+    arch: Arch,
+    pass: &Pass<'_, T>,
+    outputs: &mut Outputs<'_, '_, T>,
+) -> Result<(), Error> {
     let problem = pass.problem();
     match Choice::of(pass)? {
         Choice::Cpu => {

@@ -189,13 +189,22 @@ impl<'a, T: Element> State<'a, T> {
         self
     }
 
+    /// Runs the call over ranks.
+    #[cfg(feature = "mpi")]
+    #[must_use]
+    pub fn over(mut self, over: crate::problem::Over) -> Self {
+        self.settings.over = Some(over);
+        self
+    }
+
     /// Runs the call by the plan `K`, with the result in the storage `S`.
     ///
     /// # Errors
     /// See [`Call::eval`].
     pub fn eval<K: Plan, S: Storage, W: Accuracy>(mut self) -> Result<K::Output<T, S>, Error> {
         W::prepare::<K>(&mut self.settings);
-        K::eval(&self.views, &self.settings.of_passes(K::PASSES))
+        let settings = self.settings.of_passes(K::PASSES);
+        settings.agreed(|| K::eval(&self.views, &settings))
     }
 
     /// Runs a call with a tolerance by the plan `K`, and says what was done for it.
@@ -205,7 +214,7 @@ impl<'a, T: Element> State<'a, T> {
     pub fn eval_with_report<K: Plan, S: Storage>(mut self) -> Result<(K::Output<T, S>, ToleranceReport), Error> {
         Approximate::prepare::<K>(&mut self.settings);
         let settings = self.settings.of_passes(K::PASSES);
-        let output = K::eval(&self.views, &settings)?;
+        let output = settings.agreed(|| K::eval(&self.views, &settings))?;
         Ok((output, settings.approximation.map(|approximation| approximation.report()).unwrap_or_default()))
     }
 
@@ -215,7 +224,8 @@ impl<'a, T: Element> State<'a, T> {
     /// See [`CallInto::into_rows`].
     pub fn into_rows<K: PlanInto, W: Accuracy>(mut self, rows: &mut [K::Row<T>]) -> Result<(), Error> {
         W::prepare::<K>(&mut self.settings);
-        K::eval_into(&self.views, &self.settings.of_passes(K::PASSES), rows)
+        let settings = self.settings.of_passes(K::PASSES);
+        settings.agreed(|| K::eval_into(&self.views, &settings, rows))
     }
 }
 
@@ -368,6 +378,7 @@ macro_rules! __call {
                 self.into_rows(rows)
             }
         }
+        $crate::__over! {}
     };
 }
 

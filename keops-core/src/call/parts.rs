@@ -83,24 +83,42 @@ pub(super) fn run_by<T: Element>(
         Some(view) if !is_parameter(view) && views[view].batches() == shape.batches => Some(Place::Rows),
         Some(_) => None,
     };
-    // The rows of all batches, where they are summed here.
+    // The ranks over which the gradient in a parameter is summed, too: those that the targets are spread over.
+    let ranks = |part: &Part<'_, T>| {
+        settings.spread(problem.signature().targets).filter(|_| part.gradient.is_some_and(is_parameter))
+    };
+    // Where rows or totals are summed here: those of all batches, or of this rank.
     let mut all = Vec::with_capacity(parts.len());
     for part in &*parts {
-        let rows = if place(part).is_some() { 0 } else { shape.rows() };
+        let rows = match place(part) {
+            None => shape.rows(),
+            Some(_) => usize::from(ranks(part).is_some()),
+        };
         all.push(room::<T>(rows, part.width)?);
     }
     let mut pieces = Vec::with_capacity(parts.len());
     for (part, all) in parts.iter_mut().zip(&mut all) {
         let (width, place) = (part.width, place(part));
-        let to = if place.is_some() { part.to.reborrow() } else { To::Host(all) };
+        let to = if place.is_some() && ranks(part).is_none() { part.to.reborrow() } else { To::Host(all) };
         pieces.push(Piece { width, place: place.unwrap_or(Place::Rows), to });
     }
     reduce(&mut pieces, indices)?;
     drop(pieces);
     for (part, all) in parts.iter_mut().zip(&all) {
-        let (Some(view), None) = (part.gradient, place(part)) else { continue };
+        let Some(view) = part.gradient else { continue };
+        let ranks = ranks(part);
+        if place(part).is_some() && ranks.is_none() {
+            continue;
+        }
         let per_batch = if is_parameter(view) { 1 } else { shape.targets };
-        let sums = sums(batches, view, (all, part.width), [shape.targets, per_batch]);
+        let mut totals = match place(part) {
+            None => sums(batches, view, (all, part.width), [shape.targets, per_batch]),
+            Some(_) => sums(batches, view, (all, part.width), [1, 1]),
+        };
+        if let Some(ranks) = ranks {
+            ranks.sum(&mut totals)?;
+        }
+        let sums: Vec<T> = totals.iter().map(|total| T::from_f64(total.value())).collect();
         let rows = views[view].batches() * per_batch;
         match &mut part.to {
             To::Host(to) if to.len() != sums.len() => {
@@ -127,7 +145,7 @@ fn sums<T: Element>(
     view: usize,
     (rows, width): (&[T], usize),
     [targets, per_batch]: [usize; 2],
-) -> Vec<T> {
+) -> Vec<Total> {
     let size = per_batch * width;
     let count = (0..batches.count()).map(|batch| batches.of(view, batch) + 1).max().unwrap_or(1);
     let mut totals = vec![Total::default(); count * size];
@@ -137,5 +155,5 @@ fn sums<T: Element>(
             to.iter_mut().zip(rows).for_each(|(sum, &number)| sum.add(Element::to_f64(number)));
         }
     }
-    totals.iter().map(|total| T::from_f64(total.value())).collect()
+    totals
 }

@@ -14,7 +14,7 @@ use crate::{
 
 /// A checked call of a formula with its reduction, and the code that was compiled for them, for every engine.
 pub struct Pass<'a, T: Vectorized> {
-    problem: Problem<'a, T>,
+    pub(super) problem: Problem<'a, T>,
     pub(super) settings: &'a Settings,
     pub(super) kernel: &'static dyn Kernel<T>,
     pub(super) layout: Layout,

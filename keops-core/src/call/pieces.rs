@@ -21,4 +21,4 @@ mod written;
 pub use chunks::in_chunks;
 pub use partial::{InPieces, Partial, U64Rows};
 pub(super) use states::states;
-pub(super) use sweep::{counts, has_no_numbers, lists, run, saved};
+pub(super) use sweep::{Centres, centres, counts, has_no_numbers, lists, run, saved};

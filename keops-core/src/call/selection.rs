@@ -16,9 +16,9 @@
 use core::ops::Range;
 
 use crate::{
-    call::{Element, Pass, reduce},
+    call::{Element, Pass, Remote, Spread, reduce},
     data::{Array, Buffer, Device, Error, Stored, To, View, room},
-    formula::{Components, Formula, Role, Variable},
+    formula::{Components, Formula, Index, Role, Variable},
     problem::{Batches, Piece, Settings, Shape, shape_and_batches},
     reduction::{self, MISSING, Reduction, Sum, Total},
 };
@@ -51,13 +51,20 @@ pub struct SelectionPart<'a, T> {
     pub to: To<'a, T>,
 }
 
+/// Computes the terms of rows.
+type Terms<'f, T> = dyn Fn(&[View<'_, T>], &Settings, &mut [T]) -> Result<(), Error> + 'f;
+
 /// The pairs (i, j) that a reduction selected.
 #[derive(Debug)]
 pub struct Selection<'s> {
     /// For each pair, its place among all numbers of the reduction's result, in ascending order.
     places: Vec<usize>,
-    /// For each pair, the number of its source in its batch.
+    /// For each pair, the number of its source in its batch, among the sources of all ranks.
     sources: Vec<usize>,
+    /// The sources of the ranks.
+    spread: Spread,
+    /// The index of the targets.
+    targets: Index,
     shape: Shape,
     /// The shape of the batches.
     dims: Vec<usize>,
@@ -102,7 +109,9 @@ impl<'s> Selection<'s> {
         }
         let places: Vec<usize> = (0..indices.len()).filter(|&place| indices[place] != MISSING).collect();
         let sources = places.iter().map(|&place| indices[place] as usize).collect();
-        Ok(Self { places, sources, shape, dims, components, width, device, settings })
+        let targets = F::TARGETS;
+        let [_, spread] = settings.spreads(("selected pairs", 0), targets, shape)?;
+        Ok(Self { places, sources, spread, targets, shape, dims, components, width, device, settings })
     }
 
     /// The number of rows of a result that belongs to a side: in all batches of the call or, for a gradient, in all
@@ -135,8 +144,23 @@ impl<'s> Selection<'s> {
         sides: &[Side],
         parts: &mut [SelectionPart<'_, T>],
     ) -> Result<(), Error> {
-        let batches = self.check::<T, F>(views, sides)?;
         let width = <F::Output<T> as Components<T>>::LEN;
+        let reduce = |rows: &[View<'_, T>], settings: &Settings, terms: &mut [T]| {
+            reduce::<T, F, Sum>(rows, settings, &mut [Piece::rows(width, terms)], None)
+        };
+        self.eval_by((F::NAME, F::VARIABLES, width), views, sides, parts, &reduce)
+    }
+
+    /// [`Self::eval`] of a formula with this name, these variables and so many components, by a function that computes it for rows.
+    fn eval_by<T: Element>(
+        &self,
+        (name, formula, width): (&'static str, &'static [Variable], usize),
+        views: &[View<'_, T>],
+        sides: &[Side],
+        parts: &mut [SelectionPart<'_, T>],
+        reduce: &Terms<'_, T>,
+    ) -> Result<(), Error> {
+        let batches = self.check(name, formula, views, sides)?;
         let views = views.iter().map(View::on_host).collect::<Result<Vec<_>, _>>()?;
         let mut sums = Vec::with_capacity(parts.len());
         for part in &*parts {
@@ -144,30 +168,57 @@ impl<'s> Selection<'s> {
             sums.push(vec![Total::default(); count]);
         }
         // The formula runs on the processor, for all pairs.
-        let here = Settings { device: Device::Cpu, ranges: None, watch: None, ..self.settings.clone() };
+        let here = Settings { device: Device::Cpu, ranges: None, watch: None, over: None, ..self.settings.clone() };
         for batch in 0..self.shape.batches {
             let numbers = self.shape.targets * self.width;
             let pairs = self.places.partition_point(|&place| place < batch * numbers)
                 ..self.places.partition_point(|&place| place < (batch + 1) * numbers);
-            if pairs.is_empty() {
+            // The other ranks may have some.
+            let remote = self.remote(pairs.clone())?;
+            if pairs.is_empty() && remote.is_none() {
                 continue;
             }
-            let gathered = views.iter().zip(sides).enumerate();
-            let mut rows = gathered
-                .map(|(number, (view, &side))| self.gather(view, side, batches.of(number, batch), pairs.clone()))
-                .collect::<Result<Vec<_>, _>>()?;
-            if F::VARIABLES.len() > views.len() {
+            let mut rows = Vec::with_capacity(formula.len());
+            for (number, (view, &side)) in views.iter().zip(sides).enumerate() {
+                let batch = batches.of(number, batch);
+                rows.push(match &remote {
+                    Some(remote) if side == Side::Source => {
+                        let first = batch * view.rows() * view.dim();
+                        let numbers = view.host().unwrap_or_default().get(first..).unwrap_or_default();
+                        View::from_owned(remote.fetch(numbers, view.dim())?, view.dim())
+                    }
+                    _ => self.gather(view, side, batch, pairs.clone())?,
+                });
+            }
+            if formula.len() > views.len() {
                 rows.push(self.components(pairs.clone())?);
             }
             let mut terms = room(pairs.len(), width)?;
-            reduce::<T, F, Sum>(&rows, &here, &mut [Piece::rows(width, &mut terms)], None)?;
+            if !pairs.is_empty() {
+                reduce(&rows, &here, &mut terms)?;
+            }
             let mut start = 0;
             for (part, sums) in parts.iter().zip(&mut sums) {
                 let each = if part.side == Side::Pair { 1 } else { part.width };
                 let terms = terms.chunks_exact(width.max(1)).map(|row| &row[start..start + each]);
                 let batch = part.gradient.map_or(batch, |view| batches.of(view, batch));
-                self.add_up(pairs.clone().zip(terms), batch, part, sums);
+                match &remote {
+                    Some(remote) if part.side == Side::Source => {
+                        let terms: Vec<T> = terms.flatten().copied().collect();
+                        let first = batch * self.shape.sources * part.width;
+                        remote.give(&terms, part.width, |row, term| {
+                            let sums = sums[first + row * part.width..].iter_mut();
+                            sums.zip(term).for_each(|(sum, &term)| sum.add(Element::to_f64(term)));
+                        })?;
+                    }
+                    _ => self.add_up(pairs.clone().zip(terms), batch, part, sums),
+                }
                 start += each;
+            }
+        }
+        if let Some(over) = self.settings.spread(self.targets) {
+            for (_, sums) in parts.iter().zip(&mut sums).filter(|(part, _)| part.side == Side::Parameter) {
+                over.sum(sums)?;
             }
         }
         for (part, sums) in parts.iter_mut().zip(sums) {
@@ -203,9 +254,25 @@ impl<'s> Selection<'s> {
         Ok(rows)
     }
 
+    /// The ranks that have the sources of some pairs; `None` if this one has all. Targets that all ranks share are reduced on each of
+    /// them, so that each gives itself what is its own, and the others nothing.
+    fn remote(&self, pairs: Range<usize>) -> Result<Option<Remote<'_>>, Error> {
+        let Some(over) = self.settings.spread(self.targets.other()).filter(|over| over.count() > 1) else {
+            return Ok(None);
+        };
+        let shared = self.settings.spread(self.targets).is_none();
+        Remote::new(over, &self.spread, &self.sources[pairs], shared).map(Some)
+    }
+
     /// Checks the arguments as for any call, and that they do not have more batches than the result.
-    fn check<T: Element, F: Formula>(&self, views: &[View<'_, T>], sides: &[Side]) -> Result<Batches, Error> {
-        let variables: Vec<Variable> = (F::VARIABLES.iter().zip(sides))
+    fn check<T: Element>(
+        &self,
+        name: &'static str,
+        formula: &[Variable],
+        views: &[View<'_, T>],
+        sides: &[Side],
+    ) -> Result<Batches, Error> {
+        let variables: Vec<Variable> = (formula.iter().zip(sides))
             .map(|(&Variable { name, dim, .. }, side)| match side {
                 Side::Target => Variable { name, role: Role::Target, dim },
                 Side::Source => Variable { name, role: Role::Source, dim },
@@ -213,7 +280,7 @@ impl<'s> Selection<'s> {
                 Side::Pair => Variable { name, role: Role::Target, dim: self.width },
             })
             .collect();
-        let (found, batches) = shape_and_batches(F::NAME, &variables, views)?;
+        let (found, batches) = shape_and_batches(name, &variables, views)?;
         let same = |role: Role, rows: usize, expected: usize| {
             let named = variables.iter().find(|variable| variable.role == role && rows != expected);
             named.map_or(Ok(()), |Variable { name, .. }| {

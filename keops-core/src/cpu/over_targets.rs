@@ -110,7 +110,7 @@ fn run_parts<T: Vectorized>(
         let first = number % parts * part;
         let sources = first..shape.sources.min(first + part);
         units[number].get_or_init(|| {
-            let mut block = TargetBlock::unbegun(arch, work, targets(number / parts));
+            let mut block = TargetBlock::with(arch, work, targets(number / parts), false);
             block.meet_all(slice::from_ref(&sources));
             block.states
         });
@@ -143,6 +143,15 @@ fn run_parts<T: Vectorized>(
     totals
 }
 
+/// The states that targets begin with, as rows of lanes.
+#[cold]
+fn fill_begun<T: Vectorized>(work: &Work<'_, T>, targets: Range<usize>, lanes: usize, to: &mut Aligned<T>) {
+    let count = targets.len();
+    let mut states = Vec::with_capacity(count * work.layout.state);
+    targets.filter_map(|target| work.begun(target)).for_each(|state| states.extend_from_slice(state));
+    to_lanes(None, &states, work.layout.state, count, lanes, to);
+}
+
 /// A block of targets, as rows of lanes, and their states.
 pub(super) struct TargetBlock<'a, T: Vectorized> {
     work: &'a Work<'a, T>,
@@ -164,28 +173,28 @@ pub(super) struct TargetBlock<'a, T: Vectorized> {
 impl<'a, T: Vectorized> TargetBlock<'a, T> {
     /// A block whose states are those that the targets begin with.
     pub(super) fn new(arch: Arch, work: &'a Work<'a, T>, targets: Range<usize>) -> Self {
-        let mut block = Self::unbegun(arch, work, targets.clone());
-        if work.has_begun() {
-            let begun: Vec<T> = targets.filter_map(|target| work.begun(target)).flatten().copied().collect();
-            to_lanes(None, &begun, work.layout.state, block.count, block.lanes, &mut block.states);
-        }
-        block
+        Self::with(arch, work, targets, work.has_begun())
     }
 
-    /// A block whose states have seen no source.
-    fn unbegun(arch: Arch, work: &'a Work<'a, T>, targets: Range<usize>) -> Self {
+    /// A block whose states are those that the targets begin with, or have seen no source if it `begins` with none.
+    fn with(arch: Arch, work: &'a Work<'a, T>, targets: Range<usize>, begins: bool) -> Self {
         let Work { kernel, layout, .. } = work;
         let lanes = kernel.lanes(arch);
         let count = targets.len();
         let mut scratch = Aligned::default();
-        work.prepare(Role::Target, targets, &mut scratch);
-        let (mut parameters, mut targets, mut states) = (Aligned::default(), Aligned::default(), Aligned::default());
+        work.prepare(Role::Target, targets.clone(), &mut scratch);
+        let mut states = Aligned::default();
+        if begins {
+            fill_begun(work, targets, lanes, &mut states);
+        } else {
+            let mut state = Aligned::default();
+            state.resize(layout.state);
+            kernel.init(state.numbers_mut());
+            fill_lanes(state.numbers(), count.div_ceil(lanes), lanes, &mut states);
+        }
+        let (mut parameters, mut targets) = (Aligned::default(), Aligned::default());
         fill_lanes(&work.parameters, 1, lanes, &mut parameters);
         to_lanes(Common::of(arch), scratch.numbers(), layout.target, count, lanes, &mut targets);
-        let mut state = Aligned::default();
-        state.resize(layout.state);
-        kernel.init(state.numbers_mut());
-        fill_lanes(state.numbers(), count.div_ceil(lanes), lanes, &mut states);
         let contractor = is_long(layout.contractions).then(|| {
             let widths = [layout.target, layout.source];
             Contractor::new(layout.contractions, &work.centres, arch, lanes, widths, targets.numbers())

@@ -136,14 +136,14 @@ impl<T: Vectorized> Spaced<T> {
 }
 
 impl<'a, T: Vectorized> Work<'a, T> {
-    /// Prepares the parameters of a batch; `shape` is the shape of one batch. Prepared sources are kept if they take at
+    /// Prepares the parameters of a batch, whose targets may `begin` with states; `shape` is the shape of one batch. Prepared sources are kept if they take at
     /// most `kept` bytes; 0 says that they are read only once.
     ///
     /// # Errors
     /// Views that are not on the host.
     pub(super) fn new(
         (kernel, layout): (&'a dyn Kernel<T>, Layout),
-        (problem, batch): (&Problem<'a, T>, usize),
+        (problem, batch, begin): (&Problem<'a, T>, usize, Option<Begin<'a, T>>),
         shape: Shape,
         kept: usize,
         meter: Option<&'a Meter>,
@@ -180,7 +180,7 @@ impl<'a, T: Vectorized> Work<'a, T> {
             kept: kept_orders,
             order: None,
             targets: None,
-            begin: None,
+            begin,
             sources,
             copied: None,
         };

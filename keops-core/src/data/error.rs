@@ -267,6 +267,20 @@ pub enum Error {
         /// The number of batches.
         batches: usize,
     },
+    /// A call over several ranks failed on one of them. It is the error of all ranks.
+    #[error("on rank {rank}: {reason}")]
+    OnRank {
+        /// The first rank that failed.
+        rank: usize,
+        /// Why it failed there: the error, or the message of a panic.
+        reason: String,
+    },
+    /// A call over several ranks cannot send messages.
+    #[error("no messages to other ranks: {reason}")]
+    NoMessages {
+        /// Why.
+        reason: &'static str,
+    },
     /// A call was to run on a CUDA device, or has arguments there, but its reduction runs on the processor only.
     #[error("`{formula}` runs on the processor only: `Within` and `Count` have no kernels for CUDA devices")]
     OnlyOnCpu {

@@ -1,12 +1,14 @@
-//! How rows, ranges and the reports of solvers are written and read by the crate `serde`.
+//! How rows, ranges, partial results and the reports of solvers are written and read by the crate `serde`.
 //!
 //! | type | written as |
 //! |---|---|
 //! | [`Rows`] | a sequence of rows, each a tuple of D numbers, as `Vec<[T; D]>` is |
 //! | [`Ranges`] | a sequence of blocks `[[first i, end i], [first j, end j]]`, for [`Ranges::new`] |
+//! | [`Partial`](crate::call::Partial) | a struct whose fields are those of this version of the crate, with numbers as their bits |
 //! | [`Report`](crate::solve::Report), [`Stop`](crate::solve::Stop) | a struct with the names of its fields, the name of the variant |
 //!
-//! Input is checked: a row of another length is an error, and so are blocks for which [`Ranges::new`] returns an error.
+//! Input is checked: a row of another length is an error, and so are blocks for which [`Ranges::new`] returns an error, and a partial
+//! result of another call or of other sizes than it says.
 //! Ranges that were written and read may consist of other blocks than before, but of the same pairs.
 //!
 //! ```

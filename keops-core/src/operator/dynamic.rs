@@ -56,7 +56,8 @@ impl<'a, T: Element, F: OnePass, A: OnePass> DynOperator<'a, T, F, A> {
         variable: (usize, bool),
         dims: [usize; 2],
     ) -> Result<Self, Error> {
-        Ok(Self { sum: LinearSum::new(views, settings, variable, dims)?, adjoint: PhantomData })
+        let sum = settings.clone().agreed(|| LinearSum::new(views, settings, variable, dims))?;
+        Ok(Self { sum, adjoint: PhantomData })
     }
 
     /// K v, as rows of the call's result.
@@ -65,9 +66,11 @@ impl<'a, T: Element, F: OnePass, A: OnePass> DynOperator<'a, T, F, A> {
     /// Another number of rows or components than the variable has; the errors of the call.
     pub fn apply<'v>(&self, v: impl AsDynRows<'v, T>) -> Result<Matrix<T>, Error> {
         let [dim, width] = self.sum.dims;
-        let mut out = Matrix::room(self.sum.shape.targets, width)?;
-        self.sum.apply(v.as_dyn_rows(dim), out.as_flat_mut())?;
-        Ok(out)
+        self.sum.settings.agreed(|| {
+            let mut out = Matrix::room(self.sum.shape.targets, width)?;
+            self.sum.apply(v.as_dyn_rows(dim), out.as_flat_mut())?;
+            Ok(out)
+        })
     }
 
     /// Kᵀ w, as rows of the variable.
@@ -76,9 +79,11 @@ impl<'a, T: Element, F: OnePass, A: OnePass> DynOperator<'a, T, F, A> {
     /// Another number of rows or components than the result has; the errors of the call.
     pub fn apply_transpose<'v>(&self, w: impl AsDynRows<'v, T>) -> Result<Matrix<T>, Error> {
         let [dim, width] = self.sum.dims;
-        let mut out = Matrix::room(self.sum.shape.sources, dim)?;
-        self.sum.apply_transpose::<A>(w.as_dyn_rows(width), out.as_flat_mut())?;
-        Ok(out)
+        self.sum.settings.agreed(|| {
+            let mut out = Matrix::room(self.sum.shape.sources, dim)?;
+            self.sum.apply_transpose::<A>(w.as_dyn_rows(width), out.as_flat_mut())?;
+            Ok(out)
+        })
     }
 
     /// The dense matrix K: see [`Operator::to_dense`](super::Operator::to_dense).
@@ -86,7 +91,7 @@ impl<'a, T: Element, F: OnePass, A: OnePass> DynOperator<'a, T, F, A> {
     /// # Errors
     /// [`Error::OutputTooLarge`] if the matrix does not fit into memory; the errors of the call.
     pub fn to_dense(&self) -> Result<Matrix<T>, Error> {
-        self.sum.to_dense()
+        self.sum.settings.agreed(|| self.sum.to_dense())
     }
 }
 
@@ -100,10 +105,10 @@ impl<T: Element, F: OnePass, A: OnePass> LinearOperator<T> for DynOperator<'_, T
     }
 
     fn apply_into(&self, v: &[T], out: &mut [T]) -> Result<(), Error> {
-        self.sum.apply(View::from_flat(v, self.sum.dims[0]), out)
+        self.sum.settings.agreed(|| self.sum.apply(View::from_flat(v, self.sum.dims[0]), out))
     }
 
     fn apply_transpose_into(&self, w: &[T], out: &mut [T]) -> Result<(), Error> {
-        self.sum.apply_transpose::<A>(View::from_flat(w, self.sum.dims[1]), out)
+        self.sum.settings.agreed(|| self.sum.apply_transpose::<A>(View::from_flat(w, self.sum.dims[1]), out))
     }
 }

@@ -5,8 +5,8 @@ use core::{fmt, marker::PhantomData};
 use crate::data::Matrix;
 use crate::{
     call::{Element, OnePass, reduce, shape_of},
-    data::{Device, Error, View, numbers, room},
-    formula::{Index, Role},
+    data::{Device, Error, Ranges, View, numbers, room},
+    formula::Role,
     problem::{Piece, Settings, Shape},
     reduction::Reduction,
 };
@@ -80,16 +80,20 @@ impl<'a, T: Element, F: OnePass> LinearSum<'a, T, F> {
         let Self { shape, multiple, dims: [dim, width], .. } = *self;
         // All components of a row have the same factor, so one component is enough.
         let [b, c] = if multiple { [1, 1] } else { [dim, width] };
-        let too_large = || Error::OutputTooLarge { rows: shape.targets, width: shape.sources };
+        // The columns are those of all ranks.
+        let [_, sources] = self.settings.spreads(("dense matrix", 0), F::TARGETS, shape)?;
+        let too_large = || Error::OutputTooLarge { rows: shape.targets, width: sources.total() };
         let rows = shape.targets.checked_mul(c).ok_or_else(too_large)?;
-        let cols = shape.sources.checked_mul(b).ok_or_else(too_large)?;
+        let cols = sources.total().checked_mul(b).ok_or_else(too_large)?;
         let mut values = room(rows, cols)?;
         let (mut unit, mut column) = (room(shape.sources, dim)?, room(shape.targets, width)?);
+        let own = sources.own();
         for col in 0..cols {
-            let place = if multiple { col * dim } else { col };
-            unit[place] = T::one();
+            let place = (if multiple { col * dim } else { col }).checked_sub(own.start * dim);
+            let place = place.filter(|&place| place < unit.len());
+            place.into_iter().for_each(|place| unit[place] = T::one());
             self.apply(View::from_flat(&unit, dim), &mut column)?;
-            unit[place] = T::zero();
+            place.into_iter().for_each(|place| unit[place] = T::zero());
             let column = column.iter().step_by(if multiple { width } else { 1 });
             column.enumerate().for_each(|(row, &value)| values[row * cols + col] = value);
         }
@@ -101,7 +105,7 @@ impl<'a, T: Element, F: OnePass> LinearSum<'a, T, F> {
         let width = self.dims[1];
         let mut rows = numbers(&w, "w")?.into_owned();
         // Another number of rows becomes an error of the call.
-        for (row, n) in rows.chunks_mut(width.max(1)).zip(self.settings.counts(F::TARGETS, self.shape)) {
+        for (row, n) in rows.chunks_mut(width.max(1)).zip(self.settings.counts(F::TARGETS, self.shape)?) {
             row.iter_mut().for_each(|x| *x = T::from_f64(Element::to_f64(*x) / n as f64));
         }
         Ok(View::from_owned(rows, width))
@@ -137,11 +141,13 @@ impl<'a, T: Element, F: OnePass> LinearSum<'a, T, F> {
         let settings = Settings { device: Device::Cpu, ..Settings::default() };
         let (mut out, mut unit) = (vec![T::zero(); width], vec![T::zero(); dim]);
         let mut diagonal = Vec::with_capacity(self.shape.targets * dim);
-        let pattern = self.settings.pairs(Index::I).pattern;
+        // Ranges over ranks have the rows of all of them.
+        let pattern = self.settings.ranges.as_ref().map(Ranges::by_i);
+        let [first, _] = self.settings.spreads(("diagonal", 0), F::TARGETS, self.shape)?.map(|rows| rows.own().start);
         let divides = <F::Reduction as Reduction>::DIVIDES;
-        let counts = if divides { self.settings.counts(F::TARGETS, self.shape) } else { vec![] };
+        let counts = if divides { self.settings.counts(F::TARGETS, self.shape)? } else { vec![] };
         for row in 0..self.shape.targets {
-            if pattern.is_some_and(|pattern| !pattern.contains(row, row)) {
+            if pattern.is_some_and(|pattern| !pattern.contains(first + row, first + row)) {
                 diagonal.resize((row + 1) * dim, 0.0);
                 continue;
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::{
     data::{Device, Ranges},
     formula::Index,
-    problem::{Approximation, Pairs, Shape, Watch, cuda::Engines},
+    problem::{Approximation, Over, Pairs, Watch, cuda::Engines},
 };
 
 /// Whether a selection leaves out pairs which cannot change its result, by bounds of the formula on boxes of points.
@@ -48,6 +48,10 @@ pub struct Settings {
     pub pruning: Pruning,
     /// How far sums may be off, if they need not be exact.
     pub approximation: Option<Approximation>,
+    /// The ranks that the call runs over, if it runs over several.
+    pub over: Option<Over>,
+    /// For i and for j, whether the formula has no variable of this index, and so one row in all.
+    pub absent: [bool; 2],
     /// The number of the first source, for row numbers in results; 0 if nothing is said.
     pub start: Option<u64>,
     /// The partial result that the call is for, if it is for one.
@@ -79,6 +83,13 @@ impl Settings {
         Self { cuda: Some(engine), ..Self::default() }
     }
 
+    /// The settings for a formula without a variable of this index.
+    #[must_use]
+    pub fn without(mut self, index: Index) -> Self {
+        self.absent[index as usize] = true;
+        self
+    }
+
     /// These settings for a new call that will run `passes` passes over the pairs.
     #[must_use]
     pub fn of_passes(mut self, passes: u32) -> Self {
@@ -86,20 +97,14 @@ impl Settings {
         self
     }
 
-    /// The pairs for targets of this index, with the progress counter.
+    /// The pairs for targets of this index, with the progress counter. Over ranks the rows of ranges are those of all ranks, so
+    /// that there is no pattern for the rows of one.
     pub(crate) fn pairs(&self, targets: Index) -> Pairs<'_> {
-        let pattern = self.ranges.as_ref().map(|ranges| match targets {
+        let ranges = self.ranges.as_ref().filter(|_| self.over.is_none());
+        let pattern = ranges.map(|ranges| match targets {
             Index::I => ranges.by_i(),
             Index::J => ranges.by_j(),
         });
         Pairs { pattern, watch: self.watch.as_ref(), pruning: self.pruning }
-    }
-
-    /// The number of sources that each target of a batch is paired with, for targets of this index.
-    pub(crate) fn counts(&self, targets: Index, shape: Shape) -> Vec<u64> {
-        match self.pairs(targets).pattern {
-            Some(pattern) => pattern.counts(shape.targets),
-            None => vec![shape.sources as u64; shape.targets],
-        }
     }
 }

@@ -142,7 +142,7 @@ pub(crate) fn shape_and_batches<T>(
 ///
 /// # Errors
 /// [`Error::RangeBeyond`].
-pub(super) fn check_ranges(name: &'static str, targets: Index, pattern: &Pattern, shape: Shape) -> Result<(), Error> {
+pub(crate) fn check_ranges(name: &'static str, targets: Index, pattern: &Pattern, shape: Shape) -> Result<(), Error> {
     let indices = if targets == Index::I { ['i', 'j'] } else { ['j', 'i'] };
     for ((end, rows), index) in pattern.ends().into_iter().zip([shape.targets, shape.sources]).zip(indices) {
         let end = usize::try_from(end).unwrap_or(usize::MAX);

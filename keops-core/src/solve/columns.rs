@@ -11,11 +11,6 @@ pub(super) fn dots(x: &[f64], y: &[f64], columns: usize) -> Vec<f64> {
     sums
 }
 
-/// The length of each column.
-pub(super) fn norms(x: &[f64], columns: usize) -> Vec<f64> {
-    dots(x, x, columns).into_iter().map(f64::sqrt).collect()
-}
-
 /// x + s y, with a factor s for each column; a column whose factor is 0 does not change.
 pub(super) fn add_scaled(x: &mut [f64], factors: &[f64], y: &[f64]) {
     let columns = factors.len().max(1);

@@ -20,10 +20,10 @@ use core::ops::ControlFlow;
 
 use super::{
     Limits,
-    columns::{add_scaled, dots, norms, scale_and_add},
+    columns::{add_scaled, dots, scale_and_add},
     precondition::Precondition,
     report::{Progress, Report, Stop},
-    system::{Precision, System},
+    system::{Precision, System, sum},
 };
 use crate::data::Error;
 
@@ -53,20 +53,25 @@ pub(super) fn conjugate_gradients(
 ) -> Result<(Vec<f64>, Report), Error> {
     // The equations are scaled to numbers around 1, since squares of other numbers, and numbers in the products, may be
     // out of range.
-    let powers = powers(b, system.columns());
+    let powers = powers(system, b)?;
     let b = &scaled(b, &powers, |b, power| b / power)[..];
     let (x, report) = iterate(system, b, limits, precondition, progress)?;
     Ok((scaled(&x, &powers, |x, power| x * power), report))
 }
 
 /// A power of two near the largest number of each column: dividing by it rounds nothing.
-fn powers(b: &[f64], columns: usize) -> Vec<f64> {
-    let mut largest = vec![0.0_f64; columns];
+fn powers(system: &dyn System, b: &[f64]) -> Result<Vec<f64>, Error> {
+    let columns = system.columns();
+    let mut own = vec![0.0_f64; columns];
     for row in b.chunks(columns.max(1)) {
-        largest.iter_mut().zip(row).for_each(|(largest, b)| *largest = largest.max(b.abs()));
+        own.iter_mut().zip(row).for_each(|(largest, b)| *largest = largest.max(b.abs()));
+    }
+    let mut largest = vec![0.0_f64; columns];
+    for rank in system.each(own)? {
+        largest.iter_mut().zip(rank).for_each(|(largest, other)| *largest = largest.max(other));
     }
     let power = |largest: f64| if largest > 0.0 && largest.is_finite() { largest.log2().floor() } else { 0.0 };
-    largest.into_iter().map(|largest| power(largest).clamp(-1000.0, 1000.0).exp2()).collect()
+    Ok(largest.into_iter().map(|largest| power(largest).clamp(-1000.0, 1000.0).exp2()).collect())
 }
 
 fn scaled(x: &[f64], powers: &[f64], scale: impl Fn(f64, f64) -> f64) -> Vec<f64> {
@@ -80,7 +85,7 @@ fn iterate(
     precondition: &dyn Precondition,
     progress: &mut dyn FnMut(&Progress<'_>) -> ControlFlow<()>,
 ) -> Result<(Vec<f64>, Report), Error> {
-    let mut run = Run::new(system, b, limits);
+    let mut run = Run::new(system, b, limits)?;
     let mut called = ControlFlow::Continue(());
     loop {
         let out_of_time = called.is_break() || run.iterations >= limits.iterations;
@@ -101,11 +106,14 @@ fn iterate(
         if lost {
             run.be_exact();
         }
-        run.turn(precondition);
+        run.turn(precondition)?;
         match run.go()? {
             Step::Taken => {
                 let residuals = run.relative();
-                called = progress(&Progress { iteration: run.iterations, residuals: &residuals });
+                let own = progress(&Progress { iteration: run.iterations, residuals: &residuals });
+                // a callback ends the iterations of all ranks
+                let all = system.each(vec![f64::from(u8::from(own.is_break()))])?;
+                called = if all.concat().contains(&1.0) { ControlFlow::Break(()) } else { own };
             }
             Step::Flat if run.precision == Precision::Given => {
                 run.renew()?;
@@ -145,6 +153,8 @@ struct Run<'s> {
     rz: Vec<f64>,
     /// The columns that the last step changed.
     moving: Vec<bool>,
+    /// The length of r.
+    lengths: Vec<f64>,
     /// The length of r when it was last renewed.
     seen: Vec<f64>,
     /// The largest |q| / |p|, a lower bound of the norm of the matrix.
@@ -157,15 +167,16 @@ struct Run<'s> {
 }
 
 impl<'s> Run<'s> {
-    fn new(system: &'s dyn System, b: &'s [f64], limits: Limits) -> Self {
+    fn new(system: &'s dyn System, b: &'s [f64], limits: Limits) -> Result<Self, Error> {
         let columns = system.columns();
-        let b_norms = norms(b, columns);
+        let b_norms = norms(&products(system, [(b, b)])?[0]);
         let zeros = vec![0.0; b.len()];
-        Self {
+        Ok(Self {
             system,
             limits,
             columns,
             b,
+            lengths: b_norms.clone(),
             seen: b_norms.clone(),
             b_norms,
             r: b.to_vec(),
@@ -181,7 +192,7 @@ impl<'s> Run<'s> {
             iterations: 0,
             renewals: 0,
             since: 0,
-        }
+        })
     }
 
     /// Whether each column needs more iterations, for residuals of these lengths.
@@ -198,14 +209,14 @@ impl<'s> Run<'s> {
 
     /// |r| / |b| of each column.
     fn relative(&self) -> Vec<f64> {
-        let relative = |(r, &b): (f64, &f64)| if b > 0.0 { r / b } else { 0.0 };
-        norms(&self.r, self.columns).into_iter().zip(&self.b_norms).map(relative).collect()
+        let relative = |(&r, &b): (&f64, &f64)| if b > 0.0 { r / b } else { 0.0 };
+        self.lengths.iter().zip(&self.b_norms).map(relative).collect()
     }
 
     /// Whether r is to be renewed.
     fn is_due(&self) -> bool {
-        let lengths = norms(&self.r, self.columns);
-        let active = self.active(&lengths);
+        let lengths = &self.lengths;
+        let active = self.active(lengths);
         let (fall, longest) = match self.precision {
             Precision::Given => (FALL_IN_F32, LONGEST),
             Precision::Exact => (FALL_IN_F64, usize::MAX),
@@ -224,8 +235,8 @@ impl<'s> Run<'s> {
             *t = b - (alpha * x + *t);
             *r -= *t;
         }
-        let drifts = norms(&self.r, self.columns);
-        let lengths = norms(&truth, self.columns);
+        let [drifts, lengths] =
+            products(self.system, [(&self.r, &self.r), (&truth, &truth)])?.map(|squares| norms(&squares));
         if lengths.iter().any(|length| !length.is_finite()) {
             return Err(Error::NotFiniteValue { what: "the product with K" });
         }
@@ -238,6 +249,7 @@ impl<'s> Run<'s> {
             self.moving[c] &= drifts[c] <= FOREIGN * lengths[c];
         }
         self.r = truth;
+        self.lengths.clone_from(&lengths);
         self.seen = lengths;
         self.since = 0;
         self.renewals += 1;
@@ -251,28 +263,30 @@ impl<'s> Run<'s> {
     }
 
     /// Computes the next direction.
-    fn turn(&mut self, precondition: &dyn Precondition) {
-        precondition.apply(&self.r, &mut self.z);
-        let rz = dots(&self.r, &self.z, self.columns);
+    fn turn(&mut self, precondition: &dyn Precondition) -> Result<(), Error> {
+        precondition.apply(self.system, &self.r, &mut self.z)?;
+        let [rz] = products(self.system, [(&self.r, &self.z)])?;
         let factor = |c: usize| if self.moving[c] && self.rz[c] > 0.0 { rz[c] / self.rz[c] } else { 0.0 };
         let factors: Vec<f64> = (0..self.columns).map(factor).collect();
         self.p_before.clone_from(&self.p);
         scale_and_add(&mut self.p, &factors, &self.z);
         self.rz = rz;
+        Ok(())
     }
 
     /// Takes the step along the direction.
     fn go(&mut self) -> Result<Step, Error> {
         self.system.product(self.precision, &mut self.p, &mut self.q)?;
         add_scaled(&mut self.q, &vec![self.system.alpha(); self.columns], &self.p);
-        let (p, q) = (norms(&self.p, self.columns), norms(&self.q, self.columns));
-        let curvature = dots(&self.p, &self.q, self.columns);
+        let (p, q) = (&self.p[..], &self.q[..]);
+        let [p, q, curvature] = products(self.system, [(p, p), (q, q), (p, q)])?;
+        let (p, q) = (norms(&p), norms(&q));
         if q.iter().chain(&self.rz).any(|number| !number.is_finite()) {
             return Err(Error::NotFiniteValue { what: "the product with K" });
         }
         let stretch = |c: usize| if p[c] > 0.0 { q[c] / p[c] } else { 0.0 };
         self.norm = (0..self.columns).map(stretch).fold(self.norm, f64::max);
-        let active = self.active(&norms(&self.r, self.columns));
+        let active = self.active(&self.lengths);
         self.check_symmetry(&active, &p)?;
 
         let mut steps = vec![0.0; self.columns];
@@ -289,6 +303,8 @@ impl<'s> Run<'s> {
         add_scaled(&mut self.x, &steps, &self.p);
         steps.iter_mut().for_each(|step| *step = -*step);
         add_scaled(&mut self.r, &steps, &self.q);
+        let [squares] = products(self.system, [(&self.r, &self.r)])?;
+        self.lengths = norms(&squares);
         self.moving = active;
         self.iterations += 1;
         self.since += 1;
@@ -302,8 +318,9 @@ impl<'s> Run<'s> {
         if self.iterations >= times || self.since == 0 {
             return Ok(());
         }
-        let products = dots(&self.p_before, &self.q, self.columns);
-        let before = norms(&self.p_before, self.columns);
+        let before = &self.p_before[..];
+        let [products, before] = products(self.system, [(before, &self.q), (before, before)])?;
+        let before = norms(&before);
         for c in (0..self.columns).filter(|&c| active[c] && self.moving[c]) {
             let asymmetry = products[c].abs() / (before[c] * p[c] * self.norm);
             if asymmetry > largest {
@@ -317,4 +334,17 @@ impl<'s> Run<'s> {
         let residuals = self.relative();
         (self.x, Report { iterations: self.iterations, renewals: self.renewals, residuals, stop })
     }
+}
+
+/// (x | y) of all rows of all ranks, for each column, of several pairs of vectors.
+fn products<const N: usize>(system: &dyn System, pairs: [(&[f64], &[f64]); N]) -> Result<[Vec<f64>; N], Error> {
+    let columns = system.columns();
+    let own = pairs.iter().flat_map(|(x, y)| dots(x, y, columns)).collect();
+    let all = sum(system, own)?;
+    Ok(core::array::from_fn(|k| all[k * columns..][..columns].to_vec()))
+}
+
+/// Lengths from their squares.
+fn norms(squares: &[f64]) -> Vec<f64> {
+    squares.iter().map(|square| square.sqrt()).collect()
 }

@@ -6,7 +6,7 @@ use super::{
     Progress, Report,
     conjugate_gradients::conjugate_gradients,
     precondition::{self, Precondition, Preconditioner},
-    system::Products,
+    system::{self, Products},
 };
 use crate::{
     call::{Element, OnePass, Plan},
@@ -75,6 +75,12 @@ impl<'a, 'p, T: Element, F: OnePass> Equations<'a, 'p, T, F> {
 
     /// Solves the equations by conjugate gradients.
     pub(super) fn solve(self) -> Result<Outcome<'a, T, F>, Error> {
+        let settings = self.settings.clone();
+        settings.agreed(|| self.solve_together())
+    }
+
+    /// [`Self::solve`], which all ranks do, if there are ranks.
+    fn solve_together(self) -> Result<Outcome<'a, T, F>, Error> {
         let Self { views, settings, variable, dim, alpha, limits, preconditioner, progress, .. } = self;
         limits.check(alpha)?;
         let sum = LinearSum::<T, F>::new(views, settings, variable, [dim, dim])?;
@@ -138,6 +144,16 @@ impl<T: Element, F: OnePass> Solved<'_, T, F> {
         rounded: View<'_, T>,
         e: &View<'_, T>,
     ) -> Result<Gradients<G::Output<T, Host>>, Error> {
+        self.products.sum.settings.agreed(|| self.gradients_together::<G>(values, rounded, e))
+    }
+
+    /// [`Self::gradients`], which all ranks compute, if there are ranks.
+    fn gradients_together<G: Plan>(
+        &self,
+        values: &[f64],
+        rounded: View<'_, T>,
+        e: &View<'_, T>,
+    ) -> Result<Gradients<G::Output<T, Host>>, Error> {
         let Self { products, limits, preconditioner } = self;
         let (sum, dim) = (&products.sum, products.sum.dims[0]);
         let cotangent = numbers(e, "cotangent")?;
@@ -158,7 +174,8 @@ impl<T: Element, F: OnePass> Solved<'_, T, F> {
         let mut views = sum.with(rounded);
         views.push(View::from_flat(&minus_u, dim));
         let arguments = G::eval::<T, Host>(&views, &sum.settings)?;
-        let alpha = -u.iter().zip(values).map(|(u, a)| u * a).sum::<f64>();
+        let own = u.iter().zip(values).map(|(u, a)| u * a).sum::<f64>();
+        let alpha = -system::sum(products, vec![own])?[0];
         Ok(Gradients { arguments, b: u, alpha, report })
     }
 }

@@ -15,7 +15,7 @@ use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 
 use super::{
     precondition::Precondition,
-    system::{Precision, System},
+    system::{Precision, System, sum},
 };
 use crate::data::Error;
 
@@ -40,24 +40,36 @@ impl Nystrom {
         }
         let columns = system.columns();
         let len = system.len().checked_div(columns).unwrap_or(0);
-        let rank = rank.min(len);
+        let Rows { first, all } = Rows::of(system, len)?;
+        let rank = rank.min(all);
         if rank == 0 {
             return Ok(Self { vectors: DMatrix::zeros(len, 0), factors: DVector::zeros(0), columns });
         }
+        // The vectors are the same however their rows are spread over ranks.
         let mut random = fastrand::Rng::with_seed(seed);
-        let test = DMatrix::from_fn(len, rank, |_, _| normal(&mut random)).qr().q();
+        let mut test = DMatrix::zeros(len, rank);
+        for column in 0..rank {
+            for row in 0..all {
+                let number = normal(&mut random);
+                if let Some(place) = row.checked_sub(first).filter(|&place| place < len) {
+                    test[(place, column)] = number;
+                }
+            }
+        }
+        let (test, _) = qr(system, test)?;
         let mut sketch = products(system, &test)?;
 
         let epsilon = if system.is_exact() { f64::EPSILON } else { f64::from(f32::EPSILON) };
-        let least = epsilon * sketch.norm().max(f64::MIN_POSITIVE);
-        let (factor, shift) = factor(&test, &mut sketch, least)?;
+        let norm = sum(system, vec![sketch.norm_squared()])?[0].sqrt();
+        let least = epsilon * norm.max(f64::MIN_POSITIVE);
+        let (factor, shift) = factor(system, &test, &mut sketch, least)?;
         // B = Y C⁻¹ for the factor C = Lᵀ: Bᵀ = L⁻¹ Yᵀ
         let Some(b) = factor.l_dirty().solve_lower_triangular(&sketch.transpose()) else {
             return Err(Error::NotFiniteValue { what: "the sketch of K" });
         };
         // The singular values of the small factor R of B are the singular values of B.
-        let qr = b.transpose().qr();
-        let Some(small) = qr.r().try_svd(true, false, f64::EPSILON, 0) else {
+        let (q, r) = qr(system, b.transpose())?;
+        let Some(small) = r.try_svd(true, false, f64::EPSILON, 0) else {
             return Err(Error::NotFiniteValue { what: "the sketch of K" });
         };
         let Some(u) = small.u else { return Err(Error::NotFiniteValue { what: "the sketch of K" }) };
@@ -67,8 +79,54 @@ impl Nystrom {
             let pivot = value + system.alpha();
             if pivot > 0.0 && bottom > 0.0 { bottom / pivot - 1.0 } else { 0.0 }
         });
-        Ok(Self { vectors: qr.q() * u, factors, columns })
+        Ok(Self { vectors: q * u, factors, columns })
     }
+}
+
+/// The rows of vectors on this rank.
+struct Rows {
+    /// The number of the first of them.
+    first: usize,
+    /// The number of rows of all ranks.
+    all: usize,
+}
+
+impl Rows {
+    fn of(system: &dyn System, own: usize) -> Result<Self, Error> {
+        let lengths: Vec<usize> = system.each(vec![own as f64])?.concat().iter().map(|&rows| rows as usize).collect();
+        Ok(Self { first: lengths[..system.rank()].iter().sum(), all: lengths.iter().sum() })
+    }
+}
+
+/// The QR factorization of a matrix whose rows are spread over ranks: its factors R, one below another, are factored
+/// again (TSQR).
+fn qr(system: &dyn System, matrix: DMatrix<f64>) -> Result<(DMatrix<f64>, DMatrix<f64>), Error> {
+    let columns = matrix.ncols();
+    let (q, r) = if matrix.nrows() == 0 {
+        (DMatrix::zeros(0, 0), DMatrix::zeros(0, columns))
+    } else {
+        let own = matrix.qr();
+        (own.q(), own.r())
+    };
+    let mut padded = DMatrix::zeros(columns, columns);
+    padded.rows_mut(0, r.nrows()).copy_from(&r);
+    let ranks = system.each(padded.as_slice().to_vec())?;
+    if ranks.len() == 1 {
+        return Ok((q, r));
+    }
+    let mut stacked = DMatrix::zeros(ranks.len() * columns, columns);
+    for (rank, numbers) in ranks.iter().enumerate() {
+        stacked.rows_mut(rank * columns, columns).copy_from_slice(numbers);
+    }
+    let all = stacked.qr();
+    let place = system.rank() * columns;
+    Ok((q * all.q().rows(place, r.nrows()), all.r()))
+}
+
+/// Aᵀ B of matrices whose rows are spread over ranks.
+fn tr_mul(system: &dyn System, a: &DMatrix<f64>, b: &DMatrix<f64>) -> Result<DMatrix<f64>, Error> {
+    let own = a.tr_mul(b);
+    Ok(DMatrix::from_vec(own.nrows(), own.ncols(), sum(system, own.as_slice().to_vec())?))
 }
 
 /// K times each column of `test`, for as many columns at a time as there are right-hand sides.
@@ -97,12 +155,17 @@ fn products(system: &dyn System, test: &DMatrix<f64>) -> Result<DMatrix<f64>, Er
 }
 
 /// The Cholesky factor of Ωᵀ (Y + νΩ), and ν; Y becomes Y + νΩ.
-fn factor(test: &DMatrix<f64>, sketch: &mut DMatrix<f64>, least: f64) -> Result<(Cholesky<f64, Dyn>, f64), Error> {
+fn factor(
+    system: &dyn System,
+    test: &DMatrix<f64>,
+    sketch: &mut DMatrix<f64>,
+    least: f64,
+) -> Result<(Cholesky<f64, Dyn>, f64), Error> {
     let (mut shift, mut added) = (least, 0.0);
     for _ in 0..ATTEMPTS {
         *sketch += test * (shift - added);
         added = shift;
-        let small = test.tr_mul(sketch);
+        let small = tr_mul(system, test, sketch)?;
         let symmetric = (&small + small.transpose()) * 0.5;
         if let Some(factor) = Cholesky::new(symmetric) {
             return Ok((factor, shift));
@@ -110,7 +173,7 @@ fn factor(test: &DMatrix<f64>, sketch: &mut DMatrix<f64>, least: f64) -> Result<
         shift *= 10.0;
     }
     // The eigenvalues of a compression of K lie between the least and the largest eigenvalue of K.
-    let small = test.tr_mul(sketch);
+    let small = tr_mul(system, test, sketch)?;
     let eigenvalues = ((&small + small.transpose()) * 0.5).symmetric_eigenvalues();
     Err(Error::NotPositiveDefinite { curvature: eigenvalues.min() - added })
 }
@@ -122,14 +185,16 @@ fn normal(random: &mut fastrand::Rng) -> f64 {
 }
 
 impl Precondition for Nystrom {
-    fn apply(&self, r: &[f64], z: &mut [f64]) {
+    fn apply(&self, system: &dyn System, r: &[f64], z: &mut [f64]) -> Result<(), Error> {
         z.copy_from_slice(r);
         let columns = self.columns.max(1);
         for c in 0..self.columns {
             let column = DVector::from_iterator(self.vectors.nrows(), r.iter().skip(c).step_by(columns).copied());
-            let weights = self.vectors.tr_mul(&column).component_mul(&self.factors);
+            let weights = DVector::from_vec(sum(system, self.vectors.tr_mul(&column).as_slice().to_vec())?);
+            let weights = weights.component_mul(&self.factors);
             let change = &self.vectors * weights;
             z.iter_mut().skip(c).step_by(columns).zip(change.iter()).for_each(|(z, change)| *z += change);
         }
+        Ok(())
     }
 }

@@ -61,7 +61,7 @@ pub enum Preconditioner {
 /// A symmetric positive definite matrix that approximates the inverse of αI + K.
 pub(super) trait Precondition: Send + Sync {
     /// z = P⁻¹ r
-    fn apply(&self, r: &[f64], z: &mut [f64]);
+    fn apply(&self, system: &dyn System, r: &[f64], z: &mut [f64]) -> Result<(), Error>;
 }
 
 pub(super) fn build(which: Preconditioner, system: &dyn System) -> Result<Box<dyn Precondition>, Error> {
@@ -90,8 +90,9 @@ fn not_positive(pivot: f64) -> Error {
 struct Identity;
 
 impl Precondition for Identity {
-    fn apply(&self, r: &[f64], z: &mut [f64]) {
+    fn apply(&self, _: &dyn System, r: &[f64], z: &mut [f64]) -> Result<(), Error> {
         z.copy_from_slice(r);
+        Ok(())
     }
 }
 
@@ -99,7 +100,8 @@ impl Precondition for Identity {
 struct Jacobi(Vec<f64>);
 
 impl Precondition for Jacobi {
-    fn apply(&self, r: &[f64], z: &mut [f64]) {
+    fn apply(&self, _: &dyn System, r: &[f64], z: &mut [f64]) -> Result<(), Error> {
         z.iter_mut().zip(r).zip(&self.0).for_each(|((z, r), d)| *z = r * d);
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     call::{Element, OnePass},
     data::{Error, View},
     operator::LinearSum,
+    problem::Over,
 };
 
 /// The type that a product is computed in.
@@ -32,6 +33,20 @@ pub(super) trait System {
     fn product(&self, precision: Precision, p: &mut [f64], q: &mut [f64]) -> Result<(), Error>;
     /// The diagonal of K.
     fn diagonal(&self) -> Result<Vec<f64>, Error>;
+    /// The number of this rank.
+    #[cfg_attr(not(feature = "nystrom"), allow(dead_code, reason = "only a sketch has parts of a rank"))]
+    fn rank(&self) -> usize;
+    /// The numbers of all ranks, in their order. A vector has its rows on the rank that has them, and every rank decides by the
+    /// same numbers.
+    fn each(&self, numbers: Vec<f64>) -> Result<Vec<Vec<f64>>, Error>;
+}
+
+/// The sums over all ranks, which are the same on each.
+pub(super) fn sum(system: &dyn System, numbers: Vec<f64>) -> Result<Vec<f64>, Error> {
+    let mut ranks = system.each(numbers)?.into_iter();
+    let mut sums = ranks.next().unwrap_or_default();
+    ranks.for_each(|rank| sums.iter_mut().zip(rank).for_each(|(sum, number)| *sum += number));
+    Ok(sums)
 }
 
 /// Products with the matrix of a formula.
@@ -88,5 +103,16 @@ impl<T: Element, F: OnePass> System for Products<'_, T, F> {
 
     fn diagonal(&self) -> Result<Vec<f64>, Error> {
         self.sum.diagonal()
+    }
+
+    fn rank(&self) -> usize {
+        self.sum.settings.over.as_ref().map_or(0, Over::rank)
+    }
+
+    fn each(&self, numbers: Vec<f64>) -> Result<Vec<Vec<f64>>, Error> {
+        match &self.sum.settings.over {
+            Some(over) => over.each("inner products", &numbers),
+            None => Ok(vec![numbers]),
+        }
     }
 }

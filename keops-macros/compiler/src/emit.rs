@@ -159,7 +159,7 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
     let printer = Printer { item, kernels };
     let (visibility, name) = (&item.visibility, &item.name);
     let doc = format!("What [`{name}`](fn@{name}) gives: its calls, and the formulas behind them.");
-    let call_type = call_type(name);
+    let call_type = call_type(item);
     let tolerance = tolerance(calls);
     let first = calls.selection.iter().chain(calls.saved.iter().filter_map(Saved::pass));
     let first = first.map(|pass| pass_tokens(&printer, pass, "What derivatives need for each target or source."));
@@ -192,9 +192,15 @@ fn module(item: &Item, calls: &Calls, kernels: Option<&Path>) -> TokenStream {
 }
 
 /// The type of the calls. Only its documentation differs between formulas, by the name in it.
-fn call_type(name: &Ident) -> TokenStream {
+fn call_type(item: &Item) -> TokenStream {
+    let name = &item.name;
     let doc = format!("A call of [`{name}`](fn@super::{name}) or of one of its derivatives, to be run by `eval`.");
-    quote!(__p::call! { #doc, __p::settings() })
+    // without a variable of an index there is one row of it, which a derivative cannot tell from its own variables
+    let has = |category| item.variables.iter().any(|variable| variable.category == category);
+    let without =
+        [(Category::I, quote!(I)), (Category::J, quote!(J))].into_iter().filter(|&(category, _)| !has(category));
+    let without = without.map(|(_, index)| quote!(.without(__p::Index::#index)));
+    quote!(__p::call! { #doc, __p::settings() #(#without)* })
 }
 
 /// The method `tolerance`, or a method of that name that says why there is none.

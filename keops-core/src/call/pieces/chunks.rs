@@ -18,7 +18,7 @@ use crate::{
 ///
 /// ```
 /// use keops::{in_chunks, prelude::*};
-/// use std::io;
+/// use std::{error::Error, io};
 ///
 /// keops! {
 ///     /// a_i = Σ_j exp(-|x_i - y_j|²)
@@ -30,10 +30,10 @@ use crate::{
 ///     (0..10).map(|chunk| Ok((0..100).map(|k| [f64::from(100 * chunk + k) / 100.0]).collect()))
 /// }
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 /// let x = [[5.0]];
 /// let sums = in_chunks(
-///     || read().map(|chunk| chunk.map_err(Box::<dyn std::error::Error + Send + Sync>::from)),
+///     || read().map(|chunk| chunk.map_err(Box::<dyn Error + Send + Sync>::from)),
 ///     |y, before| density(&x, y).partial_after(before),
 /// )?;
 /// assert!((sums[0][0] - 100.0 * std::f64::consts::PI.sqrt()).abs() < 1e-6);

@@ -73,8 +73,8 @@ pub trait InPieces: Plan {
 ///
 /// # Sweeps
 ///
-/// The derivatives of `LogSumExp`, `SumSoftMaxWeight`, `Prod` and `Mean` read what a pass finds of *all* sources. A partial result
-/// is then one of that pass, [`needs_sweep`](Self::needs_sweep) is true, and after all pieces [`next_sweep`](Self::next_sweep) gives a partial result
+/// The derivatives of `LogSumExp`, `SumSoftMaxWeight`, `Prod` and `Mean` read what is found of *all* sources: their number, what
+/// they have in common, the value. A partial result is then one of these, [`needs_sweep`](Self::needs_sweep) is true, and after all pieces [`next_sweep`](Self::next_sweep) gives a partial result
 /// with which the pieces are gone over again. [`in_chunks`](crate::call::in_chunks) does so by itself.
 ///
 /// ```
@@ -111,11 +111,12 @@ pub trait InPieces: Plan {
 /// # Accuracy
 ///
 /// Sums keep the digits beyond those of their type from piece to piece, so they are as accurate as in one call, and selections are
-/// the same to the bit in any grouping. Two things differ. What all rows in pieces have in common is not subtracted before a softmax
-/// and its derivatives, since it would differ from piece to piece: rows that are far from 0 and close to each other lose digits that
-/// one call keeps. And sums with a [`tolerance`](crate::problem::Tolerance) are rounded to their type for each piece.
+/// the same to the bit in any grouping. Two things differ. One call of a softmax subtracts what all rows of a key have in common, as k in
+/// (q | k); this is not known of the first piece, so keys that are far from 0 and close to each other lose digits of the *value*. (Derivatives
+/// have a sweep for it.) And sums with a [`tolerance`](crate::problem::Tolerance) are rounded to their type for each piece.
 ///
-/// Partial results are computed on the processor: [`Error::PartialOnlyOnCpu`].
+/// Partial results are computed on the processor: [`Error::PartialOnlyOnCpu`]. The callback of `progress` is told of each pass of
+/// a piece by itself.
 pub struct Partial<K, T> {
     /// What earlier sweeps found.
     pub(super) known: Vec<Known<T>>,
@@ -185,6 +186,9 @@ impl<'a, T: Element> State<'a, T> {
     /// # Errors
     /// See [`Call::eval`](crate::call::Call::eval) and [`Partial`].
     pub fn partial<K: InPieces, W: Accuracy>(mut self, before: Option<Partial<K, T>>) -> Result<Partial<K, T>, Error> {
+        if self.settings.over.is_some() {
+            return Err(Error::NoMessages { reason: "a partial result is that of one process" });
+        }
         W::prepare::<K>(&mut self.settings);
         let before = before.unwrap_or_else(|| Partial {
             known: Vec::new(),
@@ -200,7 +204,7 @@ impl<'a, T: Element> State<'a, T> {
         let Self { views, settings } = self;
         let (seen, end, expected) = (before.seen, before.end, before.expected);
         let mut course = before.course(Task::Reduce, start);
-        run::<K, T>(&views, settings.of_passes(K::PASSES), &mut course)?;
+        run::<K, T>(&views, settings.of_passes(1), &mut course)?;
         let in_pieces = |number: usize| course.in_pieces.get(number).copied().unwrap_or(false);
         let shapes = views.iter().enumerate().map(|(number, view)| {
             let (rows, dim, batch) = (view.rows(), view.dim(), view.batch().to_vec());
@@ -252,6 +256,7 @@ impl<T: Element> Course<T> {
             in_pieces: Vec::new(),
             sources: 0,
             ended: false,
+            is_to_end: false,
             wide: None,
         }
     }
@@ -419,7 +424,7 @@ impl<K: InPieces, T: Element> Partial<K, T> {
             let all = shape.batch.iter().fold(shape.rows, |all, &size| all.saturating_mul(size));
             !shape.in_pieces && all > rows.max(FEW)
         };
-        if self.shapes.iter().any(is_more) {
+        if !self.ended && self.shapes.iter().any(is_more) {
             return Err(missing);
         }
         let views = self.views()?;

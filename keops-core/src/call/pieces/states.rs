@@ -5,7 +5,10 @@
 //! pass, whose own numbers follow, and a number beyond them for a later one. Sources of equal values are in the order of their
 //! numbers in the list, so the places are, too.
 
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use pulp::Arch;
+use rayon::prelude::*;
 
 use crate::{
     call::{Element, Part, Pass, engine, parts, pieces::U64Rows},
@@ -78,10 +81,26 @@ impl<'a, T: Element> Pass<'a, T> {
         indices: Option<To<'_, u32>>,
     ) -> Result<(), Error> {
         self.check(states)?;
-        let states = self.in_32_bits(states, |number| {
-            u32::try_from(number).ok().filter(|&number| number != MISSING).ok_or(Error::RowNumber { number })
-        })?;
+        let states = self.in_32_bits(states, small)?;
         parts::run_by(self, parts, indices, &|pieces, indices| self.finish_pieces(&states, pieces, indices))
+    }
+
+    /// [`Self::finish`] as an engine writes its outputs, without sums over batches; lists are an output, too.
+    ///
+    /// # Errors
+    /// The errors of [`Self::finish`] and [`Self::finish_lists`].
+    pub(in crate::call) fn finish_outputs(
+        &self,
+        states: &States<T>,
+        outputs: &mut Outputs<'_, '_, T>,
+    ) -> Result<(), Error> {
+        if let Some(lists) = &mut outputs.lists {
+            **lists = self.finish_lists(states)?;
+            return Ok(());
+        }
+        self.check(states)?;
+        let states = self.in_32_bits(states, small)?;
+        self.finish_pieces(&states, outputs.pieces, Some(outputs.indices.reborrow()))
     }
 
     /// The result that belongs to states, with row numbers of 64 bits.
@@ -211,6 +230,11 @@ impl<'a, T: Element> Pass<'a, T> {
     }
 }
 
+/// A row number of 32 bits.
+fn small(number: u64) -> Result<u32, Error> {
+    u32::try_from(number).ok().filter(|&number| number != MISSING).ok_or(Error::RowNumber { number })
+}
+
 /// See [`Pass::states`].
 pub(in crate::call) fn states<T: Element>(
     pass: &Pass<'_, T>,
@@ -255,16 +279,18 @@ pub(in crate::call) fn states<T: Element>(
         states.numbers = reduced(pass, begin)?;
         return Ok(states);
     };
-    let Some(before) = before else {
-        (states.numbers, states.row_numbers) = numbered(pass, selects, (start, None))?;
-        return Ok(states);
-    };
-    if sources > (MAX_ROWS as u64).saturating_sub(2 * selects.count as u64) {
-        (states.numbers, states.row_numbers) = numbered(pass, selects, (start, None))?;
-        merge_selected(&mut states, &before, selects.count, layout.components);
-        return Ok(states);
+    let too_many = sources > (MAX_ROWS as u64).saturating_sub(2 * selects.count as u64);
+    match before {
+        Some(before) if too_many => {
+            numbered(pass, selects, start, &mut states)?;
+            merge_selected(&mut states, &before, selects.count, layout.components);
+        }
+        Some(before) => {
+            states = before;
+            numbered(pass, selects, start, &mut states)?;
+        }
+        None => numbered(pass, selects, start, &mut states)?,
     }
-    (states.numbers, states.row_numbers) = numbered(pass, selects, (start, Some(&before)))?;
     Ok(states)
 }
 
@@ -278,61 +304,68 @@ fn reduced<T: Element>(pass: &Pass<'_, T>, begin: Begin<'_, T>) -> Result<Vec<T>
     Ok(numbers)
 }
 
-/// The states and the row numbers of a selection, going on from those `before`, if there are any.
-fn numbered<T: Element>(
-    pass: &Pass<'_, T>,
-    selects: Selects,
-    (start, before): (u64, Option<&States<T>>),
-) -> Result<(Vec<T>, Vec<u64>), Error> {
-    let (state, components, rows) = (pass.layout.state, pass.layout.components, pass.problem().shape().rows());
+/// Goes on from the states of a selection, if these are not empty, with the sources of a pass.
+fn numbered<T: Element>(pass: &Pass<'_, T>, selects: Selects, start: u64, states: &mut States<T>) -> Result<(), Error> {
+    let (state, components) = (pass.layout.state.max(1), pass.layout.components.max(1));
     let half = state / 2;
     let end = start + pass.problem().shape().sources as u64;
     // The place of a later source in its list is this number and those that follow it.
     let later = MISSING - selects.count as u32;
-    let (mut begun, mut any_order) = (None, false);
-    if let Some(before) = before {
-        let mut numbers = room(before.numbers.len(), 1)?;
-        numbers.copy_from_slice(&before.numbers);
-        let of_rows = numbers.chunks_exact_mut(state).zip(before.row_numbers.chunks_exact(half));
-        for (state, row_numbers) in of_rows {
-            for (place, (to, &number)) in state[half..].iter_mut().zip(row_numbers).enumerate() {
-                let place = (place / components.max(1)) as u32;
+    let (begins, twice) = (!states.row_numbers.is_empty(), AtomicU64::new(States::<T>::NONE));
+    let any_order = AtomicBool::new(false);
+    let rows = states.numbers.par_chunks_mut(state).zip(states.row_numbers.par_chunks(half.max(1)));
+    rows.with_min_len(MANY).for_each(|(state, row_numbers)| {
+        let places = state[half..].chunks_mut(components).zip(row_numbers.chunks(components));
+        for (place, (to, row_numbers)) in (0..).zip(places) {
+            for (to, &number) in to.iter_mut().zip(row_numbers) {
                 let number = match number {
                     States::<T>::NONE => MISSING,
                     number if number < start => place,
-                    number if number >= end => {
-                        any_order = true;
+                    number => {
+                        any_order.store(true, Ordering::Relaxed);
+                        if number < end {
+                            twice.fetch_min(number, Ordering::Relaxed);
+                        }
                         later + place
                     }
-                    number => return Err(Error::SourcesTwice { first: number, last: number }),
                 };
                 *to = T::index_to_bits((), number);
             }
         }
-        begun = Some(numbers);
+    });
+    match twice.into_inner() {
+        States::<T>::NONE => {}
+        number => return Err(Error::SourcesTwice { first: number, last: number }),
     }
-    let first = if begun.is_some() { selects.count as u32 } else { 0 };
-    let mut numbers = reduced(pass, Begin { states: begun.as_deref(), first, any_order })?;
-    drop(begun);
-    let mut row_numbers = room(rows, half)?;
-    let of_rows = numbers.chunks_exact_mut(state).zip(row_numbers.chunks_exact_mut(half));
-    for (row, (state, to)) in of_rows.enumerate() {
-        let earlier = |place: u32, at: usize| {
-            let of_row = before.map_or(&[][..], |before| &before.row_numbers[row * half..][..half]);
-            of_row[place as usize * components + at % components]
-        };
-        for (at, (to, bits)) in to.iter_mut().zip(&mut state[half..]).enumerate() {
-            *to = match T::index_from_bits((), *bits) {
-                MISSING => States::<T>::NONE,
-                place if place < first => earlier(place, at),
-                place if first > 0 && place >= later => earlier(place - later, at),
-                number => start + u64::from(number - first),
-            };
-            *bits = T::zero();
+    let first = if begins { selects.count as u32 } else { 0 };
+    let any_order = any_order.into_inner();
+    let begun = begins.then_some(&*states.numbers);
+    states.numbers = reduced(pass, Begin { states: begun, first, any_order })?;
+    if !begins {
+        states.row_numbers = room(states.rows, half)?;
+    }
+    let rows = states.numbers.par_chunks_mut(state).zip(states.row_numbers.par_chunks_mut(half.max(1)));
+    rows.with_min_len(MANY).for_each_init(Vec::new, |earlier, (state, row_numbers)| {
+        earlier.clear();
+        earlier.extend_from_slice(row_numbers);
+        let places = state[half..].chunks_mut(components).zip(row_numbers.chunks_mut(components));
+        for (bits, to) in places {
+            for (c, (bits, to)) in bits.iter_mut().zip(to).enumerate() {
+                *to = match T::index_from_bits((), *bits) {
+                    MISSING => States::<T>::NONE,
+                    place if place < first => earlier[place as usize * components + c],
+                    place if begins && place >= later => earlier[(place - later) as usize * components + c],
+                    number => start + u64::from(number - first),
+                };
+                *bits = T::zero();
+            }
         }
-    }
-    Ok((numbers, row_numbers))
+    });
+    Ok(())
 }
+
+/// The fewest targets for a thread.
+const MANY: usize = 1 << 12;
 
 /// Merges the lists of the `count` smallest values of each component. In each list, values are ascending, and equal ones in the
 /// order of their row numbers; a place that no source has taken is NaN.

@@ -88,8 +88,9 @@ pub(super) struct Course<T> {
     pub(super) in_pieces: Vec<bool>,
     /// The number of rows in pieces.
     pub(super) sources: usize,
-    /// Whether the plan ended at a pass whose rows a later one reads.
+    /// Whether the plan ended at a pass whose rows a later one reads, or is to end at the next pass.
     pub(super) ended: bool,
+    pub(super) is_to_end: bool,
     /// The result with row numbers of 64 bits.
     pub(super) wide: Option<super::U64Rows<T>>,
 }
@@ -113,6 +114,7 @@ pub(in crate::call) fn run<T: Element>(
     indices: Option<To<'_, u32>>,
 ) -> Result<(), Error> {
     let mut course = lock::<T>(sweep)?;
+    course.end_before(pass)?;
     match course.task {
         Task::Reduce | Task::Merge | Task::Check => course.take(pass),
         Task::Close => Err(Error::NoSweepsLeft { formula: pass.problem().signature().name }),
@@ -125,9 +127,13 @@ pub(in crate::call) fn run<T: Element>(
 pub(in crate::call) fn lists<T: Element>(pass: &Pass<'_, T>) -> Result<Neighbours<T>, Error> {
     let Some(sweep) = &pass.settings.sweep else {
         let lists = engine::lists(Arch::new(), pass)?;
-        return pass.settings.start.map_or(Ok(lists.clone()), |start| lists.number_from(start));
+        return match pass.settings.start {
+            None => Ok(lists),
+            Some(start) => lists.number_from(start),
+        };
     };
     let mut course = lock::<T>(sweep)?;
+    course.end_before(pass)?;
     match course.task {
         Task::Reduce | Task::Merge | Task::Check => course.take(pass)?,
         Task::Close => return Err(Error::NoSweepsLeft { formula: pass.problem().signature().name }),
@@ -141,9 +147,10 @@ pub(in crate::call) fn lists<T: Element>(pass: &Pass<'_, T>) -> Result<Neighbour
 pub(in crate::call) fn saved<'a, T: Element>(sweep: &Sweep, pass: &Pass<'_, T>) -> Result<View<'a, T>, Error> {
     let mut course = lock::<T>(sweep)?;
     let (name, dim) = (pass.problem().signature().name, pass.problem().signature().values);
-    if let Some(rows) = course.next_known(name)? {
-        return Ok(rows);
+    if let Some(known) = course.next_known(name)? {
+        return Ok(known.view());
     }
+    course.end_before(pass)?;
     match course.task {
         Task::Reduce | Task::Merge | Task::Check => course.take(pass)?,
         Task::Close => {
@@ -167,72 +174,139 @@ pub(in crate::call) fn counts<'a, T: Element>(
     counts: &[u64],
 ) -> Result<View<'a, T>, Error> {
     let mut course = lock::<T>(sweep)?;
-    // as the name of its pass is that of the value, which has none in a sweep of its counts
-    if let Some(rows) = course.next_known(name)? {
-        return Ok(rows);
-    }
-    let next = |states: &mut VecDeque<OfPass<T>>| match states.pop_front() {
-        Some(of) if of.name == name => Ok(Some(of)),
-        Some(of) => Err(Error::PartialFormula { formula: name, found: of.name }),
-        None => Ok(None),
+    let of_piece = || {
+        let counts = counts.iter().copied().cycle().take(shape.rows()).collect();
+        Ok(States { rows: shape.rows(), counts, ..States::default() })
     };
-    let mismatch = || Error::PartialMismatch { formula: name, what: "the number of targets" };
-    let mut states = next(&mut course.states)?;
-    match course.task {
-        Task::Reduce | Task::Merge | Task::Check => {
-            let more = match course.task {
-                Task::Reduce => {
-                    course.sources = shape.sources;
-                    let counts = counts.iter().copied().cycle().take(shape.rows()).collect();
-                    let states = States { rows: shape.rows(), counts, ..States::default() };
-                    let (appended, seen, fingerprint) = (false, vec![], 0);
-                    Some(OfPass { name: name.to_owned(), fingerprint, appended, seen, states: vec![(0, states)] })
-                }
-                Task::Merge => next(&mut course.others)?,
-                _ => None,
-            };
-            match (&mut states, more) {
-                (Some(states), Some(more)) => {
-                    let to = states.states.iter_mut().flat_map(|(_, states)| &mut states.counts);
-                    let more: Vec<u64> = more.states.into_iter().flat_map(|(_, states)| states.counts).collect();
-                    if more.len() != shape.rows() {
-                        return Err(mismatch());
-                    }
-                    to.zip(more).for_each(|(count, more)| *count = count.saturating_add(more));
-                }
-                (states @ None, more) => *states = more,
-                _ => {}
-            }
-            let states = states.ok_or_else(mismatch)?;
-            if states.states.len() != 1 || states.states[0].1.counts.len() != shape.rows() {
-                return Err(mismatch());
-            }
-            course.done.push(states);
-        }
-        Task::Close => {
-            let states = states.ok_or_else(mismatch)?;
-            let rows = states.states.iter().flat_map(|(_, states)| &states.counts);
-            let rows: Vec<T> = rows.map(|&count| T::from_f64(count as f64)).collect();
-            if rows.len() != shape.rows() {
-                return Err(mismatch());
-            }
-            course.known.push(Known { name: name.to_owned(), dim: 1, batch: batch.to_vec(), rows: rows.into() });
-        }
-        Task::Finish | Task::FinishU64 => return Err(Error::SweepsLeft { formula: name }),
+    let is_whole = |states: &States<T>| states.counts.len() == shape.rows() && states.numbers.is_empty();
+    let merge = |states: &mut States<T>, others: States<T>| {
+        states.counts.iter_mut().zip(others.counts).for_each(|(count, more)| *count = count.saturating_add(more));
+    };
+    let close = |states: States<T>| {
+        let rows: Vec<T> = states.counts.iter().map(|&count| T::from_f64(count as f64)).collect();
+        Ok(Known { name: name.to_owned(), dim: 1, batch: batch.to_vec(), rows: rows.into() })
+    };
+    let rules = OfSources { of_piece: &of_piece, is_whole: &is_whole, merge: &merge, close: &close };
+    match course.of_sources(name, shape.sources, &rules)? {
+        Some(known) => Ok(known.view()),
+        None => Ok(View::shape_only(shape.targets, 1, batch)),
     }
-    course.ended = true;
-    Err(Error::SweepsLeft { formula: name })
+}
+
+/// What rows with some extremes have in common.
+type Common<'f, T> = dyn Fn(&[T]) -> Result<Vec<T>, Error> + 'f;
+
+/// How it is found what rows in pieces have in common.
+pub(in crate::call) struct Centres<'f, T> {
+    /// The extremes of the rows of the call.
+    pub(in crate::call) of_piece: &'f dyn Fn() -> Result<Vec<T>, Error>,
+    /// Makes extremes those of other rows, too.
+    pub(in crate::call) joined: &'f dyn Fn(&mut [T], &[T]),
+    /// What rows with these extremes have in common.
+    pub(in crate::call) common: &'f Common<'f, T>,
+}
+
+/// What `rows` rows of each of some batches, and all others in pieces, have in common; `None` while that is not known, and where the
+/// rows have no numbers.
+pub(in crate::call) fn centres<T: Element>(
+    sweep: &Sweep,
+    ((batches, dim), rows): ((usize, usize), usize),
+    centres: &Centres<'_, T>,
+) -> Result<Option<Vec<T>>, Error> {
+    const NAME: &str = "what rows have in common";
+    let mut course = lock::<T>(sweep)?;
+    let width = 2 * dim;
+    let of_piece = || Ok(States { rows: batches, width, numbers: (centres.of_piece)()?, ..States::default() });
+    let is_whole = |states: &States<T>| states.numbers.len() == batches * width && states.counts.is_empty();
+    let merge = |states: &mut States<T>, others: States<T>| (centres.joined)(&mut states.numbers, &others.numbers);
+    let close = |states: States<T>| {
+        let rows = (centres.common)(&states.numbers)?;
+        Ok(Known { name: NAME.to_owned(), dim, batch: vec![batches], rows: rows.into() })
+    };
+    let rules = OfSources { of_piece: &of_piece, is_whole: &is_whole, merge: &merge, close: &close };
+    let has_numbers = course.task == Task::Reduce;
+    let known = course.of_sources(NAME, rows, &rules)?.filter(|_| has_numbers);
+    Ok(known.filter(|known| known.rows.len() == batches * dim).map(|known| known.rows.to_vec()))
+}
+
+/// Something that is found of all sources without a pass over pairs, in the form of states.
+struct OfSources<'f, T> {
+    /// What the sources of the call are.
+    of_piece: &'f dyn Fn() -> Result<States<T>, Error>,
+    /// Whether states have the sizes of these.
+    is_whole: &'f dyn Fn(&States<T>) -> bool,
+    merge: &'f dyn Fn(&mut States<T>, States<T>),
+    close: &'f dyn Fn(States<T>) -> Result<Known<T>, Error>,
+}
+
+impl<T: Element> Course<T> {
+    /// What is known of all sources, or the states of what will be. The plan ends at the next pass if it is not known, so that one
+    /// sweep finds all of this kind.
+    fn of_sources(
+        &mut self,
+        name: &'static str,
+        rows: usize,
+        rules: &OfSources<'_, T>,
+    ) -> Result<Option<Known<T>>, Error> {
+        if let Some(known) = self.next_known(name)? {
+            return Ok(Some(known.clone()));
+        }
+        let mismatch = || Error::PartialMismatch { formula: name, what: "the size of a state" };
+        let next = |states: &mut VecDeque<OfPass<T>>| match states.pop_front() {
+            Some(of) if of.name != name => Err(Error::PartialFormula { formula: name, found: of.name }),
+            Some(mut of) => match of.states.pop() {
+                Some((_, states)) if of.states.is_empty() && (rules.is_whole)(&states) => Ok(Some(states)),
+                _ => Err(mismatch()),
+            },
+            None => Ok(None),
+        };
+        let mut states = next(&mut self.states)?;
+        let more = match self.task {
+            Task::Finish | Task::FinishU64 => return Err(Error::SweepsLeft { formula: name }),
+            Task::Close => {
+                self.known.push((rules.close)(states.ok_or_else(mismatch)?)?);
+                self.asked = self.known.len();
+                self.is_to_end = true;
+                return Ok(None);
+            }
+            Task::Reduce => {
+                self.sources = rows;
+                Some((rules.of_piece)()?)
+            }
+            Task::Merge => Some(next(&mut self.others)?.ok_or_else(mismatch)?),
+            Task::Check => None,
+        };
+        match (&mut states, more) {
+            (Some(states), Some(more)) => (rules.merge)(states, more),
+            (states @ None, Some(more)) if self.task == Task::Reduce => *states = Some(more),
+            _ => {}
+        }
+        let states = vec![(0, states.ok_or_else(mismatch)?)];
+        let (name, fingerprint, appended, seen) = (name.to_owned(), 0, false, Vec::new());
+        self.done.push(OfPass { name, fingerprint, appended, seen, states });
+        self.is_to_end = true;
+        Ok(None)
+    }
+
+    /// Ends the plan before a pass, if something is to be known first.
+    fn end_before(&mut self, pass: &Pass<'_, T>) -> Result<(), Error> {
+        if self.is_to_end {
+            self.ended = true;
+            return Err(Error::SweepsLeft { formula: pass.problem().signature().name });
+        }
+        Ok(())
+    }
 }
 
 impl<T: Element> Course<T> {
     /// What was saved in an earlier sweep, if that is what the plan asks for.
-    fn next_known<'a>(&mut self, name: &'static str) -> Result<Option<View<'a, T>>, Error> {
+    fn next_known(&mut self, name: &'static str) -> Result<Option<&Known<T>>, Error> {
         let Some(known) = self.known.get(self.asked) else { return Ok(None) };
         if known.name != name {
             return Err(Error::PartialFormula { formula: name, found: known.name.clone() });
         }
         self.asked += 1;
-        Ok(Some(known.view()))
+        Ok(Some(known))
     }
 
     /// The next states, if they are those of this pass.
