@@ -65,10 +65,10 @@ absent!(
 );
 
 absent!(
-    /// The bound of tolerances of reductions other than sums.
+    /// The bound of tolerances of reductions that are not made of sums.
     Tolerable,
     "this reduction has no tolerance",
-    "`.tolerance(t)` is there for `Sum`",
+    "`.tolerance(t)` is there for `Sum`, `LogSumExp` and `SumSoftMaxWeight`",
     "a sum of small or smooth terms takes less time if it need not be exact; `Min`, `ArgKMin` and their kind leave out \
      pairs by themselves, with the same result"
 );

@@ -1,5 +1,16 @@
 //! Sums within a tolerance, from fewer than all pairs.
 //!
+//! | where | what |
+//! |---|---|
+//! | `reads` | what f reads: positions, what it is linear in, and factors |
+//! | `clouds` | targets and sources in cells |
+//! | `evaluation` | f and its derivatives on boxes and at points |
+//! | `certificates`, `plan` | what is known of pairs of cells, and what becomes of each |
+//! | `axes`, `grid` | the same for products of functions of one axis each |
+//! | `far` | a plan carried out |
+//! | `exponentials` | `LogSumExp` and softmax |
+//! | `formula` | what is compiled of a formula |
+//!
 //! Targets and sources are sorted into cells ([`crate::far`]). Beginning with all of both, a pair of cells is
 //!
 //! - *skipped*, if f is so small on it that it may be left out,
@@ -21,8 +32,10 @@
 //! Estimates instead of bounds of the errors come from the coefficients of Chebyshev polynomials, on lines through the middle
 //! and the corners of the boxes.
 //!
+//! An f that is a product of functions of one axis each takes another way, which is faster by far: `grid`.
+//!
 //! Which f can be interpolated: one that depends on up to three coordinates of a target and of a source, and is linear in what else it
-//! reads of a source (b), and of a target (e). The sources of a cell become weights of its nodes, f runs on nodes by the engine
+//! reads of a source (b), and of a target (e), or has functions of that as factors. The sources of a cell become weights of its nodes, f runs on nodes by the engine
 //! itself, in `f64`, for unit vectors e, and polynomials give the values for the targets.
 
 mod axes;

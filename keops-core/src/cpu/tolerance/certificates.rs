@@ -212,7 +212,7 @@ impl<'a> Certificates<'a> {
                     None => 0.0,
                     Some(line) => {
                         let size = if line < corners { 1.0 } else { BESIDE };
-                        if line % corners >> number & 1 == 1 { size } else { -size }
+                        if ((line % corners) >> number) & 1 == 1 { size } else { -size }
                     }
                 };
                 for (number, &[of_side, of_row]) in free.iter().enumerate() {

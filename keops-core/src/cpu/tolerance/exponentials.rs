@@ -57,16 +57,16 @@ pub(super) fn run<T: Vectorized>(
         Weights::Sum => -(-t).exp_m1(),
         Weights::Mean => t / (2.0 + t),
     };
+    // of the weights, and of what they are multiplied by
     let blocks = match weights {
-        Weights::Sum if components > 1 => vec![1..components],
-        _ if components > 1 => vec![0..1, 1..components],
-        _ => vec![0..1],
+        Weights::Sum if components > 1 => [0..0, 1..components],
+        _ => [0..1, 1..components],
     };
     let of_states = AsStates(work.kernel);
     // of each target, what is far, and what is near
     let mut sums = vec![[Scaled::ZERO; 2]; work.shape.targets * components];
     let mut report = ToleranceReport::default();
-    for block in blocks.iter().cloned() {
+    for block in blocks.into_iter().filter(|block| !block.is_empty()) {
         let Some(of_block) = Sums::new(arch, work, formula, block.clone(), (of_sum, certain, always))? else {
             return Ok(None);
         };

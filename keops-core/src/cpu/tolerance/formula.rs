@@ -10,12 +10,15 @@ use crate::{
     reduction::{Sum, Weights},
 };
 
+/// Makes the bounds of a formula when they are first asked for.
+type BoundsOf = fn() -> &'static Bounds<f64>;
+
 /// A formula as sums within a tolerance need it. It is compiled for calls that have a tolerance.
 pub struct FarFormula {
     /// Bounds of what is summed.
-    pub(super) bounds: fn() -> &'static Bounds<f64>,
+    pub(super) bounds: BoundsOf,
     /// Of sums weighted by exponentials, bounds of f itself, and what the result is.
-    pub(super) exponents: Option<(fn() -> &'static Bounds<f64>, Weights)>,
+    pub(super) exponents: Option<(BoundsOf, Weights)>,
     pub(super) kernel: &'static dyn Kernel<f64>,
     pub(super) layout: fn() -> Layout,
 }

@@ -190,13 +190,13 @@ impl Reads {
             self.factors[side] = factors;
         }
         if formula.exponents.is_some() {
-            self.from_exponents();
+            self.raise_exponents();
         }
         Some(())
     }
 
-    /// Makes factors of what exponents are more than those of the reference.
-    fn from_exponents(&mut self) {
+    /// Raises two to the exponents of sources, which become factors.
+    fn raise_exponents(&mut self) {
         let [targets, sources] = &mut self.factors;
         self.exponents = core::mem::take(targets);
         let most = sources.iter().copied().filter(|x| x.is_finite()).fold(f64::NEG_INFINITY, f64::max);
