@@ -65,7 +65,7 @@ pub mod __private {
         __call as call, __no_tolerance as no_tolerance, __tolerance as tolerance,
         arguments::{AsDynParameter, AsDynRows, AsParameter, AsRows},
         call::{
-            Element, InPieces, OnePass, Part, Pass, Plan, PlanInto, Row as RowOfResult,
+            Accuracy, Element, InPieces, OnePass, Part, Pass, Plan, PlanInto, Row as RowOfResult,
             absent::{Derived, Differentiable, FirstOrder, Last, Linear, NextOrder, OfTheValue, Square},
             approximate, centred, centred_beside, centred_rows, counts, index_rows, neighbours, rows, rows_into, saved,
             selection::{Selection, SelectionPart, Side},

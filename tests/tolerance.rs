@@ -508,6 +508,37 @@ fn batches_and_ranges_keep_the_tolerance() {
 }
 
 #[test]
+fn operators_and_equations_have_products_within_a_tolerance() {
+    let seed = Rng::new().u64(..);
+    let mut numbers = Rng::with_seed(seed);
+    let (n, g, t) = (1200, 3.0, 1e-4);
+    let mut cloud = || -> Vec<[f32; 3]> { (0..n).map(|_| std::array::from_fn(|_| numbers.f32())).collect() };
+    let (x, y) = (cloud(), cloud());
+    let b: Vec<[f32; 1]> = (0..n).map(|_| [0.5 + numbers.f32()]).collect();
+    let within = |x, y| {
+        let mut call = gaussian(g, x, y, &b).tolerance(t);
+        call.__settings().pruning = Pruning::Always;
+        call
+    };
+    let products = [gaussian(g, &x, &y, &b).operator_b().unwrap(), within(&x, &y).operator_b().unwrap()];
+    let [exact, some] = products.each_ref().map(|k| k.apply(&b).unwrap());
+    let [exact_transpose, some_transpose] = products.each_ref().map(|k| k.apply_transpose(&b).unwrap());
+    assert!(exact != some && exact_transpose != some_transpose, "seed {seed}");
+    for (some, exact) in some.iter().zip(&*exact).chain(some_transpose.iter().zip(&*exact_transpose)) {
+        assert!((some[0] - exact[0]).abs() <= (t as f32 + 1e-5) * exact[0], "seed {seed}: {some:?}, not {exact:?}");
+    }
+    // The residual is that of exact products.
+    let exact = gaussian(g, &x, &x, &b).solve_b(5.0).tolerance(1e-9).eval().unwrap();
+    let some = within(&x, &x).solve_b(5.0).tolerance(1e-9).eval().unwrap();
+    assert!(some.report.residual() <= 1e-9 && some.values != exact.values, "seed {seed}: {:?}", some.report);
+    for (some, exact) in some.values.iter().zip(&exact.values) {
+        assert!((some[0] - exact[0]).abs() <= 1e-6, "seed {seed}: {some:?}, not {exact:?}");
+    }
+    let error = gaussian(g, &x, &x, &b).tolerance(2.0).solve_b(5.0).eval().unwrap_err();
+    assert!(matches!(error, Error::Tolerance { .. }), "{error}");
+}
+
+#[test]
 fn a_tolerance_is_between_0_and_1() {
     for t in [0.0, -1e-3, 1.0, f64::NAN, f64::INFINITY] {
         let error = density(1.0, &[[0.0_f64; 2]], &[[0.0; 2]]).tolerance(t).eval().unwrap_err();

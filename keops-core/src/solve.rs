@@ -8,8 +8,9 @@
 //! residual b - (αI + K) a that decides when to stop, and that the [`Report`] states, is computed by the same formula
 //! in f64. For f32 this is iterative refinement: the residual of the recurrence is replaced by the true one whenever it
 //! has fallen by a factor of 3000, which is about as much as products in f32 can resolve; if the true residual stops
-//! falling, products are computed in f64. The solution is f64 too, because rounding it to f32 alone costs a relative
-//! residual of up to 6e-8 (1 + ‖K‖ ‖a‖/‖b‖), which is more than 1e-6 for many points.
+//! falling, products are computed in f64. A call with a tolerance has products within it, and residuals without. The
+//! solution is f64 too, because rounding it to f32 alone costs a relative residual of up to 6e-8 (1 + ‖K‖ ‖a‖/‖b‖),
+//! which is more than 1e-6 for many points.
 //!
 //! With a CUDA device, the vectors are copied to the host between the products.
 //!

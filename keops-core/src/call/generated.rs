@@ -115,6 +115,13 @@ pub trait CallInto: Call {
 pub trait Accuracy {
     /// Adds what the call `K` needs.
     fn prepare<K: Plan>(settings: &mut Settings);
+
+    /// The settings, with what the call `K` needs.
+    #[must_use]
+    fn prepared<K: Plan>(mut settings: Settings) -> Settings {
+        Self::prepare::<K>(&mut settings);
+        settings
+    }
 }
 
 /// The accuracy of a call without a tolerance.

@@ -123,14 +123,21 @@ impl<'a, T: Element, F: OnePass> LinearSum<'a, T, F> {
         views
     }
 
-    /// The same sum computed in f64, with the same numbers as arguments.
+    /// The same sum without a tolerance, computed in f64, with the same numbers as arguments.
     pub(crate) fn exact(&self) -> Result<LinearSum<'static, f64, F>, Error> {
         let exact = |(view, variable): (&View<'_, T>, &crate::formula::Variable)| {
             let numbers = numbers(view, variable.name)?;
             Ok(View::from_owned(numbers.iter().map(|&x| Element::to_f64(x)).collect(), variable.dim))
         };
         let views = self.views.iter().zip(F::VARIABLES).map(exact).collect::<Result<Vec<_>, Error>>()?;
-        LinearSum::new(views, self.settings.clone(), (self.variable, self.multiple), self.dims)
+        let settings = Settings { approximation: None, ..self.settings.clone() };
+        LinearSum::new(views, settings, (self.variable, self.multiple), self.dims)
+    }
+
+    /// How far products may be off, relative to the sums of the absolute values of their terms, beside roundings.
+    pub(crate) fn tolerance(&self) -> Result<f64, Error> {
+        let approximation = self.settings.approximation.as_ref();
+        approximation.map_or(Ok(0.0), |approximation| Ok(approximation.tolerance()?.relative()))
     }
 
     /// The diagonal of a square operator, one pair at a time on the processor: N (or N B) pairs.

@@ -30,6 +30,8 @@ use crate::data::Error;
 /// With products in f32, the residual is renewed when it has fallen to this fraction; its drift is then still small
 /// enough for the directions.
 const FALL_IN_F32: f64 = 3e-4;
+/// With products within a tolerance, the fraction is at least this multiple of that.
+const FALL_OF_TOLERANCE: f64 = 30.0;
 /// The fraction for products in f64.
 const FALL_IN_F64: f64 = 1e-10;
 /// The most iterations with products in f32 between renewals.
@@ -218,7 +220,7 @@ impl<'s> Run<'s> {
         let lengths = &self.lengths;
         let active = self.active(lengths);
         let (fall, longest) = match self.precision {
-            Precision::Given => (FALL_IN_F32, LONGEST),
+            Precision::Given => (FALL_IN_F32.max(FALL_OF_TOLERANCE * self.system.tolerance()).min(0.3), LONGEST),
             Precision::Exact => (FALL_IN_F64, usize::MAX),
         };
         let fallen = (0..self.columns).any(|c| active[c] && lengths[c] <= fall * self.seen[c]);

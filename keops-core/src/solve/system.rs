@@ -9,12 +9,12 @@ use crate::{
     problem::Over,
 };
 
-/// The type that a product is computed in.
+/// The type that a product is computed in, and how far it may be off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Precision {
-    /// The type of the arguments.
+    /// The type of the arguments, within the tolerance of the call.
     Given,
-    /// f64.
+    /// f64, without a tolerance.
     Exact,
 }
 
@@ -27,8 +27,10 @@ pub(super) trait System {
     fn columns(&self) -> usize;
     /// α
     fn alpha(&self) -> f64;
-    /// Whether the arguments are f64.
+    /// Whether products are exact as they are given: the arguments are f64, and the call has no tolerance.
     fn is_exact(&self) -> bool;
+    /// The tolerance of products as they are given; 0 if there is none.
+    fn tolerance(&self) -> f64;
     /// Computes q = K p, after rounding p to the type of the product.
     fn product(&self, precision: Precision, p: &mut [f64], q: &mut [f64]) -> Result<(), Error>;
     /// The diagonal of K.
@@ -55,11 +57,13 @@ pub(super) struct Products<'a, T: Element, F> {
     /// The arguments in f64, once they are needed.
     exact: OnceLock<LinearSum<'static, f64, F>>,
     alpha: f64,
+    tolerance: f64,
 }
 
 impl<'a, T: Element, F: OnePass> Products<'a, T, F> {
     pub(super) fn new(sum: LinearSum<'a, T, F>, alpha: f64) -> Result<Self, Error> {
-        Ok(Self { sum, exact: OnceLock::new(), alpha })
+        let tolerance = sum.tolerance()?;
+        Ok(Self { sum, exact: OnceLock::new(), alpha, tolerance })
     }
 
     fn in_f64(&self) -> Result<&LinearSum<'static, f64, F>, Error> {
@@ -85,7 +89,11 @@ impl<T: Element, F: OnePass> System for Products<'_, T, F> {
     }
 
     fn is_exact(&self) -> bool {
-        size_of::<T>() == size_of::<f64>()
+        size_of::<T>() == size_of::<f64>() && self.tolerance == 0.0
+    }
+
+    fn tolerance(&self) -> f64 {
+        self.tolerance
     }
 
     fn product(&self, precision: Precision, p: &mut [f64], q: &mut [f64]) -> Result<(), Error> {

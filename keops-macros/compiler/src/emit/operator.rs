@@ -34,10 +34,10 @@ pub(super) fn operators(printer: &Printer, call: &Call) -> TokenStream {
             _ => (quote!(DynOperator<'a, T, #value, #adjoint>), None),
         };
         let new = if b.is_some() {
-            quote!(Operator::__new(self.state.views, self.state.settings, (#place, #multiple)))
+            quote!(Operator::__new(self.state.views, settings, (#place, #multiple)))
         } else {
             let [b, a] = [dim, width].map(Dim::tokens);
-            quote!(DynOperator::__new(self.state.views, self.state.settings, (#place, #multiple), const { [#b, #a] }))
+            quote!(DynOperator::__new(self.state.views, settings, (#place, #multiple), const { [#b, #a] }))
         };
         let solve = (dim == width).then(|| {
             let doc = format!(
@@ -54,7 +54,8 @@ pub(super) fn operators(printer: &Printer, call: &Call) -> TokenStream {
             quote! {
                 #[doc = #doc]
                 pub fn #solve(self, alpha: f64) -> __p::#of {
-                    <__p::#of>::__new(self.state.views, self.state.settings, (#place, #multiple), #rows alpha, |all, u| all.#field = u)
+                    let settings = __W::prepared::<#vjp>(__W::prepared::<#value>(self.state.settings));
+                    <__p::#of>::__new(self.state.views, settings, (#place, #multiple), #rows alpha, |all, u| all.#field = u)
                 }
             }
         });
@@ -66,13 +67,14 @@ pub(super) fn operators(printer: &Printer, call: &Call) -> TokenStream {
             pub fn #method(
                 self,
             ) -> ::core::result::Result<__p::#operator, __p::Error> {
+                let settings = __W::prepared::<#adjoint>(__W::prepared::<#value>(self.state.settings));
                 __p::#new
             }
             #solve
         }
     });
     quote! {
-        impl<'a, #params T: __p::Element> Call<'a, T, #value> {
+        impl<'a, #params T: __p::Element, __W: __p::Accuracy> Call<'a, T, #value, __W> {
             #(#methods)*
         }
     }
