@@ -376,7 +376,12 @@ macro_rules! scaled_exponents {
 
 /// Checks rows against others, relative to the largest number of these.
 fn near_largest<const D: usize>(found: &[[f32; D]], exact: &[[f64; D]], bound: f64, what: &str) {
-    let largest = exact.iter().flatten().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    near_terms(found, exact, 0.0, bound, what);
+}
+
+/// [`near_largest`], but relative to the size of the terms that they are sums of, if that is larger.
+fn near_terms<const D: usize>(found: &[[f32; D]], exact: &[[f64; D]], size: f64, bound: f64, what: &str) {
+    let largest = exact.iter().flatten().fold(size, |largest: f64, value| largest.max(value.abs()));
     let pairs = found.iter().flatten().zip(exact.iter().flatten());
     let error = pairs.fold(0.0, |error: f64, (&found, exact)| {
         let off = (f64::from(found) - exact).abs();
@@ -407,10 +412,18 @@ fn scaled_exponents_with_a_large_part_in_common() {
 /// The value and the first derivatives of a formula of queries, keys and values, and some second ones, with keys near
 /// `common`.
 macro_rules! near_keys {
-    ($formula:ident, $scale:expr, $out:literal, $common:expr $(, $twice:ident)?) => {{
+    ($formula:ident, $scale:expr, $out:literal, $common:expr, $twice:ident) => {
+        near_keys!($formula, $scale, $out, $common, terms |_, _, _, _, _| 0.0, $twice)
+    };
+    ($formula:ident, $scale:expr, $out:literal, $common:expr) => {
+        near_keys!($formula, $scale, $out, $common, terms |_, _, _, _, _| 0.0)
+    };
+    ($formula:ident, $scale:expr, $out:literal, $common:expr, terms $size:expr $(, $twice:ident)?) => {{
         let mut random = Random::new();
         let (n, m) = (6, 200);
         let common: f64 = $common;
+        // of the terms of derivatives in queries and along them, given cotangents or tangents
+        let size: fn(f64, &[[f64; 4]], &[[f64; 4]], &[[f64; 2]], &dyn Fn(usize) -> f64) -> f64 = $size;
         let q: Rows<f32, 4> = random.rows(n, -2.0..2.0);
         let k: Rows<f32, 4> = random.rows(m, common - 1.0..common + 1.0);
         let v: Rows<f32, 2> = random.rows(m, -1.0..1.0);
@@ -422,17 +435,22 @@ macro_rules! near_keys {
         let exact = || $formula(f64::from(s), &qs, &ks, &vs);
         macro_rules! check {
             ($bound:expr, $first:expr, $second:expr, $what:literal) => {
+                check!($bound, $first, $second, $what, 0.0);
+            };
+            ($bound:expr, $first:expr, $second:expr, $what:literal, $terms:expr) => {
                 let (found, exact) = ($first.eval().unwrap(), $second.eval().unwrap());
-                near_largest(&found, &exact, $bound, &format!("{} {common}: {}", stringify!($formula), $what));
+                near_terms(&found, &exact, $terms, $bound, &format!("{} {common}: {}", stringify!($formula), $what));
             };
         }
+        let in_q = size($scale, &qs, &ks, &vs, &|i| es[i].iter().map(|e| e.abs()).sum());
+        let along_q = size($scale, &qs, &ks, &vs, &|i| tqs[i][0].abs());
         check!(1e-5, found(), exact(), "value");
         let all = (found().vjp(&e).eval().unwrap(), exact().vjp(&es).eval().unwrap());
         near_largest(&all.0.k, &all.1.k, 1e-5, &format!("{} {common}: all, k", stringify!($formula)));
-        check!(2e-5, found().vjp_q(&e), exact().vjp_q(&es), "in q");
+        check!(2e-5, found().vjp_q(&e), exact().vjp_q(&es), "in q", in_q);
         check!(1e-5, found().vjp_k(&e), exact().vjp_k(&es), "in k");
         check!(1e-5, found().vjp_v(&e), exact().vjp_v(&es), "in v");
-        check!(2e-5, found().jvp_q(&tq), exact().jvp_q(&tqs), "along q");
+        check!(2e-5, found().jvp_q(&tq), exact().jvp_q(&tqs), "along q", along_q);
         check!(2e-5, found().jvp_k(&tk), exact().jvp_k(&tks), "along k");
         check!(1e-5, found().jvp_v(&tv), exact().jvp_v(&tvs), "along v");
         $({
@@ -442,6 +460,23 @@ macro_rules! near_keys {
             check!(1e-4, found().vjp_q(&e).jvp_v(&tv), exact().vjp_q(&es).jvp_v(&tvs), "in q along v");
         })?
     }};
+}
+
+/// The largest size of the terms w_j |v_j - a| |df/dq| of a target, times that of its cotangent or tangent: they nearly cancel.
+fn terms_of_decay(s: f64, q: &[[f64; 4]], k: &[[f64; 4]], v: &[[f64; 2]], of_target: &dyn Fn(usize) -> f64) -> f64 {
+    let of_query = |(i, q): (usize, &[f64; 4])| {
+        let exponent = |j: usize| (-k[j][2] - (q[0] - v[j][0]).powi(2)) / s;
+        let most = (0..k.len()).map(exponent).fold(f64::NEG_INFINITY, f64::max);
+        let weights: Vec<f64> = (0..k.len()).map(|j| (exponent(j) - most).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        let mean: [f64; 2] = std::array::from_fn(|c| weights.iter().zip(v).map(|(w, v)| w * v[c]).sum::<f64>() / sum);
+        let terms = weights.iter().zip(v).map(|(w, v)| {
+            let apart = (v[0] - mean[0]).abs().max((v[1] - mean[1]).abs());
+            w / sum * apart * (2.0 * (q[0] - v[0]) / s).abs()
+        });
+        of_target(i) * terms.sum::<f64>()
+    };
+    q.iter().enumerate().map(of_query).fold(0.0, f64::max)
 }
 
 #[test]
@@ -454,7 +489,7 @@ fn keys_with_a_large_part_in_common() {
         near_keys!(of_themselves, 2.0, 6, common, twice);
     }
     for common in [0.0, 100.0, 1e4, -3e5] {
-        near_keys!(decay, 0.1, 2, common);
+        near_keys!(decay, 0.1, 2, common, terms terms_of_decay);
     }
 }
 
